@@ -1,0 +1,32 @@
+/** Linux errno values (the generic set, which arm64 and x86-64 share). Source: `include/uapi/asm-generic/errno*.h`. */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENODEV: 19,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOTTY: 25,
+  ENOSPC: 28,
+  ERANGE: 34,
+  EDEADLK: 35,
+  ENOSYS: 38,
+  ETIME: 62,
+  EOVERFLOW: 75,
+  EOPNOTSUPP: 95,
+  ETIMEDOUT: 110,
+  ECANCELED: 125,
+  EHWPOISON: 133,
+} as const;
+
+export type Errno = keyof typeof ERRNO;

@@ -1,0 +1,106 @@
+/**
+ * Clock: the only source of time and of deferred work on the board.
+ *
+ * Everything runs on one thread. A part that wants to go on later asks the clock: `soon` after the current call has
+ * returned, `after` when time has passed. Tests use TestClock, which moves only when told to.
+ */
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Nanoseconds since the machine was switched on. Monotonic. */
+  now(): number;
+  /** Nanoseconds of CLOCK_MONOTONIC as the guest's programs see it; DRM time stamps and deadlines are in this scale. */
+  monotonic(): bigint;
+  /** Runs `fn` once, `delay` nanoseconds from now. */
+  after(delay: number, fn: () => void): Timer;
+  /** Runs `fn` once after the current call chain, before any timer; calls keep their order. */
+  soon(fn: () => void): void;
+  /** As `soon`, but lets pending input (clients, timers) be served first: for long work in slices. */
+  yield(fn: () => void): void;
+}
+
+/** Time that stands still until `advance`. Deferred work runs inside `run` and `advance`. */
+export class TestClock implements Clock {
+  #now = 0;
+  #queue: (() => void)[] = [];
+  #timers: { at: number; order: number; fn: () => void }[] = [];
+  #order = 0;
+
+  now(): number {
+    return this.#now;
+  }
+
+  monotonic(): bigint {
+    return BigInt(this.#now);
+  }
+
+  after(delay: number, fn: () => void): Timer {
+    const timer = { at: this.#now + delay, order: this.#order++, fn };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
+  }
+
+  soon(fn: () => void): void {
+    this.#queue.push(fn);
+  }
+
+  yield(fn: () => void): void {
+    this.#queue.push(fn);
+  }
+
+  /** Runs deferred work until none is left. `limit` guards against work that re-arms itself for ever. */
+  run(limit = 10_000_000): void {
+    for (let fn = this.#queue.shift(); fn; fn = this.#queue.shift()) {
+      if (limit-- === 0) throw new Error('TestClock: deferred work does not come to an end');
+      fn();
+    }
+  }
+
+  /** Moves time on by `delay` nanoseconds and fires what falls due, in order. */
+  advance(delay: number): void {
+    const end = this.#now + delay;
+    this.run();
+    for (;;) {
+      const due = this.#timers.filter((t) => t.at <= end).sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      if (!due) break;
+      this.#timers = this.#timers.filter((other) => other !== due);
+      this.#now = Math.max(this.#now, due.at);
+      due.fn();
+      this.run();
+    }
+    this.#now = end;
+  }
+}
+
+/** Real time on the host's event loop. */
+export class HostClock implements Clock {
+  readonly #start = process.hrtime.bigint();
+
+  now(): number {
+    return Number(process.hrtime.bigint() - this.#start);
+  }
+
+  monotonic(): bigint {
+    return process.hrtime.bigint();
+  }
+
+  after(delay: number, fn: () => void): Timer {
+    const handle = setTimeout(fn, delay / 1e6);
+    return { cancel: () => clearTimeout(handle) };
+  }
+
+  soon(fn: () => void): void {
+    queueMicrotask(fn);
+  }
+
+  yield(fn: () => void): void {
+    setImmediate(fn);
+  }
+}
