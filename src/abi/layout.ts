@@ -252,7 +252,9 @@ export function array<T>(element: Field<T>, n: number, bit = 0): Field<T[]> {
     stride * n,
     element.align,
     (v, b, at) => Array.from({ length: n }, (_, i) => element.at(at + i * stride).read(v, b)),
-    (v, b, at, values) => values.forEach((x, i) => element.at(at + i * stride).write(v, b, x)),
+    (v, b, at, values) => {
+      for (let i = 0; i < n; i++) element.at(at + i * stride).write(v, b, values[i] as T);
+    },
   );
 }
 

@@ -1,0 +1,77 @@
+/**
+ * The seams inside the virtual GPU: what its units ask of one another. Types only, and the fault that all of them throw.
+ *
+ * The command-stream unit (csu/) decodes RUN_* instructions and hands a snapshot of its registers to a unit, which
+ * answers with a `Work` that is stepped in bounded slices. Units reach memory through `VirtualMemory`, the GPU's view
+ * of one address space (mmu/), and by nothing else.
+ */
+import type { Layout, Values } from '../abi/layout.ts';
+
+export type Access = 'read' | 'write' | 'execute' | 'atomic';
+
+/** What stops a unit: an exception code of `abi/gpu/regs.ts`, the address it is about, and a sentence that names it. */
+export class GpuFault extends Error {
+  readonly code: number;
+  readonly address: number;
+
+  constructor(code: number, address: number, message: string) {
+    super(message);
+    this.name = 'GpuFault';
+    this.code = code;
+    this.address = address;
+  }
+}
+
+/** A page fault: translation or permission. The MMU has latched it in its fault registers. */
+export class PageFault extends GpuFault {
+  readonly access: Access;
+
+  constructor(code: number, address: number, access: Access, message: string) {
+    super(code, address, message);
+    this.name = 'PageFault';
+    this.access = access;
+  }
+}
+
+/**
+ * One GPU address space as the units see it. Addresses are GPU virtual addresses in bytes; every access may throw
+ * PageFault. Scalars need not be aligned. Implemented in mmu/, with a translation cache that AS commands flush.
+ */
+export interface VirtualMemory {
+  /** Physical address (offset into DRAM) of `va`; good up to the next 4 KiB boundary. */
+  translate(va: number, access: Access): number;
+  load8(va: number): number;
+  load16(va: number): number;
+  load32(va: number): number;
+  /** 64-bit value as a number; for addresses and counters below 2^53. */
+  load64(va: number): number;
+  loadBig64(va: number): bigint;
+  store8(va: number, value: number): void;
+  store16(va: number, value: number): void;
+  store32(va: number, value: number): void;
+  store64(va: number, value: number): void;
+  storeBig64(va: number, value: bigint): void;
+  /** Copies bytes out of or into the address space, page by page. */
+  read(va: number, size: number): Uint8Array;
+  write(va: number, data: Uint8Array): void;
+  /** Decodes a descriptor. */
+  decode<F extends Record<string, any>>(layout: Layout<F>, va: number): Values<F>;
+  encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void;
+}
+
+/** How a slice of work ended. After 'oom' the tiler goes on when the heap has got a chunk (TilerHeap.grow). */
+export type WorkState = 'more' | 'done' | 'oom';
+
+/** A job in progress. */
+export interface Work {
+  /** Does about a millisecond's worth. May throw GpuFault, after which the work is over. */
+  step(): WorkState;
+}
+
+/** What a RUN_* instruction hands over: its address space, the 96 work registers as they were, its decoded operands. */
+export interface RunRequest<Operands> {
+  readonly memory: VirtualMemory;
+  /** A copy: the stream may go on and change its own. */
+  readonly registers: Uint32Array;
+  readonly operands: Operands;
+}
