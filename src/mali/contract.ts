@@ -5,6 +5,7 @@
  * answers with a `Work` that is stepped in bounded slices. Units reach memory through `VirtualMemory`, the GPU's view
  * of one address space (mmu/), and by nothing else.
  */
+import type { CsOperands } from '../abi/gpu/cs.ts';
 import type { Layout, Values } from '../abi/layout.ts';
 
 export type Access = 'read' | 'write' | 'execute' | 'atomic';
@@ -59,7 +60,7 @@ export interface VirtualMemory {
   encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void;
 }
 
-/** How a slice of work ended. After 'oom' the tiler goes on when the heap has got a chunk (TilerHeap.grow). */
+/** How a slice of work ended. After 'oom' the tiler is stepped again when its heap has room; see TilerHeap. */
 export type WorkState = 'more' | 'done' | 'oom';
 
 /** A job in progress. */
@@ -74,4 +75,23 @@ export interface RunRequest<Operands> {
   /** A copy: the stream may go on and change its own. */
   readonly registers: Uint32Array;
   readonly operands: Operands;
+  /** Address of the heap context that HEAP_SET named, 0 if none: what TilerHeap needs. */
+  readonly heapContext: number;
+}
+
+/**
+ * The units that RUN_* instructions start. Each answers at once with the work in progress; what is wrong with the request
+ * may be thrown here or by the first step. Works of one kind from one stream are stepped one after the other, in order.
+ */
+export interface Units {
+  compute(request: RunRequest<CsOperands<'RUN_COMPUTE'>>): Work;
+  computeIndirect(request: RunRequest<CsOperands<'RUN_COMPUTE_INDIRECT'>>): Work;
+  /** A draw: vertex shading and tiling. May answer 'oom' (TilerHeap). */
+  idvs(request: RunRequest<CsOperands<'RUN_IDVS'>>): Work;
+  /** Tiling of vertices that are shaded already. */
+  tiling(request: RunRequest<CsOperands<'RUN_TILING'>>): Work;
+  fullscreen(request: RunRequest<CsOperands<'RUN_FULLSCREEN'>>): Work;
+  /** FINISH_TILING: what the tiler still holds goes to memory. The tiler context is the one of d40. */
+  finishTiling(request: RunRequest<CsOperands<'FINISH_TILING'>>): Work;
+  fragment(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>): Work;
 }
