@@ -1,0 +1,314 @@
+/**
+ * The seam between the shader cores and the stages that feed them: what a program is given, what it asks for, and who
+ * answers.
+ *
+ * A warp is 16 threads ("lanes") that run one program. Registers lie lane by lane behind one another (`reg * 16 + lane`),
+ * masks are 16-bit integers, lane n is bit n. In fragment shaders lanes 4q…4q+3 are one quad: bit 0 of the lane is x,
+ * bit 1 is y. A stage opens a `ShaderRun` for a draw or a job (core.ts: `openShader`), and then, warp by warp, writes the
+ * preloaded registers, says `start`, and calls `resume` until it answers true.
+ *
+ * Registers that a stage preloads (Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c`, `lib/pan_shader.h`):
+ *
+ * | stage    | register | value |
+ * |----------|----------|-------|
+ * | compute  | r55, r56 | local id: x | y << 16, z |
+ * |          | r57…r59  | workgroup id x, y, z |
+ * |          | r60…r62  | global id x, y, z |
+ * | vertex   | r59      | linear id: the slot in the position FIFO or in the vertex packets that LEA_BUF_IMM takes |
+ * |          | r60…r62  | vertex id (with the base vertex), instance id, draw id |
+ * | fragment | r57      | primitive id |
+ * |          | r58      | primitive flags; 0 means front facing |
+ * |          | r59      | pixel: x | y << 16 |
+ * |          | r60      | coverage: the samples that this thread stands for, changed by ATEST and ZS_EMIT |
+ * |          | r61      | bits 0-15 covered samples, 16-23 sample id (source of LD_VAR) |
+ * |          | r62      | bits 0-7 layer or view |
+ *
+ * Vertex shading by RUN_IDVS with memory allocation. A position shader stores, with LEA_BUF_IMM on table 61 entry 0 and
+ * STORE.istream, 16 bytes of clip-space position (four floats) at `address(r59)`, and in the extended FIFO format
+ * a 16-bit float point size and the 8-bit layer at `address(r59 + 4)` + 0 and + 2. Elements are 16 bytes apart. So vertex v
+ * of a basic FIFO has the linear id v, of an extended one (v & ~3) * 2 + (v & 3): four positions, then four extensions.
+ * With n views the same holds per view: (v >> 2) * 4 * n * (extended ? 2 : 1) + (v & 3).
+ *
+ * A varying shader stores its outputs with STORE.estream at `address(r59)` + byte offset. Vertex packets hold 64 vertices:
+ * 64 positions of 16 bytes, then from byte 1024 on 64 records of `attributeStride` bytes (r48 of RUN_IDVS); they lie
+ * `packetStride` bytes apart, 64 * (16 + attributeStride). Fragment shaders read the same bytes: LD_VAR_BUF* by byte
+ * offset in the record, LD_VAR* through attribute descriptors of type VERTEX_PACKET (offset counted from the packet's
+ * start; PanVK writes 1024 + 16 * location there). `OutputBuffer` tells LEA_BUF_IMM where all this is.
+ */
+
+import type { LocalStorage, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
+import type { VirtualMemory } from '../contract.ts';
+
+export const LANES = 16;
+export const ALL_LANES = 0xffff;
+export const QUADS = 4;
+
+/** Which of the GPU's thread slots a stage's warps use for thread storage: works of different kinds never share one. */
+export const THREAD_SLOT = { COMPUTE: 0, VERTEX: 1024, FRAGMENT: 1040 } as const;
+
+/** All that a program sees besides its registers. core.ts: `loadEnvironment` makes it from descriptor addresses. */
+export interface ShaderEnvironment {
+  readonly memory: VirtualMemory;
+  readonly program: Infer<typeof ShaderProgram>;
+  /** The fast-access uniforms as 32-bit words, two for each FAU entry. */
+  readonly fau: Uint32Array;
+  readonly resources: ResourceTables;
+  readonly storage: Infer<typeof LocalStorage> | undefined;
+  /** Added to the index of attributes that ask for it. */
+  readonly attributeOffset: number;
+}
+
+/** Descriptor lookup. A table or index out of range has no descriptor: loads through it read zero, stores vanish. */
+export interface ResourceTables {
+  /** Address of the table of tables. */
+  readonly address: number;
+  readonly count: number;
+  /** Address of descriptor `index` of table `table`, or 0. Cached for the run. */
+  descriptor(table: number, index: number): number;
+}
+
+/** A warp's state. Plain arrays, so that stages read and write registers without calls. */
+export interface Warp {
+  /** 64 registers * 16 lanes; the same bytes as numbers of three kinds. */
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly f32: Float32Array;
+  /** Lanes that run the current instruction. */
+  mask: number;
+  /** Lanes that have not ended. */
+  live: number;
+  /** Live lanes without effect on memory or tile: helpers, and lanes that DISCARD hit. Subset of `live`. */
+  discarded: number;
+}
+
+/** A program being run for one draw or job; reused warp after warp. */
+export interface ShaderRun {
+  readonly environment: ShaderEnvironment;
+  readonly warp: Warp;
+  /** Clears the registers. Call before writing preloads. */
+  reset(): void;
+  /** Begins at the program's first instruction. `helpers`: lanes that run only for the sake of derivatives. */
+  start(live: number, helpers?: number): void;
+  /**
+   * Runs at most `budget` instructions. True: all lanes have ended; false: call again. Throws GpuFault (a bad encoding
+   * names opcode and address), PageFault.
+   */
+  resume(budget: number): boolean;
+}
+
+/** Where LEA_BUF_IMM on table 61 points: address(id) = base + (id >> 6) * packetStride + offset + (id & 63) * stride. */
+export interface OutputBuffer {
+  base: number;
+  /** Bytes between runs of 64 elements. */
+  packetStride: number;
+  /** Bytes from a run's start to its first element. */
+  offset: number;
+  /** Bytes of one element. */
+  stride: number;
+  /** Number of elements; an id beyond it is an ADDR_RANGE_FAULT. */
+  count: number;
+}
+
+/** What a vertex stage answers. */
+export interface VertexStage {
+  readonly kind: 'vertex';
+  readonly output: OutputBuffer;
+}
+
+/** What a compute stage answers. */
+export interface ComputeStage {
+  readonly kind: 'compute';
+  /** Address of the workgroup's local storage, 0 if it has none. */
+  workgroupStorage: number;
+  /** First thread slot of the warp that is being run. */
+  threadSlot: number;
+}
+
+/** The vertices that a quad's varyings are interpolated between. One object per primitive, shared by its quads. */
+export interface PrimitiveVertices {
+  /** 1 for points, 2 for lines, 3 for triangles. */
+  readonly count: 1 | 2 | 3;
+  /** Address of the vertex packet of each vertex, and the vertex's place in it (0…63). */
+  readonly packets: readonly number[];
+  readonly slots: readonly number[];
+  /** The vertex that flat varyings come from, 0…count - 1. */
+  readonly provoking: number;
+}
+
+/** Where LD_VAR interpolates. Explicit: a position in the pixel, in 1/256 from its top left corner. */
+export type SampleMode = 'center' | 'centroid' | 'sample' | 'explicit';
+
+/** Colours, depth values: channel-major (`channel * 16 + lane`), 4 channels; both views are the same bytes. */
+export interface LaneVectors {
+  readonly f32: Float32Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+}
+
+/** The kind of number in LaneVectors: floats (16-bit ones widened), or integers (16-bit ones extended); raw: undecided. */
+export type LaneType = 'float' | 'sint' | 'uint' | 'raw';
+
+/**
+ * BLEND of one colour. What happens is the descriptor's to say: a blend shader's own BLEND carries mode OPAQUE and so
+ * writes without blending.
+ */
+export interface BlendRequest {
+  /** The 64-bit blend descriptor source: words 2 and 3 of a Blend descriptor. Its mode is never SHADER here. */
+  descriptorLow: number;
+  descriptorHigh: number;
+  /** Samples that each lane writes. */
+  coverage: Int32Array;
+  colour: LaneVectors;
+  type: LaneType;
+  /** Width of the registers that the colour came from. */
+  bits: 16 | 32;
+  /** Number of channels sent. */
+  channels: number;
+}
+
+/** LD_TILE and ST_TILE. */
+export interface TileRequest {
+  /** PixelIndices of each lane. */
+  indices: Int32Array;
+  coverage: Int32Array;
+  /** InternalConversion of each lane; the same in all active lanes in practice. */
+  conversion: Int32Array;
+  values: LaneVectors;
+  type: LaneType;
+  bits: 16 | 32;
+  channels: number;
+}
+
+/**
+ * What the fragment front and back ends answer. Arrays of 16 are indexed by lane; only lanes of `mask` count. Requests and
+ * their arrays are reused: take what you need during the call. Lanes in warp.discarded must have no effect.
+ */
+export interface FragmentStage {
+  readonly kind: 'fragment';
+  /** Primitive of each of the four quads. */
+  readonly primitives: (PrimitiveVertices | undefined)[];
+  /** Bytes of a vertex's varyings (Draw: vertexAttributeStride); they begin at byte 1024 of a packet. */
+  readonly attributeStride: number;
+  /** FAU words: framebuffer_size (maximum x | maximum y << 16), address of the sample positions, atest_datum. */
+  readonly framebufferSize: number;
+  readonly samplePositions: number;
+  readonly atestDatum: readonly [low: number, high: number];
+  /** Words 2 and 3 of the draw's blend descriptors 0…7, two words each: the FAU's blend_descriptor_n. */
+  readonly blendDescriptors: Uint32Array;
+  /**
+   * Weights of the primitive's vertices, perspective-correct, at the place that `mode` asks for: out[v * 16 + lane].
+   * `source` is LD_VAR's first source: bits 16-23 sample id; explicit: x | y << 16 in signed 8.8.
+   */
+  barycentrics(warp: Warp, mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void;
+  /**
+   * LD_VAR_SPECIAL: 'point' is gl_PointCoord (two channels), 'w' is gl_FragCoord.w (1 / w of clip space), 'z' the
+   * fragment's depth.
+   */
+  special(
+    warp: Warp,
+    mask: number,
+    what: 'point' | 'w' | 'z',
+    mode: SampleMode,
+    source: Int32Array,
+    out: LaneVectors,
+  ): void;
+  /** ATEST: alpha to coverage, and depth and stencil where they come late. Writes the new coverage to `out`. */
+  alphaTest(warp: Warp, mask: number, coverage: Int32Array, alpha: Float32Array, out: Int32Array): void;
+  /** ZS_EMIT: depth and stencil from the shader, undefined if it does not write that one. New coverage to `out`. */
+  emitDepthStencil(
+    warp: Warp,
+    mask: number,
+    coverage: Int32Array,
+    depth: Float32Array | undefined,
+    stencil: Int32Array | undefined,
+    out: Int32Array,
+  ): void;
+  /** BLEND by fixed function (opaque, fixed-function or off). */
+  blend(warp: Warp, mask: number, request: BlendRequest): void;
+  /** LD_TILE: fills request.values as request.type asks. */
+  loadTile(warp: Warp, mask: number, request: TileRequest): void;
+  storeTile(warp: Warp, mask: number, request: TileRequest): void;
+}
+
+export type Stage = VertexStage | FragmentStage | ComputeStage;
+
+// Textures.
+
+export type TextureDimension = '1d' | '2d' | '3d' | 'cube';
+export type LodMode = 'zero' | 'computed' | 'explicit' | 'computed_bias' | 'grdesc';
+
+/**
+ * One texture instruction, decoded. Arrays of 16 by lane; absent operands are undefined. `texture` and `sampler` are
+ * resource handles (table << 24 | index; abi/gpu/shader-descriptors.ts) per lane.
+ */
+export interface TextureRequest {
+  operation: 'single' | 'fetch' | 'gather' | 'gradient';
+  /** The instruction's own name, for faults. */
+  name: string;
+  dimension: TextureDimension;
+  texture: Int32Array;
+  sampler: Int32Array;
+  /** Coordinates: floats, or for 'fetch' (and gather with `integerCoordinates`) integers in the same bits. */
+  x: Float32Array;
+  y: Float32Array | undefined;
+  z: Float32Array | undefined;
+  /** Layer, unsigned integer. */
+  array: Int32Array | undefined;
+  /** Depth reference. */
+  shadow: Float32Array | undefined;
+  /** Bytes: offset x, y, then z or the sample index, then (fetch) the level. Signed offsets. */
+  offset: Int32Array | undefined;
+  /** Level or bias in signed 8.8 in bits 0-15 (bits 16-31: clamp). */
+  lod: Int32Array | undefined;
+  /** Result of 'gradient', two words. */
+  gradient: readonly [Int32Array, Int32Array] | undefined;
+  lodMode: LodMode;
+  /** 'gather': channel 0…3. */
+  component: number;
+  integerCoordinates: boolean;
+  /** 'gradient': which of its operands count. With `derivatives`, sources are dx/dy pairs: ddx.x, ddy.x, ddx.y, … */
+  derivatives: boolean;
+  forceDelta: boolean;
+  lodBiasDisable: boolean;
+  lodClampDisable: boolean;
+  /** 'gradient' with derivatives: the pairs as they came. */
+  deltas: readonly Float32Array[];
+  /** True where lanes that are helpers need no result. */
+  skip: boolean;
+  /** What the shader wants: floats, signed or unsigned integers. Always 32 bits in `out`; narrowed by the core. */
+  type: LaneType;
+  /** Bits 0…3: channels that are kept. The unit may fill all four. */
+  writeMask: number;
+}
+
+/** Addressing of texels for image access: LEA_TEX, LD_TEX. */
+export interface ImageRequest {
+  name: string;
+  texture: Int32Array;
+  /** Texel coordinates, unsigned 16-bit. y, z, w as the dimension needs them. */
+  x: Int32Array;
+  y: Int32Array;
+  z: Int32Array;
+  w: Int32Array;
+}
+
+/** The texture unit. Results are channel-major in `out`; 'gradient' puts its two words in channels 0 and 1. */
+export interface TextureUnit {
+  execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void;
+  /**
+   * LEA_TEX: for each lane the address of the texel (low and high word, channels 0 and 1) and the conversion descriptor
+   * (InternalConversion's memory format; channel 2) that ST_CVT uses. Out of bounds: address 0, for which ST_CVT stores
+   * nothing.
+   */
+  texelAddress(environment: ShaderEnvironment, warp: Warp, mask: number, request: ImageRequest, out: LaneVectors): void;
+  /** LD_TEX: the texel itself. Out of bounds: zeros. */
+  loadTexel(
+    environment: ShaderEnvironment,
+    warp: Warp,
+    mask: number,
+    request: ImageRequest,
+    type: LaneType,
+    out: LaneVectors,
+  ): void;
+}
