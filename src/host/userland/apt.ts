@@ -1,0 +1,154 @@
+/**
+ * Debian packages without root and without touching the host: apt-get with a configuration of its own.
+ *
+ * apt reads one private configuration file (APT_CONFIG) that moves all of its folders into ours and claims the wanted
+ * architecture; it resolves dependencies, checks the archive's signature and every hash, and resumes partial downloads.
+ * `dpkg -x` unpacks; no maintainer script runs. Of the host's configuration only what is about reaching the network
+ * (`Acquire::`: proxies, certificates, time checks) carries over. Facts: apt.conf(5), apt-get(8), APT's README.progress-reporting.
+ */
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { command, mustRun } from './command.ts';
+import type { Mirror } from './mirror.ts';
+import { Problem } from './problem.ts';
+import type { Progress } from './progress.ts';
+
+export interface AptOptions {
+  /** Folder of its own: configuration, lists and downloaded packages. Kept until the packages are unpacked. */
+  folder: string;
+  /** Debian's name of the packages' architecture, such as 'arm64'. */
+  architecture: string;
+  mirror: Mirror;
+  suite: string;
+  components: string[];
+}
+
+/** `Acquire::` lines of `apt-config dump` that concern reaching an archive. */
+export function networkSettings(dump: string): string[] {
+  return dump
+    .split('\n')
+    .filter((line) =>
+      /^Acquire::(?!IndexTargets|Languages|Changelogs|CompressionTypes|GzipIndexes|cdrom)\S+ ".+";$/.test(line),
+    )
+    .filter((line) => !/^Acquire::Allow/.test(line));
+}
+
+/** Turns apt's complaints into one sentence that says what is missing and how to get it. */
+export function aptProblem(stderr: string, archive: string): Problem {
+  const reasons = stderr
+    .split('\n')
+    .filter((line) => /^(E|W|Err):/.test(line))
+    .map((line) => line.replace(/^(E|W|Err):\s*/, ''));
+  const text = reasons.join('; ');
+  const first = (pattern: RegExp) => reasons.find((line) => pattern.test(line))?.trim();
+  if (/No space left|enough free space/i.test(text)) {
+    return new Problem(
+      `the disk is full (apt: ${first(/space/i)}); free about 1 GB, or name another folder in XDG_CACHE_HOME`,
+    );
+  }
+  const key = first(/NO_PUBKEY|not signed|signature/i);
+  if (key) {
+    return new Problem(
+      `the archive keys of this host do not vouch for ${archive} (apt: ${key}); install a newer debian-archive-keyring, or name a keyring file in TYR_DEBIAN_KEYRING`,
+    );
+  }
+  const network = first(/resolve|connect|unreachable|timed out|Failed to fetch|proxy/i);
+  if (network) {
+    return new Problem(
+      `packages cannot be fetched from ${archive} (apt: ${network}); connect this machine to the network, or name a mirror that it reaches in TYR_DEBIAN_MIRROR, and run the same command again: it goes on where it stopped`,
+    );
+  }
+  return new Problem(`apt-get failed on ${archive}: ${text || stderr.trim() || 'it gives no reason'}`);
+}
+
+export class Apt {
+  readonly #options: AptOptions;
+
+  constructor(options: AptOptions) {
+    this.#options = options;
+  }
+
+  /** Downloads `packages` and all that they depend on; progress from 0 to 1. Returns the .deb files. */
+  async download(packages: string[], progress: Progress): Promise<string[]> {
+    await this.#configure();
+    await this.#apt(['update'], (fraction, what) => progress.update(fraction * 0.15, what));
+    await this.#apt(['--download-only', '--yes', '--no-install-recommends', 'install', ...packages], (fraction, what) =>
+      progress.update(0.15 + fraction * 0.85, what),
+    );
+    const archives = join(this.#options.folder, 'cache/archives');
+    return (await readdir(archives)).filter((file) => file.endsWith('.deb')).map((file) => join(archives, file));
+  }
+
+  async #configure(): Promise<void> {
+    const { folder, architecture, mirror, suite, components } = this.#options;
+    for (const part of ['state/lists/partial', 'cache/archives/partial', 'etc/trusted.gpg.d']) {
+      await mkdir(join(folder, part), { recursive: true });
+    }
+    await writeFile(join(folder, 'state/status'), '');
+    const keys = await readFile(mirror.keyring);
+    const armored = keys.subarray(0, 5).toString() === '-----';
+    await writeFile(join(folder, `etc/trusted.gpg.d/debian.${armored ? 'asc' : 'gpg'}`), keys);
+    const source = `deb [arch=${architecture}] ${mirror.uri} ${suite} ${components.join(' ')}\n`;
+    await writeFile(join(folder, 'etc/sources.list'), source);
+    const host = networkSettings(await mustRun('apt-config', ['dump']));
+    const quote = (text: string) => `"${text}"`;
+    await writeFile(
+      join(folder, 'apt.conf'),
+      [
+        `APT::Architecture ${quote(architecture)};`,
+        `APT::Architectures { ${quote(architecture)}; };`,
+        `Dir ${quote(folder)};`,
+        `Dir::State ${quote(join(folder, 'state'))};`,
+        `Dir::State::status ${quote(join(folder, 'state/status'))};`,
+        `Dir::Cache ${quote(join(folder, 'cache'))};`,
+        `Dir::Etc ${quote(join(folder, 'etc'))};`,
+        'Dir::Etc::netrc "/etc/apt/auth.conf";',
+        'Dir::Etc::netrcparts "/etc/apt/auth.conf.d";',
+        'APT::Install-Recommends "false";',
+        'APT::Sandbox::User "root";',
+        'Acquire::Languages "none";',
+        'Acquire::Retries "3";',
+        ...host,
+        '',
+      ].join('\n'),
+    );
+  }
+
+  async #apt(args: string[], report: (fraction: number, what: string) => void): Promise<void> {
+    const { folder, mirror, suite } = this.#options;
+    const { code, stderr } = await command('apt-get', ['-q', '-oAPT::Status-Fd=3', ...args], {
+      env: { ...process.env, APT_CONFIG: join(folder, 'apt.conf'), LC_ALL: 'C.UTF-8' },
+      status: (line) => {
+        const [kind, , percent, ...what] = line.split(':');
+        if (kind === 'dlstatus') report(Number(percent) / 100, what.join(':').trim());
+      },
+    });
+    // An update that could not reach the archive ends with 0 and a warning.
+    if (code !== 0 || /Failed to fetch|NO_PUBKEY/.test(stderr)) throw aptProblem(stderr, `${mirror.uri} ${suite}`);
+  }
+}
+
+/** An empty root with the merged /usr that Debian's packages expect (`lib`, `bin`, `sbin` are links). */
+export async function makeRoot(root: string): Promise<void> {
+  for (const name of ['bin', 'sbin', 'lib']) {
+    await mkdir(join(root, 'usr', name), { recursive: true });
+    await symlink(`usr/${name}`, join(root, name));
+  }
+}
+
+/** Nothing in the guest reads these. */
+const UNREAD = ['./usr/share/doc/*', './usr/share/man/*', './usr/share/locale/*', './usr/share/lintian/*'];
+
+/** Unpacks packages into `root`, in the given order. `exclude`: tar patterns of what else to leave out. */
+export async function unpack(debs: string[], root: string, progress: Progress, exclude: string[] = []): Promise<void> {
+  const leaveOut = [...UNREAD, ...exclude].map((pattern) => `--exclude=${pattern}`);
+  const extract =
+    'dpkg-deb --fsys-tarfile "$1" | { shift; exec tar -xf - --keep-directory-symlink --no-same-owner "$@"; }';
+  for (const [i, deb] of debs.entries()) {
+    progress.update(i / debs.length, `unpacking ${deb.slice(deb.lastIndexOf('/') + 1)}`);
+    const { code, stderr } = await command('sh', ['-c', extract, 'sh', deb, '-C', root, ...leaveOut]);
+    if (code === 0) continue;
+    if (/No space left|quota/i.test(stderr)) throw aptProblem('E: No space left on device', deb);
+    throw new Error(`unpacking ${deb} failed: ${stderr.trim()}`);
+  }
+}

@@ -1,0 +1,48 @@
+/** Recipe: which Debian packages the userland is made of. A change here makes every cache build a new one. */
+
+/** The Debian release that guest and tools come from, on every host. */
+export const SUITE = 'trixie';
+
+/** The guest: the programs to run, Mesa with Panfrost and PanVK, and a compiler for the shim and the test clients. */
+export const GUEST_PACKAGES = [
+  'kmscube',
+  'glmark2-es2-drm',
+  'glmark2-data',
+  'mesa-utils',
+  'mesa-utils-bin',
+  'vulkan-tools',
+  'drm-info',
+  'mesa-vulkan-drivers',
+  'libgl1-mesa-dri',
+  'libegl-mesa0',
+  'libegl1',
+  'libgles2',
+  'libgbm1',
+  'libvulkan1',
+  'tcc',
+  'libc6-dev',
+];
+
+/** For hosts of another architecture than the guest's: the emulator, and the same compiler for the host's own programs. */
+export const TOOL_PACKAGES = ['qemu-user', 'tcc', 'libc6-dev'];
+
+/** qemu-user brings an emulator for every architecture; one is wanted. */
+export const TOOL_EXCLUDE = [
+  './usr/bin/qemu-[b-z]*',
+  './usr/bin/qemu-aarch64_be',
+  './usr/bin/qemu-a[b-qs-z]*',
+  './usr/bin/qemu-ar*',
+];
+
+/** Raw firmware images for the Mali-G610, as Linux distributions ship them. */
+export const FIRMWARE_PACKAGE = 'firmware-misc-nonfree';
+export const FIRMWARE_COMPONENT = 'non-free-firmware';
+export const FIRMWARE_FILE = 'usr/lib/firmware/arm/mali/arch10.8/mali_csffw.bin';
+
+/** Files that programs expect under /etc and that no package brings without its maintainer script. */
+export const GUEST_ETC: Record<string, string> = {
+  passwd: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
+  group: 'root:x:0:\nvideo:x:44:\nrender:x:105:\nnogroup:x:65534:\n',
+  'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
+  hosts: '127.0.0.1 localhost\n',
+};

@@ -1,0 +1,126 @@
+/**
+ * How a program of the guest is started: the file to execute on this host, its arguments and its environment.
+ *
+ * On other hosts than arm64 qemu-user runs it and looks absolute paths up in the guest's root first (`-L`). On an arm64
+ * host the guest's own dynamic loader runs it with the guest's libraries, and the few data paths that Mesa and the Vulkan
+ * loader have built in are given by their environment variables. The shim is preloaded in the guest only.
+ */
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Architecture } from './compiler.ts';
+import { Problem } from './problem.ts';
+import type { Userland } from './userland.ts';
+
+export interface Start {
+  file: string;
+  args: string[];
+  env: NodeJS.ProcessEnv;
+}
+
+const TRIPLET = 'aarch64-linux-gnu';
+
+/** Variables of the host's session that mean nothing, or something wrong, in the guest. */
+const NOT_FOR_GUEST = /^(LD_|DBUS_|NODE_|npm_|QEMU_|XDG_|DISPLAY$|WAYLAND_|XAUTHORITY$|SESSION_MANAGER$|PATH$|HOME$)/;
+
+/** The environment of a program in the guest: the caller's, without what belongs to the host's own session. */
+export function guestEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !NOT_FOR_GUEST.test(name));
+  return { ...Object.fromEntries(kept), PATH: '/usr/local/bin:/usr/bin:/bin:/usr/games:/usr/sbin:/sbin' };
+}
+
+/** How `program`, a file that holds an arm64 executable, is started. */
+export function guestStart(
+  userland: { root: string; qemu: string | undefined },
+  program: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  argv0 = program,
+): Start {
+  const { root, qemu } = userland;
+  if (qemu) return { file: qemu, args: ['-L', root, '-0', argv0, program, ...args], env };
+  const lib = join(root, 'usr/lib', TRIPLET);
+  const libraries = [env.LD_LIBRARY_PATH, lib, join(root, 'usr/lib')].filter(Boolean).join(':');
+  const { LD_PRELOAD, LD_LIBRARY_PATH: _, ...rest } = env;
+  return {
+    file: join(lib, 'ld-linux-aarch64.so.1'),
+    args: [
+      '--library-path',
+      libraries,
+      ...(LD_PRELOAD ? ['--preload', LD_PRELOAD] : []),
+      '--argv0',
+      argv0,
+      program,
+      ...args,
+    ],
+    env: {
+      __EGL_VENDOR_LIBRARY_DIRS: join(root, 'usr/share/glvnd/egl_vendor.d'),
+      LIBGL_DRIVERS_PATH: join(lib, 'dri'),
+      GBM_BACKENDS_PATH: join(lib, 'gbm'),
+      VK_DRIVER_FILES: join(root, 'usr/share/vulkan/icd.d/panfrost_icd.json'),
+      XDG_DATA_DIRS: join(root, 'usr/share'),
+      DRIRC_CONFIGDIR: join(root, 'usr/share/drirc.d'),
+      ...rest,
+    },
+  };
+}
+
+/**
+ * How `tyr run` starts a program with the shim before it. A name without a slash is a program of the guest; a path is a
+ * file of this host, or else of the guest's root. arm64 files run in the guest, files of the host's architecture run as
+ * they are, with the host's shim. `own` are variables of the machine's, laid over the caller's. Throws Problem.
+ */
+export function programStart(
+  userland: Userland,
+  program: string,
+  args: string[],
+  own: NodeJS.ProcessEnv,
+  callers: NodeJS.ProcessEnv = process.env,
+): Start {
+  const path = findProgram(userland.root, program);
+  const machine = elfMachine(path);
+  const { guest, host } = userland;
+  const preload = (shim: { library: string }, searched: string | undefined) => ({
+    // By name and search path: LD_PRELOAD has no way to write a path with a space.
+    LD_PRELOAD: 'libtyr-drm.so',
+    LD_LIBRARY_PATH: [dirname(shim.library), searched].filter(Boolean).join(':'),
+  });
+  if (machine === guest.architecture.elfMachine) {
+    const env = { ...guestEnvironment(callers), ...own };
+    return guestStart(userland, path, args, { ...env, ...preload(guest, own.LD_LIBRARY_PATH) }, program);
+  }
+  if (machine === host.architecture.elfMachine) {
+    const env = { ...callers, ...own };
+    return { file: path, args, env: { ...env, ...preload(host, env.LD_LIBRARY_PATH) } };
+  }
+  const wanted = [...new Set([guest, host].map((side: { architecture: Architecture }) => side.architecture.debian))];
+  throw new Problem(`${path} is no ${wanted.join(' or ')} program`);
+}
+
+const FOLDERS = ['usr/local/bin', 'usr/bin', 'usr/games', 'usr/sbin'];
+
+function findProgram(root: string, program: string): string {
+  const candidates = program.includes('/')
+    ? [resolve(program), join(root, program)]
+    : FOLDERS.map((folder) => join(root, folder, program));
+  const found = candidates.find((path) => existsSync(path));
+  if (found) return found;
+  throw new Problem(
+    program.includes('/')
+      ? `there is no file ${program}, neither here nor in the guest`
+      : `the guest has no program ${program}; it has those of Debian's kmscube, glmark2-es2-drm, mesa-utils, vulkan-tools and drm-info, or give a path to your own`,
+  );
+}
+
+/** e_machine of an ELF file, undefined for all else. */
+function elfMachine(path: string): number | undefined {
+  const head = Buffer.alloc(20);
+  const fd = openSync(path, 'r');
+  try {
+    if (readSync(fd, head, 0, head.length, 0) < head.length) return undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+  return head.toString('latin1', 0, 4) === '\x7fELF' ? head.readUInt16LE(18) : undefined;
+}

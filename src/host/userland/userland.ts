@@ -1,0 +1,230 @@
+/**
+ * The userland: everything that lives on this host so that Debian's unmodified arm64 programs can run on the machine.
+ *
+ *   guest     a folder with Debian's arm64 packages: Mesa, kmscube and friends, tcc
+ *   tools     qemu-aarch64 and tcc for the host (only where the host is not arm64 itself)
+ *   shim      libtyr-drm.so and the test clients, once for the guest and once for the host's own programs
+ *
+ * All of it is built from Debian packages and from shim/ into the user's cache folder, piece by piece (store.ts), without
+ * root. `ensureUserland` is the one way in; when nothing is missing it costs a few file look-ups.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Apt, makeRoot, unpack } from './apt.ts';
+import {
+  ARCHITECTURES,
+  type Architecture,
+  addOlderHeaders,
+  type Compiler,
+  cFiles,
+  guestCompiler,
+  hostCompiler,
+} from './compiler.ts';
+import { findMirror, type Mirror } from './mirror.ts';
+import { Problem } from './problem.ts';
+import { type Progress, quiet } from './progress.ts';
+import {
+  FIRMWARE_COMPONENT,
+  FIRMWARE_FILE,
+  FIRMWARE_PACKAGE,
+  GUEST_ETC,
+  GUEST_PACKAGES,
+  SUITE,
+  TOOL_EXCLUDE,
+  TOOL_PACKAGES,
+} from './recipe.ts';
+import { guestStart } from './start.ts';
+import { type Piece, Store } from './store.ts';
+
+/** One architecture's side of the shim. */
+export interface ShimBuild {
+  architecture: Architecture;
+  /** libtyr-drm.so, absolute. */
+  library: string;
+  /** Absolute paths of the test clients, by their source's name without .c. */
+  clients: Record<string, string>;
+}
+
+export interface Userland {
+  /** The cache folder that holds it all. */
+  cache: string;
+  /** The guest's root folder. */
+  root: string;
+  /** qemu-aarch64, or undefined where the host runs arm64 programs itself. */
+  qemu: string | undefined;
+  guest: ShimBuild;
+  /** The same for the host's own programs. On an arm64 host it is `guest`. */
+  host: ShimBuild;
+}
+
+export interface UserlandOptions {
+  progress?: Progress;
+  /** Default: $XDG_CACHE_HOME/tyr, or ~/.cache/tyr. */
+  cache?: string;
+  /** Folder with the shim's sources; test clients in its folder `test`. Default: the repository's. */
+  shimSources?: string;
+}
+
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const base = env.XDG_CACHE_HOME;
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'tyr');
+}
+
+const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;
+
+/** The host's architecture by Node's name for it. Throws Problem where Tyr has no host tools for it. */
+export function hostArchitecture(): Architecture {
+  const debian = { x64: 'amd64', arm64: 'arm64' }[process.arch as string];
+  const found = ARCHITECTURES.find((a) => a.debian === debian);
+  if (found && process.platform === 'linux') return found;
+  throw new Problem(`Tyr runs on Linux on amd64 and arm64, not on ${process.platform} on ${process.arch}`);
+}
+
+/** Changes when the way a piece is put together changes while its packages do not. */
+const FORM = 2;
+
+/** What is built, in order. Pure description: no file is touched until a piece is ensured. */
+class Plan {
+  readonly host = hostArchitecture();
+  readonly native = this.host === GUEST;
+  readonly #progress: Progress;
+  #mirror: Promise<Mirror> | undefined;
+
+  constructor(progress: Progress) {
+    this.#progress = progress;
+  }
+
+  guest(): Piece {
+    return this.#packages('guest', 'arm64 guest userland', GUEST, ['main'], GUEST_PACKAGES, [], async (root) => {
+      await addOlderHeaders(root);
+      await mkdir(join(root, 'etc'), { recursive: true });
+      for (const [name, text] of Object.entries(GUEST_ETC)) await writeFile(join(root, 'etc', name), text);
+    });
+  }
+
+  tools(): Piece {
+    return this.#packages(
+      'tools',
+      'qemu-user and host compiler',
+      this.host,
+      ['main'],
+      TOOL_PACKAGES,
+      TOOL_EXCLUDE,
+      addOlderHeaders,
+    );
+  }
+
+  /** mali_csffw.bin as Debian ships it. Not part of the userland: fetched when asked for. */
+  firmware(): Piece {
+    const title = 'Mali firmware image of architecture 10.8';
+    return this.#packages('firmware', title, GUEST, [FIRMWARE_COMPONENT], [FIRMWARE_PACKAGE], [], async (root) => {
+      const image = await readFile(join(root, FIRMWARE_FILE));
+      for (const name of await readdir(root)) await rm(join(root, name), { recursive: true });
+      await writeFile(join(root, basename(FIRMWARE_FILE)), image);
+    });
+  }
+
+  async shim(compiler: Compiler, sources: string, inputs: string): Promise<Piece> {
+    const { debian } = compiler.architecture;
+    return {
+      name: `shim-${debian}`,
+      title: `libtyr-drm.so and test clients for ${debian}`,
+      inputs: [FORM, inputs, await sourceHash(sources)],
+      build: async (folder) => {
+        const shim = await cFiles(sources);
+        if (shim.length === 0) throw new Problem(`${sources} has no C sources; the clone of Tyr is incomplete`);
+        await compiler.build('library', shim, join(folder, 'libtyr-drm.so'), [`-I${sources}`]);
+        await mkdir(join(folder, 'test'));
+        for (const client of await cFiles(join(sources, 'test'))) {
+          await compiler.build('program', [client], join(folder, 'test', basename(client, '.c')), [`-I${sources}`]);
+        }
+      },
+    };
+  }
+
+  #packages(
+    name: string,
+    title: string,
+    architecture: Architecture,
+    components: string[],
+    packages: string[],
+    exclude: string[],
+    finish: (root: string) => Promise<void> = async () => {},
+  ): Piece {
+    return {
+      name: `${name}-${architecture.debian}`,
+      title,
+      inputs: [FORM, SUITE, components, packages, exclude, GUEST_ETC],
+      build: async (root, scratch) => {
+        this.#mirror ??= findMirror(scratch);
+        const mirror = await this.#mirror;
+        const folder = join(scratch, 'apt');
+        const apt = new Apt({ folder, architecture: architecture.debian, mirror, suite: SUITE, components });
+        const debs = await apt.download(packages, this.#progress);
+        await makeRoot(root);
+        await unpack(debs, root, this.#progress, exclude);
+        await finish(root);
+      },
+    };
+  }
+}
+
+/** Makes sure that the whole userland is there. Throws Problem when this host lacks what it takes. */
+export async function ensureUserland(options: UserlandOptions = {}): Promise<Userland> {
+  const progress = options.progress ?? quiet;
+  const cache = options.cache ?? cacheFolder();
+  const sources = options.shimSources ?? fileURLToPath(new URL('../../../shim', import.meta.url));
+  const plan = new Plan(progress);
+  const store = new Store(cache, progress);
+  try {
+    const root = await store.ensure(plan.guest());
+    const tools = plan.native ? undefined : await store.ensure(plan.tools());
+    const qemu = tools && join(tools, 'usr/bin/qemu-aarch64');
+    const run = (program: string, args: string[]) => guestStart({ root, qemu }, join(root, program), args, process.env);
+    const guestTcc = guestCompiler(GUEST, root, run, plan.native);
+    const guest = await shimBuild(store, await plan.shim(guestTcc, sources, root), GUEST);
+    const host = tools
+      ? await shimBuild(store, await plan.shim(hostCompiler(plan.host, tools), sources, tools), plan.host)
+      : guest;
+    return { cache, root, qemu, guest, host };
+  } finally {
+    store.release();
+  }
+}
+
+/** The image that Debian ships as arch10.8/mali_csffw.bin: its path, fetched first where it is missing. */
+export async function ensureRealFirmware(options: UserlandOptions = {}): Promise<string> {
+  const progress = options.progress ?? quiet;
+  const store = new Store(options.cache ?? cacheFolder(), progress);
+  try {
+    return join(await store.ensure(new Plan(progress).firmware()), basename(FIRMWARE_FILE));
+  } finally {
+    store.release();
+  }
+}
+
+/** Which pieces are there already, for `tyr doctor`. */
+export function presentPieces(cache = cacheFolder()): { title: string; path: string; present: boolean }[] {
+  const plan = new Plan(quiet);
+  const store = new Store(cache, quiet);
+  const pieces = plan.native ? [plan.guest(), plan.firmware()] : [plan.guest(), plan.tools(), plan.firmware()];
+  return pieces.map((piece) => ({ title: piece.title, path: store.path(piece), present: store.has(piece) }));
+}
+
+async function shimBuild(store: Store, piece: Piece, architecture: Architecture): Promise<ShimBuild> {
+  const folder = await store.ensure(piece);
+  const clients: Record<string, string> = {};
+  for (const name of await readdir(join(folder, 'test'))) clients[name] = join(folder, 'test', name);
+  return { architecture, library: join(folder, 'libtyr-drm.so'), clients };
+}
+
+/** A hash of all C files and headers under a folder. */
+async function sourceHash(folder: string): Promise<string> {
+  const hash = createHash('sha256');
+  const files = (await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => /\.[ch]$/.test(name));
+  for (const name of files.sort()) hash.update(`${name}\0`).update(await readFile(join(folder, name)));
+  return hash.digest('hex');
+}
