@@ -42,4 +42,7 @@ export const Pte = layout('Pte', 8, {
   address: shifted(12, 36, 12),
   privilegedExecuteNever: bool(53),
   executeNever: bool(54),
+  /** In tables: what holds for all that they lead to. */
+  tableExecuteNever: bool(60),
+  tableReadOnly: bool(62),
 });

@@ -1,0 +1,221 @@
+/**
+ * GPU_CONTROL: what the GPU is, reset, power, caches and counters.
+ *
+ * The identity is that of the Mali-G610 MC4 r0p0 of an RK3588. Caches are not modelled (all agents see DRAM at once), so a
+ * flush only answers and counts: LATEST_FLUSH_ID, which user space reads to skip flushes that have happened, moves on.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_gpu.c`; values as a Rock 5B reports them through DEV_QUERY.
+ */
+import { CACHE, CACHE_SHIFT, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET } from '../abi/gpu/regs.ts';
+import type { Register } from '../abi/register.ts';
+import type { Clock } from '../board/clock.ts';
+import type { Log } from '../board/log.ts';
+import type { InterruptBlock } from './irq.ts';
+import { PowerDomain } from './power.ts';
+
+/** What never changes: [register, value]. */
+const IDENTITY: readonly (readonly [Register<any>, number])[] = [
+  [
+    GPU.GPU_ID,
+    GPU.GPU_ID.encode({
+      archMajor: 10,
+      archMinor: 8,
+      archRev: 6,
+      productMajor: 7,
+      verMajor: 0,
+      verMinor: 0,
+      verStatus: 5,
+    }),
+  ],
+  /** 1 MiB, 16 ways, lines of 64 bytes, bus of 128 bits. */
+  [GPU.L2_FEATURES, GPU.L2_FEATURES.encode({ busWidth: 7, cacheSize: 0x12, associativity: 3, lineSize: 6 })],
+  [GPU.CORE_FEATURES, GPU.CORE_FEATURES.encode({ coreVariant: 0 })],
+  /** Bins of 512 bytes, 8 levels. */
+  [GPU.TILER_FEATURES, GPU.TILER_FEATURES.encode({ binSize: 9, maxActiveLevels: 8 })],
+  [GPU.MEM_FEATURES, GPU.MEM_FEATURES.encode({ coherentCoreGroup: 1, l2Slices: 3 })],
+  [GPU.MMU_FEATURES, GPU.MMU_FEATURES.encode({ vaBits: 48, paBits: 40 })],
+  [GPU.AS_PRESENT, 0xff],
+  [GPU.CSF_ID, 0x40a0412],
+  [GPU.THREAD_MAX_THREADS, 2048],
+  [GPU.THREAD_MAX_WORKGROUP_SIZE, 1024],
+  [GPU.THREAD_MAX_BARRIER_SIZE, 1024],
+  [GPU.THREAD_FEATURES, GPU.THREAD_FEATURES.encode({ maxRegisters: 65536, maxTaskQueue: 4 })],
+  /** Compressed formats by format number: ETC2, BC and ASTC. */
+  [GPU.TEXTURE_FEATURES_0, 0xc1ffff9e],
+  [GPU.COHERENCY_FEATURES, GPU.COHERENCY_FEATURES.encode({ aceLite: 0, ace: 0 })],
+];
+
+const SHADER_PRESENT = 0x50005;
+const TILER_PRESENT = 1;
+const L2_PRESENT = 1;
+/** Rate of the system counter behind TIMESTAMP. */
+export const TIMESTAMP_HZ = 24_000_000;
+/** Rate of CYCLE_COUNT: the lowest operating point of the RK3588's GPU is 300 MHz; the model's clock is a nominal one. */
+export const CYCLE_HZ = 200_000_000;
+const NS = 1e9;
+
+export class GpuControlBlock {
+  readonly irq: InterruptBlock;
+  readonly l2: PowerDomain;
+  readonly tiler: PowerDomain;
+  readonly shader: PowerDomain;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #fixed = new Map<number, number>();
+  /** Registers that keep what is written and do nothing else. */
+  readonly #plain = new Map<number, number>();
+  #cycleOrigin: number;
+  #flushId = 1;
+  /** Called for a reset, before it is announced. */
+  onReset: () => void = () => {};
+  /** Called when LATEST_FLUSH_ID has changed. */
+  onFlush: (id: number) => void = () => {};
+
+  constructor(clock: Clock, log: Log, irq: InterruptBlock) {
+    this.#clock = clock;
+    this.#log = log;
+    this.irq = irq;
+    this.#cycleOrigin = clock.now();
+    const changed = (): void => irq.raise(GPU_IRQ.POWER_CHANGED_SINGLE | GPU_IRQ.POWER_CHANGED_ALL);
+    this.l2 = new PowerDomain(
+      {
+        present: GPU.L2_PRESENT,
+        ready: GPU.L2_READY,
+        on: GPU.L2_PWRON,
+        off: GPU.L2_PWROFF,
+        transition: GPU.L2_PWRTRANS,
+        active: GPU.L2_PWRACTIVE,
+      },
+      L2_PRESENT,
+      changed,
+    );
+    this.tiler = new PowerDomain(
+      {
+        present: GPU.TILER_PRESENT,
+        ready: GPU.TILER_READY,
+        on: GPU.TILER_PWRON,
+        off: GPU.TILER_PWROFF,
+        transition: GPU.TILER_PWRTRANS,
+        active: GPU.TILER_PWRACTIVE,
+      },
+      TILER_PRESENT,
+      changed,
+    );
+    this.shader = new PowerDomain(
+      {
+        present: GPU.SHADER_PRESENT,
+        ready: GPU.SHADER_READY,
+        on: GPU.SHADER_PWRON,
+        off: GPU.SHADER_PWROFF,
+        transition: GPU.SHADER_PWRTRANS,
+        active: GPU.SHADER_PWRACTIVE,
+      },
+      SHADER_PRESENT,
+      changed,
+    );
+    for (const [register, value] of IDENTITY) this.#fixed.set(register.offset, value);
+    for (const register of [
+      GPU.L2_CONFIG,
+      GPU.PWR_KEY,
+      GPU.PWR_OVERRIDE0,
+      GPU.PWR_OVERRIDE1,
+      GPU.COHERENCY_ENABLE,
+      GPU.ASN_HASH_0,
+      GPU.ASN_HASH_1,
+      GPU.ASN_HASH_2,
+    ]) {
+      this.#plain.set(register.offset, 0);
+    }
+    this.#plain.set(GPU.TIMESTAMP_OFFSET.offset, 0);
+    this.#plain.set(GPU.TIMESTAMP_OFFSET.offset + 4, 0);
+  }
+
+  /** Ticks of the 24 MHz system counter, with the host's offset. */
+  get timestamp(): number {
+    const offset =
+      this.#plain.get(GPU.TIMESTAMP_OFFSET.offset)! + this.#plain.get(GPU.TIMESTAMP_OFFSET.offset + 4)! * 2 ** 32;
+    return Math.floor((this.#clock.now() * TIMESTAMP_HZ) / NS) + offset;
+  }
+
+  /** Cycles since the last reset. */
+  get cycleCount(): number {
+    return Math.floor(((this.#clock.now() - this.#cycleOrigin) * CYCLE_HZ) / NS);
+  }
+
+  get flushId(): number {
+    return this.#flushId;
+  }
+
+  /** Cleans and invalidates caches, by a register command or a FLUSH_CACHE2. */
+  flushCaches(): void {
+    // Zero means "always flush" to the instruction, so it is no flush's id.
+    this.#flushId = this.#flushId === 0xffffffff ? 1 : this.#flushId + 1;
+    this.onFlush(this.#flushId);
+  }
+
+  read(offset: number): number {
+    const known =
+      this.#fixed.get(offset) ??
+      this.#plain.get(offset) ??
+      this.irq.read(offset) ??
+      this.l2.read(offset) ??
+      this.tiler.read(offset) ??
+      this.shader.read(offset);
+    if (known !== undefined) return known;
+    switch (offset) {
+      case GPU.TIMESTAMP.offset:
+        return this.timestamp % 2 ** 32;
+      case GPU.TIMESTAMP.offset + 4:
+        return Math.floor(this.timestamp / 2 ** 32);
+      case GPU.CYCLE_COUNT.offset:
+        return this.cycleCount % 2 ** 32;
+      case GPU.CYCLE_COUNT.offset + 4:
+        return Math.floor(this.cycleCount / 2 ** 32);
+      default:
+        return 0;
+    }
+  }
+
+  write(offset: number, value: number): void {
+    if (offset === GPU.COMMAND.offset) this.#command(value);
+    else if (this.#plain.has(offset)) this.#plain.set(offset, value);
+    else if (!this.irq.write(offset, value) && !this.l2.write(offset, value) && !this.tiler.write(offset, value)) {
+      this.shader.write(offset, value);
+    }
+  }
+
+  #command(value: number): void {
+    const { type, payload } = GPU.COMMAND.decode(value);
+    switch (type) {
+      case GPU_COMMAND.NOP:
+        return;
+      case GPU_COMMAND.RESET:
+        if (payload !== GPU_RESET.SOFT && payload !== GPU_RESET.HARD) break;
+        this.#reset();
+        return;
+      case GPU_COMMAND.TIMER:
+        // The counters always run.
+        return;
+      case GPU_COMMAND.FLUSH_CACHES: {
+        const all = CACHE.CLEAN | CACHE.INVALIDATE;
+        const caches = (all << CACHE_SHIFT.L2) | (all << CACHE_SHIFT.LSC) | (all << CACHE_SHIFT.OTHER);
+        if ((payload & ~caches) !== 0) break;
+        this.flushCaches();
+        this.irq.raise(GPU_IRQ.CLEAN_CACHES_COMPLETED);
+        return;
+      }
+    }
+    this.#log('error', 'mali', `GPU_COMMAND ${type} with payload 0x${payload.toString(16)} is none`);
+  }
+
+  #reset(): void {
+    this.l2.reset();
+    this.tiler.reset();
+    this.shader.reset();
+    // The mask of this block stays: the host waits for RESET_COMPLETED.
+    this.irq.clear(this.irq.raw);
+    for (const offset of this.#plain.keys()) this.#plain.set(offset, 0);
+    this.#cycleOrigin = this.#clock.now();
+    this.onReset();
+    this.irq.raise(GPU_IRQ.RESET_COMPLETED);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The MMU: its interrupts and its address-space slots.
+ *
+ * The host writes a slot's TRANSTAB, TRANSCFG and MEMATTR and makes them count with the command UPDATE. It brackets
+ * changes of the tables with LOCK and UNLOCK (or FLUSH_*), which drop cached translations. While a region is locked,
+ * accesses to it wait on silicon; here all works of the address space wait (`locked`), which nobody can tell apart but by
+ * timing. Commands are complete at once: AS_STATUS never shows one. A fault is latched in FAULTSTATUS and FAULTADDRESS until its interrupt has been cleared.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_mmu.c`, `panthor_mmu_regs.h`.
+ */
+import { AS, AS_BASE, AS_COMMAND, AS_MODE, AS_STRIDE, MAX_AS, MMU } from '../../abi/gpu/regs.ts';
+import type { Register } from '../../abi/register.ts';
+import type { Dram } from '../../board/dram.ts';
+import type { Log } from '../../board/log.ts';
+import type { InterruptBlock } from '../irq.ts';
+import { GpuMemory, type TranslationSource } from './memory.ts';
+import { type Translation, translationOf, UNMAPPED } from './walk.ts';
+
+/** MMU_IRQ bits above this one say that an AS command is complete. */
+const COMPLETE_SHIFT = 16;
+/** Size of the lock region that LOCKADDR encodes. */
+const lockRegion = (lockaddr: number): { start: number; size: number } => {
+  const size = 2 ** (AS.LOCKADDR.get(lockaddr, 'sizeLog2MinusOne') + 1);
+  return { start: lockaddr - (lockaddr % size), size };
+};
+
+/** One slot: its registers, what UPDATE made of them, and the views that look through it. */
+class AddressSpace implements TranslationSource {
+  readonly slot: number;
+  readonly #mmu: Mmu;
+  readonly #registers = new Uint32Array(AS_STRIDE / 4);
+  readonly #views = new Set<GpuMemory>();
+  translation: Translation = UNMAPPED;
+  locked = false;
+
+  constructor(mmu: Mmu, slot: number) {
+    this.#mmu = mmu;
+    this.slot = slot;
+  }
+
+  #value(register: Register<any>): number {
+    const i = register.offset / 4;
+    return register.width === 32 ? this.#registers[i]! : this.#registers[i]! + this.#registers[i + 1]! * 2 ** 32;
+  }
+
+  #setValue(register: Register<any>, value: number): void {
+    const i = register.offset / 4;
+    this.#registers[i] = value % 2 ** 32;
+    if (register.width === 64) this.#registers[i + 1] = Math.floor(value / 2 ** 32);
+  }
+
+  read(offset: number): number {
+    if (offset === AS.STATUS.offset) return AS.STATUS.encode({ active: 0 });
+    if (offset === AS.COMMAND.offset) return 0;
+    return this.#registers[offset / 4]!;
+  }
+
+  write(offset: number, value: number): void {
+    if (offset === AS.COMMAND.offset) this.#mmu.command(this, value);
+    else if (offset !== AS.STATUS.offset) this.#registers[offset / 4] = value;
+  }
+
+  fault(code: number, access: number, address: number): void {
+    if (this.#mmu.faulted(this.slot)) return;
+    this.#setValue(AS.FAULTSTATUS, AS.FAULTSTATUS.encode({ exceptionType: code, accessType: access }));
+    this.#setValue(AS.FAULTADDRESS, address);
+    this.#mmu.raiseFault(this.slot);
+  }
+
+  update(): void {
+    const transcfg = this.#value(AS.TRANSCFG);
+    const memattr = AS.MEMATTR.offset / 4;
+    const attributes = [...new Uint8Array(this.#registers.buffer, memattr * 4, 8)];
+    const translation = translationOf(this.#value(AS.TRANSTAB), transcfg, attributes);
+    this.translation = translation;
+    this.flush();
+    if (!(Object.values(AS_MODE) as number[]).includes(translation.mode) || translation.mode === AS_MODE.AARCH64_64K) {
+      this.#mmu.log(
+        'error',
+        'mali-mmu',
+        `address space ${this.slot}: translation mode ${translation.mode} is not modelled, nothing is mapped`,
+      );
+    }
+  }
+
+  lock(): void {
+    this.locked = true;
+    this.flushRegion();
+  }
+
+  flush(): void {
+    for (const view of this.#views) view.flush();
+  }
+
+  flushRegion(): void {
+    const { start, size } = lockRegion(this.#value(AS.LOCKADDR));
+    for (const view of this.#views) view.flush(start, size);
+  }
+
+  join(view: GpuMemory): void {
+    this.#views.add(view);
+    view.attach(this);
+  }
+
+  leave(view: GpuMemory): void {
+    this.#views.delete(view);
+    if (view.source === this) view.attach(undefined);
+  }
+
+  reset(): void {
+    this.#registers.fill(0);
+    this.translation = UNMAPPED;
+    this.locked = false;
+    this.flush();
+  }
+}
+
+export class Mmu {
+  readonly log: Log;
+  readonly #dram: Dram;
+  readonly #irq: InterruptBlock;
+  readonly #paBits: number;
+  readonly #slots: AddressSpace[];
+  /** Called when an address space has become accessible again. */
+  onUnlock: (slot: number) => void = () => {};
+
+  /** `present`: bitmap of the slots that exist. */
+  constructor(dram: Dram, log: Log, irq: InterruptBlock, present: number, paBits: number) {
+    this.#dram = dram;
+    this.log = log;
+    this.#irq = irq;
+    this.#paBits = paBits;
+    this.#slots = [];
+    for (let slot = 0; slot < MAX_AS && (present >> slot) & 1; slot++) this.#slots.push(new AddressSpace(this, slot));
+  }
+
+  get slotCount(): number {
+    return this.#slots.length;
+  }
+
+  /** A view of slot `slot`, with a translation cache of its own. Without a slot all accesses fault. */
+  view(slot?: number): GpuMemory {
+    const view = new GpuMemory(this.#dram, this.#paBits);
+    if (slot !== undefined) this.bind(view, slot);
+    return view;
+  }
+
+  /** Puts a view on a slot; undefined takes it off. A slot that does not exist leaves it without one. */
+  bind(view: GpuMemory, slot: number | undefined): void {
+    const old = view.source;
+    if (old && old.slot !== slot) this.#slots[old.slot]?.leave(view);
+    if (slot !== undefined) this.#slots[slot]?.join(view);
+  }
+
+  isLocked(slot: number): boolean {
+    return this.#slots[slot]?.locked ?? false;
+  }
+
+  /** Whether a fault of this slot waits to be cleared. */
+  faulted(slot: number): boolean {
+    return (this.#irq.raw & (1 << slot)) !== 0;
+  }
+
+  raiseFault(slot: number): void {
+    this.#irq.raise(1 << slot);
+  }
+
+  command(as: AddressSpace, command: number): void {
+    switch (command) {
+      case AS_COMMAND.NOP:
+        return;
+      case AS_COMMAND.UPDATE:
+        as.update();
+        break;
+      case AS_COMMAND.LOCK:
+        as.lock();
+        break;
+      case AS_COMMAND.UNLOCK:
+      case AS_COMMAND.FLUSH_PT:
+      case AS_COMMAND.FLUSH_MEM:
+        as.flushRegion();
+        as.locked = false;
+        break;
+      default:
+        this.log('error', 'mali-mmu', `address space ${as.slot}: AS_COMMAND ${command} is none`);
+        return;
+    }
+    this.#irq.raise(1 << (COMPLETE_SHIFT + as.slot));
+    if (!as.locked) this.onUnlock(as.slot);
+  }
+
+  read(offset: number): number {
+    return this.#irq.read(offset) ?? this.#at(offset)?.read((offset - AS_BASE) % AS_STRIDE) ?? 0;
+  }
+
+  write(offset: number, value: number): void {
+    if (!this.#irq.write(offset, value)) this.#at(offset)?.write((offset - AS_BASE) % AS_STRIDE, value);
+  }
+
+  reset(): void {
+    this.#irq.reset();
+    for (const slot of this.#slots) slot.reset();
+  }
+
+  #at(offset: number): AddressSpace | undefined {
+    return offset < AS_BASE ? undefined : this.#slots[Math.floor((offset - AS_BASE) / AS_STRIDE)];
+  }
+}
+
+/** Registers that the MMU answers for, as byte offsets of the window. */
+export const isMmuOffset = (offset: number): boolean =>
+  offset >= MMU.IRQ_RAWSTAT.offset && offset < AS_BASE + MAX_AS * AS_STRIDE;

@@ -1,0 +1,226 @@
+/**
+ * GpuMemory: one agent's view of an address space, with its translation cache.
+ *
+ * Every load and store of every unit comes through here, so the common case is one look into a direct-mapped cache (page
+ * tag, physical page, permissions in three parallel arrays) and one access to DRAM's typed views; nothing is allocated.
+ * What is not in the cache is walked (walk.ts); what cannot be walked, or may not be done, is latched as the address
+ * space's fault and thrown. A view can be moved to another address-space slot: a group keeps its view when the host binds
+ * its VM elsewhere.
+ */
+
+import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
+import type { Layout, Values } from '../../abi/layout.ts';
+import type { Dram } from '../../board/dram.ts';
+import { type Access, PageFault, type VirtualMemory } from '../contract.ts';
+import { type Translation, UNMAPPED, type WalkResult, walk } from './walk.ts';
+
+/** The address-space slot behind a view. */
+export interface TranslationSource {
+  readonly slot: number;
+  readonly translation: Translation;
+  /** Latches a fault for the host. */
+  fault(code: number, access: number, address: number): void;
+}
+
+const PAGE = 4096;
+const ENTRIES = 4096;
+const READ = 1;
+const WRITE = 2;
+const EXECUTE = 4;
+const NEED: Record<Access, number> = { read: READ, write: WRITE, execute: EXECUTE, atomic: READ | WRITE };
+const ACCESS_TYPE: Record<Access, number> = {
+  read: AS_ACCESS.READ,
+  write: AS_ACCESS.WRITE,
+  execute: AS_ACCESS.EXECUTE,
+  atomic: AS_ACCESS.ATOMIC,
+};
+
+export class GpuMemory implements VirtualMemory {
+  readonly #dram: Dram;
+  readonly #outputBits: number;
+  readonly #tags = new Float64Array(ENTRIES).fill(-1);
+  readonly #pages = new Float64Array(ENTRIES);
+  readonly #rights = new Uint8Array(ENTRIES);
+  readonly #view: DataView;
+  readonly #walk: WalkResult = { code: 0, physical: 0, readable: false, writable: false, executable: false, level: 0 };
+  #source: TranslationSource | undefined;
+
+  constructor(dram: Dram, outputBits: number) {
+    this.#dram = dram;
+    this.#view = dram.view;
+    this.#outputBits = outputBits;
+  }
+
+  /** The slot behind this view, if any. */
+  get source(): TranslationSource | undefined {
+    return this.#source;
+  }
+
+  /** Changes the slot; without one every access faults. Forgets all translations. */
+  attach(source: TranslationSource | undefined): void {
+    this.#source = source;
+    this.flush();
+  }
+
+  /** Forgets the translations of [start, start + size), or all. */
+  flush(start = 0, size = Number.POSITIVE_INFINITY): void {
+    if (size > ENTRIES * PAGE) {
+      this.#tags.fill(-1);
+      return;
+    }
+    const first = Math.floor(start / PAGE);
+    const last = Math.floor((start + size - 1) / PAGE);
+    for (let page = first; page <= last; page++) {
+      const i = page % ENTRIES;
+      if (this.#tags[i] === page) this.#tags[i] = -1;
+    }
+  }
+
+  translate(va: number, access: Access): number {
+    return this.#locate(va, NEED[access], access);
+  }
+
+  /** Whether `access` to all of [va, va + size) would succeed; latches no fault. For checks at start-up. */
+  probe(va: number, size: number, access: Access): boolean {
+    const result = { ...this.#walk };
+    for (let at = va - (va % PAGE); at < va + size; at += PAGE) {
+      walk(this.#dram, this.#source?.translation ?? UNMAPPED, at, this.#outputBits, result);
+      if (result.code !== EXCEPTION.OK || (rightsOf(result) & NEED[access]) !== NEED[access]) return false;
+    }
+    return true;
+  }
+
+  #locate(va: number, need: number, access: Access): number {
+    const page = Math.floor(va / PAGE);
+    const i = page & (ENTRIES - 1);
+    if (this.#tags[i] === page && (this.#rights[i]! & need) === need) return this.#pages[i]! + (va - page * PAGE);
+    return this.#miss(va, page, i, need, access);
+  }
+
+  #miss(va: number, page: number, i: number, need: number, access: Access): number {
+    const result = this.#walk;
+    walk(this.#dram, this.#source?.translation ?? UNMAPPED, va, this.#outputBits, result);
+    if (result.code !== EXCEPTION.OK) this.#fault(result.code, va, access);
+    const rights = rightsOf(result);
+    if ((rights & need) !== need) this.#fault(EXCEPTION.PERM_FAULT_0 + result.level, va, access);
+    this.#tags[i] = page;
+    this.#pages[i] = result.physical;
+    this.#rights[i] = rights;
+    return result.physical + (va - page * PAGE);
+  }
+
+  #fault(code: number, va: number, access: Access): never {
+    const address = Math.max(va || 0, 0);
+    this.#source?.fault(code, ACCESS_TYPE[access], address);
+    const where = this.#source ? `address space ${this.#source.slot}` : 'no address space';
+    throw new PageFault(
+      code,
+      address,
+      access,
+      `${exceptionName(code)}: ${access} at 0x${address.toString(16)}, ${where}`,
+    );
+  }
+
+  load8(va: number): number {
+    return this.#view.getUint8(this.#locate(va, READ, 'read'));
+  }
+
+  load16(va: number): number {
+    if (va % PAGE > PAGE - 2) return this.load8(va) + this.load8(va + 1) * 2 ** 8;
+    return this.#view.getUint16(this.#locate(va, READ, 'read'), true);
+  }
+
+  load32(va: number): number {
+    if (va % PAGE > PAGE - 4) return this.load16(va) + this.load16(va + 2) * 2 ** 16;
+    return this.#view.getUint32(this.#locate(va, READ, 'read'), true);
+  }
+
+  load64(va: number): number {
+    if (va % PAGE > PAGE - 8) return this.load32(va) + this.load32(va + 4) * 2 ** 32;
+    const at = this.#locate(va, READ, 'read');
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
+  }
+
+  loadBig64(va: number): bigint {
+    if (va % PAGE > PAGE - 8) return BigInt(this.load32(va)) + BigInt(this.load32(va + 4)) * 2n ** 32n;
+    return this.#view.getBigUint64(this.#locate(va, READ, 'read'), true);
+  }
+
+  store8(va: number, value: number): void {
+    this.#view.setUint8(this.#locate(va, WRITE, 'write'), value);
+  }
+
+  store16(va: number, value: number): void {
+    if (va % PAGE > PAGE - 2) {
+      this.store8(va, value);
+      this.store8(va + 1, value / 2 ** 8);
+    } else this.#view.setUint16(this.#locate(va, WRITE, 'write'), value, true);
+  }
+
+  store32(va: number, value: number): void {
+    if (va % PAGE > PAGE - 4) {
+      this.store16(va, value);
+      this.store16(va + 2, (value >>> 0) / 2 ** 16);
+    } else this.#view.setUint32(this.#locate(va, WRITE, 'write'), value, true);
+  }
+
+  store64(va: number, value: number): void {
+    const high = Math.floor(value / 2 ** 32);
+    if (va % PAGE > PAGE - 8) {
+      this.store32(va, value);
+      this.store32(va + 4, high);
+      return;
+    }
+    const at = this.#locate(va, WRITE, 'write');
+    this.#view.setUint32(at, value, true);
+    this.#view.setUint32(at + 4, high, true);
+  }
+
+  storeBig64(va: number, value: bigint): void {
+    if (va % PAGE > PAGE - 8) {
+      this.store32(va, Number(BigInt.asUintN(32, value)));
+      this.store32(va + 4, Number(BigInt.asUintN(32, value / 2n ** 32n)));
+    } else this.#view.setBigUint64(this.#locate(va, WRITE, 'write'), value, true);
+  }
+
+  read(va: number, size: number): Uint8Array {
+    const out = new Uint8Array(size);
+    for (let done = 0; done < size; ) {
+      const at = va + done;
+      const part = Math.min(size - done, PAGE - (at % PAGE));
+      const physical = this.#locate(at, READ, 'read');
+      out.set(this.#dram.u8.subarray(physical, physical + part), done);
+      done += part;
+    }
+    return out;
+  }
+
+  write(va: number, data: Uint8Array): void {
+    for (let done = 0; done < data.length; ) {
+      const at = va + done;
+      const part = Math.min(data.length - done, PAGE - (at % PAGE));
+      const physical = this.#locate(at, WRITE, 'write');
+      this.#dram.u8.set(data.subarray(done, done + part), physical);
+      done += part;
+    }
+  }
+
+  decode<F extends Record<string, any>>(layout: Layout<F>, va: number): Values<F> {
+    if ((va % PAGE) + layout.size <= PAGE) return layout.read(this.#view, this.#locate(va, READ, 'read'));
+    const copy = this.read(va, layout.size);
+    return layout.read(new DataView(copy.buffer), 0);
+  }
+
+  encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void {
+    if ((va % PAGE) + layout.size <= PAGE) {
+      layout.write(this.#view, this.#locate(va, READ | WRITE, 'write'), values);
+      return;
+    }
+    const copy = this.read(va, layout.size);
+    layout.write(new DataView(copy.buffer), 0, values);
+    this.write(va, copy);
+  }
+}
+
+const rightsOf = (page: WalkResult): number =>
+  (page.readable ? READ : 0) | (page.writable ? WRITE : 0) | (page.executable ? EXECUTE : 0);
