@@ -149,6 +149,9 @@ export const MMU = {
   IRQ_STATUS: reg32('MMU_IRQ_STATUS', 0x200c),
 } as const;
 
+/** The page faults among the MMU interrupts. */
+export const AS_FAULT_MASK = 0xffff;
+
 /** First byte of address space 0's registers, and the distance to the next. */
 export const AS_BASE = 0x2400;
 export const AS_STRIDE = 0x40;
@@ -183,6 +186,7 @@ export const AS_COMMAND = { NOP: 0, UPDATE: 1, LOCK: 2, UNLOCK: 3, FLUSH_PT: 4, 
 export const AS_LOCK_MIN_LOG2 = 15;
 /** AS_TRANSCFG.mode. INA_BITS holds 55 - VA bits; OUTA_BITS is unused by Linux for 4 KiB tables. */
 export const AS_MODE = { UNMAPPED: 1, IDENTITY: 2, AARCH64_4K: 6, AARCH64_64K: 8 } as const;
+export const AS_INA_BITS_BASE = 55;
 export const AS_PTW_MEMATTR = { NON_CACHEABLE: 1, WRITE_BACK: 2 } as const;
 export const AS_ACCESS = { ATOMIC: 0, EXECUTE: 1, READ: 2, WRITE: 3 } as const;
 
@@ -192,6 +196,7 @@ export const AS_ACCESS = { ATOMIC: 0, EXECUTE: 1, READ: 2, WRITE: 3 } as const;
  */
 export const MEMATTR = {
   INNER_ALLOC_IMPL: 2 << 2,
+  INNER_ALLOC_EXPLICIT: 3 << 2,
   INNER_ALLOC_WRITE: (3 << 2) | 1,
   INNER_ALLOC_READ: (3 << 2) | 2,
   MIDGARD_INNER: 0 << 4,
