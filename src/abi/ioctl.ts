@@ -10,7 +10,8 @@ export const IoctlNumber = layout('IoctlNumber', 4, {
   size: uint(16, 14),
   direction: uint(30, 2),
 });
-const DIRECTION = { none: 0, w: 1, r: 2, wr: 3 } as const;
+/** Seen from the client: `w` passes a struct to the driver, `r` takes one from it. */
+export const DIRECTION = { none: 0, w: 1, r: 2, wr: 3 } as const;
 
 /** One ioctl as data: its number, and the struct that it takes (undefined for an argument without meaning). */
 export interface IoctlDef<F extends Record<string, any> = any> {

@@ -3,14 +3,18 @@
  * After Linux `drivers/gpu/drm/drm_{drv,ioctl,file}.c`.
  *
  * Reading order: `DrmDriver` says what a driver brings, `DrmDevice.open` makes a `DrmFile` (file.ts), and
- * `dispatch` (ioctl.ts) decodes an ioctl and calls the handler.
+ * `DrmDevice.ioctl` decodes an ioctl and calls the handler (ioctl.ts) that it finds in the core's table (core-ioctls.ts)
+ * or the driver's.
  */
 import type { Clock } from '../board/clock.ts';
-import type { Dram } from '../board/dram.ts';
+import type { Dram, PageRun } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
+import { coreIoctls } from './core-ioctls.ts';
 import { DrmFile } from './file.ts';
 import type { GemObject } from './gem.ts';
-import type { IoctlEntry } from './ioctl.ts';
+import { dispatch, type IoctlEntry, type IoctlResult, type IoctlTable, ioctlTable } from './ioctl.ts';
+import { MasterGroup } from './master.ts';
+import type { UserContext } from './user.ts';
 
 /** What every device of the board needs around it. */
 export interface DeviceContext {
@@ -25,8 +29,10 @@ export interface DrmDriver<P = unknown> {
   readonly description: string;
   readonly date: string;
   readonly version: readonly [major: number, minor: number, patch: number];
+  /** The device's name on its bus, as GET_UNIQUE tells it; by default the driver's name. */
+  readonly unique?: string;
   readonly features: { readonly render: boolean; readonly modeset: boolean; readonly syncobj: boolean };
-  /** The driver's own ioctls; the core's come with `coreIoctls`. */
+  /** The driver's own ioctls; the core's are added to them. */
   readonly ioctls: readonly IoctlEntry<any, P>[];
   /** GET_CAP values beyond those that the core knows; undefined where the driver has nothing to say. */
   capability?(capability: number): bigint | undefined;
@@ -35,15 +41,24 @@ export interface DrmDriver<P = unknown> {
   close(file: DrmFile<P>): void;
   /** A handle of this file is being closed: drop what the driver hangs on it (file-private VM state and the like). */
   closeHandle?(file: DrmFile<P>, object: GemObject): void;
-  /** The object that an imported dma-buf becomes; by default a plain GemObject. */
-  importObject?(object: GemObject): void;
+  /**
+   * A dma-buf is about to get a handle in a file that had none of it. The object may be this driver's own, another
+   * device's, or new; the driver hangs on it what it still lacks. A DrmError refuses the import.
+   */
+  importObject?(object: GemObject, file: DrmFile<P>): void;
+  /** Whether a buffer may leave the device as a dma-buf. A DrmError refuses. */
+  exportObject?(object: GemObject, file: DrmFile<P>): void;
   /** Offsets outside the object range: driver pages such as panthor's flush-id page. */
   mmap?(file: DrmFile<P>, offset: bigint, size: number, writable: boolean): MmapTarget | undefined;
+  /** `file` became DRM master of the primary node. */
+  masterSet?(file: DrmFile<P>): void;
+  /** `file` is no longer DRM master: it gave up or went away. */
+  masterDrop?(file: DrmFile<P>): void;
 }
 
 /** What a client's mmap gets: a host file and the byte where the mapping starts. */
 export interface MmapTarget {
-  readonly run: import('../board/dram.ts').PageRun;
+  readonly run: PageRun;
   readonly offset: number;
   readonly writable: boolean;
 }
@@ -54,26 +69,53 @@ export class DrmDevice<P = unknown> {
   readonly driver: DrmDriver<P>;
   readonly context: DeviceContext;
   readonly files = new Set<DrmFile<P>>();
-  /** Buffer objects by backing file: an imported dma-buf finds the object that it came from. */
-  readonly objects = new Map<import('../board/dram.ts').BackingFile, GemObject>();
-  /** The file that is DRM master of the primary node. */
-  master: DrmFile<P> | undefined;
+  /** The core's ioctls and the driver's. */
+  readonly table: IoctlTable;
+  #master: DrmFile<P> | undefined;
   #gone = false;
 
   constructor(driver: DrmDriver<P>, context: DeviceContext) {
     this.driver = driver;
     this.context = context;
+    this.table = deviceTable(driver);
+  }
+
+  /** The file that is DRM master of the primary node. */
+  get master(): DrmFile<P> | undefined {
+    return this.#master;
   }
 
   /** A new open file description. The first one on a primary node becomes master. */
   open(node: NodeKind, pid: number): DrmFile<P> {
     const file = new DrmFile<P>(this, node, pid);
     this.files.add(file);
-    if (node === 'primary' && !this.master) {
-      this.master = file;
-      file.wasMaster = true;
+    if (node === 'primary') {
+      if (this.#master) file.group = this.#master.group;
+      else this.setMaster(file);
     }
     return file;
+  }
+
+  /** Makes a file DRM master, in a group of its own unless it has led one before. There must be no master now. */
+  setMaster(file: DrmFile<P>): void {
+    if (this.#master) throw new Error(`${this.driver.name}: there is a DRM master already`);
+    if (!file.wasMaster || !file.group) file.group = new MasterGroup();
+    file.wasMaster = true;
+    file.authenticated = true;
+    this.#master = file;
+    this.driver.masterSet?.(file);
+  }
+
+  /** Leaves the device without a master. */
+  dropMaster(): void {
+    const file = this.#master;
+    this.#master = undefined;
+    if (file) this.driver.masterDrop?.(file);
+  }
+
+  /** Runs one ioctl of a client; see `dispatch`. */
+  ioctl(file: DrmFile<any>, request: number, arg: Uint8Array, user: UserContext): IoctlResult | Promise<IoctlResult> {
+    return dispatch(this.table, file, request, arg, user);
   }
 
   /** The device was unplugged or given up: every ioctl answers ENODEV from here on. */
@@ -88,4 +130,9 @@ export class DrmDevice<P = unknown> {
   log(level: 'error' | 'warn' | 'info' | 'debug', message: string): void {
     this.context.log(level, this.driver.name, message);
   }
+}
+
+/** The ioctls of a device: the core's and its driver's. A driver that brings one of the core's replaces it. */
+export function deviceTable(driver: DrmDriver<any>): IoctlTable {
+  return ioctlTable([...coreIoctls, ...driver.ioctls]);
 }

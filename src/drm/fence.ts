@@ -1,6 +1,10 @@
 /**
  * Fence: a promise that some work will have been done, which signals exactly once, with or without an error.
- * After Linux `drivers/dma-buf/dma-fence.c`.
+ * After Linux `drivers/dma-buf/dma-fence.c`; fences made of other fences stand in `fence-chain.ts`.
+ *
+ * Callbacks run before the outermost `signal` returns, one after the other. A fence that is signalled from inside a
+ * callback has its own callbacks run after those that are waiting already, so that a long row of fences, each of which
+ * signals the next, needs no stack.
  */
 import type { Errno } from '../abi/errno.ts';
 import type { Clock } from '../board/clock.ts';
@@ -9,6 +13,30 @@ let contexts = 0;
 
 /** A new fence context: fences of one context signal in the order of their sequence numbers. */
 export const fenceContext = (): number => ++contexts;
+
+type Callback = (fence: Fence) => void;
+
+/** Callbacks that are due, while a `signal` runs them. */
+const due: (() => void)[] = [];
+let running = false;
+
+/** Runs what is due. A callback that throws does not keep the others from running; its error passes on at the end. */
+function runDue(): void {
+  if (running) return;
+  running = true;
+  const errors: unknown[] = [];
+  for (let i = 0; i < due.length; i++) {
+    try {
+      due[i]!();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  due.length = 0;
+  running = false;
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, 'fence: several callbacks failed');
+}
 
 export class Fence {
   readonly context: number;
@@ -20,7 +48,8 @@ export class Fence {
   #signaled = false;
   #error: Errno | undefined;
   #timestamp = 0n;
-  #callbacks = new Set<(fence: Fence) => void>();
+  #deadline: bigint | undefined;
+  readonly #callbacks = new Set<Callback>();
 
   constructor(clock: Clock, driver: string, timeline: string, context: number = fenceContext(), seqno = 1) {
     this.#clock = clock;
@@ -44,32 +73,55 @@ export class Fence {
     return this.#timestamp;
   }
 
-  /** Signals it and runs the callbacks at once. A second call changes nothing. */
-  signal(error?: Errno): void {
+  /** The earliest CLOCK_MONOTONIC time by which someone would like it to have signalled: a hint. */
+  get deadline(): bigint | undefined {
+    return this.#deadline;
+  }
+
+  setDeadline(deadline: bigint): void {
+    if (this.#signaled || (this.#deadline !== undefined && this.#deadline <= deadline)) return;
+    this.#deadline = deadline;
+  }
+
+  /**
+   * Signals it and runs the callbacks (see above for when). A second call changes nothing. `timestamp` is for work that
+   * was done earlier than now.
+   */
+  signal(error?: Errno, timestamp?: bigint): void {
     if (this.#signaled) return;
     this.#signaled = true;
     this.#error = error;
-    this.#timestamp = this.#clock.monotonic();
-    const callbacks = this.#callbacks;
-    this.#callbacks = new Set();
-    for (const fn of callbacks) fn(this);
+    this.#timestamp = timestamp ?? this.#clock.monotonic();
+    if (this.#callbacks.size === 0) return;
+    for (const fn of this.#callbacks) {
+      // Whoever runs first may take back the next.
+      due.push(() => {
+        if (this.#callbacks.delete(fn)) fn(this);
+      });
+    }
+    runDue();
   }
 
   /** Calls `fn` when it signals, or now if it has. Returns what takes the callback back. */
-  onSignal(fn: (fence: Fence) => void): () => void {
+  onSignal(fn: Callback): () => void {
     if (this.#signaled) {
       fn(this);
       return () => {};
     }
-    const own = (fence: Fence): void => fn(fence);
+    const own: Callback = (fence) => fn(fence);
     this.#callbacks.add(own);
     return () => this.#callbacks.delete(own);
+  }
+
+  /** How many callbacks wait for it. */
+  protected get waiters(): number {
+    return this.#callbacks.size;
   }
 }
 
 /** A fence that has signalled: the neutral one. */
-export function signaledFence(clock: Clock, driver = 'tyr', timeline = 'stub'): Fence {
+export function signaledFence(clock: Clock, driver = 'tyr', timeline = 'stub', timestamp?: bigint): Fence {
   const fence = new Fence(clock, driver, timeline);
-  fence.signal();
+  fence.signal(undefined, timestamp);
   return fence;
 }

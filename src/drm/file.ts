@@ -2,12 +2,25 @@
  * DrmFile: one open file description of a DRM node: its handles, its events, its client's capabilities.
  * After Linux `drivers/gpu/drm/drm_{file,gem}.c`.
  */
+import { PAGE } from '../board/dram.ts';
 import type { DrmDevice, MmapTarget, NodeKind } from './device.ts';
 import { must } from './error.ts';
 import type { GemObject } from './gem.ts';
+import { HandleTable } from './handle-table.ts';
+import type { MasterGroup } from './master.ts';
+import { MmapOffsets } from './mmap-offsets.ts';
+import type { Syncobj } from './syncobj.ts';
 
-/** Object mmap offsets are handle-independent: the object's number in the device, times this many bytes. */
-export const MMAP_OFFSET_STRIDE = 1n << 36n;
+/** What one file may hold, so that no client fills the machine. */
+export const FILE_LIMITS = {
+  /** Buffer handles. */
+  objects: 1 << 16,
+  syncobjs: 1 << 16,
+  /** Ioctls of one file that wait at the same time. */
+  waits: 1 << 12,
+  /** Eventfds that wait for a point. */
+  eventfds: 1 << 12,
+} as const;
 
 export class DrmFile<P = unknown> {
   readonly device: DrmDevice<P>;
@@ -16,15 +29,22 @@ export class DrmFile<P = unknown> {
   readonly private: P;
   authenticated = false;
   wasMaster = false;
+  /** The master under whom it was opened; none on a render node. */
+  group: MasterGroup | undefined;
+  /** GET_MAGIC's number; 0 before. */
+  magic = 0;
+  /** SET_CLIENT_NAME's name. */
+  clientName: string | undefined;
   /** SET_CLIENT_CAP values by capability number. */
   readonly clientCaps = new Map<number, bigint>();
   /** Where events (vblank, flip) go: the host floor sends the bytes to whoever reads the file. */
   sendEvent: (event: Uint8Array) => void = () => {};
-  readonly handles = new Map<number, GemObject>();
+  readonly handles = new HandleTable<GemObject>('buffer', FILE_LIMITS.objects);
+  readonly syncobjs = new HandleTable<Syncobj>('syncobj', FILE_LIMITS.syncobjs);
   readonly #byObject = new Map<GemObject, number>();
-  #nextHandle = 1;
+  readonly #offsets = new MmapOffsets<GemObject>();
   #closed = false;
-  readonly #releasers: (() => void)[] = [];
+  readonly #releasers = new Set<() => void>();
 
   constructor(device: DrmDevice<P>, node: NodeKind, pid: number) {
     this.device = device;
@@ -38,14 +58,19 @@ export class DrmFile<P = unknown> {
     return this.device.master === this;
   }
 
-  /** The handle of `object` in this file; takes one reference when it is new. */
+  /** The handle of `object` in this file; takes one reference when it is new. Throws ENOMEM when the file has too many. */
   addHandle(object: GemObject): number {
     const known = this.#byObject.get(object);
     if (known !== undefined) return known;
-    const handle = this.#nextHandle++;
-    this.handles.set(handle, object.get());
+    const handle = this.handles.add(object);
+    object.get();
     this.#byObject.set(object, handle);
     return handle;
+  }
+
+  /** The handle that this file has of `object`, if any. */
+  handleOf(object: GemObject): number | undefined {
+    return this.#byObject.get(object);
   }
 
   /** The object behind a handle, without a reference of its own. Throws ENOENT. */
@@ -55,19 +80,29 @@ export class DrmFile<P = unknown> {
     return object;
   }
 
-  /** Closes a handle. Throws EINVAL if it is not open. */
+  /** Closes a handle; its mmap offset ends with it. Throws EINVAL if it is not open. */
   removeHandle(handle: number): void {
     const object = this.handles.get(handle);
     must(object, 'EINVAL', () => `handle ${handle} is not open`);
     this.device.driver.closeHandle?.(this, object);
-    this.handles.delete(handle);
+    this.handles.remove(handle);
     this.#byObject.delete(object);
+    this.#offsets.remove(object);
     object.put();
   }
 
-  /** Calls `fn` when the file is closed, before its handles are. */
-  onClose(fn: () => void): void {
-    this.#releasers.push(fn);
+  /** The syncobj behind a handle. Throws ENOENT. */
+  syncobj(handle: number): Syncobj {
+    const syncobj = this.syncobjs.get(handle);
+    must(syncobj, 'ENOENT', () => `handle ${handle} names no syncobj of this file`);
+    return syncobj;
+  }
+
+  /** Calls `fn` when the file is closed, before its handles are. Returns what takes it back. */
+  onClose(fn: () => void): () => void {
+    const own = (): void => fn();
+    this.#releasers.add(own);
+    return () => this.#releasers.delete(own);
   }
 
   get closed(): boolean {
@@ -78,27 +113,32 @@ export class DrmFile<P = unknown> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const fn of this.#releasers.splice(0)) fn();
+    this.sendEvent = () => {};
+    for (const fn of [...this.#releasers]) fn();
+    this.#releasers.clear();
     this.device.driver.close(this);
     for (const handle of [...this.handles.keys()]) this.removeHandle(handle);
-    if (this.device.master === this) this.device.master = undefined;
+    for (const handle of [...this.syncobjs.keys()]) this.syncobjs.remove(handle)?.put();
+    this.group?.magics.delete(this.magic);
+    if (this.isMaster) this.device.dropMaster();
     this.device.files.delete(this);
   }
 
-  /** The mmap offset of an object that this file has a handle of. */
+  /** The mmap offset of an object that this file has a handle of: good until the handle is closed, never used again. */
   mmapOffset(handle: number): bigint {
-    this.object(handle);
-    return BigInt(handle) * MMAP_OFFSET_STRIDE;
+    const object = this.object(handle);
+    return this.#offsets.offset(object, object.size);
   }
 
   /** What mmap(fd, offset) maps. Throws EINVAL for a range outside the object, EACCES where writing is forbidden. */
   mmap(offset: bigint, size: number, writable: boolean): MmapTarget {
     const own = this.device.driver.mmap?.(this, offset, size, writable);
     if (own) return own;
-    const object = this.object(Number(offset / MMAP_OFFSET_STRIDE));
-    const start = Number(offset % MMAP_OFFSET_STRIDE);
+    const found = this.#offsets.find(offset);
+    must(found, 'EINVAL', () => `no buffer of this file has the mmap offset 0x${offset.toString(16)}`);
+    const { value: object, start } = found;
     must(
-      start % 4096 === 0 && start + size <= object.size,
+      size > 0 && start % PAGE === 0 && start + size <= object.size,
       'EINVAL',
       () => `mmap of ${start}+${size} leaves a buffer of ${object.size} bytes`,
     );

@@ -1,13 +1,35 @@
 /**
  * GemObject: a buffer object, counted by its holders (handles, mappings, framebuffers, exports in flight).
  * After Linux `drivers/gpu/drm/drm_gem.c`; every object here is a run of DRAM pages.
+ *
+ * An object belongs to the board, not to a device: both devices of the board hold the same one. Its backing file is its
+ * identity (it is the dma-buf), so importing a file finds the object that stands behind it (`objectOf`).
  */
-import type { Dram, PageRun } from '../board/dram.ts';
+import type { BackingFile, Dram, PageRun } from '../board/dram.ts';
 import { DmaResv } from './dma-resv.ts';
+
+const objects = new WeakMap<BackingFile, GemObject>();
+/** Fences of files whose object has gone: it may come back by an import. */
+const reservations = new WeakMap<BackingFile, DmaResv>();
+
+/** The living object behind a dma-buf's file. */
+export const objectOf = (file: BackingFile): GemObject | undefined => objects.get(file);
+
+/** The fences of a dma-buf, whether an object stands behind it or not. */
+export function reservationOf(file: BackingFile): DmaResv {
+  let resv = objects.get(file)?.resv ?? reservations.get(file);
+  if (!resv) {
+    resv = new DmaResv();
+    reservations.set(file, resv);
+  }
+  return resv;
+}
 
 export class GemObject {
   readonly run: PageRun;
-  readonly resv: DmaResv = new DmaResv();
+  readonly resv: DmaResv;
+  /** What the client calls it (a label, or DMA_BUF_SET_NAME): for people, not for us. */
+  label = '';
   readonly #dram: Dram;
   #references = 1;
   #releasers: (() => void)[] = [];
@@ -16,6 +38,8 @@ export class GemObject {
   constructor(dram: Dram, run: PageRun) {
     this.#dram = dram;
     this.run = run;
+    this.resv = run.file ? reservationOf(run.file) : new DmaResv();
+    if (run.file) objects.set(run.file, this);
   }
 
   get size(): number {
@@ -37,6 +61,10 @@ export class GemObject {
     if (this.#references === 0) throw new Error('gem: one reference too many was dropped');
     if (--this.#references > 0) return;
     for (const fn of this.#releasers) fn();
+    if (this.run.file) {
+      objects.delete(this.run.file);
+      reservations.set(this.run.file, this.resv);
+    }
     this.#dram.free(this.run);
   }
 

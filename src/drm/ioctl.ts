@@ -1,9 +1,12 @@
 /**
  * Ioctl dispatch: finds the entry, checks who may call, decodes the argument, calls the handler, encodes the result.
  * After Linux `drivers/gpu/drm/drm_ioctl.c`: a client may pass a shorter or a longer struct than ours; what is missing is
- * zero, what is beyond is left alone.
+ * zero, what is beyond is left alone. Only what both numbers declare as input is read, and as output written. Output is
+ * written for a failing ioctl too.
  */
-import { type IoctlDef, IoctlNumber } from '../abi/ioctl.ts';
+import { DRM_COMMAND, DRM_TYPE, MODESET_NUMBERS } from '../abi/drm.ts';
+import type { Errno } from '../abi/errno.ts';
+import { DIRECTION, type IoctlDef, IoctlNumber } from '../abi/ioctl.ts';
 import { type Layout, type Values, viewOf } from '../abi/layout.ts';
 import { DrmError } from './error.ts';
 import type { DrmFile } from './file.ts';
@@ -18,8 +21,16 @@ export type IoctlHandler<F extends Record<string, any>, P> = (
 
 export interface IoctlEntry<F extends Record<string, any> = any, P = any> {
   readonly def: IoctlDef<F>;
-  /** `render`: allowed on render nodes. `auth`: primary node only after authentication. `master`: DRM master only. */
-  readonly access: { readonly render?: boolean; readonly auth?: boolean; readonly master?: boolean };
+  /**
+   * `render`: allowed on render nodes. `auth`: primary node only after authentication. `master`: DRM master only.
+   * `root`: for the superuser, which no client of the machine is.
+   */
+  readonly access: {
+    readonly render?: boolean;
+    readonly auth?: boolean;
+    readonly master?: boolean;
+    readonly root?: boolean;
+  };
   readonly handler: IoctlHandler<F, P>;
 }
 
@@ -34,14 +45,26 @@ export function ioctl<F extends Record<string, any>, P>(
 /** Ioctl tables by type letter and number. */
 export type IoctlTable = ReadonlyMap<number, IoctlEntry>;
 
+const key = (type: number, nr: number): number => type * 256 + nr;
+
 export const ioctlTable = (entries: readonly IoctlEntry[]): IoctlTable =>
-  new Map(entries.map((entry) => [entry.def.type * 256 + entry.def.nr, entry]));
+  new Map(entries.map((entry) => [key(entry.def.type, entry.def.nr), entry]));
 
 /** The outcome that the client sees: the return value (negative: -errno) and the argument's bytes after the call. */
 export interface IoctlResult {
   readonly value: number;
   readonly arg: Uint8Array;
 }
+
+/** The parts of a 32-bit request number. */
+export function decodeRequest(request: number): { type: number; nr: number; size: number; direction: number } {
+  scratch.setUint32(0, request, true);
+  return IoctlNumber.read(scratch, 0);
+}
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** Errors that are an answer rather than a fault: not worth a line in an ordinary log. */
+const QUIET: ReadonlySet<Errno> = new Set<Errno>(['ETIME', 'EAGAIN', 'EINTR']);
 
 /**
  * Runs one ioctl. `arg` holds the client's struct (as many bytes as `request` says). A DrmError becomes its errno and a
@@ -55,50 +78,87 @@ export function dispatch(
   user: UserContext,
 ): IoctlResult | Promise<IoctlResult> {
   const { device } = file;
-  const word = new DataView(new ArrayBuffer(4));
-  word.setUint32(0, request, true);
-  const { type, nr } = IoctlNumber.read(word, 0);
-  const entry = table.get(type * 256 + nr);
+  const { type, nr } = decodeRequest(request);
+  const entry = table.get(key(type, nr));
+  const name = entry?.def.name ?? `ioctl 0x${(request >>> 0).toString(16)}`;
+  const log = (error: DrmError): void =>
+    device.log(
+      QUIET.has(error.errno) ? 'debug' : 'warn',
+      `${name} of pid ${user.pid}: ${error.errno}: ${error.message}`,
+    );
+  return run(
+    request,
+    arg,
+    () => {
+      if (device.gone) throw new DrmError('ENODEV', 'the device is gone');
+      if (!entry) throw unknown(type, nr, file);
+      allow(entry, file);
+      return entry.def;
+    },
+    (values) => entry!.handler(file, values, user),
+    log,
+  );
+}
+
+/** Decodes `arg` after `find` has said what the ioctl is, runs `handler` and encodes the result. */
+export function run(
+  request: number,
+  arg: Uint8Array,
+  find: () => IoctlDef,
+  handler: (values: any) => number | void | Promise<number | void>,
+  log: (error: DrmError) => void,
+): IoctlResult | Promise<IoctlResult> {
+  let encode = (): void => {};
+  const done = (value: number | void): IoctlResult => {
+    encode();
+    return { value: value ?? 0, arg };
+  };
   const fail = (error: unknown): IoctlResult => {
     if (!(error instanceof DrmError)) throw error;
-    const quiet = error.errno === 'ETIME' || error.errno === 'EAGAIN' || error.errno === 'EINTR';
-    device.log(
-      quiet ? 'debug' : 'warn',
-      `${entry?.def.name ?? `ioctl 0x${request.toString(16)}`} of pid ${user.pid}: ${error.errno}: ${error.message}`,
-    );
+    log(error);
+    encode();
     return { value: error.code, arg };
   };
   try {
-    if (device.gone) throw new DrmError('ENODEV', 'the device is gone');
-    if (!entry) throw new DrmError(type === 0x64 ? 'EINVAL' : 'ENOTTY', `no ioctl 0x${request.toString(16)} here`);
-    allow(entry, file);
-    const layout: Layout<any> | undefined = entry.def.arg;
-    if (!layout) {
-      const value = entry.handler(file, {}, user);
-      return value instanceof Promise ? value.then((v) => ({ value: v ?? 0, arg }), fail) : { value: value ?? 0, arg };
+    const def = find();
+    const layout: Layout<any> | undefined = def.arg;
+    let values: any = {};
+    if (layout) {
+      const both = decodeRequest(request).direction & decodeRequest(def.request).direction;
+      const whole = new Uint8Array(layout.size);
+      if (both & DIRECTION.w) whole.set(arg.subarray(0, layout.size));
+      const view = viewOf(whole);
+      values = layout.read(view, 0);
+      if (both & DIRECTION.r)
+        encode = () => {
+          layout.write(view, 0, values);
+          arg.set(whole.subarray(0, Math.min(arg.length, whole.length)));
+        };
     }
-    const whole = new Uint8Array(layout.size);
-    whole.set(arg.subarray(0, layout.size));
-    const view = viewOf(whole);
-    const values = layout.read(view, 0);
-    const done = (value: number | void): IoctlResult => {
-      layout.write(view, 0, values);
-      arg.set(whole.subarray(0, Math.min(arg.length, whole.length)));
-      return { value: value ?? 0, arg };
-    };
-    const value = entry.handler(file, values, user);
+    const value = handler(values);
     return value instanceof Promise ? value.then(done, fail) : done(value);
   } catch (error) {
     return fail(error);
   }
 }
 
-function allow({ access }: IoctlEntry, file: DrmFile<any>): void {
-  if (file.node === 'render') {
-    if (!access.render) throw new DrmError('EACCES', 'not allowed on a render node');
-    return;
+function unknown(type: number, nr: number, file: DrmFile<any>): DrmError {
+  const number = `0x${nr.toString(16)}`;
+  if (type !== DRM_TYPE.charCodeAt(0))
+    return new DrmError('ENOTTY', `ioctl ${number} of type ${type} is none of DRM's`);
+  if (MODESET_NUMBERS.some(([first, last]) => nr >= first && nr <= last)) {
+    if (file.node === 'render') return new DrmError('EACCES', `mode setting (${number}) is not for render nodes`);
+    if (!file.device.driver.features.modeset)
+      return new DrmError('EOPNOTSUPP', `mode setting (${number}) on a device without a display`);
   }
-  if (access.auth && !file.authenticated && !file.isMaster)
+  const whose = nr >= DRM_COMMAND.first && nr < DRM_COMMAND.end ? "the driver's" : "the core's";
+  return new DrmError('EINVAL', `${number} is none of ${whose} ioctls`);
+}
+
+function allow({ access }: IoctlEntry, file: DrmFile<any>): void {
+  if (access.root) throw new DrmError('EACCES', 'only for the superuser');
+  if (access.auth && file.node !== 'render' && !file.authenticated)
     throw new DrmError('EACCES', 'the client is not authenticated');
   if (access.master && !file.isMaster) throw new DrmError('EACCES', 'the client is not DRM master');
+  if (!access.render && file.node === 'render') throw new DrmError('EACCES', 'not allowed on a render node');
 }

@@ -1,14 +1,17 @@
 /**
  * UserContext: what an ioctl handler may do to the process that called it: read and write its memory, take its
- * descriptors, give it new ones. The host floor implements it; tests use a fake.
+ * descriptors, give it new ones. The host floor implements it; tests use a fake (testing.ts).
  *
  * The rule for handlers: every `read` and `descriptor` comes before the first effect. A `read` may end the handler by an
  * exception that is not a DrmError (the host fetches the bytes and runs the handler again from its start), so handlers
  * neither catch what they do not know nor change anything before their inputs are complete.
  */
+import type { Errno } from '../abi/errno.ts';
 import type { BackingFile } from '../board/dram.ts';
+import { DrmError, must } from './error.ts';
 import type { DrmFile } from './file.ts';
 import type { SyncFile } from './sync-file.ts';
+import type { Syncobj } from './syncobj.ts';
 
 /** What stands behind a file descriptor that came from or goes to a client. */
 export type Descriptor =
@@ -16,6 +19,8 @@ export type Descriptor =
   /** Memory: the same `file` object for the same memory, however often it is passed. */
   | { readonly kind: 'dma-buf'; readonly file: BackingFile }
   | { readonly kind: 'sync-file'; readonly syncFile: SyncFile }
+  /** A syncobj as such. `install` takes over one reference; whoever keeps the descriptor drops it with `syncobj.put()`. */
+  | { readonly kind: 'syncobj'; readonly syncobj: Syncobj }
   /** An eventfd of the client's own. `signal` adds 1; `close` drops our hold. */
   | { readonly kind: 'eventfd'; readonly signal: () => void; readonly close: () => void };
 
@@ -29,9 +34,44 @@ export interface UserContext {
   descriptor(fd: number): Descriptor;
   /**
    * Gives the caller a new descriptor. Its number, known to the guest alone, is stored as an s32 at byte `at` of the
-   * ioctl's argument, or at an address of the caller's memory.
+   * ioctl's argument, or at an address of the caller's memory. `writable`: a dma-buf may be mapped for writing.
    */
-  install(descriptor: Descriptor, at: number | bigint, options?: { cloexec?: boolean }): void;
+  install(descriptor: Descriptor, at: number | bigint, options?: { cloexec?: boolean; writable?: boolean }): void;
   /** Calls `fn` if the caller dies while the ioctl still waits. Returns what takes it back. */
   onGone(fn: () => void): () => void;
+}
+
+/** The caller's descriptor, which has to be of this kind. What is wrong with it is `errno` where that is given. */
+export function descriptorOf<K extends Descriptor['kind']>(
+  user: UserContext,
+  fd: number,
+  kind: K,
+  errno?: Errno,
+): Extract<Descriptor, { kind: K }> {
+  let found: Descriptor;
+  try {
+    found = user.descriptor(fd);
+  } catch (error) {
+    if (errno && error instanceof DrmError) throw new DrmError(errno, error.message);
+    throw error;
+  }
+  must(found.kind === kind, errno ?? 'EINVAL', () => `descriptor ${fd} is a ${found.kind}, not a ${kind}`);
+  return found as Extract<Descriptor, { kind: K }>;
+}
+
+/** The most elements of an array that an ioctl takes from its caller. */
+const MOST_ELEMENTS = 1 << 16;
+
+/** `count` elements of `size` bytes from the caller's memory. Throws ENOMEM for more than anyone needs. */
+export function readArray(user: UserContext, address: bigint, count: number, size: number): DataView {
+  must(count <= MOST_ELEMENTS, 'ENOMEM', () => `an array of ${count} elements`);
+  const data = user.read(address, count * size);
+  return new DataView(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Text of at most `size` bytes of the caller's memory, where both are his to say; nothing for a null pointer. */
+export function writeText(user: UserContext, address: bigint, size: bigint, text: string): void {
+  const data = new TextEncoder().encode(text);
+  const length = size < data.length ? Number(size) : data.length;
+  if (length > 0 && address !== 0n) user.write(address, data.subarray(0, length));
 }
