@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { command, mustRun } from './command.ts';
 import type { Mirror } from './mirror.ts';
 import { Problem } from './problem.ts';
-import type { Progress } from './progress.ts';
+import type { Report } from './progress.ts';
 
 export interface AptOptions {
   /** Folder of its own: configuration, lists and downloaded packages. Kept until the packages are unpacked. */
@@ -68,13 +68,12 @@ export class Apt {
     this.#options = options;
   }
 
-  /** Downloads `packages` and all that they depend on; progress from 0 to 1. Returns the .deb files. */
-  async download(packages: string[], progress: Progress): Promise<string[]> {
+  /** Downloads `packages` and all that they depend on. Returns the .deb files. */
+  async download(packages: string[], report: Report): Promise<string[]> {
     await this.#configure();
-    await this.#apt(['update'], (fraction, what) => progress.update(fraction * 0.15, what));
-    await this.#apt(['--download-only', '--yes', '--no-install-recommends', 'install', ...packages], (fraction, what) =>
-      progress.update(0.15 + fraction * 0.85, what),
-    );
+    await this.#apt(['update'], (fraction, detail) => report(fraction * 0.15, detail));
+    const install = ['--download-only', '--yes', '--no-install-recommends', 'install', ...packages];
+    await this.#apt(install, (fraction, detail) => report(0.15 + fraction * 0.85, detail));
     const archives = join(this.#options.folder, 'cache/archives');
     return (await readdir(archives)).filter((file) => file.endsWith('.deb')).map((file) => join(archives, file));
   }
@@ -114,7 +113,7 @@ export class Apt {
     );
   }
 
-  async #apt(args: string[], report: (fraction: number, what: string) => void): Promise<void> {
+  async #apt(args: string[], report: Report): Promise<void> {
     const { folder, mirror, suite } = this.#options;
     const { code, stderr } = await command('apt-get', ['-q', '-oAPT::Status-Fd=3', ...args], {
       env: { ...process.env, APT_CONFIG: join(folder, 'apt.conf'), LC_ALL: 'C.UTF-8' },
@@ -140,12 +139,12 @@ export async function makeRoot(root: string): Promise<void> {
 const UNREAD = ['./usr/share/doc/*', './usr/share/man/*', './usr/share/locale/*', './usr/share/lintian/*'];
 
 /** Unpacks packages into `root`, in the given order. `exclude`: tar patterns of what else to leave out. */
-export async function unpack(debs: string[], root: string, progress: Progress, exclude: string[] = []): Promise<void> {
+export async function unpack(debs: string[], root: string, report: Report, exclude: string[] = []): Promise<void> {
   const leaveOut = [...UNREAD, ...exclude].map((pattern) => `--exclude=${pattern}`);
   const extract =
     'dpkg-deb --fsys-tarfile "$1" | { shift; exec tar -xf - --keep-directory-symlink --no-same-owner "$@"; }';
   for (const [i, deb] of debs.entries()) {
-    progress.update(i / debs.length, `unpacking ${deb.slice(deb.lastIndexOf('/') + 1)}`);
+    report(i / debs.length, `unpacking ${deb.slice(deb.lastIndexOf('/') + 1)}`);
     const { code, stderr } = await command('sh', ['-c', extract, 'sh', deb, '-C', root, ...leaveOut]);
     if (code === 0) continue;
     if (/No space left|quota/i.test(stderr)) throw aptProblem('E: No space left on device', deb);

@@ -54,18 +54,21 @@ const KEYRINGS = [
   '/etc/apt/trusted.gpg.d/debian-archive-keyring.gpg',
 ];
 
+/** What this host itself says: its environment, its apt sources, its keyrings. Downloads nothing. */
+export async function hostMirror(env: NodeJS.ProcessEnv = process.env): Promise<Partial<Mirror>> {
+  const keyring = env.TYR_DEBIAN_KEYRING ?? KEYRINGS.find((file) => existsSync(file));
+  if (env.TYR_DEBIAN_MIRROR) return { uri: env.TYR_DEBIAN_MIRROR.replace(/\/+$/, ''), keyring };
+  const os = osRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''));
+  const targets = await mustRun('apt-get', ['indextargets', '--format', TARGET_FORMAT]);
+  return { uri: debianTarget(targets, os.id === 'debian' ? os.codename : undefined), keyring };
+}
+
 /**
  * Finds mirror and keyring. `scratch` is a folder for what may have to be fetched from the host's own archive. Throws
  * Problem when this host has neither.
  */
 export async function findMirror(scratch: string, env: NodeJS.ProcessEnv = process.env): Promise<Mirror> {
-  const os = osRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''));
-  let uri = env.TYR_DEBIAN_MIRROR?.replace(/\/+$/, '');
-  let keyring = env.TYR_DEBIAN_KEYRING ?? KEYRINGS.find((file) => existsSync(file));
-  if (!uri) {
-    const targets = await mustRun('apt-get', ['indextargets', '--format', TARGET_FORMAT]);
-    uri = debianTarget(targets, os.id === 'debian' ? os.codename : undefined);
-  }
+  let { uri, keyring } = await hostMirror(env);
   if (uri && keyring) return { uri, keyring };
   const own = await fromOwnArchive(scratch);
   uri ??= own.uri;

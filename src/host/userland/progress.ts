@@ -10,4 +10,12 @@ export interface Progress {
   note(line: string): void;
 }
 
+/** Tells how far a part of a step is, 0 to 1, and what it does just now. */
+export type Report = (fraction: number, detail: string) => void;
+
+/** The part of the running step between two fractions of it. */
+export function portion(progress: Progress, from: number, to: number): Report {
+  return (fraction, detail) => progress.update(from + fraction * (to - from), detail);
+}
+
 export const quiet: Progress = { begin() {}, update() {}, end() {}, note() {} };

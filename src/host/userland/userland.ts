@@ -25,7 +25,7 @@ import {
 } from './compiler.ts';
 import { findMirror, type Mirror } from './mirror.ts';
 import { Problem } from './problem.ts';
-import { type Progress, quiet } from './progress.ts';
+import { type Progress, portion, quiet } from './progress.ts';
 import {
   FIRMWARE_COMPONENT,
   FIRMWARE_FILE,
@@ -163,9 +163,9 @@ class Plan {
         const mirror = await this.#mirror;
         const folder = join(scratch, 'apt');
         const apt = new Apt({ folder, architecture: architecture.debian, mirror, suite: SUITE, components });
-        const debs = await apt.download(packages, this.#progress);
+        const debs = await apt.download(packages, portion(this.#progress, 0, 0.6));
         await makeRoot(root);
-        await unpack(debs, root, this.#progress, exclude);
+        await unpack(debs, root, portion(this.#progress, 0.6, 1), exclude);
         await finish(root);
       },
     };
@@ -206,12 +206,19 @@ export async function ensureRealFirmware(options: UserlandOptions = {}): Promise
   }
 }
 
-/** Which pieces are there already, for `tyr doctor`. */
-export function presentPieces(cache = cacheFolder()): { title: string; path: string; present: boolean }[] {
+/** Which pieces of Debian packages are there already, for `tyr doctor`. */
+export function presentPieces(
+  cache = cacheFolder(),
+): { title: string; path: string; present: boolean; optional: boolean }[] {
   const plan = new Plan(quiet);
   const store = new Store(cache, quiet);
-  const pieces = plan.native ? [plan.guest(), plan.firmware()] : [plan.guest(), plan.tools(), plan.firmware()];
-  return pieces.map((piece) => ({ title: piece.title, path: store.path(piece), present: store.has(piece) }));
+  const needed = plan.native ? [plan.guest()] : [plan.guest(), plan.tools()];
+  return [...needed, plan.firmware()].map((piece, i) => ({
+    title: piece.title,
+    path: store.path(piece),
+    present: store.has(piece),
+    optional: i === needed.length,
+  }));
 }
 
 async function shimBuild(store: Store, piece: Piece, architecture: Architecture): Promise<ShimBuild> {

@@ -1,0 +1,59 @@
+/**
+ * The floors of docs/architecture.md as rules for dependency-cruiser: what each folder may import besides itself.
+ * Tests obey the same rules. `tyr test` runs the check.
+ */
+const FLOORS = {
+  abi: [],
+  board: ['abi'],
+  drm: ['abi', 'board'],
+  mali: ['abi', 'board'],
+  driver: ['abi', 'board', 'drm'],
+  display: ['abi', 'board', 'drm'],
+  machine: ['abi', 'board', 'drm', 'mali', 'driver', 'display'],
+  host: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'machine'],
+  cli: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'machine', 'host'],
+};
+
+export default {
+  forbidden: [
+    ...Object.entries(FLOORS).map(([floor, below]) => ({
+      name: `floor-${floor}`,
+      comment: `src/${floor}/ may import ${['itself', ...below].join(', ')}`,
+      severity: 'error',
+      from: { path: `^src/${floor}/` },
+      to: { path: '^src/', pathNot: `^src/(${[floor, ...below].join('|')})/` },
+    })),
+    {
+      name: 'floor-unknown',
+      comment: 'every file below src/ belongs to a floor',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(${Object.keys(FLOORS).join('|')})/` },
+      to: {},
+    },
+    {
+      name: 'datasheets-are-alone',
+      comment: 'src/abi/ is data: no packages, and only its tests use Node',
+      severity: 'error',
+      from: { path: '^src/abi/', pathNot: '[.]test[.]ts$' },
+      to: { pathNot: '^src/' },
+    },
+    {
+      name: 'tests-are-leaves',
+      comment: 'no file imports a test',
+      severity: 'error',
+      from: {},
+      to: { path: '[.]test[.]ts$' },
+    },
+    {
+      name: 'resolvable',
+      comment: 'every import leads somewhere',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+  },
+};

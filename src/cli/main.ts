@@ -1,0 +1,146 @@
+/**
+ * The command line: `tyr run`, `setup`, `doctor`, `test` and `bench`.
+ *
+ * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
+ */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { Problem } from '../host/userland/problem.ts';
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('it has to be a number above 0.');
+  return value;
+}
+
+function count(text: string): number {
+  const value = positive(text);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('it has to be a whole number above 0.');
+  return value;
+}
+
+function displayMode(text: string): string {
+  if (!/^[1-9]\d{2,3}x[1-9]\d{2,3}@[1-9]\d{0,2}$/.test(text)) {
+    throw new InvalidArgumentError('it has to read like 1280x720@60.');
+  }
+  return text;
+}
+
+function assignment(text: string, earlier: Record<string, string>): Record<string, string> {
+  const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('it has to read like NAME=value.');
+  return { ...earlier, [name]: value };
+}
+
+/** Runs a command's work and ends with its exit code; a Problem is one sentence and code 1. */
+async function finish(work: Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await work;
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(error instanceof Problem ? `tyr: ${error.message}` : error);
+  }
+}
+
+export function commandLine(): Command {
+  const tyr = new Command('tyr')
+    .description(
+      'A GPU driver for Arm Mali CSF GPUs in TypeScript, and the virtual Mali-G610 machine that it drives.\n' +
+        'Runs unmodified Linux programs (Debian arm64, with their own Mesa) on that machine, on any Linux host.',
+    )
+    .enablePositionalOptions()
+    .showHelpAfterError('(tyr --help, or tyr COMMAND --help, says more)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tyr run kmscube                                          a lit, turning cube, until Ctrl-C
+  tyr run --frames 60 --screenshot cube.png -- kmscube -A  60 frames by atomic modesetting, the last one as a picture
+  tyr run --json -- eglinfo -B                             which GPU Mesa finds
+  tyr test                                                 all checks and tests
+
+What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): about 450 MB, without root.`,
+    );
+
+  tyr
+    .command('run')
+    .description('start the machine and run PROGRAM on it; ends with the program')
+    .argument('<program>', 'a program of the guest (kmscube, eglinfo, vulkaninfo, glmark2-es2-drm …), or a path to one')
+    .argument('[args...]', "the program's own arguments; put -- before PROGRAM to be sure that they stay its own")
+    .option('--frames <n>', 'end the program cleanly after N page flips; the exit code is then 0', count)
+    .option('--screenshot <file.png>', 'write what the display shows at the end')
+    .option('--timeout <seconds>', 'end the program after so long; the exit code is then 124', positive)
+    .option('--json', 'print one closing JSON object on standard output, everything else on standard error')
+    .option('--mode <mode>', "the display's preferred mode, such as 1280x720@60", displayMode)
+    .addOption(
+      new Option('--refresh <rate>', "vertical blanks at the mode's rate, or as fast as frames come")
+        .choices(['mode', 'unlimited'])
+        .default('mode'),
+    )
+    .option('--env <name=value>', "set a variable in the program's environment (may be repeated)", assignment, {})
+    .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
+    .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
+    .option('-v, --verbose', "also show the driver's debug messages")
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      `
+The exit code is the program's; 128 + N if signal N ended it.
+The program gets this command's environment, without what belongs to the host's desktop session (DISPLAY, XDG_*, LD_* …),
+so MESA_DEBUG=1 tyr run … works. A path to a program of this host's own architecture runs on the host, with the same devices.
+
+--json prints: exitCode, frames (page flips), seconds, fps (between the first and the last flip), jobs (GPU jobs that
+completed), faults (GPU faults) and gpu (the GPU's name, null if there is none).`,
+    )
+    .action(async (program, args, options) => {
+      const { run } = await import('./run.ts');
+      await finish(run(program, args, options));
+    });
+
+  tyr
+    .command('setup')
+    .description('fetch and build what `run` needs, if it is not there yet')
+    .option('--real-firmware', "also fetch Arm's mali_csffw.bin of architecture 10.8 from Debian's non-free-firmware")
+    .addHelpText(
+      'after',
+      `
+It fetches Debian packages from the mirror that this host's apt uses (or TYR_DEBIAN_MIRROR), checks their signatures, and
+unpacks them into the cache folder; no root, no change to the host. Interrupted, it goes on where it stopped.`,
+    )
+    .action(async (options) => {
+      const { setup } = await import('./setup.ts');
+      await finish(setup(options));
+    });
+
+  tyr
+    .command('doctor')
+    .description('say what this host has and lacks')
+    .action(async () => {
+      const { doctor } = await import('./doctor.ts');
+      await finish(doctor());
+    });
+
+  tyr
+    .command('test')
+    .description('set up everything, then run all checks and tests')
+    .argument('[patterns...]', 'only tests whose file path contains one of these; no checks then')
+    .addHelpText('after', '\nThe last line reads "N passed, N failed"; the exit code is 0 only if nothing failed.')
+    .action(async (patterns) => {
+      const { test } = await import('./test.ts');
+      await finish(test(patterns));
+    });
+
+  tyr
+    .command('bench')
+    .description('measure; prints one line per metric')
+    .argument('<name>', 'kmscube (frames of 1024x768), or ioctl (a round trip from a program to the driver and back)')
+    .option('--frames <n>', 'how many frames kmscube draws', count, 20)
+    .option('--json', 'print one JSON object instead: bench, machine, results [{metric, value, unit}]')
+    .action(async (name, options) => {
+      const { bench } = await import('./bench.ts');
+      await finish(bench(name, options));
+    });
+
+  return tyr;
+}
+
+if (import.meta.main) await commandLine().parseAsync();

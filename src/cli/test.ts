@@ -1,0 +1,80 @@
+/**
+ * `tyr test`: the one test command. Sets up what the guest tests need, then runs the checks (types, format and lint,
+ * floors) and every *.test.ts under src/ with node:test, and closes with `N passed, N failed`.
+ */
+import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+import { command } from '../host/userland/command.ts';
+import { Problem } from '../host/userland/problem.ts';
+import { ensureRealFirmware, ensureUserland } from '../host/userland/userland.ts';
+import { progressBar } from './progress-bar.ts';
+
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Milliseconds after which a test file counts as hung. */
+const HUNG = 10 * 60_000;
+
+/** The checks that need no run: each a program of node_modules with its arguments. */
+const CHECKS: [title: string, program: string, args: string[]][] = [
+  ['type check', 'typescript/bin/tsc', []],
+  ['format and lint', '@biomejs/biome/bin/biome', ['check', '--no-errors-on-unmatched']],
+  ['floors', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.mjs', 'src']],
+];
+
+interface Tally {
+  passed: number;
+  failed: number;
+}
+
+export async function test(patterns: string[]): Promise<number> {
+  const progress = progressBar();
+  await ensureUserland({ progress });
+  await ensureRealFirmware({ progress });
+  const checks = patterns.length === 0 ? await runChecks() : { passed: 0, failed: 0 };
+  const files = (await testFiles()).filter((file) => patterns.length === 0 || patterns.some((p) => file.includes(p)));
+  if (files.length === 0) throw new Problem(`no test file's path contains ${patterns.join(' or ')}`);
+  const tests = await runTests(files);
+  const failed = checks.failed + tests.failed;
+  console.log(`${checks.passed + tests.passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+async function testFiles(): Promise<string[]> {
+  const files = await Array.fromAsync(glob('src/**/*.test.ts', { cwd: REPOSITORY }));
+  return files.sort();
+}
+
+async function runChecks(): Promise<Tally> {
+  const tally = { passed: 0, failed: 0 };
+  for (const [title, program, args] of CHECKS) {
+    const file = fileURLToPath(new URL(`../../node_modules/${program}`, import.meta.url));
+    const { code, stdout, stderr } = await command(process.execPath, [file, ...args], { cwd: REPOSITORY });
+    if (code === 0) tally.passed++;
+    else tally.failed++;
+    console.log(code === 0 ? `✔ ${title}` : `✖ ${title}\n${stdout}${stderr}`);
+  }
+  return tally;
+}
+
+/** Runs test files, each in a process of its own, as many at a time as there are processors. */
+function runTests(files: string[]): Promise<Tally> {
+  return new Promise((resolve, reject) => {
+    const stream = run({ files, cwd: REPOSITORY, concurrency: availableParallelism(), timeout: HUNG });
+    let counts: { tests: number; passed: number; skipped: number; todo: number } | undefined;
+    // A summary without a file is that of the whole run.
+    stream.on('test:summary', (summary) => {
+      if (summary.file === undefined) counts = summary.counts;
+    });
+    stream.on('error', reject);
+    stream
+      .compose(new spec())
+      .on('end', () => {
+        if (!counts) return reject(new Error('node:test ended without a summary'));
+        resolve({ passed: counts.passed, failed: counts.tests - counts.passed - counts.skipped - counts.todo });
+      })
+      .pipe(process.stdout, { end: false });
+  });
+}

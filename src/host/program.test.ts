@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { HostClock } from '../board/clock.ts';
+import { Program, type ProgramOptions } from './program.ts';
+
+const clock = new HostClock();
+
+function shell(script: string, options: Partial<ProgramOptions> = {}): Promise<Program> {
+  return Program.start({ file: '/bin/sh', args: ['-c', script], env: process.env }, { clock, ...options });
+}
+
+function alive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
+test('the exit code is the program’s, and its output is passed on', async () => {
+  let output = '';
+  const program = await shell('echo out; exit 7', { stdout: (text) => (output += text) });
+  assert.equal(await program.ended, 7);
+  assert.equal(output, 'out\n');
+});
+
+test('a death by signal is told as a shell tells it', async () => {
+  assert.equal(await (await shell('kill -9 $$')).ended, 137);
+});
+
+test('standard input stays silent: a program that waits for a key goes on', async () => {
+  const program = await shell('timeout 0.3 cat >/dev/null; test $? = 124 && exit 3');
+  assert.equal(await program.ended, 3);
+});
+
+test('stop ends the program and its children', async () => {
+  let output = '';
+  const started = Promise.withResolvers<void>();
+  const program = await shell('sleep 60 & echo $!; wait', {
+    stdout: (text) => {
+      output += text;
+      started.resolve();
+    },
+  });
+  await started.promise;
+  program.stop();
+  assert.equal(await program.ended, 143);
+  assert.equal(alive(Number(output)), false);
+});
+
+test('stop kills a program that ignores it, after the grace', async () => {
+  const started = Promise.withResolvers<void>();
+  const program = await shell('trap "" TERM; echo up; while :; do sleep 1; done', {
+    grace: 50e6,
+    stdout: () => started.resolve(),
+  });
+  await started.promise;
+  program.stop();
+  assert.equal(await program.ended, 137);
+});
+
+test('children that outlive the program are killed with it', async () => {
+  let output = '';
+  const program = await shell('sleep 60 >/dev/null 2>&1 & echo $!', { stdout: (text) => (output += text) });
+  assert.equal(await program.ended, 0);
+  for (let i = 0; alive(Number(output)) && i < 50; i++) await new Promise<void>((done) => clock.after(10e6, done));
+  assert.equal(alive(Number(output)), false);
+});
+
+test('a file that cannot be started is told in a sentence', async () => {
+  await assert.rejects(
+    Program.start({ file: '/nonexistent/program', args: [], env: {} }, { clock }),
+    /\/nonexistent\/program cannot be started/,
+  );
+});

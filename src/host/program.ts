@@ -1,0 +1,103 @@
+/**
+ * Program: a client program of the machine as a process group of its own, so that ending it ends its children too.
+ *
+ * Stopping is polite first: SIGTERM to the group, SIGKILL after a grace. Whatever happens, `ended` settles only when the
+ * program is gone, and its group has been killed by then.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import type { Clock, Timer } from '../board/clock.ts';
+import { Problem } from './userland/problem.ts';
+import type { Start } from './userland/start.ts';
+
+export interface ProgramOptions {
+  clock: Clock;
+  /** Where standard output goes; `(text) => …` collects it. Default: this process's own. */
+  stdout?: 'inherit' | 'stderr' | ((text: string) => void);
+  stderr?: 'inherit' | ((text: string) => void);
+  /** Default 'silent': open, but nothing ever comes. A program that reads end-of-file as "quit" goes on. */
+  stdin?: 'inherit' | 'silent';
+  cwd?: string;
+  /** Nanoseconds between SIGTERM and SIGKILL. */
+  grace?: number;
+}
+
+const GRACE = 2e9;
+
+export class Program {
+  /** As a shell reports it: the exit code, or 128 + the signal's number. */
+  readonly ended: Promise<number>;
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #clock: Clock;
+  readonly #grace: number;
+  #running = true;
+  #killing: Timer | undefined;
+
+  private constructor(child: ChildProcess, options: ProgramOptions) {
+    this.#child = child;
+    this.#clock = options.clock;
+    this.#grace = options.grace ?? GRACE;
+    this.pid = child.pid!;
+    const collect = (stream: NodeJS.ReadableStream | null, sink: unknown) => {
+      if (typeof sink === 'function') stream?.setEncoding('utf8').on('data', (text) => sink(text));
+    };
+    collect(child.stdout, options.stdout);
+    collect(child.stderr, options.stderr);
+    child.stdin?.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      child.once('exit', () => {
+        this.#running = false;
+        this.#killing?.cancel();
+        this.#signal('SIGKILL'); // children that outlived it
+        child.stdin?.destroy();
+      });
+      child.once('close', (code, signal) => resolve(signal ? 128 + constants.signals[signal] : (code ?? 1)));
+    });
+  }
+
+  /** Starts it. Rejects with a Problem if the system cannot. */
+  static start(start: Start, options: ProgramOptions): Promise<Program> {
+    const output = { inherit: 1, stderr: 2 } as const;
+    const { stdout = 'inherit', stderr = 'inherit', stdin = 'silent' } = options;
+    const child = spawn(start.file, start.args, {
+      env: start.env,
+      cwd: options.cwd,
+      detached: true,
+      stdio: [
+        stdin === 'inherit' ? 0 : 'pipe',
+        typeof stdout === 'function' ? 'pipe' : output[stdout],
+        typeof stderr === 'function' ? 'pipe' : 2,
+      ],
+    });
+    return new Promise((resolve, reject) => {
+      child.once('error', (error) => reject(new Problem(`${start.file} cannot be started: ${error.message}`)));
+      child.once('spawn', () => resolve(new Program(child, options)));
+    });
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Asks the whole group to end, and makes it end after the grace. */
+  stop(): void {
+    if (!this.#running || this.#killing) return;
+    this.#signal('SIGTERM');
+    this.#killing = this.#clock.after(this.#grace, () => this.kill());
+  }
+
+  /** Ends the whole group at once. */
+  kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.pid, signal);
+    } catch (error) {
+      // ESRCH: the group is gone.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.#child.kill(signal);
+    }
+  }
+}
