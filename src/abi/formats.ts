@@ -324,18 +324,19 @@ export const INTERNAL_FORMATS: ReadonlyMap<number, InternalFormat> = new Map(
  * The tile layout that a tile-buffer pixel format names, and whether its bits of fraction are kept: AU forms keep them for
  * dithering, PU forms round to whole bits.
  */
-export const TILE_PIXEL_FORMATS: ReadonlyMap<number, { readonly internal: number; readonly fraction: boolean }> = new Map([
-  [PIXEL_FORMAT.RGBA8_TB, { internal: 1, fraction: false }],
-  [PIXEL_FORMAT.RGB10_A2_TB, { internal: 2, fraction: false }],
-  [PIXEL_FORMAT.RGB8_A2_AU, { internal: 3, fraction: true }],
-  [PIXEL_FORMAT.RGB8_A2_PU, { internal: 3, fraction: false }],
-  [PIXEL_FORMAT.RGBA4_AU, { internal: 4, fraction: true }],
-  [PIXEL_FORMAT.RGBA4_PU, { internal: 4, fraction: false }],
-  [PIXEL_FORMAT.R5G6B5_AU, { internal: 5, fraction: true }],
-  [PIXEL_FORMAT.R5G6B5_PU, { internal: 5, fraction: false }],
-  [PIXEL_FORMAT.RGB5_A1_AU, { internal: 6, fraction: true }],
-  [PIXEL_FORMAT.RGB5_A1_PU, { internal: 6, fraction: false }],
-]);
+export const TILE_PIXEL_FORMATS: ReadonlyMap<number, { readonly internal: number; readonly fraction: boolean }> =
+  new Map([
+    [PIXEL_FORMAT.RGBA8_TB, { internal: 1, fraction: false }],
+    [PIXEL_FORMAT.RGB10_A2_TB, { internal: 2, fraction: false }],
+    [PIXEL_FORMAT.RGB8_A2_AU, { internal: 3, fraction: true }],
+    [PIXEL_FORMAT.RGB8_A2_PU, { internal: 3, fraction: false }],
+    [PIXEL_FORMAT.RGBA4_AU, { internal: 4, fraction: true }],
+    [PIXEL_FORMAT.RGBA4_PU, { internal: 4, fraction: false }],
+    [PIXEL_FORMAT.R5G6B5_AU, { internal: 5, fraction: true }],
+    [PIXEL_FORMAT.R5G6B5_PU, { internal: 5, fraction: false }],
+    [PIXEL_FORMAT.RGB5_A1_AU, { internal: 6, fraction: true }],
+    [PIXEL_FORMAT.RGB5_A1_PU, { internal: 6, fraction: false }],
+  ]);
 
 /** How a render target lies in memory. */
 export interface WritebackFormat {

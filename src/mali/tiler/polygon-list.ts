@@ -1,0 +1,99 @@
+/**
+ * PolygonListWriter: appends primitives to the polygon list of a tiler context.
+ *
+ * The list's head and blocks come from the tiler heap. All state is in memory (TILER_CONTEXT.polygonList and the list
+ * itself), so draws of several streams may follow one another, and a handler of out-of-memory that clears the field makes the
+ * next primitive begin a new list. Format: abi/gpu/polygon-list.ts, which is ours.
+ */
+import {
+  DRAW_RECORD_MAGIC,
+  DrawRecord,
+  MAX_BLOCK_PRIMITIVES,
+  POLYGON_BLOCK_MAGIC,
+  POLYGON_LIST_MAGIC,
+  PolygonBlock,
+  PolygonList,
+  PrimitiveRecord,
+} from '../../abi/gpu/polygon-list.ts';
+import { TilerContext } from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import type { Infer } from '../../abi/layout.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { TilerHeap } from '../tiler-heap.ts';
+
+const ALIGN = 64;
+const LIST_FIELD = TilerContext.offset.polygonList;
+
+export class PolygonListWriter {
+  readonly #memory: VirtualMemory;
+  readonly #heap: TilerHeap;
+  readonly #context: number;
+  readonly #record = new Uint8Array(PrimitiveRecord.size);
+  readonly #view = new DataView(this.#record.buffer);
+
+  constructor(memory: VirtualMemory, heap: TilerHeap, context: number) {
+    this.#memory = memory;
+    this.#heap = heap;
+    this.#context = context;
+  }
+
+  /** Address of the list, 0 if there is none. Changes when an out-of-memory handler has drawn and dropped it. */
+  get list(): number {
+    return this.#memory.load64(this.#context + LIST_FIELD);
+  }
+
+  /** Writes what a draw's primitives share. Undefined: no room, the heap must grow. */
+  draw(values: Partial<Infer<typeof DrawRecord>>): number | undefined {
+    const at = this.#heap.alloc(DrawRecord.size, ALIGN);
+    if (at === undefined) return undefined;
+    this.#memory.write(at, DrawRecord.pack({ ...values, magic: DRAW_RECORD_MAGIC }));
+    return at;
+  }
+
+  /** Appends a primitive. False: no room, the heap must grow. */
+  append(values: Partial<Infer<typeof PrimitiveRecord>>): boolean {
+    const memory = this.#memory;
+    let list = this.list;
+    if (list === 0) {
+      const at = this.#heap.alloc(PolygonList.size, ALIGN);
+      if (at === undefined) return false;
+      memory.write(at, PolygonList.pack({ magic: POLYGON_LIST_MAGIC }));
+      memory.store64(this.#context + LIST_FIELD, at);
+      list = at;
+    }
+    if (memory.load32(list) !== POLYGON_LIST_MAGIC) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        list,
+        `TILER_CONTEXT.polygonList ${hex(list)} is no polygon list of this tiler`,
+      );
+    }
+    let block = memory.load64(list + PolygonList.offset.last);
+    if (block === 0 || this.#count(block) >= MAX_BLOCK_PRIMITIVES) {
+      const at = this.#heap.alloc(PolygonBlock.size + MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size, ALIGN);
+      if (at === undefined) return false;
+      const sequence = memory.load32(list + PolygonList.offset.blocks);
+      memory.write(at, PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC, sequence, capacity: MAX_BLOCK_PRIMITIVES }));
+      if (block === 0) memory.store64(list + PolygonList.offset.first, at);
+      else memory.store64(block + PolygonBlock.offset.next, at);
+      memory.store64(list + PolygonList.offset.last, at);
+      memory.store32(list + PolygonList.offset.blocks, sequence + 1);
+      block = at;
+    }
+    const count = this.#count(block);
+    this.#record.fill(0);
+    PrimitiveRecord.write(this.#view, 0, values);
+    memory.write(block + PolygonBlock.size + count * PrimitiveRecord.size, this.#record);
+    memory.store32(block + PolygonBlock.offset.count, count + 1);
+    return true;
+  }
+
+  #count(block: number): number {
+    if (this.#memory.load32(block) !== POLYGON_BLOCK_MAGIC) {
+      throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, block, `${hex(block)} is no block of a polygon list`);
+    }
+    return this.#memory.load32(block + PolygonBlock.offset.count);
+  }
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
