@@ -7,17 +7,6 @@
  */
 import { address, bool, float, layout, log2, minusOne, sint, uint, word } from '../layout.ts';
 
-/** `type` of every 32-byte descriptor in a resource table. */
-export const DESCRIPTOR_TYPE = {
-  SAMPLER: 1,
-  TEXTURE: 2,
-  ATTRIBUTE: 5,
-  DEPTH_STENCIL: 7,
-  SHADER: 8,
-  BUFFER: 9,
-  PLANE: 10,
-} as const;
-
 export const TEXTURE_DIMENSION = { CUBE: 0, D1: 1, D2: 2, D3: 3 } as const;
 
 /** LODs are unsigned fixed point with 8 fraction bits. */
@@ -198,3 +187,26 @@ export const Sampler = layout('Sampler', 32, {
   borderB: float(word(6)),
   borderA: float(word(7)),
 });
+
+/** A texture's swizzle: three bits for each of R, G, B and A: a channel 0…3, or a constant. */
+export const SWIZZLE_BITS = 3;
+export const SWIZZLE_ZERO = 4;
+export const SWIZZLE_ONE = 5;
+
+/** Comparison functions, `texel FUNC reference`. */
+export const COMPARE = {
+  NEVER: 0,
+  LESS: 1,
+  EQUAL: 2,
+  LEQUAL: 3,
+  GREATER: 4,
+  NOT_EQUAL: 5,
+  GEQUAL: 6,
+  ALWAYS: 7,
+} as const;
+
+/** A cube coordinate's first word: s without its upper three bits, and the face above them (+x, -x, +y, -y, +z, -z). */
+export const CUBE_S_BITS = 29;
+
+/** TEX_GRADIENT's first result word: level of detail, signed 8.8, in the low half. The second is this GPU's own: zero. */
+export const GRADIENT_LOD_MASK = 0xffff;

@@ -1,0 +1,246 @@
+/**
+ * Sampler: wrap modes, filters and comparison of one sampler descriptor, applied to a Texture at a level of detail.
+ *
+ * A coordinate goes: wrap → texel index or border; filter weights are the fraction of the coordinate. Cube maps are taken
+ * face by face: seams between faces are clamped to the face's edge.
+ * Source: OpenGL ES 3.2 chapter 8.14; Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Sampler), `pan_cmdstream.c`.
+ */
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  COMPARE,
+  LOD_FRACTION_BITS,
+  MIPMAP_MODE,
+  REDUCTION,
+  Sampler as SamplerDescriptor,
+  TEXTURE_DIMENSION,
+  WRAP,
+} from '../../abi/gpu/texture-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { Colour, Texture } from './texture.ts';
+
+/** A texel index for a coordinate outside: the border colour. */
+export const BORDER = -1;
+const LOD_ONE = 1 << LOD_FRACTION_BITS;
+const CUTOFF = 0.5;
+
+/** Where to sample: coordinates in texels of level 0's space are `u * width(level)`; layer counts faces for cubes. */
+export interface Place {
+  u: number;
+  v: number;
+  w: number;
+  layer: number;
+  /** Offsets in texels. */
+  dx: number;
+  dy: number;
+  dz: number;
+  /** Cube faces are clamped whatever the wrap modes say. */
+  cube: boolean;
+  /** Depth reference, or undefined for no comparison. */
+  reference: number | undefined;
+}
+
+const mirror = (i: number, size: number): number => {
+  const period = 2 * size;
+  const at = ((i % period) + period) % period;
+  return at < size ? at : period - 1 - at;
+};
+
+/** The texel that index `i` of a row of `size` means, or BORDER. */
+export function wrap(mode: number, i: number, size: number): number {
+  switch (mode) {
+    case WRAP.REPEAT:
+      return ((i % size) + size) % size;
+    case WRAP.MIRRORED_REPEAT:
+      return mirror(i, size);
+    case WRAP.CLAMP_TO_BORDER:
+      return i < 0 || i >= size ? BORDER : i;
+    case WRAP.MIRRORED_CLAMP_TO_EDGE:
+      return Math.min(i < 0 ? -1 - i : i, size - 1);
+    case WRAP.MIRRORED_CLAMP_TO_BORDER: {
+      const at = i < 0 ? -1 - i : i;
+      return at >= size ? BORDER : at;
+    }
+    default:
+      return Math.max(0, Math.min(i, size - 1));
+  }
+}
+
+export function compare(func: number, texel: number, reference: number): number {
+  switch (func) {
+    case COMPARE.LESS:
+      return texel < reference ? 1 : 0;
+    case COMPARE.EQUAL:
+      return texel === reference ? 1 : 0;
+    case COMPARE.LEQUAL:
+      return texel <= reference ? 1 : 0;
+    case COMPARE.GREATER:
+      return texel > reference ? 1 : 0;
+    case COMPARE.NOT_EQUAL:
+      return texel !== reference ? 1 : 0;
+    case COMPARE.GEQUAL:
+      return texel >= reference ? 1 : 0;
+    case COMPARE.ALWAYS:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/** Infinite and not-a-number coordinates land at 0 instead of nowhere. */
+const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
+
+export class Sampler {
+  readonly descriptor: Infer<typeof SamplerDescriptor>;
+  readonly #border: Colour;
+  readonly #texel: Colour = new Float64Array(4);
+  readonly #other: Colour = new Float64Array(4);
+  /** Texels of the footprint along each axis: low, high, and the weight of high. */
+  readonly #axis = [new Float64Array(3), new Float64Array(3), new Float64Array(3)] as const;
+
+  constructor(memory: VirtualMemory, address: number) {
+    this.descriptor = memory.decode(SamplerDescriptor, address);
+    if (this.descriptor.type !== DESCRIPTOR_TYPE.SAMPLER) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        address,
+        `sampler descriptor at 0x${address.toString(16)}: it is a descriptor of type ${this.descriptor.type}`,
+      );
+    }
+    const { borderR, borderG, borderB, borderA } = this.descriptor;
+    this.#border = Float64Array.of(borderR, borderG, borderB, borderA);
+  }
+
+  /** The sampler's bias, in levels. */
+  get bias(): number {
+    return this.descriptor.lodBias / LOD_ONE;
+  }
+
+  /** Clamps a level of detail to what sampler and texture allow. */
+  clampLod(texture: Texture, lod: number): number {
+    const { minimumLod, maximumLod } = this.descriptor;
+    const low = Math.max(minimumLod, texture.descriptor.minimumLod) / LOD_ONE;
+    const high = Math.min(maximumLod, texture.descriptor.maximumLod) / LOD_ONE;
+    return Math.min(Math.max(lod, low), high);
+  }
+
+  /** A filtered colour at level of detail `lod` (already clamped), swizzled. */
+  sample(texture: Texture, place: Place, lod: number, out: Colour): void {
+    const { magnifyCutoff, magnifyNearest, minifyNearest, mipmapMode } = this.descriptor;
+    const magnify = lod <= (magnifyCutoff ? CUTOFF : 0);
+    const nearest = (magnify ? magnifyNearest : minifyNearest) || texture.integer;
+    const last = texture.descriptor.levels - 1;
+    const base = Math.max(0, Math.min(lod, last));
+    if (magnify || mipmapMode === MIPMAP_MODE.NONE) this.#filter(texture, place, 0, nearest, out);
+    else if (mipmapMode === MIPMAP_MODE.TRILINEAR && !texture.integer) {
+      const level = Math.floor(base);
+      const fraction = base - level;
+      this.#filter(texture, place, level, nearest, out);
+      if (fraction > 0 && level < last) {
+        const other = this.#other;
+        this.#filter(texture, place, level + 1, nearest, other);
+        for (let i = 0; i < 4; i++) out[i] = this.#reduce(out[i]!, other[i]!, fraction);
+      }
+    } else this.#filter(texture, place, Math.min(last, Math.ceil(base + 0.5) - 1), nearest, out);
+    texture.swizzle(out);
+  }
+
+  #reduce(a: number, b: number, weight: number): number {
+    switch (this.descriptor.reductionMode) {
+      case REDUCTION.MINIMUM:
+        return weight > 0 ? Math.min(a, b) : a;
+      case REDUCTION.MAXIMUM:
+        return weight > 0 ? Math.max(a, b) : a;
+      default:
+        return a + (b - a) * weight;
+    }
+  }
+
+  #setAxis(axis: number, coordinate: number, offset: number, size: number, mode: number, nearest: boolean): void {
+    const out = this.#axis[axis]!;
+    const scaled = finite(this.descriptor.normalizedCoordinates ? coordinate * size : coordinate) + offset;
+    if (nearest) {
+      const i = wrap(mode, Math.floor(scaled), size);
+      out[0] = i;
+      out[1] = i;
+      out[2] = 0;
+      return;
+    }
+    const low = Math.floor(scaled - 0.5);
+    out[0] = wrap(mode, low, size);
+    out[1] = wrap(mode, low + 1, size);
+    out[2] = scaled - 0.5 - low;
+  }
+
+  #setAxes(texture: Texture, place: Place, level: number, nearest: boolean): void {
+    const { wrapS, wrapT, wrapR } = this.descriptor;
+    const edge = WRAP.CLAMP_TO_EDGE;
+    const { dimension } = texture.descriptor;
+    const flat = dimension === TEXTURE_DIMENSION.D1;
+    this.#setAxis(0, place.u, place.dx, texture.width(level), place.cube ? edge : wrapS, nearest);
+    if (flat) this.#axis[1].fill(0);
+    else this.#setAxis(1, place.v, place.dy, texture.height(level), place.cube ? edge : wrapT, nearest);
+    if (dimension === TEXTURE_DIMENSION.D3) this.#setAxis(2, place.w, place.dz, texture.depth(level), wrapR, nearest);
+    else this.#axis[2].fill(0);
+  }
+
+  /** One texel of the footprint, or the border, compared with the reference where there is one. */
+  #fetch(texture: Texture, place: Place, level: number, x: number, y: number, z: number, out: Colour): void {
+    if (x === BORDER || y === BORDER || z === BORDER) out.set(this.#border);
+    else texture.texel(level, place.layer, x, y, z, !this.descriptor.srgbOverride, out);
+    if (place.reference !== undefined) {
+      out[0] = compare(this.descriptor.compareFunction, out[0]!, place.reference);
+      out[1] = 0;
+      out[2] = 0;
+      out[3] = 1;
+    }
+  }
+
+  #filter(texture: Texture, place: Place, level: number, nearest: boolean, out: Colour): void {
+    this.#setAxes(texture, place, level, nearest);
+    const [ax, ay, az] = this.#axis;
+    if (nearest) {
+      this.#fetch(texture, place, level, ax[0]!, ay[0]!, az[0]!, out);
+      return;
+    }
+    const average = this.descriptor.reductionMode === REDUCTION.AVERAGE;
+    const minimum = this.descriptor.reductionMode === REDUCTION.MINIMUM;
+    const texel = this.#texel;
+    out.fill(average ? 0 : minimum ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
+    for (let k = 0; k < 2; k++) {
+      const wz = k ? az[2]! : 1 - az[2]!;
+      if (wz === 0) continue;
+      for (let j = 0; j < 2; j++) {
+        const wy = (j ? ay[2]! : 1 - ay[2]!) * wz;
+        if (wy === 0) continue;
+        for (let i = 0; i < 2; i++) {
+          const weight = (i ? ax[2]! : 1 - ax[2]!) * wy;
+          if (weight === 0) continue;
+          this.#fetch(texture, place, level, ax[i]!, ay[j]!, az[k]!, texel);
+          for (let c = 0; c < 4; c++) {
+            if (average) out[c]! += texel[c]! * weight;
+            else out[c] = minimum ? Math.min(out[c]!, texel[c]!) : Math.max(out[c]!, texel[c]!);
+          }
+        }
+      }
+    }
+  }
+
+  /** The four texels of a bilinear footprint at level 0, one swizzled channel of each: (0,1), (1,1), (1,0), (0,0). */
+  gather(texture: Texture, place: Place, component: number, out: Colour): void {
+    this.#setAxes(texture, place, 0, false);
+    const [ax, ay, az] = this.#axis;
+    const texel = this.#texel;
+    for (let n = 0; n < 4; n++) {
+      const i = n === 1 || n === 2 ? 1 : 0;
+      const j = n < 2 ? 1 : 0;
+      this.#fetch(texture, place, 0, ax[i]!, ay[j]!, az[0]!, texel);
+      if (place.reference !== undefined) out[n] = texel[0]!;
+      else {
+        texture.swizzle(texel);
+        out[n] = texel[component]!;
+      }
+    }
+  }
+}

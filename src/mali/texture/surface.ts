@@ -1,0 +1,128 @@
+/**
+ * Surface: one level and layer of a texture in memory; fetches the bits of one texel.
+ *
+ * Linear and u-interleaved planes are addressed texel by texel. AFBC planes are decoded a superblock at a time; the last
+ * few are kept while a shader run lasts.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/pan_texture.c`, `pan_layout.c`.
+ */
+import { AFBC_MODES, type Channel, CLUMP_FORMATS } from '../../abi/formats.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
+import { AFBC_BLOCK, AFBC_HEADER_BYTES, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
+import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+
+/** The most bytes a texel has. */
+const WORDS = 4;
+const CACHED_SUPERBLOCKS = 16;
+
+export interface Surface {
+  /** Depth or stencil that has to be picked out of the texel before its format applies. */
+  readonly select: Channel | undefined;
+  /** Address of a texel, or 0 if it has none of its own (AFBC). */
+  address(x: number, y: number, slice: number): number;
+  /** Bits of the texel into `words`; coordinates are inside the surface. */
+  fetch(x: number, y: number, slice: number, words: Uint32Array): void;
+}
+
+/** Opens the plane at `address`. `slice` numbers in `fetch` are slices of a 3D texture, or samples. Throws GpuFault. */
+export function openSurface(memory: VirtualMemory, address: number): Surface {
+  const plane = memory.decode(Plane, address);
+  switch (plane.planeType) {
+    case PLANE_TYPE.NULL:
+      return { select: undefined, address: () => 0, fetch: (_x, _y, _slice, words) => words.fill(0) };
+    case PLANE_TYPE.GENERIC:
+      return generic(memory, address, plane);
+    case PLANE_TYPE.AFBC:
+      return afbc(memory, address, plane);
+    default: {
+      const name = Object.entries(PLANE_TYPE).find(([, value]) => value === plane.planeType)?.[0] ?? 'unknown';
+      throw invalid(address, `plane type ${plane.planeType} (${name}) is not implemented`);
+    }
+  }
+}
+
+const invalid = (address: number, what: string): GpuFault =>
+  new GpuFault(EXCEPTION.DATA_INVALID_FAULT, address, `plane descriptor at 0x${address.toString(16)}: ${what}`);
+
+function generic(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Surface {
+  const clump = CLUMP_FORMATS.get(plane.clumpFormat);
+  if (!clump) throw invalid(at, `clump format ${plane.clumpFormat} is unknown`);
+  if (clump.width !== 1) throw invalid(at, `clump format ${clump.name} is not implemented`);
+  const { bytes } = clump;
+  const { pointer, rowStride, sliceStride } = plane;
+  let texel: (x: number, y: number) => number;
+  if (plane.clumpOrdering === CLUMP_ORDERING.LINEAR) texel = (x, y) => y * rowStride + x * bytes;
+  else if (plane.clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED)
+    texel = (x, y) => uInterleavedOffset(x, y, bytes, rowStride);
+  else throw invalid(at, `clump ordering ${plane.clumpOrdering} is unknown`);
+  const address = (x: number, y: number, slice: number): number => pointer + slice * sliceStride + texel(x, y);
+  return {
+    select: clump.select,
+    address,
+    fetch(x, y, slice, words) {
+      loadTexel(memory, address(x, y, slice), bytes, words);
+    },
+  };
+}
+
+/** Loads up to 16 bytes as little-endian words; the rest of the last word is zero. */
+function loadTexel(memory: VirtualMemory, at: number, bytes: number, words: Uint32Array): void {
+  switch (bytes) {
+    case 1:
+      words[0] = memory.load8(at);
+      return;
+    case 2:
+      words[0] = memory.load16(at);
+      return;
+    case 3:
+      words[0] = memory.load16(at) | (memory.load8(at + 2) << 16);
+      return;
+    default: {
+      const whole = bytes >>> 2;
+      for (let i = 0; i < whole; i++) words[i] = memory.load32(at + i * 4);
+      if (bytes & 2) words[whole] = memory.load16(at + whole * 4);
+    }
+  }
+}
+
+function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Surface {
+  const mode = AFBC_MODES.get(plane.afbcCompressionMode);
+  if (!mode) throw invalid(at, `AFBC compression mode ${plane.afbcCompressionMode} is not implemented`);
+  if (plane.afbcSuperblockSize !== 0)
+    throw invalid(at, `AFBC superblock size ${plane.afbcSuperblockSize} is not implemented`);
+  const { bytes } = mode;
+  const { pointer, rowStride, sliceStride, afbcTiledHeader: tiled, size } = plane;
+  const cache = new Map<number, Uint8Array>();
+  const superblock = (bx: number, by: number, slice: number): Uint8Array => {
+    const base = pointer + slice * sliceStride;
+    const header = base + afbcHeaderIndex(bx, by, rowStride, tiled) * AFBC_HEADER_BYTES;
+    let pixels = cache.get(header);
+    if (pixels) return pixels;
+    pixels = new Uint8Array(AFBC_BLOCK * AFBC_BLOCK * bytes);
+    const read = (offset: number, length: number): Uint8Array => {
+      if (offset + length > size) throw new AfbcError(`a body at ${offset} lies outside the surface of ${size} bytes`);
+      return memory.read(base + offset, length);
+    };
+    try {
+      afbcDecode(memory.read(header, AFBC_HEADER_BYTES), bytes, read, pixels);
+    } catch (error) {
+      if (error instanceof AfbcError) throw invalid(at, error.message);
+      throw error;
+    }
+    if (cache.size === CACHED_SUPERBLOCKS) cache.delete(cache.keys().next().value as number);
+    cache.set(header, pixels);
+    return pixels;
+  };
+  return {
+    select: undefined,
+    address: () => 0,
+    fetch(x, y, slice, words) {
+      const pixels = superblock(x >>> 4, y >>> 4, slice);
+      const from = ((y & 15) * AFBC_BLOCK + (x & 15)) * bytes;
+      words.fill(0, 0, WORDS);
+      for (let i = 0; i < bytes; i++) words[i >>> 2]! |= pixels[from + i]! << ((i & 3) * 8);
+    },
+  };
+}

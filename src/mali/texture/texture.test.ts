@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  CLUMP_FORMAT,
+  CLUMP_ORDERING,
+  COMPARE,
+  PLANE_TYPE,
+  Plane,
+  Sampler,
+  TEXTURE_DIMENSION,
+  Texture,
+  WRAP,
+} from '../../abi/gpu/texture-descriptors.ts';
+import type { Layout, Values } from '../../abi/layout.ts';
+import { viewOf } from '../../abi/layout.ts';
+import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
+import type { VirtualMemory } from '../contract.ts';
+import type { LaneVectors, ShaderEnvironment, TextureRequest, Warp } from '../shader/contract.ts';
+import { TexturePipe } from './unit.ts';
+
+const RGBA8 = 187 << 12;
+const RGBA8_SRGB = RGBA8 | (1 << 20);
+const R32UI = (128 + 5) << 12;
+const R32F = (160 + 7) << 12;
+const IDENTITY = 0 | (1 << 3) | (2 << 6) | (3 << 9);
+const TEXTURE_AT = 0x100;
+const SAMPLER_AT = 0x140;
+const PLANES_AT = 0x200;
+const TEXELS_AT = 0x1000;
+
+/** Memory without translation, with one texture (handle 1) and one sampler (handle 2) in it. */
+function scene(
+  texture: Partial<Values<typeof Texture.fields>>,
+  sampler: Partial<Values<typeof Sampler.fields>> = {},
+  planes: Partial<Values<typeof Plane.fields>>[] = [{}],
+) {
+  const bytes = new Uint8Array(0x4000);
+  const view = viewOf(bytes);
+  Texture.write(view, TEXTURE_AT, {
+    type: DESCRIPTOR_TYPE.TEXTURE,
+    dimension: TEXTURE_DIMENSION.D2,
+    format: RGBA8,
+    width: 2,
+    height: 2,
+    swizzle: IDENTITY,
+    levels: 1,
+    maximumLod: 0x1fff,
+    sampleCount: 1,
+    arraySize: 1,
+    depth: 1,
+    surfaces: PLANES_AT,
+    ...texture,
+  });
+  Sampler.write(view, SAMPLER_AT, {
+    type: DESCRIPTOR_TYPE.SAMPLER,
+    wrapS: WRAP.CLAMP_TO_EDGE,
+    wrapT: WRAP.CLAMP_TO_EDGE,
+    wrapR: WRAP.CLAMP_TO_EDGE,
+    normalizedCoordinates: true,
+    maximumLod: 0x1fff,
+    maximumAnisotropy: 1,
+    ...sampler,
+  });
+  planes.forEach((plane, i) => {
+    Plane.write(view, PLANES_AT + i * Plane.size, {
+      type: DESCRIPTOR_TYPE.PLANE,
+      planeType: PLANE_TYPE.GENERIC,
+      clumpOrdering: CLUMP_ORDERING.LINEAR,
+      clumpFormat: CLUMP_FORMAT.RAW32,
+      pointer: TEXELS_AT,
+      rowStride: 8,
+      ...plane,
+    });
+  });
+  const memory = {
+    load8: (va: number) => view.getUint8(va),
+    load16: (va: number) => view.getUint16(va, true),
+    load32: (va: number) => view.getUint32(va, true),
+    read: (va: number, size: number) => bytes.slice(va, va + size),
+    decode: <F extends Record<string, any>>(layout: Layout<F>, va: number) => layout.read(view, va),
+  } as unknown as VirtualMemory;
+  const environment = {
+    memory,
+    resources: {
+      address: 0,
+      count: 1,
+      descriptor: (_: number, index: number) => [0, TEXTURE_AT, SAMPLER_AT][index] ?? 0,
+    },
+  } as unknown as ShaderEnvironment;
+  return { view, environment };
+}
+
+const lanes = (fill: (lane: number) => number): Float32Array =>
+  Float32Array.from({ length: 16 }, (_, lane) => fill(lane));
+const words = (fill: (lane: number) => number): Int32Array => Int32Array.from({ length: 16 }, (_, lane) => fill(lane));
+const integers = (fill: (lane: number) => number): Float32Array => new Float32Array(words(fill).buffer);
+
+function run(environment: ShaderEnvironment, request: Partial<TextureRequest>): LaneVectors {
+  const f32 = new Float32Array(64);
+  const out = { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };
+  new TexturePipe().execute(
+    environment,
+    { mask: 0xffff, live: 0xffff, discarded: 0 } as Warp,
+    0xffff,
+    {
+      operation: 'single',
+      name: 'TEX_SINGLE',
+      dimension: '2d',
+      texture: words(() => 1),
+      sampler: words(() => 2),
+      x: lanes(() => 0),
+      y: lanes(() => 0),
+      lodMode: 'zero',
+      component: 0,
+      deltas: [],
+      type: 'float',
+      writeMask: 15,
+      ...request,
+    } as TextureRequest,
+    out,
+  );
+  return out;
+}
+const red = (out: LaneVectors, lane = 0): number => Math.round(out.f32[lane]! * 255);
+
+/** Four texels with red 0, 85, 170, 255. */
+function ramp(view: DataView): void {
+  for (let i = 0; i < 4; i++) view.setUint32(TEXELS_AT + i * 4, 0xff000000 | (i * 85), true);
+}
+
+test('nearest filtering takes the texel that holds the coordinate', () => {
+  const { view, environment } = scene({}, { magnifyNearest: true });
+  ramp(view);
+  const out = run(environment, { x: lanes((l) => (l & 1) * 0.5 + 0.1), y: lanes((l) => ((l >> 1) & 1) * 0.5 + 0.49) });
+  assert.deepEqual(
+    [0, 1, 2, 3].map((l) => red(out, l)),
+    [0, 85, 170, 255],
+  );
+});
+
+test('linear filtering weighs four texels, and the centre of a texel is that texel', () => {
+  const { view, environment } = scene({});
+  ramp(view);
+  const out = run(environment, { x: lanes((l) => (l ? 0.25 : 0.5)), y: lanes((l) => (l ? 0.75 : 0.5)) });
+  assert.equal(red(out, 0), Math.round((0 + 85 + 170 + 255) / 4));
+  assert.equal(red(out, 1), 170);
+});
+
+test('wrap modes repeat, mirror, clamp and show the border', () => {
+  const at = (wrapS: number): number[] => {
+    const { view, environment } = scene({}, { magnifyNearest: true, wrapS, borderR: 0.2 });
+    ramp(view);
+    const out = run(environment, { x: lanes((l) => -0.25 + l * 0.5) });
+    return [0, 1, 2, 3].map((l) => red(out, l));
+  };
+  assert.deepEqual(at(WRAP.REPEAT), [85, 0, 85, 0]);
+  assert.deepEqual(at(WRAP.MIRRORED_REPEAT), [0, 0, 85, 85]);
+  assert.deepEqual(at(WRAP.CLAMP_TO_EDGE), [0, 0, 85, 85]);
+  assert.deepEqual(at(WRAP.CLAMP_TO_BORDER), [51, 0, 85, 51]);
+  assert.deepEqual(at(WRAP.MIRRORED_CLAMP_TO_EDGE), [0, 0, 85, 85]);
+});
+
+test('u-interleaved planes are read in their order', () => {
+  const { view, environment } = scene({ width: 32, height: 32, format: R32UI }, {}, [
+    { clumpOrdering: CLUMP_ORDERING.TILED_U_INTERLEAVED, rowStride: 32 * 16 * 4 },
+  ]);
+  view.setUint32(TEXELS_AT + uInterleavedOffset(17, 18, 4, 32 * 16 * 4), 4000000000, true);
+  const out = run(environment, {
+    operation: 'fetch',
+    name: 'TEX_FETCH',
+    x: integers(() => 17),
+    y: integers(() => 18),
+    type: 'uint',
+  });
+  assert.deepEqual([out.u32[0], out.u32[16], out.u32[48]], [4000000000, 0, 1]);
+});
+
+test('texels outside, levels and layers that do not exist fetch zero', () => {
+  const { view, environment } = scene({});
+  view.setUint32(TEXELS_AT, 0xffffffff, true);
+  const fetch = (request: Partial<TextureRequest>) => run(environment, { operation: 'fetch', ...request }).f32[48];
+  assert.equal(fetch({ x: integers(() => 0), y: integers(() => 0) }), 1);
+  assert.equal(fetch({ x: integers(() => -1), y: integers(() => 0) }), 0);
+  assert.equal(fetch({ x: integers(() => 0), y: integers(() => 2) }), 0);
+  assert.equal(fetch({ x: integers(() => 0), y: integers(() => 0), offset: words(() => 1 << 24) }), 0);
+  assert.equal(fetch({ x: integers(() => 0), y: integers(() => 0), array: words(() => 1) }), 0);
+});
+
+test('a handle without a descriptor reads zero', () => {
+  const { environment } = scene({});
+  assert.equal(run(environment, { texture: words(() => 7) }).f32[48], 0);
+});
+
+test('sRGB texels are decoded unless the sampler says otherwise', () => {
+  for (const [srgbOverride, expected] of [
+    [false, 0.2158605],
+    [true, 128 / 255],
+  ] as const) {
+    const { view, environment } = scene({ format: RGBA8_SRGB }, { srgbOverride, magnifyNearest: true });
+    view.setUint32(TEXELS_AT, 0x80808080, true);
+    const out = run(environment, {});
+    assert.ok(Math.abs(out.f32[0]! - expected) < 1e-5, `${out.f32[0]}`);
+    assert.ok(Math.abs(out.f32[48]! - 128 / 255) < 1e-5, 'alpha is linear');
+  }
+});
+
+test('the swizzle picks channels and constants', () => {
+  const { view, environment } = scene({ swizzle: 2 | (4 << 3) | (5 << 6) | (0 << 9) }, { magnifyNearest: true });
+  view.setUint32(TEXELS_AT, 0x00ff0033, true);
+  const out = run(environment, {});
+  assert.deepEqual(
+    [0, 16, 32, 48].map((i) => Math.round(out.f32[i]! * 255)),
+    [255, 0, 255, 51],
+  );
+});
+
+test('the level of detail follows the quad, and bias moves it', () => {
+  const sizes = [4, 2, 1];
+  const planes = sizes.map((size, i) => ({ pointer: TEXELS_AT + i * 0x100, rowStride: size * 4 }));
+  const { view, environment } = scene(
+    { width: 4, height: 4, levels: 3 },
+    { minifyNearest: true, mipmapMode: 0 },
+    planes,
+  );
+  for (let level = 0; level < 3; level++)
+    for (let i = 0; i < 16; i++) view.setUint32(TEXELS_AT + level * 0x100 + i * 4, level * 100, true);
+  // One texel of level 1 from lane to lane.
+  const x = lanes((l) => (l & 1) * 0.5);
+  const y = lanes((l) => ((l >> 1) & 1) * 0.5);
+  assert.equal(red(run(environment, { x, y, lodMode: 'computed' })), 100);
+  assert.equal(red(run(environment, { x, y, lodMode: 'computed_bias', lod: words(() => 0x100) })), 200);
+  assert.equal(red(run(environment, { x, y, lodMode: 'zero' })), 0);
+  assert.equal(red(run(environment, { x, y, lodMode: 'explicit', lod: words(() => 0x200) })), 200);
+  const gradient = run(environment, { operation: 'gradient', x, y, derivatives: false, lodClampDisable: true });
+  assert.equal(gradient.u32[0], 0x100);
+});
+
+test('a depth comparison yields the share of texels that pass', () => {
+  const { view, environment } = scene({ format: R32F }, { compareFunction: COMPARE.LESS });
+  for (const [i, depth] of [0.1, 0.9, 0.1, 0.1].entries()) view.setFloat32(TEXELS_AT + i * 4, depth, true);
+  assert.equal(run(environment, { x: lanes(() => 0.5), y: lanes(() => 0.5), shadow: lanes(() => 0.5) }).f32[0], 0.75);
+});
+
+test('gather returns one channel of the footprint, lower left first', () => {
+  const { view, environment } = scene({ format: R32F });
+  for (let i = 0; i < 4; i++) view.setFloat32(TEXELS_AT + i * 4, i, true);
+  const out = run(environment, { operation: 'gather', x: lanes(() => 0.5), y: lanes(() => 0.5) });
+  assert.deepEqual(
+    [0, 16, 32, 48].map((i) => out.f32[i]),
+    [2, 3, 1, 0],
+  );
+});
+
+test('a cube coordinate names its face in the upper bits of s', () => {
+  const planes = Array.from({ length: 6 }, (_, face) => ({ pointer: TEXELS_AT + face * 0x20 }));
+  const { view, environment } = scene(
+    { dimension: TEXTURE_DIMENSION.CUBE, format: R32F },
+    { magnifyNearest: true },
+    planes,
+  );
+  for (let face = 0; face < 6; face++) view.setFloat32(TEXELS_AT + face * 0x20 + 4, face, true);
+  const s = new Int32Array(Float32Array.of(0.75).buffer)[0]! & 0x1fffffff;
+  const out = run(environment, {
+    dimension: 'cube',
+    x: integers((l) => s | (Math.min(l, 5) << 29)),
+    y: lanes(() => 0.25),
+  });
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 5].map((l) => out.f32[l]),
+    [0, 1, 2, 3, 4, 5],
+  );
+});
+
+test('what is not implemented is a fault that names itself', () => {
+  const { environment } = scene({}, {}, [{ planeType: PLANE_TYPE.ASTC_2D }]);
+  assert.throws(() => run(environment, {}), /plane type 4 \(ASTC_2D\)/);
+  assert.throws(() => run(scene({ format: 3 << 12 }).environment, {}), /format/);
+  assert.throws(() => run(scene({ type: 9 }).environment, {}), /type 9/);
+  assert.throws(() => run(scene({}).environment, { dimension: '3d' }), /dimension/);
+});

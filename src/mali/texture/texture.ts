@@ -1,0 +1,131 @@
+/**
+ * Texture: a texture descriptor made ready to be asked for texels: sizes of its levels, its surfaces, its format.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml`, `pan_texture.c`.
+ */
+import { COMPONENT_ORDER, namePixelFormat, ONE, PIXEL_FORMATS, PixelFormatWord, ZERO } from '../../abi/formats.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  Plane,
+  SWIZZLE_BITS,
+  SWIZZLE_ONE,
+  SWIZZLE_ZERO,
+  TEXTURE_DIMENSION,
+  Texture as TextureDescriptor,
+} from '../../abi/gpu/texture-descriptors.ts';
+import { type Infer, viewOf } from '../../abi/layout.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { channelBits, decodeChannel, srgbToLinear, type Unpack, unpacker } from '../format.ts';
+import { openSurface, type Surface } from './surface.ts';
+
+export const CUBE_FACES = 6;
+
+/** A texel or a filtered colour: R, G, B, A as doubles; integers for integer formats. */
+export type Colour = Float64Array;
+
+export class Texture {
+  readonly descriptor: Infer<typeof TextureDescriptor>;
+  /** What the channels are: floats, or integers that must not be filtered. */
+  readonly integer: boolean;
+  readonly signed: boolean;
+  readonly layers: number;
+  readonly #memory: VirtualMemory;
+  readonly #surfaces: (Surface | undefined)[] = [];
+  readonly #unpack: Unpack;
+  readonly #order: readonly number[];
+  readonly #swizzle: readonly number[];
+  readonly #srgb: boolean;
+  readonly #words = new Uint32Array(4);
+  readonly #channels = new Float64Array(4);
+
+  constructor(memory: VirtualMemory, address: number) {
+    const descriptor = memory.decode(TextureDescriptor, address);
+    const invalid = (what: string): GpuFault =>
+      new GpuFault(EXCEPTION.DATA_INVALID_FAULT, address, `texture descriptor at 0x${address.toString(16)}: ${what}`);
+    if (descriptor.type !== DESCRIPTOR_TYPE.TEXTURE) throw invalid(`it is a descriptor of type ${descriptor.type}`);
+    const word = new DataView(new ArrayBuffer(4));
+    word.setUint32(0, descriptor.format, true);
+    const { order, index, srgb, bigEndian } = PixelFormatWord.read(viewOf(new Uint8Array(word.buffer)), 0);
+    const format = PIXEL_FORMATS.get(index);
+    const components = COMPONENT_ORDER[order];
+    if (!format || !components || bigEndian || format.kind === 'tile' || format.kind === 'constant') {
+      throw invalid(`format ${namePixelFormat(descriptor.format)} is not implemented`);
+    }
+    this.descriptor = descriptor;
+    this.integer = format.kind === 'uint' || format.kind === 'sint' || format.kind === 'stencil';
+    this.signed = format.kind === 'sint';
+    this.layers = descriptor.arraySize * (descriptor.dimension === TEXTURE_DIMENSION.CUBE ? CUBE_FACES : 1);
+    this.#memory = memory;
+    this.#unpack = unpacker(format);
+    // A channel that the format does not have reads as 0, alpha as 1.
+    const present = (from: number, alpha: boolean): number =>
+      from < 4 && from >= format.channels.length ? (alpha ? ONE : ZERO) : from;
+    this.#order = components.from.map((from, i) => present(from, i === 3));
+    this.#swizzle = [0, 1, 2, 3].map((i) => (descriptor.swizzle >>> (i * SWIZZLE_BITS)) & ((1 << SWIZZLE_BITS) - 1));
+    this.#srgb = srgb;
+  }
+
+  /** Texels of a level along x, y and z. */
+  width(level: number): number {
+    return Math.max(1, this.descriptor.width >>> level);
+  }
+  height(level: number): number {
+    return Math.max(1, this.descriptor.height >>> level);
+  }
+  depth(level: number): number {
+    return Math.max(1, this.descriptor.depth >>> level);
+  }
+
+  /** The surface of a level and layer (for cubes: layer × 6 + face). Both must be inside the texture. */
+  surface(level: number, layer: number): Surface {
+    const index = layer * this.descriptor.levels + level;
+    let surface = this.#surfaces[index];
+    if (!surface) {
+      surface = openSurface(this.#memory, this.descriptor.surfaces + index * Plane.size);
+      this.#surfaces[index] = surface;
+    }
+    return surface;
+  }
+
+  /**
+   * One texel, before the swizzle. `slice` is z of a 3D texture or the sample. `linear`: whether sRGB is decoded. All
+   * coordinates are inside the level.
+   */
+  texel(level: number, layer: number, x: number, y: number, slice: number, linear: boolean, out: Colour): void {
+    const surface = this.surface(level, layer);
+    surface.fetch(x, y, slice, this.#words);
+    const channels = this.#channels;
+    if (surface.select) channels[0] = decodeChannel(surface.select, channelBits(surface.select, this.#words));
+    else this.#unpack(this.#words, channels);
+    for (let i = 0; i < 4; i++) {
+      const from = this.#order[i]!;
+      out[i] = from < 4 ? channels[from]! : from === ONE ? 1 : 0;
+    }
+    if (this.#srgb && linear) for (let i = 0; i < 3; i++) out[i] = srgbToLinear(out[i]!);
+  }
+
+  /** Applies the descriptor's swizzle in place. */
+  swizzle(colour: Colour): void {
+    const [r, g, b, a] = colour;
+    const pick = (i: number): number => {
+      const from = this.#swizzle[i]!;
+      if (from === SWIZZLE_ZERO) return 0;
+      if (from === SWIZZLE_ONE) return 1;
+      return from === 0 ? r! : from === 1 ? g! : from === 2 ? b! : a!;
+    };
+    const x = pick(0);
+    const y = pick(1);
+    const z = pick(2);
+    const w = pick(3);
+    colour[0] = x;
+    colour[1] = y;
+    colour[2] = z;
+    colour[3] = w;
+  }
+
+  /** The channel of a texel that swizzled channel `i` shows, or undefined for a constant. */
+  source(i: number): number | undefined {
+    const from = this.#swizzle[i]!;
+    return from < 4 ? from : undefined;
+  }
+}

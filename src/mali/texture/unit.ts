@@ -1,0 +1,454 @@
+/**
+ * The texture unit: answers the shader cores' texture instructions, lane by lane.
+ *
+ * Level of detail is one number a quad, from the differences of its coordinates; helper lanes exist for that. The unit
+ * knows the descriptors that a shader run has met; a new run reads them afresh.
+ * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_tex_valhall), `valhall/ISA.xml`;
+ * OpenGL ES 3.2 chapter 8.14 (level of detail, anisotropy).
+ */
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  CUBE_S_BITS,
+  GRADIENT_LOD_MASK,
+  LOD_ALGORITHM,
+  LOD_FRACTION_BITS,
+  TEXTURE_DIMENSION,
+} from '../../abi/gpu/texture-descriptors.ts';
+import { GpuFault } from '../contract.ts';
+import {
+  type ImageRequest,
+  LANES,
+  type LaneType,
+  type LaneVectors,
+  QUADS,
+  type ShaderEnvironment,
+  type TextureDimension,
+  type TextureRequest,
+  type TextureUnit,
+  type Warp,
+} from '../shader/contract.ts';
+import { type Place, Sampler } from './sampler.ts';
+import { type Colour, CUBE_FACES, Texture } from './texture.ts';
+
+const LANES_PER_QUAD = LANES / QUADS;
+const LOD_ONE = 1 << LOD_FRACTION_BITS;
+const S_MASK = (1 << CUBE_S_BITS) - 1;
+const DIMENSIONS: Readonly<Record<TextureDimension, number>> = {
+  '1d': TEXTURE_DIMENSION.D1,
+  '2d': TEXTURE_DIMENSION.D2,
+  '3d': TEXTURE_DIMENSION.D3,
+  cube: TEXTURE_DIMENSION.CUBE,
+};
+/** Of a face: the axis that points out of it and its sign, then how s and t run. OpenGL ES 3.2 table 8.23. */
+const FACES: readonly ((s: number, t: number) => [number, number, number])[] = [
+  (s, t) => [1, -t, -s],
+  (s, t) => [-1, -t, s],
+  (s, t) => [s, 1, t],
+  (s, t) => [s, -1, -t],
+  (s, t) => [s, -t, 1],
+  (s, t) => [-s, -t, -1],
+];
+
+/** The descriptors that one shader run has used. */
+interface Known {
+  readonly textures: Map<number, Texture | undefined>;
+  readonly samplers: Map<number, Sampler | undefined>;
+}
+
+const signed16 = (x: number): number => (x << 16) >> 16;
+const signed8 = (x: number, byte: number): number => (x << (24 - byte * 8)) >> 24;
+
+/** Anisotropic footprint: how many samples, and how far apart in normalized coordinates. */
+interface Footprint {
+  lod: number;
+  samples: number;
+  du: number;
+  dv: number;
+}
+
+export class TexturePipe implements TextureUnit {
+  readonly #known = new WeakMap<ShaderEnvironment, Known>();
+  readonly #colour: Colour = new Float64Array(4);
+  readonly #sum: Colour = new Float64Array(4);
+  readonly #x = new Float32Array(LANES);
+  readonly #xBits = new Int32Array(this.#x.buffer);
+  readonly #y = new Float32Array(LANES);
+  readonly #yBits = new Int32Array(this.#y.buffer);
+  readonly #z = new Float32Array(LANES);
+  readonly #zBits = new Int32Array(this.#z.buffer);
+  readonly #face = new Int32Array(LANES);
+  readonly #footprints: Footprint[] = Array.from({ length: QUADS }, () => ({ lod: 0, samples: 1, du: 0, dv: 0 }));
+  readonly #place: Place = {
+    u: 0,
+    v: 0,
+    w: 0,
+    layer: 0,
+    dx: 0,
+    dy: 0,
+    dz: 0,
+    cube: false,
+    reference: undefined,
+  };
+
+  execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
+    this.#loadCoordinates(request);
+    switch (request.operation) {
+      case 'fetch':
+        this.#fetch(environment, mask, request, out);
+        break;
+      case 'gradient':
+        this.#gradient(environment, mask, request, out);
+        break;
+      default:
+        this.#sample(environment, warp, mask, request, out);
+    }
+  }
+
+  #descriptors(environment: ShaderEnvironment): Known {
+    let known = this.#known.get(environment);
+    if (!known) {
+      known = { textures: new Map(), samplers: new Map() };
+      this.#known.set(environment, known);
+    }
+    return known;
+  }
+
+  /** The texture of a handle, or undefined where there is no descriptor: its texels are zero. */
+  #texture(environment: ShaderEnvironment, handle: number): Texture | undefined {
+    const { textures } = this.#descriptors(environment);
+    if (textures.has(handle)) return textures.get(handle);
+    const address = environment.resources.descriptor(handleTable(handle), handleIndex(handle));
+    const texture = address ? new Texture(environment.memory, address) : undefined;
+    textures.set(handle, texture);
+    return texture;
+  }
+
+  #sampler(environment: ShaderEnvironment, handle: number): Sampler | undefined {
+    const { samplers } = this.#descriptors(environment);
+    if (samplers.has(handle)) return samplers.get(handle);
+    const address = environment.resources.descriptor(handleTable(handle), handleIndex(handle));
+    const sampler = address ? new Sampler(environment.memory, address) : undefined;
+    samplers.set(handle, sampler);
+    return sampler;
+  }
+
+  /** Copies coordinates, and takes cube coordinates apart: s, t in 0…1, face. */
+  #loadCoordinates(request: TextureRequest): void {
+    this.#x.set(request.x);
+    if (request.y) this.#y.set(request.y);
+    else this.#y.fill(0);
+    if (request.z) this.#z.set(request.z);
+    else this.#z.fill(0);
+    if (request.dimension !== 'cube') {
+      this.#face.fill(0);
+      return;
+    }
+    for (let lane = 0; lane < LANES; lane++) {
+      const word = this.#xBits[lane]!;
+      this.#face[lane] = Math.min(word >>> CUBE_S_BITS, CUBE_FACES - 1);
+      // The upper three bits of a float from 2^-63 up to below 2 are 001; s is such a float, or zero.
+      const s = word & S_MASK;
+      this.#xBits[lane] = s === 0 ? 0 : s | (1 << CUBE_S_BITS);
+    }
+  }
+
+  #check(texture: Texture, request: TextureRequest): void {
+    const wanted = DIMENSIONS[request.dimension];
+    const { dimension } = texture.descriptor;
+    // A cube's faces may be read as layers of a 2D array.
+    const faces = dimension === TEXTURE_DIMENSION.CUBE && wanted === TEXTURE_DIMENSION.D2;
+    if (dimension !== wanted && !faces) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        request.texture[0]! >>> 0,
+        `${request.name}: the instruction's dimension is ${request.dimension}, the texture's has number ${dimension}`,
+      );
+    }
+  }
+
+  #setPlace(texture: Texture, request: TextureRequest, lane: number): Place {
+    const place = this.#place;
+    place.u = this.#x[lane]!;
+    place.v = this.#y[lane]!;
+    place.w = this.#z[lane]!;
+    const layer = Math.min((request.array?.[lane] ?? 0) >>> 0, texture.descriptor.arraySize - 1);
+    place.cube = request.dimension === 'cube';
+    place.layer = place.cube ? layer * CUBE_FACES + this.#face[lane]! : layer;
+    const offset = request.offset?.[lane] ?? 0;
+    place.dx = signed8(offset, 0);
+    place.dy = signed8(offset, 1);
+    place.dz = signed8(offset, 2);
+    place.reference = request.shadow?.[lane];
+    return place;
+  }
+
+  #sample(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
+    const wanted = request.skip ? mask & ~warp.discarded : mask;
+    for (let quad = 0; quad < QUADS; quad++) {
+      const lanes = (wanted >>> (quad * LANES_PER_QUAD)) & 15;
+      if (lanes === 0) continue;
+      let footprint: Footprint | undefined;
+      for (let lane = quad * LANES_PER_QUAD; lane < (quad + 1) * LANES_PER_QUAD; lane++) {
+        if (((wanted >>> lane) & 1) === 0) continue;
+        const texture = this.#texture(environment, request.texture[lane]!);
+        const sampler = this.#sampler(environment, request.sampler[lane]!);
+        const colour = this.#colour;
+        if (!texture || !sampler) colour.fill(0);
+        else {
+          this.#check(texture, request);
+          const place = this.#setPlace(texture, request, lane);
+          if (request.operation === 'gather') sampler.gather(texture, place, request.component, colour);
+          else {
+            if (request.lodMode === 'computed' || request.lodMode === 'computed_bias') {
+              footprint ??= this.#footprint(texture, sampler, request.dimension, quad);
+            }
+            this.#filtered(texture, sampler, place, request, lane, footprint, colour);
+          }
+        }
+        store(out, lane, colour, texture);
+      }
+    }
+  }
+
+  #filtered(
+    texture: Texture,
+    sampler: Sampler,
+    place: Place,
+    request: TextureRequest,
+    lane: number,
+    footprint: Footprint | undefined,
+    out: Colour,
+  ): void {
+    const word = request.lod?.[lane] ?? 0;
+    let lod = 0;
+    switch (request.lodMode) {
+      case 'explicit':
+        lod = signed16(word) / LOD_ONE;
+        break;
+      case 'grdesc':
+        lod = signed16(request.gradient?.[0][lane] ?? 0) / LOD_ONE;
+        break;
+      case 'computed':
+        lod = footprint!.lod;
+        break;
+      case 'computed_bias':
+        lod = footprint!.lod + signed16(word) / LOD_ONE;
+        break;
+    }
+    if (request.lodMode !== 'zero') lod += sampler.bias;
+    lod = sampler.clampLod(texture, lod);
+    const samples = footprint?.samples ?? 1;
+    if (samples === 1) {
+      sampler.sample(texture, place, lod, out);
+      return;
+    }
+    const sum = this.#sum.fill(0);
+    const { u, v } = place;
+    for (let i = 0; i < samples; i++) {
+      const at = (i + 0.5) / samples - 0.5;
+      place.u = u + footprint!.du * at;
+      place.v = v + footprint!.dv * at;
+      sampler.sample(texture, place, lod, out);
+      for (let c = 0; c < 4; c++) sum[c]! += out[c]!;
+    }
+    for (let c = 0; c < 4; c++) out[c] = sum[c]! / samples;
+  }
+
+  /** The quad's footprint from the differences between its lanes. */
+  #footprint(texture: Texture, sampler: Sampler, dimension: TextureDimension, quad: number): Footprint {
+    const first = quad * LANES_PER_QUAD;
+    const footprint = this.#footprints[quad]!;
+    footprint.samples = 1;
+    if (dimension === 'cube') {
+      const at = (lane: number): [number, number, number] =>
+        FACES[this.#face[lane]!]!(this.#x[lane]! * 2 - 1, this.#y[lane]! * 2 - 1);
+      const origin = at(first);
+      const length = (other: readonly number[]): number =>
+        (Math.hypot(other[0]! - origin[0], other[1]! - origin[1], other[2]! - origin[2]) * texture.width(0)) / 2;
+      footprint.lod = Math.log2(Math.max(length(at(first + 1)), length(at(first + 2))));
+      return footprint;
+    }
+    const normalized = sampler.descriptor.normalizedCoordinates;
+    const w = normalized ? texture.width(0) : 1;
+    const h = normalized ? texture.height(0) : 1;
+    const d = normalized ? texture.depth(0) : 1;
+    const ux = this.#x[first + 1]! - this.#x[first]!;
+    const vx = this.#y[first + 1]! - this.#y[first]!;
+    const uy = this.#x[first + 2]! - this.#x[first]!;
+    const vy = this.#y[first + 2]! - this.#y[first]!;
+    const wx = dimension === '3d' ? this.#z[first + 1]! - this.#z[first]! : 0;
+    const wy = dimension === '3d' ? this.#z[first + 2]! - this.#z[first]! : 0;
+    return this.#measure(sampler, footprint, [ux, vx, wx], [uy, vy, wy], [w, h, d]);
+  }
+
+  #measure(
+    sampler: Sampler,
+    footprint: Footprint,
+    dx: readonly number[],
+    dy: readonly number[],
+    size: readonly number[],
+  ): Footprint {
+    const lengthOf = (delta: readonly number[]): number =>
+      Math.hypot(delta[0]! * size[0]!, delta[1]! * size[1]!, delta[2]! * size[2]!);
+    const px = lengthOf(dx);
+    const py = lengthOf(dy);
+    const long = Math.max(px, py);
+    const short = Math.min(px, py);
+    const { lodAlgorithm, maximumAnisotropy } = sampler.descriptor;
+    if (lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && maximumAnisotropy > 1 && long > 1 && Number.isFinite(long)) {
+      footprint.samples = Math.min(Math.ceil(long / Math.max(short, 1e-6)), maximumAnisotropy);
+      const along = px >= py ? dx : dy;
+      footprint.du = along[0]!;
+      footprint.dv = along[1]!;
+    }
+    footprint.lod = Math.log2(long / footprint.samples);
+    return footprint;
+  }
+
+  /** TEX_GRADIENT: the level of detail as signed 8.8, for a later sample or for textureQueryLod. */
+  #gradient(environment: ShaderEnvironment, mask: number, request: TextureRequest, out: LaneVectors): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (((mask >>> lane) & 1) === 0) continue;
+      const texture = this.#texture(environment, request.texture[lane]!);
+      const sampler = this.#sampler(environment, request.sampler[lane]!);
+      let lod = 0;
+      if (texture && sampler) {
+        this.#check(texture, request);
+        lod = request.derivatives
+          ? this.#lodOfDerivatives(texture, sampler, request, lane)
+          : this.#footprint(texture, sampler, request.dimension, lane >>> 2).lod;
+        if (!request.lodBiasDisable) lod += sampler.bias;
+        if (!request.lodClampDisable) lod = sampler.clampLod(texture, lod);
+      }
+      const fixed = Math.max(-0x8000, Math.min(0x7fff, Math.round(lod * LOD_ONE) || 0));
+      out.u32[lane] = fixed & GRADIENT_LOD_MASK;
+      out.u32[LANES + lane] = 0;
+    }
+  }
+
+  #lodOfDerivatives(texture: Texture, sampler: Sampler, { deltas }: TextureRequest, lane: number): number {
+    const pair = (axis: number): [number, number] => [deltas[axis * 2]?.[lane] ?? 0, deltas[axis * 2 + 1]?.[lane] ?? 0];
+    const normalized = sampler.descriptor.normalizedCoordinates;
+    const sizes = [texture.width(0), texture.height(0), texture.depth(0)];
+    let x = 0;
+    let y = 0;
+    for (let axis = 0; axis < 3; axis++) {
+      const [ddx, ddy] = pair(axis);
+      const size = normalized ? sizes[axis]! : 1;
+      x += (ddx * size) ** 2;
+      y += (ddy * size) ** 2;
+    }
+    return Math.log2(Math.max(x, y)) / 2;
+  }
+
+  #fetch(environment: ShaderEnvironment, mask: number, request: TextureRequest, out: LaneVectors): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (((mask >>> lane) & 1) === 0) continue;
+      const texture = this.#texture(environment, request.texture[lane]!);
+      const colour = this.#colour;
+      colour.fill(0);
+      if (texture) {
+        this.#check(texture, request);
+        const offset = request.offset?.[lane] ?? 0;
+        const level = offset >>> 24;
+        const volume = request.dimension === '3d';
+        const x = this.#xBits[lane]! + signed8(offset, 0);
+        const y = this.#yBits[lane]! + (request.dimension === '1d' ? 0 : signed8(offset, 1));
+        const slice = volume ? this.#zBits[lane]! + signed8(offset, 2) : (offset >>> 16) & 0xff;
+        const layer = (request.array?.[lane] ?? 0) >>> 0;
+        if (inside(texture, level, layer, x, y, slice, volume)) {
+          texture.texel(level, layer, x, y, slice, true, colour);
+          texture.swizzle(colour);
+        }
+      }
+      store(out, lane, colour, texture);
+    }
+  }
+
+  texelAddress(
+    environment: ShaderEnvironment,
+    _warp: Warp,
+    mask: number,
+    request: ImageRequest,
+    out: LaneVectors,
+  ): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (((mask >>> lane) & 1) === 0) continue;
+      const texture = this.#texture(environment, request.texture[lane]!);
+      let address = 0;
+      const at = texture && imageTexel(texture, request, lane);
+      if (texture && at) {
+        address = texture.surface(0, at.layer).address(at.x, at.y, at.slice);
+        if (address === 0) {
+          throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, `${request.name}: AFBC texels have no address`);
+        }
+      }
+      out.u32[lane] = address % 2 ** 32;
+      out.u32[LANES + lane] = Math.floor(address / 2 ** 32);
+      out.u32[2 * LANES + lane] = texture?.descriptor.format ?? 0;
+    }
+  }
+
+  loadTexel(
+    environment: ShaderEnvironment,
+    _warp: Warp,
+    mask: number,
+    request: ImageRequest,
+    _type: LaneType,
+    out: LaneVectors,
+  ): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (((mask >>> lane) & 1) === 0) continue;
+      const texture = this.#texture(environment, request.texture[lane]!);
+      const colour = this.#colour;
+      colour.fill(0);
+      const at = texture && imageTexel(texture, request, lane);
+      if (texture && at) {
+        texture.texel(0, at.layer, at.x, at.y, at.slice, true, colour);
+        texture.swizzle(colour);
+      }
+      store(out, lane, colour, texture);
+    }
+  }
+}
+
+function inside(
+  texture: Texture,
+  level: number,
+  layer: number,
+  x: number,
+  y: number,
+  slice: number,
+  volume: boolean,
+): boolean {
+  if (level >= texture.descriptor.levels || layer >= texture.layers) return false;
+  const slices = volume ? texture.depth(level) : texture.descriptor.sampleCount;
+  return x >= 0 && x < texture.width(level) && y >= 0 && y < texture.height(level) && slice >= 0 && slice < slices;
+}
+
+/** Image coordinates: x, y, then z of a volume, or the layer, then the sample. Undefined when out of bounds. */
+function imageTexel(
+  texture: Texture,
+  { x, y, z, w }: ImageRequest,
+  lane: number,
+): { x: number; y: number; layer: number; slice: number } | undefined {
+  const volume = texture.descriptor.dimension === TEXTURE_DIMENSION.D3;
+  const flat = texture.descriptor.dimension === TEXTURE_DIMENSION.D1;
+  const at = {
+    x: x[lane]!,
+    y: flat ? 0 : y[lane]!,
+    layer: volume ? 0 : flat ? y[lane]! : z[lane]!,
+    slice: volume ? z[lane]! : w[lane]!,
+  };
+  return inside(texture, 0, at.layer, at.x, at.y, at.slice, volume) ? at : undefined;
+}
+
+/** Stores four channels of a lane: floats, or integers for integer formats. */
+function store(out: LaneVectors, lane: number, colour: Colour, texture: Texture | undefined): void {
+  if (!texture || texture.integer) {
+    for (let c = 0; c < 4; c++) out.u32[c * LANES + lane] = colour[c]!;
+  } else {
+    for (let c = 0; c < 4; c++) out.f32[c * LANES + lane] = colour[c]!;
+  }
+}
