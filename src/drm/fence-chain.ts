@@ -7,7 +7,7 @@
  * a time. Chains are shortened on every walk: nodes whose own part is done are skipped for good.
  */
 import type { Clock } from '../board/clock.ts';
-import { Fence, fenceContext, signaledFence } from './fence.ts';
+import { Fence, fenceContext, SIGNALED, signaledFence } from './fence.ts';
 
 abstract class CompositeFence extends Fence {
   #disarm: (() => void) | undefined;
@@ -62,7 +62,7 @@ export class FenceChain extends CompositeFence {
   #previous: Fence | undefined;
 
   /** `previous`: what the timeline held before. `fence` must not be a chain itself (see `flatten`). */
-  constructor(clock: Clock, previous: Fence | undefined, fence: Fence, point: bigint) {
+  constructor(clock: Pick<Clock, 'monotonic'>, previous: Fence | undefined, fence: Fence, point: bigint) {
     const chain = previous instanceof FenceChain ? previous : undefined;
     const rises = chain !== undefined && point > chain.point;
     super(clock, 'dma_fence_chain', 'unbound', rises ? chain.context : fenceContext());
@@ -114,7 +114,7 @@ export class FenceArray extends CompositeFence {
   /** Fences before this index have signalled. */
   #done = 0;
 
-  constructor(clock: Clock, fences: readonly Fence[]) {
+  constructor(clock: Pick<Clock, 'monotonic'>, fences: readonly Fence[]) {
     super(clock, 'dma_fence_array', 'unbound');
     this.fences = fences;
   }
@@ -138,13 +138,13 @@ export class FenceArray extends CompositeFence {
  * The fence that has to signal for `point` of what `head` stands for to be done. Point 0 is the head itself. Undefined
  * when the point has not been submitted: there is no head, or it is no timeline, or it has not come as far.
  */
-export function findPoint(clock: Clock, head: Fence | undefined, point: bigint): Fence | undefined {
+export function findPoint(head: Fence | undefined, point: bigint): Fence | undefined {
   if (!head || point === 0n) return head;
   if (!(head instanceof FenceChain) || head.point < point) return undefined;
   for (const node of head.nodes()) {
     if (!(node instanceof FenceChain) || node.context !== head.context || node.previousPoint < point) return node;
   }
-  return signaledFence(clock);
+  return SIGNALED;
 }
 
 /** The plain fences inside `fence`. */
@@ -160,7 +160,7 @@ export function* leaves(fence: Fence): Generator<Fence> {
  * One fence that stands for all of `fences`: of those inside that are still pending, the latest of each context. When
  * none is, a signalled one with the time of the last.
  */
-export function mergeFences(clock: Clock, fences: Iterable<Fence>): Fence {
+export function mergeFences(clock: Pick<Clock, 'monotonic'>, fences: Iterable<Fence>): Fence {
   const latest = new Map<number, Fence>();
   let last = 0n;
   for (const fence of fences) {

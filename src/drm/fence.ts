@@ -6,7 +6,7 @@
  * callback has its own callbacks run after those that are waiting already, so that a long row of fences, each of which
  * signals the next, needs no stack.
  */
-import type { Errno } from '../abi/errno.ts';
+import { ERRNO, type Errno } from '../abi/errno.ts';
 import type { Clock } from '../board/clock.ts';
 
 let contexts = 0;
@@ -44,15 +44,22 @@ export class Fence {
   /** Names for SYNC_IOC_FILE_INFO: who signals it. */
   readonly driver: string;
   readonly timeline: string;
-  readonly #clock: Clock;
+  /** Where its time stamp comes from. */
+  readonly clock: Pick<Clock, 'monotonic'>;
   #signaled = false;
   #error: Errno | undefined;
   #timestamp = 0n;
   #deadline: bigint | undefined;
   readonly #callbacks = new Set<Callback>();
 
-  constructor(clock: Clock, driver: string, timeline: string, context: number = fenceContext(), seqno = 1) {
-    this.#clock = clock;
+  constructor(
+    clock: Pick<Clock, 'monotonic'>,
+    driver: string,
+    timeline: string,
+    context: number = fenceContext(),
+    seqno = 1,
+  ) {
+    this.clock = clock;
     this.driver = driver;
     this.timeline = timeline;
     this.context = context;
@@ -91,7 +98,7 @@ export class Fence {
     if (this.#signaled) return;
     this.#signaled = true;
     this.#error = error;
-    this.#timestamp = timestamp ?? this.#clock.monotonic();
+    this.#timestamp = timestamp ?? this.clock.monotonic();
     if (this.#callbacks.size === 0) return;
     for (const fn of this.#callbacks) {
       // Whoever runs first may take back the next.
@@ -119,9 +126,23 @@ export class Fence {
   }
 }
 
-/** A fence that has signalled: the neutral one. */
-export function signaledFence(clock: Clock, driver = 'tyr', timeline = 'stub', timestamp?: bigint): Fence {
+/** A fence that has just signalled, or did at `timestamp`. */
+export function signaledFence(
+  clock: Pick<Clock, 'monotonic'>,
+  driver = 'tyr',
+  timeline = 'stub',
+  timestamp?: bigint,
+): Fence {
   const fence = new Fence(clock, driver, timeline);
   fence.signal(undefined, timestamp);
   return fence;
 }
+
+/** The neutral fence: it signalled at the beginning of time. */
+export const SIGNALED: Fence = signaledFence({ monotonic: () => 0n });
+
+/** 1: signalled; 0: not yet; a negative errno: signalled with an error. The uAPI's form. */
+export const fenceStatus = (fence: Fence): number => {
+  if (!fence.signaled) return 0;
+  return fence.error ? -ERRNO[fence.error] : 1;
+};

@@ -8,6 +8,7 @@ import { DRM_COMMAND, DRM_TYPE, MODESET_NUMBERS } from '../abi/drm.ts';
 import type { Errno } from '../abi/errno.ts';
 import { DIRECTION, type IoctlDef, IoctlNumber } from '../abi/ioctl.ts';
 import { type Layout, type Values, viewOf } from '../abi/layout.ts';
+import type { Log } from '../board/log.ts';
 import { DrmError } from './error.ts';
 import type { DrmFile } from './file.ts';
 import type { UserContext } from './user.ts';
@@ -63,8 +64,8 @@ export function decodeRequest(request: number): { type: number; nr: number; size
 }
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** Errors that are an answer rather than a fault: not worth a line in an ordinary log. */
-const QUIET: ReadonlySet<Errno> = new Set<Errno>(['ETIME', 'EAGAIN', 'EINTR']);
+/** Errors that answer a question rather than name a fault: not worth a line in an ordinary log. */
+const QUIET: ReadonlySet<Errno> = new Set<Errno>(['ETIME', 'EAGAIN', 'EINTR', 'EOPNOTSUPP']);
 
 /**
  * Runs one ioctl. `arg` holds the client's struct (as many bytes as `request` says). A DrmError becomes its errno and a
@@ -140,6 +141,43 @@ export function run(
   } catch (error) {
     return fail(error);
   }
+}
+
+/** One ioctl of a descriptor that is no DRM node: its handler gets what stands behind the descriptor. */
+export interface DescriptorIoctl<S> {
+  readonly def: IoctlDef;
+  readonly handler: (subject: S, arg: any, user: UserContext) => number | void;
+}
+
+export function ioctlOn<S, F extends Record<string, any>>(
+  def: IoctlDef<F>,
+  handler: (subject: S, arg: Values<F>, user: UserContext) => number | void,
+): DescriptorIoctl<S> {
+  return { def, handler };
+}
+
+/** Runs one ioctl on `subject`, by its whole number: such descriptors have no versions of a struct. ENOTTY for others. */
+export function runOn<S>(
+  ioctls: readonly DescriptorIoctl<S>[],
+  subject: S,
+  kind: string,
+  request: number,
+  arg: Uint8Array,
+  user: UserContext,
+  log: Log,
+): IoctlResult | Promise<IoctlResult> {
+  const entry = ioctls.find(({ def }) => def.request === request >>> 0);
+  const name = entry?.def.name ?? `ioctl 0x${(request >>> 0).toString(16)}`;
+  return run(
+    request,
+    arg,
+    () => {
+      if (!entry) throw new DrmError('ENOTTY', `a ${kind} has no such ioctl`);
+      return entry.def;
+    },
+    (values) => entry!.handler(subject, values, user),
+    (error) => log('warn', kind, `${name} of pid ${user.pid}: ${error.errno}: ${error.message}`),
+  );
 }
 
 function unknown(type: number, nr: number, file: DrmFile<any>): DrmError {

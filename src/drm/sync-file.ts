@@ -2,8 +2,7 @@
  * SyncFile: a fence as a file descriptor. It polls readable once the fence has signalled.
  * After Linux `drivers/dma-buf/sync_file.c`. Its ioctls stand in `sync-file-ioctl.ts`.
  */
-import type { Clock } from '../board/clock.ts';
-import type { Fence } from './fence.ts';
+import { type Fence, SIGNALED } from './fence.ts';
 import { mergeFences } from './fence-chain.ts';
 
 export class SyncFile {
@@ -22,20 +21,13 @@ export class SyncFile {
   }
 
   /** Its fences as one. */
-  fence(clock: Clock): Fence {
-    return this.fences.length === 1 ? this.fences[0]! : mergeFences(clock, this.fences);
+  get fence(): Fence {
+    const first = this.fences[0] ?? SIGNALED;
+    return this.fences.length <= 1 ? first : mergeFences(first.clock, this.fences);
   }
 
   /** Calls `fn` once all its fences have signalled. Returns what takes it back. */
   onSignal(fn: () => void): () => void {
-    let left = this.fences.length;
-    const undo = this.fences.map((fence) =>
-      fence.onSignal(() => {
-        if (--left === 0) fn();
-      }),
-    );
-    return () => {
-      for (const off of undo) off();
-    };
+    return this.fence.onSignal(() => fn());
   }
 }

@@ -207,8 +207,8 @@ export const syncobjIoctls: readonly IoctlEntry[] = [
     if (arg.flags & DRM_SYNCOBJ_FD.SYNC_FILE) {
       const { syncFile } = descriptorOf(user, arg.fd, 'sync-file', 'EINVAL');
       const syncobj = file.syncobj(arg.handle);
-      if (point) syncobj.addPoint(syncFile.fence(file.device.context.clock), point);
-      else syncobj.replaceFence(syncFile.fence(file.device.context.clock));
+      if (point) syncobj.addPoint(syncFile.fence, point);
+      else syncobj.replaceFence(syncFile.fence);
       return;
     }
     must(arg.point === 0n, 'EINVAL', 'a syncobj as such is imported without a point');

@@ -20,14 +20,14 @@ interface Watch {
 }
 
 export class Syncobj {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   #fence: Fence | undefined;
   readonly #watches = new Set<Watch>();
   #references = 1;
   readonly #releasers = new Set<() => void>();
 
   /** The creator holds the first reference. */
-  constructor(clock: Clock, fence?: Fence) {
+  constructor(clock: Pick<Clock, 'monotonic'>, fence?: Fence) {
     this.#clock = clock;
     this.#fence = fence;
   }
@@ -69,7 +69,7 @@ export class Syncobj {
 
   /** The fence that ends with `point` (0: whatever it holds). Undefined when that has not been submitted. */
   find(point: bigint): Fence | undefined {
-    return findPoint(this.#clock, this.#fence, point);
+    return findPoint(this.#fence, point);
   }
 
   /** Calls `fn` with the fence for `point`, now or once it has been submitted. Returns what takes it back. */
