@@ -42,6 +42,8 @@ export class SchedulerJob {
   readonly dependencies: Fence[];
   /** What `run` returned. */
   hardware: Fence | undefined;
+  /** How its work ended, once it has. It finishes when the jobs ahead of it have. */
+  result: { readonly error: Errno | undefined } | undefined;
   #met = 0;
 
   constructor(entity: SchedulerEntity, scheduled: Fence, finished: Fence, options: JobOptions) {
@@ -132,7 +134,7 @@ export class SchedulerEntity {
     return this.#queue.length - this.#head;
   }
 
-  /** Jobs that run, oldest first. */
+  /** Jobs that were run and have not finished, oldest first. */
   get running(): readonly SchedulerJob[] {
     return this.#running;
   }
@@ -260,20 +262,20 @@ export class SchedulerEntity {
     else job.hardware.onSignal((fence) => this.#done(job, fence.error));
   }
 
-  /** The work of `job` is done. It finishes when the jobs ahead of it have. */
+  /** The work of `job` is done: gives back its room, and finishes it and those that waited for it to finish first. */
   #done(job: SchedulerJob, error: Errno | undefined): void {
-    const index = this.#running.indexOf(job);
-    this.#running.splice(index, 1);
+    job.result = { error };
     this.#credits -= job.credits;
-    if (index === 0) this.#restartTimer();
+    if (this.#running[0] === job) {
+      const first = this.#running.findIndex((other) => !other.result);
+      const ended = this.#running.splice(0, first < 0 ? this.#running.length : first);
+      this.#restartTimer();
+      for (const each of ended) {
+        each.finished.signal(each.result?.error);
+        each.options.release?.(each);
+      }
+    }
     this.kick();
-    const finish = (): void => {
-      job.finished.signal(error);
-      job.options.release?.(job);
-    };
-    const ahead = this.#running[index - 1];
-    if (ahead) ahead.finished.onSignal(finish);
-    else finish();
   }
 
   #restartTimer(): void {
