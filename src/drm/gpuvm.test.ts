@@ -6,7 +6,8 @@ import { GpuVm, type Mapping } from './gpuvm.ts';
 
 const dram = new Dram(1 << 24);
 const buffer = (pages: number): GemObject => new GemObject(dram, dram.alloc(pages * 4096));
-const vm = (): GpuVm<string> => new GpuVm<string>({ start: 0, size: 2 ** 48, kernel: { start: 2 ** 47, size: 2 ** 20 } });
+const vm = (): GpuVm<string> =>
+  new GpuVm<string>({ start: 0, size: 2 ** 48, kernel: { start: 2 ** 47, size: 2 ** 20 } });
 const mapping = (va: number, size: number, object: GemObject | undefined, offset = 0, data = ''): Mapping<string> => ({
   va,
   size,

@@ -109,7 +109,8 @@ test('handles and descriptors that are not what they should be', () => {
   const { gpu, user, create, imported } = setUp();
   const file = gpu.open('render', 1);
   const handle = create(file);
-  const toFd = (h: number, flags = 0): number => call(file, DRM_IOCTL.PRIME_HANDLE_TO_FD, { handle: h, flags }, user).value;
+  const toFd = (h: number, flags = 0): number =>
+    call(file, DRM_IOCTL.PRIME_HANDLE_TO_FD, { handle: h, flags }, user).value;
   assert.equal(toFd(handle + 1), -ERRNO.ENOENT);
   assert.equal(toFd(0xffffffff), -ERRNO.ENOENT);
   assert.equal(toFd(handle, 0x80000000), -ERRNO.EINVAL);
