@@ -40,12 +40,7 @@ export class WaitQueue {
 }
 
 /** Waits for a bit that no interrupt announces. `ready` is asked at once, then every `interval` up to `timeout`. */
-export async function poll(
-  clock: Clock,
-  ready: () => boolean,
-  interval: number,
-  timeout: number,
-): Promise<boolean> {
+export async function poll(clock: Clock, ready: () => boolean, interval: number, timeout: number): Promise<boolean> {
   for (let waited = 0; waited <= timeout; waited += interval) {
     if (ready()) return true;
     await new Promise<void>((resolve) => clock.after(interval, resolve));

@@ -4,16 +4,7 @@
  * The firmware powers tiler and shader cores by itself; the driver only switches the L2 on, after it has told the GPU
  * which coherency protocol the bus speaks. After Linux `drivers/gpu/drm/panthor/panthor_{gpu,hw}.c`.
  */
-import {
-  CACHE,
-  CACHE_SHIFT,
-  COHERENCY,
-  exceptionName,
-  GPU,
-  GPU_COMMAND,
-  GPU_IRQ,
-  GPU_RESET,
-} from '../abi/gpu/regs.ts';
+import { CACHE, CACHE_SHIFT, COHERENCY, exceptionName, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET } from '../abi/gpu/regs.ts';
 import type { Clock } from '../board/clock.ts';
 import type { IrqLine } from '../board/irq.ts';
 import { type Mmio, readReg, writeReg } from '../board/mmio.ts';

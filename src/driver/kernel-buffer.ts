@@ -26,14 +26,7 @@ export class KernelBuffer {
   readonly #managed: boolean;
   #destroyed = false;
 
-  private constructor(
-    mmu: Mmu,
-    dram: Dram,
-    space: AddressSpace,
-    run: PageRun,
-    va: number,
-    managed: boolean,
-  ) {
+  private constructor(mmu: Mmu, dram: Dram, space: AddressSpace, run: PageRun, va: number, managed: boolean) {
     this.#mmu = mmu;
     this.#dram = dram;
     this.space = space;

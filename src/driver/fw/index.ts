@@ -15,9 +15,8 @@ import { type Mmio, readReg, writeReg } from '../../board/mmio.ts';
 import { MICROSECOND, MILLISECOND, poll, SECOND, WaitQueue } from '../async.ts';
 import type { GpuControl } from '../gpu.ts';
 import { IrqBlock } from '../irq.ts';
-import { KernelBuffer } from '../kernel-buffer.ts';
-import { CACHED, UNCACHED } from '../kernel-buffer.ts';
-import { type Logger } from '../log.ts';
+import { CACHED, KernelBuffer, UNCACHED } from '../kernel-buffer.ts';
+import type { Logger } from '../log.ts';
 import type { Mmu } from '../mmu/index.ts';
 import { FirmwareError, parseFirmware } from './container.ts';
 import { differing, type FirmwareInterface, readInterface, toggle, update } from './interface.ts';
@@ -169,7 +168,10 @@ export class Firmware {
     writeReg(mmio, MCU.CONTROL, MCU_CONTROL.AUTO);
     if (await this.#acks.wait(() => this.#booted, BOOT_TIMEOUT)) return;
     const status = readReg(mmio, MCU.STATUS);
-    const name = Object.entries(MCU_STATUS).find(([, value]) => value === status)?.[0].toLowerCase() ?? 'unknown';
+    const name =
+      Object.entries(MCU_STATUS)
+        .find(([, value]) => value === status)?.[0]
+        .toLowerCase() ?? 'unknown';
     throw new Error(`Failed to boot MCU (status=${name})`);
   }
 

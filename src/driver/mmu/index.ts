@@ -10,6 +10,8 @@
  * gets through, and the scheduler throws the faulty groups out.
  * After Linux `drivers/gpu/drm/panthor/panthor_mmu.c`, `drivers/gpu/drm/tyr/mmu/`.
  */
+
+import { PTE_ATTR, PTE_SH } from '../../abi/gpu/lpae.ts';
 import {
   AS,
   AS_ACCESS,
@@ -26,7 +28,6 @@ import {
   MEMATTR,
   MMU,
 } from '../../abi/gpu/regs.ts';
-import { PTE_ATTR, PTE_SH } from '../../abi/gpu/lpae.ts';
 import type { Clock } from '../../board/clock.ts';
 import type { IrqLine } from '../../board/irq.ts';
 import { type Mmio, readReg, writeReg } from '../../board/mmio.ts';
@@ -85,7 +86,8 @@ export class Mmu {
     const usable = Array.from({ length: MAX_AS }, (_, slot) => slot).filter(
       (slot) => slot !== MCU_SLOT && (present & (1 << slot)) !== 0,
     );
-    if (usable.length === 0) throw new Error(`AS_PRESENT ${hex(present)}: not enough address spaces, at least 2 needed`);
+    if (usable.length === 0)
+      throw new Error(`AS_PRESENT ${hex(present)}: not enough address spaces, at least 2 needed`);
     this.#slots = new SlotManager(usable);
     this.#irq = new IrqBlock(mmio, line, MMU, (status) => this.#interrupt(status));
     this.#irq.resume();
@@ -134,6 +136,16 @@ export class Mmu {
         if (locked && flushed) await this.#try(() => this.#command(slot, AS_COMMAND.UNLOCK));
         space.table.release();
       }
+    });
+  }
+
+  /** Keeps the GPU out of `space`, which stays in its slot: its tables cannot be trusted any more. */
+  shutOff(space: AddressSpace): Promise<void> {
+    return this.#turns.run(async () => {
+      const slot = this.slotOf(space);
+      if (slot === undefined || this.#down) return;
+      this.#off.add(slot);
+      await this.#try(() => this.#disable(slot));
     });
   }
 

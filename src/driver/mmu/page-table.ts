@@ -8,14 +8,14 @@
 import {
   BLOCK_SIZE_L2,
   ENTRIES,
-  levelShift,
   LEVELS,
+  levelShift,
   PAGE_SIZE,
-  Pte,
   PTE_AP,
   PTE_ATTR,
   PTE_SH,
   PTE_TYPE,
+  Pte,
   tableIndex,
 } from '../../abi/gpu/lpae.ts';
 import type { Dram, PageRun } from '../../board/dram.ts';

@@ -1,0 +1,140 @@
+/**
+ * Tyr: the driver of a Mali GPU with a command-stream frontend. uAPI `panthor` 1.9.
+ *
+ * `probe` brings a GPU up, in this order: identify it (gpu.ts), reset it and power its L2 cache, set the address spaces up
+ * (mmu/), load and boot the firmware (fw/), start the scheduler (sched/). It returns a DRM device whose ioctls stand in
+ * query.ts, gem.ts, vm-ioctls.ts and group-ioctls.ts. All contact with the GPU is registers, memory and three interrupt
+ * lines: the driver runs as it is on whatever answers there.
+ */
+import { PANTHOR_NAME, PANTHOR_VERSION } from '../abi/panthor.ts';
+import type { Clock } from '../board/clock.ts';
+import type { Dram } from '../board/dram.ts';
+import type { IrqLine } from '../board/irq.ts';
+import type { Log } from '../board/log.ts';
+import type { Mmio } from '../board/mmio.ts';
+import { type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
+import { TyrFile } from './file.ts';
+import { Firmware } from './fw/index.ts';
+import { checkExportable, gemIoctls, mmapDevicePage } from './gem.ts';
+import { GpuControl } from './gpu.ts';
+import { groupIoctls } from './group-ioctls.ts';
+import type { Logger } from './log.ts';
+import { Mmu } from './mmu/index.ts';
+import { queryIoctls } from './query.ts';
+import { ResetControl } from './reset.ts';
+import type { Group } from './sched/group.ts';
+import { Scheduler } from './sched/scheduler.ts';
+import type { Tyr } from './tyr.ts';
+import { vmIoctls } from './vm-ioctls.ts';
+
+export { FirmwareError } from './fw/container.ts';
+export { buildImage, tyrFirmware } from './fw/image.ts';
+
+/** What the board gives the driver. */
+export interface GpuResources {
+  readonly mmio: Mmio;
+  readonly irqs: { readonly job: IrqLine; readonly mmu: IrqLine; readonly gpu: IrqLine };
+  readonly dram: Dram;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The image that stands at `arm/mali/archX.Y/mali_csffw.bin`, if there is one. */
+  readonly firmware: Uint8Array | undefined;
+  /** The bus keeps CPU and GPU caches in step (dma-coherent). By default it does not, as on RK3588. */
+  readonly coherent?: boolean;
+  /** Hz of the system counter, by default RK3588's 24 MHz. */
+  readonly timerFrequency?: number;
+  /** The device's name on its bus. */
+  readonly unique?: string;
+}
+
+const TIMER_FREQUENCY = 24_000_000;
+const LOG_NAME = 'panthor';
+
+/** A GPU that is up and running. */
+export class TyrDevice extends DrmDevice<TyrFile> {
+  /** Nodes under /dev/dri. */
+  readonly nodes: readonly NodeKind[] = ['primary', 'render'];
+  readonly gpuName: string;
+  readonly #unplug: () => Promise<void>;
+
+  constructor(driver: DrmDriver<TyrFile>, context: DeviceContext, gpuName: string, unplug: () => Promise<void>) {
+    super(driver, context);
+    this.gpuName = gpuName;
+    this.#unplug = unplug;
+  }
+
+  /** Ends everything: clients get ENODEV, timers and interrupts are off. */
+  override unplug(): void {
+    if (this.gone) return;
+    super.unplug();
+    void this.#unplug();
+  }
+}
+
+/** Brings the GPU up. Throws if there is none, or if its firmware is missing, bad or does not boot. */
+export async function probe(board: GpuResources): Promise<TyrDevice> {
+  const { mmio, irqs, dram, clock } = board;
+  const log: Logger = (level, message) => board.log(level, LOG_NAME, message);
+  const undo: (() => unknown)[] = [];
+  const coherent = board.coherent ?? false;
+  const timerFrequency = board.timerFrequency ?? TIMER_FREQUENCY;
+  const reset = new ResetControl(clock, log);
+  const needReset = (reason: string): void => reset.schedule(reason);
+  let scheduler: Scheduler | undefined;
+  try {
+    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent);
+    undo.push(() => gpu.unplug());
+    await gpu.softReset();
+    await gpu.powerOnL2();
+    const mmu = new Mmu(mmio, irqs.mmu, clock, gpu, log, coherent, {
+      fault: (space) => scheduler?.addressSpaceFault(space),
+      stuck: needReset,
+    });
+    undo.push(() => mmu.unplug());
+    const hw = { mmio, line: irqs.job, clock, dram, log, gpu, mmu, timerFrequency, hung: needReset };
+    const firmware = await Firmware.start(hw, board.firmware);
+    undo.push(() => firmware.unplug());
+    scheduler = new Scheduler({ clock, dram, log, gpu, mmu, firmware, reset: needReset });
+    const parts = { gpu, mmu, firmware, scheduler };
+    const context: DeviceContext = { clock, dram, log: board.log };
+    const tyr: Tyr = {
+      ...parts,
+      context,
+      mmio,
+      log,
+      timerFrequency,
+      vmResources: { mmu, dram, clock, cacheLine: gpu.cacheLine, settle: () => parts.scheduler.settle() },
+      destroyGroup(group: Group) {
+        for (const entity of group.entities) entity.kill();
+        parts.scheduler.destroy(group);
+      },
+    };
+    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, async () => {
+      reset.disable();
+      parts.scheduler.unplug();
+      for (const step of undo.reverse()) await step();
+    });
+    reset.enable({ ...parts, giveUp: () => device.unplug() });
+    return device;
+  } catch (error) {
+    log('error', `probe failed: ${(error as Error).message}`);
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+function tyrDriver(tyr: Tyr, unique: string | undefined): DrmDriver<TyrFile> {
+  return {
+    name: PANTHOR_NAME,
+    description: 'Panthor DRM driver',
+    date: '20230801',
+    version: PANTHOR_VERSION,
+    ...(unique === undefined ? {} : { unique }),
+    features: { render: true, modeset: false, syncobj: true },
+    ioctls: [...queryIoctls, ...gemIoctls, ...vmIoctls, ...groupIoctls],
+    open: () => new TyrFile(tyr),
+    close: (file) => file.private.close(),
+    exportObject: (object) => checkExportable(object),
+    mmap: mmapDevicePage,
+  };
+}

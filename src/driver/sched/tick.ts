@@ -1,0 +1,80 @@
+/**
+ * Tick: who runs next. The policy of the scheduler, free of hardware and time.
+ *
+ * There are at most as many groups in slots as the firmware has slots, and as many VMs as there are address spaces. Higher
+ * priorities first; within one priority the groups take turns: at each full tick the one with the highest slot priority
+ * goes to the end of the row. Groups with nothing to do come last, and only to fill slots that nobody else wants. Between
+ * full ticks nobody is thrown out but by a realtime group.
+ * After Linux `drivers/gpu/drm/panthor/panthor_sched.c` (tick_work).
+ */
+import { GROUP_PRIORITIES, GROUP_PRIORITY } from '../../abi/panthor.ts';
+import type { Group } from './group.ts';
+
+/** Groups by priority. */
+export type ByPriority<T> = readonly T[];
+export const byPriority = <T>(make: () => T): ByPriority<T> => Array.from({ length: GROUP_PRIORITIES }, make);
+const PRIORITIES = Array.from({ length: GROUP_PRIORITIES }, (_, i) => GROUP_PRIORITIES - 1 - i);
+
+export interface TickInput {
+  /** Groups in slots, each row by falling slot priority. */
+  readonly current: ByPriority<readonly Group[]>;
+  readonly runnable: ByPriority<ReadonlySet<Group>>;
+  readonly idle: ByPriority<ReadonlySet<Group>>;
+  readonly slots: number;
+  readonly addressSpaces: number;
+  /** The time slice is over. */
+  readonly full: boolean;
+}
+
+export interface TickChoice {
+  /** Groups that will be in slots, by falling priority and in the order of their turns. */
+  readonly next: readonly Group[];
+  /** Groups that leave their slots. */
+  readonly leave: readonly Group[];
+  readonly idleCount: number;
+  /** Groups of one priority take turns: another tick will be due. */
+  readonly takingTurns: boolean;
+}
+
+export function choose(input: TickInput): TickChoice {
+  const rows = byPriority<Group[]>(() => []);
+  const chosen = new Set<Group>();
+  const vms = new Set<unknown>();
+  let idleCount = 0;
+  let takingTurns = false;
+  const pick = (from: Iterable<Group>, idleToo: boolean): void => {
+    for (const group of from) {
+      if (chosen.size === input.slots) return;
+      if (chosen.has(group) || !group.canRun || (!idleToo && group.idle)) continue;
+      if (!vms.has(group.vm) && vms.size === input.addressSpaces) continue;
+      const row = rows[group.priority]!;
+      if (group.idle) idleCount++;
+      else if (row.length > 0) takingTurns = true;
+      row.push(group);
+      chosen.add(group);
+      vms.add(group.vm);
+    }
+  };
+  if (!input.full) {
+    for (const priority of PRIORITIES) {
+      pick(input.current[priority]!, false);
+      if (priority === GROUP_PRIORITY.REALTIME) pick(input.runnable[priority]!, false);
+    }
+  }
+  for (const priority of PRIORITIES) {
+    const [first, ...others] = input.current[priority]!;
+    pick(others, false);
+    pick(input.runnable[priority]!, false);
+    if (first) pick([first], false);
+  }
+  for (const priority of PRIORITIES) {
+    pick(input.current[priority]!, true);
+    pick(input.idle[priority]!, true);
+  }
+  return {
+    next: PRIORITIES.flatMap((priority) => rows[priority]!),
+    leave: input.current.flat().filter((group) => !chosen.has(group)),
+    idleCount,
+    takingTurns,
+  };
+}
