@@ -1,0 +1,358 @@
+/*
+ * Control channels: connections of this process to the machine, each used by one thread at a time.
+ *
+ * A slot's mutex is held for the whole of a call, and taken by trylock alone, so a signal handler that comes in between
+ * simply finds another slot. A forked child starts with empty slots. A descriptor that somebody closed behind our back
+ * (closefrom) is noticed by its inode before anything is written to it.
+ */
+#include "tyr.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SLOTS 64
+/* Channels live above the numbers that programs that count on low descriptors (select) use. */
+#define LOWEST_FD 200
+/* The connection was lost before (LOST) or after (GONE) the machine may have seen the request. */
+#define LOST (-100000)
+#define GONE (-100001)
+
+struct channel {
+   pthread_mutex_t lock;
+   int fd;
+   ino_t inode;
+};
+
+static struct channel slots[SLOTS];
+static pid_t owner;
+static uint64_t proof;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+HIDDEN void *tyr_next(void **cache, const char *name)
+{
+   if (!*cache)
+      *cache = dlsym(RTLD_NEXT, name);
+   return *cache;
+}
+
+static void reset(void)
+{
+   for (int i = 0; i < SLOTS; i++) {
+      pthread_mutex_init(&slots[i].lock, NULL);
+      slots[i].fd = -1;
+   }
+   owner = getpid();
+   if (getrandom(&proof, sizeof proof, GRND_NONBLOCK) != sizeof proof)
+      proof = (uint64_t)owner << 32 ^ (uintptr_t)&proof;
+}
+
+static void after_fork(void)
+{
+   for (int i = 0; i < SLOTS; i++) {
+      struct stat st;
+      if (slots[i].fd >= 0 && tyr_stat(slots[i].fd, "", &st, AT_EMPTY_PATH) == 0 && st.st_ino == slots[i].inode)
+         close(slots[i].fd);
+   }
+   reset();
+}
+
+static void initialise(void)
+{
+   reset();
+   pthread_atfork(NULL, NULL, after_fork);
+}
+
+union control {
+   char bytes[CMSG_SPACE(sizeof(int) * TYR_MAX_FDS)];
+   struct cmsghdr align;
+};
+
+/* Sends one packet. Returns its length, or -errno. */
+static ssize_t send_packet(int channel, const struct tyr_request *request, const void *data, size_t size, int fd)
+{
+   struct iovec iov[2];
+   struct msghdr msg;
+   union control control;
+
+   memset(&msg, 0, sizeof msg);
+   iov[0].iov_base = (void *)request;
+   iov[0].iov_len = sizeof *request;
+   iov[1].iov_base = (void *)data;
+   iov[1].iov_len = size;
+   msg.msg_iov = iov;
+   msg.msg_iovlen = size ? 2 : 1;
+   if (fd >= 0) {
+      memset(&control, 0, sizeof control);
+      msg.msg_control = control.bytes;
+      msg.msg_controllen = CMSG_SPACE(sizeof fd);
+      struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+      cmsg->cmsg_level = SOL_SOCKET;
+      cmsg->cmsg_type = SCM_RIGHTS;
+      cmsg->cmsg_len = CMSG_LEN(sizeof fd);
+      memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
+   }
+   for (;;) {
+      ssize_t n = sendmsg(channel, &msg, MSG_NOSIGNAL);
+      if (n >= 0)
+         return n;
+      if (errno != EINTR)
+         return -errno;
+   }
+}
+
+static ssize_t send_answer(int channel, uint32_t kind, int error, const void *data, size_t size, int fd)
+{
+   struct tyr_request answer;
+   memset(&answer, 0, sizeof answer);
+   answer.kind = kind;
+   answer.number = error;
+   return send_packet(channel, &answer, data, size, fd);
+}
+
+static int connect_machine(void)
+{
+   struct sockaddr_un address;
+   memset(&address, 0, sizeof address);
+   address.sun_family = AF_UNIX;
+   if (!tyr_machine_path(TYR_SOCKET, address.sun_path, sizeof address.sun_path))
+      return -1;
+   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+   if (fd < 0)
+      return -1;
+   int high = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+   if (high >= 0) {
+      close(fd);
+      fd = high;
+   }
+   int r;
+   do
+      r = connect(fd, (struct sockaddr *)&address, sizeof address);
+   while (r < 0 && errno == EINTR);
+
+   struct tyr_request hello;
+   memset(&hello, 0, sizeof hello);
+   hello.kind = TYR_REQUEST_HELLO;
+   hello.number = TYR_VERSION;
+   hello.address = (uintptr_t)&proof;
+   hello.size = proof;
+   if (r < 0 || send_packet(fd, &hello, NULL, 0, -1) != sizeof hello) {
+      close(fd);
+      return -1;
+   }
+   return fd;
+}
+
+/* Stores a number in the caller's memory, where the address may be bad: the kernel does the check. */
+static int store(uint64_t address, int number)
+{
+   int ends[2], ok;
+   if (pipe2(ends, O_CLOEXEC) < 0)
+      return -EMFILE;
+   ok = write(ends[1], &number, sizeof number) == sizeof number &&
+        read(ends[0], (void *)(uintptr_t)address, sizeof number) == sizeof number;
+   close(ends[0]);
+   close(ends[1]);
+   return ok ? 0 : -EFAULT;
+}
+
+/* The end of a call: puts the descriptors where they belong. */
+static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssize_t size,
+                      const struct tyr_place *places, const int *fds, unsigned count)
+{
+   int64_t value = reply->value;
+   size_t whole = sizeof *reply + reply->argSize + reply->fds * sizeof *places;
+
+   if ((size_t)size != whole)
+      value = -EFAULT; /* the argument's memory cannot be written */
+   else if (reply->fds > TYR_MAX_FDS || (reply->argSize != call->out_size && (reply->argSize || reply->fds)))
+      value = -EIO;
+   else if (count != reply->fds)
+      value = -EMFILE; /* this process may not have as many */
+
+   for (unsigned i = 0; i < count; i++) {
+      int keep = value >= 0;
+      if (keep && !places[i].cloexec)
+         fcntl(fds[i], F_SETFD, 0);
+      if (!keep) {
+         /* falls through to close */
+      } else if (places[i].where == TYR_PLACE_RESULT) {
+         call->result_fd = fds[i];
+      } else if (places[i].where == TYR_PLACE_ARGUMENT && places[i].at + sizeof(int) <= call->out_size) {
+         memcpy((char *)call->out + places[i].at, &fds[i], sizeof(int));
+      } else {
+         int error = places[i].where == TYR_PLACE_MEMORY ? store(places[i].at, fds[i]) : -EIO;
+         if (error) {
+            value = error;
+            keep = 0;
+         }
+      }
+      if (!keep)
+         close(fds[i]);
+   }
+   return value;
+}
+
+/* One call on one channel. Returns the value, -errno, LOST or GONE; sets *broken if the channel cannot be used again. */
+static int64_t exchange(int channel, struct tyr_call *call, int *broken)
+{
+   ssize_t sent = send_packet(channel, &call->request, call->in, call->in_size, call->fd);
+   if (sent < 0) {
+      if (sent == -EPIPE || sent == -ECONNRESET || sent == -ENOTCONN || sent == -ENOTSOCK)
+         return LOST;
+      return sent;
+   }
+   for (;;) {
+      struct tyr_reply reply;
+      struct tyr_place places[TYR_MAX_FDS];
+      union control control;
+      struct iovec iov[3];
+      struct msghdr msg;
+      int fds[TYR_MAX_FDS];
+      unsigned count = 0;
+      ssize_t n;
+
+      memset(&reply, 0, sizeof reply);
+      memset(&msg, 0, sizeof msg);
+      iov[0].iov_base = &reply;
+      iov[0].iov_len = sizeof reply;
+      iov[1].iov_base = call->out;
+      iov[1].iov_len = call->out_size;
+      iov[call->out_size ? 2 : 1].iov_base = places;
+      iov[call->out_size ? 2 : 1].iov_len = sizeof places;
+      msg.msg_iov = iov;
+      msg.msg_iovlen = call->out_size ? 3 : 2;
+      msg.msg_control = control.bytes;
+      msg.msg_controllen = sizeof control.bytes;
+      n = recvmsg(channel, &msg, MSG_CMSG_CLOEXEC);
+      if (n < 0 && errno == EINTR)
+         continue;
+      if (n < 0 && errno == EFAULT) {
+         *broken = 1; /* the packet, and what rode on it, is gone */
+         return -EFAULT;
+      }
+      if (n < (ssize_t)sizeof reply) {
+         *broken = 1;
+         return GONE;
+      }
+      for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+         if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+         unsigned here = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+         for (unsigned i = 0; i < here && count < TYR_MAX_FDS; i++, count++)
+            memcpy(&fds[count], CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+      }
+
+      void *address = (void *)(uintptr_t)reply.address;
+      ssize_t r = 0;
+      switch (reply.kind) {
+      case TYR_REPLY_DONE:
+         return finish(call, &reply, n, places, fds, count);
+      case TYR_REPLY_READ:
+         r = send_answer(channel, TYR_REQUEST_DATA, 0, address, reply.size, -1);
+         if (r == -EFAULT)
+            r = send_answer(channel, TYR_REQUEST_DATA, EFAULT, NULL, 0, -1);
+         break;
+      case TYR_REPLY_TAKE:
+         if (fcntl((int)reply.value, F_GETFD) < 0)
+            r = send_answer(channel, TYR_REQUEST_GIVE, EBADF, NULL, 0, -1);
+         else
+            r = send_answer(channel, TYR_REQUEST_GIVE, 0, NULL, 0, (int)reply.value);
+         break;
+      case TYR_REPLY_WRITE:
+         r = send_answer(channel, TYR_REQUEST_READY, 0, NULL, 0, -1);
+         if (r < 0)
+            break;
+         do
+            n = recv(channel, address, reply.size, 0);
+         while (n < 0 && errno == EINTR);
+         if (n != (ssize_t)reply.size) {
+            *broken = 1;
+            return n < 0 && errno == EFAULT ? -EFAULT : GONE;
+         }
+         break;
+      default:
+         *broken = 1;
+         return -EIO;
+      }
+      if (r < 0) {
+         *broken = 1;
+         return r == -EPIPE || r == -ECONNRESET ? GONE : r;
+      }
+   }
+}
+
+/* Is the slot's descriptor still the socket that we opened? */
+static int alive(const struct channel *slot)
+{
+   struct stat st;
+   return slot->fd >= 0 && tyr_stat(slot->fd, "", &st, AT_EMPTY_PATH) == 0 && st.st_ino == slot->inode;
+}
+
+static int revive(struct channel *slot)
+{
+   struct stat st;
+   slot->fd = connect_machine();
+   if (slot->fd < 0)
+      return 0;
+   slot->inode = tyr_stat(slot->fd, "", &st, AT_EMPTY_PATH) == 0 ? st.st_ino : 0;
+   return 1;
+}
+
+static int64_t run(struct channel *slot, struct tyr_call *call)
+{
+   int64_t value = LOST;
+   int broken = 0;
+
+   if (alive(slot)) {
+      value = exchange(slot->fd, call, &broken);
+      if (value == LOST || broken) {
+         close(slot->fd);
+         slot->fd = -1;
+      }
+   }
+   if (value == LOST && revive(slot)) {
+      value = exchange(slot->fd, call, &broken);
+      if (value == LOST || broken) {
+         close(slot->fd);
+         slot->fd = -1;
+      }
+   }
+   return value == LOST || value == GONE ? -ENODEV : value;
+}
+
+HIDDEN int64_t tyr_call(struct tyr_call *call)
+{
+   int cancel, saved = errno;
+   int64_t value;
+   struct channel *slot = NULL;
+
+   pthread_once(&once, initialise);
+   call->result_fd = -1;
+   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+   /* A child by vfork or a bare clone shares or copies our slots without after_fork: it must not touch them. */
+   if (getpid() == owner)
+      for (int i = 0; i < SLOTS && !slot; i++)
+         if (pthread_mutex_trylock(&slots[i].lock) == 0)
+            slot = &slots[i];
+   if (slot) {
+      value = run(slot, call);
+      pthread_mutex_unlock(&slot->lock);
+   } else {
+      struct channel once_only;
+      once_only.fd = -1;
+      value = run(&once_only, call);
+      if (once_only.fd >= 0)
+         close(once_only.fd);
+   }
+   pthread_setcancelstate(cancel, NULL);
+   errno = saved;
+   return value;
+}

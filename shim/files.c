@@ -1,0 +1,384 @@
+/*
+ * The C library's functions that take a path, looked up in the machine's tree where the path is the machine's; and stat,
+ * which shows nodes and open DRM files as the character devices that they stand for.
+ *
+ * No header with their prototypes is used where these differ between C libraries (the __xstat family, the fortified ones).
+ */
+#include "tyr.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+DECLARE_NEXT(open);
+DECLARE_NEXT(openat);
+DECLARE_NEXT(fopen);
+DECLARE_NEXT(freopen);
+DECLARE_NEXT(opendir);
+DECLARE_NEXT(readdir);
+DECLARE_NEXT(scandir);
+DECLARE_NEXT(scandirat);
+DECLARE_NEXT(faccessat);
+DECLARE_NEXT(readlinkat);
+DECLARE_NEXT(realpath);
+DECLARE_NEXT(statx);
+
+/* --- open --- */
+
+/* Could this relative path, met in one of the tree's folders, be a node? */
+static int names_node(const char *path)
+{
+   const char *last = strrchr(path, '/');
+   last = last ? last + 1 : path;
+   return strncmp(last, "card", 4) == 0 || strncmp(last, "renderD", 7) == 0;
+}
+
+/*
+ * The minor number of the node that opening this path would mean, else -1. *use becomes the path to open otherwise.
+ */
+static int node_of(int dirfd, const char *path, int flags, char buffer[TYR_PATH_MAX], const char **use)
+{
+   struct stat st;
+   int fd, saved = errno, minor = -1;
+
+   *use = tyr_redirect(path, buffer);
+   if (!path || (flags & O_PATH))
+      return -1;
+   if ((fd = tyr_descriptor_path(path)) >= 0) {
+      struct tyr_identity identity = tyr_identify(fd);
+      if (identity.kind == TYR_FILE)
+         minor = identity.minor;
+   } else if (*use != path || (path[0] != '/' && names_node(path))) {
+      if (tyr_stat(dirfd, *use, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0)
+         minor = tyr_placeholder(&st);
+   }
+   errno = saved;
+   return minor;
+}
+
+static int open_node(unsigned minor, int flags)
+{
+   if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (flags & O_DIRECTORY)) {
+      errno = flags & O_DIRECTORY ? ENOTDIR : EEXIST;
+      return -1;
+   }
+   return tyr_open_node(minor, flags);
+}
+
+#define MODE(last) \
+   mode_t mode = 0; \
+   if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE) { \
+      va_list list; \
+      va_start(list, last); \
+      mode = va_arg(list, mode_t); \
+      va_end(list); \
+   }
+
+static int do_open(const char *path, int flags, mode_t mode)
+{
+   char buffer[TYR_PATH_MAX];
+   const char *use;
+   int minor = node_of(AT_FDCWD, path, flags, buffer, &use);
+   return minor >= 0 ? open_node(minor, flags) : NEXT(open)(use, flags, mode);
+}
+
+static int do_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+   char buffer[TYR_PATH_MAX];
+   const char *use;
+   int minor = node_of(dirfd, path, flags, buffer, &use);
+   return minor >= 0 ? open_node(minor, flags) : NEXT(openat)(dirfd, use, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+   MODE(flags)
+   return do_open(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+   MODE(flags)
+   return do_open(path, flags, mode);
+}
+
+int openat(int dirfd, const char *path, int flags, ...)
+{
+   MODE(flags)
+   return do_openat(dirfd, path, flags, mode);
+}
+
+int openat64(int dirfd, const char *path, int flags, ...)
+{
+   MODE(flags)
+   return do_openat(dirfd, path, flags, mode);
+}
+
+/* What the fortified headers turn open without a mode into. */
+int __open_2(const char *path, int flags) { return do_open(path, flags, 0); }
+int __open64_2(const char *path, int flags) { return do_open(path, flags, 0); }
+int __openat_2(int dirfd, const char *path, int flags) { return do_openat(dirfd, path, flags, 0); }
+int __openat64_2(int dirfd, const char *path, int flags) { return do_openat(dirfd, path, flags, 0); }
+
+static FILE *do_fopen(const char *path, const char *mode)
+{
+   char buffer[TYR_PATH_MAX];
+   const char *use;
+   int minor = node_of(AT_FDCWD, path, 0, buffer, &use);
+   if (minor < 0)
+      return NEXT(fopen)(use, mode);
+   int fd = tyr_open_node(minor, strchr(mode, 'e') ? O_CLOEXEC : 0);
+   return fd < 0 ? NULL : fdopen(fd, mode);
+}
+
+FILE *fopen(const char *path, const char *mode) { return do_fopen(path, mode); }
+FILE *fopen64(const char *path, const char *mode) { return do_fopen(path, mode); }
+
+static FILE *do_freopen(const char *path, const char *mode, FILE *stream)
+{
+   char buffer[TYR_PATH_MAX];
+   const char *use = NULL;
+   if (path && node_of(AT_FDCWD, path, 0, buffer, &use) >= 0) {
+      fclose(stream);
+      errno = ENXIO; /* a stream cannot become a device */
+      return NULL;
+   }
+   return NEXT(freopen)(use, mode, stream);
+}
+
+FILE *freopen(const char *path, const char *mode, FILE *stream) { return do_freopen(path, mode, stream); }
+FILE *freopen64(const char *path, const char *mode, FILE *stream) { return do_freopen(path, mode, stream); }
+
+/* --- stat --- */
+
+/* What a device node shows: the bits of `st` that are not the same for every file of the tree. */
+static void as_device(struct stat *st, unsigned minor)
+{
+   st->st_mode = S_IFCHR | 0666;
+   st->st_nlink = 1;
+   st->st_rdev = makedev(TYR_DRM_MAJOR, minor);
+   st->st_size = 0;
+   st->st_blocks = 0;
+}
+
+/* The minor number if what was found is a node, or `fd` (or -1) an open DRM file. */
+static int minor_of(const struct stat *st, int fd)
+{
+   if (S_ISSOCK(st->st_mode) && fd >= 0) {
+      struct tyr_identity identity = tyr_identify(fd);
+      return identity.kind == TYR_FILE ? (int)identity.minor : -1;
+   }
+   return tyr_placeholder(st);
+}
+
+/* The descriptor that a path of the *at family means by itself, else -1. */
+static int itself(int dirfd, const char *path, int flags)
+{
+   if ((flags & AT_EMPTY_PATH) && (!path || !*path))
+      return dirfd;
+   return flags & AT_SYMLINK_NOFOLLOW ? -1 : tyr_descriptor_path(path);
+}
+
+static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
+{
+   char buffer[TYR_PATH_MAX];
+   int r = tyr_stat(dirfd, tyr_redirect(path, buffer), st, flags);
+   if (r == 0) {
+      int minor = minor_of(st, itself(dirfd, path, flags));
+      if (minor >= 0)
+         as_device(st, minor);
+   }
+   return r;
+}
+
+int stat(const char *path, struct stat *st) { return do_stat(AT_FDCWD, path, st, 0); }
+int lstat(const char *path, struct stat *st) { return do_stat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW); }
+int fstat(int fd, struct stat *st) { return do_stat(fd, "", st, AT_EMPTY_PATH); }
+int fstatat(int dirfd, const char *path, struct stat *st, int flags) { return do_stat(dirfd, path, st, flags); }
+
+/* On 64-bit Linux struct stat64 is struct stat. */
+#undef stat64
+#undef lstat64
+#undef fstat64
+#undef fstatat64
+int stat64(const char *path, struct stat64 *st) { return stat(path, (struct stat *)st); }
+int lstat64(const char *path, struct stat64 *st) { return lstat(path, (struct stat *)st); }
+int fstat64(int fd, struct stat64 *st) { return fstat(fd, (struct stat *)st); }
+int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
+{
+   return fstatat(dirfd, path, (struct stat *)st, flags);
+}
+
+/* What programs built for a C library before 2.33 call. */
+int __xstat(int version, const char *path, struct stat *st) { (void)version; return stat(path, st); }
+int __lxstat(int version, const char *path, struct stat *st) { (void)version; return lstat(path, st); }
+int __fxstat(int version, int fd, struct stat *st) { (void)version; return fstat(fd, st); }
+int __fxstatat(int version, int dirfd, const char *path, struct stat *st, int flags)
+{
+   (void)version;
+   return fstatat(dirfd, path, st, flags);
+}
+int __xstat64(int version, const char *path, struct stat64 *st) { (void)version; return stat64(path, st); }
+int __lxstat64(int version, const char *path, struct stat64 *st) { (void)version; return lstat64(path, st); }
+int __fxstat64(int version, int fd, struct stat64 *st) { (void)version; return fstat64(fd, st); }
+int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, int flags)
+{
+   (void)version;
+   return fstatat64(dirfd, path, st, flags);
+}
+
+int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *stx)
+{
+   char buffer[TYR_PATH_MAX];
+   const char *use = tyr_redirect(path, buffer);
+   int r = NEXT(statx)(dirfd, use, flags, mask, stx);
+   int fd = r == 0 ? itself(dirfd, path, flags) : -1;
+   struct stat st;
+   if (r == 0 && (use != path || fd >= 0 || S_ISREG(stx->stx_mode)) && tyr_stat(dirfd, use, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0) {
+      int minor = minor_of(&st, fd);
+      if (minor >= 0) {
+         stx->stx_mode = S_IFCHR | 0666;
+         stx->stx_nlink = 1;
+         stx->stx_rdev_major = TYR_DRM_MAJOR;
+         stx->stx_rdev_minor = minor;
+         stx->stx_size = 0;
+         stx->stx_blocks = 0;
+      }
+   }
+   return r;
+}
+
+/* --- access --- */
+
+static int do_access(int dirfd, const char *path, int mode, int flags)
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(faccessat)(dirfd, tyr_redirect(path, buffer), mode, flags);
+}
+
+int access(const char *path, int mode) { return do_access(AT_FDCWD, path, mode, 0); }
+int euidaccess(const char *path, int mode) { return do_access(AT_FDCWD, path, mode, AT_EACCESS); }
+int eaccess(const char *path, int mode) { return do_access(AT_FDCWD, path, mode, AT_EACCESS); }
+int faccessat(int dirfd, const char *path, int mode, int flags) { return do_access(dirfd, path, mode, flags); }
+
+/* --- links --- */
+
+/* What /proc/self/fd/N says of an open DRM file, else 0. */
+static ssize_t device_link(const char *path, char *out, size_t size)
+{
+   char name[32];
+   int fd = tyr_descriptor_path(path);
+   struct tyr_identity identity = { TYR_NONE, 0 };
+   if (fd >= 0)
+      identity = tyr_identify(fd);
+   if (identity.kind != TYR_FILE)
+      return 0;
+   /* Linux numbers primary nodes from 0 and render nodes from 128 (drivers/gpu/drm/drm_drv.c). */
+   int n = sprintf(name, identity.minor < 128 ? "/dev/dri/card%u" : "/dev/dri/renderD%u", identity.minor);
+   if ((size_t)n > size)
+      n = size;
+   memcpy(out, name, n);
+   return n;
+}
+
+static ssize_t do_readlink(int dirfd, const char *path, char *out, size_t size)
+{
+   char buffer[TYR_PATH_MAX];
+   ssize_t n = device_link(path, out, size);
+   if (n)
+      return n;
+   n = NEXT(readlinkat)(dirfd, tyr_redirect(path, buffer), out, size);
+   return n > 0 ? (ssize_t)tyr_strip(out, n) : n;
+}
+
+ssize_t readlink(const char *path, char *out, size_t size) { return do_readlink(AT_FDCWD, path, out, size); }
+ssize_t readlinkat(int dirfd, const char *path, char *out, size_t size) { return do_readlink(dirfd, path, out, size); }
+ssize_t __readlink_chk(const char *path, char *out, size_t size, size_t room)
+{
+   if (size > room)
+      abort();
+   return do_readlink(AT_FDCWD, path, out, size);
+}
+ssize_t __readlinkat_chk(int dirfd, const char *path, char *out, size_t size, size_t room)
+{
+   if (size > room)
+      abort();
+   return do_readlink(dirfd, path, out, size);
+}
+
+static char *do_realpath(const char *path, char *resolved)
+{
+   char buffer[TYR_PATH_MAX], link[40];
+   ssize_t n = path ? device_link(path, link, sizeof link - 1) : 0;
+   if (n) {
+      link[n] = 0;
+      return resolved ? strcpy(resolved, link) : strdup(link);
+   }
+   char *result = NEXT(realpath)(tyr_redirect(path, buffer), resolved);
+   if (result)
+      result[tyr_strip(result, strlen(result))] = 0;
+   return result;
+}
+
+char *realpath(const char *path, char *resolved) { return do_realpath(path, resolved); }
+char *canonicalize_file_name(const char *path) { return do_realpath(path, NULL); }
+char *__realpath_chk(const char *path, char *resolved, size_t room)
+{
+   if (resolved && room < PATH_MAX)
+      abort();
+   return do_realpath(path, resolved);
+}
+
+/* --- folders --- */
+
+DIR *opendir(const char *path)
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(opendir)(tyr_redirect(path, buffer));
+}
+
+/* A placeholder's entry says that it is a device. */
+static struct dirent *as_node(DIR *dir, struct dirent *entry)
+{
+   struct stat st;
+   int saved = errno;
+   if (entry && entry->d_type == DT_REG && names_node(entry->d_name) &&
+       tyr_stat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && tyr_placeholder(&st) >= 0)
+      entry->d_type = DT_CHR;
+   errno = saved;
+   return entry;
+}
+
+#undef readdir64
+#undef scandir64
+#undef scandirat64
+struct dirent *readdir(DIR *dir) { return as_node(dir, NEXT(readdir)(dir)); }
+struct dirent64 *readdir64(DIR *dir) { return (struct dirent64 *)readdir(dir); }
+
+int scandir(const char *path, struct dirent ***list, int (*filter)(const struct dirent *),
+            int (*compare)(const struct dirent **, const struct dirent **))
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(scandir)(tyr_redirect(path, buffer), list, filter, compare);
+}
+
+int scandir64(const char *path, struct dirent64 ***list, int (*filter)(const struct dirent64 *),
+              int (*compare)(const struct dirent64 **, const struct dirent64 **))
+{
+   return scandir(path, (struct dirent ***)list, (int (*)(const struct dirent *))filter,
+                  (int (*)(const struct dirent **, const struct dirent **))compare);
+}
+
+int scandirat(int dirfd, const char *path, struct dirent ***list, int (*filter)(const struct dirent *),
+              int (*compare)(const struct dirent **, const struct dirent **))
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(scandirat)(dirfd, tyr_redirect(path, buffer), list, filter, compare);
+}

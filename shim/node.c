@@ -1,0 +1,160 @@
+/*
+ * Descriptors that are the machine's: which they are, opening them, ioctl and mmap on them.
+ *
+ * The peer of such a descriptor is bound to the abstract address "tyr/MACHINE/226:MINOR/N" or "tyr/MACHINE/sync/N".
+ */
+#include "tyr.h"
+
+#include <asm/ioctl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int ioctl(int fd, unsigned long request, ...);
+
+DECLARE_NEXT(ioctl);
+DECLARE_NEXT(mmap);
+
+HIDDEN struct tyr_identity tyr_identify(int fd)
+{
+   static const size_t prefix = sizeof TYR_ADDRESS_PREFIX - 1;
+   struct tyr_identity none = { TYR_NONE, 0 }, identity = none;
+   struct {
+      struct sockaddr_un address;
+      char zero;
+   } peer;
+   socklen_t size = sizeof peer.address;
+   int saved = errno;
+
+   memset(&peer, 0, sizeof peer);
+   int r = tyr_enabled() ? getpeername(fd, (struct sockaddr *)&peer.address, &size) : -1;
+   errno = saved;
+   const char *name = peer.address.sun_path + 1;
+   if (r < 0 || peer.address.sun_family != AF_UNIX || name[-1] != 0 || memcmp(name, TYR_ADDRESS_PREFIX, prefix) != 0)
+      return none;
+   const char *what = strchr(name + prefix, '/');
+   if (!what)
+      return none;
+   what++;
+   if (strncmp(what, TYR_ADDRESS_SYNC "/", sizeof TYR_ADDRESS_SYNC) == 0) {
+      identity.kind = TYR_SYNC;
+   } else {
+      char *end;
+      if (strtoul(what, &end, 10) != TYR_DRM_MAJOR || *end != ':')
+         return none;
+      identity.kind = TYR_FILE;
+      identity.minor = strtoul(end + 1, NULL, 10);
+   }
+   return identity;
+}
+
+HIDDEN int tyr_open_node(unsigned minor, int flags)
+{
+   struct tyr_call call;
+   memset(&call, 0, sizeof call);
+   call.request.kind = TYR_REQUEST_OPEN;
+   call.request.number = minor;
+   call.request.flags = flags;
+   call.fd = -1;
+   int64_t value = tyr_call(&call);
+   if (value < 0) {
+      errno = -value;
+      return -1;
+   }
+   if (!(flags & O_CLOEXEC))
+      fcntl(call.result_fd, F_SETFD, 0);
+   if (flags & O_NONBLOCK)
+      fcntl(call.result_fd, F_SETFL, O_RDWR | O_NONBLOCK);
+   return call.result_fd;
+}
+
+static int carry(int fd, uint32_t request, void *arg)
+{
+   struct tyr_call call;
+   memset(&call, 0, sizeof call);
+   call.request.kind = TYR_REQUEST_IOCTL;
+   call.request.number = request;
+   call.fd = fd;
+   if (_IOC_DIR(request) & _IOC_WRITE) {
+      call.in = arg;
+      call.in_size = _IOC_SIZE(request);
+   }
+   if (_IOC_DIR(request) & _IOC_READ) {
+      call.out = arg;
+      call.out_size = _IOC_SIZE(request);
+   }
+   int64_t value = tyr_call(&call);
+   if (value < 0) {
+      errno = -value;
+      return -1;
+   }
+   return (int)value;
+}
+
+/* A dma-buf is a memfd that cannot shrink; any other file has no such seal. */
+static int is_buffer(int fd)
+{
+   int saved = errno;
+   int seals = fcntl(fd, F_GET_SEALS);
+   errno = saved;
+   return seals >= 0 && (seals & F_SEAL_SHRINK);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+   va_list list;
+   va_start(list, request);
+   void *arg = va_arg(list, void *);
+   va_end(list);
+
+   switch (_IOC_TYPE((uint32_t)request)) {
+   case 'd': /* DRM */
+   case '>': /* sync file */
+      if (tyr_identify(fd).kind != TYR_NONE)
+         return carry(fd, request, arg);
+      break;
+   case 'b': /* dma-buf */
+      if (tyr_enabled() && is_buffer(fd))
+         return carry(fd, request, arg);
+      break;
+   }
+   return NEXT(ioctl)(fd, request, arg);
+}
+
+static void *map_node(void *at, size_t length, int prot, int flags, int fd, uint64_t offset)
+{
+   struct tyr_call call;
+   memset(&call, 0, sizeof call);
+   call.request.kind = TYR_REQUEST_MMAP;
+   call.request.number = prot;
+   call.request.flags = flags;
+   call.request.address = offset;
+   call.request.size = length;
+   call.fd = fd;
+   int64_t value = tyr_call(&call);
+   if (value < 0) {
+      errno = -value;
+      return MAP_FAILED;
+   }
+   void *mapped = NEXT(mmap)(at, length, prot, flags, call.result_fd, value);
+   int saved = errno;
+   close(call.result_fd);
+   errno = saved;
+   return mapped;
+}
+
+void *mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
+{
+   if (fd >= 0 && !(flags & MAP_ANONYMOUS) && tyr_identify(fd).kind == TYR_FILE)
+      return map_node(at, length, prot, flags, fd, offset);
+   return NEXT(mmap)(at, length, prot, flags, fd, offset);
+}
+
+#undef mmap64
+void *mmap64(void *at, size_t length, int prot, int flags, int fd, off_t offset) __attribute__((alias("mmap")));

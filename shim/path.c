@@ -1,0 +1,154 @@
+/*
+ * Which paths belong to the machine, and where they are in its tree.
+ *
+ * The tree (TYR_MACHINE/root) holds real files, folders and relative links, so that whatever is opened there behaves as a
+ * file does. A device node in it is a placeholder: a regular file with the sticky bit, whose size is the minor number.
+ */
+#include "tyr.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char machine[TYR_PATH_MAX];
+static char root[TYR_PATH_MAX];
+static size_t root_length;
+static dev_t root_device;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+HIDDEN int tyr_stat(int dirfd, const char *path, struct stat *st, int flags)
+{
+   return syscall(SYS_newfstatat, dirfd, path, st, flags);
+}
+
+static void initialise(void)
+{
+   const char *folder = getenv(TYR_ENVIRONMENT);
+   struct stat st;
+   if (!folder || folder[0] != '/' || strlen(folder) + sizeof "/" TYR_TREE > sizeof machine)
+      return;
+   strcpy(machine, folder);
+   snprintf(root, sizeof root, "%s/%s", folder, TYR_TREE);
+   root_length = strlen(root);
+   if (tyr_stat(AT_FDCWD, root, &st, 0) == 0)
+      root_device = st.st_dev;
+}
+
+HIDDEN int tyr_enabled(void)
+{
+   pthread_once(&once, initialise);
+   return root_length != 0;
+}
+
+HIDDEN int tyr_machine_path(const char *name, char *buffer, size_t size)
+{
+   if (!tyr_enabled() || strlen(machine) + strlen(name) + 2 > size)
+      return 0;
+   sprintf(buffer, "%s/%s", machine, name);
+   return 1;
+}
+
+/* `path` without doubled slashes and "." parts; 0 if it does not fit. */
+static int clean(const char *path, char *out, size_t size)
+{
+   size_t n = 0;
+   while (*path) {
+      size_t length = strcspn(path, "/");
+      if (length && !(length == 1 && path[0] == '.')) {
+         if (n + 1 + length + 1 > size)
+            return 0;
+         out[n++] = '/';
+         memcpy(out + n, path, length);
+         n += length;
+      }
+      path += length;
+      path += strspn(path, "/");
+   }
+   out[n] = 0;
+   return 1;
+}
+
+static int below(const char *path, const char *folder)
+{
+   size_t n = strlen(folder);
+   return strncmp(path, folder, n) == 0 && (path[n] == 0 || path[n] == '/');
+}
+
+static int ours(const char *path)
+{
+   static const char devices[] = "/sys/devices/platform/";
+   char first[TYR_PATH_MAX];
+   struct stat st;
+
+   if (below(path, "/dev/dri") || below(path, "/sys/class/drm") || strncmp(path, "/sys/dev/char/226:", 18) == 0)
+      return 1;
+   if (strncmp(path, devices, sizeof devices - 1) != 0)
+      return 0;
+   /* Of the devices that the tree has, all is ours. */
+   size_t length = sizeof devices - 1 + strcspn(path + sizeof devices - 1, "/");
+   if (root_length + length + 1 > sizeof first)
+      return 0;
+   memcpy(first, root, root_length);
+   memcpy(first + root_length, path, length);
+   first[root_length + length] = 0;
+   return tyr_stat(AT_FDCWD, first, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])
+{
+   char plain[TYR_PATH_MAX];
+   if (!path || path[0] != '/')
+      return path;
+   const char *start = path + strspn(path, "/");
+   if (strncmp(start, "dev", 3) != 0 && strncmp(start, "sys", 3) != 0)
+      return path;
+   if (!tyr_enabled() || !clean(path, plain, sizeof plain) || !ours(plain))
+      return path;
+   if (root_length + strlen(plain) + 1 > TYR_PATH_MAX)
+      return path;
+   memcpy(buffer, root, root_length);
+   strcpy(buffer + root_length, plain);
+   return buffer;
+}
+
+HIDDEN size_t tyr_strip(char *path, size_t length)
+{
+   if (!tyr_enabled() || length <= root_length || memcmp(path, root, root_length) != 0 || path[root_length] != '/')
+      return length;
+   memmove(path, path + root_length, length - root_length);
+   return length - root_length;
+}
+
+HIDDEN int tyr_descriptor_path(const char *path)
+{
+   static const char *const folders[] = { "/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/" };
+   const char *number = NULL;
+   char own[32];
+
+   if (!path || path[0] != '/' || (path[1] != 'p' && path[1] != 'd'))
+      return -1;
+   for (int i = 0; i < 3; i++)
+      if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+         number = path + strlen(folders[i]);
+   if (!number && strncmp(path, "/proc/", 6) == 0 && path[6] >= '1' && path[6] <= '9') {
+      int n = snprintf(own, sizeof own, "/proc/%d/fd/", (int)getpid());
+      if (strncmp(path, own, n) == 0)
+         number = path + n;
+   }
+   if (!number || number[0] < '0' || number[0] > '9')
+      return -1;
+   char *end;
+   long fd = strtol(number, &end, 10);
+   return *end == 0 && fd < 1 << 24 ? (int)fd : -1;
+}
+
+HIDDEN int tyr_placeholder(const struct stat *st)
+{
+   if (!S_ISREG(st->st_mode) || !(st->st_mode & S_ISVTX) || !tyr_enabled() || st->st_dev != root_device)
+      return -1;
+   return (int)st->st_size;
+}

@@ -1,0 +1,77 @@
+/* The wire between this library and the machine. Printed from src/abi/shim.ts by src/host/shim-header.ts. */
+#ifndef TYR_PROTOCOL_H
+#define TYR_PROTOCOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TYR_VERSION 1
+#define TYR_DRM_MAJOR 226
+#define TYR_CHUNK 65536
+#define TYR_MAX_FDS 16
+#define TYR_REQUEST_HELLO 1
+#define TYR_REQUEST_OPEN 2
+#define TYR_REQUEST_IOCTL 3
+#define TYR_REQUEST_MMAP 4
+#define TYR_REQUEST_DATA 5
+#define TYR_REQUEST_GIVE 6
+#define TYR_REQUEST_READY 7
+#define TYR_REPLY_READ 1
+#define TYR_REPLY_TAKE 2
+#define TYR_REPLY_WRITE 3
+#define TYR_REPLY_DONE 4
+#define TYR_PLACE_RESULT 0
+#define TYR_PLACE_ARGUMENT 1
+#define TYR_PLACE_MEMORY 2
+
+#define TYR_ENVIRONMENT "TYR_MACHINE"
+#define TYR_SOCKET "socket"
+#define TYR_TREE "root"
+#define TYR_ADDRESS_PREFIX "tyr/"
+#define TYR_ADDRESS_SYNC "sync"
+
+struct tyr_request {
+   uint32_t kind;
+   uint32_t number;
+   uint32_t flags;
+   uint32_t unused;
+   uint64_t address;
+   uint64_t size;
+};
+
+struct tyr_reply {
+   uint32_t kind;
+   uint32_t fds;
+   uint32_t size;
+   uint32_t argSize;
+   int64_t value;
+   uint64_t address;
+};
+
+struct tyr_place {
+   uint32_t where;
+   uint32_t cloexec;
+   uint64_t at;
+};
+
+/* Refused by any compiler that lays the structs out otherwise. */
+typedef char tyr_check_tyr_request_kind[(offsetof(struct tyr_request, kind) == 0) ? 1 : -1];
+typedef char tyr_check_tyr_request_number[(offsetof(struct tyr_request, number) == 4) ? 1 : -1];
+typedef char tyr_check_tyr_request_flags[(offsetof(struct tyr_request, flags) == 8) ? 1 : -1];
+typedef char tyr_check_tyr_request_unused[(offsetof(struct tyr_request, unused) == 12) ? 1 : -1];
+typedef char tyr_check_tyr_request_address[(offsetof(struct tyr_request, address) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_request_size[(offsetof(struct tyr_request, size) == 24) ? 1 : -1];
+typedef char tyr_check_tyr_request[(sizeof(struct tyr_request) == 32) ? 1 : -1];
+typedef char tyr_check_tyr_reply_kind[(offsetof(struct tyr_reply, kind) == 0) ? 1 : -1];
+typedef char tyr_check_tyr_reply_fds[(offsetof(struct tyr_reply, fds) == 4) ? 1 : -1];
+typedef char tyr_check_tyr_reply_size[(offsetof(struct tyr_reply, size) == 8) ? 1 : -1];
+typedef char tyr_check_tyr_reply_argSize[(offsetof(struct tyr_reply, argSize) == 12) ? 1 : -1];
+typedef char tyr_check_tyr_reply_value[(offsetof(struct tyr_reply, value) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_reply_address[(offsetof(struct tyr_reply, address) == 24) ? 1 : -1];
+typedef char tyr_check_tyr_reply[(sizeof(struct tyr_reply) == 32) ? 1 : -1];
+typedef char tyr_check_tyr_place_where[(offsetof(struct tyr_place, where) == 0) ? 1 : -1];
+typedef char tyr_check_tyr_place_cloexec[(offsetof(struct tyr_place, cloexec) == 4) ? 1 : -1];
+typedef char tyr_check_tyr_place_at[(offsetof(struct tyr_place, at) == 8) ? 1 : -1];
+typedef char tyr_check_tyr_place[(sizeof(struct tyr_place) == 16) ? 1 : -1];
+
+#endif

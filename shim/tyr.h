@@ -1,0 +1,80 @@
+/*
+ * libtyr-drm.so: carries DRM calls of an unmodified program to a Tyr machine.
+ *
+ * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does three things:
+ *   path.c, files.c  paths below /dev/dri, /sys/class/drm and the like are looked up in the machine's tree instead;
+ *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
+ *   channel.c        the messages, over connections to the machine that the threads of the process share.
+ * Everything else (dup, fork, exec, passing, poll, read, close, the last close by SIGKILL) is the kernel's own work, since
+ * a DRM file or sync file in the guest is one end of a socket pair. The library knows no driver: it carries bytes and
+ * descriptors. Without TYR_MACHINE it stands aside.
+ *
+ * It is compiled by tcc too, so: no thread-local storage, no atomics, no constructor.
+ */
+#ifndef TYR_H
+#define TYR_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "protocol.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+/* The C library's own function of the same name. */
+#define NEXT(name) ((__typeof__(&name))tyr_next((void **)&tyr_next_##name, #name))
+#define DECLARE_NEXT(name) static void *tyr_next_##name
+HIDDEN void *tyr_next(void **cache, const char *name);
+
+/* --- channel.c --- */
+
+/* One request and what comes back. */
+struct tyr_call {
+   struct tyr_request request;
+   int fd;            /* descriptor that rides on the request, or -1 */
+   const void *in;    /* caller's memory that goes with the request; may be a bad address */
+   size_t in_size;
+   void *out;         /* caller's memory that the answer overwrites; may be a bad address */
+   size_t out_size;
+   int result_fd;     /* descriptor that is the result, or -1 */
+};
+
+/* Runs the request. Returns the machine's value, or -errno; -ENODEV when there is no machine. */
+HIDDEN int64_t tyr_call(struct tyr_call *call);
+
+/* --- path.c --- */
+
+#define TYR_PATH_MAX 4096
+
+/* Is there a machine for this process at all? */
+HIDDEN int tyr_enabled(void);
+/* The machine's folder joined with `name`, in `buffer`; 0 if it does not fit. */
+HIDDEN int tyr_machine_path(const char *name, char *buffer, size_t size);
+/* The path to use instead of `path`: itself, or one in the machine's tree, written to `buffer`. */
+HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX]);
+/* Takes the tree's own folder off the start of a path of `length` bytes. Returns the new length. */
+HIDDEN size_t tyr_strip(char *path, size_t length);
+/* N if `path` is /proc/self/fd/N or the like, else -1. */
+HIDDEN int tyr_descriptor_path(const char *path);
+/* Is this the placeholder of a node? Then its minor number, else -1. */
+HIDDEN int tyr_placeholder(const struct stat *st);
+/* stat by the kernel's own call. `flags` are AT_*. */
+HIDDEN int tyr_stat(int dirfd, const char *path, struct stat *st, int flags);
+
+/* --- node.c --- */
+
+enum tyr_kind { TYR_NONE, TYR_FILE, TYR_SYNC };
+struct tyr_identity {
+   enum tyr_kind kind;
+   unsigned minor; /* of a TYR_FILE */
+};
+
+/* What the descriptor is to the machine. Leaves errno alone. */
+HIDDEN struct tyr_identity tyr_identify(int fd);
+/* Opens the node with this minor number: a descriptor, or -1 and errno. */
+HIDDEN int tyr_open_node(unsigned minor, int flags);
+
+#endif

@@ -1,0 +1,128 @@
+/**
+ * The wire between the preload shim in a guest process and the machine: the one source from which both sides take it.
+ * `shim/protocol.h` is printed from these tables by `src/host/shim-header.ts`; a test holds the two together.
+ *
+ * Three kinds of sockets (all AF_UNIX, SOCK_SEQPACKET: one message is one packet):
+ * - a control channel, a connection of a guest process to the machine's listening socket. The guest sends a HELLO, then
+ *   one request at a time; the machine answers with any number of READ, TAKE and WRITE, each of which the guest answers
+ *   or obeys, and with one DONE;
+ * - a DRM file: one end of a socket pair, whose other end the machine holds and has bound to an abstract address that
+ *   names the node. Its packets are DRM events;
+ * - a sync file: the same; it is readable (end of file) once its fences have signalled.
+ */
+import { type Layout, s64, struct, u32, u64 } from './layout.ts';
+
+/** Grows with every change that an older peer would misread. */
+export const SHIM_VERSION = 1;
+
+/** Environment variable with the machine's folder. */
+export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
+/** In that folder: the listening socket, and the tree that stands for /dev/dri and parts of /sys. */
+export const SHIM_SOCKET = 'socket';
+export const SHIM_TREE = 'root';
+
+/** After the leading zero byte, every address of a machine's socket ends starts with this. */
+export const SHIM_ADDRESS_PREFIX = 'tyr/';
+/** Third part of the address of a sync file's end; a DRM file has `226:MINOR` there. */
+export const SHIM_ADDRESS_SYNC = 'sync';
+
+/** DRM's character device major number. Source: Linux `include/uapi/linux/major.h`. */
+export const DRM_MAJOR = 226;
+
+/** Greatest number of payload bytes in one packet. */
+export const SHIM_CHUNK = 65536;
+/** Greatest number of descriptors that one DONE brings. */
+export const SHIM_MAX_FDS = 16;
+
+/** Guest to machine. `fd`: a descriptor rides on the packet. */
+export const SHIM_REQUEST = {
+  /** First packet of a channel. number: SHIM_VERSION; address: where `size` stands in the guest's memory, as a proof. */
+  HELLO: 1,
+  /** Open a node. number: minor; flags: open flags. DONE brings the file's descriptor. */
+  OPEN: 2,
+  /** fd; number: the ioctl's request; the argument's bytes follow where its direction has a write. */
+  IOCTL: 3,
+  /** fd; number: PROT_*; flags: MAP_*; address: offset; size: length. DONE brings a file to map and value, its offset. */
+  MMAP: 4,
+  /** Answer to READ: number is 0 and the bytes follow, or number is an errno. */
+  DATA: 5,
+  /** Answer to TAKE: fd and number 0, or number is an errno. */
+  GIVE: 6,
+  /** Answer to WRITE: the guest is about to receive the bytes at their place. */
+  READY: 7,
+} as const;
+
+/** Machine to guest. */
+export const SHIM_REPLY = {
+  /** Send `size` bytes from `address`. */
+  READ: 1,
+  /** Send the descriptor with the number `value`. */
+  TAKE: 2,
+  /** After READY, one packet of `size` bytes comes: receive it at `address`. */
+  WRITE: 3,
+  /** The end. value: result or -errno. argSize bytes of the argument follow, then `fds` places. */
+  DONE: 4,
+} as const;
+
+export const ShimRequest = struct('tyr_request', {
+  kind: u32(),
+  number: u32(),
+  flags: u32(),
+  unused: u32(),
+  address: u64(),
+  size: u64(),
+});
+
+export const ShimReply = struct('tyr_reply', {
+  kind: u32(),
+  fds: u32(),
+  size: u32(),
+  argSize: u32(),
+  value: s64(),
+  address: u64(),
+});
+
+/** Where the number of a descriptor that DONE brings has to be stored, as an int. */
+export const SHIM_PLACE = {
+  /** It is the result of the call. */
+  RESULT: 0,
+  /** At byte `at` of the ioctl's argument. */
+  ARGUMENT: 1,
+  /** At address `at` of the guest's memory. */
+  MEMORY: 2,
+} as const;
+
+export const ShimPlace = struct('tyr_place', {
+  where: u32(),
+  cloexec: u32(),
+  at: u64(),
+});
+
+/** What `shim/protocol.h` declares. */
+export const SHIM_PROTOCOL: {
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly strings: Readonly<Record<string, string>>;
+  readonly structs: readonly Layout<any>[];
+} = {
+  numbers: {
+    TYR_VERSION: SHIM_VERSION,
+    TYR_DRM_MAJOR: DRM_MAJOR,
+    TYR_CHUNK: SHIM_CHUNK,
+    TYR_MAX_FDS: SHIM_MAX_FDS,
+    ...named('TYR_REQUEST', SHIM_REQUEST),
+    ...named('TYR_REPLY', SHIM_REPLY),
+    ...named('TYR_PLACE', SHIM_PLACE),
+  },
+  strings: {
+    TYR_ENVIRONMENT: SHIM_ENVIRONMENT,
+    TYR_SOCKET: SHIM_SOCKET,
+    TYR_TREE: SHIM_TREE,
+    TYR_ADDRESS_PREFIX: SHIM_ADDRESS_PREFIX,
+    TYR_ADDRESS_SYNC: SHIM_ADDRESS_SYNC,
+  },
+  structs: [ShimRequest, ShimReply, ShimPlace],
+};
+
+function named(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, value]));
+}

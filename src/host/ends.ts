@@ -1,0 +1,135 @@
+/**
+ * The machine's ends of what guests hold as descriptors: an open DRM file, a sync file, a syncobj.
+ *
+ * Each is a socket pair. The guest's end goes to it by SCM_RIGHTS and may then be duplicated, inherited and passed on as it
+ * likes; when the last copy is gone, by whatever death, our end hangs up. Our end is bound to an abstract address that
+ * tells the shim, and us when the descriptor comes back with a request, what it is. No one else can take that address
+ * while our end lives, and no number is used twice.
+ */
+import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../abi/linux.ts';
+import { DRM_MAJOR, SHIM_ADDRESS_PREFIX, SHIM_ADDRESS_SYNC } from '../abi/shim.ts';
+import type { Log } from '../board/log.ts';
+import type { DrmFile } from '../drm/file.ts';
+import type { SyncFile } from '../drm/sync-file.ts';
+import type { Syncobj } from '../drm/syncobj.ts';
+import type { EventLoop, Source } from './event-loop.ts';
+import * as sys from './syscalls.ts';
+
+/** Events that wait for a guest that does not read: then the oldest are lost. The socket itself holds some hundred. */
+const MOST_EVENTS = 256;
+
+export type Held =
+  | { readonly kind: 'drm'; readonly file: DrmFile<any>; readonly minor: number }
+  | { readonly kind: 'sync-file'; readonly syncFile: SyncFile }
+  | { readonly kind: 'syncobj'; readonly syncobj: Syncobj };
+
+class End implements Source {
+  readonly fd: number;
+  readonly ends = true;
+  readonly held: Held;
+  readonly #loop: EventLoop;
+  readonly #gone: () => void;
+  readonly #log: Log;
+  #queue: Uint8Array[] = [];
+  #lost = 0;
+  #undo: () => void = () => {};
+
+  constructor(fd: number, held: Held, loop: EventLoop, log: Log, gone: () => void) {
+    this.fd = fd;
+    this.held = held;
+    this.#loop = loop;
+    this.#log = log;
+    this.#gone = gone;
+    loop.add(this, 0);
+    if (held.kind === 'drm') held.file.sendEvent = (event) => this.#send(event);
+    else if (held.kind === 'sync-file') this.#undo = held.syncFile.onSignal(() => sys.shutdownWrite(fd));
+  }
+
+  ready(mask: number): void {
+    if (mask & (EPOLLHUP | EPOLLERR)) this.close();
+    else if (mask & EPOLLOUT) this.#flush();
+  }
+
+  /** The guest's last descriptor is gone, or the machine ends. */
+  close(): void {
+    this.#gone();
+    this.#undo();
+    this.#loop.remove(this);
+    sys.close(this.fd);
+    if (this.held.kind === 'drm') this.held.file.close();
+    else if (this.held.kind === 'syncobj') this.held.syncobj.put();
+  }
+
+  #send(event: Uint8Array): void {
+    if (this.#queue.length === 0 && sys.sendPacket(this.fd, [event]) !== 'full') return;
+    this.#queue.push(event.slice());
+    if (this.#queue.length === 1) this.#loop.modify(this, EPOLLOUT);
+    if (this.#queue.length <= MOST_EVENTS) return;
+    this.#queue.shift();
+    if (this.#lost++ === 0 && this.held.kind === 'drm')
+      this.#log('warn', 'host', `pid ${this.held.file.pid} does not read its DRM events: the oldest are lost`);
+  }
+
+  #flush(): void {
+    while (this.#queue.length > 0) {
+      if (sys.sendPacket(this.fd, [this.#queue[0]!]) === 'full') return;
+      this.#queue.shift();
+    }
+    this.#lost = 0;
+    this.#loop.modify(this, 0);
+  }
+}
+
+export class Ends {
+  readonly #machine: string;
+  readonly #loop: EventLoop;
+  readonly #log: Log;
+  readonly #ends = new Map<number, End>();
+  #next = 1;
+
+  /** `machine`: a name that no other machine has. */
+  constructor(machine: string, loop: EventLoop, log: Log) {
+    this.#machine = machine;
+    this.#loop = loop;
+    this.#log = log;
+  }
+
+  /** How many descriptors guests hold, copies not counted. */
+  get size(): number {
+    return this.#ends.size;
+  }
+
+  /** Makes a descriptor for a guest. It is ours to send and to close. Throws SystemError when we may have no more. */
+  create(held: Held): number {
+    const [ours, theirs] = sys.socketPair();
+    const number = this.#next++;
+    try {
+      sys.bindAbstract(ours, this.#address(held, number));
+      this.#ends.set(number, new End(ours, held, this.#loop, this.#log, () => this.#ends.delete(number)));
+      return theirs;
+    } catch (error) {
+      sys.close(ours);
+      sys.close(theirs);
+      throw error;
+    }
+  }
+
+  /** What a descriptor that came from a guest is, if it is one of ours. */
+  find(fd: number): Held | undefined {
+    const address = sys.peerAddress(fd);
+    if (!address) return undefined;
+    const number = Number(address.slice(address.lastIndexOf('/') + 1));
+    const end = this.#ends.get(number);
+    return end && this.#address(end.held, number) === address ? end.held : undefined;
+  }
+
+  close(): void {
+    for (const end of [...this.#ends.values()]) end.close();
+  }
+
+  #address(held: Held, number: number): string {
+    const what =
+      held.kind === 'drm' ? `${DRM_MAJOR}:${held.minor}` : held.kind === 'sync-file' ? SHIM_ADDRESS_SYNC : held.kind;
+    return `${SHIM_ADDRESS_PREFIX}${this.#machine}/${what}/${number}`;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * EventLoop: one epoll set, woken through Node's own event loop (koffi's poll handle on the epoll descriptor): no thread,
+ * no polling.
+ *
+ * A batch is served in two passes: first the sources that only ever end (a file whose last descriptor was closed), then
+ * those that ask for something. So an open that follows a close finds the file closed.
+ */
+import koffi, { type node } from 'koffi';
+import * as sys from './syscalls.ts';
+
+export interface Source {
+  readonly fd: number;
+  /** Served before the sources that are not `ends`. */
+  readonly ends: boolean;
+  ready(mask: number): void;
+}
+
+export class EventLoop {
+  readonly #epoll = sys.epollCreate();
+  readonly #sources = new Map<number, Source>();
+  readonly #ids = new Map<Source, number>();
+  readonly #handle: node.PollHandle;
+  #nextId = 1;
+  #closed = false;
+
+  constructor() {
+    this.#handle = koffi.node.poll(this.#epoll, { readable: true }, () => this.#serve());
+  }
+
+  /** Number of descriptors that are watched. */
+  get size(): number {
+    return this.#sources.size;
+  }
+
+  /** Watches a source for `mask` (EPOLLIN, EPOLLOUT; errors and hang-ups always). */
+  add(source: Source, mask: number): void {
+    const id = this.#nextId++;
+    sys.epollControl(this.#epoll, 'add', source.fd, mask, id);
+    this.#sources.set(id, source);
+    this.#ids.set(source, id);
+  }
+
+  modify(source: Source, mask: number): void {
+    sys.epollControl(this.#epoll, 'modify', source.fd, mask, this.#ids.get(source));
+  }
+
+  /** To be called before the source's descriptor is closed. */
+  remove(source: Source): void {
+    const id = this.#ids.get(source);
+    if (id === undefined) return;
+    this.#ids.delete(source);
+    this.#sources.delete(id);
+    sys.epollControl(this.#epoll, 'remove', source.fd);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+    this.#sources.clear();
+    this.#ids.clear();
+    sys.close(this.#epoll);
+  }
+
+  #serve(): void {
+    if (this.#closed) return;
+    const batch = sys.epollReady(this.#epoll);
+    for (const ends of [true, false]) {
+      for (const [id, mask] of batch) {
+        // A source may have been removed by one that was served before it.
+        const source = this.#sources.get(id);
+        if (source?.ends === ends) source.ready(mask);
+        if (this.#closed) return;
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The files that guests see instead of /dev/dri, /sys/dev/char/226:*, /sys/class/drm and the devices' own folders under
+ * /sys/devices/platform: a folder with files, folders and relative links, as the kernel would show them.
+ * What is looked for: libdrm `xf86drm.c` (uevent, the subsystem link, device/drm), Mesa `src/loader/loader.c`.
+ *
+ * A node itself is a placeholder that shim/path.c knows by its sticky bit; its size is the minor number.
+ */
+import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
+import { DRM_MAJOR } from '../abi/shim.ts';
+import type { GuestNode } from './server.ts';
+
+const PLACEHOLDER_MODE = 0o1666;
+
+/** Writes the tree at `root`, which must not exist. */
+export function writeGuestTree(root: string, nodes: readonly GuestNode[]): void {
+  const file = (path: string, text: string): void => {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  /** A relative link, both ends given from the root. */
+  const link = (path: string, target: string): void => {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    symlinkSync(relative(dirname(path), target), join(root, path));
+  };
+
+  for (const folder of ['dev/dri/by-path', 'sys/class/drm', 'sys/dev/char', 'sys/bus/platform/devices'])
+    mkdirSync(join(root, folder), { recursive: true });
+  file('sys/class/drm/version', 'drm 1.1.0 20060810\n');
+
+  for (const device of new Set(nodes.map((node) => node.device))) {
+    const driver = device.driver.name;
+    const known = ROCK5B_DEVICES[driver];
+    const name = known?.name ?? `${driver}.0`;
+    const own = `sys/devices/platform/${name}`;
+    const modalias = known
+      ? `of:N${known.node}T(null)${known.compatible.map((each) => `C${each}`).join('')}`
+      : `platform:${driver}`;
+    const uevent: [string, string | number][] = [['DRIVER', known?.driver ?? driver]];
+    if (known) {
+      uevent.push(['OF_NAME', known.node], ['OF_FULLNAME', known.fullName]);
+      known.compatible.forEach((each, i) => {
+        uevent.push([`OF_COMPATIBLE_${i}`, each]);
+      });
+      uevent.push(['OF_COMPATIBLE_N', known.compatible.length]);
+    }
+    uevent.push(['MODALIAS', modalias]);
+    file(`${own}/uevent`, lines(uevent));
+    file(`${own}/modalias`, `${modalias}\n`);
+    mkdirSync(join(root, `sys/bus/platform/drivers/${known?.driver ?? driver}`), { recursive: true });
+    link(`${own}/driver`, `sys/bus/platform/drivers/${known?.driver ?? driver}`);
+    link(`${own}/subsystem`, 'sys/bus/platform');
+    link(`sys/bus/platform/devices/${name}`, own);
+
+    for (const node of nodes.filter((each) => each.device === device)) {
+      const nodeName = basename(node.path);
+      const number = `${DRM_MAJOR}:${node.minor}`;
+      const folder = `${own}/drm/${nodeName}`;
+      file(`${folder}/dev`, `${number}\n`);
+      file(
+        `${folder}/uevent`,
+        lines([
+          ['MAJOR', DRM_MAJOR],
+          ['MINOR', node.minor],
+          ['DEVNAME', `dri/${nodeName}`],
+          ['DEVTYPE', 'drm_minor'],
+        ]),
+      );
+      link(`${folder}/device`, own);
+      link(`${folder}/subsystem`, 'sys/class/drm');
+      link(`sys/class/drm/${nodeName}`, folder);
+      link(`sys/dev/char/${number}`, folder);
+      file(`dev/dri/${nodeName}`, '');
+      truncateSync(join(root, `dev/dri/${nodeName}`), node.minor);
+      chmodSync(join(root, `dev/dri/${nodeName}`), PLACEHOLDER_MODE);
+      const path = `dev/dri/by-path/platform-${name}-${node.kind === 'render' ? 'render' : 'card'}`;
+      link(path, `dev/dri/${nodeName}`);
+    }
+  }
+}
+
+const lines = (entries: readonly [string, string | number][]): string =>
+  entries.map(([key, value]) => `${key}=${value}\n`).join('');

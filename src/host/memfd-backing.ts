@@ -1,0 +1,132 @@
+/**
+ * MemfdBacking: puts sealed memfds behind the board's DRAM, so that guest processes map the very pages that the GPU works
+ * on. A buffer's memfd is also its dma-buf descriptor: whoever has it can map it, nobody can shrink it (a shrunk file
+ * would make the machine's own loads fault).
+ *
+ * A file is known by its inode for as long as the machine holds it: the same memory is the same MemfdFile.
+ */
+import { fstatSync, readlinkSync, statfsSync } from 'node:fs';
+import * as linux from '../abi/linux.ts';
+import { type Backing, type BackingFile, PAGE } from '../board/dram.ts';
+import { DrmError, must } from '../drm/error.ts';
+import * as sys from './syscalls.ts';
+
+export class MemfdFile implements BackingFile {
+  readonly fd: number;
+  readonly size: number;
+  readonly #gone: () => void;
+  /** Number of places in DRAM where it is mapped. */
+  mappings = 0;
+  #closed = false;
+
+  /** Takes over `fd`. */
+  constructor(fd: number, size: number, gone: () => void) {
+    this.fd = fd;
+    this.size = size;
+    this.#gone = gone;
+  }
+
+  /** Drops one run's hold; the last one closes the machine's descriptor. */
+  close(): void {
+    if (this.#closed || this.mappings > 0) return;
+    this.#closed = true;
+    this.#gone();
+    sys.close(this.fd);
+  }
+}
+
+export class MemfdBacking implements Backing {
+  #base: bigint | undefined;
+  readonly #files = new Map<string, MemfdFile>();
+  readonly #mapped = new Map<number, MemfdFile>();
+
+  /** Number of files that the machine holds. */
+  get files(): number {
+    return this.#files.size;
+  }
+
+  attach(memory: WebAssembly.Memory): void {
+    if (this.#base !== undefined) throw new Error('host: one MemfdBacking serves one DRAM');
+    this.#base = sys.addressOf(new Uint8Array(memory.buffer));
+  }
+
+  create(name: string, size: number): MemfdFile {
+    return this.#known(sys.sealedMemory(`tyr ${name}`, size), size);
+  }
+
+  map(file: BackingFile, physical: number): void {
+    if (!(file instanceof MemfdFile)) throw new Error('host: this file is no memfd');
+    sys.mapFixed(this.#address(physical), file.size, file.fd);
+    file.mappings++;
+    this.#mapped.set(physical, file);
+  }
+
+  unmap(physical: number, size: number): void {
+    sys.mapAnonymous(this.#address(physical), size);
+    const file = this.#mapped.get(physical);
+    if (!file) throw new Error(`host: no file is mapped at physical address 0x${physical.toString(16)}`);
+    this.#mapped.delete(physical);
+    file.mappings--;
+  }
+
+  /**
+   * The file behind a descriptor that a client sent. Takes over `fd`. A memfd that we have not met becomes a new file
+   * that nobody has mapped yet: close() it unless it gets mapped. Throws DrmError EINVAL for anything whose size or
+   * access could change under the machine.
+   */
+  adopt(fd: number): MemfdFile {
+    try {
+      const file = this.find(fd);
+      if (file) {
+        sys.close(fd);
+        return file;
+      }
+      const seals = sys.sealsOf(fd);
+      must(seals !== undefined && (seals & linux.F_SEAL_SHRINK) !== 0, 'EINVAL', 'not a sealed memfd');
+      must(
+        (seals & (linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE)) === 0,
+        'EINVAL',
+        'the memfd is sealed for writing',
+      );
+      must((sys.openFlags(fd) & linux.O_ACCMODE) === linux.O_RDWR, 'EINVAL', 'the memfd is not open for writing');
+      must(statfsSync(`/proc/self/fd/${fd}`).type === linux.TMPFS_MAGIC, 'EINVAL', 'the memfd has huge pages');
+      const { size } = fstatSync(fd);
+      must(size > 0 && size % PAGE === 0, 'EINVAL', () => `a memfd of ${size} bytes is no whole pages`);
+      return this.#known(fd, size);
+    } catch (error) {
+      sys.close(fd);
+      throw error;
+    }
+  }
+
+  /** The file behind a descriptor, if the machine holds it. */
+  find(fd: number): MemfdFile | undefined {
+    return this.#files.get(inode(fd));
+  }
+
+  #known(fd: number, size: number): MemfdFile {
+    const key = inode(fd);
+    const file = new MemfdFile(fd, size, () => this.#files.delete(key));
+    this.#files.set(key, file);
+    return file;
+  }
+
+  #address(physical: number): bigint {
+    if (this.#base === undefined) throw new Error('host: the backing is not attached to a DRAM');
+    return this.#base + BigInt(physical);
+  }
+}
+
+function inode(fd: number): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/** Is the descriptor an eventfd? */
+export const isEventfd = (fd: number): boolean => {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[eventfd]';
+  } catch {
+    throw new DrmError('EBADF', `descriptor ${fd} is not open`);
+  }
+};

@@ -1,0 +1,254 @@
+/**
+ * GuestServer: makes the machine's DRM nodes visible to Linux programs that run with the preload shim.
+ *
+ * Reading order: guest-tree.ts writes the files that stand for /dev/dri and /sys; event-loop.ts waits for what guests do;
+ * channel.ts serves one connection; user-context.ts is what a handler sees of its caller; ends.ts holds what guests have
+ * open; memfd-backing.ts puts shared files behind DRAM; syscalls.ts does what Node cannot. The wire stands in
+ * src/abi/shim.ts, the other side of it in shim/.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Errno } from '../abi/errno.ts';
+import { EPOLLIN, O_RDONLY, O_RDWR } from '../abi/linux.ts';
+import { SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
+import type { BackingFile } from '../board/dram.ts';
+import type { Log } from '../board/log.ts';
+import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import { DrmError, must } from '../drm/error.ts';
+import type { IoctlResult } from '../drm/ioctl.ts';
+import type { SyncFile } from '../drm/sync-file.ts';
+import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
+import type { Descriptor, UserContext } from '../drm/user.ts';
+import { Channel, type Outgoing } from './channel.ts';
+import { Ends } from './ends.ts';
+import { EventLoop, type Source } from './event-loop.ts';
+import { writeGuestTree } from './guest-tree.ts';
+import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
+import * as sys from './syscalls.ts';
+import type { Installation } from './user-context.ts';
+
+/** A node under /dev/dri; `minor` is its device number's second half. */
+export interface GuestNode {
+  readonly path: string;
+  readonly minor: number;
+  readonly kind: NodeKind;
+  readonly device: DrmDevice<any>;
+}
+
+export interface GuestServerOptions {
+  readonly nodes: readonly GuestNode[];
+  /** The backing of the machine's DRAM. */
+  readonly backing: MemfdBacking;
+  readonly log: Log;
+  /** An empty folder of the machine's own, made where it is missing; without one, a temporary folder. */
+  readonly directory?: string;
+  /** 'ask': never read the guests' memory directly, as where the host forbids it. */
+  readonly memory?: 'direct' | 'ask';
+  /** The ioctls of a dma-buf's descriptor. */
+  readonly dmaBufIoctl?: (
+    file: BackingFile,
+    request: number,
+    arg: Uint8Array,
+    user: UserContext,
+  ) => IoctlResult | Promise<IoctlResult>;
+}
+
+export class GuestServer {
+  readonly log: Log;
+  readonly ends: Ends;
+  /** The machine's folder: its socket, and the tree that guests see. */
+  readonly directory: string;
+  readonly directMemory: boolean;
+  readonly #options: GuestServerOptions;
+  readonly #loop = new EventLoop();
+  readonly #channels = new Set<Channel>();
+  readonly #listener: Source;
+  #closed = false;
+
+  constructor(options: GuestServerOptions) {
+    this.#options = options;
+    this.log = options.log;
+    this.directMemory = options.memory !== 'ask';
+    if (options.directory) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    this.directory = realpathSync(options.directory ?? mkdtempSync(join(tmpdir(), 'tyr-')));
+    this.ends = new Ends(randomBytes(8).toString('hex'), this.#loop, options.log);
+    this.#clean();
+    writeGuestTree(join(this.directory, SHIM_TREE), options.nodes);
+    this.#listener = {
+      fd: sys.listenAt(join(this.directory, SHIM_SOCKET)),
+      ends: false,
+      ready: () => this.#accept(),
+    };
+    this.#loop.add(this.#listener, EPOLLIN);
+  }
+
+  /** What a guest's environment needs, besides LD_PRELOAD. */
+  get environment(): Record<string, string> {
+    return { [SHIM_ENVIRONMENT]: this.directory };
+  }
+
+  /** What guests have of the machine right now. */
+  get usage(): { channels: number; descriptors: number; files: number } {
+    return { channels: this.#channels.size, descriptors: this.ends.size, files: this.#options.backing.files };
+  }
+
+  /** Ends all connections, closes all files. Guests see ENODEV from here on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#loop.remove(this.#listener);
+    sys.close(this.#listener.fd);
+    for (const channel of [...this.#channels]) channel.close();
+    this.ends.close();
+    this.#loop.close();
+    this.#clean();
+    if (!this.#options.directory) rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  // What a channel asks of the server.
+
+  forget(channel: Channel): void {
+    this.#channels.delete(channel);
+  }
+
+  /** Opens a node: a descriptor to send to the guest. */
+  open(minor: number, pid: number): number {
+    const node = this.#options.nodes.find((each) => each.minor === minor);
+    must(node && !node.device.gone, 'ENODEV', () => `no node with minor ${minor}`);
+    const file = node.device.open(node.kind, pid);
+    try {
+      return this.ends.create({ kind: 'drm', file, minor });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  syncFileIoctl(
+    syncFile: SyncFile,
+    request: number,
+    arg: Uint8Array,
+    user: UserContext,
+  ): IoctlResult | Promise<IoctlResult> {
+    return syncFileIoctl(syncFile, request, arg, user, this.log);
+  }
+
+  dmaBufIoctl(
+    file: BackingFile,
+    request: number,
+    arg: Uint8Array,
+    user: UserContext,
+  ): IoctlResult | Promise<IoctlResult> {
+    const { dmaBufIoctl } = this.#options;
+    if (!dmaBufIoctl) return { value: new DrmError('ENOTTY', '').code, arg };
+    return dmaBufIoctl(file, request, arg, user);
+  }
+
+  /** What a descriptor that a client sent means. Takes over `fd`. What has to be dropped again is noted. */
+  describe(fd: number, note: { adopted: MemfdFile[]; eventfds: (() => void)[] }): Descriptor | Errno {
+    const held = this.ends.find(fd);
+    if (held) {
+      sys.close(fd);
+      return held;
+    }
+    if (isEventfd(fd)) {
+      let open = true;
+      const close = (): void => {
+        if (open) sys.close(fd);
+        open = false;
+      };
+      note.eventfds.push(close);
+      return { kind: 'eventfd', signal: () => void (open && sys.signalEventfd(fd)), close };
+    }
+    try {
+      return { kind: 'dma-buf', file: this.#adopt(fd, note.adopted) };
+    } catch (error) {
+      if (error instanceof DrmError) return error.errno;
+      throw error;
+    }
+  }
+
+  /** The buffer behind a descriptor that a client has sent along with a dma-buf ioctl; `fd` stays the caller's. */
+  buffer(fd: number, adopted: MemfdFile[]): MemfdFile | undefined {
+    const known = this.#options.backing.find(fd);
+    if (known) return known;
+    try {
+      return this.#adopt(sys.duplicate(fd), adopted);
+    } catch (error) {
+      if (error instanceof DrmError) return undefined;
+      throw error;
+    }
+  }
+
+  #adopt(fd: number, adopted: MemfdFile[]): MemfdFile {
+    const { backing } = this.#options;
+    const known = backing.find(fd);
+    const file = backing.adopt(fd);
+    if (!known) adopted.push(file);
+    return file;
+  }
+
+  /** Makes the descriptors that a handler gave to its caller. On failure there are none. */
+  export(installations: readonly Installation[]): Outgoing[] {
+    const out: Outgoing[] = [];
+    try {
+      for (const [i, { descriptor, at, cloexec, writable }] of installations.entries()) {
+        const where = typeof at === 'number' ? SHIM_PLACE.ARGUMENT : SHIM_PLACE.MEMORY;
+        try {
+          const fd = this.#export(descriptor, writable);
+          out.push({ fd, place: { where, cloexec: cloexec ? 1 : 0, at: BigInt(at) } });
+        } catch (error) {
+          for (const { descriptor: rest } of installations.slice(i)) if (rest.kind === 'syncobj') rest.syncobj.put();
+          throw error;
+        }
+      }
+      return out;
+    } catch (error) {
+      for (const { fd } of out) sys.close(fd);
+      throw error;
+    }
+  }
+
+  #export(descriptor: Descriptor, writable: boolean): number {
+    switch (descriptor.kind) {
+      case 'dma-buf':
+        if (!(descriptor.file instanceof MemfdFile)) throw new Error('host: a dma-buf without a memfd');
+        return sys.reopen(descriptor.file.fd, writable ? O_RDWR : O_RDONLY);
+      case 'sync-file':
+      case 'syncobj':
+        return this.ends.create(descriptor);
+      case 'drm': {
+        const { file } = descriptor;
+        const node = this.#options.nodes.find((each) => each.device === file.device && each.kind === file.node);
+        must(node, 'ENODEV', 'the file belongs to no node');
+        return this.ends.create({ kind: 'drm', file, minor: node.minor });
+      }
+      case 'eventfd':
+        throw new Error('host: an eventfd is never given to a guest');
+    }
+  }
+
+  #accept(): void {
+    for (;;) {
+      let fd: number | undefined;
+      try {
+        fd = sys.accept(this.#listener.fd);
+      } catch (error) {
+        // Out of descriptors: the guest waits until there are some again.
+        if (!(error instanceof sys.SystemError)) throw error;
+        this.log('error', 'host', `cannot take another connection: ${error.message}`);
+        return;
+      }
+      if (fd === undefined) return;
+      const channel = new Channel(fd, this, this.#loop);
+      this.#channels.add(channel);
+      this.#loop.add(channel, EPOLLIN);
+    }
+  }
+
+  #clean(): void {
+    for (const name of [SHIM_SOCKET, SHIM_TREE]) rmSync(join(this.directory, name), { recursive: true, force: true });
+  }
+}

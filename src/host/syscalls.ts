@@ -1,0 +1,352 @@
+/**
+ * The system calls that Node has no word for, by koffi: sockets that carry descriptors, memfds, mappings at a chosen
+ * place, another process's memory, epoll. A call that fails throws a SystemError; where failing is usual (`EAGAIN`), it
+ * says so by its result.
+ *
+ * Everything runs on the main thread and never blocks, so one set of scratch buffers serves all calls.
+ */
+import koffi from 'koffi';
+import * as linux from '../abi/linux.ts';
+
+const libc = koffi.load(null);
+const declare = (name: string, result: string, args: string[]) => libc.func(name, result, args);
+
+const c = {
+  close: declare('close', 'int', ['int']),
+  socket: declare('socket', 'int', ['int', 'int', 'int']),
+  socketpair: declare('socketpair', 'int', ['int', 'int', 'int', 'void *']),
+  bind: declare('bind', 'int', ['int', 'void *', 'uint32_t']),
+  listen: declare('listen', 'int', ['int', 'int']),
+  accept4: declare('accept4', 'int', ['int', 'void *', 'void *', 'int']),
+  getpeername: declare('getpeername', 'int', ['int', 'void *', 'void *']),
+  getsockopt: declare('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']),
+  shutdown: declare('shutdown', 'int', ['int', 'int']),
+  sendmsg: declare('sendmsg', 'int64_t', ['int', 'void *', 'int']),
+  recvmsg: declare('recvmsg', 'int64_t', ['int', 'void *', 'int']),
+  send: declare('send', 'int64_t', ['int', 'void *', 'size_t', 'int']),
+  write: declare('write', 'int64_t', ['int', 'void *', 'size_t']),
+  poll: declare('poll', 'int', ['void *', 'unsigned long', 'int']),
+  epoll_create1: declare('epoll_create1', 'int', ['int']),
+  epoll_ctl: declare('epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
+  epoll_wait: declare('epoll_wait', 'int', ['int', 'void *', 'int', 'int']),
+  memfd_create: declare('memfd_create', 'int', ['str', 'unsigned int']),
+  ftruncate: declare('ftruncate', 'int', ['int', 'int64_t']),
+  // fcntl's third argument is variadic in C; on Linux x86-64 and arm64 that is passed as any other.
+  open: declare('open', 'int', ['str', 'int']),
+  fcntl: declare('fcntl', 'int', ['int', 'int', 'long']),
+  mmap: declare('mmap', 'intptr_t', ['uint64_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
+  process_vm_readv: declare('process_vm_readv', 'int64_t', [
+    'int',
+    'void *',
+    'unsigned long',
+    'void *',
+    'unsigned long',
+    'unsigned long',
+  ]),
+  process_vm_writev: declare('process_vm_writev', 'int64_t', [
+    'int',
+    'void *',
+    'unsigned long',
+    'void *',
+    'unsigned long',
+    'unsigned long',
+  ]),
+};
+
+const NAMES = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
+
+/** A system call said no. */
+export class SystemError extends Error {
+  readonly call: string;
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    super(`${call}: ${NAMES.get(errno) ?? `errno ${errno}`}`);
+    this.call = call;
+    this.errno = errno;
+  }
+}
+
+function check(call: string, result: number): number {
+  if (result < 0) throw new SystemError(call, koffi.errno());
+  return result;
+}
+
+/** A buffer whose address the kernel may be told: it neither moves nor goes. */
+class Scratch {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  readonly address: bigint;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(new ArrayBuffer(size));
+    this.view = new DataView(this.bytes.buffer);
+    this.address = koffi.address(this.bytes);
+  }
+}
+
+/** The host's address of the first byte of a buffer that stays where it is. */
+export const addressOf = (bytes: Uint8Array): bigint => koffi.address(bytes);
+
+export const close = (fd: number): void => void check('close', c.close(fd));
+
+// --- sockets ---
+
+const MESSAGE_MAX = 1 << 17;
+const FDS_MAX = 16;
+const header = new Scratch(linux.Msghdr.size);
+const pieces = new Scratch(linux.Iovec.size);
+const control = new Scratch(linux.rightsSpace(FDS_MAX));
+const packet = new Scratch(MESSAGE_MAX);
+const name = new Scratch(linux.SockaddrUn.size);
+const small = new Scratch(16);
+
+/** Both ends of a connected pair of packet sockets; neither blocks us. */
+export function socketPair(): [ours: number, theirs: number] {
+  check('socketpair', c.socketpair(linux.AF_UNIX, linux.SOCK_SEQPACKET | linux.SOCK_CLOEXEC, 0, small.address));
+  return [small.view.getInt32(0, true), small.view.getInt32(4, true)];
+}
+
+/** A packet socket that listens at a path. */
+export function listenAt(path: string): number {
+  const text = new TextEncoder().encode(path);
+  if (text.length >= linux.UNIX_PATH_MAX)
+    throw new Error(`host: the socket path ${path} is longer than ${linux.UNIX_PATH_MAX - 1} bytes`);
+  const fd = check(
+    'socket',
+    c.socket(linux.AF_UNIX, linux.SOCK_SEQPACKET | linux.SOCK_CLOEXEC | linux.SOCK_NONBLOCK, 0),
+  );
+  try {
+    linux.SockaddrUn.write(name.view, 0, { family: linux.AF_UNIX, path: text });
+    check(`bind to ${path}`, c.bind(fd, name.address, linux.SockaddrUn.size));
+    check('listen', c.listen(fd, 128));
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** Gives a socket an abstract address. */
+export function bindAbstract(fd: number, address: string): void {
+  const text = new TextEncoder().encode(`\0${address}`);
+  linux.SockaddrUn.write(name.view, 0, { family: linux.AF_UNIX, path: text });
+  check(`bind to @${address}`, c.bind(fd, name.address, linux.SockaddrUn.offset.path + text.length));
+}
+
+/** The abstract address of a socket's peer; undefined for any other descriptor or address. */
+export function peerAddress(fd: number): string | undefined {
+  small.view.setUint32(0, linux.SockaddrUn.size, true);
+  if (c.getpeername(fd, name.address, small.address) < 0) return undefined;
+  const end = Math.min(small.view.getUint32(0, true), linux.SockaddrUn.size);
+  const start = linux.SockaddrUn.offset.path;
+  if (name.view.getUint16(0, true) !== linux.AF_UNIX || end <= start || name.bytes[start] !== 0) return undefined;
+  return String.fromCharCode(...name.bytes.subarray(start + 1, end));
+}
+
+/** The next connection, undefined when none waits. */
+export function accept(fd: number): number | undefined {
+  const connection = c.accept4(fd, null, null, linux.SOCK_CLOEXEC | linux.SOCK_NONBLOCK);
+  if (connection >= 0) return connection;
+  const errno = koffi.errno();
+  if (errno === linux.EAGAIN || errno === koffi.os.errno.ECONNABORTED || errno === linux.EINTR) return undefined;
+  throw new SystemError('accept4', errno);
+}
+
+/** The process that opened a connection; 0 if it is in a place that we cannot name. */
+export function peerPid(fd: number): number {
+  const size = new Scratch(4);
+  size.view.setUint32(0, linux.Ucred.size, true);
+  check('getsockopt', c.getsockopt(fd, linux.SOL_SOCKET, linux.SO_PEERCRED, small.address, size.address));
+  return linux.Ucred.read(small.view, 0).pid;
+}
+
+/** We shall write nothing more: the peer reads an end of file. */
+export const shutdownWrite = (fd: number): void => void c.shutdown(fd, linux.SHUT_WR);
+
+function pointHeader(length: number, controlLength: number): void {
+  const { view } = pieces;
+  view.setBigUint64(linux.Iovec.offset.base, packet.address, true);
+  view.setBigUint64(linux.Iovec.offset.length, BigInt(length), true);
+  const h = header.view;
+  const { offset } = linux.Msghdr;
+  h.setBigUint64(offset.iov, pieces.address, true);
+  h.setBigUint64(offset.iovLength, 1n, true);
+  h.setBigUint64(offset.control, controlLength > 0 ? control.address : 0n, true);
+  h.setBigUint64(offset.controlLength, BigInt(controlLength), true);
+  h.setInt32(offset.flags, 0, true);
+}
+
+/**
+ * Sends one packet, with descriptors (which stay ours to close). 'full' if the peer's queue has no room, 'gone' if the
+ * peer is.
+ */
+export function sendPacket(
+  fd: number,
+  parts: readonly Uint8Array[],
+  fds: readonly number[] = [],
+): 'sent' | 'full' | 'gone' {
+  let length = 0;
+  for (const part of parts) {
+    packet.bytes.set(part, length);
+    length += part.length;
+  }
+  const controlLength = fds.length > 0 ? linux.rightsSpace(fds.length) : 0;
+  if (fds.length > 0) {
+    linux.Cmsghdr.write(control.view, 0, {
+      length: BigInt(linux.Cmsghdr.size + 4 * fds.length),
+      level: linux.SOL_SOCKET,
+      type: linux.SCM_RIGHTS,
+    });
+    fds.forEach((each, i) => {
+      control.view.setInt32(linux.Cmsghdr.size + 4 * i, each, true);
+    });
+  }
+  pointHeader(length, controlLength);
+  for (;;) {
+    if (c.sendmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL) >= 0) return 'sent';
+    const errno = koffi.errno();
+    if (errno === linux.EINTR) continue;
+    if (errno === linux.EAGAIN) return 'full';
+    const { EPIPE, ECONNRESET, ENOTCONN } = koffi.os.errno;
+    if (errno === EPIPE || errno === ECONNRESET || errno === ENOTCONN) return 'gone';
+    throw new SystemError('sendmsg', errno);
+  }
+}
+
+/** One packet as it came. `bytes` is good until the next call of this module. */
+export interface Packet {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  /** Descriptors that came with it: ours to close. */
+  readonly fds: readonly number[];
+  /** Longer than the buffer, or with more descriptors than we took. */
+  readonly cut: boolean;
+}
+
+/** The next packet; 'none' if none waits, 'gone' at the end of the connection. An empty packet counts as the end. */
+export function receivePacket(fd: number): Packet | 'none' | 'gone' {
+  pointHeader(MESSAGE_MAX, linux.rightsSpace(1));
+  let length: number;
+  for (;;) {
+    length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
+    if (length >= 0) break;
+    const errno = koffi.errno();
+    if (errno === linux.EINTR) continue;
+    return errno === linux.EAGAIN ? 'none' : 'gone';
+  }
+  const fds: number[] = [];
+  const filled = Number(header.view.getBigUint64(linux.Msghdr.offset.controlLength, true));
+  for (let at = 0; at + linux.Cmsghdr.size <= filled; ) {
+    const { length: size, level, type } = linux.Cmsghdr.read(control.view, at);
+    if (level === linux.SOL_SOCKET && type === linux.SCM_RIGHTS)
+      for (let i = linux.Cmsghdr.size; i + 4 <= Number(size); i += 4) fds.push(control.view.getInt32(at + i, true));
+    at += Math.max(linux.Cmsghdr.size, Math.ceil(Number(size) / 8) * 8);
+  }
+  if (length === 0 && fds.length === 0) return 'gone';
+  const flags = header.view.getInt32(linux.Msghdr.offset.flags, true);
+  return {
+    bytes: packet.bytes.subarray(0, length),
+    view: packet.view,
+    fds,
+    cut: (flags & (linux.MSG_TRUNC | linux.MSG_CTRUNC)) !== 0,
+  };
+}
+
+// --- epoll ---
+
+const EpollEvent = linux.epollEvent(process.arch);
+const EVENTS_MAX = 256;
+const events = new Scratch(EpollEvent.size * EVENTS_MAX);
+const oneEvent = new Scratch(EpollEvent.size);
+
+export const epollCreate = (): number => check('epoll_create1', c.epoll_create1(linux.EPOLL_CLOEXEC));
+
+export function epollControl(epoll: number, what: 'add' | 'modify' | 'remove', fd: number, mask = 0, id = 0): void {
+  const operation = { add: linux.EPOLL_CTL_ADD, modify: linux.EPOLL_CTL_MOD, remove: linux.EPOLL_CTL_DEL }[what];
+  EpollEvent.write(oneEvent.view, 0, { events: mask, data: [id, 0] });
+  check('epoll_ctl', c.epoll_ctl(epoll, operation, fd, oneEvent.address));
+}
+
+/** What is ready now, as pairs of id and event mask. Does not wait. */
+export function epollReady(epoll: number): [id: number, mask: number][] {
+  const n = c.epoll_wait(epoll, events.address, EVENTS_MAX, 0);
+  if (n < 0 && koffi.errno() === linux.EINTR) return [];
+  check('epoll_wait', n);
+  return Array.from({ length: n }, (_, i) => {
+    const at = i * EpollEvent.size;
+    return [events.view.getUint32(at + EpollEvent.offset.data, true), events.view.getUint32(at, true)];
+  });
+}
+
+// --- files and mappings ---
+
+/** A file of `size` zero bytes in memory. Sealed so that neither we nor anyone can change its size, ever. */
+export function sealedMemory(label: string, size: number): number {
+  const fd = check('memfd_create', c.memfd_create(label, linux.MFD_CLOEXEC | linux.MFD_ALLOW_SEALING));
+  try {
+    check('ftruncate', c.ftruncate(fd, size));
+    check('fcntl', c.fcntl(fd, linux.F_ADD_SEALS, linux.F_SEAL_SHRINK | linux.F_SEAL_GROW | linux.F_SEAL_SEAL));
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** The seals of a memfd; undefined for a file that cannot have any. */
+export function sealsOf(fd: number): number | undefined {
+  const seals = c.fcntl(fd, linux.F_GET_SEALS, 0);
+  return seals < 0 ? undefined : seals;
+}
+
+/** A new descriptor of the file behind `fd` with an open mode of its own (O_RDWR, O_RDONLY). */
+export const reopen = (fd: number, flags: number): number =>
+  check('open', c.open(`/proc/self/fd/${fd}`, flags | linux.O_CLOEXEC));
+
+/** Another descriptor of the same open file. */
+export const duplicate = (fd: number): number => check('fcntl', c.fcntl(fd, linux.F_DUPFD_CLOEXEC, 0));
+
+/** The flags that a descriptor was opened with. */
+export const openFlags = (fd: number): number => check('fcntl', c.fcntl(fd, linux.F_GETFL, 0));
+
+/** Puts a file's pages at a host address, instead of what is mapped there. */
+export function mapFixed(address: bigint, size: number, fd: number): void {
+  const flags = linux.MAP_SHARED | linux.MAP_FIXED;
+  check('mmap', Number(c.mmap(address, size, linux.PROT_READ | linux.PROT_WRITE, flags, fd, 0)));
+}
+
+/** Puts zeroed pages at a host address, instead of what is mapped there. */
+export function mapAnonymous(address: bigint, size: number): void {
+  const flags = linux.MAP_PRIVATE | linux.MAP_FIXED | linux.MAP_ANONYMOUS | linux.MAP_NORESERVE;
+  check('mmap', Number(c.mmap(address, size, linux.PROT_READ | linux.PROT_WRITE, flags, -1, 0)));
+}
+
+// --- eventfd ---
+
+/** Adds 1 to an eventfd. One whose counter is full is left alone, as the kernel does. */
+export function signalEventfd(fd: number): void {
+  linux.Pollfd.write(small.view, 0, { fd, events: linux.EPOLLOUT, revents: 0 });
+  if (c.poll(small.address, 1, 0) !== 1 || linux.Pollfd.read(small.view, 0).revents !== linux.EPOLLOUT) return;
+  small.view.setBigUint64(0, 1n, true);
+  c.write(fd, small.address, 8);
+}
+
+// --- another process's memory ---
+
+const local = new Scratch(linux.Iovec.size);
+const remote = new Scratch(linux.Iovec.size);
+
+function vm(call: typeof c.process_vm_readv, pid: number, address: bigint, bytes: Uint8Array): boolean {
+  linux.Iovec.write(local.view, 0, { base: koffi.address(bytes), length: BigInt(bytes.length) });
+  linux.Iovec.write(remote.view, 0, { base: address, length: BigInt(bytes.length) });
+  return Number(call(pid, local.address, 1, remote.address, 1, 0)) === bytes.length;
+}
+
+/** Copies from a process's memory; false if not all of it can be had this way. */
+export const readProcess = (pid: number, address: bigint, into: Uint8Array): boolean =>
+  vm(c.process_vm_readv, pid, address, into);
+
+/** Copies into a process's memory; false if not all of it could be done this way. */
+export const writeProcess = (pid: number, address: bigint, bytes: Uint8Array): boolean =>
+  vm(c.process_vm_writev, pid, address, bytes);

@@ -1,0 +1,144 @@
+/**
+ * The host's UserContext: what a handler may do to the guest process whose ioctl it serves.
+ *
+ * Memory is read straight from the process where the host allows it. Where not (another user, a container, Yama), and for
+ * descriptors always, the bytes have to be asked for over the channel, which takes time that a handler does not have: then
+ * `read` or `descriptor` throws a Restart, the channel asks, and the handler runs again from its start with the answer in
+ * place. What a handler gives (memory, descriptors) is kept until it has come to its end.
+ */
+import type { Errno } from '../abi/errno.ts';
+import { SHIM_MAX_FDS } from '../abi/shim.ts';
+import { DrmError, must } from '../drm/error.ts';
+import type { Descriptor, UserContext } from '../drm/user.ts';
+import * as sys from './syscalls.ts';
+
+/** What one ioctl may move, in bytes each way, and ask for: beyond what any client needs. */
+const MOST_BYTES = 1 << 26;
+const MOST_QUESTIONS = 4096;
+
+/** What has to be fetched from the guest before a handler can run. */
+export type Question =
+  | { readonly kind: 'memory'; readonly address: bigint; readonly size: number }
+  | { readonly kind: 'descriptor'; readonly fd: number };
+
+/** Ends a handler's run, not its ioctl. */
+export class Restart extends Error {
+  readonly question: Question;
+
+  constructor(question: Question) {
+    super('the handler needs something of the guest first');
+    this.question = question;
+  }
+}
+
+export interface Installation {
+  readonly descriptor: Descriptor;
+  readonly at: number | bigint;
+  readonly cloexec: boolean;
+  readonly writable: boolean;
+}
+
+export class RequestContext implements UserContext {
+  readonly pid: number;
+  /** The address that the caller passed as the ioctl's argument. */
+  readonly argument: bigint;
+  /** May the process's memory be had directly? */
+  readonly #direct: boolean;
+  readonly #memory = new Map<string, Uint8Array | Errno>();
+  readonly #descriptors = new Map<number, Descriptor | Errno>();
+  #writes: { address: bigint; data: Uint8Array }[] = [];
+  #installations: Installation[] = [];
+  readonly #whenGone = new Set<() => void>();
+  #bytes = 0;
+  #questions = 0;
+
+  constructor(pid: number, argument: bigint, direct: boolean) {
+    this.pid = pid;
+    this.argument = argument;
+    this.#direct = direct;
+  }
+
+  read(address: bigint, size: number): Uint8Array {
+    if (size === 0) return new Uint8Array();
+    must(Number.isSafeInteger(size) && size > 0 && size <= MOST_BYTES, 'ENOMEM', () => `a read of ${size} bytes`);
+    const key = `${address}+${size}`;
+    const known = this.#memory.get(key);
+    if (known instanceof Uint8Array) return known.slice();
+    if (known !== undefined) throw new DrmError(known, `0x${address.toString(16)}+${size} cannot be read`);
+    this.#charge(size);
+    if (this.#direct) {
+      const bytes = new Uint8Array(size);
+      if (sys.readProcess(this.pid, address, bytes)) return bytes;
+    }
+    throw this.#ask({ kind: 'memory', address, size });
+  }
+
+  write(address: bigint, data: Uint8Array): void {
+    if (data.length === 0) return;
+    this.#charge(data.length);
+    this.#writes.push({ address, data: data.slice() });
+  }
+
+  descriptor(fd: number): Descriptor {
+    const known = this.#descriptors.get(fd);
+    if (typeof known === 'string') throw new DrmError(known, `descriptor ${fd} is of no kind that we know`);
+    if (known) return known;
+    throw this.#ask({ kind: 'descriptor', fd });
+  }
+
+  install(descriptor: Descriptor, at: number | bigint, options?: { cloexec?: boolean; writable?: boolean }): void {
+    must(this.#installations.length < SHIM_MAX_FDS, 'EMFILE', `more than ${SHIM_MAX_FDS} descriptors`);
+    const { cloexec = false, writable = true } = options ?? {};
+    this.#installations.push({ descriptor, at, cloexec, writable });
+  }
+
+  onGone(fn: () => void): () => void {
+    const own = (): void => fn();
+    this.#whenGone.add(own);
+    return () => this.#whenGone.delete(own);
+  }
+
+  // The channel's side.
+
+  /** The answer to a question about memory: the bytes, or why there are none. */
+  giveMemory(address: bigint, size: number, answer: Uint8Array | Errno): void {
+    this.#memory.set(`${address}+${size}`, answer);
+  }
+
+  giveDescriptor(fd: number, answer: Descriptor | Errno): void {
+    this.#descriptors.set(fd, answer);
+  }
+
+  /** A new run of the handler begins: what the last one gave is void. */
+  restart(): void {
+    this.#writes = [];
+    for (const { descriptor } of this.#installations) if (descriptor.kind === 'syncobj') descriptor.syncobj.put();
+    this.#installations = [];
+    this.#bytes = 0;
+  }
+
+  /** What the handler wrote. */
+  takeWrites(): { address: bigint; data: Uint8Array }[] {
+    return this.#writes.splice(0);
+  }
+
+  takeInstallations(): Installation[] {
+    return this.#installations.splice(0);
+  }
+
+  /** The guest died. */
+  gone(): void {
+    for (const fn of [...this.#whenGone]) fn();
+    this.#whenGone.clear();
+  }
+
+  #charge(size: number): void {
+    this.#bytes += size;
+    must(this.#bytes <= MOST_BYTES, 'ENOMEM', () => `an ioctl that moves ${this.#bytes} bytes`);
+  }
+
+  #ask(question: Question): Error {
+    if (++this.#questions > MOST_QUESTIONS) return new DrmError('ENOMEM', 'an ioctl with too many inputs');
+    return new Restart(question);
+  }
+}
