@@ -346,9 +346,9 @@ export class Scheduler {
 
   /** A group outside the slots has got something to do. */
   #wake(group: Group): void {
-    if (group.priority === GROUP_PRIORITY.REALTIME || this.#mightHaveIdle) return this.requestTick();
-    if (this.#sliceEnd === undefined) return this.#resumeTick();
-    if (this.slots.some((slot) => !slot.group)) this.requestTick();
+    if (group.priority === GROUP_PRIORITY.REALTIME || this.#mightHaveIdle) this.requestTick();
+    else if (this.#sliceEnd === undefined) this.#resumeTick();
+    else if (this.slots.some((slot) => !slot.group)) this.requestTick();
   }
 
   /** Ticks had stopped: the next is due now, or when the slice of those in the slots is over. */

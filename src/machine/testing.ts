@@ -1,0 +1,247 @@
+/**
+ * What tests of the whole machine need: a board with the GPU and its driver on a clock that they move, and a client that
+ * speaks the panthor uAPI straight to the device, as a program would through ioctls.
+ */
+import { DRM_IOCTL } from '../abi/drm.ts';
+import { assembleCs, type CsLine } from '../abi/gpu/cs.ts';
+import type { IoctlDef } from '../abi/ioctl.ts';
+import { type Infer, type Layout, type Values, viewOf } from '../abi/layout.ts';
+import {
+  PANTHOR,
+  QueueCreate,
+  QueueSubmit,
+  SYNC_OP,
+  SyncOp,
+  VM_BIND_OP,
+  VM_BIND_OP_TYPE_SCALE,
+  VmBindOp,
+} from '../abi/panthor.ts';
+import { TestClock } from '../board/clock.ts';
+import { Dram } from '../board/dram.ts';
+import { IrqLine } from '../board/irq.ts';
+import { recorder } from '../board/log.ts';
+import { type GpuResources, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
+import type { DrmFile } from '../drm/file.ts';
+import { FakeBacking, FakeUser, type Outcome, start } from '../drm/testing.ts';
+import type { Units } from '../mali/contract.ts';
+import { MaliGpu } from '../mali/index.ts';
+
+/** Units that no test of mere command streams needs. */
+const noUnits = new Proxy({} as Units, {
+  get: (_, name) => () => {
+    throw new Error(`this test has no ${String(name)} unit`);
+  },
+});
+
+export interface TestMachine {
+  readonly clock: TestClock;
+  readonly dram: Dram;
+  readonly lines: string[];
+  readonly gpu: MaliGpu;
+  readonly resources: GpuResources;
+  readonly backing: FakeBacking;
+}
+
+/** A board with a GPU; nobody drives it yet. */
+export function testMachine(
+  options: { dramSize?: number; units?: Units; firmware?: Uint8Array | undefined } = {},
+): TestMachine {
+  const clock = new TestClock();
+  const { log, lines } = recorder();
+  const backing = new FakeBacking();
+  const dram = new Dram(options.dramSize ?? 2 ** 28, backing);
+  const irqs = {
+    job: new IrqLine('job', clock),
+    mmu: new IrqLine('mmu', clock),
+    gpu: new IrqLine('gpu', clock),
+  };
+  const gpu = new MaliGpu({ dram, clock, log, irqs, units: options.units ?? noUnits });
+  const firmware = 'firmware' in options ? options.firmware : tyrFirmware();
+  return { clock, dram, lines, gpu, backing, resources: { mmio: gpu, irqs, dram, clock, log, firmware } };
+}
+
+/** Moves the clock on until `promise` is settled; gives up after `limit` nanoseconds. */
+export async function until<T>(clock: TestClock, promise: T | Promise<T>, limit = 60e9): Promise<T> {
+  let settled = false;
+  const end = Promise.resolve(promise).finally(() => {
+    settled = true;
+  });
+  end.catch(() => {});
+  const stop = clock.now() + limit;
+  for (let step = 1e4; !settled; step = Math.min(step * 1.05, 1e8)) {
+    await breathe();
+    if (settled) break;
+    if (clock.now() > stop) throw new Error(`nothing has come after ${limit / 1e9} s`);
+    clock.advance(step);
+  }
+  return end;
+}
+
+/** Lets promises go on, and work that the clock has put off, but not the time. */
+export async function settle(clock: TestClock): Promise<void> {
+  for (let i = 0; i < 50; i++) {
+    clock.run();
+    await breathe();
+  }
+}
+
+const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export async function bootedMachine(
+  options: Parameters<typeof testMachine>[0] = {},
+): Promise<TestMachine & { device: TyrDevice }> {
+  const machine = testMachine(options);
+  const device = await until(machine.clock, probe(machine.resources));
+  return { ...machine, device };
+}
+
+/** A sync operation: a handle of a syncobj, signalled or waited for; a point makes it a timeline one. */
+export interface Sync {
+  readonly handle: number;
+  readonly signal?: boolean;
+  readonly point?: bigint;
+}
+
+export interface Mapping {
+  readonly handle?: number;
+  readonly offset?: bigint;
+  readonly va: bigint;
+  readonly size: bigint;
+  readonly flags?: number;
+}
+
+/** One program with one open render node. */
+export class Client {
+  readonly machine: TestMachine & { device: TyrDevice };
+  readonly file: DrmFile<any>;
+  readonly user = new FakeUser();
+
+  constructor(machine: TestMachine & { device: TyrDevice }) {
+    this.machine = machine;
+    this.file = machine.device.open('render', this.user.pid);
+  }
+
+  /** Runs an ioctl to its end. */
+  run<F extends Record<string, any>>(def: IoctlDef<F>, values: Partial<Values<F>>): Promise<Outcome<Values<F>>> {
+    return until(this.machine.clock, Promise.resolve(start(this.file, def, values, this.user)));
+  }
+
+  /** The same for one that must succeed. */
+  async do<F extends Record<string, any>>(def: IoctlDef<F>, values: Partial<Values<F>>): Promise<Values<F>> {
+    const { value, arg } = await this.run(def, values);
+    if (value !== 0) throw new Error(`${def.name}: ${value}\n${this.machine.lines.slice(-3).join('\n')}`);
+    return arg;
+  }
+
+  /** Puts objects into the client's memory, as the uAPI's arrays want them. */
+  objects<L extends Layout<any>>(
+    layout: L,
+    values: readonly Partial<Infer<L>>[],
+  ): { stride: number; count: number; array: bigint } {
+    const bytes = new Uint8Array(layout.size * values.length);
+    for (const [i, value] of values.entries()) layout.write(viewOf(bytes), i * layout.size, value as object);
+    return { stride: layout.size, count: values.length, array: this.user.put(bytes) };
+  }
+
+  syncs(list: readonly Sync[]): { stride: number; count: number; array: bigint } {
+    return this.objects(
+      SyncOp.layout,
+      list.map(({ handle, signal, point }) => ({
+        flags: (signal ? SYNC_OP.SIGNAL : 0) + (point === undefined ? SYNC_OP.SYNCOBJ : SYNC_OP.TIMELINE_SYNCOBJ),
+        handle,
+        timelineValue: point ?? 0n,
+      })),
+    );
+  }
+
+  async createVm(): Promise<number> {
+    return (await this.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
+  }
+
+  async createBuffer(size: number, flags = 0): Promise<number> {
+    return (await this.do(PANTHOR.BO_CREATE, { size: BigInt(size), flags })).handle;
+  }
+
+  /** The bytes of a buffer, as the client's mapping would show them. */
+  memory(handle: number): DataView {
+    const { run } = this.file.object(handle);
+    return new DataView(this.machine.dram.buffer, run.physical, run.size);
+  }
+
+  bindOps(operations: readonly (Mapping & { type?: number; syncs?: readonly Sync[] })[]): {
+    stride: number;
+    count: number;
+    array: bigint;
+  } {
+    return this.objects(
+      VmBindOp.layout,
+      operations.map((op) => ({
+        flags: (op.flags ?? 0) + (op.type ?? 0) * VM_BIND_OP_TYPE_SCALE,
+        boHandle: op.handle ?? 0,
+        boOffset: op.offset ?? 0n,
+        va: op.va,
+        size: op.size,
+        syncs: this.syncs(op.syncs ?? []),
+      })),
+    );
+  }
+
+  async bind(vmId: number, mapping: Mapping): Promise<void> {
+    await this.do(PANTHOR.VM_BIND, { vmId, ops: this.bindOps([mapping]) });
+  }
+
+  async createGroup(vmId: number, queues = 1, values: object = {}): Promise<number> {
+    const args = {
+      queues: this.objects(QueueCreate.layout, Array(queues).fill({ priority: 1, ringbufSize: 4096 })),
+      maxComputeCores: 4,
+      maxFragmentCores: 4,
+      maxTilerCores: 1,
+      priority: 1,
+      computeCoreMask: 0x50005n,
+      fragmentCoreMask: 0x50005n,
+      tilerCoreMask: 1n,
+      vmId,
+      ...values,
+    };
+    return (await this.do(PANTHOR.GROUP_CREATE, args)).groupHandle;
+  }
+
+  async createSyncobj(): Promise<number> {
+    return (await this.do(DRM_IOCTL.SYNCOBJ_CREATE, {})).handle;
+  }
+
+  /** Submits one stream; returns the ioctl's value. */
+  async submit(
+    groupHandle: number,
+    job: { queue?: number; address: bigint; size: number; syncs?: readonly Sync[]; latestFlush?: number },
+  ): Promise<number> {
+    const submits = this.objects(QueueSubmit.layout, [
+      {
+        queueIndex: job.queue ?? 0,
+        streamAddr: job.address,
+        streamSize: job.size,
+        latestFlush: job.latestFlush ?? 0,
+        syncs: this.syncs(job.syncs ?? []),
+      },
+    ]);
+    return (await this.run(PANTHOR.GROUP_SUBMIT, { groupHandle, queueSubmits: submits })).value;
+  }
+
+  /** Waits for a binary syncobj for `seconds`; returns the ioctl's value. */
+  async wait(handle: number, seconds = 30): Promise<number> {
+    const deadline = this.machine.clock.monotonic() + BigInt(seconds) * 10n ** 9n;
+    const values = { handles: this.user.putU32(handle), timeout_nsec: deadline, count_handles: 1, flags: 0 };
+    return (await this.run(DRM_IOCTL.SYNCOBJ_WAIT, values as object)).value;
+  }
+
+  /** Writes a program into a buffer; returns its size. */
+  program(handle: number, program: readonly CsLine[]): number {
+    const bytes = assembleCs(program);
+    const memory = this.memory(handle);
+    new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength).set(bytes);
+    return bytes.length;
+  }
+}
+
+/** Read-only, as command streams are mapped. */
+export const STREAM_FLAGS = VM_BIND_OP.MAP_NOEXEC;
