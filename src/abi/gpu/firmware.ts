@@ -68,6 +68,9 @@ export const FwBuildInfo = struct('FwBuildInfo', { metaStart: u32(), metaSize: u
 
 // Where things are in the MCU's address space.
 
+/** First words of the Cortex-M7's vector table at address 0; vectors have bit 0 set (Thumb). */
+export const VectorTable = struct('VectorTable', { stack: u32(), reset: u32() });
+
 /** The section mapped here holds the interface. */
 export const FW_SHARED_START = 0x04000000;
 export const FW_SHARED_SIZE = 0x04000000;

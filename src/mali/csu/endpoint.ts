@@ -1,0 +1,49 @@
+/**
+ * Endpoints: the works that one stream has sent to the shader cores and the tiler.
+ *
+ * Works of one kind run in order, kinds run beside each other: the fragment work of one pass beside the tiling of the next.
+ * A work is started (its unit is asked for it) when it comes to the head of its queue.
+ */
+import type { Work } from '../contract.ts';
+import type { Outstanding } from './scoreboard.ts';
+
+export const ENDPOINTS = ['compute', 'tiler', 'fragment'] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+export interface Job {
+  readonly endpoint: Endpoint;
+  /** For the log. */
+  readonly what: string;
+  readonly start: () => Work;
+  readonly item: Outstanding;
+  readonly progressIncrement: boolean;
+  /** Address of the tiler context, for out-of-memory. */
+  readonly tilerContext: number;
+  work?: Work;
+}
+
+export class Endpoints {
+  readonly #queues: Record<Endpoint, Job[]> = { compute: [], tiler: [], fragment: [] };
+
+  get empty(): boolean {
+    return ENDPOINTS.every((endpoint) => this.#queues[endpoint].length === 0);
+  }
+
+  push(job: Job): void {
+    this.#queues[job.endpoint].push(job);
+  }
+
+  head(endpoint: Endpoint): Job | undefined {
+    return this.#queues[endpoint][0];
+  }
+
+  remove(job: Job): void {
+    const queue = this.#queues[job.endpoint];
+    const i = queue.indexOf(job);
+    if (i >= 0) queue.splice(i, 1);
+  }
+
+  clear(): void {
+    for (const endpoint of ENDPOINTS) this.#queues[endpoint].length = 0;
+  }
+}

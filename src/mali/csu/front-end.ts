@@ -1,0 +1,92 @@
+/**
+ * FrontEnd: gives all command streams of the GPU their turns.
+ *
+ * While something can be done it does a slice (one turn for each stream, a few milliseconds in all) and lets the rest of
+ * the machine go on; when nothing can be done it rests until a doorbell, a sync object or a finished work wakes a stream.
+ * An endless stream or shader therefore costs the others time, and blocks nobody.
+ */
+import type { Clock } from '../../board/clock.ts';
+import type { VirtualMemory } from '../contract.ts';
+import type { CommandStream } from './stream.ts';
+
+/** A stream and whether its group may run now. */
+export interface Runner {
+  readonly stream: CommandStream;
+  /** Its address space is being changed. */
+  paused(): boolean;
+  /** Called after each slice in which the stream had a turn. */
+  settled(): void;
+}
+
+/** Nanoseconds that one stream may go on in its turn, and how often it may go round if time stands still. */
+const TURN = 2e6;
+const ROUNDS = 64;
+
+export class FrontEnd {
+  readonly #clock: Clock;
+  readonly #guard: (fn: () => void) => void;
+  #runners: Runner[] = [];
+  #scheduled = false;
+
+  /** `guard` runs a slice; it ends the firmware if that cannot go on. */
+  constructor(clock: Clock, guard: (fn: () => void) => void) {
+    this.#clock = clock;
+    this.#guard = guard;
+  }
+
+  add(runner: Runner): void {
+    this.#runners.push(runner);
+    this.schedule();
+  }
+
+  remove(runner: Runner): void {
+    this.#runners = this.#runners.filter((other) => other !== runner);
+  }
+
+  clear(): void {
+    this.#runners = [];
+  }
+
+  /** Something can be done: a slice will follow. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.yield(() => {
+      this.#scheduled = false;
+      this.#guard(() => {
+        if (this.#slice()) this.schedule();
+      });
+    });
+  }
+
+  /** A sync object was written somewhere: all that wait for one look again. */
+  syncWritten(): void {
+    for (const { stream } of this.#runners) stream.wakeSync();
+  }
+
+  /** Chunks of a tiler heap, or whole render passes, are done. `memory`: the address space that the heap is in. */
+  heapReleased(memory: VirtualMemory, heapContext: number): void {
+    for (const { stream } of this.#runners) {
+      if (stream.host.memory === memory) stream.shortage.released(heapContext);
+    }
+  }
+
+  #slice(): boolean {
+    let more = false;
+    const turns = this.#runners;
+    for (const runner of turns) {
+      // An earlier turn may have stopped it.
+      if (!this.#runners.includes(runner) || runner.paused()) continue;
+      const end = this.#clock.now() + TURN;
+      for (let round = 0; ; round++) {
+        if (!runner.stream.step()) break;
+        if (round === ROUNDS || this.#clock.now() >= end) {
+          more = true;
+          break;
+        }
+      }
+      runner.settled();
+    }
+    return more;
+  }
+}

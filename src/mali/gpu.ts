@@ -1,0 +1,84 @@
+/**
+ * MaliGpu: the whole virtual GPU as its register window: the control block, the interrupts, the MMU, the MCU with its
+ * doorbells, and the page that user space may read.
+ *
+ * Only addresses are decoded here. Reading and writing registers is all that a driver can do, beside DRAM and the three
+ * interrupt lines.
+ */
+import { DOORBELL_BASE, DOORBELL_STRIDE, GPU, JOB, LATEST_FLUSH_ID, MMU, REGISTER_WINDOW } from '../abi/gpu/regs.ts';
+import type { Clock } from '../board/clock.ts';
+import type { Dram, PageRun } from '../board/dram.ts';
+import type { IrqLine } from '../board/irq.ts';
+import type { Log } from '../board/log.ts';
+import type { Mmio } from '../board/mmio.ts';
+import type { Units } from './contract.ts';
+import { GpuControlBlock } from './control.ts';
+import { InterruptBlock } from './irq.ts';
+import { Mcu } from './mcu/index.ts';
+import { isMmuOffset, Mmu } from './mmu/index.ts';
+
+export interface MaliParts {
+  readonly dram: Dram;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly irqs: { readonly job: IrqLine; readonly mmu: IrqLine; readonly gpu: IrqLine };
+  /** What RUN_* instructions start. */
+  readonly units: Units;
+}
+
+export class MaliGpu implements Mmio {
+  readonly #jobIrq: InterruptBlock;
+  readonly #control: GpuControlBlock;
+  readonly #mmu: Mmu;
+  readonly #mcu: Mcu;
+  readonly #dram: Dram;
+  readonly #userPage: PageRun;
+
+  constructor(parts: MaliParts) {
+    const { dram, clock, log, irqs, units } = parts;
+    this.#dram = dram;
+    this.#jobIrq = new InterruptBlock(irqs.job, JOB);
+    this.#control = new GpuControlBlock(clock, log, new InterruptBlock(irqs.gpu, GPU));
+    const paBits = GPU.MMU_FEATURES.get(this.#control.read(GPU.MMU_FEATURES.offset), 'paBits');
+    const present = this.#control.read(GPU.AS_PRESENT.offset);
+    this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits);
+    this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units });
+    this.#userPage = dram.allocShared('mali-user-page', PAGE);
+    this.#control.onReset = () => {
+      this.#mcu.reset();
+      this.#mmu.reset();
+    };
+    this.#control.onFlush = (id) => this.#showFlushId(id);
+    this.#showFlushId(this.#control.flushId);
+  }
+
+  read32(offset: number): number {
+    if (offset >= REGISTER_WINDOW) return 0;
+    if (offset === LATEST_FLUSH_ID.offset) return this.#control.flushId;
+    if (isMmuOffset(offset)) return this.#mmu.read(offset) >>> 0;
+    return (this.#jobIrq.read(offset) ?? this.#mcu.read(offset) ?? this.#control.read(offset)) >>> 0;
+  }
+
+  write32(offset: number, value: number): void {
+    if (offset >= REGISTER_WINDOW) return;
+    const word = value >>> 0;
+    if (offset >= DOORBELL_BASE) {
+      if ((offset - DOORBELL_BASE) % DOORBELL_STRIDE === 0) {
+        this.#mcu.ring((offset - DOORBELL_BASE) / DOORBELL_STRIDE);
+      }
+      return;
+    }
+    if (isMmuOffset(offset)) this.#mmu.write(offset, word);
+    else if (!this.#jobIrq.write(offset, word) && !this.#mcu.write(offset, word)) this.#control.write(offset, word);
+  }
+
+  userPage(offset: number): PageRun | undefined {
+    return offset === LATEST_FLUSH_ID.offset ? this.#userPage : undefined;
+  }
+
+  #showFlushId(id: number): void {
+    this.#dram.view.setUint32(this.#userPage.physical, id, true);
+  }
+}
+
+const PAGE = 4096;

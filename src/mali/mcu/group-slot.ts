@@ -1,0 +1,262 @@
+/**
+ * GroupSlot: one of the firmware's group slots: the state of the group in it, and its requests and events.
+ *
+ * START begins all streams afresh; SUSPEND writes their state to the group's suspend buffer and frees the slot; RESUME
+ * takes it from there, in this slot or another, in this address-space slot or another; TERMINATE drops everything.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_sched.c`.
+ */
+import { CSG_REQ, CSG_STATE, CSG_STATUS_STATE_IS_IDLE } from '../../abi/gpu/firmware.ts';
+import { SUSPEND_MAGIC, SuspendHeader, suspendOffset } from '../../abi/gpu/suspend.ts';
+import type { Timer } from '../../board/clock.ts';
+import { CYCLE_HZ } from '../control.ts';
+import type { CommandStream } from '../csu/stream.ts';
+import type { GpuMemory } from '../mmu/memory.ts';
+import type { Mcu } from './index.ts';
+import { type GroupBlocks, groupBlocks, STREAMS, SUSPEND_SIZE } from './interface.ts';
+import { StreamSlot } from './stream-slot.ts';
+
+/** What stays on the GPU of a group that was suspended: its view of memory, and its streams' works in flight. */
+export interface Kept {
+  readonly generation: number;
+  readonly memory: GpuMemory;
+  readonly streams: readonly (CommandStream | undefined)[];
+}
+
+const NS = 1e9;
+
+export class GroupSlot {
+  readonly mcu: Mcu;
+  readonly index: number;
+  readonly streams: readonly StreamSlot[];
+  readonly #blocks: GroupBlocks;
+  #memory: GpuMemory;
+  #running = false;
+  #idle = false;
+  /** When the group's works were last seen to get on. */
+  #progressAt = 0;
+  #progressTimer: Timer | undefined;
+
+  constructor(mcu: Mcu, index: number) {
+    this.mcu = mcu;
+    this.index = index;
+    this.#blocks = groupBlocks(mcu.memory, index);
+    this.#memory = mcu.mmu.view();
+    this.streams = Array.from({ length: STREAMS }, (_, stream) => new StreamSlot(this, stream));
+  }
+
+  /** The group's address space. */
+  get memory(): GpuMemory {
+    return this.#memory;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get idle(): boolean {
+    return !this.#running || this.#idle;
+  }
+
+  /** Its address space is being changed. */
+  get paused(): boolean {
+    const slot = this.#memory.source?.slot;
+    return slot !== undefined && this.mcu.mmu.isLocked(slot);
+  }
+
+  /** The host has rung for this group. */
+  process(): void {
+    const { input, output } = this.#blocks;
+    const req = input.get('req');
+    const open = req ^ output.get('ack');
+    let done = 0;
+    if (open & CSG_REQ.STATE_MASK) {
+      this.#changeState(req & CSG_REQ.STATE_MASK);
+      done |= CSG_REQ.STATE_MASK;
+    }
+    if (open & CSG_REQ.ENDPOINT_CONFIG) {
+      const endpoints = input.get('endpointReq');
+      output.set('statusEndpointReq', endpoints);
+      output.set('statusEndpointCurrent', endpoints);
+      done |= CSG_REQ.ENDPOINT_CONFIG;
+    }
+    const rung = input.get('doorbellReq');
+    const doorbells = rung ^ output.get('doorbellAck');
+    output.set('doorbellAck', rung);
+    if (this.#running) {
+      for (const stream of this.streams) {
+        if ((doorbells >> stream.index) & 1) stream.process();
+        else stream.kick();
+      }
+    }
+    if (open & CSG_REQ.STATUS_UPDATE) {
+      for (const stream of this.streams) if (stream.started) stream.writeStatus();
+      done |= CSG_REQ.STATUS_UPDATE;
+    }
+    if (done === 0) return;
+    output.set('ack', ((output.get('ack') & ~done) | (req & done)) >>> 0);
+    if (input.get('ackIrqMask') & done & open) this.mcu.interrupt(this.index);
+  }
+
+  #changeState(state: number): void {
+    switch (state) {
+      case CSG_STATE.START:
+        this.terminate();
+        this.#begin(this.mcu.mmu.view());
+        this.mcu.kept.delete(this.#blocks.input.get('suspendBuf'));
+        for (const stream of this.streams) if (stream.wanted) stream.start();
+        break;
+      case CSG_STATE.RESUME:
+        this.terminate();
+        this.#resume();
+        break;
+      case CSG_STATE.SUSPEND:
+        this.#suspend();
+        break;
+      case CSG_STATE.TERMINATE:
+        this.terminate();
+        break;
+      default:
+        this.mcu.log('error', 'mali-mcu', `CSG ${this.index}: state ${state} is none`);
+    }
+    this.mcu.checkIdle();
+  }
+
+  #begin(memory: GpuMemory): void {
+    this.#memory = memory;
+    this.mcu.mmu.bind(memory, this.#blocks.input.get('config'));
+    this.#running = true;
+    this.#setIdle(false);
+    this.#watchProgress();
+  }
+
+  /** Stops everything and forgets it. */
+  terminate(): void {
+    for (const stream of this.streams) stream.stop();
+    this.#end();
+  }
+
+  /** Forgets everything without a trace in memory: the firmware is gone. */
+  drop(): void {
+    for (const stream of this.streams) stream.drop();
+    this.#end();
+  }
+
+  #end(): void {
+    this.mcu.mmu.bind(this.#memory, undefined);
+    this.#running = false;
+    this.#progressTimer?.cancel();
+    this.#progressTimer = undefined;
+  }
+
+  #suspend(): void {
+    if (!this.#running) return;
+    const buffer = this.#blocks.input.get('suspendBuf');
+    const { memory } = this.mcu;
+    if (!memory.probe(buffer, SUSPEND_SIZE, 'write')) {
+      this.mcu.log(
+        'error',
+        'mali-mcu',
+        `CSG ${this.index}: the suspend buffer at 0x${buffer.toString(16)} is not mapped`,
+      );
+      this.terminate();
+      return;
+    }
+    const generation = this.mcu.nextGeneration();
+    let started = 0;
+    const streams = this.streams.map((slot) => {
+      if (!slot.started) return undefined;
+      started |= 1 << slot.index;
+      const stream = slot.suspend(buffer + suspendOffset(slot.index));
+      return stream.scoreboard.empty ? undefined : stream;
+    });
+    memory.encode(SuspendHeader, buffer, { magic: SUSPEND_MAGIC, streams: started, generation });
+    const view = this.#memory;
+    this.#end();
+    if (streams.some((stream) => stream)) this.mcu.keep(buffer, { generation, memory: view, streams });
+  }
+
+  #resume(): void {
+    const buffer = this.#blocks.input.get('suspendBuf');
+    const { memory } = this.mcu;
+    const header = memory.probe(buffer, SUSPEND_SIZE, 'read') ? memory.decode(SuspendHeader, buffer) : undefined;
+    if (header?.magic !== SUSPEND_MAGIC) {
+      this.mcu.log('error', 'mali-mcu', `CSG ${this.index}: no suspended group at 0x${buffer.toString(16)}`);
+      this.#begin(this.mcu.mmu.view());
+      return;
+    }
+    const kept = this.mcu.kept.get(buffer);
+    this.mcu.kept.delete(buffer);
+    const own = kept?.generation === header.generation ? kept : undefined;
+    this.#begin(own?.memory ?? this.mcu.mmu.view());
+    for (const slot of this.streams) {
+      if ((header.streams >> slot.index) & 1) slot.resume(buffer + suspendOffset(slot.index), own?.streams[slot.index]);
+      else if (slot.wanted) slot.start();
+    }
+  }
+
+  // Events.
+
+  /** A sync object that the host cares about was written. */
+  syncUpdate(): void {
+    this.#event(CSG_REQ.SYNC_UPDATE);
+  }
+
+  /** A stream has something for the host. */
+  streamInterrupt(stream: number): void {
+    const { input, output } = this.#blocks;
+    const bit = 1 << stream;
+    if (((output.get('csIrqReq') ^ input.get('csIrqAck')) & bit) === 0) output.toggle('csIrqReq', bit);
+    this.mcu.interrupt(this.index);
+  }
+
+  heapReleased(heapContext: number): void {
+    this.mcu.frontEnd.heapReleased(this.#memory, heapContext);
+  }
+
+  /** After a turn of one of its streams: has the group come to rest, or begun again? */
+  checkIdle(): void {
+    if (!this.#running) return;
+    const idle = this.streams.every((stream) => stream.idle);
+    if (idle === this.#idle) return;
+    this.#setIdle(idle);
+    if (idle) this.#event(CSG_REQ.IDLE);
+    this.mcu.checkIdle();
+  }
+
+  #setIdle(idle: boolean): void {
+    this.#idle = idle;
+    this.#blocks.output.set('statusState', idle ? CSG_STATUS_STATE_IS_IDLE : 0);
+  }
+
+  #event(bit: number): void {
+    const { input, output } = this.#blocks;
+    if (((input.get('req') ^ output.get('ack')) & bit) === 0) output.toggle('ack', bit);
+    if (input.get('ackIrqMask') & bit) this.mcu.interrupt(this.index);
+  }
+
+  // The progress timer: works that do not come to an end.
+
+  workDone(): void {
+    this.#progressAt = this.mcu.clock.now();
+  }
+
+  #watchProgress(): void {
+    this.#progressTimer?.cancel();
+    const limit = (this.mcu.progressLimit * NS) / CYCLE_HZ;
+    if (limit === 0) return;
+    this.#progressAt = this.mcu.clock.now();
+    const look = (): void =>
+      this.mcu.guard(() => {
+        const left = this.#progressAt + limit - this.mcu.clock.now();
+        if (this.streams.every((slot) => !slot.started || slot.stream.endpoints.empty)) this.workDone();
+        else if (left <= 0) {
+          this.mcu.log('warn', 'mali-mcu', `CSG ${this.index}: no work has come to an end for too long`);
+          this.#event(CSG_REQ.PROGRESS_TIMER_EVENT);
+          this.workDone();
+        }
+        const wait = this.#progressAt + limit - this.mcu.clock.now();
+        this.#progressTimer = this.mcu.clock.after(wait, look);
+      });
+    this.#progressTimer = this.mcu.clock.after(limit, look);
+  }
+}

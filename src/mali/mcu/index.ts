@@ -1,0 +1,230 @@
+/**
+ * The MCU: the microcontroller that runs the command-stream firmware.
+ *
+ * The model does not execute the firmware's code; it does what the firmware does. Booting it checks what the hardware
+ * would need (power, a vector table at address 0 whose stack and reset vector are mapped as they should be, a shared section
+ * large enough) and then lays out the interface there (interface.ts). From then on doorbells make it look at requests:
+ * the global ones (global.ts), those of group slots (group-slot.ts) and of streams (stream-slot.ts). The command streams
+ * themselves are in csu/.
+ *
+ * It lives in address space 0. If something it needs is not mapped there it stops with status FATAL, as firmware does.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c`.
+ */
+import { FW_SHARED_START, VectorTable } from '../../abi/gpu/firmware.ts';
+import { GPU_IRQ, JOB_IRQ_GLOBAL, MCU, MCU_CONTROL, MCU_STATUS } from '../../abi/gpu/regs.ts';
+import type { Clock } from '../../board/clock.ts';
+import type { Dram } from '../../board/dram.ts';
+import type { Log } from '../../board/log.ts';
+import { PageFault, type Units } from '../contract.ts';
+import type { GpuControlBlock } from '../control.ts';
+import { FrontEnd } from '../csu/front-end.ts';
+import type { InterruptBlock } from '../irq.ts';
+import type { Mmu } from '../mmu/index.ts';
+import type { GpuMemory } from '../mmu/memory.ts';
+import { GlobalInterface } from './global.ts';
+import { GroupSlot, type Kept } from './group-slot.ts';
+import { GROUPS, INTERFACE_SIZE, INTERFACE_VERSION, writeControl } from './interface.ts';
+
+export interface McuParts {
+  readonly dram: Dram;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly control: GpuControlBlock;
+  readonly mmu: Mmu;
+  readonly irq: InterruptBlock;
+  readonly units: Units;
+}
+
+/** Suspended groups whose works in flight are kept; the oldest are dropped. */
+const KEPT_LIMIT = 256;
+
+export class Mcu {
+  readonly dram: Dram;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly control: GpuControlBlock;
+  readonly mmu: Mmu;
+  readonly units: Units;
+  readonly frontEnd: FrontEnd;
+  /** Address space 0. */
+  readonly memory: GpuMemory;
+  readonly groups: readonly GroupSlot[];
+  /** What the endpoints hold of suspended groups, by the address of the suspend buffer. */
+  readonly kept = new Map<number, Kept>();
+  /** Cycles after which a group that gets nothing done is reported; 0 is never. */
+  progressLimit = 0;
+  readonly #irq: InterruptBlock;
+  readonly #global: GlobalInterface;
+  #mode: number = MCU_CONTROL.DISABLE;
+  #status: number = MCU_STATUS.DISABLED;
+  #generation = 0;
+  #rung = new Set<number>();
+
+  constructor(parts: McuParts) {
+    this.dram = parts.dram;
+    this.clock = parts.clock;
+    this.log = parts.log;
+    this.control = parts.control;
+    this.mmu = parts.mmu;
+    this.units = parts.units;
+    this.#irq = parts.irq;
+    this.frontEnd = new FrontEnd(parts.clock, (fn) => this.guard(fn));
+    this.memory = parts.mmu.view(0);
+    this.groups = Array.from({ length: GROUPS }, (_, index) => new GroupSlot(this, index));
+    this.#global = new GlobalInterface(this);
+    this.mmu.onUnlock = () => this.frontEnd.schedule();
+  }
+
+  read(offset: number): number | undefined {
+    if (offset === MCU.CONTROL.offset) return this.#mode;
+    if (offset === MCU.STATUS.offset) return this.#status;
+    return undefined;
+  }
+
+  write(offset: number, value: number): boolean {
+    if (offset !== MCU.CONTROL.offset) return offset === MCU.STATUS.offset;
+    this.#mode = value;
+    if (value === MCU_CONTROL.DISABLE) this.#stop(MCU_STATUS.DISABLED);
+    else if (this.#status === MCU_STATUS.DISABLED) this.clock.soon(() => this.#boot());
+    return true;
+  }
+
+  /** A doorbell page was written: 0 is the global one, others belong to streams. The firmware looks a little later. */
+  ring(doorbell: number): void {
+    if (this.#rung.size === 0) this.clock.soon(() => this.#answer());
+    this.#rung.add(doorbell);
+  }
+
+  #answer(): void {
+    const rung = this.#rung;
+    this.#rung = new Set();
+    if (this.#status !== MCU_STATUS.ENABLED) return;
+    this.guard(() => {
+      if (rung.has(0)) this.#global.process();
+      for (const group of this.groups) {
+        if (!group.running) continue;
+        for (const stream of group.streams) if (stream.started && rung.has(stream.doorbell)) stream.kick();
+      }
+    });
+  }
+
+  #boot(): void {
+    if (this.#mode === MCU_CONTROL.DISABLE || this.#status !== MCU_STATUS.DISABLED) return;
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) {
+      this.#fatal(`cannot boot: ${obstacle}`);
+      return;
+    }
+    this.guard(() => {
+      writeControl(this.memory);
+      this.#setStatus(MCU_STATUS.ENABLED);
+      const { major, minor, patch } = INTERFACE_VERSION;
+      this.log('debug', 'mali-mcu', `firmware interface v${major}.${minor}.${patch} is up`);
+      this.interruptGlobal();
+    });
+  }
+
+  /** What keeps the microcontroller from starting. */
+  #obstacle(): string | undefined {
+    const { memory } = this;
+    if (this.control.l2.ready === 0) return 'the L2 cache has no power';
+    if (!memory.probe(VECTORS, VectorTable.size, 'read')) return 'no vector table is mapped at address 0';
+    const { stack, reset } = memory.decode(VectorTable, VECTORS);
+    if (stack < STACK_MIN || !memory.probe(stack - STACK_MIN, STACK_MIN, 'write')) {
+      return `the initial stack pointer 0x${stack.toString(16)} is not mapped for writing`;
+    }
+    // Cortex-M code is Thumb code: the lowest bit of a vector says so.
+    if (reset % 2 !== 1 || !memory.probe(reset - 1, 2, 'execute')) {
+      return `the reset vector 0x${reset.toString(16)} is not mapped for execution`;
+    }
+    for (const access of ['read', 'write'] as const) {
+      if (!memory.probe(FW_SHARED_START, INTERFACE_SIZE, access)) {
+        return `the shared section has not ${INTERFACE_SIZE} bytes mapped for reading and writing at 0x${FW_SHARED_START.toString(16)}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** GLB_REQ.HALT: the firmware stops by itself. */
+  halt(): void {
+    this.#stop(MCU_STATUS.HALT);
+  }
+
+  #fatal(reason: string): void {
+    this.log('error', 'mali-mcu', reason);
+    this.#stop(MCU_STATUS.FATAL);
+  }
+
+  #stop(status: number): void {
+    // Nothing may be written to memory any more.
+    this.frontEnd.clear();
+    for (const group of this.groups) group.drop();
+    this.#global.stop();
+    this.#rung.clear();
+    this.control.tiler.reset();
+    this.control.shader.reset();
+    this.#setStatus(status);
+  }
+
+  #setStatus(status: number): void {
+    if (this.#status === status) return;
+    this.#status = status;
+    this.control.irq.raise(GPU_IRQ.MCU_STATUS_CHANGED);
+  }
+
+  /** Runs a piece of firmware; memory that it needs and is not mapped is its end. */
+  guard(fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      if (!(error instanceof PageFault)) throw error;
+      this.#fatal(`firmware stopped: ${error.message}`);
+    }
+  }
+
+  /** Raises a group slot's interrupt. */
+  interrupt(group: number): void {
+    this.#irq.raise(1 << group);
+  }
+
+  interruptGlobal(): void {
+    this.#irq.raise(JOB_IRQ_GLOBAL);
+  }
+
+  checkIdle(): void {
+    this.#global.checkIdle();
+  }
+
+  /** Gives the tiler and the shader cores of `mask` power, and no others. */
+  powerCores(mask: number): void {
+    const { shader, tiler } = this.control;
+    shader.off(shader.present & ~mask);
+    shader.on(mask);
+    tiler.on(tiler.present);
+  }
+
+  nextGeneration(): number {
+    this.#generation = (this.#generation + 1) >>> 0;
+    return this.#generation;
+  }
+
+  keep(buffer: number, kept: Kept): void {
+    this.kept.delete(buffer);
+    this.kept.set(buffer, kept);
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= KEPT_LIMIT) break;
+      this.kept.delete(oldest);
+    }
+  }
+
+  /** Power-on state. Suspended groups' works stay, as their suspend buffers do. */
+  reset(): void {
+    this.#mode = MCU_CONTROL.DISABLE;
+    this.#stop(MCU_STATUS.DISABLED);
+    this.#irq.reset();
+  }
+}
+
+const VECTORS = 0;
+/** The stack grows down from its initial pointer. */
+const STACK_MIN = 4;
