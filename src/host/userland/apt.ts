@@ -106,7 +106,7 @@ export class Apt {
         'APT::Install-Recommends "false";',
         'APT::Sandbox::User "root";',
         'Acquire::Languages "none";',
-        'Acquire::Retries "3";',
+        'Acquire::Retries "2";',
         ...host,
         '',
       ].join('\n'),

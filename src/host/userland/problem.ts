@@ -14,7 +14,7 @@ export function asProblem(error: unknown, folder: string): Problem | undefined {
       `the disk that holds ${folder} is full; free about 1 GB there, or name another folder in XDG_CACHE_HOME`,
     );
   }
-  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
+  if (['EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EEXIST'].includes(code ?? '')) {
     return new Problem(`${path ?? folder} cannot be written; name a folder of your own in XDG_CACHE_HOME`);
   }
   return undefined;

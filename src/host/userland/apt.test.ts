@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Apt, aptProblem, networkSettings } from './apt.ts';
+import { Problem } from './problem.ts';
+
+test('the host’s way to the network carries over, its choice of indexes and its trust do not', () => {
+  const dump = [
+    'APT::Architecture "amd64";',
+    'Acquire "";',
+    'Acquire::http::Proxy "http://proxy.example:3128";',
+    'Acquire::Check-Valid-Until "false";',
+    'Acquire::Languages:: "none";',
+    'Acquire::GzipIndexes "true";',
+    'Acquire::IndexTargets::deb::DEP-11::MetaKey "x";',
+    'Acquire::AllowInsecureRepositories "1";',
+    'DPkg::Post-Invoke:: "rm -f x";',
+  ].join('\n');
+  assert.deepEqual(networkSettings(dump), [
+    'Acquire::http::Proxy "http://proxy.example:3128";',
+    'Acquire::Check-Valid-Until "false";',
+  ]);
+});
+
+test('no network: one sentence with the reason and what to do', () => {
+  const stderr =
+    'W: Failed to fetch http://mirror.example/debian/dists/trixie/InRelease  Temporary failure resolving mirror.example\n' +
+    'W: Some index files failed to download.\n';
+  const { message } = aptProblem(stderr, 'http://mirror.example/debian trixie');
+  assert.match(message, /cannot be fetched from http:\/\/mirror\.example\/debian trixie .*Temporary failure resolving/);
+  assert.match(message, /connect this machine to the network.*TYR_DEBIAN_MIRROR.*goes on where it stopped/);
+  assert.equal(message.includes('\n'), false);
+});
+
+test('a full disk and unknown keys are told apart from a missing network', () => {
+  const disk = "E: You don't have enough free space in /x/archives/.";
+  assert.match(aptProblem(disk, 'm').message, /disk is full.*free about 1 GB/);
+  const keys =
+    'W: GPG error: http://m trixie InRelease: The following signatures could not be verified: NO_PUBKEY 0E98';
+  assert.match(aptProblem(keys, 'm').message, /archive keys of this host.*NO_PUBKEY 0E98.*debian-archive-keyring/);
+});
+
+test('a mirror that cannot be reached is a Problem, soon', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tyr-apt-'));
+  const mirror = { uri: 'http://127.0.0.1:9/debian', keyring: '/dev/null' };
+  const apt = new Apt({ folder, architecture: 'arm64', mirror, suite: 'trixie', components: ['main'] });
+  await assert.rejects(
+    apt.download(['hello'], () => {}),
+    (error) => {
+      assert(error instanceof Problem);
+      assert.match(error.message, /packages cannot be fetched from http:\/\/127\.0\.0\.1:9\/debian trixie/);
+      return true;
+    },
+  );
+  await rm(folder, { recursive: true });
+});

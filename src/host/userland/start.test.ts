@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { ARCHITECTURES, type Architecture } from './compiler.ts';
+import { guestStart, programStart } from './start.ts';
+import type { Userland } from './userland.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tyr-start-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const [arm64, amd64] = ARCHITECTURES as [Architecture, Architecture];
+const root = join(folder, 'root');
+mkdirSync(join(root, 'usr/bin'), { recursive: true });
+
+/** A file with no more than the beginning of an ELF header. */
+function elf(path: string, machine: number): string {
+  const head = Buffer.alloc(64);
+  head.write('\x7fELF', 'latin1');
+  head.writeUInt16LE(machine, 18);
+  writeFileSync(path, head);
+  return path;
+}
+
+elf(join(root, 'usr/bin/cube'), arm64.elfMachine);
+const own = elf(join(folder, 'own'), amd64.elfMachine);
+const strange = elf(join(folder, 'strange'), 22);
+const script = join(folder, 'script');
+writeFileSync(script, '#!/bin/sh\n');
+
+const userland: Userland = {
+  cache: folder,
+  root,
+  qemu: '/tools/qemu-aarch64',
+  guest: { architecture: arm64, library: '/shim arm64/libtyr-drm.so', clients: {} },
+  host: { architecture: amd64, library: '/shim-amd64/libtyr-drm.so', clients: {} },
+};
+
+test('a bare name is a program of the guest, run by qemu with the guest’s shim', () => {
+  const start = programStart(userland, 'cube', ['-A'], { TYR_MACHINE: '/run/m' }, { TERM: 'x' });
+  assert.equal(start.file, '/tools/qemu-aarch64');
+  assert.deepEqual(start.args, ['-L', root, '-0', 'cube', join(root, 'usr/bin/cube'), '-A']);
+  assert.equal(start.env.LD_PRELOAD, 'libtyr-drm.so');
+  assert.equal(start.env.LD_LIBRARY_PATH, '/shim arm64');
+  assert.equal(start.env.TYR_MACHINE, '/run/m');
+});
+
+test('a path within the guest is found there', () => {
+  assert.equal(programStart(userland, '/usr/bin/cube', [], {}, {}).args[4], join(root, 'usr/bin/cube'));
+});
+
+test('a program of the host’s architecture runs as it is, with the host’s shim before its own libraries', () => {
+  const start = programStart(userland, own, ['x'], {}, { LD_LIBRARY_PATH: '/mine', DISPLAY: ':0' });
+  assert.equal(start.file, own);
+  assert.deepEqual(start.args, ['x']);
+  assert.equal(start.env.LD_LIBRARY_PATH, '/shim-amd64:/mine');
+  assert.equal(start.env.DISPLAY, ':0');
+});
+
+test('the guest sees the caller’s environment without the host’s session', () => {
+  const callers = {
+    MESA_DEBUG: '1',
+    DISPLAY: ':0',
+    LD_PRELOAD: '/host.so',
+    XDG_RUNTIME_DIR: '/run/user/0',
+    PATH: '/x',
+  };
+  const { env } = programStart(userland, 'cube', [], { HOME: '/home' }, callers);
+  assert.equal(env.MESA_DEBUG, '1');
+  assert.equal(env.DISPLAY, undefined);
+  assert.equal(env.XDG_RUNTIME_DIR, undefined);
+  assert.equal(env.LD_PRELOAD, 'libtyr-drm.so');
+  assert.equal(env.HOME, '/home');
+  assert.match(env.PATH ?? '', /^\/usr\/local\/bin:\/usr\/bin/);
+});
+
+test('on an arm64 host the guest’s own loader runs it, with Mesa told where its files are', () => {
+  const env = { LD_PRELOAD: 'libtyr-drm.so', LD_LIBRARY_PATH: '/shim' };
+  const start = guestStart({ root, qemu: undefined }, join(root, 'usr/bin/cube'), ['-A'], env, 'cube');
+  const lib = join(root, 'usr/lib/aarch64-linux-gnu');
+  assert.equal(start.file, join(lib, 'ld-linux-aarch64.so.1'));
+  assert.deepEqual(start.args.slice(0, 2), ['--library-path', `/shim:${lib}:${join(root, 'usr/lib')}`]);
+  assert.deepEqual(start.args.slice(2, 4), ['--preload', 'libtyr-drm.so']);
+  assert.deepEqual(start.args.slice(-2), [join(root, 'usr/bin/cube'), '-A']);
+  assert.equal(start.env.__EGL_VENDOR_LIBRARY_DIRS, join(root, 'usr/share/glvnd/egl_vendor.d'));
+  assert.equal(start.env.LD_PRELOAD, undefined);
+});
+
+test('what cannot run is named in a sentence', () => {
+  assert.throws(() => programStart(userland, 'nosuch', [], {}, {}), /the guest has no program nosuch/);
+  assert.throws(() => programStart(userland, './nosuch', [], {}, {}), /there is no file \.\/nosuch/);
+  assert.throws(() => programStart(userland, strange, [], {}, {}), /strange is no arm64 or amd64 program/);
+  assert.throws(() => programStart(userland, script, [], {}, {}), /script is no arm64 or amd64 program/);
+});
