@@ -39,7 +39,7 @@ export function roundEven(x: number): number {
   return rest >= 0 ? floor : 0;
 }
 
-const clamp = (x: number, low: number, high: number): number => (x > low ? (x < high ? x : high) : low);
+const clamp = (x: number, low: number, high: number): number => (x > low ? Math.min(x, high) : low);
 
 /** Raw bits of a channel from its value. */
 export function encodeChannel({ type, bits }: Channel, value: number): number {

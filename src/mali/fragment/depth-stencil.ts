@@ -1,0 +1,185 @@
+/**
+ * Depth and stencil tests of one sample, and what they write to the tile buffer.
+ *
+ * The tile buffer keeps depth as the internal format compares it: an integer of 16 or 24 bits, or a single-precision float. A
+ * test answers whether the sample passes; with `update` it also writes depth and does the stencil operation.
+ * Source: OpenGL ES 3.2 chapters 15.1.2 to 15.1.3, 13.7.2 (offset); Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml`.
+ */
+import {
+  DEPTH_CLAMP_MODE,
+  DEPTH_SOURCE,
+  type DepthStencil,
+  FUNC,
+  STENCIL_OP,
+  Z_INTERNAL_FORMAT,
+} from '../../abi/gpu/raster-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
+
+/** Compares as a Func says: `value` is the new one. */
+export function compare(func: number, value: number, stored: number): boolean {
+  switch (func) {
+    case FUNC.NEVER:
+      return false;
+    case FUNC.LESS:
+      return value < stored;
+    case FUNC.EQUAL:
+      return value === stored;
+    case FUNC.LEQUAL:
+      return value <= stored;
+    case FUNC.GREATER:
+      return value > stored;
+    case FUNC.NOT_EQUAL:
+      return value !== stored;
+    case FUNC.GEQUAL:
+      return value >= stored;
+    default:
+      return true;
+  }
+}
+
+/** A stencil operation. */
+export function operate(op: number, stored: number, reference: number): number {
+  switch (op) {
+    case STENCIL_OP.REPLACE:
+      return reference;
+    case STENCIL_OP.ZERO:
+      return 0;
+    case STENCIL_OP.INVERT:
+      return ~stored & 0xff;
+    case STENCIL_OP.INCR_WRAP:
+      return (stored + 1) & 0xff;
+    case STENCIL_OP.DECR_WRAP:
+      return (stored - 1) & 0xff;
+    case STENCIL_OP.INCR_SAT:
+      return Math.min(stored + 1, 0xff);
+    case STENCIL_OP.DECR_SAT:
+      return Math.max(stored - 1, 0);
+    default:
+      return stored;
+  }
+}
+
+/** Depth as an internal format keeps it. */
+export function quantize(format: number, z: number): number {
+  if (format === Z_INTERNAL_FORMAT.D32) return Math.fround(z);
+  const max = format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff;
+  return z > 0 ? Math.round(Math.min(z, 1) * max) : 0;
+}
+
+/** The state of a draw's tests. */
+export class DepthStencilTest {
+  /** Whether depth or stencil come from the shader, by ZS_EMIT: tests wait for it. */
+  readonly fromShader: boolean;
+  /** Whether nothing is tested and nothing written. */
+  readonly trivial: boolean;
+  /** Whether samples outside the depth range are dropped. */
+  readonly culls: boolean;
+  readonly #state: Infer<typeof DepthStencil>;
+  readonly #format: number;
+  readonly #low: number;
+  readonly #high: number;
+  readonly #depth: Float32Array;
+  readonly #stencil: Uint8Array;
+
+  /** `minimumZ`, `maximumZ`: the draw's depth range. `depth`, `stencil`: the tile's. */
+  constructor(
+    state: Infer<typeof DepthStencil>,
+    format: number,
+    minimumZ: number,
+    maximumZ: number,
+    depth: Float32Array,
+    stencil: Uint8Array,
+  ) {
+    this.#state = state;
+    this.#format = format;
+    this.#low = Math.min(minimumZ, maximumZ);
+    this.#high = Math.max(minimumZ, maximumZ);
+    this.#depth = depth;
+    this.#stencil = stencil;
+    this.fromShader = state.depthSource === DEPTH_SOURCE.SHADER || state.stencilFromShader;
+    this.culls = state.depthCullEnable;
+    this.trivial =
+      !state.stencilTestEnable &&
+      !state.depthWriteEnable &&
+      state.depthFunction === FUNC.ALWAYS &&
+      !state.depthCullEnable;
+  }
+
+  /** Whether a depth that comes from raster lies in the draw's range, which near and far clipping ask for. */
+  inRange(z: number): boolean {
+    return !this.#state.depthCullEnable || (z >= this.#low && z <= this.#high);
+  }
+
+  /** Adds the depth bias for a triangle of this slope (depth per pixel). `largest`: its largest depth. */
+  bias(slope: number, largest: number): number {
+    const { depthBiasEnable, depthFactor, depthUnits, depthBiasClamp } = this.#state;
+    if (!depthBiasEnable) return 0;
+    const bias = depthFactor * slope + depthUnits * this.#unit(largest);
+    if (depthBiasClamp > 0) return Math.min(bias, depthBiasClamp);
+    return depthBiasClamp < 0 ? Math.max(bias, depthBiasClamp) : bias;
+  }
+
+  /** The smallest difference of depth that the internal format resolves, which `depthUnits` counts. */
+  #unit(largest: number): number {
+    switch (this.#format) {
+      case Z_INTERNAL_FORMAT.D16:
+        return 2 ** -17;
+      case Z_INTERNAL_FORMAT.D24:
+        // Mesa doubles the API's units for fixed-point formats.
+        return 2 ** -25;
+      default:
+        return largest > 0 ? 2 ** (Math.floor(Math.log2(largest)) - 23) : 2 ** -149;
+    }
+  }
+
+  /** Limits a depth as the descriptor says and makes it what the tile buffer keeps. */
+  final(z: number): number {
+    const { depthClampMode, depthSource } = this.#state;
+    if (depthSource === DEPTH_SOURCE.MINIMUM) z = this.#low;
+    else if (depthSource === DEPTH_SOURCE.MAXIMUM) z = this.#high;
+    else if (depthClampMode === DEPTH_CLAMP_MODE.BOUNDS) z = Math.min(Math.max(z, this.#low), this.#high);
+    else z = Math.min(Math.max(z, 0), 1);
+    return quantize(this.#format, z);
+  }
+
+  /**
+   * Tests sample `at` of the tile. `z`: from `final`. `stencil`: the shader's reference, or -1. `update`: write the
+   * results too.
+   */
+  test(at: number, z: number, back: boolean, stencil: number, update: boolean): boolean {
+    const s = this.#state;
+    const depthPasses = compare(s.depthFunction, z, this.#depth[at]!);
+    if (s.stencilTestEnable) {
+      const stored = this.#stencil[at]!;
+      const reference =
+        s.stencilFromShader && stencil >= 0 ? stencil & 0xff : back ? s.backReferenceValue : s.frontReferenceValue;
+      const valueMask = back ? s.backValueMask : s.frontValueMask;
+      const passes = compare(
+        back ? s.backCompareFunction : s.frontCompareFunction,
+        reference & valueMask,
+        stored & valueMask,
+      );
+      if (update) {
+        const op = !passes
+          ? back
+            ? s.backStencilFail
+            : s.frontStencilFail
+          : depthPasses
+            ? back
+              ? s.backDepthPass
+              : s.frontDepthPass
+            : back
+              ? s.backDepthFail
+              : s.frontDepthFail;
+        if (op !== STENCIL_OP.KEEP) {
+          const writeMask = back ? s.backWriteMask : s.frontWriteMask;
+          this.#stencil[at] = (stored & ~writeMask) | (operate(op, stored, reference) & writeMask);
+        }
+      }
+      if (!passes) return false;
+    }
+    if (!depthPasses) return false;
+    if (update && s.depthWriteEnable) this.#depth[at] = z;
+    return true;
+  }
+}

@@ -1,0 +1,519 @@
+/**
+ * DrawStage: the fixed functions around the fragment shader of one draw, as the shader core sees them (FragmentStage).
+ *
+ * The front end loads a warp (four quads of one primitive) with `load`; the core then asks for interpolation, and hands over
+ * coverage, depth and colours; `end` closes the warp. Depth and stencil are tested early by the front end (`early`), or
+ * late: at ATEST, or at ZS_EMIT if the shader gives depth or stencil, or at the end if it does neither. A lane's late test
+ * happens once. Lanes in warp.discarded leave no trace.
+ * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_fragment_out), `src/panfrost/lib/pan_earlyzs.c`,
+ * `src/panfrost/lib/pan_blend.c`.
+ */
+
+import { namePixelFormat } from '../../abi/formats.ts';
+import {
+  BLEND_MODE,
+  Blend,
+  DESCRIPTOR_TYPE_DEPTH_STENCIL,
+  DepthStencil,
+  type Draw,
+  MAX_RENDER_TARGETS,
+  OCCLUSION_MODE,
+  PIXEL_KILL,
+} from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { PIXEL_CURRENT, PixelIndices } from '../../abi/gpu/shader-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type {
+  BlendRequest,
+  FragmentStage,
+  LaneType,
+  LaneVectors,
+  PrimitiveVertices,
+  SampleMode,
+  TileRequest,
+  Warp,
+} from '../shader/contract.ts';
+import { LANES } from '../shader/contract.ts';
+import { BlendEquation } from './blend.ts';
+import { DepthStencilTest } from './depth-stencil.ts';
+import type { Framebuffer } from './framebuffer.ts';
+import { CENTER, type Coverage, type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS, type Triangle } from './raster.ts';
+import type { TileBuffer } from './tile-buffer.ts';
+import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
+
+const NOT_TESTED = -1;
+
+/** What the stage keeps of a Blend descriptor. */
+interface BlendState {
+  readonly enabled: boolean;
+  readonly alphaToOne: boolean;
+  readonly equation: BlendEquation | undefined;
+}
+
+export class DrawStage implements FragmentStage {
+  readonly kind = 'fragment';
+  readonly primitives: (PrimitiveVertices | undefined)[] = [undefined, undefined, undefined, undefined];
+  readonly attributeStride: number;
+  readonly framebufferSize: number;
+  readonly samplePositions: number;
+  readonly atestDatum: readonly [number, number];
+  readonly blendDescriptors = new Uint32Array(MAX_RENDER_TARGETS * 2);
+
+  readonly draw: Infer<typeof Draw>;
+  readonly test: DepthStencilTest;
+  /** Samples at which this draw is rastered, and the mask that a covered one stands for if that is not itself. */
+  readonly pattern: SamplePattern;
+  /** Shade each sample by itself. */
+  readonly perSample: boolean;
+  /** Test and update before shading; else after. */
+  readonly early: boolean;
+  /** Samples that have passed, for occlusion queries. */
+  passed = 0;
+
+  readonly #framebuffer: Framebuffer;
+  readonly #tile: TileBuffer;
+  readonly #blends: BlendState[] = [];
+  readonly #rgba = new Float64Array(4);
+  readonly #source = new Float64Array(4);
+  readonly #weights = new Float64Array(2);
+
+  // The warp in work.
+  #triangle: Triangle | undefined;
+  #backFacing = false;
+  #bias = 0;
+  #point = false;
+  /** Pixel of each lane: in the window, and its index in the tile. */
+  readonly #x = new Int32Array(LANES);
+  readonly #y = new Int32Array(LANES);
+  readonly #pixel = new Int32Array(LANES);
+  /** Samples that each lane stands for, and what is left of them after the late test (NOT_TESTED before). */
+  readonly #coverage = new Int32Array(LANES);
+  readonly #tested = new Int32Array(LANES);
+
+  constructor(memory: VirtualMemory, draw: Infer<typeof Draw>, framebuffer: Framebuffer, tile: TileBuffer) {
+    this.draw = draw;
+    this.#framebuffer = framebuffer;
+    this.#tile = tile;
+    const { parameters } = framebuffer;
+    this.attributeStride = draw.vertexAttributeStride;
+    this.framebufferSize = (parameters.width - 1) | ((parameters.height - 1) << 16);
+    this.samplePositions = parameters.sampleLocations;
+    this.atestDatum = [draw.flags0, draw.flags1];
+    const zs = memory.decode(DepthStencil, draw.depthStencil);
+    if (zs.type !== DESCRIPTOR_TYPE_DEPTH_STENCIL) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        draw.depthStencil,
+        `Draw: depth/stencil at 0x${draw.depthStencil.toString(16)} has descriptor type ${zs.type}`,
+      );
+    }
+    this.test = new DepthStencilTest(
+      zs,
+      parameters.zInternalFormat,
+      draw.minimumZ,
+      draw.maximumZ,
+      tile.depth,
+      tile.stencil,
+    );
+    const many = framebuffer.samples > 1;
+    this.pattern = many && draw.multisampleEnable ? framebuffer.pattern : CENTER;
+    this.perSample = many && draw.multisampleEnable && draw.evaluatePerSample;
+    this.early =
+      !this.test.fromShader &&
+      draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE &&
+      draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE;
+    this.#loadBlends(memory);
+  }
+
+  #loadBlends(memory: VirtualMemory): void {
+    const { blend, blendCount } = this.draw;
+    for (let i = 0; i < Math.min(blendCount, MAX_RENDER_TARGETS); i++) {
+      const descriptor = memory.decode(Blend, blend + i * Blend.size);
+      this.blendDescriptors[i * 2] = descriptor.internalLow;
+      this.blendDescriptors[i * 2 + 1] = descriptor.internalHigh;
+      this.#blends.push({
+        enabled: descriptor.enable,
+        alphaToOne: descriptor.alphaToOne,
+        equation:
+          descriptor.enable && descriptor.mode === BLEND_MODE.FIXED_FUNCTION
+            ? new BlendEquation(descriptor.rgb, descriptor.alpha, descriptor.colorMask, descriptor.constant)
+            : undefined,
+      });
+    }
+  }
+
+  /** The samples that one covered raster sample stands for. */
+  expand(mask: number): number {
+    return this.pattern.count === this.#framebuffer.samples || mask === 0 ? mask : 2 ** this.#framebuffer.samples - 1;
+  }
+
+  /** Begins a primitive. `point`: weights are gl_PointCoord. */
+  primitive(triangle: Triangle, vertices: PrimitiveVertices, backFacing: boolean, point: boolean): void {
+    this.#triangle = triangle;
+    this.#backFacing = backFacing;
+    this.#point = point;
+    this.#bias = this.test.bias(triangle.slope, 1);
+    this.primitives.fill(vertices);
+  }
+
+  /**
+   * Takes samples out of `coverage` that lie outside the draw's depth range or, if tests come early, fail. (left, top):
+   * the tile's first pixel.
+   */
+  frontEnd(coverage: Coverage, left: number, top: number): void {
+    const triangle = this.#triangle!;
+    const { sampleMask } = this.draw;
+    const everything = 2 ** this.#framebuffer.samples - 1;
+    const mask = sampleMask & everything;
+    const simple = this.test.trivial || (!this.early && !this.test.culls);
+    for (let i = 0; i < coverage.count * 4; i++) {
+      let samples = this.expand(coverage.mask[i]!) & mask;
+      if (samples !== 0 && !simple) {
+        const quad = i >> 2;
+        const x = coverage.x[quad]! + (i & 1);
+        const y = coverage.y[quad]! + ((i >> 1) & 1);
+        samples = this.#testEarly(triangle, samples, left + x, top + y, y * TILE + x);
+      } else if (samples !== 0 && this.early) this.passed += bitCount(samples);
+      coverage.mask[i] = samples;
+    }
+  }
+
+  #testEarly(triangle: Triangle, samples: number, x: number, y: number, pixel: number): number {
+    let left = 0;
+    for (let s = 0; s < this.#framebuffer.samples; s++) {
+      if (!(samples & (1 << s))) continue;
+      const z = this.#depthAt(triangle, x, y, s);
+      if (!this.test.inRange(Math.fround(z))) continue;
+      if (this.early) {
+        const at = s * TILE_PIXELS + pixel;
+        this.#tile.dirtyDepth ||= !this.draw.cleanFragmentWrite;
+        if (!this.test.test(at, this.test.final(z + this.#bias), this.#backFacing, -1, true)) continue;
+        this.passed++;
+      }
+      left |= 1 << s;
+    }
+    return left;
+  }
+
+  #depthAt(triangle: Triangle, x: number, y: number, sample: number): number {
+    const { pattern } = this;
+    const s = pattern.count === 1 ? 0 : sample;
+    return triangle.depth(x * SUBPIXEL + pattern.x[s]!, y * SUBPIXEL + pattern.y[s]!);
+  }
+
+  /** Puts a lane of the warp on a pixel with the samples that it stands for. */
+  load(lane: number, x: number, y: number, left: number, top: number, samples: number): void {
+    this.#x[lane] = x;
+    this.#y[lane] = y;
+    this.#pixel[lane] = (y - top) * TILE + (x - left);
+    this.#coverage[lane] = samples;
+    this.#tested[lane] = NOT_TESTED;
+  }
+
+  /** Closes the warp: late tests of lanes that ran to their end without one. */
+  end(warp: Warp, lanes: number): void {
+    if (this.early) return;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (lanes & ~warp.discarded & (1 << lane)) this.#late(lane, this.#coverage[lane]!, undefined, -1);
+    }
+  }
+
+  /** Tests a lane that no shader runs for. */
+  testNow(lane: number): void {
+    this.#late(lane, this.#coverage[lane]!, undefined, -1);
+  }
+
+  /** What is left of a lane's samples after the late test, which is made now if it was not. */
+  #late(lane: number, samples: number, depth: number | undefined, stencil: number): number {
+    samples &= this.#coverage[lane]!;
+    if (this.early) return samples;
+    const tested = this.#tested[lane]!;
+    if (tested !== NOT_TESTED) return samples & tested;
+    let left = 0;
+    for (let s = 0; s < this.#framebuffer.samples; s++) {
+      if (!(samples & (1 << s))) continue;
+      let z = depth;
+      if (z === undefined) z = this.#depthAt(this.#triangle!, this.#x[lane]!, this.#y[lane]!, s) + this.#bias;
+      this.#tile.dirtyDepth ||= !this.draw.cleanFragmentWrite;
+      const at = s * TILE_PIXELS + this.#pixel[lane]!;
+      if (!this.test.test(at, this.test.final(z), this.#backFacing, stencil, true)) continue;
+      this.passed++;
+      left |= 1 << s;
+    }
+    this.#tested[lane] = left;
+    return left;
+  }
+
+  // Interpolation.
+
+  /** Position that `mode` asks for, in 1/256 pixel of the window; x now, y in #py. */
+  #py = 0;
+  #position(lane: number, mode: SampleMode, source: number): number {
+    const x = this.#x[lane]! * SUBPIXEL;
+    const y = this.#y[lane]! * SUBPIXEL;
+    const { pattern } = this.#framebuffer;
+    if (mode === 'explicit') {
+      this.#py = y + (source >> 16);
+      return x + ((source << 16) >> 16);
+    }
+    let sample = -1;
+    if (mode === 'sample') sample = Math.min((source >>> 16) & 0x1f, pattern.count - 1);
+    else if (mode === 'centroid') {
+      const covered = this.#coverage[lane]!;
+      if (covered !== 0 && covered !== 2 ** pattern.count - 1) sample = 31 - Math.clz32(covered & -covered);
+    }
+    if (sample < 0 || pattern.count === 1 || sample >= pattern.count) {
+      this.#py = y + CENTER.y[0]!;
+      return x + CENTER.x[0]!;
+    }
+    this.#py = y + pattern.y[sample]!;
+    return x + pattern.x[sample]!;
+  }
+
+  barycentrics(_warp: Warp, mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void {
+    const triangle = this.#triangle!;
+    const count = this.primitives[0]!.count;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      if (count === 1) {
+        out[lane] = 1;
+        continue;
+      }
+      const x = this.#position(lane, mode, source[lane]!);
+      triangle.weights(x, this.#py, this.#weights);
+      const w0 = this.#weights[0]!;
+      const w1 = count === 2 ? 1 - w0 : this.#weights[1]!;
+      out[lane] = w0;
+      out[LANES + lane] = w1;
+      if (count === 3) out[2 * LANES + lane] = 1 - w0 - w1;
+    }
+  }
+
+  special(
+    _warp: Warp,
+    mask: number,
+    what: 'point' | 'w' | 'z',
+    mode: SampleMode,
+    source: Int32Array,
+    out: LaneVectors,
+  ): void {
+    const triangle = this.#triangle!;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      const x = this.#position(lane, mode, source[lane]!);
+      const y = this.#py;
+      if (what === 'w') out.f32[lane] = triangle.inverseW(x, y);
+      else if (what === 'z') out.f32[lane] = triangle.depth(x, y) + this.#bias;
+      else {
+        this.#weights.fill(0);
+        if (this.#point) triangle.weights(x, y, this.#weights);
+        const t = this.#weights[1]!;
+        out.f32[lane] = this.#weights[0]!;
+        out.f32[LANES + lane] = this.#framebuffer.parameters.pointSpriteCoordOriginMaxY ? 1 - t : t;
+      }
+    }
+  }
+
+  // Tests.
+
+  alphaTest(warp: Warp, mask: number, coverage: Int32Array, alpha: Float32Array, out: Int32Array): void {
+    const { alphaToCoverage, alphaToCoverageInvert, multisampleEnable } = this.draw;
+    const { samples } = this.#framebuffer;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      let covered = coverage[lane]! & this.#coverage[lane]!;
+      if (alphaToCoverage && multisampleEnable && samples > 1) {
+        const a = alpha[lane]!;
+        const n = Math.round((a > 0 ? Math.min(a, 1) : 0) * samples);
+        covered &= alphaToCoverageInvert ? ~(2 ** (samples - n) - 1) : 2 ** n - 1;
+      }
+      const gone = (warp.discarded & (1 << lane)) !== 0;
+      if (gone) out[lane] = covered;
+      else if (this.test.fromShader) {
+        this.#coverage[lane] = covered;
+        out[lane] = covered;
+      } else out[lane] = this.#late(lane, covered, undefined, -1);
+    }
+  }
+
+  emitDepthStencil(
+    warp: Warp,
+    mask: number,
+    coverage: Int32Array,
+    depth: Float32Array | undefined,
+    stencil: Int32Array | undefined,
+    out: Int32Array,
+  ): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      out[lane] =
+        warp.discarded & (1 << lane)
+          ? coverage[lane]!
+          : this.#late(lane, coverage[lane]!, depth?.[lane], stencil ? stencil[lane]! & 0xff : -1);
+    }
+  }
+
+  // Colour.
+
+  blend(warp: Warp, mask: number, request: BlendRequest): void {
+    const descriptor = blendView(request.descriptorLow, request.descriptorHigh);
+    const { mode, rt, conversion } = descriptor;
+    if (mode === BLEND_MODE.OFF) return;
+    const target = this.#framebuffer.targets[rt];
+    const state = this.#blends[rt];
+    if (!target || (mode === BLEND_MODE.FIXED_FUNCTION && state && !state.enabled)) return;
+    const codec = this.#codec(conversion.memoryFormat, conversion.raw, rt);
+    const equation = mode === BLEND_MODE.FIXED_FUNCTION ? state?.equation : undefined;
+    const words = this.#tile.colors[rt]!;
+    const { samples } = this.#framebuffer;
+    const alphaToOne = state?.alphaToOne === true && this.draw.multisampleEnable;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & ~warp.discarded & (1 << lane))) continue;
+      const covered = this.#late(lane, request.coverage[lane]!, undefined, -1);
+      if (covered === 0) continue;
+      readColor(request.colour, request.type, request.channels, lane, codec, this.#source);
+      if (alphaToOne) this.#source[3] = 1;
+      if (equation && codec.unorm) limit(this.#source);
+      for (let s = 0; s < samples; s++) {
+        if (!(covered & (1 << s))) continue;
+        const at = (s * TILE_PIXELS + this.#pixel[lane]!) * target.words;
+        if (!equation) codec.store(this.#source, words, at);
+        else {
+          codec.load(words, at, this.#rgba);
+          equation.apply(this.#source, this.#rgba);
+          codec.store(this.#rgba, words, at);
+        }
+      }
+      this.#touch(rt);
+    }
+  }
+
+  loadTile(_warp: Warp, mask: number, request: TileRequest): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      const [rt, at, codec] = this.#texel(request, lane);
+      codec.load(this.#tile.colors[rt]!, at, this.#rgba);
+      for (let i = 0; i < 4; i++) writeValue(request.values, request.type, i * LANES + lane, this.#rgba[i]!, codec);
+    }
+  }
+
+  storeTile(warp: Warp, mask: number, request: TileRequest): void {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & ~warp.discarded & (1 << lane))) continue;
+      const [rt, at, codec, sample] = this.#texel(request, lane);
+      const covered = this.#late(lane, request.coverage[lane]!, undefined, -1);
+      // A store names one sample; single-sampled coverage is all or nothing.
+      if (!(covered & (1 << sample))) continue;
+      readColor(request.values, request.type, request.channels, lane, codec, this.#source);
+      codec.store(this.#source, this.#tile.colors[rt]!, at);
+      this.#touch(rt);
+    }
+  }
+
+  /** Render target, word in its tile buffer, codec and sample that a lane of LD_TILE or ST_TILE names. */
+  #texel(request: TileRequest, lane: number): [number, number, TileCodec, number] {
+    const indices = indicesView(request.indices[lane]!);
+    const { renderTarget: rt, sample, y } = indices;
+    const target = this.#framebuffer.targets[rt];
+    if (!target) throw this.#invalid(`Pixel Indices: render target ${rt} of ${this.#framebuffer.targets.length}`);
+    if (y !== PIXEL_CURRENT) throw this.#invalid(`Pixel Indices: y ${y}: only the current pixel is implemented`);
+    if (sample >= this.#framebuffer.samples) {
+      throw this.#invalid(`Pixel Indices: sample ${sample} of ${this.#framebuffer.samples}`);
+    }
+    const conversion = conversionView(request.conversion[lane]!);
+    const codec = this.#codec(conversion.memoryFormat, conversion.raw, rt);
+    return [rt, (sample * TILE_PIXELS + this.#pixel[lane]!) * target.words, codec, sample];
+  }
+
+  #touch(rt: number): void {
+    if (!this.draw.cleanFragmentWrite) this.#tile.dirtyColors |= 1 << rt;
+  }
+
+  #codec(format: number, raw: boolean, rt: number): TileCodec {
+    if (raw) throw this.#invalid('Internal Conversion: raw is not implemented');
+    const { internal } = this.#framebuffer.targets[rt]!;
+    if (!fits(format, internal)) {
+      throw this.#invalid(
+        `Internal Conversion: memory format ${namePixelFormat(format)} does not fit render target ${rt} (${internal.name})`,
+      );
+    }
+    return tileCodec(format);
+  }
+
+  #invalid(message: string): GpuFault {
+    return new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
+  }
+
+  /** Adds what the draw's occlusion query has counted to memory. */
+  flushQuery(memory: VirtualMemory): void {
+    const { occlusionQuery, occlusion } = this.draw;
+    const passed = this.passed;
+    this.passed = 0;
+    if (passed === 0 || occlusionQuery === OCCLUSION_MODE.DISABLED) return;
+    if (occlusionQuery === OCCLUSION_MODE.COUNTER) memory.store64(occlusion, memory.load64(occlusion) + passed);
+    else if (occlusionQuery === OCCLUSION_MODE.PREDICATE) memory.store64(occlusion, 1);
+    else throw this.#invalid(`Draw: occlusion query mode ${occlusionQuery} is not implemented`);
+  }
+}
+
+// Descriptors that come in registers, decoded over a fixed view.
+
+const scratch = new DataView(new ArrayBuffer(16));
+let lastBlend: Infer<typeof Blend> | undefined;
+
+function blendView(low: number, high: number): Infer<typeof Blend> {
+  if (lastBlend && lastBlend.internalLow === low >>> 0 && lastBlend.internalHigh === high >>> 0) return lastBlend;
+  scratch.setUint32(8, low, true);
+  scratch.setUint32(12, high, true);
+  lastBlend = Blend.read(scratch, 0);
+  return lastBlend;
+}
+
+function indicesView(word: number): Infer<typeof PixelIndices> {
+  scratch.setUint32(0, word, true);
+  return PixelIndices.read(scratch, 0);
+}
+
+function conversionView(word: number): Infer<typeof Blend>['conversion'] {
+  scratch.setUint32(12, word, true);
+  return Blend.fields.conversion.read(scratch, 0);
+}
+
+function limit(rgba: Float64Array): void {
+  for (let i = 0; i < 4; i++) {
+    const value = rgba[i]!;
+    rgba[i] = value > 0 ? Math.min(value, 1) : 0;
+  }
+}
+
+/** A lane's colour as the codec's kind of number. Channels that the shader did not send are 0, 0, 0, 1. */
+function readColor(
+  values: LaneVectors,
+  type: LaneType,
+  channels: number,
+  lane: number,
+  codec: TileCodec,
+  out: Float64Array,
+): void {
+  for (let i = 0; i < 4; i++) {
+    const at = i * LANES + lane;
+    if (i >= channels) out[i] = i === 3 ? 1 : 0;
+    else if (type === 'float') out[i] = values.f32[at]!;
+    else if (type === 'uint') out[i] = values.u32[at]!;
+    else if (type === 'sint') out[i] = values.i32[at]!;
+    else out[i] = codec.kind === 'float' ? values.f32[at]! : codec.kind === 'sint' ? values.i32[at]! : values.u32[at]!;
+  }
+}
+
+function writeValue(values: LaneVectors, type: LaneType, at: number, value: number, codec: TileCodec): void {
+  if (type === 'float' || (type === 'raw' && codec.kind === 'float')) values.f32[at] = value;
+  else if (type === 'sint' || (type === 'raw' && codec.kind === 'sint')) values.i32[at] = value;
+  else values.u32[at] = value;
+}
+
+export function bitCount(x: number): number {
+  let count = 0;
+  for (; x !== 0; x &= x - 1) count++;
+  return count;
+}

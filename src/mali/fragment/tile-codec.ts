@@ -1,0 +1,149 @@
+/**
+ * TileCodec: colours in and out of the tile buffer, as a conversion descriptor names it.
+ *
+ * Blendable formats are four fixed-point numbers in a word, with bits of fraction below those that memory keeps (for
+ * dithering). All others hold the bits of the pixel format as memory will have them.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/pan_clear.c` (tile-buffer layouts), `pan_format.c` (AU and PU forms).
+ */
+import {
+  COMPONENT_ORDER,
+  INTERNAL_FORMATS,
+  namePixelFormat,
+  ONE,
+  PIXEL_FORMATS,
+  type PixelFormat,
+  PixelFormatWord,
+  TILE_PIXEL_FORMATS,
+  type TileLayout,
+} from '../../abi/formats.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { GpuFault } from '../contract.ts';
+import { linearToSrgb, srgbToLinear, unpacker } from '../format.ts';
+import { pack, roundEven } from '../pack.ts';
+
+/** Kind of number that a codec's values are. */
+export type CodecKind = 'float' | 'uint' | 'sint';
+
+export interface TileCodec {
+  readonly kind: CodecKind;
+  /** Whether values are limited to 0…1. */
+  readonly unorm: boolean;
+  /** RGBA of the sample at `words[at]`. */
+  load(words: Uint32Array, at: number, rgba: Float64Array): void;
+  store(rgba: Float64Array, words: Uint32Array, at: number): void;
+}
+
+const codecs = new Map<number, TileCodec>();
+
+/** The codec of a pixel format word. Throws DATA_INVALID_FAULT for what the tile buffer cannot hold. */
+export function tileCodec(word: number): TileCodec {
+  let codec = codecs.get(word);
+  if (!codec) {
+    codec = make(word);
+    codecs.set(word, codec);
+  }
+  return codec;
+}
+
+function make(word: number): TileCodec {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, word, true);
+  const { order, index, srgb, bigEndian } = PixelFormatWord.read(view, 0);
+  const invalid = () =>
+    new GpuFault(
+      EXCEPTION.DATA_INVALID_FAULT,
+      0,
+      `Internal Conversion: memory format ${namePixelFormat(word)} is not implemented in the tile buffer`,
+    );
+  const from = COMPONENT_ORDER[order]?.from;
+  const format = PIXEL_FORMATS.get(index);
+  if (!from || !format || bigEndian || format.kind === 'constant') throw invalid();
+  const tile = TILE_PIXEL_FORMATS.get(index);
+  if (tile) return tileLayoutCodec(INTERNAL_FORMATS.get(tile.internal)!.tile!, tile.fraction, srgb, from[3] === ONE);
+  return pixelCodec(format, from, srgb);
+}
+
+/** Whether the codec of `word` writes the form that a render target has: fixed point, or so many bytes. */
+export function fits(word: number, internal: { readonly index: number; readonly bytes: number }): boolean {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, word, true);
+  const index = PixelFormatWord.fields.index.read(view, 0);
+  const tile = TILE_PIXEL_FORMATS.get(index);
+  if (tile) return tile.internal === internal.index;
+  return (PIXEL_FORMATS.get(index)?.bytes ?? 0) <= internal.bytes;
+}
+
+/** Fixed point. `opaque`: alpha reads as one. */
+function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, opaque: boolean): TileCodec {
+  const shift: number[] = [];
+  const mask: number[] = [];
+  const scale: number[] = [];
+  let at = 0;
+  for (let i = 0; i < 4; i++) {
+    const whole = layout.integer[i]!;
+    const bits = whole + layout.fraction[i]!;
+    shift.push(at);
+    mask.push(2 ** bits - 1);
+    // Largest value: all whole bits set, fraction zero.
+    scale.push((2 ** whole - 1) * 2 ** layout.fraction[i]!);
+    at += bits;
+  }
+  return {
+    kind: 'float',
+    unorm: true,
+    load(words, where, rgba) {
+      const word = words[where]!;
+      for (let i = 0; i < 4; i++) {
+        const value = scale[i] === 0 ? 1 : ((word >>> shift[i]!) & mask[i]!) / scale[i]!;
+        rgba[i] = srgb && i < 3 ? srgbToLinear(value) : value;
+      }
+      if (opaque) rgba[3] = 1;
+    },
+    store(rgba, words, where) {
+      let word = 0;
+      for (let i = 0; i < 4; i++) {
+        let value = rgba[i]!;
+        value = value > 0 ? Math.min(value, 1) : 0;
+        if (srgb && i < 3) value = linearToSrgb(value);
+        const unit = 2 ** layout.fraction[i]!;
+        const raw = fraction ? roundEven(value * scale[i]!) : roundEven((value * scale[i]!) / unit) * unit;
+        word |= raw << shift[i]!;
+      }
+      words[where] = word;
+    },
+  };
+}
+
+/** The bits of a pixel format. */
+function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean): TileCodec {
+  const unpack = unpacker(format);
+  const words32 = (format.bytes + 3) >>> 2;
+  const channels = new Float64Array(4);
+  const scratch = new Uint32Array(4);
+  // Which of R, G, B, A a channel of memory stores.
+  const to = format.channels.map((_, channel) => Math.max(0, from.indexOf(channel)));
+  const kind: CodecKind =
+    format.kind === 'uint' || format.kind === 'stencil' ? 'uint' : format.kind === 'sint' ? 'sint' : 'float';
+  const unorm = format.channels.every(({ type }) => type === 'unorm');
+  return {
+    kind,
+    unorm,
+    load(words, at, rgba) {
+      for (let i = 0; i < words32; i++) scratch[i] = words[at + i]!;
+      channels.fill(0);
+      unpack(scratch, channels);
+      for (let i = 0; i < 4; i++) {
+        const source = from[i]!;
+        const value = source < 4 ? channels[source]! : source === ONE ? 1 : 0;
+        rgba[i] = srgb && i < 3 ? srgbToLinear(value) : value;
+      }
+    },
+    store(rgba, words, at) {
+      for (let channel = 0; channel < to.length; channel++) {
+        const i = to[channel]!;
+        channels[channel] = srgb && i < 3 ? linearToSrgb(Math.min(Math.max(rgba[i]!, 0), 1)) : rgba[i]!;
+      }
+      pack(format, channels, words, at);
+    },
+  };
+}

@@ -1,0 +1,347 @@
+/**
+ * Write-back: from the tile buffer to the images in memory.
+ *
+ * A tile becomes rows of pixels in the memory format first (resolving samples, dithering, swizzling), then goes to
+ * memory in the layout of the surface. A tile that nothing has drawn to looks the same everywhere, so its rows are made once
+ * for the job. Memory is translated once a row or block piece, never per pixel.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/pan_desc.c`; layouts: board/image/.
+ */
+import type { TileLayout } from '../../abi/formats.ts';
+import { BLOCK_FORMAT, MSAA, S_FORMAT, Z_INTERNAL_FORMAT, ZS_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import type { Dram } from '../../board/dram.ts';
+import {
+  AFBC_HEADER_BYTES,
+  AfbcError,
+  afbcBodyBytes,
+  afbcDecode,
+  afbcEncode,
+  afbcHeaderIndex,
+} from '../../board/image/afbc.ts';
+import { U_ORDER } from '../../board/image/u-interleaved.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { linearToSrgb, srgbToLinear } from '../format.ts';
+import { floatToBits } from '../pack.ts';
+import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
+import { TILE, TILE_PIXELS } from './raster.ts';
+import type { TileBuffer } from './tile-buffer.ts';
+
+const PAGE = 4096;
+const MAX_BYTES = 16;
+
+/** Ordered dither: thresholds in sixteenths. */
+const BAYER = Uint8Array.of(0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5);
+
+export class Writeback {
+  readonly #memory: VirtualMemory;
+  readonly #dram: Dram;
+  readonly #framebuffer: Framebuffer;
+  readonly #tile: TileBuffer;
+  /** Rows of the tile in the memory format; the same bytes as words. */
+  readonly #rows32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
+  readonly #rows = new Uint8Array(this.#rows32.buffer);
+  readonly #block32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
+  readonly #block = new Uint8Array(this.#block32.buffer);
+  readonly #header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
+  readonly #header = new Uint8Array(this.#header32.buffer);
+  /** Rows of a clean tile, per render target. */
+  readonly #clean: (Uint32Array | undefined)[] = [];
+
+  constructor(memory: VirtualMemory, dram: Dram, framebuffer: Framebuffer, tile: TileBuffer) {
+    this.#memory = memory;
+    this.#dram = dram;
+    this.#framebuffer = framebuffer;
+    this.#tile = tile;
+  }
+
+  /** Whether a tile without any draw must be written all the same. */
+  get cleanNeeded(): boolean {
+    const { targets, writeCleanDepth, depth, stencil } = this.#framebuffer;
+    return (
+      targets.some(({ surface, writeClean }) => surface && writeClean) || (writeCleanDepth && !!(depth ?? stencil))
+    );
+  }
+
+  /** Writes the tile whose first pixel is (x, y). `untouched`: it still has its clear values. */
+  write(x: number, y: number, untouched: boolean): void {
+    const { targets, depth, stencil, writeCleanDepth } = this.#framebuffer;
+    for (const target of targets) {
+      if (!target.surface || !(target.writeClean || this.#tile.dirtyColors & (1 << target.index))) continue;
+      this.#writeColor(target, target.surface, x, y, untouched);
+    }
+    if (!writeCleanDepth && !this.#tile.dirtyDepth) return;
+    if (depth) this.#writeDepth(depth, x, y);
+    if (stencil) this.#writeDepth(stencil, x, y);
+  }
+
+  // Colour.
+
+  #writeColor(target: Target, surface: Surface, x: number, y: number, untouched: boolean): void {
+    const { bytes } = target.format!;
+    if (surface.msaa === MSAA.LAYERED) {
+      for (let sample = 0; sample < this.#framebuffer.samples; sample++) {
+        this.#convert(target, sample, x, y);
+        this.#store(surface, surface.base + sample * surface.surfaceStride, bytes, x, y, this.#rows, this.#rows32);
+      }
+      return;
+    }
+    const clean = untouched && !target.dither ? this.#clean[target.index] : undefined;
+    if (clean) {
+      this.#store(surface, surface.base, bytes, x, y, new Uint8Array(clean.buffer), clean);
+      return;
+    }
+    if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
+    this.#convert(target, 0, x, y);
+    if (untouched && !target.dither) this.#clean[target.index] = this.#rows32.slice();
+    this.#store(surface, surface.base, bytes, x, y, this.#rows, this.#rows32);
+  }
+
+  /** Replaces sample 0 by the average of all samples. */
+  #average(target: Target): void {
+    const layout = target.internal.tile;
+    const { samples } = this.#framebuffer;
+    if (!layout) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        0,
+        `Render Target ${target.index}: averaging samples of internal format ${target.internal.name} is not implemented`,
+      );
+    }
+    const words = this.#tile.colors[target.index]!;
+    for (let p = 0; p < TILE_PIXELS; p++) {
+      let out = 0;
+      let shift = 0;
+      for (let i = 0; i < 4; i++) {
+        const bits = layout.integer[i]! + layout.fraction[i]!;
+        const max = 2 ** bits - 1;
+        let sum = 0;
+        for (let s = 0; s < samples; s++) {
+          const raw = (words[s * TILE_PIXELS + p]! >>> shift) & max;
+          sum += target.srgb && i < 3 ? srgbToLinear(raw / max) : raw;
+        }
+        const mean = sum / samples;
+        out |= Math.round(target.srgb && i < 3 ? linearToSrgb(mean) * max : mean) << shift;
+        shift += bits;
+      }
+      words[p] = out;
+    }
+  }
+
+  /** Makes rows of memory pixels of one sample plane. */
+  #convert(target: Target, sample: number, x: number, y: number): void {
+    const words = this.#tile.colors[target.index]!;
+    const format = target.format!;
+    const from = sample * TILE_PIXELS * target.words;
+    if (!format.bits) this.#copyRaw(words, from, target.words, format.bytes);
+    else if (isPlain8888(target)) this.#copy8888(words, from, target);
+    else this.#convertBits(words, from, target, x, y);
+  }
+
+  #copyRaw(words: Uint32Array, from: number, wordsEach: number, bytes: number): void {
+    if (bytes % 4 === 0 && bytes === wordsEach * 4) {
+      for (let i = 0; i < TILE_PIXELS * wordsEach; i++) this.#rows32[i] = words[from + i]!;
+      return;
+    }
+    for (let p = 0; p < TILE_PIXELS; p++) {
+      for (let i = 0; i < bytes; i++) {
+        this.#rows[p * bytes + i] = words[from + p * wordsEach + (i >> 2)]! >>> ((i & 3) * 8);
+      }
+    }
+  }
+
+  #copy8888(words: Uint32Array, from: number, { swizzle }: Target): void {
+    const [s0, s1, s2, s3] = swizzle as [number, number, number, number];
+    if (s0 === 0 && s1 === 1 && s2 === 2 && s3 === 3) {
+      for (let p = 0; p < TILE_PIXELS; p++) this.#rows32[p] = words[from + p]!;
+      return;
+    }
+    const [b0, b1, b2, b3] = [s0 * 8, s1 * 8, s2 * 8, s3 * 8];
+    for (let p = 0; p < TILE_PIXELS; p++) {
+      const word = words[from + p]!;
+      const c0 = s0 < 4 ? (word >>> b0) & 255 : s0 === 5 ? 255 : 0;
+      const c1 = s1 < 4 ? (word >>> b1) & 255 : s1 === 5 ? 255 : 0;
+      const c2 = s2 < 4 ? (word >>> b2) & 255 : s2 === 5 ? 255 : 0;
+      const c3 = s3 < 4 ? (word >>> b3) & 255 : s3 === 5 ? 255 : 0;
+      this.#rows32[p] = c0 | (c1 << 8) | (c2 << 16) | (c3 << 24);
+    }
+  }
+
+  #convertBits(words: Uint32Array, from: number, target: Target, x: number, y: number): void {
+    const { bits = [], from: order = [], bytes } = target.format!;
+    const layout = target.internal.tile!;
+    for (let p = 0; p < TILE_PIXELS; p++) {
+      const word = words[from + p]!;
+      const threshold = BAYER[((y + (p >> 4)) & 3) * 4 + ((x + p) & 3)]! / 16;
+      let low = 0;
+      let shift = 0;
+      for (let i = 0; i < bits.length; i++) {
+        const source = target.swizzle[order[i]!]!;
+        const value =
+          source < 4 ? channelOf(layout, source, word, bits[i]!, target.dither, threshold) : source === 5 ? 1 : 0;
+        low |= (source < 4 ? value : value * (2 ** bits[i]! - 1)) << shift;
+        shift += bits[i]!;
+      }
+      for (let i = 0; i < bytes; i++) this.#rows[p * bytes + i] = low >>> (i * 8);
+    }
+  }
+
+  // Depth and stencil. With several samples and one surface, sample 0 is written.
+
+  #writeDepth(target: DepthTarget, x: number, y: number): void {
+    const layers = target.surface.msaa === MSAA.LAYERED ? this.#framebuffer.samples : 1;
+    for (let sample = 0; sample < layers; sample++) {
+      const base = target.surface.base + sample * target.surface.surfaceStride;
+      const partial =
+        (target.format === ZS_FORMAT.D24S8 && target.bytes === 4 && target.depth !== target.stencil) ||
+        (!target.depth && target.format === S_FORMAT.X24S8);
+      if (partial) this.#load(target.surface, base, target.bytes, x, y);
+      this.#convertDepth(target, sample * TILE_PIXELS);
+      this.#store(target.surface, base, target.bytes, x, y, this.#rows, this.#rows32);
+    }
+  }
+
+  #convertDepth({ depth, stencil, format, bytes }: DepthTarget, from: number): void {
+    const { zInternalFormat } = this.#framebuffer.parameters;
+    const z = this.#tile.depth;
+    const s = this.#tile.stencil;
+    for (let p = 0; p < TILE_PIXELS; p++) {
+      let word = bytes === 4 ? this.#rows32[p]! : 0;
+      if (depth) {
+        if (format === ZS_FORMAT.D32) word = floatToBits(toFloat(zInternalFormat, z[from + p]!));
+        else {
+          const max = format === ZS_FORMAT.D16 ? 0xffff : 0xffffff;
+          const value = toUnorm(zInternalFormat, z[from + p]!, max);
+          word = format === ZS_FORMAT.D24S8 ? (word & 0xff000000) | value : value;
+        }
+      }
+      if (stencil) word = bytes === 1 ? s[from + p]! : (word & 0xffffff) | (s[from + p]! << 24);
+      if (bytes === 4) this.#rows32[p] = word;
+      else for (let i = 0; i < bytes; i++) this.#rows[p * bytes + i] = word >>> (i * 8);
+    }
+  }
+
+  // Layouts.
+
+  #store(
+    surface: Surface,
+    base: number,
+    bytes: number,
+    x: number,
+    y: number,
+    rows: Uint8Array,
+    rows32: Uint32Array,
+  ): void {
+    if (surface.block === BLOCK_FORMAT.LINEAR) {
+      const { width, height } = this.#framebuffer.parameters;
+      const size = Math.min(TILE, width - x) * bytes;
+      const end = Math.min(TILE, height - y);
+      for (let row = 0; row < end; row++) {
+        this.#put(base + (y + row) * surface.rowStride + x * bytes, rows, rows32, row * TILE * bytes, size);
+      }
+      return;
+    }
+    if (isAfbc(surface.block)) {
+      const tiled = surface.block === BLOCK_FORMAT.AFBC_TILED;
+      const index = afbcHeaderIndex(x / TILE, y / TILE, surface.rowStride, tiled);
+      const body = surface.bodyOffset + index * afbcBodyBytes(bytes);
+      if (afbcEncode(rows, bytes, this.#header, this.#block, body)) {
+        this.#put(base + body, this.#block, this.#block32, 0, afbcBodyBytes(bytes));
+      }
+      this.#put(base + index * AFBC_HEADER_BYTES, this.#header, this.#header32, 0, AFBC_HEADER_BYTES);
+      return;
+    }
+    if (bytes === 4) for (let p = 0; p < TILE_PIXELS; p++) this.#block32[U_ORDER[p]!] = rows32[p]!;
+    else {
+      for (let p = 0; p < TILE_PIXELS; p++) {
+        const to = U_ORDER[p]! * bytes;
+        for (let i = 0; i < bytes; i++) this.#block[to + i] = rows[p * bytes + i]!;
+      }
+    }
+    this.#put(uBlock(base, surface.rowStride, bytes, x, y), this.#block, this.#block32, 0, TILE_PIXELS * bytes);
+  }
+
+  /** Fills the rows with what memory holds, where only a part of each pixel will be written. */
+  #load(surface: Surface, base: number, bytes: number, x: number, y: number): void {
+    const memory = this.#memory;
+    if (surface.block === BLOCK_FORMAT.LINEAR) {
+      const { width, height } = this.#framebuffer.parameters;
+      const size = Math.min(TILE, width - x) * bytes;
+      for (let row = 0; row < Math.min(TILE, height - y); row++) {
+        this.#rows.set(memory.read(base + (y + row) * surface.rowStride + x * bytes, size), row * TILE * bytes);
+      }
+    } else if (isAfbc(surface.block)) {
+      const index = afbcHeaderIndex(x / TILE, y / TILE, surface.rowStride, surface.block === BLOCK_FORMAT.AFBC_TILED);
+      const at = base + index * AFBC_HEADER_BYTES;
+      try {
+        const read = (offset: number, size: number) => memory.read(base + offset, size);
+        afbcDecode(memory.read(at, AFBC_HEADER_BYTES), bytes, read, this.#rows);
+      } catch (error) {
+        if (error instanceof AfbcError) throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, at, error.message);
+        throw error;
+      }
+    } else {
+      const block = memory.read(uBlock(base, surface.rowStride, bytes, x, y), TILE_PIXELS * bytes);
+      for (let p = 0; p < TILE_PIXELS; p++) {
+        for (let i = 0; i < bytes; i++) this.#rows[p * bytes + i] = block[U_ORDER[p]! * bytes + i]!;
+      }
+    }
+  }
+
+  /** Copies bytes to GPU memory. */
+  #put(va: number, from: Uint8Array, from32: Uint32Array, at: number, size: number): void {
+    const { u8, u32 } = this.#dram;
+    while (size > 0) {
+      const physical = this.#memory.translate(va, 'write');
+      const piece = Math.min(size, PAGE - (va % PAGE));
+      if (((physical | at | piece) & 3) === 0) {
+        const to = physical >>> 2;
+        const source = at >>> 2;
+        for (let i = 0; i < piece >>> 2; i++) u32[to + i] = from32[source + i]!;
+      } else for (let i = 0; i < piece; i++) u8[physical + i] = from[at + i]!;
+      va += piece;
+      at += piece;
+      size -= piece;
+    }
+  }
+}
+
+const uBlock = (base: number, rowStride: number, bytes: number, x: number, y: number): number =>
+  base + (y / TILE) * rowStride + (x / TILE) * TILE_PIXELS * bytes;
+
+const isPlain8888 = ({ internal, format }: Target): boolean =>
+  format?.bytes === 4 &&
+  format.bits?.length === 4 &&
+  format.bits.every((n) => n === 8) &&
+  internal.tile?.integer.every((n) => n === 8) === true;
+
+/** A channel of a tile-buffer word in `bits` bits of memory. */
+function channelOf(
+  layout: TileLayout,
+  channel: number,
+  word: number,
+  bits: number,
+  dither: boolean,
+  threshold: number,
+): number {
+  let shift = 0;
+  for (let i = 0; i < channel; i++) shift += layout.integer[i]! + layout.fraction[i]!;
+  const whole = layout.integer[channel]!;
+  const fraction = layout.fraction[channel]!;
+  const raw = (word >>> shift) & (2 ** (whole + fraction) - 1);
+  const max = 2 ** whole - 1;
+  const value = Math.min(max, Math.floor(raw / 2 ** fraction + (dither ? threshold : 0.5)));
+  const exact = fraction === 0 ? raw : value;
+  return whole === bits ? exact : max === 0 ? 2 ** bits - 1 : Math.round((exact / max) * (2 ** bits - 1));
+}
+
+/** Depth of the tile buffer as an integer of memory. */
+function toUnorm(internal: number, z: number, max: number): number {
+  if (internal === Z_INTERNAL_FORMAT.D32) return z > 0 ? Math.round(Math.min(z, 1) * max) : 0;
+  const from = internal === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff;
+  return from === max ? z : Math.round((z / from) * max);
+}
+
+function toFloat(internal: number, z: number): number {
+  if (internal === Z_INTERNAL_FORMAT.D32) return z;
+  return z / (internal === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff);
+}

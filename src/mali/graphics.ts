@@ -1,0 +1,36 @@
+/**
+ * The fixed-function graphics units as the command-stream unit starts them: tiler and fragment front end, bound to DRAM and
+ * to the shader cores.
+ */
+import type { CsOperands } from '../abi/gpu/cs.ts';
+import { EXCEPTION } from '../abi/gpu/regs.ts';
+import type { Dram } from '../board/dram.ts';
+import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
+import { FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
+import { IdvsWork, type OpenVertexShader } from './tiler/idvs.ts';
+
+export interface ShaderCores {
+  readonly openVertex: OpenVertexShader;
+  readonly openFragment: OpenFragmentShader;
+}
+
+/** Work that is done at once. */
+const NOTHING: Work = { step: () => 'done' };
+
+function missing(name: string): never {
+  throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, 0, `${name} is not implemented`);
+}
+
+export function graphicsUnits(
+  dram: Dram,
+  cores: ShaderCores,
+): Pick<Units, 'idvs' | 'tiling' | 'fullscreen' | 'finishTiling' | 'fragment'> {
+  return {
+    idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex),
+    fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) => new FragmentWork(request, dram, cores.openFragment),
+    // Every draw leaves its primitives in memory; the tiler holds nothing back.
+    finishTiling: () => NOTHING,
+    tiling: () => missing('RUN_TILING'),
+    fullscreen: () => missing('RUN_FULLSCREEN'),
+  };
+}
