@@ -44,7 +44,11 @@ export function cvtReduced(width: number, height: number, refresh: number): Timi
   const vblank = Math.max(vblankNeeded, CVT_RB.vfront + vsync + CVT_RB.vbackMin);
   const vtotal = height + vblank;
   const htotal = width + CVT_RB.hblank;
-  const clock = Math.max(1, Math.floor((refresh * vtotal * htotal) / 1000 / CVT_RB.clockStep)) * CVT_RB.clockStep;
+  // Below the formula's range its clock steps are too coarse; EDID's are the finest there are.
+  const ideal = (refresh * vtotal * htotal) / 1000;
+  const { clockStep, clockStepSmall, clockSmall } = CVT_RB;
+  const small = ideal < clockSmall;
+  const clock = small ? Math.ceil(ideal / clockStepSmall) * clockStepSmall : Math.floor(ideal / clockStep) * clockStep;
   const hstart = width + CVT_RB.hfront;
   const vstart = height + CVT_RB.vfront;
   return {

@@ -11,6 +11,9 @@ import type { DrmFile } from '../drm/file.ts';
 import { call, FakeUser, start, testContext } from '../drm/testing.ts';
 import { Display, type DisplayOptions } from './index.ts';
 
+/** Object id → property name → value. */
+export type Settings = Record<number, Record<string, bigint | number>>;
+
 type Fields = Record<string, any>;
 
 /** One frame of the standard modes, a little more: nanoseconds. */
@@ -134,8 +137,8 @@ export class TestClient {
     return new Map(object?.properties()?.map(({ property, value }) => [property.name, { id: property.id, value }]));
   }
 
-  /** The argument of MODE_ATOMIC for these settings: object id → property name → value. */
-  atomic(settings: Record<number, Record<string, bigint | number>>, flags = 0, user_data = 0n) {
+  /** The argument of MODE_ATOMIC for these settings. */
+  atomic(settings: Settings, flags = 0, user_data = 0n) {
     const objects: number[] = [];
     const counts: number[] = [];
     const ids: number[] = [];

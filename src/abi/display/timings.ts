@@ -37,6 +37,9 @@ export const CVT_RB = {
   vblankMin: 460,
   /** kHz. */
   clockStep: 250,
+  /** Not of the standard: what is used below `clockSmall`. */
+  clockStepSmall: 10,
+  clockSmall: 25_000,
   /** Lines of vertical sync by aspect ratio: the monitor tells the ratio from them. */
   vsync: [
     [4, 3, 4],
