@@ -20,7 +20,7 @@ export interface Runner {
 
 /** Nanoseconds that one stream may go on in its turn, and how often it may go round if time stands still. */
 const TURN = 2e6;
-const ROUNDS = 64;
+const ROUNDS = 16;
 
 export class FrontEnd {
   readonly #clock: Clock;

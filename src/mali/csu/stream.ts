@@ -11,11 +11,12 @@
  * A fault (a work that failed) leaves an error behind, which sync objects inherit, and stops the stream until the host has
  * taken note; until ERROR_BARRIER it starts no further works. A fatal error stops it for good.
  */
-import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, decodeCs, printCs } from '../../abi/gpu/cs.ts';
+import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, printCs } from '../../abi/gpu/cs.ts';
 import { EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Dram } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import { GpuFault, PageFault, type Units, type VirtualMemory } from '../contract.ts';
+import { DecodeCache } from './decode-cache.ts';
 import { ENDPOINTS, Endpoints, type Job } from './endpoint.ts';
 import { execute } from './execute.ts';
 import { HeapShortage } from './heap.ts';
@@ -65,6 +66,7 @@ export interface StreamHost {
   schedule(): void;
 }
 
+const decoded = new DecodeCache();
 /** Instructions between two looks at the endpoints. */
 const INSTRUCTIONS = 1024;
 
@@ -102,14 +104,16 @@ export class CommandStream {
   /** Address of the instruction being executed. */
   lastAddress = 0;
   state: number = STREAM_STATE.RUNNING;
+  /** Why the instruction at hand has to wait; it is tried again when woken. */
   blocked: Blocked | undefined;
+  #woken = false;
 
   constructor(host: StreamHost, ringBase: number, ringSize: number, ringPosition: number) {
     this.host = host;
     this.ringBase = ringBase;
     this.ringSize = ringSize;
     this.ringPosition = ringPosition;
-    this.scoreboard = new Scoreboard(() => this.#woken('scoreboard', 'full'));
+    this.scoreboard = new Scoreboard(() => this.#wakeIf('scoreboard', 'full'));
     this.shortage = new HeapShortage(this);
   }
 
@@ -124,21 +128,21 @@ export class CommandStream {
   }
 
   /** Runs the instruction at hand again if it waits for one of these. */
-  #woken(...kinds: Blocked['kind'][]): void {
+  #wakeIf(...kinds: Blocked['kind'][]): void {
     if (this.blocked && kinds.includes(this.blocked.kind)) this.wake();
   }
 
   wakeSync(): void {
-    this.#woken('sync');
+    this.#wakeIf('sync');
   }
 
   wakeProgress(): void {
-    this.#woken('progress');
+    this.#wakeIf('progress');
   }
 
   /** Lets the stream look again at whatever it waits for. */
   wake(): void {
-    this.blocked = undefined;
+    this.#woken = true;
     this.host.schedule();
   }
 
@@ -158,7 +162,12 @@ export class CommandStream {
 
   #instructions(): boolean {
     let count = 0;
-    while (count < INSTRUCTIONS && this.state === STREAM_STATE.RUNNING && !this.blocked && this.#instruction()) count++;
+    while (count < INSTRUCTIONS && this.state === STREAM_STATE.RUNNING && (!this.blocked || this.#woken)) {
+      this.blocked = undefined;
+      this.#woken = false;
+      if (!this.#instruction()) break;
+      count++;
+    }
     return count > 0;
   }
 
@@ -170,7 +179,7 @@ export class CommandStream {
     this.lastAddress = at;
     try {
       const physical = this.host.memory.translate(at, 'read');
-      const instruction = decodeCs(this.host.dram.view, physical);
+      const instruction = decoded.fetch(this.host.dram.view, physical);
       if (!instruction) {
         const opcode = CsBase.fields.opcode.read(this.host.dram.view, physical);
         throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, at, `opcode ${opcode} is none`);

@@ -223,6 +223,13 @@ export class GroupSlot {
     this.mcu.checkIdle();
   }
 
+  /** A stream has got something to do. */
+  stir(): void {
+    if (!this.#idle) return;
+    this.#setIdle(false);
+    this.mcu.checkIdle();
+  }
+
   #setIdle(idle: boolean): void {
     this.#idle = idle;
     this.#blocks.output.set('statusState', idle ? CSG_STATUS_STATE_IS_IDLE : 0);

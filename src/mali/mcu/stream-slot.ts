@@ -146,7 +146,9 @@ export class StreamSlot implements StreamHost, Runner {
 
   /** The ring or memory that the stream waits for may have changed. */
   kick(): void {
-    this.#stream?.wake();
+    if (!this.#stream) return;
+    if (!this.#stream.empty) this.#group.stir();
+    this.#stream.wake();
   }
 
   #acknowledge(req: number): void {

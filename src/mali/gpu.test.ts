@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GLB_REQ, GlbTimer } from '../abi/gpu/firmware.ts';
+import {
+  GPU,
+  GPU_COMMAND,
+  GPU_IRQ,
+  GPU_RESET,
+  JOB,
+  JOB_IRQ_GLOBAL,
+  LATEST_FLUSH_ID,
+  MCU,
+  MCU_CONTROL,
+  MCU_STATUS,
+  MMU,
+} from '../abi/gpu/regs.ts';
+import { viewOf } from '../abi/layout.ts';
+import { Rig } from './test-rig.ts';
+
+test('the GPU identifies itself as the Mali-G610 of an RK3588', () => {
+  const rig = new Rig();
+  assert.equal(rig.read(GPU.GPU_ID), 0xa8670005);
+  assert.equal(rig.read(GPU.L2_FEATURES), 0x07120306);
+  assert.equal(rig.read(GPU.TILER_FEATURES), 0x809);
+  assert.equal(rig.read(GPU.MEM_FEATURES), 0x301);
+  assert.equal(rig.read(GPU.MMU_FEATURES), 0x2830);
+  assert.equal(rig.read(GPU.AS_PRESENT), 0xff);
+  assert.equal(rig.read(GPU.SHADER_PRESENT), 0x50005);
+  assert.equal(rig.read(GPU.TILER_PRESENT), 1);
+  assert.equal(rig.read(GPU.L2_PRESENT), 1);
+  assert.equal(rig.read(GPU.THREAD_MAX_THREADS), 2048);
+});
+
+test('the timestamp runs at 24 MHz and takes an offset', () => {
+  const rig = new Rig();
+  rig.clock.advance(1e9);
+  assert.equal(rig.read(GPU.TIMESTAMP), 24_000_000);
+  rig.write(GPU.TIMESTAMP_OFFSET, 5 * 2 ** 32 + 7);
+  assert.equal(rig.read(GPU.TIMESTAMP), 24_000_000 + 5 * 2 ** 32 + 7);
+});
+
+test('an interrupt line is high while an unmasked cause is raised, and the handler is called until it clears it', () => {
+  const rig = new Rig();
+  let calls = 0;
+  rig.irqs.gpu.attach(() => {
+    calls++;
+    rig.write(GPU.IRQ_CLEAR, rig.read(GPU.IRQ_STATUS));
+  });
+  rig.reset(GPU_RESET.SOFT);
+  rig.clock.run();
+  assert.equal(calls, 0, 'masked');
+  assert.ok(rig.read(GPU.IRQ_RAWSTAT) & GPU_IRQ.RESET_COMPLETED);
+  assert.equal(rig.read(GPU.IRQ_STATUS), 0);
+  rig.unmask();
+  assert.ok(rig.irqs.gpu.high);
+  rig.clock.run();
+  assert.equal(calls, 1);
+  assert.equal(rig.read(GPU.IRQ_RAWSTAT), 0);
+  assert.equal(rig.irqs.gpu.high, false);
+});
+
+test('power-on makes the cores ready and says so', () => {
+  const rig = new Rig();
+  assert.equal(rig.read(GPU.L2_READY), 0);
+  rig.write(GPU.L2_PWRON, 0xff);
+  assert.equal(rig.read(GPU.L2_READY), 1, 'only cores that exist');
+  assert.equal(rig.read(GPU.L2_PWRTRANS), 0);
+  assert.ok(rig.read(GPU.IRQ_RAWSTAT) & GPU_IRQ.POWER_CHANGED_ALL);
+  rig.write(GPU.L2_PWROFF, 1);
+  assert.equal(rig.read(GPU.L2_READY), 0);
+});
+
+test('a cache flush is announced and moves LATEST_FLUSH_ID on, in the register and in the user page', () => {
+  const rig = new Rig();
+  const page = rig.gpu.userPage(LATEST_FLUSH_ID.offset)!;
+  const before = rig.read(LATEST_FLUSH_ID);
+  assert.equal(rig.dram.view.getUint32(page.physical, true), before);
+  rig.command(GPU_COMMAND.FLUSH_CACHES, 0x233);
+  assert.ok(rig.read(GPU.IRQ_RAWSTAT) & GPU_IRQ.CLEAN_CACHES_COMPLETED);
+  assert.notEqual(rig.read(LATEST_FLUSH_ID), before);
+  assert.equal(rig.dram.view.getUint32(page.physical, true), rig.read(LATEST_FLUSH_ID));
+  rig.command(77);
+  assert.match(rig.log, /GPU_COMMAND 77/);
+});
+
+test('the MCU boots, shows its interface and raises the global interrupt', () => {
+  const rig = new Rig();
+  rig.loadFirmware();
+  assert.equal(rig.read(MCU.STATUS), MCU_STATUS.DISABLED);
+  assert.equal(rig.startMcu(), MCU_STATUS.ENABLED);
+  assert.equal(rig.read(JOB.IRQ_RAWSTAT), JOB_IRQ_GLOBAL);
+  assert.equal(rig.dram.view.getUint32(rig.shared, true), 0x01010000);
+});
+
+test('the MCU does not boot without power, vectors, stack, code or room, and says which it was', () => {
+  const cases: [RegExp, (rig: Rig) => void][] = [
+    [/no vector table/, () => {}],
+    [
+      /stack pointer/,
+      (rig) => {
+        rig.firmware.map(0, 4096, { write: false, execute: true });
+        rig.enable(0, rig.firmware);
+      },
+    ],
+    [
+      /reset vector/,
+      (rig) => {
+        rig.loadFirmware();
+        const code = rig.firmware.map(0, 4096, { write: false, execute: false });
+        rig.dram.view.setUint32(code, 0x00801000, true);
+        rig.dram.view.setUint32(code + 4, 0x9, true);
+      },
+    ],
+    [/shared section/, (rig) => rig.loadFirmware(0x1000)],
+  ];
+  for (const [reason, prepare] of cases) {
+    const rig = new Rig();
+    prepare(rig);
+    assert.equal(rig.startMcu(), MCU_STATUS.FATAL);
+    assert.match(rig.log, reason);
+  }
+  const rig = new Rig();
+  rig.loadFirmware();
+  rig.write(MCU.CONTROL, MCU_CONTROL.ENABLE);
+  rig.clock.run();
+  assert.equal(rig.read(MCU.STATUS), MCU_STATUS.FATAL);
+  assert.match(rig.log, /L2/);
+});
+
+test('the firmware answers a ping, and what it cannot do it leaves unanswered', () => {
+  const rig = new Rig();
+  const host = rig.boot();
+  const { input, output } = host.global;
+  input.set('ackIrqMask', GLB_REQ.PING);
+  input.set('req', (GLB_REQ.PING | GLB_REQ.PERFCNT_EN) >>> 0);
+  host.ring();
+  rig.clock.run();
+  assert.equal(output.get('ack'), GLB_REQ.PING);
+  assert.equal(rig.read(JOB.IRQ_RAWSTAT), JOB_IRQ_GLOBAL);
+  assert.match(rig.log, /PERFCNT_EN/);
+});
+
+test('the firmware powers the cores that the host allows', () => {
+  const rig = new Rig();
+  const host = rig.boot();
+  host.global.input.set('coreEnMask', 0x10001);
+  host.global.input.set('req', GLB_REQ.CFG_ALLOC_EN);
+  host.ring();
+  rig.clock.run();
+  assert.equal(rig.read(GPU.SHADER_READY), 0x10001);
+  assert.equal(rig.read(GPU.TILER_READY), 1);
+});
+
+test('with nothing to do the firmware announces idleness after the host’s idle time', () => {
+  const rig = new Rig();
+  const host = rig.boot();
+  const { input, output } = host.global;
+  input.set('ackIrqMask', GLB_REQ.IDLE);
+  input.set('idleTimer', viewOf(GlbTimer.pack({ value: 24 })).getUint32(0, true));
+  input.set('req', GLB_REQ.IDLE_EN);
+  host.ring();
+  rig.clock.advance(1e6);
+  assert.equal(output.get('ack') & GLB_REQ.IDLE, 0);
+  rig.clock.advance(1e6);
+  assert.equal(output.get('ack') & GLB_REQ.IDLE, GLB_REQ.IDLE);
+});
+
+test('halt stops the firmware until it is started again; a reset takes everything back', () => {
+  const rig = new Rig();
+  const host = rig.boot();
+  host.global.input.set('req', GLB_REQ.HALT);
+  host.ring();
+  rig.clock.run();
+  assert.equal(rig.read(MCU.STATUS), MCU_STATUS.HALT);
+  rig.write(MCU.CONTROL, MCU_CONTROL.DISABLE);
+  assert.equal(rig.read(MCU.STATUS), MCU_STATUS.DISABLED);
+  host.global.input.set('req', 0);
+  assert.equal(rig.startMcu(), MCU_STATUS.ENABLED);
+  rig.reset(GPU_RESET.HARD);
+  assert.equal(rig.read(MCU.STATUS), MCU_STATUS.DISABLED);
+  assert.equal(rig.read(GPU.L2_READY), 0);
+  assert.equal(rig.read(JOB.IRQ_RAWSTAT), 0);
+  assert.equal(rig.read(MMU.IRQ_RAWSTAT), 0);
+});
+
+test('firmware whose memory goes away stops with FATAL and names the address', () => {
+  const rig = new Rig();
+  const host = rig.boot();
+  rig.firmware.set(0x04006000, { type: 0 });
+  rig.asCommand(0, 4);
+  host.ring();
+  rig.clock.run();
+  assert.equal(rig.read(MCU.STATUS), MCU_STATUS.FATAL);
+  assert.match(rig.log, /TRANSLATION_FAULT_3.*0x4006000/);
+});
