@@ -9,7 +9,7 @@ import type { BackingFile, Dram, PageRun } from '../board/dram.ts';
 import { DmaResv } from './dma-resv.ts';
 
 const objects = new WeakMap<BackingFile, GemObject>();
-/** Fences of files whose object has gone: it may come back by an import. */
+/** Fences by file: they outlive the object, which may come back by an import. */
 const reservations = new WeakMap<BackingFile, DmaResv>();
 
 /** The living object behind a dma-buf's file. */
@@ -17,7 +17,7 @@ export const objectOf = (file: BackingFile): GemObject | undefined => objects.ge
 
 /** The fences of a dma-buf, whether an object stands behind it or not. */
 export function reservationOf(file: BackingFile): DmaResv {
-  let resv = objects.get(file)?.resv ?? reservations.get(file);
+  let resv = reservations.get(file);
   if (!resv) {
     resv = new DmaResv();
     reservations.set(file, resv);
@@ -61,10 +61,7 @@ export class GemObject {
     if (this.#references === 0) throw new Error('gem: one reference too many was dropped');
     if (--this.#references > 0) return;
     for (const fn of this.#releasers) fn();
-    if (this.run.file) {
-      objects.delete(this.run.file);
-      reservations.set(this.run.file, this.resv);
-    }
+    if (this.run.file) objects.delete(this.run.file);
     this.#dram.free(this.run);
   }
 

@@ -8,7 +8,7 @@
  *
  * Addresses and sizes are in bytes, plain numbers below 2^53. A mapping holds a reference of its object.
  */
-import { DrmError, must } from './error.ts';
+import { must } from './error.ts';
 import type { GemObject } from './gem.ts';
 
 /** A range of addresses, of an object or of none (`object` undefined: reserved without memory). `D`: the driver's data. */
@@ -108,21 +108,6 @@ export class GpuVm<D> {
   isFree(va: number, size: number): boolean {
     const next = this.#mappings[this.#firstAfter(va)];
     return !next || next.va >= va + size;
-  }
-
-  /**
-   * The lowest free address in [from, from + within) with `size` bytes of room, a multiple of `align`. Throws ENOSPC when
-   * there is none.
-   */
-  findHole(size: number, align: number, from: number, within: number): number {
-    let va = Math.ceil(from / align) * align;
-    for (let i = this.#firstAfter(va); i < this.#mappings.length; i++) {
-      const mapping = this.#mappings[i]!;
-      if (va + size <= mapping.va) break;
-      va = Math.ceil(end(mapping) / align) * align;
-    }
-    if (va + size > from + within) throw new DrmError('ENOSPC', `no hole of 0x${size.toString(16)} bytes`);
-    return va;
   }
 
   /** What it takes to make `mapping` true: first what goes, then the mapping itself. */

@@ -139,7 +139,7 @@ test('killing lets running work end and cancels the rest after what it depended 
   const c = push('c');
   clock.run();
   entity.kill();
-  assert.ok(!b.finished.signaled);
+  assert.ok(!b.finished.signaled && !c.finished.signaled, 'the job ahead still runs');
   hardware.get('a')!.signal();
   assert.ok(a.finished.signaled && !a.finished.error);
   assert.ok(!b.finished.signaled, 'its dependency is not done');
@@ -170,6 +170,17 @@ test('the timeout tells of the oldest job, again and again, and counts anew for 
   clock.advance(1000);
   assert.equal(late.length, 2);
   assert.ok(a.finished.signaled);
+});
+
+test('a later job that ends first buys the oldest no time', () => {
+  let late = 0;
+  const { clock, hardware, push } = setUp({ timeout: 100, onTimeout: () => late++ });
+  push('a');
+  push('b');
+  clock.advance(60);
+  hardware.get('b')!.signal();
+  clock.advance(40);
+  assert.equal(late, 1);
 });
 
 test('a suspended timeout keeps what is left', () => {

@@ -439,6 +439,36 @@ test('an eventfd that waits for work outlives the syncobj, but not the file', ()
   assert.deepEqual(log, []);
 });
 
+test('who waits for a submission hears of the first one only, and may leave meanwhile', () => {
+  const { file, create, fence } = setUp();
+  const syncobj = file.syncobj(create());
+  const seen: string[] = [];
+  syncobj.onAvailable(0n, () => {
+    seen.push('first');
+    off();
+  });
+  const off = syncobj.onAvailable(0n, () => seen.push('second'));
+  syncobj.replaceFence(fence());
+  syncobj.replaceFence(fence());
+  assert.deepEqual(seen, ['first']);
+});
+
+test('closing a file drops its syncobjs, unless someone else holds them', () => {
+  const { device, file, create, export_, import_ } = setUp();
+  const gone: string[] = [];
+  const [own, shared] = [create(), create()];
+  file.syncobj(own).onRelease(() => gone.push('own'));
+  file.syncobj(shared).onRelease(() => gone.push('shared'));
+  const other = device.open('render', 2);
+  const descriptor = export_(shared).arg.fd;
+  import_(descriptor, 0, 0, 0n, other);
+  file.syncobj(shared).put();
+  file.close();
+  assert.deepEqual(gone, ['own']);
+  other.close();
+  assert.deepEqual(gone, ['own', 'shared']);
+});
+
 test('a driver finds the fence behind a handle and a point', () => {
   const { file, create, fence } = setUp();
   const handle = create();

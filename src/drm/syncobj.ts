@@ -94,7 +94,7 @@ export class Syncobj {
       if (!(node instanceof FenceChain) || node.context !== head.context) break;
       oldest = node;
     }
-    return oldest.signaled ? oldest.point : oldest.previousPoint;
+    return oldest.previousPoint;
   }
 
   get(): this {
@@ -108,7 +108,6 @@ export class Syncobj {
     if (this.#references === 0) throw new Error('syncobj: one reference too many was dropped');
     if (--this.#references > 0) return;
     this.#fence = undefined;
-    this.#watches.clear();
     for (const fn of [...this.#releasers]) fn();
     this.#releasers.clear();
   }
