@@ -157,4 +157,7 @@ void *mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
 }
 
 #undef mmap64
-void *mmap64(void *at, size_t length, int prot, int flags, int fd, off_t offset) __attribute__((alias("mmap")));
+void *mmap64(void *at, size_t length, int prot, int flags, int fd, off64_t offset)
+{
+   return mmap(at, length, prot, flags, fd, offset);
+}

@@ -125,7 +125,8 @@ HIDDEN size_t tyr_strip(char *path, size_t length)
 
 HIDDEN int tyr_descriptor_path(const char *path)
 {
-   static const char *const folders[] = { "/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/" };
+   /* Arrays, not pointers: tcc 0.9.27 for arm64 leaves pointers in initialised data without a relocation. */
+   static const char folders[3][24] = { "/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/" };
    const char *number = NULL;
    char own[32];
 

@@ -55,11 +55,20 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   /** Nodes under /dev/dri. */
   readonly nodes: readonly NodeKind[] = ['primary', 'render'];
   readonly gpuName: string;
+  /** Jobs that ran to their end, and faults that the GPU reported, since the start. */
+  readonly stats: Readonly<Scheduler['stats']>;
   readonly #unplug: () => Promise<void>;
 
-  constructor(driver: DrmDriver<TyrFile>, context: DeviceContext, gpuName: string, unplug: () => Promise<void>) {
+  constructor(
+    driver: DrmDriver<TyrFile>,
+    context: DeviceContext,
+    gpuName: string,
+    stats: Scheduler['stats'],
+    unplug: () => Promise<void>,
+  ) {
     super(driver, context);
     this.gpuName = gpuName;
+    this.stats = stats;
     this.#unplug = unplug;
   }
 
@@ -109,7 +118,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
         parts.scheduler.destroy(group);
       },
     };
-    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, async () => {
+    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, scheduler.stats, async () => {
       reset.disable();
       parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();

@@ -100,7 +100,7 @@ export class Mmu {
 
   /** The slot where `space` is resident. */
   slotOf(space: AddressSpace): number | undefined {
-    return this.#mcu.slotOf(space) ?? this.#slots.slotOf(space);
+    return this.#manager(space)?.slotOf(space);
   }
 
   /** Adds a user and makes `space` resident. Throws DrmError EBUSY if all slots are in use, ETIMEDOUT if the GPU hangs. */
@@ -116,7 +116,7 @@ export class Mmu {
   /** Drops a user; without users the address space may lose its slot. */
   idle(space: AddressSpace): void {
     if (space.users === 0) throw new Error(`mmu: ${space.name} has no user to drop`);
-    if (--space.users === 0 && this.#mcu.slotOf(space) === undefined) this.#slots.idle(space);
+    if (--space.users === 0 && this.#slots.holds(space)) this.#slots.idle(space);
   }
 
   /** Changes the tables of `space` inside [va, va + size). What `change` throws comes through, after the unlock. */
@@ -152,7 +152,7 @@ export class Mmu {
   /** Takes `space` out of its slot for good. */
   evict(space: AddressSpace): Promise<void> {
     return this.#turns.run(async () => {
-      const slot = this.#slots.evict(space) ?? this.#mcu.evict(space);
+      const slot = this.#manager(space)?.evict(space);
       if (slot === undefined || this.#down) return;
       await this.#try(() => this.#disable(slot));
       this.#off.delete(slot);
@@ -183,6 +183,11 @@ export class Mmu {
   unplug(): void {
     this.#irq.detach();
     this.#down = true;
+  }
+
+  /** Who has given `space` its slot: slot 0 is the firmware's for good. */
+  #manager(space: AddressSpace): SlotManager<AddressSpace> | undefined {
+    return [this.#slots, this.#mcu].find((manager) => manager.holds(space));
   }
 
   #seat(space: AddressSpace, manager: SlotManager<AddressSpace>): Promise<number> {

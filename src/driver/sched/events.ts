@@ -77,6 +77,7 @@ function processStreamEvents(scheduler: Scheduler, slot: CsgSlot, index: number)
 
 /** Logs a CS_FAULT or CS_FATAL; returns the exception type. */
 function report(scheduler: Scheduler, slot: CsgSlot, index: number, kind: 'FAULT' | 'FATAL'): number {
+  scheduler.stats.faults++;
   const { output } = slot.stream(index);
   const word = new DataView(new ArrayBuffer(4));
   word.setUint32(0, kind === 'FAULT' ? output.get('fault') : output.get('fatal'), true);

@@ -126,6 +126,9 @@ export class Queue {
     }
   }
 
+  /** Jobs that have run to their end. */
+  completed = 0;
+
   /** Signals the fences of jobs that have ended. False if jobs are left and none has ended. */
   checkCompletion(): boolean {
     const done = Number(Syncobj64.fields.seqno.read(this.#syncobj, 0));
@@ -134,6 +137,7 @@ export class Queue {
     const ended = this.#inFlight.splice(0, count);
     if (this.#inFlight.length === 0) this.stopClock(false);
     else if (count > 0 && this.#remaining === undefined) this.#arm(JOB_TIMEOUT);
+    this.completed += ended.length;
     for (const job of ended) job.fence.signal(job.error);
     return count > 0 || this.#inFlight.length === 0;
   }

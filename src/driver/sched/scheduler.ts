@@ -55,6 +55,8 @@ interface Request {
 
 export class Scheduler {
   readonly hw: SchedulerResources;
+  /** Jobs that ran to their end, and faults that the GPU reported, since the start. */
+  readonly stats = { jobs: 0, faults: 0 };
   readonly slots: readonly CsgSlot[];
   readonly #seats: SlotManager<Group>;
   /** Groups outside the slots, those that have something to do and those that have not. */
@@ -126,12 +128,17 @@ export class Scheduler {
 
   /** An address space has been switched off by a page fault: its groups have to go. */
   addressSpaceFault(_space: AddressSpace): void {
+    this.stats.faults++;
     this.requestTick();
   }
 
   /** Completed jobs are looked for in the group, and blocked groups looked at again. */
   syncUpdate(group: Group | undefined): void {
-    for (const queue of group?.queues ?? []) queue.checkCompletion();
+    for (const queue of group?.queues ?? []) {
+      const before = queue.completed;
+      queue.checkCompletion();
+      this.stats.jobs += queue.completed - before;
+    }
     for (const waiting of [...this.#waiting]) this.#checkWaiting(waiting);
   }
 

@@ -1,0 +1,109 @@
+/**
+ * Machine: one Rock 5B-like computer, wired up and running: DRAM, the virtual Mali, its driver Tyr, and the display.
+ *
+ * Nothing here decides anything; it connects the GPU's registers and interrupt lines to the driver and names the device
+ * nodes under which Linux programs find the two DRM devices. A GPU that cannot be brought up leaves a machine with a
+ * display alone, as a kernel would.
+ */
+
+import type { Clock } from '../board/clock.ts';
+import { type Backing, Dram } from '../board/dram.ts';
+import { IrqLine } from '../board/irq.ts';
+import type { Log } from '../board/log.ts';
+import { Display } from '../display/index.ts';
+import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
+import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import { MaliGpu } from '../mali/index.ts';
+import { maliUnits } from '../mali/units.ts';
+
+/** Just below the 4 GiB that a 32-bit WebAssembly.Memory can have. Untouched pages cost the host nothing. */
+const DRAM_SIZE = 0xffff0000;
+
+export interface MachineOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Host files behind buffer objects; without it no other process can map them. */
+  readonly backing?: Backing;
+  /** Bytes of DRAM, a multiple of 64 KiB. */
+  readonly dramSize?: number;
+  /** The CSF firmware image; by default the project's own. */
+  readonly firmware?: Uint8Array | undefined;
+  /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
+  readonly mode?: string | undefined;
+  /** 'unlimited': frames come onto the screen as fast as they are drawn. */
+  readonly refresh?: 'mode' | 'unlimited' | undefined;
+}
+
+/** A node under /dev/dri. */
+export interface DeviceNode {
+  readonly path: string;
+  readonly minor: number;
+  readonly kind: NodeKind;
+  readonly device: DrmDevice<any>;
+}
+
+export interface MachineStats {
+  readonly gpuName: string | undefined;
+  readonly frames: number;
+  readonly jobs: number;
+  readonly faults: number;
+}
+
+export class Machine {
+  readonly dram: Dram;
+  readonly display: Display;
+  /** The GPU's driver, if it could bring the GPU up. */
+  readonly gpu: TyrDevice | undefined;
+  readonly nodes: readonly DeviceNode[];
+
+  private constructor(dram: Dram, display: Display, gpu: TyrDevice | undefined) {
+    this.dram = dram;
+    this.display = display;
+    this.gpu = gpu;
+    const nodes: DeviceNode[] = [{ path: '/dev/dri/card0', minor: 0, kind: 'primary', device: display.device }];
+    if (gpu) {
+      nodes.push({ path: '/dev/dri/card1', minor: 1, kind: 'primary', device: gpu });
+      nodes.push({ path: '/dev/dri/renderD128', minor: 128, kind: 'render', device: gpu });
+    }
+    this.nodes = nodes;
+  }
+
+  /** Switches a machine on. Why a GPU did not come up stands in the log. */
+  static async boot(options: MachineOptions): Promise<Machine> {
+    const { clock, log } = options;
+    const dram = new Dram(options.dramSize ?? DRAM_SIZE, options.backing);
+    const irqs = {
+      job: new IrqLine('job', clock),
+      mmu: new IrqLine('mmu', clock),
+      gpu: new IrqLine('gpu', clock),
+    };
+    const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram) });
+    const display = new Display(
+      { clock, dram, log },
+      {
+        ...(options.mode === undefined ? {} : { mode: options.mode }),
+        ...(options.refresh === undefined ? {} : { refresh: options.refresh }),
+      },
+    );
+    const firmware = options.firmware ?? tyrFirmware();
+    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
+    return new Machine(dram, display, gpu);
+  }
+
+  get stats(): MachineStats {
+    return {
+      gpuName: this.gpu?.gpuName,
+      frames: this.display.frames,
+      jobs: this.gpu?.stats.jobs ?? 0,
+      faults: this.gpu?.stats.faults ?? 0,
+    };
+  }
+
+  /** Switches it off. Clients that are still there get ENODEV. */
+  close(): void {
+    for (const { device } of this.nodes) {
+      for (const file of [...device.files]) file.close();
+      device.unplug();
+    }
+  }
+}
