@@ -4,7 +4,9 @@
  *
  * Reading order: `DrmDriver` says what a driver brings, `DrmDevice.open` makes a `DrmFile` (file.ts), and
  * `DrmDevice.ioctl` decodes an ioctl and calls the handler (ioctl.ts) that it finds in the core's table (core-ioctls.ts)
- * or the driver's.
+ * or the driver's; what a handler may do to its caller stands in user.ts. Buffers: gem.ts, prime-ioctls.ts. Time: fence.ts,
+ * fence-chain.ts, dma-resv.ts; sync objects (syncobj.ts) and sync files carry fences to clients. For drivers: scheduler.ts
+ * runs jobs when they may, gpuvm.ts keeps an address space, kms/ the objects of mode setting.
  */
 import type { Clock } from '../board/clock.ts';
 import type { Dram, PageRun } from '../board/dram.ts';

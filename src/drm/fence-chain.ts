@@ -141,7 +141,7 @@ export class FenceArray extends CompositeFence {
 export function findPoint(head: Fence | undefined, point: bigint): Fence | undefined {
   if (!head || point === 0n) return head;
   if (!(head instanceof FenceChain) || head.point < point) return undefined;
-  for (const node of head.nodes()) {
+  for (let node: Fence | undefined = head; node; node = node.previous()) {
     if (!(node instanceof FenceChain) || node.context !== head.context || node.previousPoint < point) return node;
   }
   return SIGNALED;

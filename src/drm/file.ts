@@ -16,8 +16,8 @@ export const FILE_LIMITS = {
   /** Buffer handles. */
   objects: 1 << 16,
   syncobjs: 1 << 16,
-  /** Ioctls of one file that wait at the same time. */
-  waits: 1 << 12,
+  /** Things that ioctls of one file wait for at the same time. */
+  waits: 1 << 16,
   /** Eventfds that wait for a point. */
   eventfds: 1 << 12,
 } as const;

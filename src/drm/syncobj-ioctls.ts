@@ -17,6 +17,8 @@ import { waitUntil } from './wait.ts';
 const WAIT = DRM_SYNCOBJ_WAIT;
 /** How long TRANSFER waits for a submission, in nanoseconds. */
 const SUBMIT_TIMEOUT = 5_000_000_000n;
+/** Syncobjs that one ioctl takes. */
+const MOST_SYNCOBJS = 1 << 14;
 /** `first_signaled` where none is to be told. */
 const NONE = 0xffffffff;
 
@@ -28,12 +30,12 @@ const noPad = (pad: number): void => must(pad === 0, 'EINVAL', 'padding is not z
 
 /** The syncobjs behind an array of handles in the caller's memory. */
 function syncobjsAt(file: DrmFile<any>, user: UserContext, address: bigint, count: number): Syncobj[] {
-  const data = readArray(user, address, count, 4);
+  const data = readArray(user, address, count, 4, MOST_SYNCOBJS);
   return Array.from({ length: count }, (_, i) => file.syncobj(data.getUint32(i * 4, true)));
 }
 
 function pointsAt(user: UserContext, address: bigint, count: number): bigint[] {
-  const data = readArray(user, address, count, 8);
+  const data = readArray(user, address, count, 8, MOST_SYNCOBJS);
   return Array.from({ length: count }, (_, i) => data.getBigUint64(i * 8, true));
 }
 
@@ -74,7 +76,7 @@ function wait(
   };
   for (const fence of fences) if (fence) hint(fence);
   if (isPast(file.device.context.clock, arg.timeout_nsec)) throw new DrmError('ETIME', 'not yet');
-  return waitUntil<number>(file, user, arg.timeout_nsec, (done) => {
+  const begin = (done: (i: number) => void): (() => void) => {
     let left = all ? syncobjs.length : 1;
     const undo: (() => void)[] = [];
     const one = (i: number): void => {
@@ -99,7 +101,8 @@ function wait(
     return () => {
       for (const off of undo) off();
     };
-  }).then((i) => {
+  };
+  return waitUntil<number>(file, user, arg.timeout_nsec, begin, syncobjs.length).then((i) => {
     arg.first_signaled = i;
   });
 }

@@ -59,12 +59,9 @@ export function descriptorOf<K extends Descriptor['kind']>(
   return found as Extract<Descriptor, { kind: K }>;
 }
 
-/** The most elements of an array that an ioctl takes from its caller. */
-const MOST_ELEMENTS = 1 << 16;
-
-/** `count` elements of `size` bytes from the caller's memory. Throws ENOMEM for more than anyone needs. */
-export function readArray(user: UserContext, address: bigint, count: number, size: number): DataView {
-  must(count <= MOST_ELEMENTS, 'ENOMEM', () => `an array of ${count} elements`);
+/** `count` elements of `size` bytes from the caller's memory. Throws ENOMEM for more than `most`. */
+export function readArray(user: UserContext, address: bigint, count: number, size: number, most = 1 << 16): DataView {
+  must(count <= most, 'ENOMEM', () => `an array of ${count} elements`);
   const data = user.read(address, count * size);
   return new DataView(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -13,18 +13,20 @@ const waiting = new WeakMap<DrmFile<any>, number>();
 
 /**
  * Calls `start` with a function that ends the wait well; `start` returns what takes its callbacks back. `deadline`:
- * absolute CLOCK_MONOTONIC nanoseconds. Fails with ETIME, EINTR (caller gone), or what `start` or `done` throw.
+ * absolute CLOCK_MONOTONIC nanoseconds. `weight`: how many things it waits for, of which a file may have only so many.
+ * Fails with ETIME, EINTR (caller gone), or what `start` or `done` throw.
  */
 export function waitUntil<T>(
   file: DrmFile<any>,
   user: UserContext,
   deadline: bigint,
   start: (done: (value: T) => void) => () => void,
+  weight = 1,
 ): Promise<T> {
   const { clock } = file.device.context;
   const count = waiting.get(file) ?? 0;
-  must(count < FILE_LIMITS.waits, 'ENOMEM', () => `${count} ioctls of the file wait already`);
-  waiting.set(file, count + 1);
+  must(count + weight <= FILE_LIMITS.waits, 'ENOMEM', () => `the file waits for ${count} things already`);
+  waiting.set(file, count + weight);
   return new Promise<T>((resolve, reject) => {
     const undo: (() => void)[] = [];
     let ended = false;
@@ -32,7 +34,7 @@ export function waitUntil<T>(
       if (ended) return;
       ended = true;
       for (const fn of undo) fn();
-      waiting.set(file, (waiting.get(file) ?? 1) - 1);
+      waiting.set(file, (waiting.get(file) ?? weight) - weight);
       settle();
     };
     const fail = (error: DrmError): void => end(() => reject(error));
