@@ -1,0 +1,125 @@
+/** `tyr run`: one program on one machine, with its log, its frame rate, and what it left on the screen. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { PNG } from 'pngjs';
+import { HostClock } from '../board/clock.ts';
+import type { Picture } from '../display/index.ts';
+import { type LaunchResult, launch } from '../host/launch.ts';
+import { Problem } from '../host/userland/problem.ts';
+import { ensureUserland } from '../host/userland/userland.ts';
+import { kernelLog } from './log.ts';
+import { progressBar } from './progress-bar.ts';
+
+export interface RunOptions {
+  frames?: number;
+  screenshot?: string;
+  timeout?: number;
+  json?: boolean;
+  mode?: string;
+  refresh?: 'mode' | 'unlimited';
+  env?: Record<string, string>;
+  firmware?: string;
+  stdin?: boolean;
+  verbose?: boolean;
+}
+
+/** timeout(1)'s exit code. */
+const TIMED_OUT = 124;
+
+export async function run(program: string, args: string[], options: RunOptions): Promise<number> {
+  const { frames, timeout, json, mode, refresh, env, firmware, verbose } = options;
+  const userland = await ensureUserland({ progress: progressBar() });
+  const image = firmware === undefined ? undefined : await readImage(firmware);
+  const clock = new HostClock();
+  const output = json ? process.stderr : process.stdout;
+  const interrupts = new Interrupts();
+  let result: LaunchResult;
+  try {
+    result = await launch({
+      userland,
+      program,
+      args,
+      clock,
+      log: kernelLog(clock, (line) => output.write(line), verbose ?? false),
+      stdin: options.stdin || process.stdin.isTTY ? 'inherit' : 'silent',
+      stdout: json ? 'stderr' : 'inherit',
+      screenshot: options.screenshot !== undefined,
+      signal: interrupts.signal,
+      frames,
+      timeout,
+      mode,
+      refresh,
+      env,
+      firmware: image,
+    });
+  } finally {
+    interrupts.stop();
+  }
+  if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
+  const exitCode = interrupts.exitCode ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
+  const { seconds, fps, jobs, faults, gpu } = result;
+  output.write(`${program}: ${summary(result)}\n`);
+  if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu }));
+  return exitCode;
+}
+
+/** One line: how much was drawn, how fast, and how it ended. */
+export function summary({ ended, exitCode, frames, seconds, fps, jobs, faults }: LaunchResult): string {
+  const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const endings = {
+    itself: exitCode === 0 ? '' : `, exit code ${exitCode}`,
+    frames: '',
+    timeout: ', ended by the time limit',
+    aborted: ', interrupted',
+  };
+  const rate = fps > 0 ? ` (${fps.toFixed(2)} frames per second)` : '';
+  const time = `${seconds.toFixed(2)} s`;
+  return `${many(frames, 'frame')} in ${time}${rate}, ${many(jobs, 'GPU job')}, ${many(faults, 'fault')}${endings[ended]}`;
+}
+
+/** SIGINT and SIGTERM end the program first, then this process with the code that a shell expects. */
+class Interrupts {
+  exitCode: number | undefined;
+  readonly #controller = new AbortController();
+  readonly #handlers = (
+    [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+      ['SIGHUP', 129],
+    ] as const
+  ).map(([name, code]): [NodeJS.Signals, () => void] => [name, () => this.#interrupt(code)]);
+
+  constructor() {
+    for (const [name, handler] of this.#handlers) process.on(name, handler);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  stop(): void {
+    for (const [name, handler] of this.#handlers) process.off(name, handler);
+  }
+
+  #interrupt(code: number): void {
+    this.exitCode = code;
+    this.#controller.abort();
+  }
+}
+
+async function readImage(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new Problem(`the firmware image cannot be read: ${(error as Error).message}`);
+  }
+}
+
+export async function writePng(file: string, { width, height, data }: Picture): Promise<void> {
+  const png = new PNG({ width, height });
+  png.data.set(data);
+  try {
+    await writeFile(file, PNG.sync.write(png, { colorType: 2, inputHasAlpha: true }));
+  } catch (error) {
+    throw new Problem(`the screenshot cannot be written: ${(error as Error).message}`);
+  }
+}
