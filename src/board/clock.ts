@@ -34,7 +34,7 @@ export class TestClock implements Clock {
   }
 
   monotonic(): bigint {
-    return BigInt(this.#now);
+    return BigInt(Math.floor(this.#now));
   }
 
   after(delay: number, fn: () => void): Timer {

@@ -474,6 +474,22 @@ test('an empty group announces that it is idle, and again after each piece of wo
   assert.ok(host.take(0).group & CSG_REQ.IDLE);
 });
 
+test('a doorbell for a stream that cannot go on announces nothing, so that host and firmware do not chase one another', () => {
+  const { host, group } = started({}, 2);
+  group.run([['SYNC_WAIT64', { condition: 1, address: 80, data: 82 }]]);
+  group.run(
+    [
+      ['MOVE', { destination: 80, immediate: DATA_VA }],
+      ['SYNC_WAIT64', { condition: 1, address: 80, data: 82 }],
+    ],
+    1,
+  );
+  host.take(0);
+  host.ringGroup(0);
+  host.rig.clock.run();
+  assert.equal(host.take(0).group, 0);
+});
+
 test('works that do not come to an end are reported after the progress time', () => {
   const { rig, host, group } = started({ idvs: () => ({ step: () => 'oom' }) });
   host.state(0, CSG_STATE.TERMINATE);

@@ -103,6 +103,8 @@ export class CommandStream {
   progress = 0;
   /** Address of the instruction being executed. */
   lastAddress = 0;
+  /** Grows with every instruction done and every step of a work. */
+  activity = 0;
   state: number = STREAM_STATE.RUNNING;
   /** Why the instruction at hand has to wait; it is tried again when woken. */
   blocked: Blocked | undefined;
@@ -185,7 +187,8 @@ export class CommandStream {
         throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, at, `opcode ${opcode} is none`);
       }
       this.#advance(CS_INSTRUCTION_SIZE);
-      if (!execute(this, instruction)) this.#advance(-CS_INSTRUCTION_SIZE);
+      if (execute(this, instruction)) this.activity++;
+      else this.#advance(-CS_INSTRUCTION_SIZE);
       return true;
     } catch (error) {
       this.#die(error, at);
@@ -274,6 +277,7 @@ export class CommandStream {
       const job = this.endpoints.head(endpoint);
       if (!job || this.state === STREAM_STATE.DEAD || this.shortage.stops(job)) continue;
       worked = true;
+      this.activity++;
       this.#work(job);
     }
     return worked;

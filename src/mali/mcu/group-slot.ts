@@ -223,7 +223,7 @@ export class GroupSlot {
     this.mcu.checkIdle();
   }
 
-  /** A stream has got something to do. */
+  /** A stream has done something. */
   stir(): void {
     if (!this.#idle) return;
     this.#setIdle(false);

@@ -47,6 +47,8 @@ export class StreamSlot implements StreamHost, Runner {
   #ringInput: Block<(typeof RingInput)['fields']> | undefined;
   #ringOutput: Block<(typeof RingOutput)['fields']> | undefined;
   #stream: CommandStream | undefined;
+  /** The stream's activity when it last had a turn. */
+  #activity = 0;
 
   constructor(group: GroupSlot, index: number) {
     this.#group = group;
@@ -146,9 +148,7 @@ export class StreamSlot implements StreamHost, Runner {
 
   /** The ring or memory that the stream waits for may have changed. */
   kick(): void {
-    if (!this.#stream) return;
-    if (!this.#stream.empty) this.#group.stir();
-    this.#stream.wake();
+    this.#stream?.wake();
   }
 
   #acknowledge(req: number): void {
@@ -247,6 +247,9 @@ export class StreamSlot implements StreamHost, Runner {
   settled(): void {
     if (!this.#stream) return;
     this.#publish();
+    const { activity } = this.#stream;
+    if (activity !== this.#activity) this.#group.stir();
+    this.#activity = activity;
     this.#group.checkIdle();
   }
 
