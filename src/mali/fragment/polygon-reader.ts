@@ -23,8 +23,8 @@ import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { SUBPIXEL, TILE } from './raster.ts';
 
-/** Coordinates of corners lie within ± this, in 1/256 pixel. */
-const LIMIT = 65536 * SUBPIXEL;
+/** Coordinates of corners lie within ± this, in 1/256 pixel: the tiler's guard band, and half a line or point more. */
+const LIMIT = (65536 + 1024) * SUBPIXEL;
 const CORNERS = ['corner0', 'corner1', 'corner2'] as const;
 
 export class PolygonReader {

@@ -61,6 +61,8 @@ const PACKET_VERTICES = 64;
 const PACKET_HEADER = PACKET_VERTICES * 16;
 const POSITION_BYTES = 16;
 const MAX_BATCH_PRIMITIVES = 256;
+/** Pixels: largest point, widest line. */
+const MAX_SIZE = 2048;
 /** Shader instructions in a slice of about a millisecond. */
 const SLICE = 4000;
 /** Cost of one index or primitive in instructions. */
@@ -401,7 +403,7 @@ class IdvsDraw {
     const { corners } = this.#clipper;
     const dx = Math.abs(corners[CORNER]! - corners[0]!);
     const dy = Math.abs(corners[CORNER + 1]! - corners[1]!);
-    const half = Math.max(1, this.#size) / 2;
+    const half = Math.min(Math.max(1, this.#size || 1), MAX_SIZE) / 2;
     for (let i = 1; i >= 0; i--) {
       const from = i * CORNER;
       for (let side = 1; side >= 0; side--) {
@@ -425,7 +427,7 @@ class IdvsDraw {
     if (this.#depthCulled(a, a, a)) return false;
     const size = this.#extended ? this.#pointSize[a]! : this.#size;
     if (!(size > 0)) return false;
-    const half = Math.min(size, 2048) / 2;
+    const half = Math.min(size, MAX_SIZE) / 2;
     const { corners } = this.#clipper;
     for (let i = 0; i < 4; i++) {
       const right = i & 1;

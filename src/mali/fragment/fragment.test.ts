@@ -1,0 +1,652 @@
+/** Draws and fragment jobs together: what arrives in memory. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IDVS_REGISTERS } from '../../abi/gpu/cs-registers.ts';
+import { DrawRecord, PolygonBlock, PolygonList, PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
+import {
+  BLEND_A,
+  BLEND_B,
+  BLEND_C,
+  BLEND_MODE,
+  BLOCK_FORMAT,
+  DRAW_MODE,
+  Draw,
+  FRAME_SHADER_MODE,
+  FUNC,
+  MSAA,
+  OCCLUSION_MODE,
+  PIXEL_KILL,
+  SAMPLE_PATTERN,
+  SamplePosition,
+  TilerContext,
+  ZS_FORMAT,
+} from '../../abi/gpu/raster-descriptors.ts';
+import { readImage } from '../../board/image/image.ts';
+import { GpuFault } from '../contract.ts';
+import { LANES } from '../shader/contract.ts';
+import { TilerHeap } from '../tiler-heap.ts';
+import { Bench, blendBits, laneVectors, shade } from './test-bench.ts';
+
+const RED = [1, 0, 0, 1] as const;
+const GREEN = [0, 1, 0, 1] as const;
+const red = 0xff0000ff;
+const green = 0xff00ff00;
+const grey = 0xff808080;
+
+const fullscreen = (w: number, h: number, z = 0, front = true): number[][] => {
+  const corners = [
+    [0, 0, z, 1],
+    [2 * w, 0, z, 1],
+    [0, 2 * h, z, 1],
+  ];
+  return front ? corners : corners.reverse();
+};
+
+function bench(width = 40, height = 24): Bench {
+  const b = new Bench(width, height);
+  b.fragments.set(
+    1,
+    shade(() => RED),
+  );
+  b.fragments.set(
+    2,
+    shade(() => GREEN),
+  );
+  return b;
+}
+
+const count = (pixels: Uint32Array, colour: number): number => pixels.filter((p) => p === colour >>> 0).length;
+
+test('a framebuffer that nothing is drawn to gets its clear colour, edges included', () => {
+  const b = bench(37, 21);
+  const pixels = b.render(b.rgba8({ clear0: grey }));
+  assert.equal(count(pixels, grey), 37 * 21);
+});
+
+test('a target that asks for no clean pixels keeps its memory where nothing is drawn', () => {
+  const b = bench(48, 16);
+  const target = b.rgba8({ clear0: grey, cleanPixelWriteEnable: false });
+  b.triangles([
+    [20, 4],
+    [28, 4],
+    [20, 12],
+  ]);
+  const pixels = b.render(target);
+  assert.equal(pixels[0], 0);
+  assert.equal(pixels[5 * 48 + 21], red);
+  assert.equal(pixels[5 * 48 + 17], grey, 'the rest of the touched tile is written');
+});
+
+test('a triangle covers the pixels whose centres lie in it', () => {
+  const b = bench();
+  b.triangles([
+    [4, 4],
+    [20, 4],
+    [4, 20],
+  ]);
+  const pixels = b.render(b.rgba8({ clear0: grey }));
+  for (let y = 0; y < 24; y++) {
+    for (let x = 0; x < 40; x++) {
+      const inside = x >= 4 && y >= 4 && x + 0.5 + y + 0.5 < 24;
+      assert.equal(pixels[y * 40 + x]! >>> 0, inside ? red : grey, `pixel ${x}, ${y}`);
+    }
+  }
+});
+
+test('scissor, culling and winding', () => {
+  const b = bench();
+  b.scissor(8, 8, 15, 11);
+  b.triangles(fullscreen(40, 24));
+  const pixels = b.render(b.rgba8({ clear0: grey }));
+  assert.equal(count(pixels, red), 8 * 4);
+  assert.equal(pixels[8 * 40 + 8]! >>> 0, red);
+  // Clockwise on a screen with y down is the back face if the front is counterclockwise.
+  for (const frontFaceCcw of [false, true]) {
+    for (const clockwise of [false, true]) {
+      const c = bench();
+      c.state({ frontFaceCcw, cullBackFace: true });
+      c.triangles(fullscreen(40, 24, 0, clockwise));
+      assert.equal(count(c.render(), red) > 0, clockwise !== frontFaceCcw, `${frontFaceCcw} ${clockwise}`);
+    }
+  }
+});
+
+test('depth test: the nearer triangle wins whatever the order, and depth is written back', () => {
+  for (const order of [
+    [0.25, 0.75],
+    [0.75, 0.25],
+  ]) {
+    const b = bench();
+    b.depthStencil({ depthFunction: FUNC.LESS, depthWriteEnable: true });
+    for (const z of order) {
+      b.state({}, z === 0.25 ? 1 : 2);
+      b.triangles(fullscreen(40, 24, z));
+    }
+    const zs = {
+      zsWriteFormat: ZS_FORMAT.D24S8,
+      zsBlockFormat: BLOCK_FORMAT.LINEAR,
+      zsWritebackBase: b.alloc(40 * 24 * 4),
+      zsWritebackRowStride: 160,
+      zsCleanPixelWriteEnable: true,
+    };
+    const pixels = b.render(b.rgba8(), { zClear: 1, sClear: 0x5a, zWriteEnable: true }, zs);
+    assert.equal(count(pixels, red), 40 * 24);
+    assert.equal(b.memory.load32(zs.zsWritebackBase), 0x5a400000);
+  }
+});
+
+test('depths outside the range are dropped where depth culling is on, and clamped where it is off', () => {
+  const b = bench();
+  b.depthStencil({ depthFunction: FUNC.ALWAYS, depthCullEnable: true });
+  b.triangles([
+    [0, 0, -1],
+    [80, 0, 3],
+    [0, 48, -1],
+  ]);
+  const kept = count(b.render(), red);
+  assert.ok(kept > 0 && kept < 40 * 24, `${kept}`);
+  const c = bench();
+  c.triangles([
+    [0, 0, -1],
+    [80, 0, 3],
+    [0, 48, -1],
+  ]);
+  assert.equal(count(c.render(), red), 40 * 24);
+  const d = bench();
+  d.triangles(
+    [
+      [0, 0, 2],
+      [80, 0, 3],
+      [0, 48, 2],
+    ],
+    { highDepthCull: true },
+  );
+  assert.equal(count(d.render(), red), 0, 'the tiler drops what is beyond the range altogether');
+});
+
+test('a discarded fragment leaves no colour and no depth when tests come late', () => {
+  const b = bench();
+  b.fragments.set(
+    1,
+    shade(() => RED, { discard: (x) => x < 10 }),
+  );
+  b.depthStencil({ depthFunction: FUNC.LESS, depthWriteEnable: true });
+  b.state({ pixelKillOperation: PIXEL_KILL.FORCE_EARLY, zsUpdateOperation: PIXEL_KILL.FORCE_LATE });
+  b.triangles(fullscreen(40, 24, 0.25));
+  b.state({}, 2);
+  b.triangles(fullscreen(40, 24, 0.5));
+  const pixels = b.render(b.rgba8(), { zClear: 1 });
+  assert.equal(count(pixels, green), 10 * 24);
+  assert.equal(count(pixels, red), 30 * 24);
+});
+
+test('fixed-function blending reads the descriptor in memory', () => {
+  const b = bench(16, 16);
+  const over = blendBits({ a: BLEND_A.DEST, b: BLEND_B.SRC_MINUS_DEST, c: BLEND_C.SRC_ALPHA });
+  b.blend([{ mode: BLEND_MODE.FIXED_FUNCTION, rgb: over, alpha: over, loadDestination: true }]);
+  b.fragments.set(
+    1,
+    shade(() => [1, 0, 0, 0.5], { mode: BLEND_MODE.FIXED_FUNCTION }),
+  );
+  b.triangles(fullscreen(16, 16));
+  const pixels = b.render(b.rgba8({ clear0: green }));
+  const [r, g, , a] = new Uint8Array(pixels.buffer);
+  assert.deepEqual([r, g, a], [128, 128, 191]);
+});
+
+test('varyings arrive perspective-correct, flat ones from the provoking vertex', () => {
+  for (const first of [false, true]) {
+    const b = bench(32, 32);
+    b.put(TilerContext, b.context, { ...b.memory.decode(TilerContext, b.context), firstProvokingVertex: first });
+    b.registers[IDVS_REGISTERS.varyingAllocation] = 16;
+    const seen: { value: number; flat: number; x: number; y: number }[] = [];
+    b.fragments.set(1, (stage, warp, mask) => {
+      const weights = new Float32Array(3 * LANES);
+      stage.barycentrics(warp, mask, 'center', new Int32Array(LANES), weights);
+      const { packets, slots, count: n, provoking } = stage.primitives[0]!;
+      const value = (v: number) => {
+        const view = new DataView(new ArrayBuffer(4));
+        view.setUint32(0, b.memory.load32(packets[v]! + 1024 + slots[v]! * stage.attributeStride));
+        return view.getFloat32(0);
+      };
+      for (let lane = 0; lane < LANES; lane++) {
+        if (!(mask & ~warp.discarded & (1 << lane))) continue;
+        let sum = 0;
+        for (let v = 0; v < n; v++) sum += weights[v * LANES + lane]! * value(v);
+        const at = warp.u32[59 * LANES + lane]!;
+        seen.push({ value: sum, flat: value(provoking), x: at & 0xffff, y: at >>> 16 });
+      }
+    });
+    // Varying 0 at the left edge, 1 at x = 64 where w is 4.
+    b.triangles(
+      [
+        [0, 0, 0, 1, 0],
+        [64, 0, 0, 0.25, 1],
+        [0, 64, 0, 1, 0.5],
+      ],
+      { secondaryShader: true },
+    );
+    b.render();
+    assert.ok(seen.length === 32 * 32);
+    const at = seen.find(({ x, y }) => x === 31 && y === 0)!;
+    // Window weights a of vertex 1 and b of vertex 2 at the pixel's centre, then divided by w.
+    const [w1, w2] = [31.5 / 64, 0.5 / 64];
+    const expected = (w1 * 0.25 * 1 + w2 * 0.5) / (w1 * 0.25 + (1 - w1));
+    assert.ok(Math.abs(at.value - expected) < 1e-6, `${at.value} ≠ ${expected}`);
+    assert.equal(at.flat, first ? 0 : 0.5);
+  }
+});
+
+test('vertices behind the eye: the visible part has the right pixels and varyings', () => {
+  // In clip space: a ground plane from in front of the eye to behind it. Row y shows depth w = 16 / (y - 16).
+  const b = bench(32, 32);
+  b.registers[IDVS_REGISTERS.varyingAllocation] = 16;
+  const project = (x: number, w: number) => [16 + (x * 16) / w, 16 + 16 / w, 0, 1 / w, w];
+  const seen = new Map<number, number>();
+  b.fragments.set(1, (stage, warp, mask) => {
+    const out = laneVectors();
+    stage.special(warp, mask, 'w', 'center', new Int32Array(LANES), out);
+    for (let lane = 0; lane < LANES; lane++) {
+      if (mask & ~warp.discarded & (1 << lane)) seen.set(warp.u32[59 * LANES + lane]! >>> 16, out.f32[lane]!);
+    }
+  });
+  b.triangles([project(-50, 8), project(50, 8), project(0, -8)], { secondaryShader: true });
+  b.render();
+  // w = 8 is row 18; everything below it shows the plane.
+  assert.equal(Math.min(...seen.keys()), 18);
+  assert.equal(Math.max(...seen.keys()), 31);
+  for (const [y, inverseW] of seen)
+    assert.ok(Math.abs(inverseW - (y + 0.5 - 16) / 16) < 0.002, `row ${y}: ${inverseW}`);
+});
+
+test('lines are connected and as wide as asked, points square with a coordinate', () => {
+  const b = bench(32, 32);
+  const ends = [
+    [2.5, 3.5, 0, 1],
+    [20.5, 9.5, 0, 1],
+    [24.5, 28.5, 0, 1],
+  ];
+  b.triangles(ends, { drawMode: DRAW_MODE.LINE_STRIP });
+  const pixels = b.render();
+  for (let x = 2; x < 20; x++) {
+    const column = Array.from({ length: 32 }, (_, y) => pixels[y * 32 + x]! >>> 0 === red).filter(Boolean);
+    assert.equal(column.length, 1, `column ${x}`);
+  }
+  for (let y = 10; y < 28; y++) assert.equal(count(pixels.subarray(y * 32, y * 32 + 32), red), 1, `row ${y}`);
+
+  const c = bench(32, 32);
+  c.float(IDVS_REGISTERS.primitiveSize, 4);
+  const coordinates: number[][] = [];
+  c.fragments.set(1, (stage, warp, mask) => {
+    const out = laneVectors();
+    stage.special(warp, mask, 'point', 'center', new Int32Array(LANES), out);
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & ~warp.discarded & (1 << lane))) continue;
+      coordinates.push([warp.u32[59 * LANES + lane]!, out.f32[lane]!, out.f32[LANES + lane]!]);
+    }
+  });
+  c.triangles([[10, 12, 0, 1]], { drawMode: DRAW_MODE.POINTS });
+  c.render();
+  assert.equal(coordinates.length, 16);
+  assert.deepEqual(coordinates.find(([at]) => at === (8 | (10 << 16)))!.slice(1), [0.125, 0.125]);
+  assert.deepEqual(coordinates.find(([at]) => at === (11 | (13 << 16)))!.slice(1), [0.875, 0.875]);
+});
+
+test('indexed strips with restart, instances and a base vertex', () => {
+  const b = bench(32, 32);
+  const quad = (x: number) => [
+    [x, 0],
+    [x, 8],
+    [x + 8, 0],
+    [x + 8, 8],
+  ];
+  const vertices = [[99, 99], ...quad(0), ...quad(16)];
+  b.vertex = (index, instance) => {
+    const [x, y] = vertices[index]!;
+    return { position: [x!, y! + instance * 16, 0, 1] };
+  };
+  b.registers[IDVS_REGISTERS.vertexOffset] = 1;
+  b.indices([0, 1, 2, 3, 0xffff, 4, 5, 6, 7]);
+  b.draw(9, { drawMode: DRAW_MODE.TRIANGLE_STRIP, indexType: 2, primitiveRestart: true }, 2);
+  const pixels = b.render();
+  assert.equal(count(pixels, red), 4 * 64);
+  for (const [x, y] of [
+    [0, 0],
+    [16, 0],
+    [0, 16],
+    [16, 16],
+  ])
+    assert.equal(pixels[y! * 32 + x!]! >>> 0, red);
+});
+
+test('more vertices than a packet holds, and a fan', () => {
+  const b = bench(64, 64);
+  const n = 200;
+  b.vertex = (i) => {
+    const angle = (2 * Math.PI * (i - 1)) / (n - 2);
+    return i === 0
+      ? { position: [32, 32, 0, 1] }
+      : { position: [32 + 30 * Math.cos(angle), 32 + 30 * Math.sin(angle), 0, 1] };
+  };
+  b.draw(n, { drawMode: DRAW_MODE.TRIANGLE_FAN });
+  const pixels = b.render();
+  const area = count(pixels, red);
+  assert.ok(Math.abs(area - Math.PI * 900) < 40, `${area}`);
+});
+
+test('occlusion queries count samples, or say that there was one', () => {
+  const b = bench();
+  const at = b.alloc(64);
+  b.memory.store64(at, 5);
+  b.pair(IDVS_REGISTERS.occlusion, at);
+  b.state({ occlusionQuery: OCCLUSION_MODE.COUNTER });
+  b.scissor(0, 0, 9, 9);
+  b.triangles(fullscreen(40, 24));
+  b.pair(IDVS_REGISTERS.occlusion, at + 8);
+  b.state({ occlusionQuery: OCCLUSION_MODE.PREDICATE });
+  b.triangles(fullscreen(40, 24));
+  b.render();
+  assert.equal(b.memory.load64(at), 105);
+  assert.equal(b.memory.load64(at + 8), 1);
+});
+
+test('multisampling: edges are averaged, or every sample is stored', () => {
+  const positions = [
+    [96, 32],
+    [224, 96],
+    [32, 160],
+    [160, 224],
+  ];
+  const make = () => {
+    const b = bench(16, 16);
+    const table = b.alloc(256);
+    positions.forEach(([x, y], i) => {
+      b.put(SamplePosition, table + i * 4, { x: x!, y: y! });
+    });
+    b.state({ multisampleEnable: true });
+    // The left half of pixel column 8: samples at x 96 and 32 of 256.
+    b.triangles([
+      [-100, -100],
+      [8.5, -100],
+      [8.5, 200],
+      [-100, -100],
+      [8.5, 200],
+      [-100, 200],
+    ]);
+    return { b, fb: { sampleCount: 4, samplePattern: SAMPLE_PATTERN.ROTATED_4X_GRID, sampleLocations: table } };
+  };
+  const { b, fb } = make();
+  const pixels = b.render(b.rgba8({ writebackMsaa: MSAA.AVERAGE }), fb);
+  assert.equal(pixels[7]! & 0xff, 255);
+  assert.equal(pixels[8]! & 0xff, 128);
+  assert.equal(pixels[9]! & 0xff, 0);
+
+  const { b: c, fb: layered } = make();
+  const base = c.alloc(4 * 1024);
+  c.render(c.rgba8({ writebackMsaa: MSAA.LAYERED, base, surfaceStride: 1024 }), layered);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((s) => c.memory.load8(base + s * 1024 + 8 * 4)),
+    [255, 0, 255, 0],
+  );
+});
+
+test('layers: each framebuffer draws the primitives of its own', () => {
+  const b = bench(16, 16);
+  b.put(TilerContext, b.context, { ...b.memory.decode(TilerContext, b.context), layerCount: 2 });
+  b.vertex = (i) => {
+    const layer = i < 3 ? 0 : 1;
+    const [x, y] = fullscreen(16, 16)[i % 3]!;
+    return { position: [layer === 1 && i === 4 ? 16 : x!, y!, 0, 1], layer };
+  };
+  b.draw(6, { positionFifoFormat: 2, layerIndexEnable: true });
+  assert.equal(count(b.render(b.rgba8(), { internalLayerIndex: 0 }), red), 256);
+  const second = count(b.render(b.rgba8(), { internalLayerIndex: 1 }), red);
+  assert.ok(second > 0 && second < 256);
+});
+
+for (const [name, block] of [
+  ['u-interleaved', BLOCK_FORMAT.TILED_U_INTERLEAVED],
+  ['afbc', BLOCK_FORMAT.AFBC],
+  ['afbc-tiled', BLOCK_FORMAT.AFBC_TILED],
+] as const) {
+  test(`write-back to ${name}: what a reader of that layout sees is what was drawn`, () => {
+    const make = () => {
+      const b = bench(48, 40);
+      b.triangles([
+        [3, 5],
+        [45, 9],
+        [10, 37],
+      ]);
+      return b;
+    };
+    const a = make();
+    const expected = a.render(a.rgba8({ clear0: 0xff332211 }));
+    const b = make();
+    const headers = block === BLOCK_FORMAT.AFBC ? 3 * 3 * 16 : 64 * 16;
+    const rowStride = block === BLOCK_FORMAT.TILED_U_INTERLEAVED ? 3 * 1024 : block === BLOCK_FORMAT.AFBC ? 48 : 1024;
+    const bodyOffset = block === BLOCK_FORMAT.TILED_U_INTERLEAVED ? 0 : Math.ceil(headers / 4096) * 4096;
+    const base = b.alloc(128 * 1024);
+    b.render(
+      b.rgba8({
+        clear0: 0xff332211,
+        base,
+        rowStride,
+        writebackBlockFormat: block,
+        ...(bodyOffset ? { afbcBodyOffset: bodyOffset, afbcCompressionMode: 10 } : {}),
+      }),
+    );
+    const out = new Uint8Array(48 * 40 * 4);
+    readImage({ layout: name, width: 48, height: 40, bytes: 4, rowStride }, b.memory.read(base, 128 * 1024), out);
+    assert.deepEqual(new Uint32Array(out.buffer), expected);
+  });
+}
+
+test('a pre-frame shader loads what memory held, where a draw follows', () => {
+  const b = bench(48, 16);
+  const target = b.rgba8({ cleanPixelWriteEnable: false });
+  for (let i = 0; i < 48 * 16; i++) b.memory.store32(target.base! + i * 4, 0x01020300 + (i & 0xff));
+  let shaded = 0;
+  b.fragments.set(
+    3,
+    shade((lane, stage, warp) => {
+      shaded++;
+      const weights = new Float32Array(3 * LANES);
+      stage.barycentrics(warp, warp.live, 'center', new Int32Array(LANES), weights);
+      // As an attribute of three vertices would come: the pixel's position.
+      const x = Math.floor(weights[LANES + lane]! * 48);
+      const y = Math.floor(weights[2 * LANES + lane]! * 16);
+      const word = b.memory.load32(target.base! + (y * 48 + x) * 4);
+      return [word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24].map((v) => v / 255) as any;
+    }),
+  );
+  const dcds = b.alloc(3 * Draw.size);
+  b.put(Draw, dcds, {
+    sampleMask: 0xffff,
+    cleanFragmentWrite: true,
+    maximumZ: 1,
+    depthStencil: b.registers[IDVS_REGISTERS.depthStencil]!,
+    shader: { shader: 3 } as any,
+  });
+  b.triangles([
+    [20, 4],
+    [28, 4],
+    [20, 12],
+  ]);
+  const pixels = b.render(target, { preFrame0: FRAME_SHADER_MODE.INTERSECT, frameShaderDcds: dcds });
+  assert.ok(shaded >= 256 && shaded < 600, `only the touched tile is loaded (${shaded})`);
+  assert.equal(pixels[5 * 48 + 21]! >>> 0, red);
+  const at = 5 * 48 + 17;
+  assert.equal(pixels[at]! >>> 0, 0x01020300 + (at & 0xff));
+});
+
+test('colour formats: 5:6:5 with swapped channels, and raw half floats', () => {
+  const b = bench(16, 16);
+  b.fragments.set(
+    1,
+    shade(() => [1, 0.5, 0, 1], { format: (227 << 12) | 16 }),
+  );
+  b.triangles(fullscreen(16, 16));
+  const target = b.rgba8({ internalFormat: 5, writebackFormat: 21, swizzle: 2 | (1 << 3), rowStride: 32 });
+  b.render(target);
+  assert.equal(b.memory.load16(target.base!), (31 << 11) | (32 << 5));
+
+  const c = bench(16, 16);
+  c.fragments.set(
+    1,
+    shade(() => [1, -2, 0.5, 65504], { format: 223 << 12 }),
+  );
+  c.triangles(fullscreen(16, 16));
+  const half = c.rgba8({ internalFormat: 35, writebackFormat: 5, base: c.alloc(4096), rowStride: 128 });
+  c.render(half);
+  assert.deepEqual(
+    [0, 2, 4, 6].map((i) => c.memory.load16(half.base! + i)),
+    [0x3c00, 0xc000, 0x3800, 0x7bff],
+  );
+});
+
+test('the heap: a tiler that runs out says so, and goes on in a new chunk', () => {
+  const b = new Bench(32, 32, 16 << 10);
+  b.fragments.set(
+    1,
+    shade(() => RED),
+  );
+  b.vertex = (i) => ({ position: fullscreen(32, 32)[i % 3] as any });
+  const work = b.idvs(3 * 400);
+  let ooms = 0;
+  for (let state = work.step(); state !== 'done'; state = work.step()) {
+    if (state !== 'oom') continue;
+    ooms++;
+    new TilerHeap(b.memory, b.context, 0).grow(b.chunk(16 << 10));
+  }
+  assert.ok(ooms > 2, `${ooms}`);
+  assert.equal(count(b.render(), red), 1024);
+  const list = b.memory.decode(PolygonList, b.memory.load64(b.context));
+  assert.equal(list.blocks, Math.ceil(400 / 64));
+});
+
+test('the heap: when the list has been drawn and dropped, the tiler begins a new one with what was left', () => {
+  const b = new Bench(64, 16, 16 << 10);
+  b.fragments.set(
+    1,
+    shade(() => RED),
+  );
+  // 200 small triangles, each its own pixel.
+  b.vertex = (i) => {
+    const n = Math.floor(i / 3);
+    const [x, y] = [n % 64, Math.floor(n / 64)];
+    return { position: [x + (i % 3 === 1 ? 2 : 0), y + (i % 3 === 2 ? 1.5 : 0), 0, 1] };
+  };
+  const target = b.rgba8({ cleanPixelWriteEnable: false });
+  const work = b.idvs(3 * 200);
+  let drawn = 0;
+  for (let state = work.step(); state !== 'done'; state = work.step()) {
+    if (state !== 'oom') continue;
+    drawn += count(b.render(b.rgba8()), red);
+    b.memory.store64(b.context, 0);
+    new TilerHeap(b.memory, b.context, 0).grow(b.chunk(16 << 10));
+  }
+  assert.ok(drawn > 0 && drawn < 200, `${drawn}`);
+  assert.equal(drawn + count(b.render(target), red), 200, 'no primitive is lost or drawn twice');
+});
+
+// Hostile memory.
+
+function drawn(): Bench {
+  const b = bench();
+  b.triangles(fullscreen(40, 24));
+  return b;
+}
+
+const faults = (b: Bench, pattern: RegExp, target = b.rgba8(), parameters = {}): void => {
+  assert.throws(
+    () => b.render(target, parameters),
+    (error) => error instanceof GpuFault && pattern.test(error.message),
+  );
+};
+
+test('a damaged polygon list is a fault, not a crash or an endless loop', () => {
+  const cases: [string, (b: Bench, list: number, block: number) => void, RegExp][] = [
+    ['no list', (b, list) => b.memory.store32(list, 0), /no polygon list/],
+    [
+      'a block that links to itself',
+      (b, _list, block) => b.memory.store64(block + PolygonBlock.offset.next, block),
+      /damaged/,
+    ],
+    [
+      'a count beyond the block',
+      (b, _list, block) => b.memory.store32(block + PolygonBlock.offset.count, 1000),
+      /damaged/,
+    ],
+    ['a block nowhere', (b, list) => b.memory.store64(list + PolygonList.offset.first, 2 ** 40), /no page/],
+    [
+      'a draw record that is none',
+      (b, _list, block) => b.memory.store64(block + PolygonBlock.size, block),
+      /no draw record/,
+    ],
+    [
+      'a corner far outside',
+      (b, _list, block) => b.memory.store32(block + PolygonBlock.size + PrimitiveRecord.offset.corner0, 0x7fffffff),
+      /corner/,
+    ],
+    [
+      'a depth/stencil descriptor that is none',
+      (b, _list, block) => {
+        const draw = b.memory.load64(block + PolygonBlock.size);
+        b.memory.store64(draw + DrawRecord.offset.draw + Draw.offset.depthStencil, draw);
+      },
+      /descriptor type/,
+    ],
+  ];
+  for (const [name, damage, pattern] of cases) {
+    const b = drawn();
+    const list = b.memory.load64(b.context);
+    damage(b, list, b.memory.load64(list + PolygonList.offset.first));
+    assert.throws(() => b.render(), pattern, name);
+  }
+});
+
+test('what is not implemented names its descriptor, field and value', () => {
+  faults(
+    drawn(),
+    /Render Target 0 .*writeback block format unknown value 7/,
+    drawn().rgba8({ writebackBlockFormat: 7 }),
+  );
+  faults(drawn(), /Render Target 0 .*internal format 17/, drawn().rgba8({ internalFormat: 17 }));
+  faults(drawn(), /YUV/, drawn().rgba8({ yuvEnable: true }));
+  faults(drawn(), /tie-break rule T90_IN_270_OUT/, undefined, { tieBreakRule: 4 });
+  faults(drawn(), /sample count 2 with pattern/, undefined, { sampleCount: 2 });
+  const b = bench();
+  b.fragments.set(
+    1,
+    shade(() => RED, { format: 32 << 12 }),
+  );
+  b.triangles(fullscreen(40, 24));
+  faults(b, /memory format unknown format 32/);
+  const c = bench();
+  assert.throws(() => c.idvs(3, { drawMode: DRAW_MODE.QUADS }), /draw mode QUADS/);
+  assert.throws(() => c.idvs(3, { viewMask: 3 }), /multiview/);
+});
+
+test('an unmapped target is a page fault at its address', () => {
+  assert.throws(
+    () => drawn().render(bench().rgba8({ base: 2 ** 40 })),
+    (error) => error instanceof GpuFault && error.address === 2 ** 40,
+  );
+});
+
+test('hostile positions draw nothing or something, and end', () => {
+  const values = [0, -0, 1, -1, 1e30, -1e30, NaN, Number.POSITIVE_INFINITY, 1e-30, 65536, -65537, 3e38];
+  const b = bench();
+  let seed = 3;
+  b.vertex = () => {
+    const pick = () => {
+      seed = (seed * 1103515245 + 12345) % 2 ** 31;
+      return values[(seed >> 8) % values.length]!;
+    };
+    return { position: [pick(), pick(), pick(), pick()] };
+  };
+  b.draw(900);
+  b.draw(300, { drawMode: DRAW_MODE.LINE_LOOP });
+  b.draw(300, { drawMode: DRAW_MODE.POINTS });
+  b.render();
+});

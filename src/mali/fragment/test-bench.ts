@@ -1,0 +1,467 @@
+/**
+ * A bench for tests of the tiler and the fragment front end: flat memory, descriptors written by their layouts, and programs
+ * that are functions instead of shader code. Not part of the GPU.
+ */
+import { FRAGMENT_REGISTERS, IDVS_REGISTERS } from '../../abi/gpu/cs-registers.ts';
+import {
+  BLEND_MODE,
+  BLOCK_FORMAT,
+  Blend,
+  BlendFunction,
+  DESCRIPTOR_TYPE_DEPTH_STENCIL,
+  DepthStencil,
+  DRAW_MODE,
+  Draw,
+  FIFO_FORMAT,
+  FRAMEBUFFER_SIZE,
+  FramebufferParameters,
+  FUNC,
+  PrimitiveFlags,
+  RenderTarget,
+  Scissor,
+  TIE_BREAK_RULE,
+  TilerContext,
+  ZsCrcExtension,
+} from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
+import { chunkRef, HeapChunkHeader, TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
+import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
+import { Dram } from '../../board/dram.ts';
+import { PageFault, type RunRequest, type VirtualMemory, type Work } from '../contract.ts';
+import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
+import { IdvsWork, type ShaderAddresses } from '../tiler/idvs.ts';
+import { FragmentWork } from './fragment.ts';
+
+/** Memory in which an address is its own physical address; page 0 and what lies beyond fault. */
+export class FlatMemory implements VirtualMemory {
+  readonly dram: Dram;
+
+  constructor(dram: Dram) {
+    this.dram = dram;
+  }
+
+  translate(va: number, access: 'read' | 'write' | 'execute' | 'atomic'): number {
+    if (!(va >= 4096 && va < this.dram.size)) {
+      throw new PageFault(EXCEPTION.TRANSLATION_FAULT_3, va, access, `no page at 0x${va.toString(16)}`);
+    }
+    return va;
+  }
+  load8 = (va: number): number => this.dram.view.getUint8(this.translate(va, 'read'));
+  load16 = (va: number): number => this.dram.view.getUint16(this.translate(va, 'read'), true);
+  load32 = (va: number): number => this.dram.view.getUint32(this.translate(va, 'read'), true);
+  load64 = (va: number): number => this.load32(va) + this.load32(va + 4) * 2 ** 32;
+  loadBig64 = (va: number): bigint => this.dram.view.getBigUint64(this.translate(va, 'read'), true);
+  store8 = (va: number, value: number): void => this.dram.view.setUint8(this.translate(va, 'write'), value);
+  store16 = (va: number, value: number): void => this.dram.view.setUint16(this.translate(va, 'write'), value, true);
+  store32 = (va: number, value: number): void => this.dram.view.setUint32(this.translate(va, 'write'), value, true);
+  store64(va: number, value: number): void {
+    this.store32(va, value % 2 ** 32);
+    this.store32(va + 4, Math.floor(value / 2 ** 32));
+  }
+  storeBig64 = (va: number, value: bigint): void =>
+    this.dram.view.setBigUint64(this.translate(va, 'write'), value, true);
+  read(va: number, size: number): Uint8Array {
+    this.translate(va, 'read');
+    if (size > 0) this.translate(va + size - 1, 'read');
+    return this.dram.u8.slice(va, va + size);
+  }
+  write(va: number, data: Uint8Array): void {
+    this.translate(va, 'write');
+    if (data.length > 0) this.translate(va + data.length - 1, 'write');
+    this.dram.u8.set(data, va);
+  }
+  decode<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
+    return layout.read(viewOf(this.read(va, layout.size)), 0);
+  }
+  encode(layout: Layout<any>, va: number, values: any): void {
+    const bytes = this.read(va, layout.size);
+    layout.write(viewOf(bytes), 0, values);
+    this.write(va, bytes);
+  }
+}
+
+/** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex. */
+export type VertexProgram = (
+  index: number,
+  instance: number,
+) => {
+  position: readonly [number, number, number, number];
+  pointSize?: number;
+  layer?: number;
+  varyings?: readonly number[];
+};
+
+/** A fragment program: does what it wants with the stage's functions. */
+export type FragmentProgram = (stage: FragmentStage, warp: Warp, mask: number) => void;
+
+export interface TargetImage {
+  readonly at: number;
+  readonly stride: number;
+}
+
+const DRAM_SIZE = 32 << 20;
+/** Addresses of programs: the bench's functions are named by them. */
+const POSITION = 0x100;
+const VARYING = 0x200;
+
+export class Bench {
+  readonly dram = new Dram(DRAM_SIZE);
+  readonly memory = new FlatMemory(this.dram);
+  readonly registers = new Uint32Array(96);
+  readonly width: number;
+  readonly height: number;
+  readonly context: number;
+  readonly heap: number;
+  vertex: VertexProgram = () => ({ position: [0, 0, 0, 1] });
+  /** By address of the program. */
+  readonly fragments = new Map<number, FragmentProgram>();
+  /** Fragment warps started. */
+  warps = 0;
+  #extended = false;
+
+  constructor(width: number, height: number, chunk = 256 << 10) {
+    this.width = width;
+    this.height = height;
+    this.context = this.alloc(TilerContext.size);
+    this.heap = this.alloc(TilerHeapDescriptor.size);
+    const base = this.alloc(chunk);
+    this.put(TilerHeapDescriptor, this.heap, {
+      size: chunk,
+      base,
+      bottom: base + HeapChunkHeader.size,
+      top: base + chunk,
+    });
+    this.put(TilerContext, this.context, {
+      fbWidth: width,
+      fbHeight: height,
+      heap: this.heap,
+      layerCount: 1,
+      geometryBuffer: this.alloc(65536),
+      geometryBufferSize: 65536,
+    });
+    this.pair(IDVS_REGISTERS.tilerContext, this.context);
+    this.depthStencil({});
+    this.blend([{}]);
+    this.state({});
+    this.scissor(0, 0, width - 1, height - 1);
+    this.float(IDVS_REGISTERS.highDepthClamp, 1);
+    this.float(IDVS_REGISTERS.primitiveSize, 1);
+    this.registers[IDVS_REGISTERS.positionSpd] = POSITION;
+    this.registers[IDVS_REGISTERS.varyingSpd] = VARYING;
+  }
+
+  alloc(size: number): number {
+    return this.dram.alloc(Math.max(size, 64)).physical;
+  }
+
+  put<F extends Record<string, any>>(layout: Layout<F>, at: number, values: Partial<Infer<Layout<F>>>): number {
+    this.memory.write(at, layout.pack(values as any));
+    return at;
+  }
+
+  float(register: number, value: number): void {
+    new DataView(this.registers.buffer).setFloat32(register * 4, value, true);
+  }
+
+  pair(register: number, value: number): void {
+    this.registers[register] = value % 2 ** 32;
+    this.registers[register + 1] = Math.floor(value / 2 ** 32);
+  }
+
+  scissor(minimumX: number, minimumY: number, maximumX: number, maximumY: number): void {
+    const words = new DataView(this.registers.buffer);
+    Scissor.write(words, IDVS_REGISTERS.scissor * 4, { minimumX, minimumY, maximumX, maximumY });
+  }
+
+  depthStencil(values: Partial<Infer<typeof DepthStencil>>): void {
+    const at = this.put(DepthStencil, this.alloc(DepthStencil.size), {
+      type: DESCRIPTOR_TYPE_DEPTH_STENCIL,
+      depthFunction: FUNC.ALWAYS,
+      depthClampMode: 1,
+      depthSource: 2,
+      ...values,
+    });
+    this.pair(IDVS_REGISTERS.depthStencil, at);
+  }
+
+  /** One descriptor for each render target. */
+  blend(descriptors: readonly Partial<Infer<typeof Blend>>[]): void {
+    const at = this.alloc(Blend.size * descriptors.length);
+    descriptors.forEach((values, i) => {
+      this.put(Blend, at + i * Blend.size, { enable: true, mode: BLEND_MODE.OPAQUE, rt: i, colorMask: 15, ...values });
+    });
+    this.pair(IDVS_REGISTERS.blend, at + descriptors.length);
+  }
+
+  /** DCD flags; the fragment program is 1 unless 0 is said. */
+  state(values: Partial<Infer<typeof Draw>>, program = 1): void {
+    const raw = Draw.pack({ sampleMask: 0xffff, ...values });
+    const view = viewOf(raw);
+    this.registers[IDVS_REGISTERS.dcdFlags0] = view.getUint32(0, true);
+    this.registers[IDVS_REGISTERS.dcdFlags1] = view.getUint32(4, true);
+    this.pair(IDVS_REGISTERS.fragmentSpd, program);
+  }
+
+  /** Index buffer of 16-bit indices. */
+  indices(list: readonly number[]): number {
+    const at = this.alloc(list.length * 2);
+    list.forEach((index, i) => {
+      this.memory.store16(at + i * 2, index);
+    });
+    this.pair(IDVS_REGISTERS.indices, at);
+    this.registers[IDVS_REGISTERS.indexArraySize] = list.length * 2;
+    return at;
+  }
+
+  /** Starts a draw. */
+  idvs(count: number, flags: Partial<Infer<typeof PrimitiveFlags>> = {}, instances = 1): Work {
+    this.registers[IDVS_REGISTERS.indexCount] = count;
+    this.registers[IDVS_REGISTERS.instanceCount] = instances;
+    this.#extended = flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
+    const word = PrimitiveFlags.pack({
+      drawMode: DRAW_MODE.TRIANGLES,
+      positionFifoFormat: FIFO_FORMAT.BASIC,
+      ...flags,
+    });
+    this.registers[IDVS_REGISTERS.primitiveFlags] = viewOf(word).getUint32(0, true);
+    return new IdvsWork(this.request({ mallocEnable: true, flagsOverride: 0 }), this.openVertex);
+  }
+
+  /** Draws to the end. */
+  draw(count: number, flags: Partial<Infer<typeof PrimitiveFlags>> = {}, instances = 1): void {
+    finish(this.idvs(count, flags, instances));
+  }
+
+  /** Window-space triangles from a list of [x, y, z = 0, 1/w = 1] vertices. */
+  triangles(vertices: readonly (readonly number[])[], flags: Partial<Infer<typeof PrimitiveFlags>> = {}): void {
+    this.vertex = (index) => {
+      const [x = 0, y = 0, z = 0, w = 1, ...varyings] = vertices[index] ?? [];
+      return { position: [x, y, z, w], varyings };
+    };
+    this.draw(vertices.length, flags);
+  }
+
+  request(operands: object): RunRequest<any> {
+    return { memory: this.memory, registers: this.registers.slice(), operands, heapContext: 0 };
+  }
+
+  /** Writes a framebuffer with the given render targets and answers its pointer. */
+  framebuffer(
+    parameters: Partial<Infer<typeof FramebufferParameters>>,
+    targets: readonly Partial<Infer<typeof RenderTarget>>[],
+    zs?: Partial<Infer<typeof ZsCrcExtension>>,
+  ): number {
+    const at = this.alloc(FRAMEBUFFER_SIZE + 64 + targets.length * RenderTarget.size);
+    this.put(FramebufferParameters, at, {
+      width: this.width,
+      height: this.height,
+      boundMaxX: this.width - 1,
+      boundMaxY: this.height - 1,
+      sampleCount: 1,
+      effectiveTileSize: 256,
+      tieBreakRule: TIE_BREAK_RULE.MINUS_180_IN_0_OUT,
+      renderTargetCount: targets.length,
+      zInternalFormat: 1,
+      hasZsCrcExtension: zs !== undefined,
+      tiler: this.context,
+      ...parameters,
+    });
+    let next = at + FRAMEBUFFER_SIZE;
+    if (zs) {
+      this.put(ZsCrcExtension, next, zs);
+      next += ZsCrcExtension.size;
+    }
+    targets.forEach((target, i) => {
+      this.put(RenderTarget, next + i * RenderTarget.size, target);
+    });
+    return at + 1;
+  }
+
+  /** A linear RGBA8 image as a render target, cleared. */
+  rgba8(values: Partial<Infer<typeof RenderTarget>> = {}): Partial<Infer<typeof RenderTarget>> {
+    return {
+      internalFormat: 1,
+      writebackFormat: 19,
+      writebackBlockFormat: BLOCK_FORMAT.LINEAR,
+      writeEnable: true,
+      cleanPixelWriteEnable: true,
+      swizzle: 0 | (1 << 3) | (2 << 6) | (3 << 9),
+      base: this.alloc(this.width * this.height * 4),
+      rowStride: this.width * 4,
+      ...values,
+    };
+  }
+
+  fragment(pointer: number): Work {
+    this.pair(FRAGMENT_REGISTERS.framebuffer, pointer);
+    this.registers[FRAGMENT_REGISTERS.boundMin] = 0;
+    this.registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
+    return new FragmentWork(this.request({}), this.dram, this.openFragment);
+  }
+
+  /** Renders what has been drawn into one RGBA8 image and answers its pixels. */
+  render(
+    target: Partial<Infer<typeof RenderTarget>> = this.rgba8(),
+    parameters = {},
+    zs = undefined as any,
+  ): Uint32Array {
+    finish(this.fragment(this.framebuffer(parameters, [target], zs)));
+    return this.pixels(target);
+  }
+
+  pixels(target: Partial<Infer<typeof RenderTarget>>): Uint32Array {
+    const bytes = this.memory.read(target.base!, this.width * this.height * 4);
+    return new Uint32Array(bytes.buffer);
+  }
+
+  /** Enlarges the heap by a chunk that the "host" gives; answers its reference. */
+  chunk(size = 256 << 10): number {
+    return chunkRef(this.alloc(size), size);
+  }
+
+  readonly openVertex = (
+    memory: VirtualMemory,
+    addresses: ShaderAddresses,
+    stage: VertexStage,
+    _slot: number,
+  ): ShaderRun =>
+    this.#run(memory, (warp, mask) => {
+      const { base, packetStride, offset, stride, count } = stage.output;
+      const address = (id: number) => {
+        if (id >= count) throw new Error(`LEA_BUF: id ${id} of ${count}`);
+        return base + (id >> 6) * packetStride + offset + (id & 63) * stride;
+      };
+      const float = new DataView(new ArrayBuffer(4));
+      const store = (at: number, value: number) => {
+        float.setFloat32(0, value);
+        memory.store32(at, float.getUint32(0));
+      };
+      for (let lane = 0; lane < LANES; lane++) {
+        if (!(mask & (1 << lane))) continue;
+        const id = warp.u32[59 * LANES + lane]!;
+        const out = this.vertex(warp.u32[60 * LANES + lane]!, warp.u32[61 * LANES + lane]!);
+        if (addresses.shader === VARYING) {
+          out.varyings?.forEach((value, i) => {
+            store(address(id) + i * 4, value);
+          });
+          continue;
+        }
+        out.position.forEach((value, i) => {
+          store(address(id) + i * 4, value);
+        });
+        if (!this.#extended) continue;
+        float.setFloat16(0, out.pointSize ?? 1);
+        memory.store16(address(id + 4), float.getUint16(0));
+        memory.store8(address(id + 4) + 2, out.layer ?? 0);
+      }
+    });
+
+  readonly openFragment = (
+    memory: VirtualMemory,
+    addresses: ShaderAddresses,
+    stage: FragmentStage,
+    _slot: number,
+  ): ShaderRun =>
+    this.#run(memory, (warp, mask) => {
+      const program = this.fragments.get(addresses.shader);
+      if (!program) throw new Error(`no fragment program at ${addresses.shader}`);
+      this.warps++;
+      program(stage, warp, mask);
+    });
+
+  #run(memory: VirtualMemory, body: (warp: Warp, mask: number) => void): ShaderRun {
+    const u32 = new Uint32Array(64 * LANES);
+    const warp: Warp = {
+      u32,
+      i32: new Int32Array(u32.buffer),
+      f32: new Float32Array(u32.buffer),
+      mask: 0,
+      live: 0,
+      discarded: 0,
+    };
+    const program = ShaderProgram.read(viewOf(ShaderProgram.pack({ requiresHelperThreads: true })), 0);
+    return {
+      environment: {
+        memory,
+        program,
+        fau: new Uint32Array(0),
+        resources: { address: 0, count: 0, descriptor: () => 0, buffer: () => undefined },
+        storage: undefined,
+        attributeOffset: 0,
+      },
+      warp,
+      reset: () => {
+        u32.fill(0);
+      },
+      start: (live, helpers = 0) => {
+        warp.live = live;
+        warp.mask = live;
+        warp.discarded = helpers;
+      },
+      resume: () => {
+        body(warp, warp.live);
+        return true;
+      },
+    };
+  }
+}
+
+/** Steps a work to its end. */
+export function finish(work: Work): void {
+  for (let i = 0; i < 1_000_000; i++) {
+    const state = work.step();
+    if (state === 'done') return;
+    if (state === 'oom') throw new Error('the tiler heap is full');
+  }
+  throw new Error('the work does not end');
+}
+
+/** Pixel format word of RGBA8 in the tile buffer. */
+export const RGBA8_TILE = 237 << 12;
+
+/** A program that does ATEST and then blends a colour which `color` gives for each lane. */
+export function shade(
+  color: (lane: number, stage: FragmentStage, warp: Warp) => readonly [number, number, number, number],
+  options: {
+    readonly format?: number;
+    readonly mode?: number;
+    readonly discard?: (x: number, y: number) => boolean;
+  } = {},
+): FragmentProgram {
+  return (stage, warp, mask) => {
+    const coverage = new Int32Array(warp.u32.slice(60 * LANES, 61 * LANES));
+    const alpha = new Float32Array(LANES);
+    const colour = laneVectors();
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      const pixel = warp.u32[59 * LANES + lane]!;
+      if (options.discard?.(pixel & 0xffff, pixel >>> 16)) warp.discarded |= 1 << lane;
+      const rgba = color(lane, stage, warp);
+      rgba.forEach((value, i) => {
+        colour.f32[i * LANES + lane] = value;
+      });
+      alpha[lane] = rgba[3];
+    }
+    stage.alphaTest(warp, mask, coverage.slice(), alpha, coverage);
+    const word = new DataView(Blend.pack({ mode: options.mode ?? BLEND_MODE.OPAQUE, rt: 0, numComps: 4 }).buffer);
+    stage.blend(warp, mask, {
+      descriptorLow: word.getUint32(8, true),
+      descriptorHigh: options.format ?? RGBA8_TILE,
+      coverage,
+      colour,
+      type: 'float',
+      bits: 32,
+      channels: 4,
+    });
+  };
+}
+
+export function laneVectors(): { f32: Float32Array; i32: Int32Array; u32: Uint32Array } {
+  const u32 = new Uint32Array(4 * LANES);
+  return { u32, i32: new Int32Array(u32.buffer), f32: new Float32Array(u32.buffer) };
+}
+
+/** The 12 bits of a blend function. */
+export const blendBits = (values: Partial<Infer<typeof BlendFunction>>): number =>
+  viewOf(BlendFunction.pack(values)).getUint32(0, true);

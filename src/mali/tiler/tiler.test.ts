@@ -1,0 +1,116 @@
+/** Primitive assembly and clipping. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DRAW_MODE } from '../../abi/gpu/raster-descriptors.ts';
+import { Assembler, arityOf } from './assemble.ts';
+import { Clipper, CORNER, GUARD_BAND } from './clip.ts';
+
+function assemble(mode: number, vertices: number, first: boolean): (readonly number[])[] {
+  const assembler = new Assembler(mode, first);
+  const arity = arityOf(mode);
+  const out: number[][] = [];
+  const take = () => {
+    const abc = [assembler.a, assembler.b, assembler.c];
+    out.push([...abc.slice(0, arity), abc[assembler.provoking]!]);
+  };
+  for (let i = 0; i < vertices; i++) if (assembler.push(i)) take();
+  if (assembler.finish()) take();
+  return out;
+}
+
+test('draw modes: vertices in order of their winding, and the provoking vertex at the end', () => {
+  assert.deepEqual(assemble(DRAW_MODE.POINTS, 2, false), [
+    [0, 0],
+    [1, 1],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.LINES, 5, false), [
+    [0, 1, 1],
+    [2, 3, 3],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.LINE_LOOP, 3, true), [
+    [0, 1, 0],
+    [1, 2, 1],
+    [2, 0, 2],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.TRIANGLES, 7, false), [
+    [0, 1, 2, 2],
+    [3, 4, 5, 5],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.TRIANGLE_STRIP, 5, false), [
+    [0, 1, 2, 2],
+    [2, 1, 3, 3],
+    [2, 3, 4, 4],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.TRIANGLE_STRIP, 4, true), [
+    [0, 1, 2, 0],
+    [2, 1, 3, 1],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.TRIANGLE_FAN, 4, false), [
+    [0, 1, 2, 2],
+    [0, 2, 3, 3],
+  ]);
+  assert.deepEqual(assemble(DRAW_MODE.TRIANGLE_FAN, 4, true), [
+    [0, 1, 2, 1],
+    [0, 2, 3, 2],
+  ]);
+  assert.throws(() => arityOf(DRAW_MODE.POLYGON), /draw mode POLYGON/);
+  assert.throws(() => arityOf(9), /unknown value 9/);
+});
+
+/** A window position from clip space, as the vertex shader writes it for a viewport of 200 × 200. */
+const project = (x: number, y: number, z: number, w: number): number[] => [
+  100 + (100 * x) / w,
+  100 + (100 * y) / w,
+  z / w,
+  1 / w,
+];
+
+test('a triangle in front of the eye passes unchanged', () => {
+  const clipper = new Clipper();
+  const positions = Float32Array.from([10, 20, 0.5, 1, 30, 20, 0.25, 0.5, 10, 40, 0, 2]);
+  assert.equal(clipper.triangle(positions, 0, 1, 2), 3);
+  assert.deepEqual([...clipper.corners.subarray(CORNER, 2 * CORNER)], [30, 20, 0.25, 0.5, 0, 1]);
+});
+
+test('one that reaches behind the eye is cut where w is small, and its weights stay true', () => {
+  const clipper = new Clipper();
+  const space = [
+    [-1, -1, 0, 2],
+    [1, -1, 0, 2],
+    [0, 1, 0, -2],
+  ];
+  const positions = Float32Array.from(space.flatMap(([x, y, z, w]) => project(x!, y!, z!, w!)));
+  const count = clipper.triangle(positions, 0, 1, 2);
+  assert.ok(count >= 3);
+  for (let i = 0; i < count; i++) {
+    const [x, y, , inverseW, w0, w1] = clipper.corners.subarray(i * CORNER, (i + 1) * CORNER) as unknown as number[];
+    assert.ok(inverseW! > 0);
+    assert.ok(Math.abs(x!) <= GUARD_BAND && Math.abs(y!) <= GUARD_BAND);
+    // The weights give back the corner in clip space.
+    const w = [w0!, w1!, 1 - w0! - w1!].reduce((sum, weight, v) => sum + weight * space[v]![3]!, 0);
+    const cx = [w0!, w1!, 1 - w0! - w1!].reduce((sum, weight, v) => sum + weight * space[v]![0]!, 0);
+    assert.ok(Math.abs(w * inverseW! - 1) < 1e-3, `${w} ${inverseW}`);
+    assert.ok(Math.abs(100 + 100 * cx * inverseW! - x!) < 1e-3 * GUARD_BAND);
+  }
+});
+
+test('one behind the eye, or with numbers that are none, is gone', () => {
+  const clipper = new Clipper();
+  const behind = Float32Array.from([...project(-1, 0, 0, -1), ...project(1, 0, 0, -2), ...project(0, 1, 0, -3)]);
+  assert.equal(clipper.triangle(behind, 0, 1, 2), 0);
+  const broken = Float32Array.from([Number.NaN, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 1]);
+  assert.equal(clipper.triangle(broken, 0, 1, 2), 0);
+});
+
+test('a line keeps its visible end and cuts the other', () => {
+  const clipper = new Clipper();
+  const positions = Float32Array.from([...project(0, 0, 0, 1), ...project(0.1, 0.1, 0, -1)]);
+  assert.equal(clipper.line(positions, 0, 1), 2);
+  const [x, y, , w, w0, w1] = clipper.corners as unknown as number[];
+  assert.deepEqual(
+    [x, y, w, w0, w1].map((n) => Math.round(n! * 1000) / 1000),
+    [100, 100, 1, 1, 0],
+  );
+  assert.ok(Math.abs(clipper.corners[CORNER + 4]! + clipper.corners[CORNER + 5]! - 1) < 1e-12);
+  assert.ok(clipper.corners[CORNER + 3]! > 0);
+});
