@@ -3,7 +3,7 @@
  *
  * The identity is that of the Mali-G610 MC4 r0p0 of an RK3588. Caches are not modelled (all agents see DRAM at once), so a
  * flush only answers and counts: LATEST_FLUSH_ID, which user space reads to skip flushes that have happened, moves on.
- * Source: Linux `drivers/gpu/drm/panthor/panthor_gpu.c`; values as a Rock 5B reports them through DEV_QUERY.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_gpu.c`; values of that GPU in Mesa 25.0 `src/panfrost/drm-shim/panfrost_noop.c`.
  */
 import { CACHE, CACHE_SHIFT, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET } from '../abi/gpu/regs.ts';
 import type { Register } from '../abi/register.ts';

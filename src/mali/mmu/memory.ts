@@ -39,7 +39,7 @@ export class GpuMemory implements VirtualMemory {
   readonly #dram: Dram;
   readonly #outputBits: number;
   readonly #tags = new Float64Array(ENTRIES).fill(-1);
-  readonly #pages = new Float64Array(ENTRIES);
+  readonly #pages = new Uint32Array(ENTRIES);
   readonly #rights = new Uint8Array(ENTRIES);
   readonly #view: DataView;
   readonly #walk: WalkResult = { code: 0, physical: 0, readable: false, writable: false, executable: false, level: 0 };
@@ -77,7 +77,8 @@ export class GpuMemory implements VirtualMemory {
   }
 
   translate(va: number, access: Access): number {
-    return this.#locate(va, NEED[access], access);
+    const page = Math.floor(va / PAGE);
+    return this.#locate(page, va - page * PAGE, NEED[access], access);
   }
 
   /** Whether `access` to all of [va, va + size) would succeed; latches no fault. For checks at start-up. */
@@ -90,11 +91,11 @@ export class GpuMemory implements VirtualMemory {
     return true;
   }
 
-  #locate(va: number, need: number, access: Access): number {
-    const page = Math.floor(va / PAGE);
+  /** Physical address of byte `offset` of a page. `%` on such numbers is slow, so callers split addresses by division. */
+  #locate(page: number, offset: number, need: number, access: Access): number {
     const i = page & (ENTRIES - 1);
-    if (this.#tags[i] === page && (this.#rights[i]! & need) === need) return this.#pages[i]! + (va - page * PAGE);
-    return this.#miss(va, page, i, need, access);
+    if (this.#tags[i] === page && (this.#rights[i]! & need) === need) return this.#pages[i]! + offset;
+    return this.#miss(page * PAGE + offset, page, i, need, access);
   }
 
   #miss(va: number, page: number, i: number, need: number, access: Access): number {
@@ -122,65 +123,84 @@ export class GpuMemory implements VirtualMemory {
   }
 
   load8(va: number): number {
-    return this.#view.getUint8(this.#locate(va, READ, 'read'));
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    return this.#view.getUint8(this.#locate(page, offset, READ, 'read'));
   }
 
   load16(va: number): number {
-    if (va % PAGE > PAGE - 2) return this.load8(va) + this.load8(va + 1) * 2 ** 8;
-    return this.#view.getUint16(this.#locate(va, READ, 'read'), true);
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 2) return this.load8(va) + this.load8(va + 1) * 2 ** 8;
+    return this.#view.getUint16(this.#locate(page, offset, READ, 'read'), true);
   }
 
   load32(va: number): number {
-    if (va % PAGE > PAGE - 4) return this.load16(va) + this.load16(va + 2) * 2 ** 16;
-    return this.#view.getUint32(this.#locate(va, READ, 'read'), true);
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 4) return this.load16(va) + this.load16(va + 2) * 2 ** 16;
+    return this.#view.getUint32(this.#locate(page, offset, READ, 'read'), true);
   }
 
   load64(va: number): number {
-    if (va % PAGE > PAGE - 8) return this.load32(va) + this.load32(va + 4) * 2 ** 32;
-    const at = this.#locate(va, READ, 'read');
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 8) return this.load32(va) + this.load32(va + 4) * 2 ** 32;
+    const at = this.#locate(page, offset, READ, 'read');
     return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
   }
 
   loadBig64(va: number): bigint {
-    if (va % PAGE > PAGE - 8) return BigInt(this.load32(va)) + BigInt(this.load32(va + 4)) * 2n ** 32n;
-    return this.#view.getBigUint64(this.#locate(va, READ, 'read'), true);
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 8) return BigInt(this.load32(va)) + BigInt(this.load32(va + 4)) * 2n ** 32n;
+    return this.#view.getBigUint64(this.#locate(page, offset, READ, 'read'), true);
   }
 
   store8(va: number, value: number): void {
-    this.#view.setUint8(this.#locate(va, WRITE, 'write'), value);
+    const page = Math.floor(va / PAGE);
+    this.#view.setUint8(this.#locate(page, va - page * PAGE, WRITE, 'write'), value);
   }
 
   store16(va: number, value: number): void {
-    if (va % PAGE > PAGE - 2) {
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 2) {
       this.store8(va, value);
       this.store8(va + 1, value / 2 ** 8);
-    } else this.#view.setUint16(this.#locate(va, WRITE, 'write'), value, true);
+    } else this.#view.setUint16(this.#locate(page, offset, WRITE, 'write'), value, true);
   }
 
   store32(va: number, value: number): void {
-    if (va % PAGE > PAGE - 4) {
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 4) {
       this.store16(va, value);
       this.store16(va + 2, (value >>> 0) / 2 ** 16);
-    } else this.#view.setUint32(this.#locate(va, WRITE, 'write'), value, true);
+    } else this.#view.setUint32(this.#locate(page, offset, WRITE, 'write'), value, true);
   }
 
   store64(va: number, value: number): void {
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
     const high = Math.floor(value / 2 ** 32);
-    if (va % PAGE > PAGE - 8) {
+    if (offset > PAGE - 8) {
       this.store32(va, value);
       this.store32(va + 4, high);
       return;
     }
-    const at = this.#locate(va, WRITE, 'write');
+    const at = this.#locate(page, offset, WRITE, 'write');
     this.#view.setUint32(at, value, true);
     this.#view.setUint32(at + 4, high, true);
   }
 
   storeBig64(va: number, value: bigint): void {
-    if (va % PAGE > PAGE - 8) {
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset > PAGE - 8) {
       this.store32(va, Number(BigInt.asUintN(32, value)));
       this.store32(va + 4, Number(BigInt.asUintN(32, value / 2n ** 32n)));
-    } else this.#view.setBigUint64(this.#locate(va, WRITE, 'write'), value, true);
+    } else this.#view.setBigUint64(this.#locate(page, offset, WRITE, 'write'), value, true);
   }
 
   read(va: number, size: number): Uint8Array {
@@ -188,7 +208,7 @@ export class GpuMemory implements VirtualMemory {
     for (let done = 0; done < size; ) {
       const at = va + done;
       const part = Math.min(size - done, PAGE - (at % PAGE));
-      const physical = this.#locate(at, READ, 'read');
+      const physical = this.translate(at, 'read');
       out.set(this.#dram.u8.subarray(physical, physical + part), done);
       done += part;
     }
@@ -199,21 +219,21 @@ export class GpuMemory implements VirtualMemory {
     for (let done = 0; done < data.length; ) {
       const at = va + done;
       const part = Math.min(data.length - done, PAGE - (at % PAGE));
-      const physical = this.#locate(at, WRITE, 'write');
+      const physical = this.translate(at, 'write');
       this.#dram.u8.set(data.subarray(done, done + part), physical);
       done += part;
     }
   }
 
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): Values<F> {
-    if ((va % PAGE) + layout.size <= PAGE) return layout.read(this.#view, this.#locate(va, READ, 'read'));
+    if ((va % PAGE) + layout.size <= PAGE) return layout.read(this.#view, this.translate(va, 'read'));
     const copy = this.read(va, layout.size);
     return layout.read(new DataView(copy.buffer), 0);
   }
 
   encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void {
     if ((va % PAGE) + layout.size <= PAGE) {
-      layout.write(this.#view, this.#locate(va, READ | WRITE, 'write'), values);
+      layout.write(this.#view, this.translate(va, 'write'), values);
       return;
     }
     const copy = this.read(va, layout.size);
