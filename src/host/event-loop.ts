@@ -24,7 +24,9 @@ export class EventLoop {
   #closed = false;
 
   constructor() {
-    this.#handle = koffi.node.poll(this.#epoll, { readable: true }, () => this.#serve());
+    // Koffi's callback runs outside Node's callback scopes: promises that it settles would wait for the next event. An
+    // immediate follows in the same turn of the loop, inside one.
+    this.#handle = koffi.node.poll(this.#epoll, { readable: true }, () => setImmediate(() => this.#serve()));
   }
 
   /** Number of descriptors that are watched. */
