@@ -2,9 +2,9 @@
  * DrawStage: the fixed functions around the fragment shader of one draw, as the shader core sees them (FragmentStage).
  *
  * The front end loads a warp (four quads of one primitive) with `load`; the core then asks for interpolation, and hands over
- * coverage, depth and colours; `end` closes the warp. Depth and stencil are tested early by the front end (`early`), or
- * late: at ATEST, or at ZS_EMIT if the shader gives depth or stencil, or at the end if it does neither. A lane's late test
- * happens once. Lanes in warp.discarded leave no trace.
+ * coverage, depth and colours. Depth and stencil are tested early by the front end (`early`), or late: at ATEST, or at
+ * ZS_EMIT if the shader gives depth or stencil, or at the first colour if it did neither. A lane's late test happens
+ * once; a program that ends without any of these leaves depth and stencil alone, as a discarded lane does.
  * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_fragment_out), `src/panfrost/lib/pan_earlyzs.c`,
  * `src/panfrost/lib/pan_blend.c`.
  */
@@ -209,14 +209,6 @@ export class DrawStage implements FragmentStage {
     this.#pixel[lane] = (y - top) * TILE + (x - left);
     this.#coverage[lane] = samples;
     this.#tested[lane] = NOT_TESTED;
-  }
-
-  /** Closes the warp: late tests of lanes that ran to their end without one. */
-  end(warp: Warp, lanes: number): void {
-    if (this.early) return;
-    for (let lane = 0; lane < LANES; lane++) {
-      if (lanes & ~warp.discarded & (1 << lane)) this.#late(lane, this.#coverage[lane]!, undefined, -1);
-    }
   }
 
   /** Tests a lane that no shader runs for. */

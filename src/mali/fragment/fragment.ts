@@ -332,7 +332,6 @@ class FragmentJob {
     else run.start(covered);
     this.#budget -= COST.warp;
     while (!run.resume(WARP_BUDGET)) yield* this.#rest();
-    stage.end(warp, covered);
     if (this.#budget < 0) yield* this.#rest();
   }
 
