@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tyr-main-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function tyr(args: string[], env: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+test('--help names every command, and each command has its own help', () => {
+  const { status, stdout } = tyr(['--help']);
+  assert.equal(status, 0);
+  for (const command of ['run', 'setup', 'doctor', 'test', 'bench']) {
+    assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
+    assert.match(tyr([command, '--help']).stdout, new RegExp(`^Usage: tyr ${command} `));
+  }
+});
+
+test('options that make no sense are refused with a sentence, before anything is set up', () => {
+  const cases: [string[], RegExp][] = [
+    [['run'], /missing required argument 'program'/],
+    [['run', '--frames', '0', 'x'], /--frames.*'0' is invalid.*above 0/],
+    [['run', '--frames', '1.5', 'x'], /whole number/],
+    [['run', '--timeout', 'soon', 'x'], /--timeout.*a number above 0/],
+    [['run', '--mode', '1280', 'x'], /has to read like 1280x720@60/],
+    [['run', '--refresh', 'fast', 'x'], /Allowed choices are mode, unlimited/],
+    [['run', '--env', 'NOVALUE', 'x'], /has to read like NAME=value/],
+    [['run', '--no-such-option', 'x'], /unknown option '--no-such-option'/],
+    [['walk'], /unknown command 'walk'/],
+  ];
+  for (const [args, message] of cases) {
+    const { status, stdout, stderr } = tyr(args, { XDG_CACHE_HOME: join(folder, 'untouched') });
+    assert.equal(status, 1, args.join(' '));
+    assert.match(stderr, message);
+    assert.equal(stdout, '');
+  }
+});
+
+test('setup without network: one sentence, exit code 1', () => {
+  const { status, stdout, stderr } = tyr(['setup'], {
+    XDG_CACHE_HOME: join(folder, 'offline'),
+    TYR_DEBIAN_MIRROR: 'http://127.0.0.1:9/debian',
+    TYR_DEBIAN_KEYRING: '/dev/null',
+  });
+  assert.equal(status, 1);
+  assert.equal(stdout, '');
+  const sentences = stderr.split('\n').filter((line) => line.startsWith('tyr: packages'));
+  assert.equal(sentences.length, 1);
+  assert.match(
+    sentences[0]!,
+    /cannot be fetched from http:\/\/127\.0\.0\.1:9\/debian.*connect this machine to the network/,
+  );
+  assert.doesNotMatch(stderr, /^ +at /m);
+});
+
+test('setup without apt: one sentence that names it', () => {
+  const { status, stderr } = tyr(['setup'], { XDG_CACHE_HOME: join(folder, 'bare'), PATH: '/nonexistent' });
+  assert.equal(status, 1);
+  assert.match(stderr, /tyr: the program apt-get is missing; it comes with the package apt/);
+});
+
+test('setup in a folder that cannot be written: one sentence', () => {
+  const { status, stderr } = tyr(['setup'], { XDG_CACHE_HOME: '/dev/null' });
+  assert.equal(status, 1);
+  assert.match(stderr, /tyr: \/dev\/null\/tyr cannot be written; name a folder of your own in XDG_CACHE_HOME/);
+});
