@@ -1,17 +1,19 @@
-/** Units: what RUN_* instructions start, put together from shader cores and fixed-function graphics. */
-import { EXCEPTION } from '../abi/gpu/regs.ts';
+/** Units: what RUN_* instructions start, put together from shader cores, texture unit and fixed-function graphics. */
 import type { Dram } from '../board/dram.ts';
-import { GpuFault, type Units } from './contract.ts';
+import { compute } from './compute.ts';
+import type { Units } from './contract.ts';
 import { graphicsUnits } from './graphics.ts';
-
-const missing = (what: string) => (): never => {
-  throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, 0, `${what} is not implemented`);
-};
+import { openShader } from './shader/core.ts';
+import { TexturePipe } from './texture/unit.ts';
 
 export function maliUnits(dram: Dram): Units {
+  const textures = new TexturePipe();
   return {
-    ...graphicsUnits(dram, { openVertex: missing('vertex shading'), openFragment: missing('fragment shading') }),
-    compute: missing('RUN_COMPUTE'),
-    computeIndirect: missing('RUN_COMPUTE_INDIRECT'),
+    ...graphicsUnits(dram, {
+      openVertex: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot),
+      openFragment: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot),
+    }),
+    compute: (request) => compute(request, textures),
+    computeIndirect: (request) => compute(request, textures),
   };
 }

@@ -24,7 +24,7 @@
  * |          | r62      | bits 0-7 layer or view |
  *
  * Vertex shading by RUN_IDVS with memory allocation. A position shader stores, with LEA_BUF_IMM on table 61 entry 0 and
- * STORE.istream, 16 bytes of clip-space position (four floats) at `address(r59)`, and in the extended FIFO format
+ * STORE.istream, 16 bytes of position (four floats: Mesa's shaders have applied the viewport, so window x, y, z and 1/w) at `address(r59)`, and in the extended FIFO format
  * a 16-bit float point size and the 8-bit layer at `address(r59 + 4)` + 0 and + 2. Elements are 16 bytes apart. So vertex v
  * of a basic FIFO has the linear id v, of an extended one (v & ~3) * 2 + (v & 3): four positions, then four extensions.
  * With n views the same holds per view: (v >> 2) * 4 * n * (extended ? 2 : 1) + (v & 3).
@@ -66,6 +66,15 @@ export interface ResourceTables {
   readonly count: number;
   /** Address of descriptor `index` of table `table`, or 0. Cached for the run. */
   descriptor(table: number, index: number): number;
+  /** The buffer that a handle names, if there is one. Cached for the run. */
+  buffer(handle: number): BufferRange | undefined;
+}
+
+/** A range of memory that a shader may touch. `stride` 0: bytes, not elements. */
+export interface BufferRange {
+  readonly address: number;
+  readonly size: number;
+  readonly stride: number;
 }
 
 /** A warp's state. Plain arrays, so that stages read and write registers without calls. */
@@ -132,6 +141,8 @@ export interface PrimitiveVertices {
   /** Address of the vertex packet of each vertex, and the vertex's place in it (0…63). */
   readonly packets: readonly number[];
   readonly slots: readonly number[];
+  /** Vertex numbers, for varyings that come from plain buffers (frame shaders); `slots` where absent. */
+  readonly indices?: readonly number[];
   /** The vertex that flat varyings come from, 0…count - 1. */
   readonly provoking: number;
 }

@@ -1,0 +1,180 @@
+/**
+ * Compute jobs: RUN_COMPUTE, and its indirect form, whose counts of workgroups the command stream has loaded into the same
+ * registers.
+ *
+ * Workgroups run one after the other, the warps of one in turns: each until it ends, meets a barrier or has used its slice.
+ * Where the job allows merging, several small workgroups share warps, lane by lane; such jobs use neither barriers nor
+ * workgroup storage. One workgroup at a time means that one instance of workgroup storage is in use, and that thread
+ * storage slots are those of the lanes of one workgroup.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Compute size workgroup, Local Storage), `decode_csf.c`,
+ * `src/gallium/drivers/panfrost/pan_csf.c` (csf_launch_grid, csf_launch_xfb).
+ */
+
+import type { CsOperands } from '../abi/gpu/cs.ts';
+import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
+import { EXCEPTION } from '../abi/gpu/regs.ts';
+import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
+import { viewOf } from '../abi/layout.ts';
+import { GpuFault, type RunRequest, type Work, type WorkState } from './contract.ts';
+import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
+import { Executor } from './shader/core.ts';
+import { codeCache } from './shader/program.ts';
+import { loadEnvironment, splitFau } from './shader/resources.ts';
+import { RunContext, WarpState } from './shader/warp.ts';
+
+/** Instructions of a warp that make about a millisecond. */
+const SLICE = 8192;
+/** Threads of a workgroup: THREAD_MAX_WORKGROUP_SIZE. */
+const MAX_THREADS = 1024;
+
+type Operands = CsOperands<'RUN_COMPUTE'> | CsOperands<'RUN_COMPUTE_INDIRECT'>;
+
+/** Registers that a compute shader is started with. */
+const LOCAL_XY = 55;
+const LOCAL_Z = 56;
+const GROUP = 57;
+const GLOBAL = 60;
+
+/** Starts a compute job. */
+export function compute(request: RunRequest<Operands>, textures: TextureUnit): Work {
+  return new ComputeWork(request, textures);
+}
+
+class ComputeWork implements Work {
+  readonly #executor: Executor | undefined;
+  readonly #context: RunContext | undefined;
+  readonly #stage: ComputeStage = { kind: 'compute', workgroupStorage: 0, threadSlot: THREAD_SLOT.COMPUTE };
+  readonly #size: readonly [number, number, number];
+  readonly #offset: readonly [number, number, number];
+  readonly #count: readonly [number, number, number];
+  /** Workgroups that share a set of warps, and how many workgroups there are in all. */
+  readonly #merged: number;
+  #total: number;
+  readonly #warps: WarpState[] = [];
+  readonly #done: boolean[] = [];
+  #program = 0;
+  #next = 0;
+  /** Warps of the current workgroups, and the one whose turn it is. */
+  #active = 0;
+  #turn = 0;
+
+  constructor(request: RunRequest<Operands>, textures: TextureUnit) {
+    const { registers, operands, memory } = request;
+    const r = COMPUTE_REGISTERS;
+    const word = (n: number): number => registers[n]!;
+    const pair = (n: number): number => word(n) + word(n + 1) * 2 ** 32;
+    const packed = viewOf(new Uint8Array(4));
+    packed.setUint32(0, word(r.workgroupSize), true);
+    const { x, y, z, allowMerging } = ComputeSizeWorkgroup.read(packed, 0);
+    this.#size = [x, y, z];
+    this.#offset = [word(r.jobOffsetX), word(r.jobOffsetY), word(r.jobOffsetZ)];
+    this.#count = [word(r.jobSizeX), word(r.jobSizeY), word(r.jobSizeZ)];
+    const threads = x * y * z;
+    if (threads > MAX_THREADS) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        0,
+        `RUN_COMPUTE: workgroup of ${x}×${y}×${z} threads, more than ${MAX_THREADS}`,
+      );
+    }
+    this.#total = this.#count[0] * this.#count[1] * this.#count[2];
+    this.#merged = allowMerging ? Math.max(1, Math.floor(LANES / threads)) : 1;
+    const shader = pair(r.spd[operands.spdSelect]!);
+    // A job without a program is empty.
+    if (shader === 0 || this.#total === 0) {
+      this.#total = 0;
+      return;
+    }
+    const fau = r.fau[operands.fauSelect]!;
+    const environment = loadEnvironment(memory, {
+      resources: pair(r.srt[operands.srtSelect]!),
+      shader,
+      threadStorage: pair(r.tsd[operands.tsdSelect]!),
+      ...splitFau(word(fau), word(fau + 1)),
+      attributeOffset: word(r.globalAttributeOffset),
+    });
+    this.#program = environment.program.binary;
+    this.#stage.workgroupStorage = environment.storage?.wlsBase ?? 0;
+    this.#context = new RunContext(environment, this.#stage, textures);
+    this.#executor = new Executor(codeCache(memory));
+  }
+
+  step(): WorkState {
+    let left = SLICE;
+    while (left > 0) {
+      if (this.#active === 0) {
+        if (this.#next >= this.#total) return 'done';
+        this.#begin();
+        left -= 16;
+      }
+      left = this.#turnOnce(left);
+    }
+    return this.#active === 0 && this.#next >= this.#total ? 'done' : 'more';
+  }
+
+  /** Gives the next warp its turn. */
+  #turnOnce(budget: number): number {
+    const executor = this.#executor!;
+    let waiting = 0;
+    let alive = 0;
+    for (let tried = 0; tried < this.#active; tried++) {
+      const n = (this.#turn + tried) % this.#active;
+      if (this.#done[n]) continue;
+      alive++;
+      const w = this.#warps[n]!;
+      if (w.live && (w.live & ~w.waiting) === 0) {
+        waiting++;
+        continue;
+      }
+      const end = executor.run(w, budget);
+      if (end === 'done') this.#done[n] = true;
+      this.#turn = n;
+      return executor.left - 1;
+    }
+    if (alive === 0) {
+      this.#active = 0;
+      return budget;
+    }
+    if (waiting === alive) for (let n = 0; n < this.#active; n++) executor.pass(this.#warps[n]!);
+    return budget - 1;
+  }
+
+  /** Sets up the warps of the next workgroup, or of several that are merged. */
+  #begin(): void {
+    const [sx, sy, sz] = this.#size;
+    const [cx, cy] = this.#count;
+    const threads = sx * sy * sz;
+    const groups = Math.min(this.#merged, this.#total - this.#next);
+    const all = groups * threads;
+    this.#active = Math.ceil(all / LANES);
+    this.#turn = 0;
+    for (let n = 0; n < this.#active; n++) {
+      let w = this.#warps[n];
+      if (!w) {
+        w = new WarpState(this.#context!);
+        w.warpId = n;
+        w.threadSlot = THREAD_SLOT.COMPUTE + n * LANES;
+        this.#warps[n] = w;
+      }
+      const lanes = Math.min(LANES, all - n * LANES);
+      w.u32.fill(0);
+      for (let lane = 0; lane < lanes; lane++) {
+        const thread = n * LANES + lane;
+        const group = this.#next + Math.floor(thread / threads);
+        const local = thread % threads;
+        const l = [local % sx, Math.floor(local / sx) % sy, Math.floor(local / (sx * sy))] as const;
+        const g = [group % cx, Math.floor(group / cx) % cy, Math.floor(group / (cx * cy))] as const;
+        w.u32[LOCAL_XY * LANES + lane] = l[0] | (l[1] << 16);
+        w.u32[LOCAL_Z * LANES + lane] = l[2];
+        for (let axis = 0; axis < 3; axis++) {
+          const id = g[axis]! + this.#offset[axis]!;
+          w.u32[(GROUP + axis) * LANES + lane] = id;
+          w.u32[(GLOBAL + axis) * LANES + lane] = id * this.#size[axis]! + l[axis]!;
+        }
+      }
+      w.start(this.#program, lanes === LANES ? ALL_LANES : (1 << lanes) - 1, 0);
+      this.#done[n] = false;
+    }
+    this.#next += groups;
+  }
+}

@@ -1,0 +1,416 @@
+/**
+ * Float arithmetic: singles, and pairs of halves in one register.
+ *
+ * The special functions are computed in double precision and rounded once, so FRCP, FRSQ, FEXP and the logarithm's parts
+ * are within half a unit in the last place, better than the hardware's one unit or two. The tables of sines hold what
+ * the table's argument stands for, sin(n π / 32), as singles.
+ * Semantics: Mesa 25.0.7 `src/panfrost/compiler/valhall/ISA.xml`, and for the parts of exp, log, sin and cos their use in
+ * `bifrost_compile.c` (bi_fexp_32, bi_flog2_32, bi_lower_fsincos_32, bi_lower_frcp_32).
+ */
+import type { Compilers, Exec } from './compile.ts';
+import { LANES } from './contract.ts';
+import type { Instruction } from './decode.ts';
+import {
+  bitsOf,
+  type Clamp,
+  clampTo,
+  F16_TO_F32,
+  fma16,
+  fma32,
+  fmaScale32,
+  fromBits,
+  MAX_F16,
+  MAX_F32,
+  maximum,
+  minimum,
+  type Reduction,
+  type Rounding,
+  reducedExponent,
+  reducedMantissa,
+  roundTo16,
+  roundTo32,
+  toHalf,
+} from './float.ts';
+import { destination, floatDestination, floats, halves, integers, rawBits } from './operand.ts';
+
+const clampOf = (i: Instruction): Clamp => (i.modifiers.clamp ?? 'none') as Clamp;
+
+function clampAll(out: Float32Array, clamp: Clamp): void {
+  if (clamp === 'none') return;
+  for (let n = 0; n < LANES; n++) out[n] = clampTo(out[n]!, clamp);
+}
+
+/** One single in, one single out. */
+function map1(i: Instruction, fn: (a: number) => number): Exec {
+  const a = floats(i.sources[0]!, i.page);
+  const d = floatDestination(i);
+  return (w) => {
+    const x = a(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = fn(x[n]!);
+    d.close(w);
+  };
+}
+
+/** Two singles in, one out. */
+function map2(i: Instruction, fn: (a: number, b: number) => number): Exec {
+  const a = floats(i.sources[0]!, i.page);
+  const b = floats(i.sources[1]!, i.page);
+  const d = floatDestination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    const x = a(w);
+    const y = b(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = fn(x[n]!, y[n]!);
+    clampAll(out, clamp);
+    d.close(w);
+  };
+}
+
+/** Pairs of halves: `fn` of each half of up to three sources, rounded to a half. */
+function mapHalves(i: Instruction, fn: (a: number, b: number, c: number) => number): Exec {
+  const [a, b = a, c = a] = i.sources.map((s) => halves(s, i.page));
+  if (!a || !b || !c) throw new Error(`shader: ${i.spec.name} has no sources`);
+  const used = [...new Set([a, b, c])];
+  const d = destination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    for (const source of used) source.load(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) {
+      let low = toHalf(clampTo(fn(a.low[n]!, b.low[n]!, c.low[n]!), clamp));
+      let high = toHalf(clampTo(fn(a.high[n]!, b.high[n]!, c.high[n]!), clamp));
+      if (w.flush16) {
+        if ((low & 0x7c00) === 0) low &= 0x8000;
+        if ((high & 0x7c00) === 0) high &= 0x8000;
+      }
+      out[n] = low | (high << 16);
+    }
+    d.close(w);
+  };
+}
+
+function fadd32(i: Instruction): Exec {
+  const a = floats(i.sources[0]!, i.page);
+  const b = floats(i.sources[1]!, i.page);
+  const d = floatDestination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    const x = a(w);
+    const y = b(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = x[n]! + y[n]!;
+    clampAll(out, clamp);
+    d.close(w);
+  };
+}
+
+function fmaSingle(i: Instruction): Exec {
+  const a = floats(i.sources[0]!, i.page);
+  const b = floats(i.sources[1]!, i.page);
+  const c = floats(i.sources[2]!, i.page);
+  const d = floatDestination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    const x = a(w);
+    const y = b(w);
+    const z = c(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = fma32(x[n]!, y[n]!, z[n]!);
+    clampAll(out, clamp);
+    d.close(w);
+  };
+}
+
+/** FMA_RSCALE and its variants: (a × b + c) × 2^d. */
+function fmaScale(i: Instruction, special: '' | 'N' | 'LEFT' | 'SCALE16'): Exec {
+  const [a, b, c] = [0, 1, 2].map((n) => floats(i.sources[n]!, i.page)) as [
+    ReturnType<typeof floats>,
+    ReturnType<typeof floats>,
+    ReturnType<typeof floats>,
+  ];
+  const e = rawBits(i.sources[3]!, i.page);
+  const d = floatDestination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    const x = a(w);
+    const y = b(w);
+    const z = c(w);
+    const s = e(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) {
+      let p = x[n]!;
+      let q = y[n]!;
+      if (special === 'N' && (p === 0 || q === 0)) p = q = 0;
+      if (special === 'LEFT' && (p === 0 || q === 0)) q = 1;
+      const scale = special === 'SCALE16' ? (s[n]! << 16) >> 16 : s[n]!;
+      out[n] = fmaScale32(p, q, z[n]!, scale);
+    }
+    clampAll(out, clamp);
+    d.close(w);
+  };
+}
+
+const reductionOf = (i: Instruction): Reduction => (i.modifiers.log ? 'log' : i.modifiers.sqrt ? 'sqrt' : 'plain');
+
+/** FEXP: 2 to an 8.24 fixed-point power; the float it came from tells what the fixed point cannot. */
+function fexp(i: Instruction): Exec {
+  const fixed = rawBits(i.sources[0]!, i.page);
+  const original = floats(i.sources[1]!, i.page);
+  const d = floatDestination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    const x = fixed(w);
+    const f = original(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) {
+      const value = f[n]!;
+      if (Number.isNaN(value)) out[n] = value;
+      else if (x[n] === 0x7fffffff || x[n] === -0x80000000) out[n] = 2 ** (value / 2 ** 24);
+      else out[n] = 2 ** (x[n]! / 2 ** 24);
+    }
+    clampAll(out, clamp);
+    d.close(w);
+  };
+}
+
+/** log2(a) / (a - 1) of the reduced argument: what FLOGD gives to be multiplied by FADD_LSCALE's a - 1. */
+function flogd(x: number): number {
+  if (Number.isNaN(x) || x < 0) return Number.NaN;
+  if (x === 0 || x === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  const a = reducedMantissa(x, 'log');
+  if (a === 1) return Math.LOG2E;
+  return (Math.log1p(a - 1) * Math.LOG2E) / (a - 1);
+}
+
+function table(i: Instruction, fn: (index: number) => number, bits: number): Exec {
+  const values = Float32Array.from({ length: 1 << bits }, (_, n) => fn(n));
+  const a = rawBits(i.sources[0]!, i.page);
+  const d = floatDestination(i);
+  return (w) => {
+    const x = a(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = values[x[n]! & ((1 << bits) - 1)]!;
+    d.close(w);
+  };
+}
+
+/** FREXPE: the exponent as an integer. */
+function exponent32(i: Instruction): Exec {
+  const a = floats(i.sources[0]!, i.page);
+  const d = destination(i);
+  const reduction = reductionOf(i);
+  return (w) => {
+    const x = a(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = reducedExponent(x[n]!, reduction);
+    d.close(w);
+  };
+}
+
+function exponent16(i: Instruction): Exec {
+  const a = halves(i.sources[0]!, i.page);
+  const d = destination(i);
+  const reduction = reductionOf(i);
+  return (w) => {
+    a.load(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) {
+      out[n] = (reducedExponent(a.low[n]!, reduction) & 0xffff) | (reducedExponent(a.high[n]!, reduction) << 16);
+    }
+    d.close(w);
+  };
+}
+
+function flush32(i: Instruction): Exec {
+  const { ftz, flush_inf: inf, nanMode } = i.modifiers;
+  const a = floats(i.sources[0]!, i.page);
+  const d = destination(i);
+  return (w) => {
+    const x = a(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) {
+      let bits = bitsOf(x[n]!);
+      const magnitude = bits & 0x7fffffff;
+      if (magnitude > 0x7f800000) {
+        if (nanMode === 'flush_nan') bits = 0;
+        else if (nanMode === 'quiet_nan') bits |= 0x400000;
+      } else if (magnitude === 0x7f800000 && inf) bits = bitsOf(bits < 0 ? -MAX_F32 : MAX_F32);
+      else if (magnitude < 0x800000 && ftz) bits &= 0x80000000;
+      out[n] = bits;
+    }
+    d.close(w);
+  };
+}
+
+function flush16(i: Instruction): Exec {
+  const { ftz, flush_inf: inf, nanMode } = i.modifiers;
+  const one = (x: number): number => {
+    if (Number.isNaN(x)) return nanMode === 'flush_nan' ? 0 : x;
+    if (inf && x - x !== 0) return x < 0 ? -MAX_F16 : MAX_F16;
+    return ftz && x !== 0 && Math.abs(x) < 2 ** -14 ? (x < 0 ? -0 : 0) : x;
+  };
+  return mapHalves(i, one);
+}
+
+/** Scalar half functions put their result in both halves. */
+function half1(i: Instruction, fn: (a: number) => number): Exec {
+  const a = halves(i.sources[0]!, i.page);
+  const d = destination(i);
+  return (w) => {
+    a.load(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = toHalf(fn(a.low[n]!)) * 0x10001;
+    d.close(w);
+  };
+}
+
+function ldexp(i: Instruction): Exec {
+  const mode = i.modifiers.round as Rounding;
+  const b = rawBits(i.sources[1]!, i.page);
+  const scale = (x: number, e: number): number => {
+    const k = Math.max(-600, Math.min(600, e));
+    return x * 2 ** Math.trunc(k / 2) * 2 ** (k - Math.trunc(k / 2));
+  };
+  if (i.spec.type === 'f32') {
+    const a = floats(i.sources[0]!, i.page);
+    const d = floatDestination(i);
+    return (w) => {
+      const x = a(w);
+      const e = b(w);
+      const out = d.open(w);
+      for (let n = 0; n < LANES; n++) out[n] = roundTo32(scale(x[n]!, e[n]!), mode);
+      d.close(w);
+    };
+  }
+  const a = halves(i.sources[0]!, i.page);
+  const d = destination(i);
+  return (w) => {
+    a.load(w);
+    const e = b(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) {
+      const low = toHalf(roundTo16(scale(a.low[n]!, (e[n]! << 16) >> 16), mode));
+      out[n] = low | (toHalf(roundTo16(scale(a.high[n]!, e[n]! >> 16), mode)) << 16);
+    }
+    d.close(w);
+  };
+}
+
+function faddImmediate32(i: Instruction): Exec {
+  const value = fromBits(i.immediates.constant! | 0);
+  const a = floats(i.sources[0]!, i.page);
+  const d = floatDestination(i);
+  return (w) => {
+    const x = a(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = x[n]! + value;
+    d.close(w);
+  };
+}
+
+function faddImmediate16(i: Instruction): Exec {
+  const constant = i.immediates.constant!;
+  const low = F16_TO_F32[constant & 0xffff]!;
+  const high = F16_TO_F32[constant >>> 16]!;
+  const a = halves(i.sources[0]!, i.page);
+  const d = destination(i);
+  return (w) => {
+    a.load(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = toHalf(a.low[n]! + low) | (toHalf(a.high[n]! + high) << 16);
+    d.close(w);
+  };
+}
+
+// Cube maps: the face with the largest coordinate, and the two others as that face sees them (OpenGL ES 3.2, table 8.26).
+
+const FACE_SHIFT = 29;
+
+/** Number of the cube face: +X, -X, +Y, -Y, +Z, -Z. */
+export function cubeFace(x: number, y: number, z: number): number {
+  const [ax, ay, az] = [Math.abs(x), Math.abs(y), Math.abs(z)];
+  if (az >= ax && az >= ay) return z < 0 || Object.is(z, -0) ? 5 : 4;
+  if (ay >= ax) return y < 0 || Object.is(y, -0) ? 3 : 2;
+  return x < 0 || Object.is(x, -0) ? 1 : 0;
+}
+
+function cubeFace2(i: Instruction): Exec {
+  const [x, y, z] = i.sources.map((s) => floats(s, i.page));
+  const d = destination(i);
+  return (w) => {
+    const [a, b, c] = [x!(w), y!(w), z!(w)];
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = cubeFace(a[n]!, b[n]!, c[n]!) << FACE_SHIFT;
+    d.close(w);
+  };
+}
+
+/** CUBE_SSEL (z, x, face) and CUBE_TSEL (y, z, face). */
+function cubeSelect(i: Instruction, pick: (face: number, a: number, b: number) => number): Exec {
+  const a = floats(i.sources[0]!, i.page);
+  const b = floats(i.sources[1]!, i.page);
+  const face = integers(i.sources[2]!, i.page, 32, false);
+  const d = floatDestination(i);
+  return (w) => {
+    const x = a(w);
+    const y = b(w);
+    const f = face(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = pick(f[n]! >>> FACE_SHIFT, x[n]!, y[n]!);
+    d.close(w);
+  };
+}
+
+function cubeFace1(i: Instruction): Exec {
+  const [x, y, z] = i.sources.map((s) => floats(s, i.page));
+  const d = floatDestination(i);
+  return (w) => {
+    const [a, b, c] = [x!(w), y!(w), z!(w)];
+    const out = d.open(w);
+    for (let n = 0; n < LANES; n++) out[n] = maximum(maximum(Math.abs(a[n]!), Math.abs(b[n]!)), Math.abs(c[n]!));
+    d.close(w);
+  };
+}
+
+export const FLOAT: Compilers = {
+  'FADD.f32': fadd32,
+  'FADD.v2f16': (i) => mapHalves(i, (a, b) => a + b),
+  'FMA.f32': fmaSingle,
+  'FMA.v2f16': (i) => mapHalves(i, fma16),
+  'FMIN.f32': (i) => map2(i, minimum),
+  'FMIN.v2f16': (i) => mapHalves(i, minimum),
+  'FMAX.f32': (i) => map2(i, maximum),
+  'FMAX.v2f16': (i) => mapHalves(i, maximum),
+  'FADD_IMM.f32': faddImmediate32,
+  'FADD_IMM.v2f16': faddImmediate16,
+  'FMA_RSCALE.f32': (i) => fmaScale(i, ''),
+  'FMA_RSCALE_N.f32': (i) => fmaScale(i, 'N'),
+  'FMA_RSCALE_LEFT.f32': (i) => fmaScale(i, 'LEFT'),
+  'FMA_RSCALE_SCALE16.f32': (i) => fmaScale(i, 'SCALE16'),
+  'LDEXP.f32': ldexp,
+  'LDEXP.v2f16': ldexp,
+  'FRCP.f32': (i) => map1(i, (a) => 1 / a),
+  'FRCP.f16': (i) => half1(i, (a) => 1 / a),
+  'FRSQ.f32': (i) => map1(i, (a) => 1 / Math.sqrt(a)),
+  'FRSQ.f16': (i) => half1(i, (a) => 1 / Math.sqrt(a)),
+  'FRCP_APPROX.f32': (i) => map1(i, (a) => 1 / reducedMantissa(a, 'plain')),
+  'FRSQ_APPROX.f32': (i) => map1(i, (a) => 1 / Math.sqrt(reducedMantissa(a, 'sqrt'))),
+  'FEXP.f32': fexp,
+  'FLOGD.f32': (i) => map1(i, flogd),
+  'FADD_LSCALE.f32': (i) => map2(i, (a, b) => a + reducedMantissa(b, 'log')),
+  'FEXP_TABLE.u4': (i) => table(i, (n) => 2 ** (n / 16), 4),
+  'FSIN_TABLE.u6': (i) => table(i, (n) => Math.sin((n * Math.PI) / 32), 6),
+  'FCOS_TABLE.u6': (i) => table(i, (n) => Math.cos((n * Math.PI) / 32), 6),
+  'FREXPM.f32': (i) => map1(i, (a) => reducedMantissa(a, reductionOf(i))),
+  'FREXPM.v2f16': (i) => mapHalves(i, (a) => reducedMantissa(a, reductionOf(i))),
+  'FREXPE.f32': exponent32,
+  'FREXPE.v2f16': exponent16,
+  'FLUSH.f32': flush32,
+  'FLUSH.v2f16': flush16,
+  CUBEFACE1: cubeFace1,
+  CUBEFACE2_V9: cubeFace2,
+  CUBE_SSEL: (i) => cubeSelect(i, (face, z, x) => (face === 0 ? -z : face === 1 ? z : face === 5 ? -x : x)),
+  CUBE_TSEL: (i) => cubeSelect(i, (face, y, z) => (face === 2 ? z : face === 3 ? -z : -y)),
+};

@@ -1,0 +1,140 @@
+/**
+ * The resource tables: from a shader's handle to a descriptor, and what an environment is made of.
+ *
+ * The pointer to the table of tables has the number of its entries in its low six bits; each entry is 16 bytes and points
+ * to a table of 32-byte descriptors. What lies beyond a table's end does not exist: buffers read as zero.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/{v10.xml,decode.c}`.
+ */
+
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import {
+  BUFFER_TYPE,
+  BufferDescriptor,
+  DESCRIPTOR_STRIDE,
+  DESCRIPTOR_TYPE,
+  FauPointer,
+  handleIndex,
+  handleTable,
+  LocalStorage,
+  RESOURCE_COUNT_MASK,
+  Resource,
+  ShaderProgram,
+} from '../../abi/gpu/shader-descriptors.ts';
+import { type Infer, viewOf } from '../../abi/layout.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { BufferRange, ResourceTables, ShaderEnvironment } from './contract.ts';
+
+export class Tables implements ResourceTables {
+  readonly address: number;
+  readonly count: number;
+  readonly #memory: VirtualMemory;
+  readonly #tables: (Infer<typeof Resource> | undefined)[] = [];
+  readonly #buffers = new Map<number, BufferRange | undefined>();
+
+  /** `pointer`: address with the count in its low bits. */
+  constructor(memory: VirtualMemory, pointer: number) {
+    this.#memory = memory;
+    this.count = pointer % (RESOURCE_COUNT_MASK + 1);
+    this.address = pointer - this.count;
+  }
+
+  /** The entry for a table, if there is one. */
+  table(table: number): Infer<typeof Resource> | undefined {
+    if (table >= this.count) return undefined;
+    let entry = this.#tables[table];
+    if (!entry) {
+      entry = this.#memory.decode(Resource, this.address + table * Resource.size);
+      this.#tables[table] = entry;
+    }
+    return entry;
+  }
+
+  descriptor(table: number, index: number): number {
+    const entry = this.table(table);
+    if (!entry?.address || !entry.containsDescriptors) return 0;
+    return (index + 1) * DESCRIPTOR_STRIDE <= entry.size ? entry.address + index * DESCRIPTOR_STRIDE : 0;
+  }
+
+  /** The buffer that a handle names: a buffer descriptor, or a table entry that is itself a buffer. */
+  buffer(handle: number): BufferRange | undefined {
+    if (this.#buffers.has(handle)) return this.#buffers.get(handle);
+    const buffer = this.#findBuffer(handle);
+    this.#buffers.set(handle, buffer);
+    return buffer;
+  }
+
+  #findBuffer(handle: number): BufferRange | undefined {
+    const table = this.table(handleTable(handle));
+    if (table && !table.containsDescriptors) return { address: table.address, size: table.size, stride: 0 };
+    const address = this.descriptor(handleTable(handle), handleIndex(handle));
+    if (!address) return undefined;
+    const buffer = this.#memory.decode(BufferDescriptor, address);
+    if (buffer.type === 0) return undefined;
+    if (buffer.type !== DESCRIPTOR_TYPE.BUFFER) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        address,
+        `descriptor at 0x${address.toString(16)}: type ${buffer.type} where a buffer is wanted`,
+      );
+    }
+    if (buffer.bufferType !== BUFFER_TYPE.SIMPLE && buffer.bufferType !== BUFFER_TYPE.STRUCTURE) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        address,
+        `buffer descriptor at 0x${address.toString(16)}: buffer type ${buffer.bufferType} is not modelled here`,
+      );
+    }
+    const stride = buffer.bufferType === BUFFER_TYPE.STRUCTURE ? buffer.stride : 0;
+    return { address: buffer.address, size: buffer.size, stride };
+  }
+}
+
+/** Addresses of what an environment is made of, as registers and descriptors hold them. */
+export interface EnvironmentPointers {
+  /** Resource table, with its count in the low bits. */
+  readonly resources: number;
+  /** Shader program descriptor. */
+  readonly shader: number;
+  /** Local storage descriptor; 0: none. */
+  readonly threadStorage: number;
+  readonly fau: number;
+  /** 64-bit words. */
+  readonly fauCount: number;
+  readonly attributeOffset: number;
+}
+
+/** Splits a FAU pointer pair of the command stream's registers. */
+export const splitFau = (low: number, high: number): { fau: number; fauCount: number } => {
+  const view = viewOf(new Uint8Array(8));
+  view.setUint32(0, low, true);
+  view.setUint32(4, high, true);
+  const { address, count } = FauPointer.read(view, 0);
+  return { fau: address, fauCount: count };
+};
+
+/** Reads an environment's descriptors. Throws GpuFault on a program descriptor that is none. */
+export function loadEnvironment(memory: VirtualMemory, pointers: EnvironmentPointers): ShaderEnvironment {
+  const program = memory.decode(ShaderProgram, pointers.shader);
+  const bad = (what: string): GpuFault =>
+    new GpuFault(
+      EXCEPTION.DATA_INVALID_FAULT,
+      pointers.shader,
+      `shader program descriptor at 0x${pointers.shader.toString(16)}: ${what}`,
+    );
+  if (program.type !== DESCRIPTOR_TYPE.SHADER) throw bad(`type ${program.type} is not a shader program`);
+  if (program.suppressNan) throw bad('suppression of NaN is not modelled');
+  if (program.suppressInf) throw bad('suppression of infinity is not modelled');
+  const fau = new Uint32Array(pointers.fauCount * 2);
+  if (pointers.fauCount) {
+    const bytes = viewOf(memory.read(pointers.fau, fau.byteLength));
+    for (let i = 0; i < fau.length; i++) fau[i] = bytes.getUint32(i * 4, true);
+  }
+  return {
+    memory,
+    program,
+    fau,
+    resources: new Tables(memory, pointers.resources),
+    storage: pointers.threadStorage ? memory.decode(LocalStorage, pointers.threadStorage) : undefined,
+    attributeOffset: pointers.attributeOffset,
+  };
+}

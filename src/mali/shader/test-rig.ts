@@ -1,0 +1,142 @@
+/**
+ * A rig for tests of shader code: flat memory, programs from text, and warps run to their end. Not part of the GPU.
+ */
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
+import { type Layout, viewOf } from '../../abi/layout.ts';
+import { PageFault, type VirtualMemory } from '../contract.ts';
+import { assemble } from './assemble.ts';
+import { ALL_LANES, LANES, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
+import { openShader } from './core.ts';
+import type { EnvironmentPointers } from './resources.ts';
+
+const SIZE = 1 << 20;
+const PAGE = 4096;
+
+/** A megabyte in which addresses mean themselves; page 0 and what lies beyond fault. */
+export class FlatMemory implements VirtualMemory {
+  readonly bytes = new Uint8Array(SIZE);
+  readonly view = viewOf(this.bytes);
+
+  translate(va: number, access: 'read' | 'write' | 'execute' | 'atomic'): number {
+    if (!(va >= PAGE && va < SIZE)) {
+      throw new PageFault(EXCEPTION.TRANSLATION_FAULT_3, va, access, `no page at 0x${va.toString(16)}`);
+    }
+    return va;
+  }
+  load8 = (va: number): number => this.view.getUint8(this.translate(va, 'read'));
+  load16 = (va: number): number => this.view.getUint16(this.translate(va, 'read'), true);
+  load32 = (va: number): number => this.view.getUint32(this.translate(va, 'read'), true);
+  load64 = (va: number): number => Number(this.loadBig64(va));
+  loadBig64 = (va: number): bigint => this.view.getBigUint64(this.translate(va, 'read'), true);
+  store8 = (va: number, x: number): void => this.view.setUint8(this.translate(va, 'write'), x);
+  store16 = (va: number, x: number): void => this.view.setUint16(this.translate(va, 'write'), x, true);
+  store32 = (va: number, x: number): void => this.view.setUint32(this.translate(va, 'write'), x, true);
+  store64 = (va: number, x: number): void => this.storeBig64(va, BigInt(x));
+  storeBig64 = (va: number, x: bigint): void => this.view.setBigUint64(this.translate(va, 'write'), x, true);
+  read(va: number, size: number): Uint8Array {
+    this.translate(va, 'read');
+    return this.bytes.slice(va, va + size);
+  }
+  write(va: number, data: Uint8Array): void {
+    this.translate(va, 'write');
+    this.bytes.set(data, va);
+  }
+  decode<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
+    return layout.read(viewOf(this.read(va, layout.size)), 0);
+  }
+  encode(layout: Layout<any>, va: number, values: any): void {
+    const bytes = this.read(va, layout.size);
+    layout.write(viewOf(bytes), 0, values);
+    this.write(va, bytes);
+  }
+}
+
+export const PROGRAM_AT = 0x10000;
+export const DESCRIPTOR_AT = 0x8000;
+export const FAU_AT = 0x9000;
+
+/** A texture unit that nobody should need. */
+export const noTextures: TextureUnit = {
+  execute: () => assertUnused(),
+  texelAddress: () => assertUnused(),
+  loadTexel: () => assertUnused(),
+};
+function assertUnused(): never {
+  throw new Error('this test uses no textures');
+}
+
+export interface RunOptions {
+  readonly memory?: FlatMemory;
+  readonly stage?: Stage;
+  readonly fau?: readonly number[];
+  readonly flushToZero?: number;
+  readonly live?: number;
+  readonly helpers?: number;
+  readonly pointers?: Partial<EnvironmentPointers>;
+  readonly textures?: TextureUnit;
+  /** Initial registers: r[lane]. */
+  readonly registers?: Readonly<Record<number, readonly number[]>>;
+}
+
+/** Puts a program into memory and opens it. */
+export function open(text: string, options: RunOptions = {}): ShaderRun {
+  const memory = options.memory ?? new FlatMemory();
+  const code = assemble(text);
+  memory.write(PROGRAM_AT, new Uint8Array(code.buffer));
+  memory.encode(ShaderProgram, DESCRIPTOR_AT, {
+    type: DESCRIPTOR_TYPE.SHADER,
+    stage: 1,
+    flushToZero: options.flushToZero ?? 0,
+    binary: PROGRAM_AT,
+  });
+  const fau = options.fau ?? [];
+  for (const [i, word] of fau.entries()) memory.store32(FAU_AT + i * 4, word >>> 0);
+  const run = openShader(
+    memory,
+    {
+      resources: 0,
+      shader: DESCRIPTOR_AT,
+      threadStorage: 0,
+      fau: FAU_AT,
+      fauCount: Math.ceil(fau.length / 2),
+      attributeOffset: 0,
+      ...options.pointers,
+    },
+    options.stage ?? { kind: 'compute', workgroupStorage: 0, threadSlot: 0 },
+    options.textures ?? noTextures,
+    0,
+  );
+  run.reset();
+  for (const [register, lanes] of Object.entries(options.registers ?? {})) {
+    for (const [lane, value] of lanes.entries()) run.warp.u32[Number(register) * LANES + lane] = value >>> 0;
+  }
+  run.start(options.live ?? ALL_LANES, options.helpers ?? 0);
+  return run;
+}
+
+/** Runs a program to its end. */
+export function execute(text: string, options: RunOptions = {}): ShaderRun {
+  const run = open(text, options);
+  for (let slices = 0; !run.resume(1000); slices++) {
+    if (slices > 1000) throw new Error('the program does not end');
+  }
+  return run;
+}
+
+const words = new DataView(new ArrayBuffer(4));
+/** The bits of a single. */
+export function f32(x: number): number {
+  words.setFloat32(0, x);
+  return words.getUint32(0);
+}
+/** The bits of two halves. */
+export function f16x2(low: number, high: number): number {
+  words.setFloat16(0, high);
+  words.setFloat16(2, low);
+  return words.getUint32(0);
+}
+
+/** Values of a register, lane by lane. */
+export const register = (run: ShaderRun, r: number): number[] => [...run.warp.u32.subarray(r * LANES, (r + 1) * LANES)];
+export const lane0 = (run: ShaderRun, r: number): number => run.warp.u32[r * LANES]!;

@@ -1,0 +1,167 @@
+/**
+ * WarpState: the registers and control state of one warp, in the layout that the compiled instructions use.
+ *
+ * All views are of one buffer. `ri[r]` and `rf[r]` are register r of all lanes; nothing is allocated while a program runs.
+ */
+
+import { FLUSH_TO_ZERO } from '../../abi/gpu/shader-descriptors.ts';
+import { SPECIALS } from '../../abi/isa/encoding.ts';
+import { ALL_LANES, LANES, type ShaderEnvironment, type Stage, type TextureUnit, type Warp } from './contract.ts';
+
+const REGISTERS = 64;
+
+/** What all warps of one run share. */
+export class RunContext {
+  readonly environment: ShaderEnvironment;
+  readonly stage: Stage;
+  readonly textures: TextureUnit;
+  /** Upper 32 bits of the program's address, for blend shaders. */
+  readonly codeHigh: number;
+  /** Subnormal singles and halves count as zero. */
+  readonly flush32: boolean;
+  readonly flush16: boolean;
+  readonly #uniforms: (Int32Array | undefined)[] = [];
+
+  constructor(environment: ShaderEnvironment, stage: Stage, textures: TextureUnit) {
+    this.environment = environment;
+    this.stage = stage;
+    this.textures = textures;
+    const mode = environment.program.flushToZero;
+    this.flush32 = mode !== FLUSH_TO_ZERO.PRESERVE;
+    this.flush16 = mode === FLUSH_TO_ZERO.ALWAYS || mode === FLUSH_TO_ZERO.ABRUPT;
+    this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
+  }
+
+  /** A word of the fast-access uniforms for all lanes. Words that the draw did not supply read zero. */
+  uniform(index: number): Int32Array {
+    let lanes = this.#uniforms[index];
+    if (!lanes) {
+      lanes = new Int32Array(LANES).fill(this.environment.fau[index] ?? 0);
+      this.#uniforms[index] = lanes;
+    }
+    return lanes;
+  }
+}
+
+const specialIndex = (name: string): number => {
+  for (const page of SPECIALS) {
+    const place = page.indexOf(name);
+    if (place >= 0) return place;
+  }
+  throw new Error(`shader: no special ${name}`);
+};
+const LANE_ID = specialIndex('lane_id');
+const CORE_ID = specialIndex('core_id');
+const PROGRAM_COUNTER = specialIndex('program_counter');
+const WARP_ID = specialIndex('warp_id');
+const FRAMEBUFFER_SIZE = specialIndex('framebuffer_size');
+const ATEST_DATUM = specialIndex('atest_datum');
+const SAMPLE = specialIndex('sample');
+const BLEND_FIRST = specialIndex('blend_descriptor_0');
+const BLEND_LAST = specialIndex('blend_descriptor_7');
+const THREAD_LOCAL = specialIndex('thread_local_pointer');
+const WORKGROUP_LOCAL = specialIndex('workgroup_local_pointer');
+const RESOURCE_TABLE = specialIndex('resource_table_pointer');
+
+/**
+ * The upper word of thread_local_pointer. Thread storage has no real address in packed mode: loads and stores see this
+ * tag and find the thread's own slot. Flat mode is given the same pointers, which no shader can tell apart.
+ */
+export const THREAD_LOCAL_TAG = 0x10000000;
+
+export class WarpState implements Warp {
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly f32: Float32Array;
+  /** Halves: index (register * 16 + lane) * 2 + half. */
+  readonly f16: Float16Array;
+  readonly u16: Uint16Array;
+  readonly ri: readonly Int32Array[];
+  readonly rf: readonly Float32Array[];
+  /** `ri` from register r on, made when an instruction wants it. */
+  readonly staging: (Int32Array[] | undefined)[] = [];
+  readonly run: RunContext;
+  flush32: boolean;
+  flush16: boolean;
+  mask = 0;
+  /** No lane waits elsewhere: then results may be written to all 16 lanes, as the others have ended. */
+  full = true;
+  live = 0;
+  discarded = 0;
+  /** Where each lane goes on; up to date for lanes that are not in `mask`. */
+  readonly pcs = new Float64Array(LANES);
+  /** Address of the current instruction. */
+  pc = 0;
+  /** Set by branches: lanes that left, and where to; NaN if `pcs` tells it lane by lane. */
+  taken = 0;
+  target = 0;
+  /** Set by BLEND when a blend shader is to be called: the flow field does not count. */
+  ignoreFlow = false;
+  /** Set by BARRIER. */
+  barrier = false;
+  /** Lanes that wait at a barrier. */
+  waiting = 0;
+  warpId = 0;
+  /** First thread slot for thread storage. */
+  threadSlot = 0;
+  /** Weights of the last varying load that asked to keep them. */
+  readonly weights = new Float32Array(3 * LANES);
+
+  constructor(run: RunContext) {
+    this.run = run;
+    this.flush32 = run.flush32;
+    this.flush16 = run.flush16;
+    const buffer = new ArrayBuffer(REGISTERS * LANES * 4);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.f32 = new Float32Array(buffer);
+    this.f16 = new Float16Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.ri = Array.from({ length: REGISTERS }, (_, r) => this.i32.subarray(r * LANES, (r + 1) * LANES));
+    this.rf = Array.from({ length: REGISTERS }, (_, r) => this.f32.subarray(r * LANES, (r + 1) * LANES));
+  }
+
+  /** All lanes start at `pc`. */
+  start(pc: number, live: number, helpers: number): void {
+    this.live = live & ALL_LANES;
+    this.discarded = helpers & this.live;
+    this.waiting = 0;
+    this.pcs.fill(pc);
+    this.mask = this.live;
+    this.full = true;
+  }
+
+  /** Fills `out` with a word of a special. */
+  special(page: number, index: number, out: Int32Array): void {
+    const place = index >>> 1;
+    const high = (index & 1) === 1;
+    const { run } = this;
+    const { stage } = run;
+    if (page === 0) {
+      if (place === WARP_ID) out.fill(high ? 0 : this.warpId);
+      else if (stage.kind !== 'fragment') out.fill(0);
+      else if (place === FRAMEBUFFER_SIZE) out.fill(high ? 0 : stage.framebufferSize);
+      else if (place === ATEST_DATUM) out.fill(stage.atestDatum[high ? 1 : 0]);
+      else if (place === SAMPLE)
+        out.fill(high ? Math.floor(stage.samplePositions / 2 ** 32) : stage.samplePositions % 2 ** 32);
+      else if (place >= BLEND_FIRST && place <= BLEND_LAST)
+        out.fill(stage.blendDescriptors[(place - BLEND_FIRST) * 2 + (high ? 1 : 0)] ?? 0);
+    } else if (page === 1) {
+      if (place === THREAD_LOCAL) out.fill(high ? THREAD_LOCAL_TAG : 0);
+      else if (place === WORKGROUP_LOCAL) {
+        const base = stage.kind === 'compute' ? stage.workgroupStorage : 0;
+        out.fill(high ? Math.floor(base / 2 ** 32) : base % 2 ** 32);
+      } else if (place === RESOURCE_TABLE) {
+        const base = run.environment.resources.address;
+        out.fill(high ? Math.floor(base / 2 ** 32) : base % 2 ** 32);
+      }
+    } else if (place === LANE_ID) {
+      for (let i = 0; i < LANES; i++) out[i] = high ? 0 : i;
+    } else if (place === CORE_ID) out.fill(0);
+    else if (place === PROGRAM_COUNTER) {
+      // The program counter is that of the next instruction.
+      const next = this.pc + 8;
+      out.fill(high ? Math.floor(next / 2 ** 32) : next % 2 ** 32);
+    }
+  }
+}
