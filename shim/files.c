@@ -260,7 +260,18 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
 static int do_access(int dirfd, const char *path, int mode, int flags)
 {
    char buffer[TYR_PATH_MAX];
-   return NEXT(faccessat)(dirfd, tyr_redirect(path, buffer), mode, flags);
+   struct stat st;
+   int r = NEXT(faccessat)(dirfd, tyr_redirect(path, buffer), mode, flags);
+   if (r == 0 || errno != ENOENT || !path || path[0] != '/')
+      return r;
+   /* qemu-user looks stat and open up in the guest's root, but not access: a file that can be stat'ed is there. */
+   if (fstatat(dirfd, path, &st, 0) != 0)
+      return -1;
+   if (((mode & X_OK) && !(st.st_mode & 0111)) || ((mode & W_OK) && !(st.st_mode & 0222))) {
+      errno = EACCES;
+      return -1;
+   }
+   return 0;
 }
 
 int access(const char *path, int mode) { return do_access(AT_FDCWD, path, mode, 0); }
