@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DRM_IOCTL } from '../abi/drm.ts';
 import { ARGB8888, fourcc, MOD_LINEAR, RGB565, XRGB8888 } from '../abi/fourcc.ts';
-import { FB_FLAG } from '../abi/kms.ts';
+import { CURSOR, FB_FLAG } from '../abi/kms.ts';
 import * as I from '../abi/kms-ioctls.ts';
-import { testClient } from './testing.ts';
+import { FRAME, testClient } from './testing.ts';
 
 const four = (value: number): number[] => [value, 0, 0, 0];
 const fours = (value: bigint): bigint[] => [value, 0n, 0n, 0n];
@@ -142,6 +142,28 @@ test('a client that dies leaves no memory behind, even in the middle of a flip',
   for (let i = 0; i < 4; i++) client.clock.advance(17_000_000);
   assert.equal(dram.used, 0);
   assert.equal(client.events.length, 0);
+});
+
+test('a cursor goes with the file that set it, a closed framebuffer with the last file', async () => {
+  const client = testClient();
+  const { device } = client.display;
+  const { dram } = device.context;
+  const other = device.open('primary', 200);
+  const { id, handle } = client.framebuffer(1024, 768);
+  await client.setCrtc(id);
+  client.run(I.MODE_CLOSEFB, { fb_id: id });
+  const picture = client.file.object(handle).size;
+  const cursor = client.run(I.MODE_CREATE_DUMB, { width: 64, height: 64, bpp: 32 }).handle;
+  const image = { crtc_id: client.ids.crtc, flags: CURSOR.BO, width: 64, height: 64, handle: cursor };
+  client.run(I.MODE_CURSOR, image);
+  client.run(I.MODE_CURSOR, image);
+  client.clock.advance(FRAME);
+  client.file.close();
+  client.clock.advance(2 * FRAME);
+  assert.equal(dram.used, picture);
+  other.close();
+  client.clock.advance(2 * FRAME);
+  assert.equal(dram.used, 0);
 });
 
 test('DIRTYFB: clips are checked', () => {

@@ -15,6 +15,7 @@ import { checkCommit } from './check.ts';
 import type { ModeConfig } from './config.ts';
 import type { FrameTime } from './events.ts';
 import type { Framebuffer } from './framebuffer.ts';
+import type { Plane } from './plane.ts';
 
 interface Running {
   readonly commit: AtomicCommit;
@@ -68,7 +69,12 @@ export class CommitQueue {
 
   /** Takes a framebuffer off every plane that shows it. */
   disableFramebuffer(fb: Framebuffer): Promise<void> | undefined {
-    const planes = this.#config.planes.filter((plane) => plane.state.fb === fb);
+    return this.disablePlanes(this.#config.planes.filter((plane) => plane.state.fb === fb));
+  }
+
+  /** Takes planes off the screen. */
+  disablePlanes(all: readonly Plane[]): Promise<void> | undefined {
+    const planes = all.filter((plane) => plane.state.fb);
     if (planes.length === 0) return undefined;
     const commit = new AtomicCommit(this.#config);
     for (const plane of planes) commit.disablePlane(plane);

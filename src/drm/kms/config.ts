@@ -33,6 +33,8 @@ export interface DisplayHardware {
 export class KmsFile {
   readonly fbs = new Set<Framebuffer>();
   readonly blobs = new Set<Blob>();
+  /** What the legacy cursor ioctls made for its last cursor image; held. */
+  cursor: Framebuffer | undefined;
   blobBytes = 0;
   /** Events under way. */
   eventBytes = 0;
@@ -86,11 +88,17 @@ export class ModeConfig {
     must(blobBytes + bytes <= BLOB_BYTES_PER_FILE, 'ENOMEM', () => `blobs of ${blobBytes + bytes} bytes in one file`);
   }
 
-  /** The file is closed: its framebuffers leave the screen, its blobs go. */
+  /**
+   * The file is closed: its framebuffers leave the screen, its blobs go. With the last file everything leaves the screen,
+   * where a kernel would bring its console back.
+   */
   releaseFile(file: DrmFile<KmsFile>): void {
-    const { fbs, blobs } = file.private;
+    const { fbs, blobs, cursor } = file.private;
+    if ([...file.device.files].every((other) => other === file)) this.queue.disablePlanes(this.planes);
     for (const fb of fbs) this.removeFramebuffer(fb);
     fbs.clear();
+    if (cursor) this.removeFramebuffer(cursor);
+    file.private.cursor = undefined;
     for (const blob of blobs) blob.put();
     blobs.clear();
   }

@@ -133,6 +133,10 @@ function setCursor(config: ModeConfig, file: DrmFile<KmsFile>, request: CursorRe
       place(commit, plane, crtc, fb, { crtcX, crtcY, crtcW: width, crtcH: height, ...source });
     } else commit.disablePlane(plane);
     void config.queue.submit(commit, { nonblock: false });
+    if (flags & CURSOR.BO) {
+      file.private.cursor?.put();
+      file.private.cursor = fb?.get();
+    }
   } finally {
     fb?.put();
   }
