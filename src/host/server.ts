@@ -16,6 +16,7 @@ import { SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shi
 import type { BackingFile } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { DrmError, must } from '../drm/error.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
@@ -46,13 +47,6 @@ export interface GuestServerOptions {
   readonly directory?: string;
   /** 'ask': never read the guests' memory directly, as where the host forbids it. */
   readonly memory?: 'direct' | 'ask';
-  /** The ioctls of a dma-buf's descriptor. */
-  readonly dmaBufIoctl?: (
-    file: BackingFile,
-    request: number,
-    arg: Uint8Array,
-    user: UserContext,
-  ) => IoctlResult | Promise<IoctlResult>;
 }
 
 export class GuestServer {
@@ -141,9 +135,7 @@ export class GuestServer {
     arg: Uint8Array,
     user: UserContext,
   ): IoctlResult | Promise<IoctlResult> {
-    const { dmaBufIoctl } = this.#options;
-    if (!dmaBufIoctl) return { value: new DrmError('ENOTTY', '').code, arg };
-    return dmaBufIoctl(file, request, arg, user);
+    return dmaBufIoctl(file, request, arg, user, this.log);
   }
 
   /** What a descriptor that a client sent means. Takes over `fd`. What has to be dropped again is noted. */
