@@ -57,11 +57,6 @@ export class SlotManager<T extends Seated> {
     return undefined;
   }
 
-  /** Whether `owner` is resident here; it may as well be in another manager's slot. */
-  holds(owner: T): boolean {
-    return owner.seat.state !== 'none' && this.#slots[owner.seat.slot]?.owner === owner;
-  }
-
   /** Who is resident in `slot`. */
   owner(slot: number): T | undefined {
     return this.#slots[slot]?.owner;

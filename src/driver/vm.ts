@@ -86,7 +86,7 @@ export class Vm {
     this.userRange = splitRange(vaBits, wantedUserRange);
     const kernel = { start: this.userRange, size: 2 ** vaBits - this.userRange };
     try {
-      this.space = new AddressSpace('VM', hw.dram, kernel.start, kernel.size);
+      this.space = new AddressSpace('VM', false, hw.dram, kernel.start, kernel.size);
     } catch (error) {
       throw outOfMemory(error);
     }

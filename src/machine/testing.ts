@@ -16,7 +16,7 @@ import {
   VM_BIND_OP_TYPE_SCALE,
   VmBindOp,
 } from '../abi/panthor.ts';
-import { TestClock } from '../board/clock.ts';
+import type { Clock, Timer } from '../board/clock.ts';
 import { Dram } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import { recorder } from '../board/log.ts';
@@ -26,6 +26,73 @@ import { FakeBacking, FakeUser, type Outcome, start } from '../drm/testing.ts';
 import type { Units } from '../mali/contract.ts';
 import { MaliGpu } from '../mali/index.ts';
 
+/**
+ * Time that a test moves, for work that never ends: what has yielded goes on at the next step, not at once, so a command
+ * stream that loops for ever costs one slice a step.
+ */
+export class SteppedClock implements Clock {
+  #now = 0;
+  #soon: (() => void)[] = [];
+  #yielded: (() => void)[] = [];
+  readonly #timers = new Set<{ readonly at: number; readonly fn: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  monotonic(): bigint {
+    return BigInt(Math.floor(this.#now));
+  }
+
+  after(delay: number, fn: () => void): Timer {
+    const timer = { at: this.#now + delay, fn };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  soon(fn: () => void): void {
+    this.#soon.push(fn);
+  }
+
+  yield(fn: () => void): void {
+    this.#yielded.push(fn);
+  }
+
+  /** Runs what has been put off, and one slice of what has yielded. */
+  run(): void {
+    this.#drain();
+    for (const fn of this.#yielded.splice(0)) {
+      fn();
+      this.#drain();
+    }
+  }
+
+  /** Moves time on by `delay` nanoseconds and fires what falls due, in order. */
+  advance(delay: number): void {
+    const end = this.#now + delay;
+    this.run();
+    for (;;) {
+      let due: { readonly at: number; readonly fn: () => void } | undefined;
+      for (const timer of this.#timers) if (timer.at <= end && (!due || timer.at < due.at)) due = timer;
+      if (!due) break;
+      this.#timers.delete(due);
+      this.#now = Math.max(this.#now, due.at);
+      due.fn();
+      this.#drain();
+    }
+    this.#now = end;
+  }
+
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  #drain(): void {
+    for (let fn = this.#soon.shift(); fn; fn = this.#soon.shift()) fn();
+  }
+}
+
 /** Units that no test of mere command streams needs. */
 const noUnits = new Proxy({} as Units, {
   get: (_, name) => () => {
@@ -34,7 +101,7 @@ const noUnits = new Proxy({} as Units, {
 });
 
 export interface TestMachine {
-  readonly clock: TestClock;
+  readonly clock: SteppedClock;
   readonly dram: Dram;
   readonly lines: string[];
   readonly gpu: MaliGpu;
@@ -46,7 +113,7 @@ export interface TestMachine {
 export function testMachine(
   options: { dramSize?: number; units?: Units; firmware?: Uint8Array | undefined } = {},
 ): TestMachine {
-  const clock = new TestClock();
+  const clock = new SteppedClock();
   const { log, lines } = recorder();
   const backing = new FakeBacking();
   const dram = new Dram(options.dramSize ?? 2 ** 28, backing);
@@ -61,7 +128,7 @@ export function testMachine(
 }
 
 /** Moves the clock on until `promise` is settled; gives up after `limit` nanoseconds. */
-export async function until<T>(clock: TestClock, promise: T | Promise<T>, limit = 60e9): Promise<T> {
+export async function until<T>(clock: SteppedClock, promise: T | Promise<T>, limit = 60e9): Promise<T> {
   let settled = false;
   const end = Promise.resolve(promise).finally(() => {
     settled = true;
@@ -78,7 +145,7 @@ export async function until<T>(clock: TestClock, promise: T | Promise<T>, limit 
 }
 
 /** Lets promises go on, and work that the clock has put off, but not the time. */
-export async function settle(clock: TestClock): Promise<void> {
+export async function settle(clock: SteppedClock): Promise<void> {
   for (let i = 0; i < 50; i++) {
     clock.run();
     await breathe();

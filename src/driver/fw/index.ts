@@ -161,7 +161,7 @@ export class Firmware {
 
   async #boot(): Promise<void> {
     const { mmio, mmu } = this.#hw;
-    await mmu.activateMcu(this.#loaded.space);
+    await mmu.activate(this.#loaded.space);
     this.#booted = false;
     this.#irq.clear(this.#irq.raw());
     this.#irq.resume();

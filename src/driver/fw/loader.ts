@@ -22,7 +22,7 @@ export class LoadedFirmware {
   }
 
   static async load(mmu: Mmu, dram: Dram, image: FirmwareImage): Promise<LoadedFirmware> {
-    const space = new AddressSpace('MCU', dram, FW_SHARED_START, FW_SHARED_SIZE);
+    const space = new AddressSpace('MCU', true, dram, FW_SHARED_START, FW_SHARED_SIZE);
     const loaded: [FirmwareSection, KernelBuffer][] = [];
     let shared: KernelBuffer | undefined;
     try {

@@ -9,6 +9,8 @@ import { VaAllocator } from './va-allocator.ts';
 
 export class AddressSpace {
   readonly name: string;
+  /** It is the microcontroller's. */
+  readonly mcu: boolean;
   readonly table: PageTable;
   readonly kernel: VaAllocator;
   /** Where it sits among the hardware's address-space slots. */
@@ -20,8 +22,9 @@ export class AddressSpace {
   #destroyed = false;
 
   /** Driver buffers get addresses from [kernelStart, kernelStart + kernelSize). */
-  constructor(name: string, dram: Dram, kernelStart: number, kernelSize: number) {
+  constructor(name: string, mcu: boolean, dram: Dram, kernelStart: number, kernelSize: number) {
     this.name = name;
+    this.mcu = mcu;
     this.table = new PageTable(dram);
     this.kernel = new VaAllocator(kernelStart, kernelSize);
   }

@@ -100,23 +100,18 @@ export class Mmu {
 
   /** The slot where `space` is resident. */
   slotOf(space: AddressSpace): number | undefined {
-    return this.#manager(space)?.slotOf(space);
+    return this.#managerOf(space).slotOf(space);
   }
 
   /** Adds a user and makes `space` resident. Throws DrmError EBUSY if all slots are in use, ETIMEDOUT if the GPU hangs. */
   activate(space: AddressSpace): Promise<number> {
-    return this.#seat(space, this.#slots);
-  }
-
-  /** The same for the firmware's own address space. */
-  activateMcu(space: AddressSpace): Promise<number> {
-    return this.#seat(space, this.#mcu);
+    return this.#seat(space, this.#managerOf(space));
   }
 
   /** Drops a user; without users the address space may lose its slot. */
   idle(space: AddressSpace): void {
     if (space.users === 0) throw new Error(`mmu: ${space.name} has no user to drop`);
-    if (--space.users === 0 && this.#slots.holds(space)) this.#slots.idle(space);
+    if (--space.users === 0) this.#managerOf(space).idle(space);
   }
 
   /** Changes the tables of `space` inside [va, va + size). What `change` throws comes through, after the unlock. */
@@ -152,7 +147,7 @@ export class Mmu {
   /** Takes `space` out of its slot for good. */
   evict(space: AddressSpace): Promise<void> {
     return this.#turns.run(async () => {
-      const slot = this.#manager(space)?.evict(space);
+      const slot = this.#managerOf(space).evict(space);
       if (slot === undefined || this.#down) return;
       await this.#try(() => this.#disable(slot));
       this.#off.delete(slot);
@@ -185,9 +180,9 @@ export class Mmu {
     this.#down = true;
   }
 
-  /** Who has given `space` its slot: slot 0 is the firmware's for good. */
-  #manager(space: AddressSpace): SlotManager<AddressSpace> | undefined {
-    return [this.#slots, this.#mcu].find((manager) => manager.holds(space));
+  /** Slot 0 is the firmware's for good. */
+  #managerOf(space: AddressSpace): SlotManager<AddressSpace> {
+    return space.mcu ? this.#mcu : this.#slots;
   }
 
   #seat(space: AddressSpace, manager: SlotManager<AddressSpace>): Promise<number> {

@@ -295,14 +295,28 @@ export class Scheduler {
     for (const group of choice.leave) this.#leave(group);
     const starts: Request[] = [];
     for (const group of choice.next) {
-      if (group.slot === undefined) starts.push(await this.#enter(group, priorities.get(group)!));
+      if (group.slot !== undefined) continue;
+      const request = await this.#enter(group, priorities.get(group)!);
+      if (request) starts.push(request);
     }
     if (!(await this.#apply(starts))) throw new DrmError('ETIMEDOUT', 'CSG start timed out');
   }
 
-  /** Puts a group into a free slot; returns the request that sets it going. */
-  async #enter(group: Group, priority: number): Promise<Request> {
-    const addressSpace = await this.hw.mmu.activate(group.vm.space);
+  /** Puts a group into a free slot; returns the request that sets it going. Undefined if it has come to its end meanwhile. */
+  async #enter(group: Group, priority: number): Promise<Request | undefined> {
+    if (!group.canRun) return undefined;
+    const vm = group.vm.get();
+    try {
+      const addressSpace = await this.hw.mmu.activate(vm.space);
+      if (group.canRun) return this.#seat(group, addressSpace, priority);
+      this.hw.mmu.idle(vm.space);
+      return undefined;
+    } finally {
+      vm.put();
+    }
+  }
+
+  #seat(group: Group, addressSpace: number, priority: number): Request {
     const seat = this.#seats.activate(group);
     if (!seat || seat.evicted) throw new Error('scheduler: more groups than slots were chosen');
     const slot = this.slots[seat.slot]!;
