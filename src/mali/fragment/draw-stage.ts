@@ -422,7 +422,20 @@ export class DrawStage implements FragmentStage {
     if (!this.draw.cleanFragmentWrite) this.#tile.dirtyColors |= 1 << rt;
   }
 
+  /** By render target and pixel format. */
+  readonly #codecs = new Map<number, TileCodec>();
+
   #codec(format: number, raw: boolean, rt: number): TileCodec {
+    const key = (format * 2 + (raw ? 1 : 0)) * MAX_RENDER_TARGETS * 2 + rt;
+    let codec = this.#codecs.get(key);
+    if (!codec) {
+      codec = this.#makeCodec(format, raw, rt);
+      this.#codecs.set(key, codec);
+    }
+    return codec;
+  }
+
+  #makeCodec(format: number, raw: boolean, rt: number): TileCodec {
     if (raw) throw this.#invalid('Internal Conversion: raw is not implemented');
     const { internal } = this.#framebuffer.targets[rt]!;
     if (!fits(format, internal)) {

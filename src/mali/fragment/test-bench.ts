@@ -294,10 +294,13 @@ export class Bench {
   }
 
   fragment(pointer: number): Work {
-    this.pair(FRAGMENT_REGISTERS.framebuffer, pointer);
-    this.registers[FRAGMENT_REGISTERS.boundMin] = 0;
-    this.registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
-    return new FragmentWork(this.request({}), this.dram, this.openFragment);
+    // Draws use the same registers for other things.
+    const registers = this.registers.slice();
+    registers[FRAGMENT_REGISTERS.framebuffer] = pointer % 2 ** 32;
+    registers[FRAGMENT_REGISTERS.framebuffer + 1] = Math.floor(pointer / 2 ** 32);
+    registers[FRAGMENT_REGISTERS.boundMin] = 0;
+    registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
+    return new FragmentWork({ ...this.request({}), registers }, this.dram, this.openFragment);
   }
 
   /** Renders what has been drawn into one RGBA8 image and answers its pixels. */
