@@ -88,15 +88,31 @@ export class MemfdBacking implements Backing {
         'EINVAL',
         'the memfd is sealed for writing',
       );
-      must((sys.openFlags(fd) & linux.O_ACCMODE) === linux.O_RDWR, 'EINVAL', 'the memfd is not open for writing');
       must(statfsSync(`/proc/self/fd/${fd}`).type === linux.TMPFS_MAGIC, 'EINVAL', 'the memfd has huge pages');
       const { size } = fstatSync(fd);
       must(size > 0 && size % PAGE === 0, 'EINVAL', () => `a memfd of ${size} bytes is no whole pages`);
-      return this.#known(fd, size);
+      return this.#known(this.#writable(fd), size);
     } catch (error) {
       sys.close(fd);
       throw error;
     }
+  }
+
+  /**
+   * The descriptor itself, or another one of the same file that may be written: a dma-buf that was exported for reading
+   * still is the GPU's to write, as in Linux. Takes over `fd`.
+   */
+  #writable(fd: number): number {
+    if ((sys.openFlags(fd) & linux.O_ACCMODE) === linux.O_RDWR) return fd;
+    let writable: number;
+    try {
+      writable = sys.reopen(fd, linux.O_RDWR);
+    } catch (error) {
+      if (!(error instanceof sys.SystemError)) throw error;
+      throw new DrmError('EINVAL', `the memfd cannot be opened for writing: ${error.message}`);
+    }
+    sys.close(fd);
+    return writable;
   }
 
   /** The file behind a descriptor, if the machine holds it. */
