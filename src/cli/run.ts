@@ -32,6 +32,7 @@ export async function run(program: string, args: string[], options: RunOptions):
   const clock = new HostClock();
   const output = json ? process.stderr : process.stdout;
   const interrupts = new Interrupts();
+  const programOutput = new ProgramOutput();
   let result: LaunchResult;
   try {
     result = await launch({
@@ -41,7 +42,7 @@ export async function run(program: string, args: string[], options: RunOptions):
       clock,
       log: kernelLog(clock, (line) => output.write(line), verbose ?? false),
       stdin: options.stdin || process.stdin.isTTY ? 'inherit' : 'silent',
-      stdout: json ? 'stderr' : 'inherit',
+      stdout: json ? 'stderr' : programOutput.sink,
       screenshot: options.screenshot !== undefined,
       signal: interrupts.signal,
       frames,
@@ -57,7 +58,7 @@ export async function run(program: string, args: string[], options: RunOptions):
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupts.exitCode ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu } = result;
-  output.write(`${program}: ${summary(result)}\n`);
+  output.write(`${programOutput.rest}${program}: ${summary(result)}\n`);
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu }));
   return exitCode;
 }
@@ -74,6 +75,20 @@ export function summary({ ended, exitCode, frames, seconds, fps, jobs, faults }:
   const rate = fps > 0 ? ` (${fps.toFixed(2)} frames per second)` : '';
   const time = `${seconds.toFixed(2)} s`;
   return `${many(frames, 'frame')} in ${time}${rate}, ${many(jobs, 'GPU job')}, ${many(faults, 'fault')}${endings[ended]}`;
+}
+
+/** The program's standard output on its way to ours. A terminal is passed on as it is, so that the program sees one. */
+class ProgramOutput {
+  /** The newline that the program still owes: one that is ended in the middle of a line leaves it open. */
+  rest = '';
+
+  get sink(): 'inherit' | ((text: string) => void) {
+    if (process.stdout.isTTY) return 'inherit';
+    return (text) => {
+      this.rest = text.endsWith('\n') ? '' : '\n';
+      process.stdout.write(text);
+    };
+  }
 }
 
 /** SIGINT and SIGTERM end the program first, then this process with the code that a shell expects. */
