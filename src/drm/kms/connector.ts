@@ -5,10 +5,10 @@
 import { CONNECTION, DPMS, ENCODER_TMDS, LINK_STATUS } from '../../abi/kms.ts';
 import type { ModeInfo } from '../../abi/kms-structs.ts';
 import { DrmError } from '../error.ts';
-import { type Bindings, id, number } from './binding.ts';
+import { type Bindings, BoundObject, id, number } from './binding.ts';
 import type { ModeConfig } from './config.ts';
 import type { Crtc } from './crtc.ts';
-import { ModeObject, type PropertyValue } from './object.ts';
+import { ModeObject } from './object.ts';
 import { Blob, propertyMaker } from './property.ts';
 import type { ConnectorChange, ConnectorState } from './state.ts';
 
@@ -37,7 +37,7 @@ export interface ConnectorOptions {
   readonly heightMm: number;
 }
 
-export class Connector extends ModeObject {
+export class Connector extends BoundObject<ConnectorState, ConnectorChange> {
   readonly options: ConnectorOptions;
   readonly encoder: Encoder;
   readonly connection = CONNECTION.connected;
@@ -55,10 +55,6 @@ export class Connector extends ModeObject {
       this,
       new Blob(config.objects, Uint8Array.from(options.edid)),
     );
-  }
-
-  override properties(): readonly PropertyValue[] {
-    return this.bindings.map(({ property, get }) => ({ property, value: get(this.state) }));
   }
 }
 

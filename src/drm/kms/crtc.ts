@@ -5,10 +5,9 @@
 import { ColorLut, ModeInfo } from '../../abi/kms-structs.ts';
 import { viewOf } from '../../abi/layout.ts';
 import { must } from '../error.ts';
-import { type Bindings, id, number } from './binding.ts';
+import { type Bindings, BoundObject, id, number } from './binding.ts';
 import type { ModeConfig } from './config.ts';
 import { checkedMode } from './mode.ts';
-import { ModeObject, type PropertyValue } from './object.ts';
 import type { Plane } from './plane.ts';
 import { type Blob, propertyMaker } from './property.ts';
 import type { CrtcChange, CrtcState } from './state.ts';
@@ -23,7 +22,7 @@ export interface CrtcOptions {
   readonly gammaSize: number;
 }
 
-export class Crtc extends ModeObject {
+export class Crtc extends BoundObject<CrtcState, CrtcChange> {
   readonly name: string;
   readonly primary: Plane;
   readonly cursor: Plane;
@@ -43,10 +42,6 @@ export class Crtc extends ModeObject {
     this.vblank = options.vblank;
     this.gammaSize = options.gammaSize;
     this.bindings = crtcBindings(config.crtcProperties, this);
-  }
-
-  override properties(): readonly PropertyValue[] {
-    return this.bindings.map(({ property, get }) => ({ property, value: get(this.state) }));
   }
 }
 

@@ -17,7 +17,7 @@ export interface FrameTime {
   readonly time: bigint;
 }
 
-/** One event that will be sent once, or not at all. */
+/** One event that will be sent once, or not at all. A closed file swallows it. */
 export class EventTicket {
   readonly #file: DrmFile<KmsFile>;
   readonly #pack: (at: FrameTime) => Uint8Array;
@@ -39,7 +39,7 @@ export class EventTicket {
   send(at: FrameTime): void {
     if (!this.#open) return;
     this.cancel();
-    if (!this.#file.closed) this.#file.sendEvent(this.#pack(at));
+    this.#file.sendEvent(this.#pack(at));
   }
 
   cancel(): void {

@@ -11,6 +11,7 @@ import { type IoctlEntry, ioctl } from '../ioctl.ts';
 import { SyncFile } from '../sync-file.ts';
 import type { UserContext } from '../user.ts';
 import { AtomicCommit } from './atomic.ts';
+import { BoundObject } from './binding.ts';
 import { checkCommit } from './check.ts';
 import { isAtomic, type KmsFile, type ModeConfig } from './config.ts';
 import { flipEvent } from './events.ts';
@@ -124,10 +125,9 @@ function apply(
   async: boolean,
 ): void {
   const object = config.objects.peek(objectId);
-  const properties = object?.properties();
-  must(object && properties, 'ENOENT', () => `${objectId} names no object with properties`);
+  must(object instanceof BoundObject, 'ENOENT', () => `${objectId} names no object with properties`);
   if (propertyId === undefined) return;
-  const property = properties.find((one) => one.property.id === propertyId)?.property;
+  const property = object.property(propertyId);
   must(property, 'ENOENT', () => `${object.type} ${objectId} has no property ${propertyId}`);
   setProperty(commit, object, property, value, user, async);
 }

@@ -88,7 +88,7 @@ function setOne(
   value: bigint,
   user: UserContext,
 ): Promise<void> {
-  const property = object.properties()?.find((one) => one.property.id === propertyId)?.property;
+  const property = object.property(propertyId);
   must(property, 'EINVAL', () => `the ${object.type} has no property ${propertyId}`);
   if (property === config.connectorProperties.dpms) return setDpms(config, object, property, value);
   const commit = new AtomicCommit(config);

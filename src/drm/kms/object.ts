@@ -25,6 +25,11 @@ export class ModeObject {
   properties(): readonly PropertyValue[] | undefined {
     return undefined;
   }
+
+  /** One of its properties. */
+  property(_id: number): Property | undefined {
+    return undefined;
+  }
 }
 
 /** Objects that come and go are counted; the id dies with the last reference. */

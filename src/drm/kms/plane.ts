@@ -7,11 +7,10 @@ import { FORMAT_BLOB_CURRENT, FormatModifier, FormatModifierBlob } from '../../a
 import { DrmError, must } from '../error.ts';
 import type { SyncFile } from '../sync-file.ts';
 import type { SetContext } from './atomic.ts';
-import { type Bindings, id, number, signed32 } from './binding.ts';
+import { type Bindings, BoundObject, id, number, signed32 } from './binding.ts';
 import type { ModeConfig } from './config.ts';
 import type { Crtc } from './crtc.ts';
 import type { Framebuffer } from './framebuffer.ts';
-import { ModeObject, type PropertyValue } from './object.ts';
 import { Blob, type Property, propertyMaker } from './property.ts';
 import type { PlaneChange, PlaneState } from './state.ts';
 
@@ -29,7 +28,7 @@ export interface PlaneOptions extends PlaneFormats {
   readonly zpos: number;
 }
 
-export class Plane extends ModeObject {
+export class Plane extends BoundObject<PlaneState, PlaneChange> {
   readonly name: string;
   readonly kind: PlaneType;
   readonly formats: readonly number[];
@@ -67,10 +66,6 @@ export class Plane extends ModeObject {
 
   shows(format: number, modifier: bigint): boolean {
     return this.formats.includes(format) && this.modifiers.includes(modifier) && !this.#excludes(format, modifier);
-  }
-
-  override properties(): readonly PropertyValue[] {
-    return this.bindings.map(({ property, get }) => ({ property, value: get(this.state) }));
   }
 
   #formatBlob(): Uint8Array {
