@@ -57,9 +57,9 @@ export class TestClock implements Clock {
 
   /** Runs deferred work until none is left. `limit` guards against work that re-arms itself for ever. */
   run(limit = 10_000_000): void {
-    for (let fn = this.#queue.shift(); fn; fn = this.#queue.shift()) {
+    while (this.#queue.length > 0) {
       if (limit-- === 0) throw new Error('TestClock: deferred work does not come to an end');
-      fn();
+      this.#queue.shift()!();
     }
   }
 

@@ -233,6 +233,10 @@ export interface GroupBlocks extends Blocks {
   readonly streams: readonly Blocks[];
 }
 
+/** Makes doorbell bits differ from their acknowledgement; one that is still unanswered stays so. */
+const knock = ({ input, output }: Blocks, bits: number): void =>
+  input.set('doorbellReq', ((input.get('doorbellReq') & ~bits) | (~output.get('doorbellAck') & bits)) >>> 0);
+
 /** The driver's side of a booted firmware. */
 export class Host {
   readonly rig: Rig;
@@ -262,8 +266,7 @@ export class Host {
   }
 
   ringGroup(index: number): void {
-    const { input } = this.global;
-    input.set('doorbellReq', (input.get('doorbellReq') ^ (1 << index)) >>> 0);
+    knock(this.global, 1 << index);
     this.ring();
   }
 
@@ -290,14 +293,19 @@ export class Host {
     };
   }
 
-  /** Answers a stream's events and rings for it. */
+  /** Answers a stream's events, rings for it and lets the machine run until it rests. */
   answer(index: number, stream: number, bits: number): void {
-    const { input: group, streams } = this.groups[index]!;
-    const { input, output } = streams[stream]!;
-    input.set('req', ((input.get('req') & ~bits) | (output.get('ack') & bits)) >>> 0);
-    group.set('doorbellReq', (group.get('doorbellReq') ^ (1 << stream)) >>> 0);
-    this.ringGroup(index);
+    this.acknowledge(index, stream, bits);
     this.rig.clock.run();
+  }
+
+  /** Answers a stream's events and rings for it. */
+  acknowledge(index: number, stream: number, bits: number): void {
+    const group = this.groups[index]!;
+    const { input, output } = group.streams[stream]!;
+    input.set('req', ((input.get('req') & ~bits) | (output.get('ack') & bits)) >>> 0);
+    knock(group, 1 << stream);
+    this.ringGroup(index);
   }
 }
 

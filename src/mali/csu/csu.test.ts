@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CsLine } from '../../abi/gpu/cs.ts';
+import { CS, type CsLine } from '../../abi/gpu/cs.ts';
 import { CS_BLOCKED, CS_REQ, CS_STATE, CSG_REQ, CSG_STATE, CsException, GLB_REQ } from '../../abi/gpu/firmware.ts';
-import { AS, AS_COMMAND, EXCEPTION, exceptionName, JOB, LATEST_FLUSH_ID } from '../../abi/gpu/regs.ts';
+import {
+  AS,
+  AS_COMMAND,
+  EXCEPTION,
+  exceptionName,
+  GPU_RESET,
+  JOB,
+  LATEST_FLUSH_ID,
+  MCU_STATUS,
+} from '../../abi/gpu/regs.ts';
+import { SuspendHeader } from '../../abi/gpu/suspend.ts';
 import { chunkRef, HeapContext } from '../../abi/gpu/tiler-heap.ts';
 import { GpuFault, type Units, type Work } from '../contract.ts';
 import { CODE_VA, DATA_VA, instant, Rig, TestGroup } from '../test-rig.ts';
@@ -504,6 +514,110 @@ test('works that do not come to an end are reported after the progress time', ()
   group.submit([['RUN_IDVS', {}]]);
   rig.clock.advance(100e6);
   assert.ok(host.take(0).group & CSG_REQ.PROGRESS_TIMER_EVENT);
+});
+
+test('a suspended group survives a reset of the GPU, with the works that were in flight', () => {
+  let steps = 0;
+  const s = started({ compute: () => ({ step: () => (++steps === 400 ? 'done' : 'more') }) });
+  const { rig, host, group } = s;
+  group.submit([
+    ['RUN_COMPUTE', {}],
+    ['WAIT', { waitMask: 0xff }],
+    ['MOVE32', { destination: 1, immediate: 6 }],
+    ...store(1, 0),
+  ]);
+  assert.throws(() => rig.clock.run(6), /does not come to an end/);
+  host.state(0, CSG_STATE.SUSPEND);
+  const at = steps;
+  assert.ok(at > 0 && at < 400);
+  rig.reset(GPU_RESET.SOFT);
+  rig.enable(0, rig.firmware);
+  assert.equal(rig.startMcu(), MCU_STATUS.ENABLED);
+  rig.enable(1, group.tables);
+  group.program();
+  host.state(0, CSG_STATE.RESUME);
+  assert.equal(steps, 400);
+  assert.equal(group.word(0), 6);
+});
+
+test('works that nobody has kept are reported as lost', () => {
+  const s = started({ compute: () => ({ step: () => 'more' }) });
+  s.group.submit([
+    ['RUN_COMPUTE', {}],
+    ['WAIT', { waitMask: 0xff }],
+  ]);
+  assert.throws(() => s.rig.clock.run(6), /does not come to an end/);
+  s.host.state(0, CSG_STATE.SUSPEND);
+  s.rig.dram.view.setUint32(s.group.suspend + SuspendHeader.offset.generation, 0x1234567, true);
+  s.group.program();
+  s.host.state(0, CSG_STATE.RESUME);
+  assert.match(s.rig.log, /in flight at the suspend are gone/);
+  assert.equal(faultOf(s), 'CS_RES_TERM');
+});
+
+test('random instructions never bring the machine down, and never reach another stream', () => {
+  let seed = 12345;
+  const random = (): number => {
+    seed ^= seed << 13;
+    seed ^= seed >>> 17;
+    seed ^= seed << 5;
+    return seed >>> 0;
+  };
+  const unit = (): Work => ({
+    step() {
+      if (random() % 4 === 0) throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, 'nonsense');
+      return (['more', 'done', 'oom'] as const)[random() % 3]!;
+    },
+  });
+  const units = {
+    compute: unit,
+    computeIndirect: unit,
+    idvs: unit,
+    tiling: unit,
+    fullscreen: unit,
+    finishTiling: unit,
+    fragment: unit,
+  };
+  const { rig, host, group } = started(units, 2);
+  const opcodes = Object.values(CS).map((type) => type.opcode);
+  const outcomes = new Set<string>();
+  const code = new DataView(rig.dram.buffer, group.code, 512);
+  for (let round = 0; round < 300; round++) {
+    host.state(0, CSG_STATE.TERMINATE);
+    group.program();
+    host.state(0, CSG_STATE.START);
+    for (let i = 0; i < 64; i++) {
+      // Mostly instructions that exist, on registers that exist, with addresses that may be mapped.
+      const opcode = random() % 8 === 0 ? random() & 0xff : opcodes[random() % opcodes.length]!;
+      code.setUint32(i * 8, random() % 2 === 0 ? DATA_VA + (random() & 0xffff) : random(), true);
+      code.setUint32(i * 8 + 4, ((opcode << 24) | (random() & (random() % 4 === 0 ? 0xffffff : 0x1e1e1e))) >>> 0, true);
+    }
+    group.submit([
+      ...Array.from({ length: 16 }, (_, i): CsLine => ['MOVE', { destination: 2 * i, immediate: DATA_VA + 64 * i }]),
+      ['MOVE', { destination: 92, immediate: CODE_VA }],
+      ['MOVE32', { destination: 94, immediate: 512 }],
+      ['CALL', { address: 92, length: 94 }],
+    ]);
+    const before = group.word(0x3ff0);
+    group.submit(addSync(0x3ff0), 1);
+    for (let turn = 0; turn < 3; turn++) {
+      try {
+        rig.clock.run(10);
+      } catch (error) {
+        assert.match(String(error), /does not come to an end/);
+      }
+      const { streams } = host.take(0);
+      if (streams[0]! & CS_REQ.FATAL) outcomes.add('fatal');
+      if (streams[0]! & FAULT) outcomes.add('fault');
+      if (streams[0]! & CS_REQ.TILER_OOM) outcomes.add('oom');
+      if (streams[0] === 0) outcomes.add('quiet');
+      assert.equal(streams[1], 0);
+      host.acknowledge(0, 0, CS_REQ.FATAL | CS_REQ.FAULT | CS_REQ.TILER_OOM);
+    }
+    // The first stream may have written there as well, but not have kept the second one from adding its one.
+    if (group.word(0x3ff0) !== before + 1) assert.equal(group.extract(1), group.inserted(1));
+  }
+  assert.deepEqual([...outcomes].sort(), ['fatal', 'fault', 'oom', 'quiet']);
 });
 
 // The tiler heap.

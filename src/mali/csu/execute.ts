@@ -15,6 +15,7 @@ import {
   CS_REGISTERS,
   CS_SCOREBOARDS,
   CS_STATE_SOURCE,
+  CS_SYNC_SCOPE,
   type CsInstruction,
   type CsName,
   type CsOperands,
@@ -147,12 +148,13 @@ function run<O>(
 
 function syncWrite(wide: boolean, add: boolean) {
   return (stream: CommandStream, o: CsOperands<'SYNC_ADD64'>): boolean => {
+    if (!(Object.values(CS_SYNC_SCOPE) as number[]).includes(o.scope)) invalid(`there is no sync scope ${o.scope}`);
     const address = getAddress(stream, o.address);
     const data = wide ? getBig(stream, o.data) : BigInt(get32(stream, o.data));
     return defer(stream, o, () => {
       const { host } = stream;
       writeSync(host.memory, address, wide, add, data, o.errorPropagate && stream.error !== 0);
-      host.syncWritten(o.scope === 0);
+      host.syncWritten(o.scope === CS_SYNC_SCOPE.system);
     });
   };
 }
