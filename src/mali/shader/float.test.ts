@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  clampTo,
+  F16_TO_F32,
+  fma16,
+  fma32,
+  fmaScale32,
+  fromBits,
+  reducedExponent,
+  reducedMantissa,
+  roundInteger,
+  roundTo16,
+  roundTo32,
+  toHalf,
+  toInteger,
+} from './float.ts';
+
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state;
+  };
+}
+
+// The reference: exact integers in units of 2^-1074 × 2^-… , rounded to nearest even by hand.
+
+const UNIT = 320;
+const view = new DataView(new ArrayBuffer(8));
+/** A finite number as an integer multiple of 2^-UNIT. */
+function exact(x: number): bigint {
+  view.setFloat64(0, x);
+  const bits = view.getBigUint64(0);
+  const e = Number((bits >> 52n) & 0x7ffn);
+  const fraction = bits & 0xfffffffffffffn;
+  const mantissa = e === 0 ? fraction : fraction | 0x10000000000000n;
+  const shift = Math.max(e, 1) - 1075 + UNIT;
+  const magnitude = shift >= 0 ? mantissa << BigInt(shift) : mantissa >> BigInt(-shift);
+  return bits >> 63n ? -magnitude : magnitude;
+}
+/** Rounds an exact value to `precision` bits above 2^minimum, to nearest even. */
+function roundExact(value: bigint, precision: number, minimum: number, max: number): number {
+  if (value === 0n) return 0;
+  const negative = value < 0n;
+  const magnitude = negative ? -value : value;
+  const length = magnitude.toString(2).length;
+  const lowest = Math.max(length - precision, minimum + UNIT);
+  const unit = 1n << BigInt(lowest);
+  let quotient = magnitude / unit;
+  const rest = magnitude % unit;
+  if (rest * 2n > unit || (rest * 2n === unit && quotient & 1n)) quotient++;
+  const result = Number(quotient) * 2 ** (lowest - UNIT);
+  const limited = result > max ? Number.POSITIVE_INFINITY : result;
+  return negative ? -limited : limited;
+}
+
+test('single fused multiply-add rounds once, as exact arithmetic does', () => {
+  const random = generator(1);
+  for (let n = 0; n < 20000; n++) {
+    // Exponents near one another, so that cancellation and ties happen.
+    const bits = () => ((random() >>> 9) & (n % 3 ? 0x7fffff : 0x7ff000)) | ((100 + (random() >>> 27)) << 23);
+    const [a, b, c] = [fromBits(bits()), fromBits(bits() | (random() & 0x80000000)), fromBits(bits())];
+    const want = roundExact(((exact(a) * exact(b)) >> BigInt(UNIT)) + exact(c), 24, -149, 3.4028234663852886e38);
+    assert.equal(fma32(a, b, c) + 0, want + 0, `${a} × ${b} + ${c}`);
+  }
+});
+
+test('single fused multiply-add is right where rounding twice is not', () => {
+  // 1 + 2^-24 + tiny: a tie in the double, broken by what the double lost.
+  const a = fromBits(0x3f800001);
+  assert.equal(fma32(2 ** -24, 1, 1), 1);
+  assert.equal(fma32(a * 2 ** -24, 1, 1), fromBits(0x3f800001));
+  const tiny = 2 ** -100;
+  assert.equal(fma32(2 ** -12 + 2 ** -35, 2 ** -12, 1), fromBits(0x3f800001));
+  assert.equal(fma32(tiny, tiny, 1), 1);
+  assert.equal(fma32(2 ** 127, 2, -(2 ** 127)), 2 ** 127);
+  assert.equal(fma32(2 ** 127, 2, 0), Number.POSITIVE_INFINITY);
+  assert.ok(Number.isNaN(fma32(Number.POSITIVE_INFINITY, 0, 1)));
+});
+
+test('half fused multiply-add rounds once over random halves', () => {
+  const random = generator(3);
+  for (let n = 0; n < 20000; n++) {
+    const pick = () => F16_TO_F32[(random() >>> 8) & 0x7bff]! * (random() & 0x10000 ? 1 : -1);
+    const [a, b, c] = [pick(), pick(), pick()];
+    const want = roundExact(((exact(a) * exact(b)) >> BigInt(UNIT)) + exact(c), 11, -24, 65504);
+    assert.equal(fma16(a, b, c) + 0, want + 0, `${a} × ${b} + ${c}`);
+  }
+});
+
+test('scaled multiply-add rounds after scaling', () => {
+  assert.equal(fmaScale32(1.5, 2, 1, 4), 64);
+  assert.equal(fmaScale32(fromBits(0x3f800001), 1, 0, -149), 2 ** -149);
+  assert.equal(fmaScale32(1, 1, 0, 300), Number.POSITIVE_INFINITY);
+  assert.equal(fmaScale32(1, 1, 0, -300), 0);
+});
+
+test('halves: every one survives, and rounding goes to even', () => {
+  for (let bits = 0; bits < 65536; bits++) {
+    const x = F16_TO_F32[bits]!;
+    if (!Number.isNaN(x)) assert.equal(toHalf(x), bits);
+  }
+  assert.equal(toHalf(1 + 2 ** -11), 0x3c00);
+  assert.equal(toHalf(1 + 3 * 2 ** -11), 0x3c02);
+  assert.equal(toHalf(65519.996), 0x7bff);
+  assert.equal(toHalf(65520), 0x7c00);
+});
+
+test('directed rounding', () => {
+  const x = 1 + 2 ** -30;
+  assert.equal(roundTo32(x, 'rtp'), fromBits(0x3f800001));
+  assert.equal(roundTo32(x, 'rtn'), 1);
+  assert.equal(roundTo32(-x, 'rtz'), -1);
+  assert.equal(roundTo32(-x, 'rtn'), -fromBits(0x3f800001));
+  assert.equal(roundTo32(1e39, 'rtz'), 3.4028234663852886e38);
+  assert.equal(roundTo16(65519, 'rtz'), 65504);
+  assert.equal(roundTo16(1 + 2 ** -20, 'rtp'), 1 + 2 ** -10);
+});
+
+test('rounding to integers keeps the sign of zero and saturates', () => {
+  assert.deepEqual(
+    [2.5, 3.5, -2.5, -0.5, 0.5].map((x) => roundInteger(x, 'rte')),
+    [2, 4, -2, -0, 0],
+  );
+  assert.equal(toInteger(Number.NaN, 'rtz', -10, 10), 0);
+  assert.equal(toInteger(1e20, 'rtz', -0x80000000, 0x7fffffff), 0x7fffffff);
+  assert.equal(toInteger(-1.5, 'rtz', 0, 255), 0);
+});
+
+test('clamps take NaN to their lower bound and -0 to +0', () => {
+  assert.ok(Object.is(clampTo(-0, 'clamp_0_1'), 0));
+  assert.equal(clampTo(Number.NaN, 'clamp_0_1'), 0);
+  assert.equal(clampTo(Number.NaN, 'clamp_m1_1'), -1);
+  assert.ok(Object.is(clampTo(-0, 'clamp_m1_1'), -0));
+  assert.equal(clampTo(7, 'clamp_0_1'), 1);
+});
+
+test('reductions put mantissas where the approximations want them', () => {
+  for (const x of [1, 0.75, 1.4999, 1.5, 3, 1e-40, 1e30]) {
+    const single = Math.fround(x);
+    const log = reducedMantissa(single, 'log');
+    assert.ok(log >= 0.75 && log < 1.5, `${x}: ${log}`);
+    assert.equal(log * 2 ** reducedExponent(single, 'log'), single);
+    const root = reducedMantissa(single, 'sqrt');
+    assert.ok(root >= 0.25 && root < 1);
+    assert.equal(root * 4 ** reducedExponent(single, 'sqrt'), single);
+    const plain = reducedMantissa(single, 'plain');
+    assert.ok(plain >= 0.5 && plain < 1);
+  }
+});
