@@ -118,6 +118,9 @@ int ioctl(int fd, unsigned long request, ...)
    case '>': /* sync file */
       if (tyr_identify(fd).kind != TYR_NONE)
          return carry(fd, request, arg);
+      /* qemu-user refuses requests that it does not know before it looks at the descriptor. */
+      if (tyr_enabled() && fcntl(fd, F_GETFD) < 0)
+         return -1;
       break;
    case 'b': /* dma-buf */
       if (tyr_enabled() && is_buffer(fd))

@@ -164,17 +164,17 @@ export function peerPid(fd: number): number {
 /** We shall write nothing more: the peer reads an end of file. */
 export const shutdownWrite = (fd: number): void => void c.shutdown(fd, linux.SHUT_WR);
 
-function pointHeader(length: number, controlLength: number): void {
-  const { view } = pieces;
-  view.setBigUint64(linux.Iovec.offset.base, packet.address, true);
-  view.setBigUint64(linux.Iovec.offset.length, BigInt(length), true);
-  const h = header.view;
-  const { offset } = linux.Msghdr;
-  h.setBigUint64(offset.iov, pieces.address, true);
-  h.setBigUint64(offset.iovLength, 1n, true);
-  h.setBigUint64(offset.control, controlLength > 0 ? control.address : 0n, true);
-  h.setBigUint64(offset.controlLength, BigInt(controlLength), true);
-  h.setInt32(offset.flags, 0, true);
+/** Points the message header at the packet buffer and the control buffer, once for all calls. */
+function pointHeader(): void {
+  linux.Iovec.write(pieces.view, 0, { base: packet.address, length: 0n });
+  linux.Msghdr.write(header.view, 0, { iov: pieces.address, iovLength: 1n, control: control.address });
+}
+pointHeader();
+
+/** Lengths stay below 2^32, so their low words are all that changes from call to call. */
+function sizeHeader(length: number, controlLength: number): void {
+  pieces.view.setUint32(linux.Iovec.offset.length, length, true);
+  header.view.setUint32(linux.Msghdr.offset.controlLength, controlLength, true);
 }
 
 /**
@@ -191,7 +191,6 @@ export function sendPacket(
     packet.bytes.set(part, length);
     length += part.length;
   }
-  const controlLength = fds.length > 0 ? linux.rightsSpace(fds.length) : 0;
   if (fds.length > 0) {
     linux.Cmsghdr.write(control.view, 0, {
       length: BigInt(linux.Cmsghdr.size + 4 * fds.length),
@@ -201,10 +200,12 @@ export function sendPacket(
     fds.forEach((each, i) => {
       control.view.setInt32(linux.Cmsghdr.size + 4 * i, each, true);
     });
+    sizeHeader(length, linux.rightsSpace(fds.length));
   }
-  pointHeader(length, controlLength);
+  const flags = linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL;
   for (;;) {
-    if (c.sendmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL) >= 0) return 'sent';
+    const sent = fds.length > 0 ? c.sendmsg(fd, header.address, flags) : c.send(fd, packet.address, length, flags);
+    if (sent >= 0) return 'sent';
     const errno = koffi.errno();
     if (errno === linux.EINTR) continue;
     if (errno === linux.EAGAIN) return 'full';
@@ -226,7 +227,7 @@ export interface Packet {
 
 /** The next packet; 'none' if none waits, 'gone' at the end of the connection. An empty packet counts as the end. */
 export function receivePacket(fd: number): Packet | 'none' | 'gone' {
-  pointHeader(MESSAGE_MAX, linux.rightsSpace(1));
+  sizeHeader(MESSAGE_MAX, linux.rightsSpace(1));
   let length: number;
   for (;;) {
     length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
@@ -236,7 +237,7 @@ export function receivePacket(fd: number): Packet | 'none' | 'gone' {
     return errno === linux.EAGAIN ? 'none' : 'gone';
   }
   const fds: number[] = [];
-  const filled = Number(header.view.getBigUint64(linux.Msghdr.offset.controlLength, true));
+  const filled = header.view.getUint32(linux.Msghdr.offset.controlLength, true);
   for (let at = 0; at + linux.Cmsghdr.size <= filled; ) {
     const { length: size, level, type } = linux.Cmsghdr.read(control.view, at);
     if (level === linux.SOL_SOCKET && type === linux.SCM_RIGHTS)

@@ -158,11 +158,11 @@ export interface Client {
   kill(): void;
 }
 
-/** Starts `command` (a program with the shim in its environment) as a guest of the machine. */
-export function client(machine: TestMachine, command: readonly string[], env: Record<string, string> = {}): Client {
+/** Starts `command` in the environment `env`. */
+export function client(command: readonly string[], env: NodeJS.ProcessEnv): Client {
   const [file, ...args] = command;
   const child = spawn(file!, args, {
-    env: { ...process.env, ...machine.server.environment, ...env },
+    env,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines: string[] = [];

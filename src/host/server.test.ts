@@ -1,0 +1,226 @@
+/**
+ * The whole road between a guest process and the machine: shim/test/transport.c with the shim preloaded, as a program of
+ * the host and as one of the guest userland, where memory can be had directly and where it has to be asked for.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { type Client, client, type TestMachine, testMachine } from './testing.ts';
+import { programStart } from './userland/start.ts';
+import { ensureUserland, type Userland } from './userland/userland.ts';
+
+let userland: Userland;
+
+before(async () => {
+  userland = await ensureUserland();
+});
+
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+/** Waits until the machine has noticed what its guests did. */
+async function until(what: () => boolean): Promise<void> {
+  for (let i = 0; i < 400 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(what(), 'the machine did not notice');
+}
+
+for (const where of ['host', 'guest'] as const) {
+  for (const memory of ['direct', 'ask'] as const) {
+    describe(`a ${where} program, memory ${memory === 'direct' ? 'read directly' : 'asked for'}`, () => {
+      let machine: TestMachine;
+      before(() => {
+        machine = testMachine(memory);
+      });
+      after(() => machine.close());
+
+      const run = (...args: string[]): Client => {
+        const { transport } = userland[where].clients;
+        const start = programStart(userland, transport!, args, machine.server.environment);
+        return client([start.file, ...start.args], start.env);
+      };
+      /** Runs a scenario to its end, after which nothing of it may be left. */
+      const see = async (scenario: string): Promise<string[]> => {
+        const guest = run(scenario);
+        assert.equal(await guest.ended, 0, guest.lines.join('\n'));
+        await until(() => clean(machine));
+        return guest.lines;
+      };
+
+      test('finds the nodes where libdrm looks for them', async () => {
+        const lines = await see('discover');
+        assert.deepEqual(lines.filter((line) => line.startsWith('entry')).sort(), [
+          'entry by-path dir',
+          'entry card0 chr',
+          'entry card1 chr',
+          'entry renderD128 chr',
+        ]);
+        assert.deepEqual(
+          lines.filter((line) => !line.startsWith('entry')),
+          [
+            'stat /dev/dri d 0:0',
+            'stat /dev/dri/card0 c 226:0',
+            'stat /dev//dri/./renderD128 c 226:128',
+            'stat /dev/dri/card9 ENOENT',
+            'stat /sys/dev/char/226:128/device/drm d 0:0',
+            'stat /sys/dev/char/226:77/device/drm ENOENT',
+            'stat /sys/class/drm d 0:0',
+            'text uevent MAJOR=226',
+            'text uevent MINOR=128',
+            'text uevent DEVNAME=dri/renderD128',
+            'text uevent DEVTYPE=drm_minor',
+            'text uevent DRIVER=panthor',
+            'text uevent OF_NAME=gpu',
+            'text uevent OF_FULLNAME=/gpu@fb000000',
+            'text uevent OF_COMPATIBLE_0=rockchip,rk3588-mali',
+            'text uevent OF_COMPATIBLE_1=arm,mali-valhall-csf',
+            'text uevent OF_COMPATIBLE_N=2',
+            'text uevent MODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf',
+            'subsystem /platform',
+            'realpath /sys/devices/platform/fb000000.gpu',
+            'by-path /dev/dri/renderD128',
+            'access 0',
+            'access -1',
+            'fstat 1 226:128',
+            'statx 1 226:128',
+            'link /dev/dri/renderD128',
+            'reopened 1',
+            'relative 0',
+            'relative 226:0',
+            'other ENOENT',
+          ],
+        );
+      });
+
+      test('calls ioctls, moves memory of any size, and gets EFAULT for bad addresses', async () => {
+        assert.deepEqual(await see('calls'), [
+          'echo 42',
+          'unknown EINVAL',
+          'terminal ENOTTY',
+          'bad-argument EFAULT',
+          'half-argument EFAULT',
+          'read-only-argument EFAULT',
+          'after 2',
+          'copy 0',
+          'same 1',
+          'copy-from-nowhere EFAULT',
+          'copy-to-nowhere EFAULT',
+          'copy-too-much ENOMEM',
+          'closed EBADF',
+        ]);
+      });
+
+      test("shares buffers' memory by mmap and dma-buf, writable only where it may be", async () => {
+        assert.deepEqual(await see('buffers'), [
+          'machine-sees cafe',
+          'private EINVAL',
+          'too-long EINVAL',
+          'not-his EINVAL',
+          'cloexec 1',
+          'size 8192',
+          'shrink EPERM',
+          'same-memory cafe',
+          'imported beef',
+          'read-only EACCES',
+          'driver-page 4711',
+          'driver-page-write EACCES',
+          'driver-page-upgrade EACCES',
+          'unsealed EINVAL',
+          'sealed 0',
+          'sealed-sees 1234',
+          'null EINVAL',
+          'bad-fd EBADF',
+        ]);
+      });
+
+      test('polls sync files and lends eventfds', async () => {
+        assert.deepEqual(await see('syncs'), [
+          'given 1 1',
+          'nowhere EFAULT',
+          'ready 0',
+          'take 2',
+          'eventfd 3 1',
+          'drm 0',
+          'bad-fd EBADF',
+          'signalled 1 1',
+        ]);
+      });
+
+      test('waits in many threads at once, a signal in between', async () => {
+        assert.deepEqual(await see('threads'), ['echo-meanwhile 2', 'woken 6', 'signals 1']);
+      });
+
+      test('reads events; one who does not read loses the oldest', async () => {
+        assert.deepEqual(await see('events'), [
+          'ready 0',
+          'ready 1',
+          'event 4 0',
+          'event 4 1',
+          'empty EAGAIN',
+          'kept 1 1999',
+        ]);
+        assert.ok(machine.lines.some((line) => line.includes('does not read its DRM events')));
+      });
+
+      test('forks, passes descriptors on, and closes what is not its own', async () => {
+        const lines = await see('processes');
+        const inherited = lines.find((line) => line.startsWith('inherited'));
+        // A host without binfmt_misc cannot exec a guest's program from within qemu-user.
+        assert.match(inherited!, where === 'host' ? /^inherited 21$/ : /^inherited (21|ENOEXEC)$/);
+        assert.deepEqual(
+          lines.filter((line) => line !== inherited),
+          [
+            'child-echo 10',
+            'child-wrote 77',
+            'passed-memory 99',
+            'passed-file 11',
+            'dup 12',
+            'vfork 0',
+            'after-closing-all 13',
+          ],
+        );
+      });
+
+      test('sends nonsense, and harms only itself', async () => {
+        const before = descriptors();
+        assert.deepEqual(await see('junk'), ['still-there 2', 'shut-down -19', 'another 2']);
+        assert.ok(machine.lines.some((line) => line.includes('broke the protocol')));
+        assert.equal(descriptors(), before);
+      });
+
+      test('is killed with everything in its hands, and nothing of it is left', async () => {
+        const before = descriptors();
+        const guest = run('hold');
+        await guest.said('holding');
+        await until(() => machine.waiting() === 1);
+        assert.equal(machine.devices.gpu.files.size, 1);
+        assert.equal(machine.server.usage.descriptors, 2);
+        assert.equal(machine.backing.files, 2);
+        guest.kill();
+        await guest.ended;
+        await until(() => clean(machine));
+        assert.equal(machine.waiting(), 0);
+        assert.equal(descriptors(), before);
+      });
+
+      test('gets ENODEV, and no hang, when the machine is gone', async () => {
+        const other = testMachine(memory);
+        const old = machine;
+        machine = other;
+        const guest = run('outlive');
+        machine = old;
+        await guest.said('waiting');
+        await until(() => other.waiting() === 1);
+        other.close();
+        guest.type('\n');
+        assert.equal(await guest.ended, 0);
+        assert.deepEqual(guest.lines, ['echo 2', 'waiting 1', 'wait ENODEV', 'ioctl ENODEV', 'mmap ENODEV', 'poll 1']);
+        assert.equal(other.backing.files, 0);
+      });
+    });
+  }
+}
+
+/** Has the machine nothing of any guest? The one file is its driver's own page. */
+function clean({ server, devices, backing }: TestMachine): boolean {
+  const { channels, descriptors: held } = server.usage;
+  return channels + held + devices.gpu.files.size + devices.display.files.size === 0 && backing.files === 1;
+}
