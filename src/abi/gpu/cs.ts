@@ -25,6 +25,8 @@ export const CS_HEAP_OPERATION = { vt_start: 0, vt_end: 1, frag_end: 3 } as cons
 export const CS_FLUSH_MODE = { none: 0, clean: 1, clean_invalidate: 3 } as const;
 export const CS_SYNC_SCOPE = { system: 0, csg: 2 } as const;
 export const CS_EXCEPTION_TYPE = { tiler_oom: 2 } as const;
+/** REQ_RESOURCE's mask, as the firmware's status shows it. */
+export const CS_RESOURCE = { compute: 1, fragment: 2, tiler: 4, idvs: 8 } as const;
 export const CS_TASK_AXIS = { x: 0, y: 1, z: 2 } as const;
 export const CS_TILE_ORDER = {
   z_order: 0,

@@ -152,6 +152,9 @@ export const MMU = {
 /** The page faults among the MMU interrupts. */
 export const AS_FAULT_MASK = 0xffff;
 
+/** First of the MMU interrupt bits that announce a completed AS command. */
+export const MMU_IRQ_COMPLETE_SHIFT = 16;
+
 /** First byte of address space 0's registers, and the distance to the next. */
 export const AS_BASE = 0x2400;
 export const AS_STRIDE = 0x40;

@@ -13,6 +13,7 @@ import {
   CS_FLUSH_MODE,
   CS_HEAP_OPERATION,
   CS_REGISTERS,
+  CS_RESOURCE,
   CS_SCOREBOARDS,
   CS_STATE_SOURCE,
   CS_SYNC_SCOPE,
@@ -261,7 +262,10 @@ const TABLE: { [N in CsName]: Execute<N> } = {
   },
 
   REQ_RESOURCE(stream, o) {
-    stream.resources = (o.compute ? 1 : 0) | (o.fragment ? 2 : 0) | (o.tiler ? 4 : 0) | (o.idvs ? 8 : 0);
+    stream.resources = 0;
+    for (const [name, bit] of Object.entries(CS_RESOURCE)) {
+      if (o[name as keyof typeof CS_RESOURCE]) stream.resources |= bit;
+    }
     return true;
   },
 

@@ -6,13 +6,14 @@
  * Source: Linux `drivers/gpu/drm/panthor/panthor_sched.c`.
  */
 import { CSG_REQ, CSG_STATE, CSG_STATUS_STATE_IS_IDLE } from '../../abi/gpu/firmware.ts';
+import { STREAMS } from '../../abi/gpu/firmware-places.ts';
 import { SUSPEND_MAGIC, SuspendHeader, suspendOffset } from '../../abi/gpu/suspend.ts';
 import type { Timer } from '../../board/clock.ts';
 import { CYCLE_HZ } from '../control.ts';
 import type { CommandStream } from '../csu/stream.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import type { Mcu } from './index.ts';
-import { type GroupBlocks, groupBlocks, STREAMS, SUSPEND_SIZE } from './interface.ts';
+import { type GroupBlocks, groupBlocks, SUSPEND_SIZE } from './interface.ts';
 import { StreamSlot } from './stream-slot.ts';
 
 /** What stays on the GPU of a group that was suspended: its view of memory, and its streams' works in flight. */

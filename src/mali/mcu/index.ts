@@ -11,6 +11,7 @@
  * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c`.
  */
 import { FW_SHARED_START, VectorTable } from '../../abi/gpu/firmware.ts';
+import { GROUPS, INTERFACE_SIZE, INTERFACE_VERSION } from '../../abi/gpu/firmware-places.ts';
 import { GPU_IRQ, JOB_IRQ_GLOBAL, MCU, MCU_CONTROL, MCU_STATUS } from '../../abi/gpu/regs.ts';
 import type { Clock } from '../../board/clock.ts';
 import type { Dram } from '../../board/dram.ts';
@@ -23,7 +24,7 @@ import type { Mmu } from '../mmu/index.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import { GlobalInterface } from './global.ts';
 import { GroupSlot, type Kept } from './group-slot.ts';
-import { GROUPS, INTERFACE_SIZE, INTERFACE_VERSION, writeControl } from './interface.ts';
+import { writeControl } from './interface.ts';
 
 export interface McuParts {
   readonly dram: Dram;

@@ -1,9 +1,7 @@
 /**
- * Where the firmware puts its interface in the shared section, and how it fills in the control blocks.
- *
- * The places are those of the arch 10.8 firmware, so that what is written about one holds for the other: control blocks
- * from the section's start, input blocks from 0x2000, output blocks from 0x6000; eight groups of eight streams.
- * Source: the initial data of the shared section of `mali_csffw.bin` (arch10.8); Linux `panthor_fw.c` for its reading.
+ * The firmware's interface as the firmware sees it: input and output blocks at their places (abi/gpu/firmware-places.ts),
+ * and the control blocks that say to the host where they are.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c` for how a host reads it.
  */
 import { CS_REGISTERS, CS_SCOREBOARDS } from '../../abi/gpu/cs.ts';
 import {
@@ -22,29 +20,28 @@ import {
   GlbInput,
   GlbOutput,
 } from '../../abi/gpu/firmware.ts';
+import {
+  CS_INPUT,
+  CS_INPUT_STRIDE,
+  CS_OUTPUT,
+  CS_OUTPUT_STRIDE,
+  CSG_INPUT,
+  CSG_INPUT_STRIDE,
+  CSG_OUTPUT,
+  CSG_OUTPUT_STRIDE,
+  GLB_INPUT,
+  GLB_OUTPUT,
+  GROUP_STRIDE,
+  GROUPS,
+  INTERFACE_VERSION,
+  STREAM_STRIDE,
+  STREAMS,
+} from '../../abi/gpu/firmware-places.ts';
 import { suspendSize } from '../../abi/gpu/suspend.ts';
 import { type Field, type Layout, viewOf } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 
-export const GROUPS = 8;
-export const STREAMS = 8;
-
-const GROUP_STRIDE = 0xa0;
-const STREAM_STRIDE = CsControl.size;
-const GLB_INPUT = FW_SHARED_START + 0x2000;
-const GLB_OUTPUT = FW_SHARED_START + 0x6000;
-const CSG_INPUT = FW_SHARED_START + 0x3000;
-const CSG_INPUT_STRIDE = 0x80;
-const CSG_OUTPUT = FW_SHARED_START + 0x7000;
-const CSG_OUTPUT_STRIDE = 0x40;
-const CS_INPUT = FW_SHARED_START + 0x3400;
-const CS_INPUT_STRIDE = 0x80;
-const CS_OUTPUT = FW_SHARED_START + 0x7200;
-const CS_OUTPUT_STRIDE = 0x100;
-/** Bytes of the shared section that the interface takes. */
-export const INTERFACE_SIZE = CS_OUTPUT + GROUPS * STREAMS * CS_OUTPUT_STRIDE - FW_SHARED_START;
-export const INTERFACE_VERSION = { major: 1, minor: 1, patch: 0 } as const;
-/** Bits of a group slot's state that a suspend buffer takes. */
+/** Bytes of the state that a suspend buffer takes. */
 export const SUSPEND_SIZE = suspendSize(STREAMS);
 
 /** A layout's value as one 32-bit word. */

@@ -7,7 +7,16 @@
  * timing. Commands are complete at once: AS_STATUS never shows one. A fault is latched in FAULTSTATUS and FAULTADDRESS until its interrupt has been cleared.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_mmu.c`, `panthor_mmu_regs.h`.
  */
-import { AS, AS_BASE, AS_COMMAND, AS_MODE, AS_STRIDE, MAX_AS, MMU } from '../../abi/gpu/regs.ts';
+import {
+  AS,
+  AS_BASE,
+  AS_COMMAND,
+  AS_MODE,
+  AS_STRIDE,
+  MAX_AS,
+  MMU,
+  MMU_IRQ_COMPLETE_SHIFT,
+} from '../../abi/gpu/regs.ts';
 import type { Register } from '../../abi/register.ts';
 import type { Dram } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
@@ -15,8 +24,6 @@ import type { InterruptBlock } from '../irq.ts';
 import { GpuMemory, type TranslationSource } from './memory.ts';
 import { type Translation, translationOf, UNMAPPED } from './walk.ts';
 
-/** MMU_IRQ bits above this one say that an AS command is complete. */
-const COMPLETE_SHIFT = 16;
 /** Size of the lock region that LOCKADDR encodes. */
 const lockRegion = (lockaddr: number): { start: number; size: number } => {
   const size = 2 ** (AS.LOCKADDR.get(lockaddr, 'sizeLog2MinusOne') + 1);
@@ -184,7 +191,7 @@ export class Mmu {
         this.log('error', 'mali-mmu', `address space ${as.slot}: AS_COMMAND ${command} is none`);
         return;
     }
-    this.#irq.raise(1 << (COMPLETE_SHIFT + as.slot));
+    this.#irq.raise(1 << (MMU_IRQ_COMPLETE_SHIFT + as.slot));
     if (!as.locked) this.onUnlock(as.slot);
   }
 

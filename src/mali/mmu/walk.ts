@@ -5,7 +5,7 @@
  * Source: Arm Architecture Reference Manual, VMSAv8-64; exception codes of Linux `panthor_device.h`.
  */
 import { LEVELS, levelShift, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../abi/gpu/lpae.ts';
-import { AS, AS_MODE, EXCEPTION, MEMATTR } from '../../abi/gpu/regs.ts';
+import { AS, AS_INA_BITS_BASE, AS_MODE, EXCEPTION, MEMATTR } from '../../abi/gpu/regs.ts';
 import type { Dram } from '../../board/dram.ts';
 
 /** What AS_TRANSTAB, AS_TRANSCFG and AS_MEMATTR say, taken over by the UPDATE command. */
@@ -42,14 +42,12 @@ export interface WalkResult {
   level: number;
 }
 
-const VA_SPACE_BITS = 55;
-
 export function translationOf(transtab: number, transcfg: number, memattr: readonly number[]): Translation {
   const cfg = AS.TRANSCFG.decode(transcfg);
   return {
     mode: cfg.mode,
     table: transtab - (transtab % 4096),
-    inputBits: VA_SPACE_BITS - cfg.inaBits,
+    inputBits: AS_INA_BITS_BASE - cfg.inaBits,
     accessFlagFaults: cfg.disableAfFault === 0,
     writeExecuteNever: cfg.wxn === 1,
     attributes: memattr,
