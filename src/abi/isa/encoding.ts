@@ -312,7 +312,8 @@ export const MODIFIER = {
   component: choice('component', 14, 2, ['gather4_r', 'gather4_g', 'gather4_b', 'gather4_a']),
   lodMode: choice('lodMode', 13, 3, ['zero', 'computed', undefined, undefined, 'explicit', 'computed_bias', 'grdesc']),
   writeMask: choice('writeMask', 22, 4, WRITE_MASKS, 15),
-  registerType: choice('registerType', 26, 2, [undefined, 'f', 'u', 's']),
+  // 'auto': as the texture's format is; what Mesa writes (va_pack.c leaves the field zero).
+  registerType: choice('registerType', 26, 2, ['auto', 'f', 'u', 's']),
   registerWidth: choice('registerWidth', 46, 1, ['16', '32']),
   secondaryWidth: choice('secondaryWidth', 47, 1, ['second16', 'second32']),
   varyingWidth: choice('registerWidth', 24, 2, ['16', '32', '16x32', '32x32']),

@@ -287,8 +287,10 @@ export interface TextureRequest {
   deltas: readonly Float32Array[];
   /** True where lanes that are helpers need no result. */
   skip: boolean;
-  /** What the shader wants: floats, signed or unsigned integers. Always 32 bits in `out`; narrowed by the core. */
+  /** What the shader wants: floats, signed or unsigned integers; raw: what the texture has. */
   type: LaneType;
+  /** Set by the unit: what it has put into `out`, 32 bits each. The core narrows them. */
+  result: 'float' | 'sint' | 'uint';
   /** Bits 0…3: channels that are kept. The unit may fill all four. */
   writeMask: number;
 }

@@ -44,7 +44,7 @@ export function splitNarrow(word: number): { texture: number; sampler: number } 
   };
 }
 
-const TYPES: Record<string, LaneType> = { f: 'float', u: 'uint', s: 'sint' };
+const TYPES: Record<string, LaneType> = { auto: 'raw', f: 'float', u: 'uint', s: 'sint' };
 const COORDINATES: Record<TextureDimension, number> = { '1d': 1, '2d': 2, '3d': 3, cube: 2 };
 const COMPONENTS = ['gather4_r', 'gather4_g', 'gather4_b', 'gather4_a'];
 const CHANNELS = 'rgba';
@@ -80,10 +80,10 @@ function maskedWriter(
   register: number,
   mask: number,
   bits: 16 | 32,
-  type: LaneType,
+  request: TextureRequest,
 ): (w: WarpState, from: Vectors) => void {
   const kept = [0, 1, 2, 3].filter((c) => mask & (1 << c));
-  if (register + registerCount({ type, bits }, kept.length) > 64) {
+  if (register + registerCount({ type: request.type, bits }, kept.length) > 64) {
     throw new EncodingError(`${i.spec.name}: registers end beyond r63`);
   }
   return (w, from) => {
@@ -93,7 +93,7 @@ function maskedWriter(
         if (!(w.mask & (1 << n))) continue;
         if (bits === 32) w.ri[register + k]![n] = from.i32[base + n]!;
         else {
-          const narrow = type === 'float' ? toHalf(from.f32[base + n]!) : from.i32[base + n]! & 0xffff;
+          const narrow = request.result === 'float' ? toHalf(from.f32[base + n]!) : from.i32[base + n]! & 0xffff;
           w.u16[((register + (k >> 1)) * LANES + n) * 2 + (k & 1)] = narrow;
         }
       }
@@ -128,7 +128,8 @@ function newRequest(i: Instruction, operation: TextureRequest['operation']): Tex
     lodClampDisable: m.lod_clamp_disable === 'lod_clamp_disable',
     deltas: [],
     skip: m.skip === 'skip',
-    type: TYPES[m.registerType ?? 'u'] ?? 'uint',
+    type: TYPES[m.registerType ?? 'auto'] ?? 'raw',
+    result: 'float',
     writeMask: 15,
   };
 }
@@ -161,7 +162,7 @@ function texture(i: Instruction, operation: TextureRequest['operation']): Exec {
 
   const bits = m.registerWidth === '16' ? 16 : 32;
   const mask = operation === 'gradient' ? request.writeMask & 3 : request.writeMask;
-  const write = maskedWriter(i, written!.register, mask, operation === 'gradient' ? 32 : bits, request.type);
+  const write = maskedWriter(i, written!.register, mask, operation === 'gradient' ? 32 : bits, request);
   const out = new Vectors();
   const float = (w: WarpState, r: number): Float32Array | undefined => (r < 0 ? undefined : w.rf[r]);
   const integer = (w: WarpState, r: number): Int32Array | undefined => (r < 0 ? undefined : w.ri[r]);

@@ -207,6 +207,7 @@ export class TexturePipe implements TextureUnit {
           }
         }
         store(out, lane, colour, texture);
+        request.result = kindOf(texture);
       }
     }
   }
@@ -363,6 +364,7 @@ export class TexturePipe implements TextureUnit {
         }
       }
       store(out, lane, colour, texture);
+      request.result = kindOf(texture);
     }
   }
 
@@ -444,9 +446,14 @@ function imageTexel(
   return inside(texture, 0, at.layer, at.x, at.y, at.slice, volume) ? at : undefined;
 }
 
+function kindOf(texture: Texture | undefined): TextureRequest['result'] {
+  if (!texture?.integer) return 'float';
+  return texture.signed ? 'sint' : 'uint';
+}
+
 /** Stores four channels of a lane: floats, or integers for integer formats. */
 function store(out: LaneVectors, lane: number, colour: Colour, texture: Texture | undefined): void {
-  if (!texture || texture.integer) {
+  if (texture?.integer) {
     for (let c = 0; c < 4; c++) out.u32[c * LANES + lane] = colour[c]!;
   } else {
     for (let c = 0; c < 4; c++) out.f32[c * LANES + lane] = colour[c]!;
