@@ -632,21 +632,24 @@ const HEAP_CONTEXT = DATA_VA + 0x800;
 function tiling(sizes: number[], handler: 'handler' | 'none' = 'none') {
   const got: number[] = [];
   let fragments = 0;
-  const s = started({
-    idvs: ({ memory, heapContext }) => ({
-      step() {
-        const heap = new TilerHeap(memory, TILER_CONTEXT, heapContext);
-        for (let size = sizes[0]; size !== undefined; size = sizes[0]) {
-          const at = heap.alloc(size, 64);
-          if (at === undefined) return 'oom';
-          got.push(at);
-          sizes.shift();
-        }
-        return 'done';
-      },
-    }),
-    fragment: () => instant(() => fragments++),
-  });
+  const s = started(
+    {
+      idvs: ({ memory, heapContext }) => ({
+        step() {
+          const heap = new TilerHeap(memory, TILER_CONTEXT, heapContext);
+          for (let size = sizes[0]; size !== undefined; size = sizes[0]) {
+            const at = heap.alloc(size, 64);
+            if (at === undefined) return 'oom';
+            got.push(at);
+            sizes.shift();
+          }
+          return 'done';
+        },
+      }),
+      fragment: () => instant(() => fragments++),
+    },
+    2,
+  );
   const { group } = s;
   group.tables.map(CHUNKS_VA, 4 * CHUNK);
   group.setWord(6 * 4, HEAP_DESCRIPTOR);
@@ -717,6 +720,29 @@ test('without a chunk the exception handler draws what there is, and the tiler g
   assert.equal(t.fragments(), 1);
   assert.ok(t.finished());
   assert.deepEqual(t.got, [CHUNKS_VA + 64, CHUNKS_VA + 64]);
+});
+
+test('without a chunk, passes that are still being drawn are waited for before the handler is called', () => {
+  const t = tiling([CHUNK - 128, 4096], 'handler');
+  // Another pass of this heap has been tiled and not drawn yet.
+  t.group.setWord(0x800 + HeapContext.offset.vtStart, 2);
+  t.group.setWord(0x800 + HeapContext.offset.vtEnd, 1);
+  t.answer(0);
+  assert.equal(t.fragments(), 0);
+  assert.equal(t.finished(), false);
+  const free = chunkRef(CHUNKS_VA + 2 * CHUNK, CHUNK);
+  t.group.run(
+    [
+      ['MOVE', { destination: 72, immediate: HEAP_CONTEXT }],
+      ['HEAP_SET', { address: 72 }],
+      ['MOVE', { destination: 62, immediate: free }],
+      ['FINISH_FRAGMENT', { firstHeapChunk: 62, lastHeapChunk: 62, incrementFragmentCompleted: true }],
+    ],
+    1,
+  );
+  assert.equal(t.fragments(), 0);
+  assert.ok(t.finished());
+  assert.deepEqual(t.got, [CHUNKS_VA + 64, CHUNKS_VA + 2 * CHUNK + 64]);
 });
 
 test('without a chunk and a handler the draw fails with OOM', () => {

@@ -6,12 +6,13 @@
  * An endless stream or shader therefore costs the others time, and blocks nobody.
  */
 import type { Clock } from '../../board/clock.ts';
-import type { VirtualMemory } from '../contract.ts';
 import type { CommandStream } from './stream.ts';
 
 /** A stream and whether its group may run now. */
 export interface Runner {
   readonly stream: CommandStream;
+  /** The address-space slot that it works in. */
+  readonly addressSpace: number | undefined;
   /** Its address space is being changed. */
   paused(): boolean;
   /** Called after each slice in which the stream had a turn. */
@@ -64,10 +65,10 @@ export class FrontEnd {
     for (const { stream } of this.#runners) stream.wakeSync();
   }
 
-  /** Chunks of a tiler heap, or whole render passes, are done. `memory`: the address space that the heap is in. */
-  heapReleased(memory: VirtualMemory, heapContext: number): void {
-    for (const { stream } of this.#runners) {
-      if (stream.host.memory === memory) stream.shortage.released(heapContext);
+  /** Chunks of a tiler heap in this address space, or whole render passes, are done. */
+  heapReleased(addressSpace: number | undefined, heapContext: number): void {
+    for (const runner of this.#runners) {
+      if (runner.addressSpace === addressSpace) runner.stream.shortage.released(heapContext);
     }
   }
 

@@ -58,9 +58,14 @@ export class GroupSlot {
     return !this.#running || this.#idle;
   }
 
+  /** The address-space slot of its VM. */
+  get addressSpace(): number | undefined {
+    return this.#memory.source?.slot;
+  }
+
   /** Its address space is being changed. */
   get paused(): boolean {
-    const slot = this.#memory.source?.slot;
+    const slot = this.addressSpace;
     return slot !== undefined && this.mcu.mmu.isLocked(slot);
   }
 
@@ -211,7 +216,7 @@ export class GroupSlot {
   }
 
   heapReleased(heapContext: number): void {
-    this.mcu.frontEnd.heapReleased(this.#memory, heapContext);
+    this.mcu.frontEnd.heapReleased(this.addressSpace, heapContext);
   }
 
   /** After a turn of one of its streams: has the group come to rest, or begun again? */

@@ -240,6 +240,10 @@ export class StreamSlot implements StreamHost, Runner {
 
   // Runner.
 
+  get addressSpace(): number | undefined {
+    return this.#group.addressSpace;
+  }
+
   paused(): boolean {
     return this.#group.paused;
   }
