@@ -78,6 +78,7 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   const shift: number[] = [];
   const mask: number[] = [];
   const scale: number[] = [];
+  if (!srgb && layout.integer.every((n) => n === 8)) return rgba8Codec(opaque);
   let at = 0;
   for (let i = 0; i < 4; i++) {
     const whole = layout.integer[i]!;
@@ -110,6 +111,26 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
         word |= raw << shift[i]!;
       }
       words[where] = word;
+    },
+  };
+}
+
+const byte = (x: number): number => (x > 0 ? (x < 1 ? (x * 255 + 0.5) | 0 : 255) : 0);
+
+/** The most common layout, written out. */
+function rgba8Codec(opaque: boolean): TileCodec {
+  return {
+    kind: 'float',
+    unorm: true,
+    load(words, at, rgba) {
+      const word = words[at]!;
+      rgba[0] = (word & 255) / 255;
+      rgba[1] = ((word >>> 8) & 255) / 255;
+      rgba[2] = ((word >>> 16) & 255) / 255;
+      rgba[3] = opaque ? 1 : (word >>> 24) / 255;
+    },
+    store(rgba, words, at) {
+      words[at] = byte(rgba[0]!) | (byte(rgba[1]!) << 8) | (byte(rgba[2]!) << 16) | (byte(rgba[3]!) << 24);
     },
   };
 }

@@ -45,7 +45,7 @@ export class Writeback {
   readonly #header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
   readonly #header = new Uint8Array(this.#header32.buffer);
   /** Rows of a clean tile, per render target. */
-  readonly #clean: (Uint32Array | undefined)[] = [];
+  readonly #clean: ({ readonly words: Uint32Array; readonly bytes: Uint8Array } | undefined)[] = [];
 
   constructor(memory: VirtualMemory, dram: Dram, framebuffer: Framebuffer, tile: TileBuffer) {
     this.#memory = memory;
@@ -85,14 +85,18 @@ export class Writeback {
       }
       return;
     }
-    const clean = untouched && !target.dither ? this.#clean[target.index] : undefined;
+    const same = untouched && !dithers(target);
+    const clean = same ? this.#clean[target.index] : undefined;
     if (clean) {
-      this.#store(surface, surface.base, bytes, x, y, new Uint8Array(clean.buffer), clean);
+      this.#store(surface, surface.base, bytes, x, y, clean.bytes, clean.words);
       return;
     }
     if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
     this.#convert(target, 0, x, y);
-    if (untouched && !target.dither) this.#clean[target.index] = this.#rows32.slice();
+    if (same) {
+      const words = this.#rows32.slice();
+      this.#clean[target.index] = { words, bytes: new Uint8Array(words.buffer) };
+    }
     this.#store(surface, surface.base, bytes, x, y, this.#rows, this.#rows32);
   }
 
@@ -307,6 +311,10 @@ export class Writeback {
 
 const uBlock = (base: number, rowStride: number, bytes: number, x: number, y: number): number =>
   base + (y / TILE) * rowStride + (x / TILE) * TILE_PIXELS * bytes;
+
+/** Whether what is written depends on where the pixel lies. */
+const dithers = ({ dither, internal }: Target): boolean =>
+  dither && internal.tile?.fraction.some((n) => n > 0) === true;
 
 const isPlain8888 = ({ internal, format }: Target): boolean =>
   format?.bytes === 4 &&
