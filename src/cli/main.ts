@@ -5,6 +5,7 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Problem } from '../host/userland/problem.ts';
+import { exitOnSignals } from './interrupts.ts';
 
 function positive(text: string): number {
   const value = Number(text);
@@ -31,13 +32,17 @@ function assignment(text: string, earlier: Record<string, string>): Record<strin
   return { ...earlier, [name]: value };
 }
 
-/** Runs a command's work and ends with its exit code; a Problem is one sentence and code 1. */
-async function finish(work: Promise<number>): Promise<void> {
+/**
+ * Runs a command's work and ends with its exit code, whatever timers may still be pending; a Problem is one sentence and
+ * code 1.
+ */
+async function finish(work: () => Promise<number>): Promise<never> {
+  exitOnSignals();
   try {
-    process.exitCode = await work;
+    process.exit(await work());
   } catch (error) {
-    process.exitCode = 1;
     console.error(error instanceof Problem ? `tyr: ${error.message}` : error);
+    process.exit(1);
   }
 }
 
@@ -93,7 +98,7 @@ completed), faults (GPU faults) and gpu (the GPU's name, null if there is none).
     )
     .action(async (program, args, options) => {
       const { run } = await import('./run.ts');
-      await finish(run(program, args, options));
+      await finish(() => run(program, args, options));
     });
 
   tyr
@@ -108,7 +113,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     )
     .action(async (options) => {
       const { setup } = await import('./setup.ts');
-      await finish(setup(options));
+      await finish(() => setup(options));
     });
 
   tyr
@@ -116,7 +121,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .description('say what this host has and lacks')
     .action(async () => {
       const { doctor } = await import('./doctor.ts');
-      await finish(doctor());
+      await finish(() => doctor());
     });
 
   tyr
@@ -126,7 +131,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .addHelpText('after', '\nThe last line reads "N passed, N failed"; the exit code is 0 only if nothing failed.')
     .action(async (patterns) => {
       const { test } = await import('./test.ts');
-      await finish(test(patterns));
+      await finish(() => test(patterns));
     });
 
   tyr
@@ -137,7 +142,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .option('--json', 'print one JSON object instead: bench, machine, results [{metric, value, unit}]')
     .action(async (name, options) => {
       const { bench } = await import('./bench.ts');
-      await finish(bench(name, options));
+      await finish(() => bench(name, options));
     });
 
   return tyr;

@@ -6,6 +6,7 @@ import type { Picture } from '../display/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland } from '../host/userland/userland.ts';
+import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
 import { progressBar } from './progress-bar.ts';
 
@@ -31,11 +32,9 @@ export async function run(program: string, args: string[], options: RunOptions):
   const image = firmware === undefined ? undefined : await readImage(firmware);
   const clock = new HostClock();
   const output = json ? process.stderr : process.stdout;
-  const interrupts = new Interrupts();
   const programOutput = new ProgramOutput();
-  let result: LaunchResult;
-  try {
-    result = await launch({
+  const { value: result, interrupted } = await interruptible((signal) =>
+    launch({
       userland,
       program,
       args,
@@ -44,19 +43,17 @@ export async function run(program: string, args: string[], options: RunOptions):
       stdin: options.stdin || process.stdin.isTTY ? 'inherit' : 'silent',
       stdout: json ? 'stderr' : programOutput.sink,
       screenshot: options.screenshot !== undefined,
-      signal: interrupts.signal,
+      signal,
       frames,
       timeout,
       mode,
       refresh,
       env,
       firmware: image,
-    });
-  } finally {
-    interrupts.stop();
-  }
+    }),
+  );
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
-  const exitCode = interrupts.exitCode ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
+  const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu } = result;
   output.write(`${programOutput.rest}${program}: ${summary(result)}\n`);
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu }));
@@ -88,36 +85,6 @@ class ProgramOutput {
       this.rest = text.endsWith('\n') ? '' : '\n';
       process.stdout.write(text);
     };
-  }
-}
-
-/** SIGINT and SIGTERM end the program first, then this process with the code that a shell expects. */
-class Interrupts {
-  exitCode: number | undefined;
-  readonly #controller = new AbortController();
-  readonly #handlers = (
-    [
-      ['SIGINT', 130],
-      ['SIGTERM', 143],
-      ['SIGHUP', 129],
-    ] as const
-  ).map(([name, code]): [NodeJS.Signals, () => void] => [name, () => this.#interrupt(code)]);
-
-  constructor() {
-    for (const [name, handler] of this.#handlers) process.on(name, handler);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  stop(): void {
-    for (const [name, handler] of this.#handlers) process.off(name, handler);
-  }
-
-  #interrupt(code: number): void {
-    this.exitCode = code;
-    this.#controller.abort();
   }
 }
 

@@ -25,7 +25,7 @@ const PACKAGE: Record<string, string> = {
   tar: 'tar',
 };
 
-/** Runs a program to its end. Throws Problem when it is not installed; a non-zero exit code is the caller's business. */
+/** Runs a program to its end; it does not outlive this process. Throws Problem when it is not installed; a non-zero exit code is the caller's business. */
 export function command(file: string, args: string[], options: CommandOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
@@ -33,6 +33,8 @@ export function command(file: string, args: string[], options: CommandOptions = 
       env: options.env ?? process.env,
       stdio: ['ignore', 'pipe', 'pipe', options.status ? 'pipe' : 'ignore'],
     });
+    const end = () => child.kill();
+    process.on('exit', end);
     let stdout = '';
     let stderr = '';
     child.stdout?.setEncoding('utf8').on('data', (text) => {
@@ -52,6 +54,7 @@ export function command(file: string, args: string[], options: CommandOptions = 
       reject(new Problem(`the program ${file} is missing${advice}`));
     });
     child.on('close', (code, signal) => {
+      process.off('exit', end);
       resolve({ code: code ?? 1, stdout, stderr: signal ? `${stderr}${file}: ended by ${signal}\n` : stderr });
     });
   });
