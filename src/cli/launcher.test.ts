@@ -126,3 +126,12 @@ test('a failed installation is told in a sentence and tried again the next time'
   assert.match(tyr().stderr, /the npm packages could not be installed/);
   assert.equal(tyr().calls.length, 2);
 });
+
+test('the lock file names no registry, so that npm takes the user’s own', () => {
+  const lock = readFileSync(fileURLToPath(new URL('../../package-lock.json', import.meta.url)), 'utf8');
+  const { packages } = JSON.parse(lock) as { packages: Record<string, { resolved?: string }> };
+  assert.deepEqual(
+    Object.entries(packages).filter(([, { resolved }]) => resolved !== undefined),
+    [],
+  );
+});
