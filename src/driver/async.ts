@@ -39,13 +39,15 @@ export class WaitQueue {
   }
 }
 
-/** Waits for a bit that no interrupt announces. `ready` is asked at once, then every `interval` up to `timeout`. */
+/** Waits for a bit that no interrupt announces: asks at once, then after `interval`, twice that, and so on up to `timeout`. */
 export async function poll(clock: Clock, ready: () => boolean, interval: number, timeout: number): Promise<boolean> {
-  for (let waited = 0; waited <= timeout; waited += interval) {
-    if (ready()) return true;
-    await new Promise<void>((resolve) => clock.after(interval, resolve));
+  const end = clock.now() + timeout;
+  for (let pause = interval; !ready(); pause *= 2) {
+    const left = end - clock.now();
+    if (left <= 0) return false;
+    await new Promise<void>((resolve) => clock.after(Math.min(pause, left), resolve));
   }
-  return ready();
+  return true;
 }
 
 /** One at a time, in the order of asking. */

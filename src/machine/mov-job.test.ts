@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootedMachine, Client, STREAM_FLAGS } from './testing.ts';
+import { bootedMachine, Client, DATA_FLAGS } from './testing.ts';
 
 const STREAM = 0x10000000n;
 const RESULT = 0x20000000n;
@@ -15,8 +15,8 @@ test('a command stream moves a constant into a register and stores it in memory'
   const vm = await client.createVm();
   const stream = await client.createBuffer(4096);
   const result = await client.createBuffer(4096);
-  await client.bind(vm, { handle: stream, va: STREAM, size: 4096n, flags: STREAM_FLAGS });
-  await client.bind(vm, { handle: result, va: RESULT, size: 4096n, flags: STREAM_FLAGS });
+  await client.bind(vm, { handle: stream, va: STREAM, size: 4096n, flags: DATA_FLAGS });
+  await client.bind(vm, { handle: result, va: RESULT, size: 4096n, flags: DATA_FLAGS });
   const group = await client.createGroup(vm);
   const size = client.program(stream, [
     ['MOVE', { destination: 0, immediate: Number(RESULT) }],

@@ -20,6 +20,7 @@ import type { Clock, Timer } from '../board/clock.ts';
 import { Dram } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import { recorder } from '../board/log.ts';
+import type { Mmio } from '../board/mmio.ts';
 import { type GpuResources, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmFile } from '../drm/file.ts';
 import { FakeBacking, FakeUser, type Outcome, start } from '../drm/testing.ts';
@@ -109,10 +110,16 @@ export interface TestMachine {
   readonly backing: FakeBacking;
 }
 
+export interface TestOptions {
+  readonly dramSize?: number;
+  readonly units?: Units;
+  readonly firmware?: Uint8Array | undefined;
+  /** What the driver finds in place of the GPU's registers. */
+  readonly wrap?: (gpu: Mmio) => Mmio;
+}
+
 /** A board with a GPU; nobody drives it yet. */
-export function testMachine(
-  options: { dramSize?: number; units?: Units; firmware?: Uint8Array | undefined } = {},
-): TestMachine {
+export function testMachine(options: TestOptions = {}): TestMachine {
   const clock = new SteppedClock();
   const { log, lines } = recorder();
   const backing = new FakeBacking();
@@ -124,7 +131,14 @@ export function testMachine(
   };
   const gpu = new MaliGpu({ dram, clock, log, irqs, units: options.units ?? noUnits });
   const firmware = 'firmware' in options ? options.firmware : tyrFirmware();
-  return { clock, dram, lines, gpu, backing, resources: { mmio: gpu, irqs, dram, clock, log, firmware } };
+  return {
+    clock,
+    dram,
+    lines,
+    gpu,
+    backing,
+    resources: { mmio: options.wrap?.(gpu) ?? gpu, irqs, dram, clock, log, firmware },
+  };
 }
 
 /** Moves the clock on until `promise` is settled; gives up after `limit` nanoseconds. */
@@ -154,9 +168,7 @@ export async function settle(clock: SteppedClock): Promise<void> {
 
 const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export async function bootedMachine(
-  options: Parameters<typeof testMachine>[0] = {},
-): Promise<TestMachine & { device: TyrDevice }> {
+export async function bootedMachine(options: TestOptions = {}): Promise<TestMachine & { device: TyrDevice }> {
   const machine = testMachine(options);
   const device = await until(machine.clock, probe(machine.resources));
   return { ...machine, device };
@@ -301,14 +313,14 @@ export class Client {
     return (await this.run(DRM_IOCTL.SYNCOBJ_WAIT, values as object)).value;
   }
 
-  /** Writes a program into a buffer; returns its size. */
-  program(handle: number, program: readonly CsLine[]): number {
+  /** Writes a program into a buffer, at byte `at`; returns its size. */
+  program(handle: number, program: readonly CsLine[], at = 0): number {
     const bytes = assembleCs(program);
     const memory = this.memory(handle);
-    new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength).set(bytes);
+    new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength).set(bytes, at);
     return bytes.length;
   }
 }
 
-/** Read-only, as command streams are mapped. */
-export const STREAM_FLAGS = VM_BIND_OP.MAP_NOEXEC;
+/** How data and command streams are mapped. */
+export const DATA_FLAGS = VM_BIND_OP.MAP_NOEXEC;

@@ -1,0 +1,77 @@
+/** Bringing the GPU up: the boot log, firmware that is refused, and what stays behind. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FW_CACHE_MODE, FW_SHARED_START } from '../abi/gpu/firmware.ts';
+import { buildImage, probe, tyrFirmware } from '../driver/index.ts';
+import { bootedMachine, Client, settle, testMachine, until } from './testing.ts';
+
+test('the boot log tells the GPU, its features and its firmware', async () => {
+  const { lines, device } = await bootedMachine();
+  assert.equal(device.gpuName, 'mali-g610');
+  const log = lines.filter((line) => line.includes('panthor')).join('\n');
+  assert.match(log, /mali-g610 id 0xa867 major 0x0 minor 0x0 status 0x5/);
+  assert.match(log, /shader_present=0x50005 l2_present=0x1 tiler_present=0x1/);
+  assert.match(log, /Firmware git sha: tyr/);
+  assert.match(log, /CSF FW using interface v1\.\d+\.\d+/);
+});
+
+async function refusal(firmware: Uint8Array | undefined): Promise<{ message: string; log: string }> {
+  const machine = testMachine({ firmware });
+  const before = machine.dram.used;
+  const error = await until(
+    machine.clock,
+    probe(machine.resources).then(
+      () => undefined,
+      (cause: Error) => cause,
+    ),
+  );
+  assert.ok(error, 'the firmware was accepted');
+  await settle(machine.clock);
+  assert.equal(machine.dram.used, before, 'memory stays behind');
+  // The lines are free again: the same GPU comes up with a good image.
+  const device = await until(machine.clock, probe({ ...machine.resources, firmware: tyrFirmware() }));
+  assert.equal(device.gpuName, 'mali-g610');
+  return { message: error.message, log: machine.lines.join('\n') };
+}
+
+test('without firmware there is no GPU, and the log says which file is missing', async () => {
+  assert.match((await refusal(undefined)).message, /arm\/mali\/arch10\.8\/mali_csffw\.bin/);
+});
+
+test('truncated, corrupt and foreign images are refused with the part and the reason', async () => {
+  const good = tyrFirmware();
+  assert.match((await refusal(good.slice(0, 100))).message, /firmware header: .*truncated/);
+  const corrupt = good.slice();
+  corrupt[0]! ^= 1;
+  assert.match((await refusal(corrupt)).message, /firmware header: invalid magic/);
+  const shared = { vaStart: FW_SHARED_START, size: 0x40000, write: true, shared: true, zero: true };
+  const newer = buildImage({ interface: { major: 3, minor: 13, patch: 0 }, sections: [shared] });
+  assert.match((await refusal(newer)).message, /v3\.13\.0 is of another architecture/);
+});
+
+test('an image that does not boot is given up after a second', async () => {
+  const shared = {
+    vaStart: FW_SHARED_START,
+    size: 0x40000,
+    write: true,
+    shared: true,
+    zero: true,
+    cacheMode: FW_CACHE_MODE.CACHED_COHERENT,
+  };
+  const { message, log } = await refusal(buildImage({ sections: [shared] }));
+  assert.match(message, /Failed to boot MCU \(status=fatal\)/);
+  assert.match(log, /error panthor: probe failed/);
+});
+
+test('an unplugged device answers ENODEV and leaves nothing behind', async () => {
+  const machine = await bootedMachine();
+  const client = new Client(machine);
+  const vm = await client.createVm();
+  await client.createGroup(vm);
+  machine.device.unplug();
+  await settle(machine.clock);
+  assert.equal((await client.run((await import('../abi/panthor.ts')).PANTHOR.VM_CREATE, {})).value, -19);
+  client.file.close();
+  await settle(machine.clock);
+  assert.equal(machine.clock.timers, 0, 'a timer is still set');
+});
