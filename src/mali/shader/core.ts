@@ -100,6 +100,7 @@ export class Executor {
         }
         if (taken === mask && !Number.isNaN(w.target)) {
           pc = w.target;
+          if (pc % INSTRUCTION_SIZE !== 0) page = undefined;
           if (w.full) continue;
           this.#park(w, pc, mask);
           return left;

@@ -111,7 +111,9 @@ export function decode(low: number, high: number): Instruction {
       not: s.not !== undefined && read(s.not) === 1,
       select,
     };
-    if (s.size === 64 && type !== SOURCE_KIND.SPECIAL && value & 1) fail(`${spec.name}: source ${i} is an odd pair`);
+    const whole = select === '' || select === 'none';
+    if (s.size === 64 && whole && type !== SOURCE_KIND.SPECIAL && value & 1)
+      fail(`${spec.name}: source ${i} is an odd pair`);
     if (type === SOURCE_KIND.UNIFORM) return { ...shared, kind: 'uniform', index: page * UNIFORMS_PER_PAGE + value };
     if (type !== SOURCE_KIND.SPECIAL) return { ...shared, kind: 'register', index: value };
     if (value < SPECIAL_FIRST) return { ...shared, kind: 'constant', index: value };
