@@ -256,6 +256,14 @@ static void syncs(void)
    struct give take = { 0, give.fd, 0 };
    NEED(ioctl(fd, TAKE, &take) == 0);
    SAY("take", "%u", take.what);
+   int memory = memfd_create("memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+   NEED(ftruncate(memory, 4096) == 0 && fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+   take.fd = memory;
+   NEED(ioctl(fd, TAKE, &take) == 0);
+   SAY("memory", "%u", take.what);
+   struct { uint64_t flags; } access = { 3 };
+   SAY("begin-access", "%s", error(ioctl(memory, _IOW('b', 0, access), &access)));
+   SAY("no-dma-buf", "%s", error(ioctl(fd, _IOW('b', 0, access), &access)));
    int event = eventfd(0, EFD_CLOEXEC);
    take.fd = event;
    NEED(ioctl(fd, TAKE, &take) == 0);
@@ -501,6 +509,24 @@ static void junk(void)
    SAY("another", "%llu", (unsigned long long)echo(next, 1));
 }
 
+/* Takes buffers until there are no more, then files. */
+static void greed(void)
+{
+   int fd = node(), r;
+   long buffers = 0, files = 0;
+   struct create arg;
+   do {
+      memset(&arg, 0, sizeof arg);
+      arg.size = 4096;
+      r = ioctl(fd, CREATE, &arg);
+   } while (r == 0 && ++buffers < 1000000);
+   SAY("buffers", "%s %d", error(r), buffers > 10);
+   while (files < 100000 && open("/dev/dri/renderD128", O_RDWR) >= 0)
+      files++;
+   SAY("files", "%s %d", error(-1), files > 10);
+   SAY("echo", "%llu", (unsigned long long)echo(fd, 1));
+}
+
 static void bench(int n)
 {
    int fd = node();
@@ -527,6 +553,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "hold")) hold();
    else if (!strcmp(what, "outlive")) outlive();
    else if (!strcmp(what, "junk")) junk();
+   else if (!strcmp(what, "greed")) greed();
    else if (!strcmp(what, "bench")) bench(argc > 2 ? atoi(argv[2]) : 20000);
    else return 2;
    return 0;

@@ -19,9 +19,9 @@ export interface BackingFile {
 export interface Backing {
   /** Called once: the memory whose pages will be replaced. */
   attach(memory: WebAssembly.Memory): void;
-  /** A new file of `size` bytes, all zero, that nobody can shrink. */
+  /** A new file of `size` bytes, all zero, that nobody can shrink. Throws OutOfMemory where the host has no more. */
   create(name: string, size: number): BackingFile;
-  /** Maps `file` over [physical, physical + file.size). */
+  /** Maps `file` over [physical, physical + file.size). Throws OutOfMemory where the host can map no more. */
   map(file: BackingFile, physical: number): void;
   /** Puts zeroed anonymous pages back. */
   unmap(physical: number, size: number): void;
@@ -37,8 +37,8 @@ export interface PageRun {
 }
 
 export class OutOfMemory extends Error {
-  constructor(size: number) {
-    super(`board: no ${size} contiguous bytes of DRAM are free`);
+  constructor(size: number, why = 'no such run of DRAM is free') {
+    super(`board: ${size} bytes cannot be had: ${why}`);
   }
 }
 
@@ -113,15 +113,16 @@ export class Dram {
   }
 
   #mapped(file: BackingFile): PageRun {
-    let page: number;
+    let page: number | undefined;
     try {
       page = this.#take(file.size / PAGE);
+      this.#backing?.map(file, page * PAGE);
+      return { physical: page * PAGE, size: file.size, file };
     } catch (error) {
       file.close();
+      if (page !== undefined) this.#give(page, file.size / PAGE);
       throw error;
     }
-    this.#backing?.map(file, page * PAGE);
-    return { physical: page * PAGE, size: file.size, file };
   }
 
   #take(count: number): number {

@@ -367,7 +367,7 @@ export class Channel implements Source {
     const { value, outgoing } = this.#try(
       () => {
         if (result!.value < 0) return { value: result!.value, outgoing: [] };
-        return { value: result!.value, outgoing: this.#server.export(context.takeInstallations()) };
+        return { value: result!.value, outgoing: this.#server.export(context.takeInstallations(), this.pid) };
       },
       { value: 0, outgoing: [] },
     );

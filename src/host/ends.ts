@@ -9,12 +9,15 @@
 import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../abi/linux.ts';
 import { DRM_MAJOR, SHIM_ADDRESS_PREFIX, SHIM_ADDRESS_SYNC } from '../abi/shim.ts';
 import type { Log } from '../board/log.ts';
+import { must } from '../drm/error.ts';
 import type { DrmFile } from '../drm/file.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import type { Syncobj } from '../drm/syncobj.ts';
 import type { EventLoop, Source } from './event-loop.ts';
 import * as sys from './syscalls.ts';
 
+/** What one process may have made, whoever has it now. */
+const MOST_PER_PROCESS = 4096;
 /** Events that wait for a guest that does not read: then the oldest are lost. The socket itself holds some hundred. */
 const MOST_EVENTS = 256;
 
@@ -81,14 +84,19 @@ class End implements Source {
 }
 
 export class Ends {
+  readonly #made = new Map<number, number>();
+  readonly #most = Math.min(MOST_PER_PROCESS, Math.floor(sys.limits().openFiles / 8));
   readonly #machine: string;
   readonly #loop: EventLoop;
   readonly #log: Log;
   readonly #ends = new Map<number, End>();
   #next = 1;
 
-  /** `machine`: a name that no other machine has. */
-  constructor(machine: string, loop: EventLoop, log: Log) {
+  readonly #freed: () => void;
+
+  /** `machine`: a name that no other machine has. `freed` is told when a descriptor is no more. */
+  constructor(machine: string, loop: EventLoop, log: Log, freed: () => void) {
+    this.#freed = freed;
     this.#machine = machine;
     this.#loop = loop;
     this.#log = log;
@@ -99,13 +107,26 @@ export class Ends {
     return this.#ends.size;
   }
 
-  /** Makes a descriptor for a guest. It is ours to send and to close. Throws SystemError when we may have no more. */
-  create(held: Held): number {
+  /**
+   * Makes a descriptor for the guest process `pid`. It is ours to send and to close. Throws DrmError EMFILE when the
+   * process has had its share, SystemError when we may have no more.
+   */
+  create(held: Held, pid: number): number {
+    const made = this.#made.get(pid) ?? 0;
+    must(made < this.#most, 'EMFILE', () => `process ${pid} has made ${made} descriptors`);
     const [ours, theirs] = sys.socketPair();
     const number = this.#next++;
+    const gone = (): void => {
+      this.#ends.delete(number);
+      const left = this.#made.get(pid)! - 1;
+      if (left > 0) this.#made.set(pid, left);
+      else this.#made.delete(pid);
+      this.#freed();
+    };
     try {
       sys.bindAbstract(ours, this.#address(held, number));
-      this.#ends.set(number, new End(ours, held, this.#loop, this.#log, () => this.#ends.delete(number)));
+      this.#ends.set(number, new End(ours, held, this.#loop, this.#log, gone));
+      this.#made.set(pid, made + 1);
       return theirs;
     } catch (error) {
       sys.close(ours);

@@ -7,7 +7,7 @@
  */
 import { fstatSync, readlinkSync, statfsSync } from 'node:fs';
 import * as linux from '../abi/linux.ts';
-import { type Backing, type BackingFile, PAGE } from '../board/dram.ts';
+import { type Backing, type BackingFile, OutOfMemory, PAGE } from '../board/dram.ts';
 import { DrmError, must } from '../drm/error.ts';
 import * as sys from './syscalls.ts';
 
@@ -35,10 +35,23 @@ export class MemfdFile implements BackingFile {
   }
 }
 
+/** How many files the machine holds at most: what is left of the host's limits is for all else. */
+function mostFiles(): number {
+  const { openFiles, mappings } = sys.limits();
+  // A mapping may split the one that it replaces a part of.
+  return Math.max(64, Math.floor(Math.min(openFiles * 0.75, (mappings - 8192) / 2)));
+}
+
 export class MemfdBacking implements Backing {
+  readonly #most: number;
   #base: bigint | undefined;
   readonly #files = new Map<string, MemfdFile>();
   readonly #mapped = new Map<number, MemfdFile>();
+
+  /** `most`: how many files it may hold, by default as many as the host's limits allow. */
+  constructor(most = mostFiles()) {
+    this.#most = most;
+  }
 
   /** Number of files that the machine holds. */
   get files(): number {
@@ -51,11 +64,19 @@ export class MemfdBacking implements Backing {
   }
 
   create(name: string, size: number): MemfdFile {
-    return this.#known(sys.sealedMemory(`tyr ${name}`, size), size);
+    if (this.#files.size >= this.#most)
+      throw new OutOfMemory(size, `${this.#most} buffers are all that the host allows`);
+    try {
+      return this.#known(sys.sealedMemory(`tyr ${name}`, size), size);
+    } catch (error) {
+      if (error instanceof sys.SystemError) throw new OutOfMemory(size, error.message);
+      throw error;
+    }
   }
 
   map(file: BackingFile, physical: number): void {
     if (!(file instanceof MemfdFile)) throw new Error('host: this file is no memfd');
+    if (this.#mapped.size >= this.#most) throw new OutOfMemory(file.size, 'the host allows no more mappings');
     sys.mapFixed(this.#address(physical), file.size, file.fd);
     file.mappings++;
     this.#mapped.set(physical, file);
@@ -81,6 +102,7 @@ export class MemfdBacking implements Backing {
         sys.close(fd);
         return file;
       }
+      must(this.#files.size < this.#most, 'ENFILE', () => `${this.#most} buffers are all that the host allows`);
       const seals = sys.sealsOf(fd);
       must(seals !== undefined && (seals & linux.F_SEAL_SHRINK) !== 0, 'EINVAL', 'not a sealed memfd');
       must(

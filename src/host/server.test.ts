@@ -137,6 +137,9 @@ for (const where of ['host', 'guest'] as const) {
           'nowhere EFAULT',
           'ready 0',
           'take 2',
+          'memory 1',
+          'begin-access 0',
+          'no-dma-buf ENOTTY',
           'eventfd 3 1',
           'drm 0',
           'bad-fd EBADF',
@@ -184,6 +187,12 @@ for (const where of ['host', 'guest'] as const) {
         assert.deepEqual(await see('junk'), ['still-there 2', 'shut-down -19', 'another 2']);
         assert.ok(machine.lines.some((line) => line.includes('broke the protocol')));
         assert.equal(descriptors(), before);
+      });
+
+      test('takes all it can get, and no more than its share', async () => {
+        const lines = await see('greed');
+        assert.match(lines[0]!, /^buffers (ENOMEM|ENFILE) 1$/);
+        assert.deepEqual(lines.slice(1), ['files EMFILE 1', 'echo 2']);
       });
 
       test('is killed with everything in its hands, and nothing of it is left', async () => {

@@ -49,6 +49,9 @@ export interface GuestServerOptions {
   readonly memory?: 'direct' | 'ask';
 }
 
+/** A thread needs one while it is in an ioctl. */
+const MOST_CHANNELS_PER_PROCESS = 1024;
+
 export class GuestServer {
   readonly log: Log;
   readonly ends: Ends;
@@ -60,6 +63,8 @@ export class GuestServer {
   readonly #channels = new Set<Channel>();
   readonly #listener: Source;
   #closed = false;
+  /** Is the listener left alone until a descriptor is free? */
+  #paused = false;
 
   constructor(options: GuestServerOptions) {
     this.#options = options;
@@ -67,7 +72,7 @@ export class GuestServer {
     this.directMemory = options.memory !== 'ask';
     if (options.directory) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     this.directory = realpathSync(options.directory ?? mkdtempSync(join(tmpdir(), 'tyr-')));
-    this.ends = new Ends(randomBytes(8).toString('hex'), this.#loop, options.log);
+    this.ends = new Ends(randomBytes(8).toString('hex'), this.#loop, options.log, () => this.#resume());
     this.#clean();
     writeGuestTree(join(this.directory, SHIM_TREE), options.nodes);
     this.#listener = {
@@ -105,6 +110,7 @@ export class GuestServer {
 
   forget(channel: Channel): void {
     this.#channels.delete(channel);
+    this.#resume();
   }
 
   /** Opens a node: a descriptor to send to the guest. */
@@ -113,7 +119,7 @@ export class GuestServer {
     must(node && !node.device.gone, 'ENODEV', () => `no node with minor ${minor}`);
     const file = node.device.open(node.kind, pid);
     try {
-      return this.ends.create({ kind: 'drm', file, minor });
+      return this.ends.create({ kind: 'drm', file, minor }, pid);
     } catch (error) {
       file.close();
       throw error;
@@ -169,7 +175,7 @@ export class GuestServer {
     try {
       return this.#adopt(sys.duplicate(fd), adopted);
     } catch (error) {
-      if (error instanceof DrmError) return undefined;
+      if (error instanceof DrmError || error instanceof sys.SystemError) return undefined;
       throw error;
     }
   }
@@ -183,13 +189,13 @@ export class GuestServer {
   }
 
   /** Makes the descriptors that a handler gave to its caller. On failure there are none. */
-  export(installations: readonly Installation[]): Outgoing[] {
+  export(installations: readonly Installation[], pid: number): Outgoing[] {
     const out: Outgoing[] = [];
     try {
       for (const [i, { descriptor, at, cloexec, writable }] of installations.entries()) {
         const where = typeof at === 'number' ? SHIM_PLACE.ARGUMENT : SHIM_PLACE.MEMORY;
         try {
-          const fd = this.#export(descriptor, writable);
+          const fd = this.#export(descriptor, writable, pid);
           out.push({ fd, place: { where, cloexec: cloexec ? 1 : 0, at: BigInt(at) } });
         } catch (error) {
           for (const { descriptor: rest } of installations.slice(i)) if (rest.kind === 'syncobj') rest.syncobj.put();
@@ -203,19 +209,19 @@ export class GuestServer {
     }
   }
 
-  #export(descriptor: Descriptor, writable: boolean): number {
+  #export(descriptor: Descriptor, writable: boolean, pid: number): number {
     switch (descriptor.kind) {
       case 'dma-buf':
         if (!(descriptor.file instanceof MemfdFile)) throw new Error('host: a dma-buf without a memfd');
         return sys.reopen(descriptor.file.fd, writable ? O_RDWR : O_RDONLY);
       case 'sync-file':
       case 'syncobj':
-        return this.ends.create(descriptor);
+        return this.ends.create(descriptor, pid);
       case 'drm': {
         const { file } = descriptor;
         const node = this.#options.nodes.find((each) => each.device === file.device && each.kind === file.node);
         must(node, 'ENODEV', 'the file belongs to no node');
-        return this.ends.create({ kind: 'drm', file, minor: node.minor });
+        return this.ends.create({ kind: 'drm', file, minor: node.minor }, pid);
       }
       case 'eventfd':
         throw new Error('host: an eventfd is never given to a guest');
@@ -228,16 +234,30 @@ export class GuestServer {
       try {
         fd = sys.accept(this.#listener.fd);
       } catch (error) {
-        // Out of descriptors: the guest waits until there are some again.
         if (!(error instanceof sys.SystemError)) throw error;
+        // Out of descriptors: whoever connects waits until there are some again.
         this.log('error', 'host', `cannot take another connection: ${error.message}`);
+        this.#paused = true;
+        this.#loop.modify(this.#listener, 0);
         return;
       }
       if (fd === undefined) return;
       const channel = new Channel(fd, this, this.#loop);
+      const { pid } = channel;
       this.#channels.add(channel);
       this.#loop.add(channel, EPOLLIN);
+      let own = 0;
+      for (const each of this.#channels) if (each.pid === pid) own++;
+      if (own <= MOST_CHANNELS_PER_PROCESS) continue;
+      this.log('warn', 'host', `pid ${pid} has ${own} connections: the last one is closed`);
+      channel.close();
     }
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#closed) return;
+    this.#paused = false;
+    this.#loop.modify(this.#listener, EPOLLIN);
   }
 
   #clean(): void {

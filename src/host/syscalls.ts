@@ -5,6 +5,7 @@
  *
  * Everything runs on the main thread and never blocks, so one set of scratch buffers serves all calls.
  */
+import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import * as linux from '../abi/linux.ts';
 
@@ -52,6 +53,15 @@ const c = {
     'unsigned long',
   ]),
 };
+
+/** How many descriptors this process may have open, and how many mappings. */
+export function limits(): { openFiles: number; mappings: number } {
+  const open = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return {
+    openFiles: Number(open ?? 1024),
+    mappings: Number(readFileSync('/proc/sys/vm/max_map_count', 'utf8')),
+  };
+}
 
 const NAMES = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
 

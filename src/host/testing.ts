@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { io, iow, iowr } from '../abi/ioctl.ts';
 import { s32, struct, u32, u64 } from '../abi/layout.ts';
 import { HostClock } from '../board/clock.ts';
-import { Dram } from '../board/dram.ts';
+import { Dram, OutOfMemory, type PageRun } from '../board/dram.ts';
 import { recorder } from '../board/log.ts';
 import { DrmDevice, type DrmDriver } from '../drm/device.ts';
 import { DrmError } from '../drm/error.ts';
@@ -46,7 +46,7 @@ export interface TestMachine {
 export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
   const { log, lines } = recorder();
   const clock = new HostClock();
-  const backing = new MemfdBacking();
+  const backing = new MemfdBacking(2000);
   const dram = new Dram(1 << 26, backing);
   const context = { clock, dram, log };
   const page = dram.allocShared('page', 4096);
@@ -59,6 +59,13 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
     old.signal();
   };
 
+  const allocate = (size: number): PageRun => {
+    try {
+      return dram.allocShared('bo', size);
+    } catch (error) {
+      throw error instanceof OutOfMemory ? new DrmError('ENOMEM', error.message) : error;
+    }
+  };
   const driver = (name: string): DrmDriver<undefined> => ({
     name,
     description: 'test',
@@ -76,7 +83,7 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
         user.write(arg.to, user.read(arg.from, arg.size));
       }),
       ioctl(iowr('CREATE', 'd', 0x42, Create), { render: true }, (file, arg) => {
-        const object = new GemObject(dram, dram.allocShared('bo', Number(arg.size)));
+        const object = new GemObject(dram, allocate(Number(arg.size)));
         arg.handle = file.addHandle(object);
         object.put();
         arg.offset = file.mmapOffset(arg.handle);
