@@ -120,7 +120,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
     };
     const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, scheduler.stats, async () => {
       reset.disable();
-      parts.scheduler.unplug();
+      await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
     });
     reset.enable({ ...parts, giveUp: () => device.unplug() });

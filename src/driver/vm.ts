@@ -192,9 +192,15 @@ export class Vm {
       if (step.mapping.object) held.push(step.mapping.object.get());
     }
     const cuts = plan.filter((step) => step.kind !== 'map');
-    for (const step of cuts) {
-      const range = step.kind === 'remap' ? step.hole : step.mapping;
-      space.table.unmap(range.va, range.size);
+    try {
+      for (const step of cuts) {
+        const range = step.kind === 'remap' ? step.hole : step.mapping;
+        space.table.unmap(range.va, range.size);
+      }
+    } catch (error) {
+      // A block could not be split: what is mapped is not what the plan says.
+      this.#declareUnusable();
+      throw error;
     }
     if (mapping) {
       try {

@@ -1,9 +1,12 @@
 /** Bringing the GPU up: the boot log, firmware that is refused, and what stays behind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ERRNO } from '../abi/errno.ts';
+import { CS_CONDITION } from '../abi/gpu/cs.ts';
 import { FW_CACHE_MODE, FW_SHARED_START } from '../abi/gpu/firmware.ts';
+import { PANTHOR } from '../abi/panthor.ts';
 import { buildImage, probe, tyrFirmware } from '../driver/index.ts';
-import { bootedMachine, Client, settle, testMachine, until } from './testing.ts';
+import { bootedMachine, Client, DATA_FLAGS, settle, testMachine, until } from './testing.ts';
 
 test('the boot log tells the GPU, its features and its firmware', async () => {
   const { lines, device } = await bootedMachine();
@@ -63,15 +66,26 @@ test('an image that does not boot is given up after a second', async () => {
   assert.match(log, /error panthor: probe failed/);
 });
 
-test('an unplugged device answers ENODEV and leaves nothing behind', async () => {
-  const machine = await bootedMachine();
-  const client = new Client(machine);
+test('an unplugged device ends its jobs, answers ENODEV and leaves nothing behind', async () => {
+  const machine = testMachine();
+  const before = machine.dram.used;
+  const device = await until(machine.clock, probe(machine.resources));
+  const client = new Client({ ...machine, device });
   const vm = await client.createVm();
-  await client.createGroup(vm);
-  machine.device.unplug();
+  const stream = await client.createBuffer(4096);
+  await client.bind(vm, { handle: stream, va: 0x10000000n, size: 4096n, flags: DATA_FLAGS });
+  const size = client.program(stream, [['BRANCH', { condition: CS_CONDITION.always, offset: -1 }]]);
+  const done = await client.createSyncobj();
+  const group = await client.createGroup(vm);
+  await client.submit(group, { address: 0x10000000n, size, syncs: [{ handle: done, signal: true }] });
   await settle(machine.clock);
-  assert.equal((await client.run((await import('../abi/panthor.ts')).PANTHOR.VM_CREATE, {})).value, -19);
+  const { fence } = client.file.syncobj(done);
+  device.unplug();
+  await settle(machine.clock);
+  assert.equal(fence?.signaled, true);
+  assert.equal((await client.run(PANTHOR.VM_CREATE, {})).value, -ERRNO.ENODEV);
   client.file.close();
   await settle(machine.clock);
   assert.equal(machine.clock.timers, 0, 'a timer is still set');
+  assert.equal(machine.dram.used, before);
 });

@@ -159,8 +159,8 @@ export async function until<T>(clock: SteppedClock, promise: T | Promise<T>, lim
 }
 
 /** Lets promises go on, and work that the clock has put off, but not the time. */
-export async function settle(clock: SteppedClock): Promise<void> {
-  for (let i = 0; i < 50; i++) {
+export async function settle(clock: SteppedClock, rounds = 50): Promise<void> {
+  for (let i = 0; i < rounds; i++) {
     clock.run();
     await breathe();
   }

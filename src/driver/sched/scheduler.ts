@@ -199,11 +199,11 @@ export class Scheduler {
     this.syncUpdate(undefined);
   }
 
-  unplug(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    this.#settled();
+  /** The device goes away: everybody out, and all jobs fail. */
+  async unplug(): Promise<void> {
+    await this.preReset();
     this.hw.firmware.onEvents = () => {};
+    this.postReset(true);
   }
 
   #events(events: number): void {
