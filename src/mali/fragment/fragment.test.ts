@@ -135,6 +135,29 @@ test('depth test: the nearer triangle wins whatever the order, and depth is writ
   }
 });
 
+test('depth of tiles that nothing touches is the clear value, before and after drawn ones', () => {
+  const b = bench(48, 16);
+  b.depthStencil({ depthFunction: FUNC.LESS, depthWriteEnable: true });
+  b.triangles([
+    [16, 0, 0.5],
+    [32, 0, 0.5],
+    [16, 16, 0.5],
+  ]);
+  const base = b.alloc(3 * 512);
+  const zs = {
+    zsWriteFormat: ZS_FORMAT.D16,
+    zsBlockFormat: BLOCK_FORMAT.TILED_U_INTERLEAVED,
+    zsWritebackBase: base,
+    zsWritebackRowStride: 3 * 512,
+    zsCleanPixelWriteEnable: true,
+  };
+  b.render(b.rgba8(), { zClear: 1, zInternalFormat: 0, zWriteEnable: true }, zs);
+  assert.deepEqual(
+    [0, 512, 512 + 2 * 0xaa, 1024, 1534].map((at) => b.memory.load16(base + at)),
+    [0xffff, 0x8000, 0xffff, 0xffff, 0xffff],
+  );
+});
+
 test('depths outside the range are dropped where depth culling is on, and clamped where it is off', () => {
   const b = bench();
   b.depthStencil({ depthFunction: FUNC.ALWAYS, depthCullEnable: true });

@@ -32,6 +32,17 @@ const MAX_BYTES = 16;
 /** Ordered dither: thresholds in sixteenths. */
 const BAYER = Uint8Array.of(0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5);
 
+/** Rows of a tile, twice the same bytes. */
+interface Rows {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+}
+
+function copyOf(rows: Uint32Array): Rows {
+  const words = rows.slice();
+  return { words, bytes: new Uint8Array(words.buffer) };
+}
+
 export class Writeback {
   readonly #memory: VirtualMemory;
   readonly #dram: Dram;
@@ -45,7 +56,8 @@ export class Writeback {
   readonly #header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
   readonly #header = new Uint8Array(this.#header32.buffer);
   /** Rows of a clean tile, per render target. */
-  readonly #clean: ({ readonly words: Uint32Array; readonly bytes: Uint8Array } | undefined)[] = [];
+  readonly #clean: (Rows | undefined)[] = [];
+  readonly #cleanDepth = new Map<DepthTarget, Rows>();
 
   constructor(memory: VirtualMemory, dram: Dram, framebuffer: Framebuffer, tile: TileBuffer) {
     this.#memory = memory;
@@ -70,8 +82,8 @@ export class Writeback {
       this.#writeColor(target, target.surface, x, y, untouched);
     }
     if (!writeCleanDepth && !this.#tile.dirtyDepth) return;
-    if (depth) this.#writeDepth(depth, x, y);
-    if (stencil) this.#writeDepth(stencil, x, y);
+    if (depth) this.#writeDepth(depth, x, y, untouched);
+    if (stencil) this.#writeDepth(stencil, x, y, untouched);
   }
 
   // Colour.
@@ -93,10 +105,7 @@ export class Writeback {
     }
     if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
     this.#convert(target, 0, x, y);
-    if (same) {
-      const words = this.#rows32.slice();
-      this.#clean[target.index] = { words, bytes: new Uint8Array(words.buffer) };
-    }
+    if (same) this.#clean[target.index] = copyOf(this.#rows32);
     this.#store(surface, surface.base, bytes, x, y, this.#rows, this.#rows32);
   }
 
@@ -191,16 +200,21 @@ export class Writeback {
 
   // Depth and stencil. With several samples and one surface, sample 0 is written.
 
-  #writeDepth(target: DepthTarget, x: number, y: number): void {
+  #writeDepth(target: DepthTarget, x: number, y: number, untouched: boolean): void {
     const layers = target.surface.msaa === MSAA.LAYERED ? this.#framebuffer.samples : 1;
     for (let sample = 0; sample < layers; sample++) {
       const base = target.surface.base + sample * target.surface.surfaceStride;
       const partial =
         (target.format === ZS_FORMAT.D24S8 && target.bytes === 4 && target.depth !== target.stencil) ||
         (!target.depth && target.format === S_FORMAT.X24S8);
-      if (partial) this.#load(target.surface, base, target.bytes, x, y);
-      this.#convertDepth(target, sample * TILE_PIXELS);
-      this.#store(target.surface, base, target.bytes, x, y, this.#rows, this.#rows32);
+      const clean = untouched && !partial ? this.#cleanDepth.get(target) : undefined;
+      if (!clean) {
+        if (partial) this.#load(target.surface, base, target.bytes, x, y);
+        this.#convertDepth(target, sample * TILE_PIXELS);
+        if (untouched && !partial) this.#cleanDepth.set(target, copyOf(this.#rows32));
+      }
+      const { bytes, words } = clean ?? { bytes: this.#rows, words: this.#rows32 };
+      this.#store(target.surface, base, target.bytes, x, y, bytes, words);
     }
   }
 
