@@ -178,5 +178,5 @@ function parseBuildInfo(image: Uint8Array, body: Uint8Array, where: string, warn
     warnings.push("Firmware's git sha is not NULL terminated");
     return undefined;
   }
-  return text.slice(FW_GIT_SHA_PREFIX.length, -1);
+  return text.slice(FW_GIT_SHA_PREFIX.length, -1).trimEnd();
 }
