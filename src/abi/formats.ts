@@ -79,7 +79,12 @@ export const COMPONENT_ORDER: Readonly<Record<number, ComponentOrder>> = {
 export const PIXEL_FORMAT = {
   SNAP_4: 94,
   CONSTANT: 95,
+  R16_SNORM: 100,
+  RG16_SNORM: 108,
+  R16_UNORM: 164,
+  RG16_UNORM: 172,
   RGBA8_UNORM: 187,
+  RGBA16F: 223,
   RGBA8_TB: 237,
   RGB10_A2_TB: 238,
   RGB8_A2_AU: 241,

@@ -2,7 +2,7 @@
  * Surface: one level and layer of a texture in memory; fetches the bits of one texel.
  *
  * Linear and u-interleaved planes are addressed texel by texel. AFBC planes are decoded a superblock at a time; the last
- * few are kept while a shader run lasts.
+ * few are kept while a shader run lasts. Planes of compressed blocks are in compressed/.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_texture.c`, `pan_layout.c`.
  */
 import { AFBC_MODES, type Channel, CLUMP_FORMATS } from '../../abi/formats.ts';
@@ -12,6 +12,8 @@ import type { Infer } from '../../abi/layout.ts';
 import { AFBC_BLOCK, AFBC_HEADER_BYTES, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
 import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
+import { blockSurface } from './compressed/surface.ts';
 
 /** The most bytes a texel has. */
 const WORDS = 4;
@@ -20,7 +22,9 @@ const CACHED_SUPERBLOCKS = 16;
 export interface Surface {
   /** Depth or stencil that has to be picked out of the texel before its format applies. */
   readonly select: Channel | undefined;
-  /** Address of a texel, or 0 if it has none of its own (AFBC). */
+  /** Index of the pixel format that its texels come in, where the plane is compressed: the texture must name the same. */
+  readonly interchange?: number;
+  /** Address of a texel, or 0 if it has none of its own (AFBC, blocks). */
   address(x: number, y: number, slice: number): number;
   /** Bits of the texel into `words`; coordinates are inside the surface. */
   fetch(x: number, y: number, slice: number, words: Uint32Array): void;
@@ -49,6 +53,8 @@ const invalid = (address: number, what: string): GpuFault =>
 function generic(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Surface {
   const clump = CLUMP_FORMATS.get(plane.clumpFormat);
   if (!clump) throw invalid(at, `clump format ${plane.clumpFormat} is unknown`);
+  const codec = BLOCK_CODECS.get(plane.clumpFormat);
+  if (codec) return blocks(memory, at, plane, codec);
   if (clump.width !== 1) throw invalid(at, `clump format ${clump.name} is not implemented`);
   const { bytes } = clump;
   const { pointer, rowStride, sliceStride } = plane;
@@ -65,6 +71,12 @@ function generic(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>):
       loadTexel(memory, address(x, y, slice), bytes, words);
     },
   };
+}
+
+function blocks(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>, codec: BlockCodec): Surface {
+  const surface = blockSurface(memory, plane, codec);
+  if (!surface) throw invalid(at, `clump ordering ${plane.clumpOrdering} is unknown`);
+  return surface;
 }
 
 /** Loads up to 16 bytes as little-endian words; the rest of the last word is zero. */

@@ -2,7 +2,15 @@
  * Texture: a texture descriptor made ready to be asked for texels: sizes of its levels, its surfaces, its format.
  * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml`, `pan_texture.c`.
  */
-import { COMPONENT_ORDER, namePixelFormat, ONE, PIXEL_FORMATS, PixelFormatWord, ZERO } from '../../abi/formats.ts';
+import {
+  COMPONENT_ORDER,
+  namePixelFormat,
+  ONE,
+  PIXEL_FORMATS,
+  type PixelFormat,
+  PixelFormatWord,
+  ZERO,
+} from '../../abi/formats.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
@@ -31,6 +39,7 @@ export class Texture {
   readonly layers: number;
   readonly #memory: VirtualMemory;
   readonly #surfaces: (Surface | undefined)[] = [];
+  readonly #format: PixelFormat;
   readonly #unpack: Unpack;
   readonly #order: readonly number[];
   readonly #swizzle: readonly number[];
@@ -56,6 +65,7 @@ export class Texture {
     this.signed = format.kind === 'sint';
     this.layers = descriptor.arraySize * (descriptor.dimension === TEXTURE_DIMENSION.CUBE ? CUBE_FACES : 1);
     this.#memory = memory;
+    this.#format = format;
     this.#unpack = unpacker(format);
     // A channel that the format does not have reads as 0, alpha as 1.
     const present = (from: number, alpha: boolean): number =>
@@ -81,7 +91,16 @@ export class Texture {
     const index = layer * this.descriptor.levels + level;
     let surface = this.#surfaces[index];
     if (!surface) {
-      surface = openSurface(this.#memory, this.descriptor.surfaces + index * Plane.size);
+      const at = this.descriptor.surfaces + index * Plane.size;
+      surface = openSurface(this.#memory, at);
+      if (surface.interchange !== undefined && surface.interchange !== this.#format.index) {
+        throw new GpuFault(
+          EXCEPTION.DATA_INVALID_FAULT,
+          at,
+          `plane descriptor at 0x${at.toString(16)}: its blocks hold ${PIXEL_FORMATS.get(surface.interchange)?.name}, ` +
+            `the texture's format is ${this.#format.name}`,
+        );
+      }
       this.#surfaces[index] = surface;
     }
     return surface;

@@ -383,7 +383,11 @@ export class TexturePipe implements TextureUnit {
       if (texture && at) {
         address = texture.surface(0, at.layer).address(at.x, at.y, at.slice);
         if (address === 0) {
-          throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, `${request.name}: AFBC texels have no address`);
+          throw new GpuFault(
+            EXCEPTION.DATA_INVALID_FAULT,
+            0,
+            `${request.name}: texels of a compressed plane have no address`,
+          );
         }
       }
       out.u32[lane] = address % 2 ** 32;
