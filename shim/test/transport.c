@@ -38,6 +38,8 @@ struct peek { uint32_t handle; uint32_t offset; uint32_t value; uint32_t pad; };
 #define TAKE _IOWR('d', 0x44, struct give)    /* fd's kind into `what`; an eventfd is signalled */
 #define PEEK _IOWR('d', 0x45, struct peek)
 #define WAIT _IO('d', 0x46)                   /* until something signals the fence */
+#define STALL _IO('d', 0x48)                  /* keeps the machine busy for a while */
+#define MASTER _IO('d', 0x49)                 /* is the file DRM master? */
 #define EVENT _IOW('d', 0x47, struct echo)    /* sends `value` events */
 struct prime { uint32_t handle, flags; int32_t fd; };
 #define PRIME_TO_FD _IOWR('d', 0x2d, struct prime)
@@ -509,6 +511,30 @@ static void junk(void)
    SAY("another", "%llu", (unsigned long long)echo(next, 1));
 }
 
+static void *staller(void *fd)
+{
+   ioctl((int)(intptr_t)fd, STALL);
+   return NULL;
+}
+
+/* A close and an open that the machine sees at once must come in their order: the second file finds no other master. */
+static void reopen(void)
+{
+   int fd = node(), masters = 0;
+   int card = open("/dev/dri/card1", O_RDWR);
+   SAY("master", "%d", ioctl(card, MASTER));
+   for (int i = 0; i < 3; i++) {
+      pthread_t thread;
+      NEED(pthread_create(&thread, NULL, staller, (void *)(intptr_t)fd) == 0);
+      usleep(5000);
+      close(card);
+      card = open("/dev/dri/card1", O_RDWR);
+      masters += ioctl(card, MASTER);
+      pthread_join(thread, NULL);
+   }
+   SAY("masters", "%d", masters);
+}
+
 /* Takes buffers until there are no more, then files. */
 static void greed(void)
 {
@@ -554,6 +580,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "outlive")) outlive();
    else if (!strcmp(what, "junk")) junk();
    else if (!strcmp(what, "greed")) greed();
+   else if (!strcmp(what, "reopen")) reopen();
    else if (!strcmp(what, "bench")) bench(argc > 2 ? atoi(argv[2]) : 20000);
    else return 2;
    return 0;

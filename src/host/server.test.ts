@@ -189,6 +189,10 @@ for (const where of ['host', 'guest'] as const) {
         assert.equal(descriptors(), before);
       });
 
+      test('closes a file before it opens another', async () => {
+        assert.deepEqual(await see('reopen'), ['master 1', 'masters 3']);
+      });
+
       test('takes all it can get, and no more than its share', async () => {
         const lines = await see('greed');
         assert.match(lines[0]!, /^buffers (ENOMEM|ENFILE) 1$/);

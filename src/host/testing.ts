@@ -121,6 +121,11 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
           });
         });
       }),
+      ioctl(io('STALL', 'd', 0x48), { render: true }, () => {
+        const end = clock.now() + 30e6;
+        while (clock.now() < end);
+      }),
+      ioctl(io('MASTER', 'd', 0x49), {}, (file) => (file.isMaster ? 1 : 0)),
       ioctl(iow('EVENT', 'd', 0x47, Echo), { render: true }, (file, arg) => {
         for (let number = 0; number < Number(arg.value); number++) file.sendEvent(Event.pack({ number }));
       }),
