@@ -268,10 +268,6 @@ export const HeapHandle = { scale: 0x10000, max: 0xffff } as const;
 export const Syncobj64 = struct('panthor_syncobj_64b', { seqno: u64(), status: u32(), pad: u32() });
 /** Syncobj64.status of a group that was terminated. */
 export const SYNCOBJ_ERROR = 0xffffffff;
-/** Start of a tiler heap chunk. `next`: address of the next chunk, its size in pages in the low 12 bits. */
-export const HeapChunkHeader = struct('panthor_heap_chunk_header', { next: u64(), reserved: array(u32(), 14) });
-/** The firmware's view of a heap; opaque to the driver, rounded up to a cache line. */
-export const HEAP_CONTEXT_SIZE = 32;
 export const MAX_HEAPS_PER_VM = 128;
 export const MAX_VMS_PER_FILE = 32;
 export const MAX_GROUPS_PER_FILE = 128;

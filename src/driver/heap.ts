@@ -7,13 +7,8 @@
  * After Linux `drivers/gpu/drm/panthor/panthor_heap.c`.
  */
 import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
-import {
-  HEAP_CHUNK_MAX,
-  HEAP_CHUNK_MIN,
-  HEAP_CONTEXT_SIZE,
-  HeapChunkHeader,
-  MAX_HEAPS_PER_VM,
-} from '../abi/panthor.ts';
+import { chunkRef, HEAP_CONTEXT_SIZE, HeapChunkHeader } from '../abi/gpu/tiler-heap.ts';
+import { HEAP_CHUNK_MAX, HEAP_CHUNK_MIN, MAX_HEAPS_PER_VM } from '../abi/panthor.ts';
 import { DrmError, must } from '../drm/error.ts';
 import { CACHED, type KernelBuffer } from './kernel-buffer.ts';
 
@@ -37,8 +32,8 @@ interface Heap {
 /** Makes a buffer in the VM that a pool belongs to. */
 export type Allocator = (size: number) => Promise<KernelBuffer>;
 
-/** The link to a chunk: its address, and its size in pages in the bits that the address leaves free. */
-const link = (chunk: KernelBuffer): number => chunk.va + chunk.size / PAGE_SIZE;
+/** The link to a chunk, as headers and the firmware hold it. */
+const link = (chunk: KernelBuffer): number => chunkRef(chunk.va, chunk.size);
 
 export class HeapPool {
   readonly #allocate: Allocator;
@@ -135,7 +130,7 @@ export class HeapPool {
     try {
       const chunk = await this.#allocate(heap.options.chunkSize);
       const next = heap.chunks[0];
-      HeapChunkHeader.write(chunk.view, 0, { next: BigInt(linked && next ? link(next) : 0) });
+      HeapChunkHeader.write(chunk.view, 0, { next: linked && next ? link(next) : 0 });
       heap.chunks.unshift(chunk);
       return chunk;
     } finally {

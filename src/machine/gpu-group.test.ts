@@ -7,6 +7,7 @@ import { CS_CONDITION, CS_SYNC_SCOPE, type CsLine } from '../abi/gpu/cs.ts';
 import { doorbell, MCU, MCU_CONTROL } from '../abi/gpu/regs.ts';
 import { GROUP_STATE, PANTHOR, QueueCreate, QueueSubmit } from '../abi/panthor.ts';
 import type { Mmio } from '../board/mmio.ts';
+import type { Units } from '../mali/contract.ts';
 import { bootedMachine, Client, DATA_FLAGS, type Sync, settle, type TestOptions, until } from './testing.ts';
 
 const STREAM = 0x10000000n;
@@ -114,6 +115,19 @@ test('an empty job ends when those before it have, an empty queue ends it at onc
   assert.equal(await worker.wait(empty), 0);
   assert.equal(await worker.wait(blocked), 0);
   assert.equal(worker.word(8), 3);
+});
+
+test('a job is not done before the work is that its stream has started and not waited for', async () => {
+  let steps = 0;
+  const compute = () => ({ step: () => (++steps < 20 ? ('more' as const) : ('done' as const)) });
+  const worker = await Worker.create(await bootedMachine({ units: { compute } as unknown as Units }));
+  const group = await worker.createGroup(worker.vm);
+  const done = await worker.start(group, [
+    ['SET_SB_ENTRY', { endpointEntry: 3 }],
+    ['RUN_COMPUTE', {}],
+  ]);
+  assert.equal(await worker.wait(done), 0);
+  assert.equal(steps, 20);
 });
 
 test('jobs of one call may wait for one another across queues', async () => {
@@ -256,6 +270,21 @@ test('a client that is killed in the middle of its work leaves nothing behind', 
     }
     assert.deepEqual({ used: machine.dram.used, files: machine.backing.open.size }, before, machine.lines.join('\n'));
   }
+});
+
+test('twelve clients that go away at once, some from slots and some from the row, leave nothing behind', async () => {
+  const machine = await bootedMachine();
+  const before = machine.dram.used;
+  const workers: Worker[] = [];
+  for (let i = 0; i < 12; i++) {
+    const worker = await Worker.create(machine);
+    workers.push(worker);
+    await worker.start(await worker.createGroup(worker.vm), i % 3 === 0 ? FOREVER : store(0, i));
+  }
+  for (const worker of workers) worker.file.close();
+  await until(machine.clock, pass(machine, 0.5));
+  assert.equal(machine.dram.used, before);
+  assert.doesNotMatch(machine.lines.join('\n'), /error/);
 });
 
 test('a client that is killed while its group is being made leaves nothing behind', async () => {
