@@ -11,6 +11,7 @@
  * After Linux `drivers/gpu/drm/panthor/panthor_sched.c`.
  */
 import { CSG_REQ, CSG_STATE } from '../../abi/gpu/firmware.ts';
+import { JOB_IRQ_GLOBAL } from '../../abi/gpu/regs.ts';
 import { GROUP_PRIORITY } from '../../abi/panthor.ts';
 import type { Clock, Timer } from '../../board/clock.ts';
 import type { Dram } from '../../board/dram.ts';
@@ -32,8 +33,6 @@ import { byPriority, choose, type TickChoice } from './tick.ts';
 export const TICK_PERIOD = 10 * MILLISECOND;
 /** Each group in a slot has a priority of its own there: two alike might wait for each other's cores for ever. */
 const MAX_CSG_PRIORITY = 15;
-/** The job interrupt's bits that are group slots. */
-const SLOT_EVENTS = 0x7fffffff;
 
 export interface SchedulerResources {
   readonly clock: Clock;
@@ -208,7 +207,7 @@ export class Scheduler {
 
   #events(events: number): void {
     if (this.#stopped) return;
-    if ((events & ~SLOT_EVENTS) !== 0) processGlobalEvents(this);
+    if ((events & JOB_IRQ_GLOBAL) !== 0) processGlobalEvents(this);
     for (const slot of this.slots) if (events & (1 << slot.id)) processGroupEvents(this, slot);
   }
 
