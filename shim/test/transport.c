@@ -296,15 +296,18 @@ static void *waiter(void *fd)
 static volatile sig_atomic_t signals;
 static void on_signal(int number) { signals += number != 0; }
 
+/* More than the shim keeps channels for. */
+#define THREADS 70
+
 static void threads(void)
 {
    int fd = node();
-   pthread_t all[6];
+   pthread_t all[THREADS];
    void *result;
    int good = 0;
    struct sigaction action = { .sa_handler = on_signal };
    sigaction(SIGUSR1, &action, NULL);
-   for (int i = 0; i < 6; i++)
+   for (int i = 0; i < THREADS; i++)
       NEED(pthread_create(&all[i], NULL, waiter, (void *)(intptr_t)fd) == 0);
    usleep(50000);
    pthread_kill(all[0], SIGUSR1);
@@ -312,7 +315,7 @@ static void threads(void)
    SAY("echo-meanwhile", "%llu", (unsigned long long)echo(fd, 1));
    struct give signal = { 2, -1, 0 };
    NEED(ioctl(fd, GIVE, &signal) == 0);
-   for (int i = 0; i < 6; i++) {
+   for (int i = 0; i < THREADS; i++) {
       pthread_join(all[i], &result);
       good += result == NULL;
    }

@@ -161,10 +161,4 @@ function inode(fd: number): string {
 }
 
 /** Is the descriptor an eventfd? */
-export const isEventfd = (fd: number): boolean => {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[eventfd]';
-  } catch {
-    throw new DrmError('EBADF', `descriptor ${fd} is not open`);
-  }
-};
+export const isEventfd = (fd: number): boolean => readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[eventfd]';
