@@ -265,8 +265,6 @@ export const DepthStencil = layout(
   },
   32,
 );
-/** `type` of a DepthStencil. */
-export const DESCRIPTOR_TYPE_DEPTH_STENCIL = 7;
 
 // Blending: colour = A + B × C for RGB and for alpha.
 

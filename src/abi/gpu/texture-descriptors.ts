@@ -97,20 +97,6 @@ export const CLUMP_FORMAT = {
 
 export const AFBC_SUPERBLOCK = { S16X16: 0, S32X8: 1, S64X4: 2 } as const;
 
-export const AFBC_MODE = {
-  R8: 0,
-  R8G8: 3,
-  R5G6B5: 4,
-  R4G4B4A4: 5,
-  R5G5B5A1: 6,
-  R8G8B8: 9,
-  R8G8B8A8: 10,
-  R10G10B10A2: 11,
-  R11G11B10: 12,
-  S8: 14,
-  X24S8: 15,
-} as const;
-
 /** A plane. The `afbc…`, `astc…` and `chroma…` fields mean something for planes of that type alone. */
 export const Plane = layout('Plane', 32, {
   type: uint(word(0, 0), 4),
@@ -192,18 +178,6 @@ export const Sampler = layout('Sampler', 32, {
 export const SWIZZLE_BITS = 3;
 export const SWIZZLE_ZERO = 4;
 export const SWIZZLE_ONE = 5;
-
-/** Comparison functions, `texel FUNC reference`. */
-export const COMPARE = {
-  NEVER: 0,
-  LESS: 1,
-  EQUAL: 2,
-  LEQUAL: 3,
-  GREATER: 4,
-  NOT_EQUAL: 5,
-  GEQUAL: 6,
-  ALWAYS: 7,
-} as const;
 
 /** A cube coordinate's first word: s without its upper three bits, and the face above them (+x, -x, +y, -y, +z, -z). */
 export const CUBE_S_BITS = 29;

@@ -13,7 +13,6 @@ import { namePixelFormat } from '../../abi/formats.ts';
 import {
   BLEND_MODE,
   Blend,
-  DESCRIPTOR_TYPE_DEPTH_STENCIL,
   DepthStencil,
   type Draw,
   MAX_RENDER_TARGETS,
@@ -21,7 +20,7 @@ import {
   PIXEL_KILL,
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { PIXEL_CURRENT, PixelIndices } from '../../abi/gpu/shader-descriptors.ts';
+import { DESCRIPTOR_TYPE, PIXEL_CURRENT, PixelIndices } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type {
@@ -101,7 +100,7 @@ export class DrawStage implements FragmentStage {
     this.samplePositions = parameters.sampleLocations;
     this.atestDatum = [draw.flags0, draw.flags1];
     const zs = memory.decode(DepthStencil, draw.depthStencil);
-    if (zs.type !== DESCRIPTOR_TYPE_DEPTH_STENCIL) {
+    if (zs.type !== DESCRIPTOR_TYPE.DEPTH_STENCIL) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
         draw.depthStencil,

@@ -8,7 +8,6 @@ import {
   BLOCK_FORMAT,
   Blend,
   BlendFunction,
-  DESCRIPTOR_TYPE_DEPTH_STENCIL,
   DepthStencil,
   DRAW_MODE,
   Draw,
@@ -24,7 +23,7 @@ import {
   ZsCrcExtension,
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
+import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { chunkRef, HeapChunkHeader, TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
@@ -176,7 +175,7 @@ export class Bench {
 
   depthStencil(values: Partial<Infer<typeof DepthStencil>>): void {
     const at = this.put(DepthStencil, this.alloc(DepthStencil.size), {
-      type: DESCRIPTOR_TYPE_DEPTH_STENCIL,
+      type: DESCRIPTOR_TYPE.DEPTH_STENCIL,
       depthFunction: FUNC.ALWAYS,
       depthClampMode: 1,
       depthSource: 2,

@@ -5,10 +5,10 @@
  * face by face: seams between faces are clamped to the face's edge.
  * Source: OpenGL ES 3.2 chapter 8.14; Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Sampler), `pan_cmdstream.c`.
  */
+import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
-  COMPARE,
   LOD_FRACTION_BITS,
   MIPMAP_MODE,
   REDUCTION,
@@ -67,21 +67,22 @@ export function wrap(mode: number, i: number, size: number): number {
   }
 }
 
+/** A sampler compares `texel FUNC reference`. */
 export function compare(func: number, texel: number, reference: number): number {
   switch (func) {
-    case COMPARE.LESS:
+    case FUNC.LESS:
       return texel < reference ? 1 : 0;
-    case COMPARE.EQUAL:
+    case FUNC.EQUAL:
       return texel === reference ? 1 : 0;
-    case COMPARE.LEQUAL:
+    case FUNC.LEQUAL:
       return texel <= reference ? 1 : 0;
-    case COMPARE.GREATER:
+    case FUNC.GREATER:
       return texel > reference ? 1 : 0;
-    case COMPARE.NOT_EQUAL:
+    case FUNC.NOT_EQUAL:
       return texel !== reference ? 1 : 0;
-    case COMPARE.GEQUAL:
+    case FUNC.GEQUAL:
       return texel >= reference ? 1 : 0;
-    case COMPARE.ALWAYS:
+    case FUNC.ALWAYS:
       return 1;
     default:
       return 0;
