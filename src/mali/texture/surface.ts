@@ -12,6 +12,7 @@ import type { Infer } from '../../abi/layout.ts';
 import { AFBC_BLOCK, AFBC_HEADER_BYTES, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
 import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { astcCodec } from './compressed/astc/index.ts';
 import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
 import { blockSurface } from './compressed/surface.ts';
 
@@ -30,14 +31,20 @@ export interface Surface {
   fetch(x: number, y: number, slice: number, words: Uint32Array): void;
 }
 
-/** Opens the plane at `address`. `slice` numbers in `fetch` are slices of a 3D texture, or samples. Throws GpuFault. */
-export function openSurface(memory: VirtualMemory, address: number): Surface {
+/** Opens the plane at `address`, of a texture that is sRGB or not. `slice` numbers in `fetch` are slices of a 3D texture, or samples. Throws GpuFault. */
+export function openSurface(memory: VirtualMemory, address: number, srgb: boolean): Surface {
   const plane = memory.decode(Plane, address);
   switch (plane.planeType) {
     case PLANE_TYPE.NULL:
       return { select: undefined, address: () => 0, fetch: (_x, _y, _slice, words) => words.fill(0) };
     case PLANE_TYPE.GENERIC:
       return generic(memory, address, plane);
+    case PLANE_TYPE.ASTC_2D:
+    case PLANE_TYPE.ASTC_3D: {
+      const codec = astcCodec(plane, srgb);
+      if (typeof codec === 'string') throw invalid(address, codec);
+      return blocks(memory, address, plane, codec);
+    }
     case PLANE_TYPE.AFBC:
       return afbc(memory, address, plane);
     default: {

@@ -272,6 +272,86 @@ test('a cube coordinate names its face in the upper bits of s', () => {
   );
 });
 
+/** Bytes of a plane descriptor's `pointer` and on, in hexadecimal. */
+function store(view: DataView, at: number, bytes: string): void {
+  Buffer.from(bytes, 'hex').forEach((byte, i) => {
+    view.setUint8(at + i, byte);
+  });
+}
+const texels = (environment: ShaderEnvironment, request: Partial<TextureRequest>): number[] => {
+  const out = run(environment, { operation: 'fetch', name: 'TEX_FETCH', ...request });
+  return [0, 16, 32, 48].map((i) => Math.round(out.f32[i]! * 255));
+};
+
+test('blocks of compressed planes are found in rows and in u-interleaved tiles of blocks', () => {
+  // BC1: all red; 0xf800 twice, indices 0.
+  const red = '00f800f800000000';
+  for (const [clumpOrdering, rowStride, at] of [
+    [CLUMP_ORDERING.LINEAR, 64, 3 * 64 + 5 * 8],
+    // Block (5, 3) is in the second tile: y bits 1 1 and x xor y bits 1 0 give number 14.
+    [CLUMP_ORDERING.TILED_U_INTERLEAVED, 256, (16 + 14) * 8],
+  ] as const) {
+    const { view, environment } = scene({ width: 32, height: 32 }, {}, [
+      { clumpFormat: CLUMP_FORMAT.BC1_UNORM, clumpOrdering, rowStride },
+    ]);
+    store(view, TEXELS_AT + at, red);
+    assert.deepEqual(texels(environment, { x: integers(() => 23), y: integers(() => 12) }), [255, 0, 0, 255]);
+    assert.deepEqual(texels(environment, { x: integers(() => 24), y: integers(() => 12) }), [0, 0, 0, 255]);
+  }
+});
+
+test('compressed texels are filtered like others, and decoded from sRGB', () => {
+  const { view, environment } = scene({ width: 4, height: 4, format: RGBA8_SRGB }, {}, [
+    { clumpFormat: CLUMP_FORMAT.BC1_UNORM },
+  ]);
+  // White and black, columns of each in turn.
+  store(view, TEXELS_AT, 'ffff000044444444');
+  const out = run(environment, { x: lanes(() => 0.5), y: lanes(() => 0.5) });
+  assert.equal(out.f32[0], 0.5);
+});
+
+test('ASTC planes: block sizes of 2D and 3D, slices of blocks', () => {
+  const RGBA16F = 223 << 12;
+  const green = 'fcfdffffffffffff0000ffff0000ffff';
+  const blue = 'fcfdffffffffffff00000000ffffffff';
+  {
+    const { view, environment } = scene({ width: 24, height: 10, format: RGBA16F }, {}, [
+      { planeType: PLANE_TYPE.ASTC_2D, astcDecodeWide: true, astc2dBlockWidth: 7, astc2dBlockHeight: 6, rowStride: 64 },
+    ]);
+    store(view, TEXELS_AT, green);
+    store(view, TEXELS_AT + 16, blue);
+    assert.deepEqual(texels(environment, { x: integers(() => 11), y: integers(() => 9) }), [0, 255, 0, 255]);
+    assert.deepEqual(texels(environment, { x: integers(() => 12), y: integers(() => 9) }), [0, 0, 255, 255]);
+  }
+  const { view, environment } = scene(
+    { dimension: TEXTURE_DIMENSION.D3, width: 3, height: 3, depth: 6, format: RGBA8 },
+    {},
+    [
+      {
+        planeType: PLANE_TYPE.ASTC_3D,
+        clumpFormat: 0,
+        astc3dBlockWidth: 3,
+        astc3dBlockHeight: 3,
+        astc3dBlockDepth: 3,
+        sliceStride: 0x40,
+      },
+    ],
+  );
+  store(view, TEXELS_AT, green);
+  store(view, TEXELS_AT + 0x40, blue);
+  const slice = (z: number) =>
+    texels(environment, { dimension: '3d', x: integers(() => 2), y: integers(() => 2), z: integers(() => z) });
+  assert.deepEqual(slice(2), [0, 255, 0, 255]);
+  assert.deepEqual(slice(3), [0, 0, 255, 255]);
+});
+
+test('a plane whose blocks hold another format than the texture names is a fault', () => {
+  const { environment } = scene({}, {}, [{ clumpFormat: CLUMP_FORMAT.BC6H_UF16 }]);
+  assert.throws(() => run(environment, {}), /its blocks hold RGBA16F, the texture's format is RGBA8 UNORM/);
+  const sizes = scene({}, {}, [{ planeType: PLANE_TYPE.ASTC_2D, clumpFormat: 0, astc2dBlockWidth: 3 }]).environment;
+  assert.throws(() => run(sizes, {}), /ASTC block dimensions 3 and 0 are unknown/);
+});
+
 test('what is not implemented is a fault that names itself', () => {
   const { environment } = scene({}, {}, [{ planeType: PLANE_TYPE.AFRC }]);
   assert.throws(() => run(environment, {}), /plane type 10 \(AFRC\)/);

@@ -92,7 +92,7 @@ export class Texture {
     let surface = this.#surfaces[index];
     if (!surface) {
       const at = this.descriptor.surfaces + index * Plane.size;
-      surface = openSurface(this.#memory, at);
+      surface = openSurface(this.#memory, at, this.#srgb);
       if (surface.interchange !== undefined && surface.interchange !== this.#format.index) {
         throw new GpuFault(
           EXCEPTION.DATA_INVALID_FAULT,
