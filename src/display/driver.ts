@@ -192,7 +192,7 @@ export class VopDriver implements DisplayHardware {
 
   /** `again`: it starts with another mode at once, so the screen does not go dark. */
   #stop(again: boolean): void {
-    if (!again) this.onDark();
+    if (!again && this.#windows.some((window) => window.scanning)) this.onDark();
     this.#frameTime();
     this.vblank.setRunning(false);
     this.#mode = undefined;

@@ -54,6 +54,11 @@ export class HeapPool {
     return new HeapPool(allocate, await allocate(MAX_HEAPS_PER_VM * stride), stride);
   }
 
+  /** How many heaps there are. */
+  get size(): number {
+    return this.#heaps.size;
+  }
+
   /** Attributes of the buffers that `Allocator` makes. */
   static readonly attributes = CACHED;
 

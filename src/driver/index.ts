@@ -7,6 +7,7 @@
  * lines: the driver runs as it is on whatever answers there.
  */
 import { PANTHOR_NAME, PANTHOR_VERSION } from '../abi/panthor.ts';
+import { alive } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Dram } from '../board/dram.ts';
 import type { IrqLine } from '../board/irq.ts';
@@ -50,6 +51,19 @@ export interface GpuResources {
 const TIMER_FREQUENCY = 24_000_000;
 const LOG_NAME = 'panthor';
 
+/** Hardware slots that clients' VMs and groups sit in. */
+interface TyrSeats {
+  readonly addressSpaces: number;
+  readonly groupSlots: number;
+}
+
+export interface TyrUsage extends TyrSeats {
+  readonly vms: number;
+  readonly groups: number;
+  /** Tiler heaps. */
+  readonly heaps: number;
+}
+
 /** A GPU that is up and running. */
 export class TyrDevice extends DrmDevice<TyrFile> {
   /** Nodes under /dev/dri. */
@@ -58,6 +72,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   /** Jobs that ran to their end, and faults that the GPU reported, since the start. */
   readonly stats: Readonly<Scheduler['stats']>;
   readonly #unplug: () => Promise<void>;
+  readonly #seats: () => TyrSeats;
 
   constructor(
     driver: DrmDriver<TyrFile>,
@@ -65,11 +80,21 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     gpuName: string,
     stats: Scheduler['stats'],
     unplug: () => Promise<void>,
+    seats: () => TyrSeats,
   ) {
     super(driver, context);
     this.gpuName = gpuName;
     this.stats = stats;
     this.#unplug = unplug;
+    this.#seats = seats;
+  }
+
+  /** What clients have of the hardware and of the driver right now. Ends in zeros some time after the last client's. */
+  get usage(): TyrUsage {
+    const { dram } = this.context;
+    let heaps = 0;
+    for (const file of this.files) for (const vm of file.private.vms.values()) heaps += vm.heaps?.size ?? 0;
+    return { vms: alive(dram, 'vms'), groups: alive(dram, 'groups'), heaps, ...this.#seats() };
   }
 
   /** Ends everything: clients get ENODEV, timers and interrupts are off. */
@@ -118,11 +143,16 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
         parts.scheduler.destroy(group);
       },
     };
-    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, scheduler.stats, async () => {
+    const unplug = async (): Promise<void> => {
       reset.disable();
       await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
+    };
+    const seats = (): TyrSeats => ({
+      addressSpaces: mmu.residents,
+      groupSlots: parts.scheduler.slots.filter((slot) => slot.group).length,
     });
+    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, scheduler.stats, unplug, seats);
     reset.enable({ ...parts, giveUp: () => device.unplug() });
     return device;
   } catch (error) {

@@ -6,6 +6,7 @@
  * After Linux `drivers/gpu/drm/panthor/panthor_mmu.c`.
  */
 import { BLOCK_SIZE_L2, PAGE_SIZE } from '../abi/gpu/lpae.ts';
+import { count } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { type Dram, OutOfMemory } from '../board/dram.ts';
 import { DrmError, must } from '../drm/error.ts';
@@ -97,6 +98,12 @@ export class Vm {
       timeline: 'panthor-vm-bind',
       creditLimit: 1,
     });
+    count(hw.dram, 'vms', 1);
+  }
+
+  /** Whose census it is counted in. */
+  get board(): object {
+    return this.#hw.dram;
   }
 
   get unusable(): boolean {
@@ -116,7 +123,10 @@ export class Vm {
   put(): void {
     if (this.#references === 0) throw new Error('vm: one reference too many was dropped');
     if (--this.#references > 0) return;
-    void this.#hw.mmu.evict(this.space).then(() => this.space.destroy());
+    void this.#hw.mmu.evict(this.space).then(() => {
+      this.space.destroy();
+      count(this.#hw.dram, 'vms', -1);
+    });
   }
 
   /** Ends it: everything is unmapped, and nothing can be mapped any more. Groups that still run in it will fault. */

@@ -5,6 +5,7 @@
  * An object belongs to the board, not to a device: both devices of the board hold the same one. Its backing file is its
  * identity (it is the dma-buf), so importing a file finds the object that stands behind it (`objectOf`).
  */
+import { count } from '../board/census.ts';
 import type { BackingFile, Dram, PageRun } from '../board/dram.ts';
 import { DmaResv } from './dma-resv.ts';
 
@@ -40,6 +41,7 @@ export class GemObject {
     this.run = run;
     this.resv = run.file ? reservationOf(run.file) : new DmaResv();
     if (run.file) objects.set(run.file, this);
+    count(dram, 'buffers', 1);
   }
 
   get size(): number {
@@ -63,6 +65,7 @@ export class GemObject {
     for (const fn of this.#releasers) fn();
     if (this.run.file) objects.delete(this.run.file);
     this.#dram.free(this.run);
+    count(this.#dram, 'buffers', -1);
   }
 
   /** Calls `fn` just before the pages are freed. */

@@ -15,6 +15,7 @@
  * but not before the jobs ahead of them and their own dependencies: whoever waits for a job may rely on these being done.
  */
 import type { Errno } from '../abi/errno.ts';
+import { count } from '../board/census.ts';
 import type { Clock, Timer } from '../board/clock.ts';
 import { DrmError, must } from './error.ts';
 import { Fence, fenceContext } from './fence.ts';
@@ -126,6 +127,8 @@ export class SchedulerEntity {
     const seqno = ++this.#seqno;
     const scheduled = new Fence(clock, driver, timeline, this.#scheduledContext, seqno);
     const finished = new Fence(clock, driver, timeline, this.#finishedContext, seqno);
+    count(clock, 'jobs', 1);
+    finished.onSignal(() => count(clock, 'jobs', -1));
     return new SchedulerJob(this, scheduled, finished, options);
   }
 

@@ -5,6 +5,7 @@
  * Binary use replaces the fence (`replaceFence`); timeline use adds points to a chain (`addPoint`). Waiting has two
  * stages: until something that reaches the point has been submitted (`onAvailable`), then until that fence signals.
  */
+import { count } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { DrmError, must } from './error.ts';
 import { type Fence, signaledFence } from './fence.ts';
@@ -32,6 +33,7 @@ export class Syncobj {
   constructor(clock: Pick<Clock, 'monotonic'>, fence?: Fence) {
     this.#clock = clock;
     this.#fence = fence;
+    count(clock, 'syncobjs', 1);
   }
 
   /** What it holds now. */
@@ -113,6 +115,7 @@ export class Syncobj {
   put(): void {
     if (this.#references === 0) throw new Error('syncobj: one reference too many was dropped');
     if (--this.#references > 0) return;
+    count(this.#clock, 'syncobjs', -1);
     this.#fence = undefined;
     for (const fn of [...this.#releasers]) fn();
     this.#releasers.clear();

@@ -4,6 +4,7 @@
  * The wait ends when what it waits for has come, at its deadline, when the caller dies or when the file is closed; whatever
  * ends it takes back everything that it hung anywhere.
  */
+import { count as census } from '../board/census.ts';
 import { DrmError, must } from './error.ts';
 import { type DrmFile, FILE_LIMITS } from './file.ts';
 import { at, isPast } from './timeout.ts';
@@ -27,6 +28,7 @@ export function waitUntil<T>(
   const count = waiting.get(file) ?? 0;
   must(count + weight <= FILE_LIMITS.waits, 'ENOMEM', () => `the file waits for ${count} things already`);
   waiting.set(file, count + weight);
+  census(clock, 'waits', 1);
   return new Promise<T>((resolve, reject) => {
     const undo: (() => void)[] = [];
     let ended = false;
@@ -35,6 +37,7 @@ export function waitUntil<T>(
       ended = true;
       for (const fn of undo) fn();
       waiting.set(file, (waiting.get(file) ?? weight) - weight);
+      census(clock, 'waits', -1);
       settle();
     };
     const fail = (error: DrmError): void => end(() => reject(error));
@@ -42,7 +45,11 @@ export function waitUntil<T>(
       if (ended) off();
       else undo.push(off);
     };
-    hold(start((value) => end(() => resolve(value))));
+    try {
+      hold(start((value) => end(() => resolve(value))));
+    } catch (error) {
+      end(() => reject(error));
+    }
     if (ended) return;
     if (isPast(clock, deadline)) return fail(new DrmError('ETIME', 'not yet'));
     const timer = at(clock, deadline, () => fail(new DrmError('ETIME', 'the wait timed out')));

@@ -6,6 +6,7 @@
  * display alone, as a kernel would.
  */
 
+import { alive } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { type Backing, Dram } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
@@ -49,14 +50,45 @@ export interface MachineStats {
   readonly faults: number;
 }
 
+/** What clients have of a machine: all zeros when nobody has anything, a little after the last one has gone. */
+export interface MachineUsage {
+  /** Open DRM files. */
+  readonly files: number;
+  /** Buffer objects, whoever holds them. */
+  readonly buffers: number;
+  /** Bytes of DRAM, page tables and the like included. */
+  readonly memory: number;
+  readonly vms: number;
+  readonly groups: number;
+  /** Tiler heaps. */
+  readonly heaps: number;
+  readonly syncobjs: number;
+  /** Jobs, binds among them, whose fences have not signalled. */
+  readonly jobs: number;
+  /** Ioctls that wait. */
+  readonly waits: number;
+  readonly framebuffers: number;
+  readonly blobs: number;
+  /** Commits on their way to the screen. */
+  readonly commits: number;
+  /** Hardware slots that VMs and groups sit in. */
+  readonly addressSpaces: number;
+  readonly groupSlots: number;
+}
+
 export class Machine {
   readonly dram: Dram;
   readonly display: Display;
   /** The GPU's driver, if it could bring the GPU up. */
   readonly gpu: TyrDevice | undefined;
   readonly nodes: readonly DeviceNode[];
+  readonly #clock: Clock;
+  /** Bytes of DRAM that the machine needs for itself. */
+  readonly #ownMemory: number;
 
-  private constructor(dram: Dram, display: Display, gpu: TyrDevice | undefined) {
+  private constructor(clock: Clock, dram: Dram, display: Display, gpu: TyrDevice | undefined) {
+    this.#clock = clock;
+    this.#ownMemory = dram.used;
     this.dram = dram;
     this.display = display;
     this.gpu = gpu;
@@ -87,7 +119,7 @@ export class Machine {
     );
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
-    return new Machine(dram, display, gpu);
+    return new Machine(clock, dram, display, gpu);
   }
 
   get stats(): MachineStats {
@@ -96,6 +128,23 @@ export class Machine {
       frames: this.display.frames,
       jobs: this.gpu?.stats.jobs ?? 0,
       faults: this.gpu?.stats.faults ?? 0,
+    };
+  }
+
+  get usage(): MachineUsage {
+    const devices = new Set(this.nodes.map(({ device }) => device));
+    let files = 0;
+    for (const device of devices) files += device.files.size;
+    const noGpu = { vms: 0, groups: 0, heaps: 0, addressSpaces: 0, groupSlots: 0 };
+    return {
+      files,
+      buffers: alive(this.dram, 'buffers'),
+      memory: this.dram.used - this.#ownMemory,
+      syncobjs: alive(this.#clock, 'syncobjs'),
+      jobs: alive(this.#clock, 'jobs'),
+      waits: alive(this.#clock, 'waits'),
+      ...this.display.config.usage,
+      ...(this.gpu?.usage ?? noGpu),
     };
   }
 

@@ -98,6 +98,11 @@ export class Mmu {
     return this.#slots.count;
   }
 
+  /** Slots that VMs sit in, running or not. */
+  get residents(): number {
+    return [...this.#slots.residents()].length;
+  }
+
   /** The slot where `space` is resident. */
   slotOf(space: AddressSpace): number | undefined {
     return this.#managerOf(space).slotOf(space);

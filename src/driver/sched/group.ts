@@ -6,6 +6,7 @@
  * After Linux `drivers/gpu/drm/panthor/panthor_sched.c`.
  */
 import type { Errno } from '../../abi/errno.ts';
+import { count } from '../../board/census.ts';
 import type { SchedulerEntity } from '../../drm/scheduler.ts';
 import type { KernelBuffer } from '../kernel-buffer.ts';
 import { NO_SEAT, type Seat } from '../slot.ts';
@@ -66,6 +67,7 @@ export class Group {
     this.priority = priority;
     this.cores = cores;
     this.buffers = buffers;
+    count(vm.board, 'groups', 1);
   }
 
   /** One bit for each queue. */
@@ -107,6 +109,7 @@ export class Group {
     await this.buffers.syncobjs.destroy();
     await this.buffers.suspend.destroy();
     await this.buffers.protmSuspend.destroy();
+    count(this.vm.board, 'groups', -1);
     this.vm.put();
   }
 }

@@ -13,6 +13,7 @@ import type { Fence } from '../fence.ts';
 import { AtomicCommit } from './atomic.ts';
 import { checkCommit } from './check.ts';
 import type { ModeConfig } from './config.ts';
+import { setModeBlob } from './crtc.ts';
 import type { FrameTime } from './events.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import type { Plane } from './plane.ts';
@@ -78,6 +79,22 @@ export class CommitQueue {
     if (planes.length === 0) return undefined;
     const commit = new AtomicCommit(this.#config);
     for (const plane of planes) commit.disablePlane(plane);
+    return this.submit(commit, { nonblock: false });
+  }
+
+  /** Everything as after power-on: planes, CRTCs and connectors off, nothing left of what clients have set. */
+  switchOff(): Promise<void> {
+    const { crtcs, planes, connectors } = this.#config;
+    const commit = new AtomicCommit(this.#config);
+    for (const plane of planes) Object.assign(commit.plane(plane).next, plane.initial);
+    for (const crtc of crtcs) {
+      const { next } = commit.crtc(crtc);
+      setModeBlob(commit.crtc(crtc), undefined);
+      next.active = false;
+      next.gammaLut = undefined;
+    }
+    for (const connector of connectors)
+      if (connector.state.crtc) commit.setConnectorCrtc(commit.connector(connector), undefined);
     return this.submit(commit, { nonblock: false });
   }
 

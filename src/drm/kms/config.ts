@@ -77,6 +77,17 @@ export class ModeConfig {
     this.connectorProperties = connectorProperties(this);
   }
 
+  /** What clients have made that still exists; `commits`: one is under way. */
+  get usage(): { framebuffers: number; blobs: number; commits: number } {
+    // The blobs of planes and connectors are there from the start.
+    const own = this.planes.length + this.connectors.length;
+    return {
+      framebuffers: this.objects.count('fb'),
+      blobs: this.objects.count('blob') - own,
+      commits: this.queue.busy ? 1 : 0,
+    };
+  }
+
   get clock(): Clock {
     return this.context.clock;
   }
@@ -89,12 +100,12 @@ export class ModeConfig {
   }
 
   /**
-   * The file is closed: its framebuffers leave the screen, its blobs go. With the last file everything leaves the screen,
+   * The file is closed: its framebuffers leave the screen, its blobs go. With the last file everything is switched off,
    * where a kernel would bring its console back.
    */
   releaseFile(file: DrmFile<KmsFile>): void {
     const { fbs, blobs, cursor } = file.private;
-    if ([...file.device.files].every((other) => other === file)) this.queue.disablePlanes(this.planes);
+    if ([...file.device.files].every((other) => other === file)) void this.queue.switchOff();
     for (const fb of fbs) this.removeFramebuffer(fb);
     fbs.clear();
     if (cursor) this.removeFramebuffer(cursor);

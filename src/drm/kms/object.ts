@@ -81,6 +81,13 @@ export class ObjectTable {
     return this.#objects.size;
   }
 
+  /** How many there are of a type. */
+  count(type: ObjectType): number {
+    let found = 0;
+    for (const object of this.#objects.values()) if (object.type === type) found++;
+    return found;
+  }
+
   /** The object with this id, if it is of a type that `type` admits. */
   peek(id: number, type: number = OBJECT.any): ModeObject | undefined {
     const object = this.#objects.get(id);

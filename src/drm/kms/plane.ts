@@ -36,6 +36,8 @@ export class Plane extends BoundObject<PlaneState, PlaneChange> {
   readonly possibleCrtcs = 1;
   readonly #excludes: (format: number, modifier: bigint) => boolean;
   readonly bindings: Bindings<PlaneState, PlaneChange>;
+  /** As after power-on. */
+  readonly initial: Readonly<PlaneState>;
   state: PlaneState;
 
   constructor(config: ModeConfig, options: PlaneOptions) {
@@ -45,7 +47,7 @@ export class Plane extends BoundObject<PlaneState, PlaneChange> {
     this.formats = options.formats;
     this.modifiers = options.modifiers;
     this.#excludes = options.excludes ?? (() => false);
-    this.state = {
+    this.initial = {
       crtc: undefined,
       fb: undefined,
       crtcX: 0,
@@ -60,6 +62,7 @@ export class Plane extends BoundObject<PlaneState, PlaneChange> {
       blendMode: BLEND_MODE['Pre-multiplied'],
       zpos: options.zpos,
     };
+    this.state = { ...this.initial };
     const inFormats = new Blob(config.objects, this.#formatBlob());
     this.bindings = planeBindings(config.planeProperties, this, inFormats);
   }
