@@ -359,3 +359,99 @@ test('what is not implemented is a fault that names itself', () => {
   assert.throws(() => run(scene({ type: 9 }).environment, {}), /type 9/);
   assert.throws(() => run(scene({}).environment, { dimension: '3d' }), /dimension/);
 });
+
+const yuvFormat = (index: number, swizzle: number, siting: number, swap = 0): number =>
+  swizzle | (swap << 3) | (siting << 9) | (index << 12);
+
+test('NV12: luma from one plane, chroma interpolated from another', () => {
+  const NV12 = { planeType: PLANE_TYPE.GENERIC, clumpFormat: CLUMP_FORMAT.Y8_UV8_420 };
+  for (const [swizzle, u, v] of [
+    [0, 1, 2],
+    [1, 2, 1],
+  ] as const) {
+    const { view, environment } = scene({ width: 4, height: 2, arraySize: 2, format: yuvFormat(38, swizzle, 3) }, {}, [
+      { ...NV12, rowStride: 16 },
+      { ...NV12, pointer: TEXELS_AT + 0x100, rowStride: 16 },
+    ]);
+    store(view, TEXELS_AT, '10203040');
+    store(view, TEXELS_AT + 16, '50607080');
+    // U 0, then 80; V 40, then 40.
+    store(view, TEXELS_AT + 0x100, '00408040');
+    const row = [0, 1, 2, 3].map((x) => texels(environment, { x: integers(() => x), y: integers(() => 1) }));
+    assert.deepEqual(
+      row.map((texel) => texel[0]),
+      [0x50, 0x60, 0x70, 0x80],
+    );
+    // Chroma lies between the luma texels 0 and 1, 2 and 3.
+    assert.deepEqual(
+      row.map((texel) => texel[u]),
+      [0, 0x20, 0x60, 0x80],
+    );
+    assert.deepEqual([row[3]![v], row[3]![3]], [0x40, 255]);
+    // The second "layer" is the chroma plane of the first.
+    assert.deepEqual(
+      texels(environment, { x: integers(() => 0), y: integers(() => 0), array: words(() => 1) }),
+      [0, 0, 0, 0],
+    );
+  }
+});
+
+test('YUV 4:2:0 in three planes, in ten bits, and packed pairs', () => {
+  const at = (environment: ShaderEnvironment, x: number, y: number) =>
+    texels(environment, { x: integers(() => x), y: integers(() => y) });
+  {
+    const { view, environment } = scene({ width: 2, height: 2, arraySize: 2, format: yuvFormat(39, 0, 3) }, {}, [
+      { clumpFormat: CLUMP_FORMAT.Y8_UV8_420 },
+      {
+        planeType: PLANE_TYPE.CHROMA_2P,
+        clumpFormat: CLUMP_FORMAT.Y8_UV8_420,
+        pointer: TEXELS_AT + 0x100,
+        chromaSecondaryPointer: TEXELS_AT + 0x200,
+      },
+    ]);
+    view.setUint8(TEXELS_AT + 9, 1);
+    view.setUint8(TEXELS_AT + 0x100, 2);
+    view.setUint8(TEXELS_AT + 0x200, 3);
+    assert.deepEqual(at(environment, 1, 1), [1, 2, 3, 255]);
+  }
+  {
+    const clumpFormat = CLUMP_FORMAT.Y10_UV10_420;
+    const { view, environment } = scene({ width: 4, height: 2, arraySize: 2, format: yuvFormat(47, 0, 0) }, {}, [
+      { clumpFormat },
+      { clumpFormat, pointer: TEXELS_AT + 0x100 },
+    ]);
+    // Luma 0, 1023, 0, 1023; U, V, U, V of 1023, 0, 0, 1023.
+    store(view, TEXELS_AT, '00fc0fc0ff');
+    store(view, TEXELS_AT + 0x100, 'ff0300c0ff');
+    assert.deepEqual(at(environment, 1, 0), [255, 128, 128, 255]);
+    assert.deepEqual(at(environment, 2, 0), [0, 0, 255, 255]);
+  }
+  // YUYV, YVYU, UYVY, VYUY: luma 0x10 and 0x20, U 0x30, V 0x40.
+  for (const [index, swizzle, swap, bytes] of [
+    [34, 3, 0, '10302040'],
+    [34, 5, 0, '10402030'],
+    [35, 2, 1, '30104020'],
+    [35, 4, 1, '40103020'],
+  ] as const) {
+    const { view, environment } = scene({ format: yuvFormat(index, swizzle, 1, swap) }, {}, [
+      { clumpFormat: CLUMP_FORMAT.Y8_UV8_422 },
+    ]);
+    store(view, TEXELS_AT, bytes);
+    assert.deepEqual(at(environment, 0, 0), [0x10, 0x30, 0x40, 255]);
+    assert.deepEqual(at(environment, 1, 0), [0x20, 0x30, 0x40, 255]);
+  }
+});
+
+test('YUV textures that are not understood are faults', () => {
+  const planes = [{ clumpFormat: CLUMP_FORMAT.Y8_UV8_420 }, { clumpFormat: CLUMP_FORMAT.Y8_UV8_420 }];
+  const yuv =
+    (format: number, of = planes) =>
+    () =>
+      run(scene({ arraySize: 2, format }, {}, of).environment, {});
+  assert.doesNotThrow(yuv(yuvFormat(38, 0, 3)));
+  assert.throws(yuv(yuvFormat(38, 0, 4)), /chroma siting 4 is not implemented in a texture of format Y8 UV8 420/);
+  assert.throws(yuv(yuvFormat(38, 4, 3)), /swizzle 4 is not implemented/);
+  assert.throws(yuv(yuvFormat(39, 0, 3)), /plane 1 of type 1/);
+  assert.throws(yuv(yuvFormat(36, 0, 3)), /clump format 72/);
+  assert.throws(yuv(yuvFormat(32, 0, 3)), /format/);
+});

@@ -25,8 +25,12 @@ import { type Infer, viewOf } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { channelBits, decodeChannel, srgbToLinear, type Unpack, unpacker } from '../format.ts';
 import { openSurface, type Surface } from './surface.ts';
+import { openYuvSurface, type YuvSurface, type YuvTexture, yuvTexture } from './yuv.ts';
 
 export const CUBE_FACES = 6;
+
+/** What the channels of a YUV texel are to the rest of the unit: they come as floats. */
+const YUV_CHANNELS: PixelFormat = { name: 'YUV', index: 0, channels: [], bytes: 0, kind: 'float' };
 
 /** A texel or a filtered colour: R, G, B, A as doubles; integers for integer formats. */
 export type Colour = Float64Array;
@@ -39,6 +43,8 @@ export class Texture {
   readonly layers: number;
   readonly #memory: VirtualMemory;
   readonly #surfaces: (Surface | undefined)[] = [];
+  readonly #yuv: YuvTexture | undefined;
+  readonly #yuvSurfaces: (YuvSurface | undefined)[] = [];
   readonly #format: PixelFormat;
   readonly #unpack: Unpack;
   readonly #order: readonly number[];
@@ -55,15 +61,19 @@ export class Texture {
     const word = new DataView(new ArrayBuffer(4));
     word.setUint32(0, descriptor.format, true);
     const { order, index, srgb, bigEndian } = PixelFormatWord.read(viewOf(new Uint8Array(word.buffer)), 0);
-    const format = PIXEL_FORMATS.get(index);
-    const components = COMPONENT_ORDER[order];
+    const yuv = yuvTexture(descriptor.format);
+    const format = yuv ? YUV_CHANNELS : PIXEL_FORMATS.get(index);
+    const components = COMPONENT_ORDER[yuv ? 0 : order];
     if (!format || !components || bigEndian || format.kind === 'tile' || format.kind === 'constant') {
       throw invalid(`format ${namePixelFormat(descriptor.format)} is not implemented`);
     }
-    this.descriptor = descriptor;
+    // A layer of two planes counts as two.
+    const arraySize = yuv ? Math.ceil(descriptor.arraySize / yuv.format.planes) : descriptor.arraySize;
+    this.descriptor = { ...descriptor, arraySize };
+    this.#yuv = yuv;
     this.integer = format.kind === 'uint' || format.kind === 'sint' || format.kind === 'stencil';
     this.signed = format.kind === 'sint';
-    this.layers = descriptor.arraySize * (descriptor.dimension === TEXTURE_DIMENSION.CUBE ? CUBE_FACES : 1);
+    this.layers = arraySize * (descriptor.dimension === TEXTURE_DIMENSION.CUBE ? CUBE_FACES : 1);
     this.#memory = memory;
     this.#format = format;
     this.#unpack = unpacker(format);
@@ -88,6 +98,13 @@ export class Texture {
 
   /** The surface of a level and layer (for cubes: layer × 6 + face). Both must be inside the texture. */
   surface(level: number, layer: number): Surface {
+    if (this.#yuv) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        this.descriptor.surfaces,
+        `texels of format ${this.#yuv.format.name} are spread over planes and have no address`,
+      );
+    }
     const index = layer * this.descriptor.levels + level;
     let surface = this.#surfaces[index];
     if (!surface) {
@@ -106,11 +123,26 @@ export class Texture {
     return surface;
   }
 
+  #yuvSurface(yuv: YuvTexture, level: number, layer: number): YuvSurface {
+    const index = layer * this.descriptor.levels + level;
+    let surface = this.#yuvSurfaces[index];
+    if (!surface) {
+      const at = this.descriptor.surfaces + index * yuv.format.planes * Plane.size;
+      surface = openYuvSurface(this.#memory, at, yuv, this.width(level), this.height(level));
+      this.#yuvSurfaces[index] = surface;
+    }
+    return surface;
+  }
+
   /**
    * One texel, before the swizzle. `slice` is z of a 3D texture or the sample. `linear`: whether sRGB is decoded. All
    * coordinates are inside the level.
    */
   texel(level: number, layer: number, x: number, y: number, slice: number, linear: boolean, out: Colour): void {
+    if (this.#yuv) {
+      this.#yuvSurface(this.#yuv, level, layer).texel(x, y, out);
+      return;
+    }
     const surface = this.surface(level, layer);
     surface.fetch(x, y, slice, this.#words);
     const channels = this.#channels;
