@@ -27,9 +27,9 @@ HIDDEN int tyr_stat(int dirfd, const char *path, struct stat *st, int flags)
 
 static void initialise(void)
 {
-   const char *folder = getenv(TYR_ENVIRONMENT);
+   char folder[TYR_PATH_MAX - sizeof "/" TYR_TREE];
    struct stat st;
-   if (!folder || folder[0] != '/' || strlen(folder) + sizeof "/" TYR_TREE > sizeof machine)
+   if (!tyr_variable(TYR_ENVIRONMENT, folder, sizeof folder) || folder[0] != '/')
       return;
    strcpy(machine, folder);
    snprintf(root, sizeof root, "%s/%s", folder, TYR_TREE);

@@ -25,6 +25,7 @@
 #define TYR_PLACE_MEMORY 2
 
 #define TYR_ENVIRONMENT "TYR_MACHINE"
+#define TYR_GUEST "TYR_GUEST"
 #define TYR_SOCKET "socket"
 #define TYR_TREE "root"
 #define TYR_ADDRESS_PREFIX "tyr/"

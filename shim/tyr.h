@@ -1,10 +1,11 @@
 /*
  * libtyr-drm.so: carries DRM calls of an unmodified program to a Tyr machine.
  *
- * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does three things:
+ * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does four things:
  *   path.c, files.c  paths below /dev/dri, /sys/class/drm and the like are looked up in the machine's tree instead;
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
- *   channel.c        the messages, over connections to the machine that the threads of the process share.
+ *   channel.c        the messages, over connections to the machine that the threads of the process share;
+ *   exec.c, spawn.c  programs of the guest start other programs of the guest (start.c finds out how, guest.c where).
  * Everything else (dup, fork, exec, passing, poll, read, close, the last close by SIGKILL) is the kernel's own work, since
  * a DRM file or sync file in the guest is one end of a socket pair. The library knows no driver: it carries bytes and
  * descriptors. Without TYR_MACHINE it stands aside.
@@ -63,6 +64,57 @@ HIDDEN int tyr_descriptor_path(const char *path);
 HIDDEN int tyr_placeholder(const struct stat *st);
 /* stat by the kernel's own call. `flags` are AT_*. */
 HIDDEN int tyr_stat(int dirfd, const char *path, struct stat *st, int flags);
+
+/* --- guest.c --- */
+
+/* What a process of the guest knows about its world. */
+struct tyr_guest {
+   const char *emulator; /* the program that runs the guest's programs, "" where this host does itself */
+   const char *root;     /* the folder with the guest's files */
+   size_t root_length;
+   const char *library;  /* the folder with this library */
+   const char *variable; /* "TYR_GUEST=..." */
+   const char *machine;  /* "TYR_MACHINE=...", or NULL */
+};
+
+/* NULL in a program of the host. */
+HIDDEN const struct tyr_guest *tyr_guest(void);
+/* The value that an environment variable had when this process was started, in `buffer`; NULL if none, or too long. */
+HIDDEN const char *tyr_variable(const char *name, char *buffer, size_t size);
+/* Does the guest's root have this absolute path? Then `buffer` is where. */
+HIDDEN int tyr_in_root(const char *path, char buffer[TYR_PATH_MAX]);
+/* Is this below a folder that is the guest's alone, whatever the host has there? */
+HIDDEN int tyr_of_the_guest(const char *path);
+
+/* --- start.c --- */
+
+#define TYR_SCRIPTS 5     /* scripts that are each other's interpreters, as in the kernel */
+#define TYR_SCRIPT_LINE 256
+
+/* How a file of the guest is executed on this host. */
+struct tyr_start {
+   int ours;              /* a program of the guest, to be started by its emulator or its dynamic loader */
+   const char *argv0;
+   int count;             /* words that stand before argv[1] */
+   const char *words[2 * TYR_SCRIPTS];
+   char file[TYR_PATH_MAX]; /* the program, where the host has it */
+   char lines[TYR_SCRIPTS][TYR_SCRIPT_LINE];
+   char descriptor[TYR_PATH_MAX]; /* what a script is called that only a descriptor names */
+};
+
+/* Finds out. Returns 0 or an errno. `path` must stay as long as `start`. */
+HIDDEN int tyr_find_start(struct tyr_start *start, int dirfd, const char *path, int flags, const char *argv0);
+/*
+ * Calls go(context, file, argv, envp) with what execve must be given to start that program with the caller's argv and
+ * envp. Returns go's result, or -1 and errno.
+ */
+HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], char *const envp[],
+                          int (*go)(void *context, const char *file, char **argv, char **envp), void *context);
+
+/* --- exec.c --- */
+
+/* Calls attempt(context, path) for `file` in each folder of PATH, as execvp does. Returns 0 or an errno. */
+HIDDEN int tyr_search(const char *file, int (*attempt)(void *context, const char *path), void *context);
 
 /* --- node.c --- */
 

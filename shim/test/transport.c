@@ -409,7 +409,7 @@ static void processes(char *self)
       char number[16];
       sprintf(number, "%d", fd);
       execl(self, self, "inherited", number, NULL);
-      SAY("inherited", "%s", error(-1)); /* qemu-user, where the host cannot start its programs */
+      SAY("inherited", "%s", error(-1));
       _exit(1);
    }
    wait(&status);

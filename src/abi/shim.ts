@@ -17,7 +17,12 @@ export const SHIM_VERSION = 1;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
-/** In that folder: the listening socket, and the tree that stands for /dev/dri and parts of /sys. */
+/**
+ * Environment variable of programs in the guest: "EMULATOR:ROOT:LIBRARY", the qemu-user program that runs them (empty
+ * where the host itself does), the guest's root, and the folder with its shim. Programs of the host have none.
+ */
+export const SHIM_GUEST = 'TYR_GUEST';
+/** In the machine's folder: the listening socket, and the tree that stands for /dev/dri and parts of /sys. */
 export const SHIM_SOCKET = 'socket';
 export const SHIM_TREE = 'root';
 
@@ -115,6 +120,7 @@ export const SHIM_PROTOCOL: {
   },
   strings: {
     TYR_ENVIRONMENT: SHIM_ENVIRONMENT,
+    TYR_GUEST: SHIM_GUEST,
     TYR_SOCKET: SHIM_SOCKET,
     TYR_TREE: SHIM_TREE,
     TYR_ADDRESS_PREFIX: SHIM_ADDRESS_PREFIX,

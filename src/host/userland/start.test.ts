@@ -44,6 +44,7 @@ test('a bare name is a program of the guest, run by qemu with the guest’s shim
   assert.equal(start.env.LD_PRELOAD, 'libtyr-drm.so');
   assert.equal(start.env.LD_LIBRARY_PATH, '/shim arm64');
   assert.equal(start.env.TYR_MACHINE, '/run/m');
+  assert.equal(start.env.TYR_GUEST, `/tools/qemu-aarch64:${root}:/shim arm64`);
 });
 
 test('a path within the guest is found there', () => {
@@ -56,6 +57,7 @@ test('a program of the host’s architecture runs as it is, with the host’s sh
   assert.deepEqual(start.args, ['x']);
   assert.equal(start.env.LD_LIBRARY_PATH, '/shim-amd64:/mine');
   assert.equal(start.env.DISPLAY, ':0');
+  assert.equal(start.env.TYR_GUEST, undefined);
 });
 
 test('the guest sees the caller’s environment without the host’s session', () => {

@@ -3,10 +3,12 @@
  *
  * On other hosts than arm64 qemu-user runs it and looks absolute paths up in the guest's root first (`-L`). On an arm64
  * host the guest's own dynamic loader runs it with the guest's libraries, and the few data paths that Mesa and the Vulkan
- * loader have built in are given by their environment variables. The shim is preloaded in the guest only.
+ * loader have built in are given by their environment variables. The shim is preloaded in the guest only; there it starts
+ * the programs that a program starts, in the same way (shim/start.c), told by TYR_GUEST.
  */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { SHIM_GUEST } from '../../abi/shim.ts';
 import type { Architecture } from './compiler.ts';
 import { Problem } from './problem.ts';
 import type { Userland } from './userland.ts';
@@ -86,7 +88,8 @@ export function programStart(
   });
   if (machine === guest.architecture.elfMachine) {
     const env = { ...guestEnvironment(callers), ...own };
-    return guestStart(userland, path, args, { ...env, ...preload(guest, own.LD_LIBRARY_PATH) }, program);
+    const world = { [SHIM_GUEST]: [userland.qemu, userland.root, dirname(guest.library)].join(':') };
+    return guestStart(userland, path, args, { ...env, ...world, ...preload(guest, own.LD_LIBRARY_PATH) }, program);
   }
   if (machine === host.architecture.elfMachine) {
     const env = { ...callers, ...own };
