@@ -2,7 +2,7 @@
  * For tests of the transport: a DRM driver that does nothing but what shim/test/transport.c asks it for, a server around
  * it, and `client`, which runs that program.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { io, iow, iowr } from '../abi/ioctl.ts';
 import { s32, struct, u32, u64 } from '../abi/layout.ts';
 import { HostClock } from '../board/clock.ts';
@@ -170,6 +170,13 @@ export interface Client {
   kill(): void;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Kills the clients that a test has left running, whatever became of it. For `afterEach`. */
+export function killClients(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** Starts `command` in the environment `env`. */
 export function client(command: readonly string[], env: NodeJS.ProcessEnv): Client {
   const [file, ...args] = command;
@@ -177,6 +184,8 @@ export function client(command: readonly string[], env: NodeJS.ProcessEnv): Clie
     env,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const lines: string[] = [];
   const waiting: { start: string; done: () => void; fail: (error: Error) => void }[] = [];
   let rest = '';
