@@ -39,7 +39,10 @@ const IDENTITY: readonly (readonly [Register<any>, number])[] = [
   [GPU.THREAD_MAX_WORKGROUP_SIZE, 1024],
   [GPU.THREAD_MAX_BARRIER_SIZE, 1024],
   [GPU.THREAD_FEATURES, GPU.THREAD_FEATURES.encode({ maxRegisters: 65536, maxTaskQueue: 4 })],
-  /** Compressed formats by format number: ETC2, BC and ASTC. */
+  /**
+   * Compressed formats by number: ETC2 and EAC (1…4, 17…19), BC1 to BC7 (7…16), ASTC 2D and 3D, LDR and HDR (20…23), AFBC (24),
+   * ASTC decoded to 8 bits (30, 31). All of them are in texture/. AFRC (25) is not in this GPU.
+   */
   [GPU.TEXTURE_FEATURES_0, 0xc1ffff9e],
   [GPU.COHERENCY_FEATURES, GPU.COHERENCY_FEATURES.encode({ aceLite: 0, ace: 0 })],
 ];
