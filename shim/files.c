@@ -2,6 +2,10 @@
  * The C library's functions that take a path, looked up in the machine's tree where the path is the machine's; and stat,
  * which shows nodes and open DRM files as the character devices that they stand for.
  *
+ * qemu-user looks paths up in the guest's root for open, stat, readlink, statfs, inotify_add_watch and utimensat, and for
+ * no other call (seen with 10.0). Of the others, those that only read do so here. Those that write do not: the guest's
+ * root is the cache's.
+ *
  * No header with their prototypes is used where these differ between C libraries (the __xstat family, the fortified ones).
  */
 #include "tyr.h"
@@ -14,7 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 DECLARE_NEXT(open);
@@ -29,6 +35,11 @@ DECLARE_NEXT(faccessat);
 DECLARE_NEXT(readlinkat);
 DECLARE_NEXT(realpath);
 DECLARE_NEXT(statx);
+DECLARE_NEXT(getxattr);
+DECLARE_NEXT(lgetxattr);
+DECLARE_NEXT(listxattr);
+DECLARE_NEXT(llistxattr);
+DECLARE_NEXT(getcwd);
 
 /* --- open --- */
 
@@ -237,7 +248,7 @@ int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, in
 int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *stx)
 {
    char buffer[TYR_PATH_MAX];
-   const char *use = tyr_redirect(path, buffer);
+   const char *use = tyr_redirect_all(path, buffer);
    int r = NEXT(statx)(dirfd, use, flags, mask, stx);
    int fd = r == 0 ? itself(dirfd, path, flags) : -1;
    struct stat st;
@@ -260,18 +271,7 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
 static int do_access(int dirfd, const char *path, int mode, int flags)
 {
    char buffer[TYR_PATH_MAX];
-   struct stat st;
-   int r = NEXT(faccessat)(dirfd, tyr_redirect(path, buffer), mode, flags);
-   if (r == 0 || errno != ENOENT || !path || path[0] != '/')
-      return r;
-   /* qemu-user looks stat and open up in the guest's root, but not access: a file that can be stat'ed is there. */
-   if (fstatat(dirfd, path, &st, 0) != 0)
-      return -1;
-   if (((mode & X_OK) && !(st.st_mode & 0111)) || ((mode & W_OK) && !(st.st_mode & 0222))) {
-      errno = EACCES;
-      return -1;
-   }
-   return 0;
+   return NEXT(faccessat)(dirfd, tyr_redirect_all(path, buffer), mode, flags);
 }
 
 int access(const char *path, int mode) { return do_access(AT_FDCWD, path, mode, 0); }
@@ -345,6 +345,66 @@ char *__realpath_chk(const char *path, char *resolved, size_t room)
    if (resolved && room < PATH_MAX)
       abort();
    return do_realpath(path, resolved);
+}
+
+/* --- extended attributes --- */
+
+ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(getxattr)(tyr_redirect_all(path, buffer), name, value, size);
+}
+
+ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(lgetxattr)(tyr_redirect_all(path, buffer), name, value, size);
+}
+
+ssize_t listxattr(const char *path, char *list, size_t size)
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(listxattr)(tyr_redirect_all(path, buffer), list, size);
+}
+
+ssize_t llistxattr(const char *path, char *list, size_t size)
+{
+   char buffer[TYR_PATH_MAX];
+   return NEXT(llistxattr)(tyr_redirect_all(path, buffer), list, size);
+}
+
+/* --- the current folder --- */
+
+int chdir(const char *path)
+{
+   char buffer[TYR_PATH_MAX];
+   return syscall(SYS_chdir, tyr_redirect_all(path, buffer)); /* between fork and exec, too */
+}
+
+static char *do_getcwd(char *out, size_t size)
+{
+   char *result = NEXT(getcwd)(out, size);
+   if (result)
+      result[tyr_strip(result, strlen(result))] = 0;
+   return result;
+}
+
+char *getcwd(char *out, size_t size) { return do_getcwd(out, size); }
+char *__getcwd_chk(char *out, size_t size, size_t room)
+{
+   if (size > room)
+      abort();
+   return do_getcwd(out, size);
+}
+
+char *get_current_dir_name(void)
+{
+   const char *named = getenv("PWD");
+   struct stat here, there;
+   if (named && named[0] == '/' && stat(".", &here) == 0 && stat(named, &there) == 0 && here.st_dev == there.st_dev &&
+       here.st_ino == there.st_ino)
+      return strdup(named);
+   return do_getcwd(NULL, 0);
 }
 
 /* --- folders --- */

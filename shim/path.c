@@ -1,5 +1,5 @@
 /*
- * Which paths belong to the machine, and where they are in its tree.
+ * Which paths belong to the machine or to the guest's root, and where they are.
  *
  * The tree (TYR_MACHINE/root) holds real files, folders and relative links, so that whatever is opened there behaves as a
  * file does. A device node in it is a placeholder: a regular file with the sticky bit, whose size is the minor number.
@@ -105,7 +105,7 @@ HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])
       return path;
    const char *start = path + strspn(path, "/");
    if (strncmp(start, "dev", 3) != 0 && strncmp(start, "sys", 3) != 0)
-      return path;
+      return tyr_guest() && !tyr_guest()->emulator[0] && *start && tyr_in_root(path, buffer) ? buffer : path;
    if (!tyr_enabled() || !clean(path, plain, sizeof plain) || !ours(plain))
       return path;
    if (root_length + strlen(plain) + 1 > TYR_PATH_MAX)
@@ -115,12 +115,26 @@ HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])
    return buffer;
 }
 
+HIDDEN const char *tyr_redirect_all(const char *path, char buffer[TYR_PATH_MAX])
+{
+   const char *use = tyr_redirect(path, buffer);
+   return use == path && path && path[0] == '/' && path[strspn(path, "/")] && tyr_in_root(path, buffer) ? buffer : use;
+}
+
+static size_t strip(char *path, size_t length, const char *folder, size_t folder_length)
+{
+   if (length <= folder_length || memcmp(path, folder, folder_length) != 0 || path[folder_length] != '/')
+      return length;
+   memmove(path, path + folder_length, length - folder_length);
+   return length - folder_length;
+}
+
 HIDDEN size_t tyr_strip(char *path, size_t length)
 {
-   if (!tyr_enabled() || length <= root_length || memcmp(path, root, root_length) != 0 || path[root_length] != '/')
-      return length;
-   memmove(path, path + root_length, length - root_length);
-   return length - root_length;
+   const struct tyr_guest *guest = tyr_guest();
+   if (tyr_enabled())
+      length = strip(path, length, root, root_length);
+   return guest ? strip(path, length, guest->root, guest->root_length) : length;
 }
 
 HIDDEN int tyr_descriptor_path(const char *path)

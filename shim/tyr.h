@@ -54,9 +54,14 @@ HIDDEN int64_t tyr_call(struct tyr_call *call);
 HIDDEN int tyr_enabled(void);
 /* The machine's folder joined with `name`, in `buffer`; 0 if it does not fit. */
 HIDDEN int tyr_machine_path(const char *name, char *buffer, size_t size);
-/* The path to use instead of `path`: itself, or one in the machine's tree, written to `buffer`. */
+/*
+ * The path to use instead of `path`: itself, or one in the machine's tree, written to `buffer`. In a guest without an
+ * emulator also one in the guest's root.
+ */
 HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX]);
-/* Takes the tree's own folder off the start of a path of `length` bytes. Returns the new length. */
+/* The same, and one in the guest's root in any guest: for calls whose paths qemu-user leaves alone. */
+HIDDEN const char *tyr_redirect_all(const char *path, char buffer[TYR_PATH_MAX]);
+/* Takes the tree's or the root's own folder off the start of a path of `length` bytes. Returns the new length. */
 HIDDEN size_t tyr_strip(char *path, size_t length);
 /* N if `path` is /proc/self/fd/N or the like, else -1. */
 HIDDEN int tyr_descriptor_path(const char *path);

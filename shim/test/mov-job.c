@@ -5,7 +5,7 @@
  * the job's syncobj and looks for the constant in the buffer. Prints "mov-job: 0x<value>" and exits 0 if it is there.
  * Uses the kernel's own headers and no library. Source of the encodings: Mesa src/panfrost/lib/genxml/v10.xml.
  *
- * Usage: mov-job [node [rounds]]
+ * Usage: mov-job [node [rounds]]; a number instead of a node is a descriptor that it was started with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 {
 	const char *node = argc > 1 ? argv[1] : "/dev/dri/renderD128";
 	unsigned rounds = argc > 2 ? atoi(argv[2]) : 1;
-	int fd = open(node, O_RDWR | O_CLOEXEC);
+	int fd = node[0] == '/' ? open(node, O_RDWR | O_CLOEXEC) : atoi(node);
 
 	if (fd < 0)
 		fail(node);

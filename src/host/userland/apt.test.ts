@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Apt, aptProblem, networkSettings } from './apt.ts';
+import { Apt, aptProblem, keepLinksInside, networkSettings } from './apt.ts';
 import { Problem } from './problem.ts';
 
 test('the host’s way to the network carries over, its choice of indexes and its trust do not', () => {
@@ -55,4 +55,20 @@ test('a mirror that cannot be reached is a Problem, soon', async () => {
     },
   );
   await rm(folder, { recursive: true });
+});
+
+test('absolute links between the guest’s files stay in the guest; those that leave it are left alone', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'tyr-links-'));
+  await mkdir(join(root, 'etc'));
+  await mkdir(join(root, 'usr/lib'), { recursive: true });
+  await symlink('usr/lib', join(root, 'lib'));
+  await writeFile(join(root, 'etc/file'), 'text');
+  await symlink('/etc/file', join(root, 'usr/lib/link'));
+  await symlink('/usr/lib/link', join(root, 'etc/second'));
+  await symlink('/proc/self/mounts', join(root, 'etc/mtab'));
+  await keepLinksInside(root);
+  assert.equal(await readFile(join(root, 'lib/link'), 'utf8'), 'text');
+  assert.equal(await readFile(join(root, 'etc/second'), 'utf8'), 'text');
+  assert.equal(await readlink(join(root, 'etc/mtab')), '/proc/self/mounts');
+  await rm(root, { recursive: true });
 });

@@ -6,8 +6,8 @@
  * `dpkg -x` unpacks; no maintainer script runs. Of the host's configuration only what is about reaching the network
  * (`Acquire::`: proxies, certificates, time checks) carries over. Facts: apt.conf(5), apt-get(8), APT's README.progress-reporting.
  */
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, mkdir, readdir, readFile, readlink, realpath, symlink, unlink, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { command, mustRun } from './command.ts';
 import type { Mirror } from './mirror.ts';
 import { Problem } from './problem.ts';
@@ -149,5 +149,18 @@ export async function unpack(debs: string[], root: string, report: Report, exclu
     if (code === 0) continue;
     if (/No space left|quota/i.test(stderr)) throw aptProblem('E: No space left on device', deb);
     throw new Error(`unpacking ${deb} failed: ${stderr.trim()}`);
+  }
+}
+
+/** Makes absolute links to files of `root` relative, so that they are good where `root` is not the root. */
+export async function keepLinksInside(root: string): Promise<void> {
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const target = await readlink(path);
+    const there = target.startsWith('/') && (await lstat(join(root, target)).catch(() => undefined));
+    if (!there) continue;
+    await unlink(path);
+    await symlink(relative(await realpath(entry.parentPath), join(await realpath(root), target)), path);
   }
 }

@@ -3,7 +3,10 @@
 /** The Debian release that guest and tools come from, on every host. */
 export const SUITE = 'trixie';
 
-/** The guest: the programs to run, Mesa with Panfrost and PanVK, and a compiler for the shim and the test clients. */
+/**
+ * The guest: the programs to run, Mesa with Panfrost and PanVK, shells and what scripts call, and a compiler for the shim
+ * and the test clients.
+ */
 export const GUEST_PACKAGES = [
   'kmscube',
   'glmark2-es2-drm',
@@ -19,6 +22,12 @@ export const GUEST_PACKAGES = [
   'libgles2',
   'libgbm1',
   'libvulkan1',
+  'dash',
+  'bash',
+  'coreutils',
+  'findutils',
+  'grep',
+  'sed',
   'tcc',
   'libc6-dev',
 ];

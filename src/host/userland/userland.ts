@@ -13,7 +13,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Apt, makeRoot, unpack } from './apt.ts';
+import { Apt, keepLinksInside, makeRoot, unpack } from './apt.ts';
 import {
   ARCHITECTURES,
   type Architecture,
@@ -84,7 +84,7 @@ export function hostArchitecture(): Architecture {
 }
 
 /** Changes when the way a piece is put together changes while its packages do not. */
-const FORM = 2;
+const FORM = 3;
 
 /** What is built, in order. Pure description: no file is touched until a piece is ensured. */
 class Plan {
@@ -166,6 +166,7 @@ class Plan {
         const debs = await apt.download(packages, portion(this.#progress, 0, 0.6));
         await makeRoot(root);
         await unpack(debs, root, portion(this.#progress, 0.6, 1), exclude);
+        await keepLinksInside(root);
         await finish(root);
       },
     };
