@@ -71,10 +71,13 @@ export class KernelBuffer {
   async destroy(): Promise<void> {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    if (!this.space.destroyed) {
-      await this.#mmu.update(this.space, this.va, this.size, () => this.space.table.unmap(this.va, this.size));
-      if (this.#managed) this.space.kernel.free(this.va, this.size);
-    }
+    const { space } = this;
+    await this.#mmu.update(space, this.va, this.size, () => {
+      // The firmware's goes with the device, whoever still has buffers there.
+      if (space.destroyed) return;
+      space.table.unmap(this.va, this.size);
+      if (this.#managed) space.kernel.free(this.va, this.size);
+    });
     this.#dram.free(this.run);
   }
 }

@@ -17,7 +17,11 @@ export class FakeBacking implements Backing {
   /** Files that are held by the board. */
   readonly open = new Set<BackingFile>();
 
-  attach(): void {}
+  #memory: WebAssembly.Memory | undefined;
+
+  attach(memory: WebAssembly.Memory): void {
+    this.#memory = memory;
+  }
 
   create(_name: string, size: number): BackingFile {
     const file: BackingFile = { size, close: () => void this.open.delete(file) };
@@ -25,8 +29,13 @@ export class FakeBacking implements Backing {
     return file;
   }
 
-  map(): void {}
-  unmap(): void {}
+  map(file: BackingFile, physical: number): void {
+    this.unmap(physical, file.size);
+  }
+
+  unmap(physical: number, size: number): void {
+    if (this.#memory) new Uint8Array(this.#memory.buffer).fill(0, physical, physical + size);
+  }
 }
 
 /** A board with a clock that stands still, 64 MiB of DRAM (or `size` bytes) and a log that keeps its lines. */

@@ -16,7 +16,7 @@ import {
   VM_BIND_OP_TYPE_SCALE,
   VmBindOp,
 } from '../abi/panthor.ts';
-import type { Clock, Timer } from '../board/clock.ts';
+import { type Clock, HostClock, type Timer } from '../board/clock.ts';
 import { Dram } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import { recorder } from '../board/log.ts';
@@ -26,6 +26,7 @@ import type { DrmFile } from '../drm/file.ts';
 import { FakeBacking, FakeUser, type Outcome, start } from '../drm/testing.ts';
 import type { Units } from '../mali/contract.ts';
 import { MaliGpu } from '../mali/index.ts';
+import { Machine } from './machine.ts';
 
 /**
  * Time that a test moves, for work that never ends: what has yielded goes on at the next step, not at once, so a command
@@ -94,6 +95,35 @@ export class SteppedClock implements Clock {
   }
 }
 
+/** A clock that a test may have to move. */
+export type MovedClock = Pick<SteppedClock, 'now' | 'monotonic' | 'advance'>;
+
+/** The host's own time, which moves by itself. It knows the timers that are set. */
+export class LiveClock extends HostClock {
+  readonly #timers = new Set<Timer>();
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  advance(): void {}
+
+  override after(delay: number, fn: () => void): Timer {
+    const timer = super.after(delay, () => {
+      this.#timers.delete(own);
+      fn();
+    });
+    const own: Timer = {
+      cancel: () => {
+        this.#timers.delete(own);
+        timer.cancel();
+      },
+    };
+    this.#timers.add(own);
+    return own;
+  }
+}
+
 /** Units that no test of mere command streams needs. */
 const noUnits = new Proxy({} as Units, {
   get: (_, name) => () => {
@@ -142,7 +172,7 @@ export function testMachine(options: TestOptions = {}): TestMachine {
 }
 
 /** Moves the clock on until `promise` is settled; gives up after `limit` nanoseconds. */
-export async function until<T>(clock: SteppedClock, promise: T | Promise<T>, limit = 60e9): Promise<T> {
+export async function until<T>(clock: MovedClock, promise: T | Promise<T>, limit = 60e9): Promise<T> {
   let settled = false;
   const end = Promise.resolve(promise).finally(() => {
     settled = true;
@@ -189,13 +219,36 @@ export interface Mapping {
   readonly flags?: number;
 }
 
+/** What a client needs to know of its machine. */
+export interface ClientMachine {
+  readonly clock: MovedClock;
+  readonly dram: Dram;
+  readonly lines: readonly string[];
+  readonly device: TyrDevice;
+}
+
+export interface LiveMachine extends ClientMachine {
+  readonly machine: Machine;
+  readonly clock: LiveClock;
+  readonly lines: string[];
+}
+
+/** The whole machine, display and shader cores included, in the host's own time. */
+export async function liveMachine(dramSize = 2 ** 28): Promise<LiveMachine> {
+  const clock = new LiveClock();
+  const { log, lines } = recorder();
+  const machine = await Machine.boot({ clock, log, dramSize, backing: new FakeBacking(), refresh: 'unlimited' });
+  if (!machine.gpu) throw new Error(`no GPU came up:\n${lines.join('\n')}`);
+  return { machine, clock, dram: machine.dram, lines, device: machine.gpu };
+}
+
 /** One program with one open render node. */
 export class Client {
-  readonly machine: TestMachine & { device: TyrDevice };
+  readonly machine: ClientMachine;
   readonly file: DrmFile<any>;
   readonly user = new FakeUser();
 
-  constructor(machine: TestMachine & { device: TyrDevice }) {
+  constructor(machine: ClientMachine) {
     this.machine = machine;
     this.file = machine.device.open('render', this.user.pid);
   }

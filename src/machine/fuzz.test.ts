@@ -1,0 +1,139 @@
+/**
+ * A client that sends anything (chaos.ts), to both devices of the whole machine, in real time. Its calls answer with a
+ * number; the machine goes on; nobody waits long; another client's results stay right; and nothing of it stays.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ERRNO } from '../abi/errno.ts';
+import type { IoctlResult } from '../drm/ioctl.ts';
+import { Chaos } from './chaos.ts';
+import { movJob } from './mov-job.ts';
+import { Client, type LiveMachine, liveMachine } from './testing.ts';
+
+/** Milliseconds of computing for which the machine may be deaf to everyone, measured on a busy host. */
+const DEAF = 400;
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The longest time between two turns of the event loop. */
+class Watch {
+  longest = 0;
+  #last = process.threadCpuUsage();
+  what = '';
+
+  tick(what: string): void {
+    const { user, system } = process.threadCpuUsage(this.#last);
+    const spent = (user + system) / 1000;
+    if (spent > this.longest) {
+      this.longest = spent;
+      this.what = what;
+    }
+    this.#last = process.threadCpuUsage();
+  }
+}
+
+/** A client beside: MOV jobs, again and again, until told to end. Gives the number of jobs. */
+function honest(live: LiveMachine): { readonly jobs: Promise<number>; stop(): void } {
+  let wanted = true;
+  const life = (async () => {
+    let jobs = 0;
+    for (; wanted; jobs++) {
+      const client = new Client(live);
+      const constant = 0xc0de0000 + jobs;
+      assert.deepEqual(await movJob(client, constant), { before: 0, after: constant, next: 0 });
+      client.file.close();
+    }
+    return jobs;
+  })();
+  life.catch(() => {});
+  return {
+    jobs: life,
+    stop() {
+      wanted = false;
+    },
+  };
+}
+
+async function until(what: () => boolean, why: string): Promise<void> {
+  const end = performance.now() + 3000;
+  while (!what()) {
+    assert.ok(performance.now() < end, why);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function forgotten({ machine }: LiveMachine): Promise<void> {
+  const left = (): string[] => Object.entries(machine.usage).flatMap(([name, n]) => (n === 0 ? [] : `${n} ${name}`));
+  await until(() => left().length === 0, '').catch(() => {});
+  assert.deepEqual(left(), []);
+}
+
+async function assault(live: LiveMachine, seed: number, rounds: number): Promise<void> {
+  const beside = honest(live);
+  const watch = new Watch();
+  const succeeded = new Set<string>();
+  let waited = 0;
+  try {
+    for (let life = 0; life < 5; life++) {
+      const chaos = new Chaos(live.machine, seed * 100 + life);
+      const waiting: Promise<IoctlResult>[] = [];
+      for (let round = 0; round < rounds / 5; round++) {
+        const before = live.lines.length;
+        const result = chaos.send();
+        if (result instanceof Promise) {
+          result.catch(() => {});
+          waiting.push(result);
+        } else assert.ok(Number.isInteger(result.value) && result.value > -4096, `${result.value}`);
+        if (round % 8 === 0) chaos.corrupt(live.dram);
+        if (round % 2 === 0) await turn();
+        watch.tick(live.lines.slice(before).join('\n'));
+        if (live.lines.length > 10_000) live.lines.length = 0;
+      }
+      chaos.die();
+      for (const { value } of await Promise.all(waiting)) assert.ok(Number.isInteger(value) && value > -4096);
+      waited += waiting.length;
+      for (const name of chaos.succeeded.keys()) succeeded.add(name);
+    }
+  } finally {
+    beside.stop();
+  }
+  const jobs = await beside.jobs;
+  assert.ok(jobs > 10, `the other client got only ${jobs} jobs done`);
+  await forgotten(live);
+  assert.ok(watch.longest < DEAF, `deaf for ${watch.longest} ms: ${watch.what}`);
+  assert.ok(succeeded.size > 60, `only ${succeeded.size} ioctls ever succeeded: ${[...succeeded].sort()}`);
+  assert.ok(waited > 20, `only ${waited} ioctls waited`);
+}
+
+for (const seed of [1, 2]) {
+  test(`ten thousand ioctls of any kind, with anything in memory (seed ${seed})`, async () => {
+    const live = await liveMachine();
+    try {
+      await assault(live, seed, 10_000);
+    } finally {
+      live.machine.close();
+    }
+  });
+}
+
+for (const seed of [1, 2, 3, 4, 5]) {
+  test(`a machine that is switched off in the midst of it all comes to rest (seed ${seed})`, async () => {
+    const live = await liveMachine();
+    const chaos = new Chaos(live.machine, seed);
+    const waiting: Promise<IoctlResult>[] = [];
+    for (let round = 0; round < 300 * seed; round++) {
+      const result = chaos.send();
+      if (result instanceof Promise) waiting.push(result);
+      if (round % 8 === 0) chaos.corrupt(live.dram);
+      if (round % 2 === 0) await turn();
+    }
+    live.machine.close();
+    for (const { value } of await Promise.all(waiting)) assert.ok(Number.isInteger(value) && value > -4096);
+    for (const { value } of [chaos.send(), chaos.send()] as IoctlResult[]) assert.equal(value, -ERRNO.ENODEV);
+    chaos.die();
+    await until(() => live.clock.timers === 0, 'timers are still set');
+    const { memory, ...usage } = live.machine.usage;
+    assert.ok(memory <= 0);
+    for (const [name, n] of Object.entries(usage)) assert.equal(n, 0, `${name} stay behind: ${n}`);
+  });
+}
