@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,8 +27,59 @@ DECLARE_NEXT(system);
 DECLARE_NEXT(popen);
 DECLARE_NEXT(pclose);
 
+/*
+ * A file action as the C library keeps it (glibc posix/spawn_int.h): nothing else tells where a child will be when its
+ * program is looked up.
+ */
+enum { DO_CHDIR = 3, DO_FCHDIR = 4 };
+struct action {
+   int what;
+   union {
+      char *path;
+      int fd;
+      long rest[3];
+   } to;
+};
+
+/* As the kernel finds it: the C library's chdir in the child is not looked up in the guest's root. */
+static int open_folder(int folder, const char *path)
+{
+   static const char host[] = "/proc/self/root";
+   char buffer[TYR_PATH_MAX];
+   if (path[0] == '/') {
+      if (strlen(path) + sizeof host > sizeof buffer) {
+         errno = ENAMETOOLONG;
+         return -1;
+      }
+      strcpy(buffer, host);
+      path = strcat(buffer, path);
+   }
+   return syscall(SYS_openat, folder, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The folder that the actions change to: a descriptor, AT_FDCWD if they do not, -1 and errno if they cannot. */
+static int folder_after(const posix_spawn_file_actions_t *actions)
+{
+   const struct action *action = actions ? (const struct action *)actions->__actions : NULL;
+   int folder = AT_FDCWD;
+   for (int i = 0; actions && i < actions->__used && folder != -1; i++) {
+      int next;
+      if (action[i].what == DO_CHDIR)
+         next = open_folder(folder, action[i].to.path);
+      else if (action[i].what == DO_FCHDIR)
+         next = fcntl(action[i].to.fd, F_DUPFD_CLOEXEC, 3);
+      else
+         continue;
+      if (folder >= 0)
+         close(folder);
+      folder = next;
+   }
+   return folder;
+}
+
 struct spawn {
    pid_t *pid;
+   int folder; /* where the program will be looked up */
    const posix_spawn_file_actions_t *actions;
    const posix_spawnattr_t *attributes;
    char *const *argv;
@@ -46,7 +98,8 @@ static int start_path(void *context, const char *path)
    struct spawn *spawn = context;
    struct tyr_start start;
    int saved = errno;
-   int error = tyr_find_start(&start, AT_FDCWD, path, 0, spawn->argv && spawn->argv[0] ? spawn->argv[0] : "");
+   const char *argv0 = spawn->argv && spawn->argv[0] ? spawn->argv[0] : "";
+   int error = tyr_find_start(&start, spawn->folder, path, TYR_WILL_BE_THERE, argv0);
    if (!error) {
       error = tyr_with_start(&start, spawn->argv, spawn->envp, call_spawn, spawn);
       if (error < 0)
@@ -56,13 +109,30 @@ static int start_path(void *context, const char *path)
    return error;
 }
 
+static int start_name(void *context, const char *name)
+{
+   return tyr_search(name, start_path, context);
+}
+
+static int start(int (*how)(void *context, const char *what), pid_t *pid, const char *what,
+                 const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const argv[],
+                 char *const envp[])
+{
+   struct spawn spawn = { pid, folder_after(actions), actions, attributes, argv, envp };
+   if (spawn.folder == -1)
+      return errno;
+   int error = how(&spawn, what);
+   if (spawn.folder >= 0)
+      close(spawn.folder);
+   return error;
+}
+
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
    if (!tyr_guest())
       return NEXT(posix_spawn)(pid, path, actions, attributes, argv, envp);
-   struct spawn spawn = { pid, actions, attributes, argv, envp };
-   return start_path(&spawn, path);
+   return start(start_path, pid, path, actions, attributes, argv, envp);
 }
 
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
@@ -70,8 +140,7 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
 {
    if (!tyr_guest())
       return NEXT(posix_spawnp)(pid, file, actions, attributes, argv, envp);
-   struct spawn spawn = { pid, actions, attributes, argv, envp };
-   return tyr_search(file, start_path, &spawn);
+   return start(start_name, pid, file, actions, attributes, argv, envp);
 }
 
 static int spawn_shell(pid_t *pid, const char *command, const posix_spawn_file_actions_t *actions,

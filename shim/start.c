@@ -207,6 +207,12 @@ HIDDEN int tyr_find_start(struct tyr_start *start, int dirfd, const char *path, 
          return -n;
       if (n >= 64 && memcmp(head, "\177ELF", 4) == 0) {
          start->ours = number(head + 18, 2) == MACHINE && (guest->emulator[0] || is_dynamic(head, n));
+         if (!start->ours && guest->emulator[0]) {
+            /* The kernel would refuse it, too, but posix_spawn under qemu-user does not hear of it. */
+            unsigned char host[64];
+            if (peek(guest->emulator, 0, host, sizeof host) < 64 || memcmp(head + 18, host + 18, 2) != 0)
+               return ENOEXEC;
+         }
          break;
       }
       if (n < 3 || head[0] != '#' || head[1] != '!')
@@ -219,7 +225,7 @@ HIDDEN int tyr_find_start(struct tyr_start *start, int dirfd, const char *path, 
       error = split_line(line, length, &interpreter, &argument);
       if (error)
          return error;
-      if (!*path || (dirfd != AT_FDCWD && path[0] != '/')) {
+      if (!*path || (dirfd != AT_FDCWD && path[0] != '/' && !(flags & TYR_WILL_BE_THERE))) {
          /* A script that only a descriptor names is called so; its interpreter must find that open. */
          if (fcntl(dirfd, F_GETFD) & FD_CLOEXEC)
             return ENOENT;

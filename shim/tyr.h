@@ -107,6 +107,8 @@ struct tyr_start {
    char descriptor[TYR_PATH_MAX]; /* what a script is called that only a descriptor names */
 };
 
+/* A flag besides AT_*: when the program starts, its current folder will be `dirfd`. */
+#define TYR_WILL_BE_THERE 0x40000000
 /* Finds out. Returns 0 or an errno. `path` must stay as long as `start`. */
 HIDDEN int tyr_find_start(struct tyr_start *start, int dirfd, const char *path, int flags, const char *argv0);
 /*

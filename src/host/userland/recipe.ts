@@ -32,6 +32,9 @@ export const GUEST_PACKAGES = [
   'libc6-dev',
 ];
 
+/** What the guest has of its own. The rest of what packages bring (/tmp, /proc, /var, …) would hide the host's. */
+export const GUEST_FOLDERS = ['bin', 'etc', 'lib', 'sbin', 'usr'];
+
 /** For hosts of another architecture than the guest's: the emulator, and the same compiler for the host's own programs. */
 export const TOOL_PACKAGES = ['qemu-user', 'tcc', 'libc6-dev'];
 

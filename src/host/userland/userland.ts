@@ -31,6 +31,7 @@ import {
   FIRMWARE_FILE,
   FIRMWARE_PACKAGE,
   GUEST_ETC,
+  GUEST_FOLDERS,
   GUEST_PACKAGES,
   SUITE,
   TOOL_EXCLUDE,
@@ -84,7 +85,7 @@ export function hostArchitecture(): Architecture {
 }
 
 /** Changes when the way a piece is put together changes while its packages do not. */
-const FORM = 3;
+const FORM = 4;
 
 /** What is built, in order. Pure description: no file is touched until a piece is ensured. */
 class Plan {
@@ -100,6 +101,9 @@ class Plan {
   guest(): Piece {
     return this.#packages('guest', 'arm64 guest userland', GUEST, ['main'], GUEST_PACKAGES, [], async (root) => {
       await addOlderHeaders(root);
+      for (const name of await readdir(root)) {
+        if (!GUEST_FOLDERS.includes(name)) await rm(join(root, name), { recursive: true });
+      }
       await mkdir(join(root, 'etc'), { recursive: true });
       for (const [name, text] of Object.entries(GUEST_ETC)) await writeFile(join(root, 'etc', name), text);
     });

@@ -1,0 +1,186 @@
+/**
+ * Programs that start programs: shim/test/exec.c in every way that the C library has, Debian's shells and tools as scripts
+ * use them, and what a child does with the descriptors that it got. What the host's own kernel does without a shim is the
+ * reference for both the host's programs and the guest's.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { silent } from '../board/log.ts';
+import { type LaunchOptions, launch } from './launch.ts';
+import { client, type TestMachine, testMachine } from './testing.ts';
+import { programStart } from './userland/start.ts';
+import { ensureUserland, type Userland } from './userland/userland.ts';
+
+const SIDES = ['host', 'guest'] as const;
+const scratch = mkdtempSync(join(tmpdir(), 'tyr-exec-'));
+let userland: Userland;
+let machine: TestMachine;
+
+before(async () => {
+  userland = await ensureUserland();
+  machine = testMachine();
+});
+after(() => {
+  machine.close();
+  rmSync(scratch, { recursive: true });
+});
+
+/** The lines of a scenario of exec.c, in which its own path is SELF and its folder FOLDER. */
+async function scenario(side: 'host' | 'guest', name: string, environment = machine.server.environment) {
+  const self = userland[side].clients.exec!;
+  const folder = mkdtempSync(join(scratch, name));
+  const start = programStart(userland, self, [name, folder], environment);
+  if (!environment.TYR_MACHINE) delete start.env.LD_PRELOAD;
+  const child = client([start.file, ...start.args], start.env);
+  assert.equal(await child.ended, 0, child.lines.join('\n'));
+  return child.lines.map((line) => line.replaceAll(self, 'SELF').replaceAll(folder, 'FOLDER'));
+}
+
+/** Runs a program on a whole machine; what it printed, and its exit code. */
+async function whole(program: string, args: string[], options: Partial<LaunchOptions> = {}) {
+  let stdout = '';
+  let stderr = '';
+  const collect = {
+    stdout: (text: string) => {
+      stdout += text;
+    },
+    stderr: (text: string) => {
+      stderr += text;
+    },
+  };
+  const result = await launch({ userland, program, args, log: silent, timeout: 120, ...collect, ...options });
+  return { stdout, stderr, result };
+}
+
+const sh = (script: string, ...args: string[]) => whole('sh', ['-c', script, 'sh', ...args]);
+
+for (const [name, what] of [
+  ['family', 'starts programs by every function of the C library'],
+  ['shell', 'starts shell commands by system and popen'],
+  ['scripts', 'starts scripts by their interpreters'],
+  ['refused', 'gets the errors of what cannot be executed'],
+] as const) {
+  for (const side of SIDES) {
+    test(`a ${side} program ${what}, as without Tyr`, async () => {
+      const reference = await scenario('host', name, {});
+      const lines = await scenario(side, name);
+      const withoutNode = (line: string) => line.replace(/ node=\d/, '');
+      assert.deepEqual(lines.map(withoutNode), reference.map(withoutNode));
+      if (side === 'guest') assert(!lines.some((line) => line.includes('node=0')), 'every child has the machine');
+    });
+  }
+}
+
+test('guest: a child has the machine even when the whole environment is gone', async () => {
+  assert.deepEqual(await scenario('guest', 'cleared'), ['cleared given=none node=1']);
+});
+
+for (const side of SIDES) {
+  test(`${side}: DRM files go to an executed program by inheritance and by SCM_RIGHTS, and come back; no other is open there`, async () => {
+    assert.deepEqual(await scenario(side, 'pass'), [
+      'open 40 41',
+      'inherited panthor',
+      'received panthor',
+      'back rockchip',
+    ]);
+  });
+
+  test(`${side}: dozens of children at once, forked and spawned by threads, each run jobs`, async () => {
+    const { exec, 'mov-job': job } = userland[side].clients;
+    const { stdout, result } = await whole(exec!, ['many', job!]);
+    const lines = stdout.trim().split('\n');
+    assert.deepEqual(
+      lines.filter((line) => !line.startsWith('mov-job: 0xcafe')),
+      ['forked 32', 'spawned 24'],
+    );
+    assert.equal(lines.length, 2 + 32 + 24);
+    assert.equal(result.jobs, 32 * 3 + 24);
+  });
+
+  test(`${side}: a shell opens a node as descriptor 9, and the program that it starts submits a job on that`, async () => {
+    const shell = side === 'host' ? '/bin/sh' : 'sh';
+    const job = userland[side].clients['mov-job']!;
+    const { stdout } = await whole(shell, ['-c', 'exec 9<>/dev/dri/renderD128; "$1" 9; echo end', 'sh', job]);
+    assert.equal(stdout, 'mov-job: 0xcafe0000\nend\n');
+  });
+}
+
+test('guest: a shell’s pipes, subshells and exit codes are those of the guest’s programs', async () => {
+  const { stdout, result } = await sh(
+    [
+      'kmscube -h 2>&1 | grep -c "^Usage: kmscube"',
+      'uname -m',
+      'env -i /usr/bin/env | sed "s/=.*//" | sort | tr "\\n" " "; echo',
+      'seq 20 | xargs -P 4 -n 1 echo | sort -n | tail -n 1',
+      'find /dev/dri -name "card*" -exec basename {} ";" | sort | tr "\\n" " "; echo',
+      'bash -c "read line < <(echo from bash); echo \\$line; exec sh -c \\"exec echo nested\\""',
+      'readlink -f /proc/self/exe /bin/sh',
+      'no-such-program 2>/dev/null || echo $?',
+      'exit 3',
+    ].join('\n'),
+  );
+  assert.deepEqual(stdout.trim().split('\n'), [
+    '1',
+    'aarch64',
+    'LD_LIBRARY_PATH LD_PRELOAD TYR_GUEST TYR_MACHINE ',
+    '20',
+    'card0 card1 ',
+    'from bash',
+    'nested',
+    '/usr/bin/readlink',
+    '/usr/bin/dash',
+    '127',
+  ]);
+  assert.equal(result.exitCode, 3);
+});
+
+test('guest: files of its root are there for every call that asks for them', async () => {
+  const file = '/usr/share/glmark2/models/horse.3ds';
+  const script = [
+    'cd "$(dirname "$1")" && /bin/pwd && test -r horse.3ds && echo readable', // chdir, getcwd
+    'stat -c %n "$1"', // statx
+    'test -r "$1" && echo access', // faccessat
+    'ls "$1"', // statx, and extended attributes
+    'echo "$(dirname "$1")"/horse*', // opendir
+    'readlink -f "$1"',
+    'cd / && /bin/pwd && echo /proc/[s]elf',
+  ];
+  const { stdout } = await sh(script.join('\n'), file);
+  assert.deepEqual(stdout.trim().split('\n'), [
+    dirname(file),
+    'readable',
+    file,
+    'access',
+    file,
+    file,
+    file,
+    '/',
+    '/proc/self',
+  ]);
+});
+
+test('guest: programs of the host run as they are, unless the guest has them; the host’s /usr is not the guest’s', async () => {
+  const tools = join(scratch, 'tools');
+  mkdirSync(tools);
+  const script = join(tools, 'script');
+  const self = userland.host.clients.exec!;
+  writeFileSync(script, `#!${self} show\n`, { mode: 0o755 });
+  const { stdout } = await sh('"$1" show x; "$2"; /usr/bin/apt-get 2>/dev/null || echo $?', self, script);
+  const node = userland.qemu ? 0 : 1;
+  assert.deepEqual(stdout.trim().split('\n'), [
+    `${self} x given=none node=${node}`,
+    `${self} ${script} given=none node=${node}`,
+    '127',
+  ]);
+});
+
+test('guest: GStreamer, in kmscube’s first run, starts its plug-in scanner', async () => {
+  const home = join(scratch, 'home');
+  mkdirSync(home);
+  const { stderr } = await whole('kmscube', ['-c', '1'], { env: { HOME: home }, refresh: 'unlimited' });
+  assert.doesNotMatch(stderr, /plugin/i);
+  assert(existsSync(join(home, '.cache/gstreamer-1.0')), readdirSync(home).join());
+});
