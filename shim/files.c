@@ -305,7 +305,10 @@ static ssize_t do_readlink(int dirfd, const char *path, char *out, size_t size)
    ssize_t n = device_link(path, out, size);
    if (n)
       return n;
-   n = NEXT(readlinkat)(dirfd, tyr_redirect(path, buffer), out, size);
+   if (tyr_guest() && tyr_is_own_exe(path))
+      n = tyr_own_exe(out, size);
+   else
+      n = NEXT(readlinkat)(dirfd, tyr_redirect(path, buffer), out, size);
    return n > 0 ? (ssize_t)tyr_strip(out, n) : n;
 }
 
@@ -332,7 +335,12 @@ static char *do_realpath(const char *path, char *resolved)
       link[n] = 0;
       return resolved ? strcpy(resolved, link) : strdup(link);
    }
-   char *result = NEXT(realpath)(tyr_redirect(path, buffer), resolved);
+   const char *use = tyr_redirect(path, buffer);
+   if (path && tyr_guest() && tyr_is_own_exe(path) && (n = tyr_own_exe(buffer, sizeof buffer - 1)) > 0) {
+      buffer[n] = 0;
+      use = buffer;
+   }
+   char *result = NEXT(realpath)(use, resolved);
    if (result)
       result[tyr_strip(result, strlen(result))] = 0;
    return result;

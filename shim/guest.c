@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -97,6 +99,59 @@ HIDDEN const struct tyr_guest *tyr_guest(void)
       known = 1;
    }
    return guest.root ? &guest : NULL;
+}
+
+HIDDEN int tyr_is_own_exe(const char *path)
+{
+   char own[32];
+   if (!path || strncmp(path, "/proc/", 6) != 0)
+      return 0;
+   sprintf(own, "/proc/%d/exe", (int)getpid());
+   return strcmp(path, "/proc/self/exe") == 0 || strcmp(path, "/proc/thread-self/exe") == 0 || strcmp(path, own) == 0;
+}
+
+/* The file that is mapped at `address`, out of /proc/self/maps. */
+static ssize_t mapped_file(unsigned long address, char *out, size_t size)
+{
+   char chunk[1024];
+   unsigned long ends[2] = { 0, 0 };
+   int field = 0; /* 0, 1: the addresses; then what blanks separate; 6: the name */
+   ssize_t got, n = 0;
+   int fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC), blank = 0, done = 0;
+   while (fd >= 0 && !done && (got = read(fd, chunk, sizeof chunk)) > 0)
+      for (ssize_t i = 0; i < got && !done; i++) {
+         char c = chunk[i];
+         if (c == '\n') {
+            done = n > 0 && ends[0] <= address && address < ends[1];
+            if (!done)
+               ends[0] = ends[1] = field = n = blank = 0;
+         } else if (field == 6) {
+            if ((size_t)n < size)
+               out[n++] = c;
+         } else if (field == 0 && c == '-') {
+            field = 1;
+         } else if (c == ' ') {
+            blank = 1;
+         } else {
+            if (blank && ++field == 6 && size)
+               out[n++] = c;
+            blank = 0;
+            if (field < 2)
+               ends[field] = ends[field] << 4 | (unsigned long)(c <= '9' ? c - '0' : c - 'a' + 10);
+         }
+      }
+   if (fd >= 0)
+      close(fd);
+   return done ? n : -1;
+}
+
+HIDDEN ssize_t tyr_own_exe(char *out, size_t size)
+{
+   const struct tyr_guest *guest = tyr_guest();
+   ssize_t n = -1;
+   if (guest && !guest->emulator[0]) /* started by the guest's loader, which is what the kernel knows */
+      n = mapped_file(getauxval(AT_ENTRY), out, size);
+   return n > 0 ? n : syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", out, size);
 }
 
 HIDDEN int tyr_in_root(const char *path, char buffer[TYR_PATH_MAX])

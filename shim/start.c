@@ -81,7 +81,6 @@ static int locate_descriptor(int fd, char out[TYR_PATH_MAX])
 /* Where the host has the file that the guest calls `path`. */
 static int locate(int dirfd, const char *path, int flags, char out[TYR_PATH_MAX])
 {
-   char own[32];
    int fd = tyr_descriptor_path(path);
 
    if (fd >= 0)
@@ -93,10 +92,8 @@ static int locate(int dirfd, const char *path, int flags, char out[TYR_PATH_MAX]
          return 0;
       if (tyr_of_the_guest(path))
          return ENOENT;
-      sprintf(own, "/proc/%d/exe", (int)getpid());
-      if (strcmp(path, "/proc/self/exe") == 0 || strcmp(path, "/proc/thread-self/exe") == 0 || strcmp(path, own) == 0) {
-         /* qemu-user answers with the guest's program. */
-         ssize_t n = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", out, TYR_PATH_MAX - 1);
+      if (tyr_is_own_exe(path)) {
+         ssize_t n = tyr_own_exe(out, TYR_PATH_MAX - 1);
          if (n < 0)
             return errno;
          out[n] = 0;

@@ -86,6 +86,10 @@ struct tyr_guest {
 HIDDEN const struct tyr_guest *tyr_guest(void);
 /* The value that an environment variable had when this process was started, in `buffer`; NULL if none, or too long. */
 HIDDEN const char *tyr_variable(const char *name, char *buffer, size_t size);
+/* Is this /proc/self/exe or the like? */
+HIDDEN int tyr_is_own_exe(const char *path);
+/* The link that it is to this process's program: its length, or -1 and errno. */
+HIDDEN ssize_t tyr_own_exe(char *out, size_t size);
 /* Does the guest's root have this absolute path? Then `buffer` is where. */
 HIDDEN int tyr_in_root(const char *path, char buffer[TYR_PATH_MAX]);
 /* Is this below a folder that is the guest's alone, whatever the host has there? */

@@ -51,6 +51,10 @@ static void show(int argc, char **argv)
    for (int i = 2; i < argc; i++)
       printf(" %s", argv[i]);
    const char *given = getenv("GIVEN");
+   char exe[4096];
+   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe);
+   const char *name = memrchr(exe, '/', n > 0 ? n : 0);
+   printf(" exe=%.*s", name ? (int)(exe + n - name - 1) : 0, name ? name + 1 : "");
    printf(" given=%s node=%d\n", given ? given : "none", stat(NODE, &st) == 0 && S_ISCHR(st.st_mode));
    fflush(stdout);
 }

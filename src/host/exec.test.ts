@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silent } from '../board/log.ts';
 import { type LaunchOptions, launch } from './launch.ts';
@@ -74,8 +74,26 @@ for (const [name, what] of [
   }
 }
 
+test('a guest without an emulator starts programs by their loader, and they know themselves', async (t) => {
+  if (!userland.qemu) return t.skip('all the others show it here');
+  // As on an arm64 host, but with the folder of the host's own tools as the guest's root.
+  const root = resolve(userland.qemu, '../../..');
+  const { library, clients } = userland.host;
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  const paths = [dirname(library), libraries, join(root, 'usr/lib')].join(':');
+  const command = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', paths, '--preload', 'libtyr-drm.so'];
+  const env = { ...machine.server.environment, TYR_GUEST: `:${root}:${dirname(library)}` };
+  const child = client([...command, '--argv0', clients.exec!, clients.exec!, 'family'], env);
+  assert.equal(await child.ended, 0, child.lines.join('\n'));
+  const reference = await scenario('host', 'family', {});
+  assert.deepEqual(
+    child.lines,
+    reference.map((line) => line.replace('SELF', clients.exec!).replace('node=0', 'node=1')),
+  );
+});
+
 test('guest: a child has the machine even when the whole environment is gone', async () => {
-  assert.deepEqual(await scenario('guest', 'cleared'), ['cleared given=none node=1']);
+  assert.deepEqual(await scenario('guest', 'cleared'), ['cleared exe=exec given=none node=1']);
 });
 
 for (const side of SIDES) {
@@ -171,8 +189,8 @@ test('guest: programs of the host run as they are, unless the guest has them; th
   const { stdout } = await sh('"$1" show x; "$2"; /usr/bin/apt-get 2>/dev/null || echo $?', self, script);
   const node = userland.qemu ? 0 : 1;
   assert.deepEqual(stdout.trim().split('\n'), [
-    `${self} x given=none node=${node}`,
-    `${self} ${script} given=none node=${node}`,
+    `${self} x exe=exec given=none node=${node}`,
+    `${self} ${script} exe=exec given=none node=${node}`,
     '127',
   ]);
 });
