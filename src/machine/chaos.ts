@@ -5,9 +5,12 @@
  * What a field is likely to mean is guessed from its name, so that calls get past the first check: an id names something
  * that exists, a pointer points into the client's memory, a count is small. Then words are replaced.
  */
+
+import { DRM_CLIENT_CAP, DRM_IOCTL } from '../abi/drm.ts';
 import { fourcc } from '../abi/fourcc.ts';
 import { assembleCs, CS, type CsLine, type CsName } from '../abi/gpu/cs.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
+import * as KMS from '../abi/kms-ioctls.ts';
 import { ModeInfo } from '../abi/kms-structs.ts';
 import { type Layout, viewOf } from '../abi/layout.ts';
 import {
@@ -71,9 +74,15 @@ export class Chaos {
     this.random = numbers(seed);
     this.files = machine.nodes.map(({ device, kind }) => device.open(kind, this.user.pid));
     this.#entries = this.files.flatMap((file) =>
-      [...file.device.table.values()].map(({ def }) => ({ file, def: def as IoctlDef })),
+      [...file.device.table.values()].flatMap(({ def }) =>
+        Array(weight(def.name)).fill({ file, def: def as IoctlDef }),
+      ),
     );
+    for (const capability of [DRM_CLIENT_CAP.UNIVERSAL_PLANES, DRM_CLIENT_CAP.ATOMIC]) {
+      if (this.random(3) > 0) this.files[0]!.clientCaps.set(capability, 1n);
+    }
     this.#scribble();
+    for (const file of this.files) this.#settleDown(file);
   }
 
   /** Sends one ioctl. What comes back is a number that an ioctl may return, or a promise of one. */
@@ -118,6 +127,46 @@ export class Chaos {
     for (const file of this.files) file.close();
   }
 
+  /** Begins as an honest client would, so that there is something to ruin. */
+  #settleDown(file: DrmFile<any>): void {
+    const call = (def: IoctlDef, values: object): void => {
+      const result = file.device.ioctl(file, def.request, def.arg!.pack(values), this.user);
+      if (!(result instanceof Promise)) this.#note(def, result.arg);
+    };
+    if (file === this.files[0]) {
+      const { crtcs, connectors } = this.#machine.display.config;
+      const [width, height, pitch] = [1920, 1080, 7680];
+      for (let i = 1; i <= 3; i++) {
+        call(KMS.MODE_CREATE_DUMB, { width, height, bpp: 32 });
+        const picture = { width, height, pixel_format: fourcc('XR24') };
+        call(KMS.MODE_ADDFB2, {
+          ...picture,
+          handles: [i, 0, 0, 0],
+          pitches: [pitch, 0, 0, 0],
+          offsets: [0, 0, 0, 0],
+          modifier: [0n, 0n, 0n, 0n],
+        });
+      }
+      call(KMS.MODE_SETCRTC, {
+        crtc_id: crtcs[0]!.id,
+        fb_id: this.#fbs[0]!,
+        set_connectors_ptr: this.user.base + BigInt(PLACES.connector),
+        count_connectors: 1,
+        mode_valid: 1,
+        mode: connectors[0]!.options.modes[0],
+      });
+      return;
+    }
+    call(PANTHOR.VM_CREATE, {});
+    for (let i = 0; i < 3; i++) {
+      call(PANTHOR.BO_CREATE, { size: 65536n });
+      call(DRM_IOCTL.SYNCOBJ_CREATE, {});
+    }
+    VmBindOp.layout.write(viewOf(this.user.memory), PLACES.end, { boHandle: 1, va: BOUND, size: 65536n });
+    const array = this.user.base + BigInt(PLACES.end);
+    call(PANTHOR.VM_BIND, { vmId: 1, ops: { stride: VmBindOp.layout.size, count: 1, array } });
+  }
+
   #number(): bigint {
     const list = this.random(2) ? ORDINARY : EXTREME;
     return list[this.random(list.length)]!;
@@ -153,6 +202,7 @@ export class Chaos {
     const { connectors } = this.#machine.display.config;
     for (let at = 0; at < PLACES.end; at += 4) view.setUint32(at, this.random(9), true);
     for (let at = PLACES.ids; at < PLACES.ids + 4096; at += 4) view.setUint32(at, this.#objectId(), true);
+    view.setUint32(PLACES.connector, connectors[0]!.id, true);
     for (let at = PLACES.modes; at + ModeInfo.size < PLACES.modes + 4096; at += ModeInfo.size)
       ModeInfo.write(view, at, this.#pick(connectors[0]!.options.modes, {} as ModeInfo));
     this.#fill(PLACES.syncs, SyncOp.layout, () => this.#sync());
@@ -164,7 +214,40 @@ export class Chaos {
       streamSize: 8 * this.random(64),
       syncs: this.#array(PLACES.syncs, SyncOp.layout, 3),
     }));
+    this.#atomic(view);
     for (let i = this.random(20); i > 0; i--) view.setBigUint64(8 * this.random(PLACES.end / 8), this.#number(), true);
+  }
+
+  /** Objects with some of their properties, as an atomic commit names them, with values that they may have. */
+  #atomic(view: DataView): void {
+    const { planes, crtcs, connectors } = this.#machine.display.config;
+    const all = [...planes, ...crtcs, ...connectors];
+    let at = 0;
+    for (let i = 0; i < 4; i++) {
+      const object = this.#pick(all, all[0]!);
+      const properties = object
+        .properties()
+        .filter(
+          ({ property }) => this.random(property.options.immutable ? 40 : 3) > (property.options.immutable ? 38 : 0),
+        );
+      view.setUint32(PLACES.atomic + 4 * i, object.id, true);
+      view.setUint32(PLACES.atomicCounts + 4 * i, properties.length, true);
+      for (const { property, value } of properties) {
+        view.setUint32(PLACES.atomicProps + 4 * at, property.id, true);
+        const likely: Record<string, bigint> = {
+          FB_ID: BigInt(this.#pick(this.#fbs, 0)),
+          CRTC_ID: BigInt(crtcs[0]!.id),
+          MODE_ID: BigInt(this.#pick(this.#blobs, 0)),
+          ACTIVE: 1n,
+          CRTC_W: 64n,
+          CRTC_H: 64n,
+          SRC_W: 64n << 16n,
+          SRC_H: 64n << 16n,
+        };
+        const chosen = this.random(8) === 0 ? this.#number() : (likely[property.name] ?? value);
+        view.setBigUint64(PLACES.atomicValues + 8 * at++, BigInt.asUintN(64, chosen), true);
+      }
+    }
   }
 
   #fill<L extends Layout<any>>(at: number, layout: L, make: () => object): void {
@@ -233,6 +316,22 @@ export class Chaos {
       const [place, layout, most] = OBJECT_ARRAYS[name]!;
       return PanthorObjArray.pack(this.#array(place, layout, most) as never);
     }
+    if (def.name === 'MODE_ATOMIC') {
+      const places: Record<string, number> = {
+        objs_ptr: PLACES.atomic,
+        count_props_ptr: PLACES.atomicCounts,
+        props_ptr: PLACES.atomicProps,
+        prop_values_ptr: PLACES.atomicValues,
+      };
+      if (name in places) return at(places[name]!);
+      if (name === 'count_objs') return big(1 + random(4));
+      if (name === 'flags') return random(4) ? 0x400n + big(random(4) * 0x100) : big(random(0x800));
+    }
+    if (def.name === 'MODE_PAGE_FLIP' && name === 'flags') return big(random(4));
+    if (/CURSOR/.test(def.name) && name === 'flags') return big(1 + random(3));
+    if (/^(sequence|[xy])$/.test(name)) return random(8) ? 0n : this.#number();
+    if (name === 'set_connectors_ptr') return at(PLACES.connector);
+    if (name === 'count_connectors') return random(5) ? 1n : big(random(9));
     if (/^pad$|unused|reserved/.test(name)) return 0n;
     if (/crtc_id/.test(name) && width === 32) return big(config.crtcs[0]!.id);
     if (/fb_id$/.test(name)) return big(this.#pick(this.#fbs, random(60)));
@@ -244,10 +343,11 @@ export class Chaos {
     if (/obj_id|object_id/.test(name)) return big(this.#objectId());
     if (name === 'pixel_format') return big(fourcc(random(4) ? 'XR24' : 'AR24'));
     if (name === 'handles' && width > 64) return Uint8Array.of(1 + random(4));
-    if (name === 'pitches') return Uint8Array.of(0, 1 + random(16));
+    if (name === 'pitches') return Uint8Array.of(0, [1, 16, 16, 30][random(4)]!);
     if (name === 'bpp') return random(5) ? 32n : big(random(64));
-    if (/^(width|height)$/.test(name)) return big(random(5) ? [16, 64, 64, 640, 1024][random(5)]! : random(70000));
-    if (/^(crtc|src)_[xywh]$/.test(name)) return big(random(640)) << (name.startsWith('src') ? 16n : 0n);
+    if (/^(width|height)$/.test(name)) return big(random(5) ? [16, 64, 1024, 1024, 1920][random(5)]! : random(70000));
+    if (/^(crtc|src)_[xywh]$/.test(name))
+      return big(random(random(4) ? 65 : 640)) << (name.startsWith('src') ? 16n : 0n);
     if (/modes_ptr|^data$/.test(name)) return at(PLACES.modes);
     if (name === 'length') return big(random(3) ? ModeInfo.size : random(4096));
     if (/ids?_ptr|objs_ptr|connectors_ptr|props_ptr|lease_ids/.test(name)) return at(PLACES.ids + 4 * random(64));
@@ -277,16 +377,28 @@ export class Chaos {
   }
 }
 
+/** How often an ioctl is sent: more often what leads on, less often what ends things. */
+function weight(name: string): number {
+  if (/ATOMIC|PAGE_FLIP|SETCRTC|SETPLANE|ADDFB|VM_BIND|GROUP_SUBMIT|GROUP_CREATE|SYNCOBJ_(TIMELINE_)?WAIT/.test(name))
+    return 12;
+  return /DESTROY|DROP|CLOSE|RMFB|RM_|FINISH|GET_|VERSION|UNIQUE/.test(name) ? 1 : 4;
+}
+
 /** What lies where in the client's memory. */
 const PLACES = {
   numbers: 0,
+  connector: 0x800,
   ids: 0x1000,
   modes: 0x2000,
   syncs: 0x3000,
   binds: 0x4000,
   queues: 0x6000,
   jobs: 0x7000,
-  end: 0x9000,
+  atomic: 0x9000,
+  atomicCounts: 0x9100,
+  atomicProps: 0x9200,
+  atomicValues: 0x9400,
+  end: 0xa000,
 } as const;
 
 const OBJECT_ARRAYS: Record<string, [place: number, layout: Layout<any>, most: number]> = {
