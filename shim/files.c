@@ -14,11 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -102,8 +104,9 @@ static int do_open(const char *path, int flags, mode_t mode)
 
 static int do_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
-   char buffer[TYR_PATH_MAX];
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
    const char *use;
+   path = tyr_from_root(&dirfd, path, absolute);
    int minor = node_of(dirfd, path, flags, buffer, &use);
    return minor >= 0 ? open_node(minor, flags) : NEXT(openat)(dirfd, use, flags, mode);
 }
@@ -199,7 +202,8 @@ static int itself(int dirfd, const char *path, int flags)
 
 static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
 {
-   char buffer[TYR_PATH_MAX];
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
+   path = tyr_from_root(&dirfd, path, absolute);
    int r = tyr_stat(dirfd, tyr_redirect(path, buffer), st, flags);
    if (r == 0) {
       int minor = minor_of(st, itself(dirfd, path, flags));
@@ -247,7 +251,8 @@ int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, in
 
 int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *stx)
 {
-   char buffer[TYR_PATH_MAX];
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
+   path = tyr_from_root(&dirfd, path, absolute);
    const char *use = tyr_redirect_all(path, buffer);
    int r = NEXT(statx)(dirfd, use, flags, mask, stx);
    int fd = r == 0 ? itself(dirfd, path, flags) : -1;
@@ -266,11 +271,42 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
    return r;
 }
 
+/* --- statfs --- */
+
+int fstatfs(int fd, struct statfs *st)
+{
+   int r = syscall(SYS_fstatfs, fd, st);
+   if (r == 0 && tyr_in_sys(fd))
+      st->f_type = SYSFS_MAGIC;
+   return r;
+}
+
+int statfs(const char *path, struct statfs *st)
+{
+   char buffer[TYR_PATH_MAX];
+   const char *use = tyr_redirect(path, buffer);
+   if (use == path)
+      return syscall(SYS_statfs, path, st);
+   int fd = syscall(SYS_openat, AT_FDCWD, use, O_PATH | O_CLOEXEC);
+   if (fd < 0)
+      return -1;
+   int r = fstatfs(fd, st), saved = errno;
+   close(fd);
+   errno = saved;
+   return r;
+}
+
+#undef fstatfs64
+#undef statfs64
+int fstatfs64(int fd, struct statfs64 *st) { return fstatfs(fd, (struct statfs *)st); }
+int statfs64(const char *path, struct statfs64 *st) { return statfs(path, (struct statfs *)st); }
+
 /* --- access --- */
 
 static int do_access(int dirfd, const char *path, int mode, int flags)
 {
-   char buffer[TYR_PATH_MAX];
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
+   path = tyr_from_root(&dirfd, path, absolute);
    return NEXT(faccessat)(dirfd, tyr_redirect_all(path, buffer), mode, flags);
 }
 
@@ -301,7 +337,8 @@ static ssize_t device_link(const char *path, char *out, size_t size)
 
 static ssize_t do_readlink(int dirfd, const char *path, char *out, size_t size)
 {
-   char buffer[TYR_PATH_MAX];
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
+   path = tyr_from_root(&dirfd, path, absolute);
    ssize_t n = device_link(path, out, size);
    if (n)
       return n;
@@ -458,6 +495,7 @@ int scandir64(const char *path, struct dirent64 ***list, int (*filter)(const str
 int scandirat(int dirfd, const char *path, struct dirent ***list, int (*filter)(const struct dirent *),
               int (*compare)(const struct dirent **, const struct dirent **))
 {
-   char buffer[TYR_PATH_MAX];
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
+   path = tyr_from_root(&dirfd, path, absolute);
    return NEXT(scandirat)(dirfd, tyr_redirect(path, buffer), list, filter, compare);
 }

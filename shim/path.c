@@ -3,6 +3,7 @@
  *
  * The tree (TYR_MACHINE/root) holds real files, folders and relative links, so that whatever is opened there behaves as a
  * file does. A device node in it is a placeholder: a regular file with the sticky bit, whose size is the minor number.
+ * All of /sys that is about devices is the machine's: what it does not have is not there, whatever the host has.
  */
 #include "tyr.h"
 
@@ -18,6 +19,11 @@ static char machine[TYR_PATH_MAX];
 static char root[TYR_PATH_MAX];
 static size_t root_length;
 static dev_t root_device;
+/* The host's root folder, and the guest's. */
+static struct {
+   ino_t inode;
+   dev_t device;
+} roots[2];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 HIDDEN int tyr_stat(int dirfd, const char *path, struct stat *st, int flags)
@@ -36,6 +42,13 @@ static void initialise(void)
    root_length = strlen(root);
    if (tyr_stat(AT_FDCWD, root, &st, 0) == 0)
       root_device = st.st_dev;
+   /* The host's by a name that qemu-user leaves alone. */
+   const char *names[2] = { "/proc/self/root", tyr_guest() ? tyr_guest()->root : "/proc/self/root" };
+   for (int i = 0; i < 2; i++)
+      if (tyr_stat(AT_FDCWD, names[i], &st, 0) == 0) {
+         roots[i].inode = st.st_ino;
+         roots[i].device = st.st_dev;
+      }
 }
 
 HIDDEN int tyr_enabled(void)
@@ -78,24 +91,19 @@ static int below(const char *path, const char *folder)
    return strncmp(path, folder, n) == 0 && (path[n] == 0 || path[n] == '/');
 }
 
+/* What of /sys says nothing about devices that a machine could have: it stays the host's. */
+static int host_knows_better(const char *path)
+{
+   static const char folders[5][24] = { "/sys/devices/system", "/sys/fs", "/sys/kernel", "/sys/module", "/sys/power" };
+   for (int i = 0; i < 5; i++)
+      if (below(path, folders[i]))
+         return 1;
+   return 0;
+}
+
 static int ours(const char *path)
 {
-   static const char devices[] = "/sys/devices/platform/";
-   char first[TYR_PATH_MAX];
-   struct stat st;
-
-   if (below(path, "/dev/dri") || below(path, "/sys/class/drm") || strncmp(path, "/sys/dev/char/226:", 18) == 0)
-      return 1;
-   if (strncmp(path, devices, sizeof devices - 1) != 0)
-      return 0;
-   /* Of the devices that the tree has, all is ours. */
-   size_t length = sizeof devices - 1 + strcspn(path + sizeof devices - 1, "/");
-   if (root_length + length + 1 > sizeof first)
-      return 0;
-   memcpy(first, root, root_length);
-   memcpy(first + root_length, path, length);
-   first[root_length + length] = 0;
-   return tyr_stat(AT_FDCWD, first, &st, AT_SYMLINK_NOFOLLOW) == 0;
+   return below(path, "/dev/dri") || below(path, "/run/udev") || (below(path, "/sys") && !host_knows_better(path));
 }
 
 HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])
@@ -104,7 +112,7 @@ HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])
    if (!path || path[0] != '/')
       return path;
    const char *start = path + strspn(path, "/");
-   if (strncmp(start, "dev", 3) != 0 && strncmp(start, "sys", 3) != 0)
+   if (strncmp(start, "dev", 3) != 0 && strncmp(start, "sys", 3) != 0 && strncmp(start, "run", 3) != 0)
       return tyr_guest() && !tyr_guest()->emulator[0] && *start && tyr_in_root(path, buffer) ? buffer : path;
    if (!tyr_enabled() || !clean(path, plain, sizeof plain) || !ours(plain))
       return path;
@@ -113,6 +121,23 @@ HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])
    memcpy(buffer, root, root_length);
    strcpy(buffer + root_length, plain);
    return buffer;
+}
+
+HIDDEN const char *tyr_from_root(int *dirfd, const char *path, char buffer[TYR_PATH_MAX])
+{
+   struct stat st;
+   if (!path || !path[0] || path[0] == '/' || *dirfd < 0 || !tyr_enabled() || strlen(path) + 2 > TYR_PATH_MAX)
+      return path;
+   if (tyr_stat(*dirfd, "", &st, AT_EMPTY_PATH) < 0)
+      return path;
+   for (int i = 0; i < 2; i++)
+      if (st.st_ino == roots[i].inode && st.st_dev == roots[i].device) {
+         buffer[0] = '/';
+         strcpy(buffer + 1, path);
+         *dirfd = AT_FDCWD;
+         return buffer;
+      }
+   return path;
 }
 
 HIDDEN const char *tyr_redirect_all(const char *path, char buffer[TYR_PATH_MAX])
@@ -166,4 +191,18 @@ HIDDEN int tyr_placeholder(const struct stat *st)
    if (!S_ISREG(st->st_mode) || !(st->st_mode & S_ISVTX) || !tyr_enabled() || st->st_dev != root_device)
       return -1;
    return (int)st->st_size;
+}
+
+HIDDEN int tyr_in_sys(int fd)
+{
+   char link[32], name[TYR_PATH_MAX];
+   struct stat st;
+   if (!tyr_enabled() || tyr_stat(fd, "", &st, AT_EMPTY_PATH) < 0 || st.st_dev != root_device)
+      return 0;
+   sprintf(link, "/proc/self/fd/%d", fd);
+   ssize_t n = syscall(SYS_readlinkat, AT_FDCWD, link, name, sizeof name - 1);
+   if (n <= (ssize_t)root_length || memcmp(name, root, root_length) != 0)
+      return 0;
+   name[n] = 0;
+   return below(name + root_length, "/sys");
 }

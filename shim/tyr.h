@@ -61,12 +61,16 @@ HIDDEN int tyr_machine_path(const char *name, char *buffer, size_t size);
 HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX]);
 /* The same, and one in the guest's root in any guest: for calls whose paths qemu-user leaves alone. */
 HIDDEN const char *tyr_redirect_all(const char *path, char buffer[TYR_PATH_MAX]);
+/* An absolute path, in `buffer`, for one that is relative to a descriptor of the root folder; else the path itself. */
+HIDDEN const char *tyr_from_root(int *dirfd, const char *path, char buffer[TYR_PATH_MAX]);
 /* Takes the tree's or the root's own folder off the start of a path of `length` bytes. Returns the new length. */
 HIDDEN size_t tyr_strip(char *path, size_t length);
 /* N if `path` is /proc/self/fd/N or the like, else -1. */
 HIDDEN int tyr_descriptor_path(const char *path);
 /* Is this the placeholder of a node? Then its minor number, else -1. */
 HIDDEN int tyr_placeholder(const struct stat *st);
+/* Is this open file one of the tree's that stand for /sys? */
+HIDDEN int tyr_in_sys(int fd);
 /* stat by the kernel's own call. `flags` are AT_*. */
 HIDDEN int tyr_stat(int dirfd, const char *path, struct stat *st, int flags);
 

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -426,6 +428,36 @@ static void processes(char *self)
    SAY("after-closing-all", "%llu", (unsigned long long)echo(fd, 12));
 }
 
+/* Comes to a device as libudev does: from the root folder, a name at a time; and asks what udev wrote about it. */
+static void walk(void)
+{
+   static const char names[4][8] = { "sys", "class", "drm", "card0" };
+   struct statfs kind;
+   char line[100];
+   int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+   for (int i = 0; i < 4; i++) {
+      NEED(fd >= 0);
+      int next = openat(fd, names[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+      close(fd);
+      fd = next;
+   }
+   ssize_t n = readlinkat(fd, "", line, sizeof line);
+   SAY("link", "%.*s", (int)n, line);
+   SAY("access", "%d", faccessat(open("/sys/class/drm", O_PATH), "card0/uevent", R_OK, 0));
+   SAY("sysfs", "%d", fstatfs(open("/sys/class/drm/card0", O_PATH), &kind) == 0 && kind.f_type == SYSFS_MAGIC);
+   SAY("sysfs", "%d", statfs("/sys/class/drm/card0/uevent", &kind) == 0 && kind.f_type == SYSFS_MAGIC);
+   SAY("sysfs", "%d", statfs("/dev", &kind) == 0 && kind.f_type == SYSFS_MAGIC);
+   DIR *classes = opendir("/sys/class");
+   NEED(classes);
+   for (struct dirent *entry; (entry = readdir(classes));)
+      if (entry->d_name[0] != '.')
+         SAY("class", "%s", entry->d_name);
+   SAY("processors", "%d", access("/sys/devices/system/cpu/online", R_OK));
+   FILE *database = fopen("/run/udev/data/c226:0", "r");
+   NEED(database && fgets(line, sizeof line, database));
+   printf("udev %s", line);
+}
+
 /* Holds one of everything until it is killed. */
 static void hold(void)
 {
@@ -579,6 +611,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "events")) events();
    else if (!strcmp(what, "processes")) processes(argv[0]);
    else if (!strcmp(what, "inherited")) SAY("inherited", "%llu", (unsigned long long)echo(atoi(argv[2]), 20));
+   else if (!strcmp(what, "walk")) walk();
    else if (!strcmp(what, "hold")) hold();
    else if (!strcmp(what, "outlive")) outlive();
    else if (!strcmp(what, "junk")) junk();

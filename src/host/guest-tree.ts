@@ -1,17 +1,20 @@
 /**
- * The files that guests see instead of /dev/dri, /sys/dev/char/226:*, /sys/class/drm and the devices' own folders under
- * /sys/devices/platform: a folder with files, folders and relative links, as the kernel would show them.
- * What is looked for: libdrm `xf86drm.c` (uevent, the subsystem link, device/drm), Mesa `src/loader/loader.c`.
+ * The files that guests see instead of /dev/dri, /sys and /run/udev: a folder with files, folders and relative links, as
+ * the kernel and udev would show them. The machine's devices are all that there are.
+ * What is looked for: libdrm `xf86drm.c` (uevent, the subsystem link, device/drm), Mesa `src/loader/loader.c`, libudev.
  *
  * A node itself is a placeholder that shim/path.c knows by its sticky bit; its size is the minor number.
  */
-import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
 import { DRM_MAJOR } from '../abi/shim.ts';
 import type { GuestNode } from './server.ts';
 
 const PLACEHOLDER_MODE = 0o1666;
+
+/** Parts of /sys that shim/path.c leaves to the host. */
+const HOSTS = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
 
 /** Writes the tree at `root`, which must not exist. */
 export function writeGuestTree(root: string, nodes: readonly GuestNode[]): void {
@@ -28,6 +31,28 @@ export function writeGuestTree(root: string, nodes: readonly GuestNode[]): void 
   for (const folder of ['dev/dri/by-path', 'sys/class/drm', 'sys/dev/char', 'sys/bus/platform/devices'])
     mkdirSync(join(root, folder), { recursive: true });
   file('sys/class/drm/version', 'drm 1.1.0 20060810\n');
+
+  // What is no device of the machine's: as the host has it.
+  for (const path of HOSTS) {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    if (existsSync(`/${path}`)) symlinkSync(`/${path}`, join(root, path));
+  }
+
+  /** What udev would have written about a node (systemd `src/udev/udev-node.c`, `rules.d/71-seat.rules.in`). */
+  const database = (number: string, name: string, alias: string, primary: boolean): void => {
+    const tags = primary ? ['seat', 'master-of-seat', 'uaccess'] : ['uaccess'];
+    const device = `platform-${name}`;
+    const entries = [
+      `S:${alias.slice('dev/'.length)}`,
+      'I:1',
+      `E:ID_PATH=${device}`,
+      `E:ID_PATH_TAG=${device.replace(/[^A-Za-z0-9-]/g, '_')}`,
+      ...tags.flatMap((tag) => [`G:${tag}`, `Q:${tag}`]),
+      'V:1',
+    ];
+    file(`run/udev/data/c${number}`, `${entries.join('\n')}\n`);
+    for (const tag of tags) file(`run/udev/tags/${tag}/c${number}`, '');
+  };
 
   for (const device of new Set(nodes.map((node) => node.device))) {
     const driver = device.driver.name;
@@ -76,6 +101,7 @@ export function writeGuestTree(root: string, nodes: readonly GuestNode[]): void 
       chmodSync(join(root, `dev/dri/${nodeName}`), PLACEHOLDER_MODE);
       const path = `dev/dri/by-path/platform-${name}-${node.kind === 'render' ? 'render' : 'card'}`;
       link(path, `dev/dri/${nodeName}`);
+      database(number, name, path, node.kind === 'primary');
     }
   }
 }

@@ -91,6 +91,19 @@ for (const where of ['host', 'guest'] as const) {
         );
       });
 
+      test('finds devices as libudev does, the machine’s alone', async () => {
+        assert.deepEqual(await see('walk'), [
+          'link ../../devices/platform/display-subsystem/drm/card0',
+          'access 0',
+          'sysfs 1',
+          'sysfs 1',
+          'sysfs 0',
+          'class drm',
+          'processors 0',
+          'udev S:dri/by-path/platform-display-subsystem-card',
+        ]);
+      });
+
       test('calls ioctls, moves memory of any size, and gets EFAULT for bad addresses', async () => {
         assert.deepEqual(await see('calls'), [
           'echo 42',
