@@ -58,9 +58,11 @@ export class VopDriver implements DisplayHardware {
   /** The mode that runs, and nanoseconds of one of its lines; none in stand-by. */
   #mode: ModeInfo | undefined;
   #lineTime = 0;
-  /** The 64-bit frame number, and when the last frame before a stand-by began. */
+  /** The 64-bit number of the frame that was looked at last, and when it began: the same however often one asks. */
   #sequence = 0n;
   #lastTime = 0n;
+  /** Is that of the running mode? */
+  #timed = false;
   /** Called when a commit with a framebuffer is on the screen, and when the screen is about to go dark. */
   onShown: () => void = () => {};
   onDark: () => void = () => {};
@@ -95,8 +97,6 @@ export class VopDriver implements DisplayHardware {
       if (next.mode && modeChanged) checkMode(crtc.name, next.mode);
     for (const { plane, next } of commit.planes.values()) {
       if (!next.crtc || !next.fb) continue;
-      const crtc = commit.crtcAfter(next.crtc);
-      must(crtc.enable, 'EINVAL', () => `${plane.name} on a CRTC without a mode`);
       checkScale(plane.name, next.srcW, next.crtcW);
       checkScale(plane.name, next.srcH, next.crtcH);
     }
@@ -169,7 +169,10 @@ export class VopDriver implements DisplayHardware {
     if (!this.#mode) return { sequence: this.#sequence, time: this.#lastTime };
     const frame = readReg(this.#mmio, VOP.FRAME_COUNT);
     const lines = readReg(this.#mmio, VOP.LINE_COUNT);
-    this.#sequence += BigInt.asUintN(32, BigInt(frame) - this.#sequence);
+    const passed = BigInt.asUintN(32, BigInt(frame) - this.#sequence);
+    if (passed === 0n && this.#timed) return { sequence: this.#sequence, time: this.#lastTime };
+    this.#sequence += passed;
+    this.#timed = true;
     this.#lastTime = this.#clock.monotonic() - BigInt(Math.round(lines * this.#lineTime));
     return { sequence: this.#sequence, time: this.#lastTime };
   }
@@ -186,6 +189,7 @@ export class VopDriver implements DisplayHardware {
     writeReg(this.#mmio, VA, VA.encode({ start: vstart, end: vstart + vdisplay }));
     writeReg(this.#mmio, VOP.DSP_CTRL, VOP.DSP_CTRL.encode({ standby: 0 }));
     this.#mode = mode;
+    this.#timed = false;
     this.#lineTime = (htotal * 1e6) / mode.clock;
     this.vblank.setRunning(true);
   }

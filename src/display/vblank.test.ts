@@ -48,6 +48,18 @@ test('WAIT_VBLANK: events carry user data; a frame that has passed answers at on
   assert.equal(next.sequence, sequence + 3);
 });
 
+test('a frame began when it began, however late in it one asks', async () => {
+  const client = await running();
+  const ask = () => client.run(I.WAIT_VBLANK, { type: VBLANK.RELATIVE });
+  await client.wait(I.WAIT_VBLANK, { type: VBLANK.RELATIVE, sequence: 1 });
+  const first = ask();
+  for (const nanoseconds of [1e6, 3000, 17_000, 9_000_000]) {
+    client.clock.advance(nanoseconds);
+    const later = ask();
+    assert.deepEqual([later.sequence, later.tval_usec], [first.sequence, first.tval_usec]);
+  }
+});
+
 test('WAIT_VBLANK: unknown types and CRTCs are EINVAL', async () => {
   const client = await running();
   const bad = (type: number): string => client.fail(I.WAIT_VBLANK, { type });
