@@ -13,6 +13,9 @@ export const SO_PEERCRED = 17;
 export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
 
+/** `include/uapi/linux/capability.h` */
+export const CAPABILITY_BIT = { SYS_ADMIN: 21, SYS_NICE: 23 } as const;
+
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;

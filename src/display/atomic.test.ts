@@ -192,10 +192,20 @@ test('hostile arguments: unknown objects, absurd counts, bad addresses', async (
   client.setCap('ATOMIC');
   assert.equal(client.fail(I.MODE_ATOMIC, { flags: 0x8000 }), 'EINVAL');
   assert.equal(client.fail(I.MODE_ATOMIC, { reserved: 1n }), 'EINVAL');
-  assert.equal(client.fail(I.MODE_ATOMIC, { count_objs: 0xffffffff }), 'EINVAL');
+  const endless = client.user.putU32(...Array(4097).fill(ids.crtc));
+  const none = client.user.putU32(...Array(4097).fill(0));
+  const objects = { objs_ptr: endless, count_props_ptr: none };
+  assert.equal(client.fail(I.MODE_ATOMIC, { ...objects, count_objs: 0xffffffff }), 'EINVAL');
   assert.equal(client.fail(I.MODE_ATOMIC, { count_objs: 1 }), 'EFAULT');
   assert.equal(client.fail(I.MODE_ATOMIC, { ...good, count_objs: 1 }), 'EFAULT');
-  const many = { ...good, count_objs: 1, count_props_ptr: client.user.putU32(0xffffffff) };
+  const active = client.properties(ids.crtc).get('ACTIVE')!.id;
+  const many = {
+    ...good,
+    count_objs: 1,
+    count_props_ptr: client.user.putU32(0xffffffff),
+    props_ptr: client.user.putU32(...Array(65537).fill(active)),
+    prop_values_ptr: client.user.put(65537 * 8),
+  };
   assert.equal(client.fail(I.MODE_ATOMIC, many), 'EINVAL');
   assert.equal(client.fail(I.MODE_ATOMIC, client.atomic({ 999: {} })), 'ENOENT');
   const edid = client.properties(ids.connector).get('EDID')!.id;
@@ -210,6 +220,32 @@ test('hostile arguments: unknown objects, absurd counts, bad addresses', async (
   assert.equal(client.fail(I.MODE_ATOMIC, { ...property, count_props_ptr: client.user.putU32(0) }), 'ENOENT');
   assert.equal(client.fail(I.MODE_ATOMIC, { flags: FLIP.EVENT }), 'EINVAL');
   await client.wait(I.MODE_ATOMIC, {});
+});
+
+test('what is wrong is told in the order in which the kernel meets it', async () => {
+  const client = testClient();
+  client.setCap('ATOMIC');
+  const { ids, user } = client;
+  // The client's memory ends right behind what it filled in, or so it would if its counts were true.
+  const end = user.base + BigInt(user.memory.length);
+  user.write(end - 8n, new Uint8Array(new Uint32Array([ids.crtc, 0xdead]).buffer));
+  const counts = user.putU32(0, 1);
+  const args = { objs_ptr: end - 8n, count_props_ptr: counts, count_objs: 0x3fffffff };
+  assert.equal(client.fail(I.MODE_ATOMIC, args), 'ENOENT');
+  user.write(end - 4n, new Uint8Array(new Uint32Array([ids.crtc]).buffer));
+  assert.equal(client.fail(I.MODE_ATOMIC, args), 'EFAULT');
+  await client.wait(I.MODE_ATOMIC, { ...args, count_objs: 1 });
+  // An object that is unknown comes after the bad value of the one before it.
+  const { id } = client.properties(ids.crtc).get('ACTIVE')!;
+  const values = { props_ptr: user.putU32(id), prop_values_ptr: user.putU64(7n) };
+  const both = {
+    ...values,
+    objs_ptr: user.putU32(ids.crtc, 0xdead),
+    count_props_ptr: user.putU32(1, 1),
+    count_objs: 2,
+  };
+  assert.equal(client.fail(I.MODE_ATOMIC, both), 'EINVAL');
+  assert.equal(client.fail(I.MODE_ATOMIC, { ...both, prop_values_ptr: user.putU64(0n) }), 'ENOENT');
 });
 
 test('events of a CRTC that is off are refused; switching off sends its event', async () => {

@@ -84,10 +84,34 @@ test('GETFB tells the shape to everybody, the buffer to the master alone', () =>
   const fb = client.framebuffer(64, 32);
   const shown = client.run(I.MODE_GETFB, { fb_id: fb.id });
   assert.deepEqual([shown.width, shown.height, shown.bpp, shown.depth, shown.pitch], [64, 32, 32, 24, 256]);
-  assert.equal(shown.handle, fb.handle);
+  assert.equal(client.file.object(shown.handle), client.file.object(fb.handle));
   client.run(DRM_IOCTL.DROP_MASTER);
   assert.equal(client.run(I.MODE_GETFB, { fb_id: fb.id }).handle, 0);
   assert.deepEqual(client.run(I.MODE_GETFB2, { fb_id: fb.id }).handles, [0, 0, 0, 0]);
+});
+
+test('GETFB makes a handle that is closed apart from others of its buffer', () => {
+  const client = testClient();
+  const { file } = client;
+  const fb = client.framebuffer(64, 32);
+  const [first, second] = [0, 0].map(() => client.run(I.MODE_GETFB, { fb_id: fb.id }).handle) as [number, number];
+  const { handles } = client.run(I.MODE_GETFB2, { fb_id: fb.id });
+  assert.equal(new Set([fb.handle, first, second, handles[0]]).size, 4);
+  const { offset } = client.run(I.MODE_MAP_DUMB, { handle: second });
+  for (const handle of [fb.handle, first]) client.run(DRM_IOCTL.GEM_CLOSE, { handle });
+  assert.equal(client.fail(I.MODE_MAP_DUMB, { handle: first }), 'ENOENT');
+  assert.equal(file.mmap(offset, 4096, true).offset, 0);
+  for (const handle of [second, handles[0]!]) client.run(DRM_IOCTL.GEM_CLOSE, { handle });
+  assert.throws(() => file.mmap(offset, 4096, true), { errno: 'EINVAL' });
+});
+
+test('GETFB gives the superuser the buffer, too', () => {
+  const client = testClient();
+  const fb = client.framebuffer(64, 32);
+  client.run(DRM_IOCTL.DROP_MASTER);
+  client.user.capabilities.add('SYS_ADMIN');
+  assert.notEqual(client.run(I.MODE_GETFB, { fb_id: fb.id }).handle, 0);
+  assert.notEqual(client.run(I.MODE_GETFB2, { fb_id: fb.id }).handles[0], 0);
 });
 
 test('a framebuffer keeps its buffer, and goes with its file', () => {

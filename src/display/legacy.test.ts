@@ -176,6 +176,22 @@ test('cursor: shown, moved past the edge, hidden; it neither waits nor hinders a
   assert.equal(display.frames, 2);
 });
 
+test('planes may be set up while the CRTC is off, and are there when it goes on', async () => {
+  const client = testClient();
+  const { ids } = client;
+  const cursor = client.framebuffer(64, 64);
+  client.fill(cursor.handle, 0xffff0000);
+  const set = { flags: CURSOR.BO | CURSOR.MOVE, crtc_id: ids.crtc, x: 10, y: 20, width: 64, height: 64 };
+  client.run(I.MODE_CURSOR, { ...set, handle: cursor.handle });
+  client.run(I.MODE_CURSOR, { ...set, flags: CURSOR.MOVE, x: 30 });
+  const fb = client.framebuffer(1024, 768);
+  client.fill(fb.handle, 0x0000ff);
+  await client.setCrtc(fb.id);
+  const shown = client.display.screenshot();
+  assert.deepEqual(rgb(shown, 29, 20), [0, 0, 255]);
+  assert.deepEqual(rgb(shown, 30, 20), [255, 0, 0]);
+});
+
 test('SETPLANE: puts an overlay on the picture, scaled, and takes it off', async () => {
   const client = testClient();
   const { display, ids } = client;

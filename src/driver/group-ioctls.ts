@@ -175,7 +175,11 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
     );
     const queues = readObjects(user, arg.queues, QueueCreate);
     must(arg.priority < GROUP_PRIORITIES, 'EINVAL', () => `no group priority ${arg.priority}`);
-    must(priorityAllowed(file, arg.priority), 'EACCES', () => `group priority ${arg.priority} is for the DRM master`);
+    must(
+      priorityAllowed(file, user, arg.priority),
+      'EACCES',
+      () => `group priority ${arg.priority} is for the DRM master`,
+    );
     must(arg.pad === 0, 'EINVAL', 'padding is not zero');
     const cores = checkCores(tyr, arg);
     for (const queue of queues) checkQueue(queue);

@@ -18,6 +18,7 @@ import {
 } from '../abi/panthor.ts';
 import { DrmError, must } from '../drm/error.ts';
 import { type IoctlEntry, ioctl } from '../drm/ioctl.ts';
+import type { UserContext } from '../drm/user.ts';
 import { SECOND } from './async.ts';
 import type { File, TyrFile } from './file.ts';
 import type { Tyr } from './tyr.ts';
@@ -31,9 +32,9 @@ const OBJECTS: Record<number, UserObject<Layout<any>>> = {
   [DEV_QUERY.MMU_INFO]: MmuInfo,
 };
 
-/** Whether a client may have groups of this priority: what is above medium is for the DRM master. */
-export function priorityAllowed(file: File, priority: number): boolean {
-  return priority <= GROUP_PRIORITY.MEDIUM || file.isMaster;
+/** Whether a client may have groups of this priority: what is above medium is for the DRM master, and for who may be less nice. */
+export function priorityAllowed(file: File, user: UserContext, priority: number): boolean {
+  return priority <= GROUP_PRIORITY.MEDIUM || user.capable('SYS_NICE') || file.isMaster;
 }
 
 function gpuInfo({ gpu }: Tyr): Infer<typeof GpuInfo.layout> {
@@ -89,10 +90,10 @@ function timestampInfo({ gpu, context, timerFrequency }: Tyr, asked: number): Ti
   };
 }
 
-function allowedPriorities(file: File): Infer<typeof GroupPrioritiesInfo.layout> {
+function allowedPriorities(file: File, user: UserContext): Infer<typeof GroupPrioritiesInfo.layout> {
   let allowedMask = 0;
   for (let priority = 0; priority < GROUP_PRIORITIES; priority++) {
-    if (priorityAllowed(file, priority)) allowedMask |= 1 << priority;
+    if (priorityAllowed(file, user, priority)) allowedMask |= 1 << priority;
   }
   return { allowedMask, pad: [0, 0, 0] };
 }
@@ -115,7 +116,7 @@ export const queryIoctls: readonly IoctlEntry<any, TyrFile>[] = [
       case DEV_QUERY.TIMESTAMP_INFO:
         return answer(timestampInfo(tyr, readObject(user, arg.pointer, arg.size, TimestampInfo).flags));
       case DEV_QUERY.GROUP_PRIORITIES_INFO:
-        return answer(allowedPriorities(file));
+        return answer(allowedPriorities(file, user));
       default:
         return answer({ pageSizeBitmap: BigInt(PAGE_SIZE) + BigInt(BLOCK_SIZE_L2) });
     }

@@ -201,6 +201,20 @@ test('mastery can be dropped and taken back by the process that had it', () => {
   assert.deepEqual(told, ['set', 'drop', 'set', 'drop', 'set']);
 });
 
+test('the superuser is authenticated, may become master and drop who is, and is let in where nobody else is', () => {
+  const device = display();
+  const [one, two] = [device.open('primary', 1, true), device.open('primary', 2, true)];
+  const root = new FakeUser(9);
+  root.capabilities.add('SYS_ADMIN');
+  assert.ok(two.authenticated && !two.isMaster);
+  assert.equal(call(two, DRM_IOCTL.SET_MASTER, {}, root).value, -ERRNO.EBUSY);
+  assert.equal(call(one, DRM_IOCTL.DROP_MASTER, {}, root).value, 0);
+  assert.equal(call(two, DRM_IOCTL.SET_MASTER, {}, new FakeUser(2)).value, -ERRNO.EACCES, 'has never been master');
+  assert.equal(call(two, DRM_IOCTL.SET_MASTER, {}, root).value, 0);
+  assert.equal(device.master, two);
+  assert.equal(call(two, DRM_IOCTL.SET_UNIQUE, {}, root).value, 0);
+});
+
 test('the bus name is empty until SET_VERSION has asked for it', () => {
   const device = display({ unique: 'display-subsystem' });
   const file = device.open('primary', 1);

@@ -87,9 +87,10 @@ export class DrmDevice<P = unknown> {
     return this.#master;
   }
 
-  /** A new open file description. The first one on a primary node becomes master. */
-  open(node: NodeKind, pid: number): DrmFile<P> {
+  /** A new open file description. The first one on a primary node becomes master; the superuser's are authenticated. */
+  open(node: NodeKind, pid: number, superuser = false): DrmFile<P> {
     const file = new DrmFile<P>(this, node, pid);
+    if (superuser) file.authenticated = true;
     this.files.add(file);
     if (node === 'primary') {
       if (this.#master) file.group = this.#master.group;

@@ -41,7 +41,8 @@ export class DrmFile<P = unknown> {
   sendEvent: (event: Uint8Array) => void = () => {};
   readonly handles = new HandleTable<GemObject>('buffer', FILE_LIMITS.objects);
   readonly syncobjs = new HandleTable<Syncobj>('syncobj', FILE_LIMITS.syncobjs);
-  readonly #byObject = new Map<GemObject, number>();
+  /** The handles of each object, the oldest first. */
+  readonly #byObject = new Map<GemObject, number[]>();
   readonly #offsets = new MmapOffsets<GemObject>();
   #closed = false;
   readonly #releasers = new Set<() => void>();
@@ -60,17 +61,22 @@ export class DrmFile<P = unknown> {
 
   /** The handle of `object` in this file; takes one reference when it is new. Throws ENOMEM when the file has too many. */
   addHandle(object: GemObject): number {
-    const known = this.#byObject.get(object);
-    if (known !== undefined) return known;
+    return this.handleOf(object) ?? this.createHandle(object);
+  }
+
+  /** One more handle of `object`, closed apart from others of it. Throws ENOMEM when the file has too many. */
+  createHandle(object: GemObject): number {
     const handle = this.handles.add(object);
     object.get();
-    this.#byObject.set(object, handle);
+    const known = this.#byObject.get(object);
+    if (known) known.push(handle);
+    else this.#byObject.set(object, [handle]);
     return handle;
   }
 
   /** The handle that this file has of `object`, if any. */
   handleOf(object: GemObject): number | undefined {
-    return this.#byObject.get(object);
+    return this.#byObject.get(object)?.[0];
   }
 
   /** The object behind a handle, without a reference of its own. Throws ENOENT. */
@@ -80,14 +86,18 @@ export class DrmFile<P = unknown> {
     return object;
   }
 
-  /** Closes a handle; its mmap offset ends with it. Throws EINVAL if it is not open. */
+  /** Closes a handle; the mmap offset ends with an object's last one. Throws EINVAL if it is not open. */
   removeHandle(handle: number): void {
     const object = this.handles.get(handle);
     must(object, 'EINVAL', () => `handle ${handle} is not open`);
     this.device.driver.closeHandle?.(this, object);
     this.handles.remove(handle);
-    this.#byObject.delete(object);
-    this.#offsets.remove(object);
+    const others = this.#byObject.get(object)!.filter((each) => each !== handle);
+    this.#byObject.set(object, others);
+    if (others.length === 0) {
+      this.#byObject.delete(object);
+      this.#offsets.remove(object);
+    }
     object.put();
   }
 
@@ -124,7 +134,7 @@ export class DrmFile<P = unknown> {
     this.device.files.delete(this);
   }
 
-  /** The mmap offset of an object that this file has a handle of: good until the handle is closed, never used again. */
+  /** The mmap offset of an object that this file has a handle of: good until its last handle is closed, never used again. */
   mmapOffset(handle: number): bigint {
     const object = this.object(handle);
     return this.#offsets.offset(object, object.size);

@@ -24,7 +24,7 @@ export interface IoctlEntry<F extends Record<string, any> = any, P = any> {
   readonly def: IoctlDef<F>;
   /**
    * `render`: allowed on render nodes. `auth`: primary node only after authentication. `master`: DRM master only.
-   * `root`: for the superuser, which no client of the machine is.
+   * `root`: for the superuser.
    */
   readonly access: {
     readonly render?: boolean;
@@ -93,7 +93,7 @@ export function dispatch(
     () => {
       if (device.gone) throw new DrmError('ENODEV', 'the device is gone');
       if (!entry) throw unknown(type, nr, file);
-      allow(entry, file);
+      allow(entry, file, user);
       return entry.def;
     },
     (values) => entry!.handler(file, values, user),
@@ -193,8 +193,8 @@ function unknown(type: number, nr: number, file: DrmFile<any>): DrmError {
   return new DrmError('EINVAL', `${number} is none of ${whose} ioctls`);
 }
 
-function allow({ access }: IoctlEntry, file: DrmFile<any>): void {
-  if (access.root) throw new DrmError('EACCES', 'only for the superuser');
+function allow({ access }: IoctlEntry, file: DrmFile<any>, user: UserContext): void {
+  if (access.root && !user.capable('SYS_ADMIN')) throw new DrmError('EACCES', 'only for the superuser');
   if (access.auth && file.node !== 'render' && !file.authenticated)
     throw new DrmError('EACCES', 'the client is not authenticated');
   if (access.master && !file.isMaster) throw new DrmError('EACCES', 'the client is not DRM master');

@@ -10,7 +10,7 @@ import { recorder } from '../board/log.ts';
 import type { DeviceContext } from './device.ts';
 import { DrmError } from './error.ts';
 import type { DrmFile } from './file.ts';
-import type { Descriptor, UserContext } from './user.ts';
+import type { Capability, Descriptor, UserContext } from './user.ts';
 
 /** Files that are nothing but an identity and a size: their pages are DRAM's own. */
 export class FakeBacking implements Backing {
@@ -30,12 +30,10 @@ export class FakeBacking implements Backing {
   }
 
   map(file: BackingFile, physical: number): void {
-    this.unmap(physical, file.size);
+    if (this.#memory) new Uint8Array(this.#memory.buffer).fill(0, physical, physical + file.size);
   }
 
-  unmap(physical: number, size: number): void {
-    if (this.#memory) new Uint8Array(this.#memory.buffer).fill(0, physical, physical + size);
-  }
+  unmap(): void {}
 }
 
 /** A board with a clock that stands still, 64 MiB of DRAM (or `size` bytes) and a log that keeps its lines. */
@@ -52,6 +50,7 @@ export function testContext(size = 1 << 26): DeviceContext & {
 /** One client process: a piece of memory at 0x10000 and a table of descriptors. */
 export class FakeUser implements UserContext {
   readonly pid: number;
+  readonly capabilities = new Set<Capability>();
   readonly memory = new Uint8Array(1 << 20);
   readonly base = 0x10000n;
   readonly descriptors = new Map<number, Descriptor>();
@@ -65,6 +64,10 @@ export class FakeUser implements UserContext {
 
   constructor(pid = 100) {
     this.pid = pid;
+  }
+
+  capable(capability: Capability): boolean {
+    return this.capabilities.has(capability);
   }
 
   read(address: bigint, size: number): Uint8Array {

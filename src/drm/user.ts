@@ -24,8 +24,13 @@ export type Descriptor =
   /** An eventfd of the client's own. `signal` adds 1; `close` drops our hold. */
   | { readonly kind: 'eventfd'; readonly signal: () => void; readonly close: () => void };
 
+/** What the superuser may and others may not, as far as the DRM core and its drivers ask (Linux `capabilities(7)`). */
+export type Capability = 'SYS_ADMIN' | 'SYS_NICE';
+
 export interface UserContext {
   readonly pid: number;
+  /** Whether the caller has a capability, over the same users as the machine. */
+  capable(capability: Capability): boolean;
   /** Copies `size` bytes from the caller's memory. Throws DrmError EFAULT. */
   read(address: bigint, size: number): Uint8Array;
   /** Copies bytes into the caller's memory when the ioctl returns; a bad address makes it return EFAULT. */

@@ -22,6 +22,7 @@ import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import type { Descriptor, UserContext } from '../drm/user.ts';
+import { capable } from './capabilities.ts';
 import { Channel, type Outgoing } from './channel.ts';
 import { Ends } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
@@ -117,7 +118,7 @@ export class GuestServer {
   open(minor: number, pid: number): number {
     const node = this.#options.nodes.find((each) => each.minor === minor);
     must(node && !node.device.gone, 'ENODEV', () => `no node with minor ${minor}`);
-    const file = node.device.open(node.kind, pid);
+    const file = node.device.open(node.kind, pid, capable(pid, 'SYS_ADMIN'));
     try {
       return this.ends.create({ kind: 'drm', file, minor }, pid);
     } catch (error) {

@@ -9,7 +9,8 @@
 import type { Errno } from '../abi/errno.ts';
 import { SHIM_MAX_FDS } from '../abi/shim.ts';
 import { DrmError, must } from '../drm/error.ts';
-import type { Descriptor, UserContext } from '../drm/user.ts';
+import type { Capability, Descriptor, UserContext } from '../drm/user.ts';
+import { capable } from './capabilities.ts';
 import * as sys from './syscalls.ts';
 
 /** What one ioctl may move, in bytes each way, and ask for: beyond what any client needs. */
@@ -56,6 +57,10 @@ export class RequestContext implements UserContext {
     this.pid = pid;
     this.argument = argument;
     this.#direct = direct;
+  }
+
+  capable(capability: Capability): boolean {
+    return capable(this.pid, capability);
   }
 
   read(address: bigint, size: number): Uint8Array {

@@ -4,6 +4,7 @@
  */
 import { ATOMIC, FLIP } from '../../abi/kms.ts';
 import * as I from '../../abi/kms-ioctls.ts';
+import type { Values } from '../../abi/layout.ts';
 import { DrmError, must } from '../error.ts';
 import { Fence } from '../fence.ts';
 import type { DrmFile } from '../file.ts';
@@ -16,7 +17,7 @@ import { checkCommit } from './check.ts';
 import { isAtomic, type KmsFile, type ModeConfig } from './config.ts';
 import { flipEvent } from './events.ts';
 import { setProperty } from './set-property.ts';
-import { getU32s, getU64s } from './user-array.ts';
+import { getU32s, getU64s, UserArray } from './user-array.ts';
 
 /** Objects and property values that one commit may name: far above what the pipeline has. */
 const MAX_OBJECTS = 4096;
@@ -34,13 +35,12 @@ export function atomicIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       must(arg.reserved === 0n, 'EINVAL', 'the reserved field is not zero');
       const test = (flags & ATOMIC.TEST_ONLY) !== 0;
       must(!test || !(flags & FLIP.EVENT), 'EINVAL', 'a test has no event');
-      const settings = readSettings(user, arg);
 
       const commit = new AtomicCommit(config);
       commit.allowModeset = (flags & ATOMIC.ALLOW_MODESET) !== 0;
       try {
         const async = (flags & FLIP.ASYNC) !== 0;
-        for (const { object, property, value } of settings) apply(config, commit, object, property, value, user, async);
+        collect(config, commit, user, arg, async);
         for (const change of commit.crtcs.values()) change.async = async;
         if (test) {
           checkCommit(commit);
@@ -81,53 +81,55 @@ function clearFences(commit: AtomicCommit, user: UserContext): void {
   for (const { outFencePtr } of commit.crtcs.values()) if (outFencePtr) user.write(outFencePtr, NO_FENCE);
 }
 
-interface Setting {
-  readonly object: number;
-  /** Absent: the object is named without any property. */
-  readonly property: number | undefined;
-  readonly value: bigint;
-}
+type Arrays = Pick<
+  Values<NonNullable<typeof I.MODE_ATOMIC.arg>['fields']>,
+  'count_objs' | 'objs_ptr' | 'count_props_ptr' | 'props_ptr' | 'prop_values_ptr'
+>;
 
-function readSettings(
-  user: UserContext,
-  arg: {
-    count_objs: number;
-    objs_ptr: bigint;
-    count_props_ptr: bigint;
-    props_ptr: bigint;
-    prop_values_ptr: bigint;
-  },
-): Setting[] {
-  must(arg.count_objs <= MAX_OBJECTS, 'EINVAL', () => `${arg.count_objs} objects; ${MAX_OBJECTS} at most`);
-  const objects = getU32s(user, arg.objs_ptr, arg.count_objs);
-  const counts = getU32s(user, arg.count_props_ptr, arg.count_objs);
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  must(total <= MAX_PROPERTIES, 'EINVAL', () => `${total} property values; ${MAX_PROPERTIES} at most`);
-  const properties = getU32s(user, arg.props_ptr, total);
-  const values = getU64s(user, arg.prop_values_ptr, total);
-  const settings: Setting[] = [];
+/** Collects what the client wants changed, and finds what is wrong with it in the order in which the kernel would. */
+function collect(config: ModeConfig, commit: AtomicCommit, user: UserContext, arg: Arrays, async: boolean): void {
+  const { objects, total, wrong } = readObjects(config, user, arg);
+  const properties = new UserArray(user, arg.props_ptr, getU32s, 4);
+  const values = new UserArray(user, arg.prop_values_ptr, getU64s, 8);
   let at = 0;
-  for (const [i, object] of objects.entries()) {
-    const count = counts[i]!;
-    if (count === 0) settings.push({ object, property: undefined, value: 0n });
-    for (let n = 0; n < count; n++, at++) settings.push({ object, property: properties[at]!, value: values[at]! });
+  for (const { object, count } of objects) {
+    for (const end = at + count; at < end; at++) {
+      must(at < MAX_PROPERTIES, 'EINVAL', () => `${total} property values; ${MAX_PROPERTIES} at most`);
+      const id = properties.at(at, total);
+      const property = object.property(id);
+      must(property, 'ENOENT', () => `${object.type} ${object.id} has no property ${id}`);
+      setProperty(commit, object, property, values.at(at, total), user, async);
+    }
   }
-  return settings;
+  if (wrong) throw wrong;
 }
 
-function apply(
-  config: ModeConfig,
-  commit: AtomicCommit,
-  objectId: number,
-  propertyId: number | undefined,
-  value: bigint,
-  user: UserContext,
-  async: boolean,
-): void {
-  const object = config.objects.peek(objectId);
-  must(object instanceof BoundObject, 'ENOENT', () => `${objectId} names no object with properties`);
-  if (propertyId === undefined) return;
-  const property = object.property(propertyId);
-  must(property, 'ENOENT', () => `${object.type} ${objectId} has no property ${propertyId}`);
-  setProperty(commit, object, property, value, user, async);
+interface Objects {
+  readonly objects: readonly { readonly object: BoundObject<any, any>; readonly count: number }[];
+  /** How many property values they have. */
+  readonly total: number;
+  /** Why there are no more objects, though the client names more. */
+  readonly wrong: DrmError | undefined;
+}
+
+function readObjects(config: ModeConfig, user: UserContext, arg: Arrays): Objects {
+  const ids = new UserArray(user, arg.objs_ptr, getU32s, 4);
+  const counts = new UserArray(user, arg.count_props_ptr, getU32s, 4);
+  const objects: { object: BoundObject<any, any>; count: number }[] = [];
+  let total = 0;
+  try {
+    for (let i = 0; i < arg.count_objs; i++) {
+      must(i < MAX_OBJECTS, 'EINVAL', () => `${arg.count_objs} objects; ${MAX_OBJECTS} at most`);
+      const id = ids.at(i, arg.count_objs);
+      const object = config.objects.peek(id);
+      must(object instanceof BoundObject, 'ENOENT', () => `${id} names no object with properties`);
+      const count = counts.at(i, arg.count_objs);
+      objects.push({ object, count });
+      total += count;
+    }
+  } catch (error) {
+    if (!(error instanceof DrmError)) throw error;
+    return { objects, total, wrong: error };
+  }
+  return { objects, total, wrong: undefined };
 }

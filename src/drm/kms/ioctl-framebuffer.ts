@@ -11,6 +11,7 @@ import { DrmError, must } from '../error.ts';
 import type { DrmFile } from '../file.ts';
 import { GemObject } from '../gem.ts';
 import { type IoctlEntry, ioctl } from '../ioctl.ts';
+import type { UserContext } from '../user.ts';
 import { framebufferOf, type KmsFile, type ModeConfig } from './config.ts';
 import { createFramebuffer, type Framebuffer } from './framebuffer.ts';
 
@@ -24,6 +25,9 @@ function takeFramebuffer(config: ModeConfig, file: DrmFile<KmsFile>, id: number)
   must(file.private.fbs.delete(fb), 'ENOENT', () => `framebuffer ${id} belongs to another file`);
   return fb;
 }
+
+/** Who may get at the buffer behind any client's framebuffer. */
+const mayTake = (file: DrmFile<KmsFile>, user: UserContext): boolean => file.isMaster || user.capable('SYS_ADMIN');
 
 export function framebufferIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
   const add = (file: DrmFile<KmsFile>, fb: Framebuffer): number => {
@@ -63,7 +67,7 @@ export function framebufferIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[
       takeFramebuffer(config, file, arg.fb_id).put();
     }),
 
-    ioctl(I.MODE_GETFB, {}, (file: DrmFile<KmsFile>, arg) => {
+    ioctl(I.MODE_GETFB, {}, (file: DrmFile<KmsFile>, arg, user) => {
       const fb = framebufferOf(config, arg.fb_id);
       const { width, height, format, pitch } = fb.shape;
       arg.width = width;
@@ -71,17 +75,17 @@ export function framebufferIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[
       arg.pitch = pitch;
       arg.bpp = format.bytesPerPixel * 8;
       arg.depth = format.depth;
-      arg.handle = file.isMaster ? file.addHandle(fb.object) : 0;
+      arg.handle = mayTake(file, user) ? file.createHandle(fb.object) : 0;
     }),
 
-    ioctl(I.MODE_GETFB2, {}, (file: DrmFile<KmsFile>, arg) => {
+    ioctl(I.MODE_GETFB2, {}, (file: DrmFile<KmsFile>, arg, user) => {
       const fb = framebufferOf(config, arg.fb_id);
       const { width, height, format, pitch, offset, modifier } = fb.shape;
       arg.width = width;
       arg.height = height;
       arg.pixel_format = format.code;
       arg.flags = FB_FLAG.MODIFIERS;
-      arg.handles = [file.isMaster ? file.addHandle(fb.object) : 0, 0, 0, 0];
+      arg.handles = [mayTake(file, user) ? file.createHandle(fb.object) : 0, 0, 0, 0];
       arg.pitches = [pitch, 0, 0, 0];
       arg.offsets = [offset, 0, 0, 0];
       arg.modifier = [modifier, 0n, 0n, 0n];

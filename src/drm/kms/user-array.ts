@@ -1,6 +1,7 @@
 /**
  * Arrays in the caller's memory. KMS ioctls are called twice: first for the counts, then with room for that many entries.
  */
+import { PAGE } from '../../board/dram.ts';
 import type { UserContext } from '../user.ts';
 
 function put(user: UserContext, address: bigint, room: number, count: number, size: number, fill: Fill): number {
@@ -28,6 +29,43 @@ export function putStructs(user: UserContext, address: bigint, room: number, ent
   return put(user, address, room, entries.length, size, (view, at, i) =>
     new Uint8Array(view.buffer, at, size).set(entries[i]!),
   );
+}
+
+/**
+ * An array that is read in order, by pages and no farther than it is used: what is wrong with an early element shows
+ * before memory that ends behind it.
+ */
+export class UserArray<T> {
+  readonly #user: UserContext;
+  readonly #address: bigint;
+  readonly #read: (user: UserContext, address: bigint, count: number) => T[];
+  readonly #size: bigint;
+  #first = 0;
+  #chunk: T[] = [];
+
+  /** `read` is getU32s or getU64s, `size` their bytes. */
+  constructor(
+    user: UserContext,
+    address: bigint,
+    read: (user: UserContext, address: bigint, count: number) => T[],
+    size: number,
+  ) {
+    this.#user = user;
+    this.#address = address;
+    this.#read = read;
+    this.#size = BigInt(size);
+  }
+
+  /** Element `index`, of which there are `count`; none before one that was asked for earlier. Throws EFAULT. */
+  at(index: number, count: number): T {
+    if (index >= this.#first + this.#chunk.length) {
+      const address = BigInt.asUintN(64, this.#address + BigInt(index) * this.#size);
+      const room = Number((BigInt(PAGE) - (address % BigInt(PAGE))) / this.#size);
+      this.#chunk = this.#read(this.#user, address, Math.min(Math.max(1, room), count - index));
+      this.#first = index;
+    }
+    return this.#chunk[index - this.#first]!;
+  }
 }
 
 export function getU32s(user: UserContext, address: bigint, count: number): number[] {
