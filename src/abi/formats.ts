@@ -170,7 +170,8 @@ const formats: PixelFormat[] = [
   packed('B10F G11F R11F', 90, ['ufloat'], [10, 11, 11]),
   packed('R9F G9F B9F E5F', 91, ['mantissa', 'mantissa', 'mantissa', 'exponent'], [9, 9, 9, 5]),
   packed('E5F B9F G9F R9F', 92, ['exponent', 'mantissa', 'mantissa', 'mantissa'], [5, 9, 9, 9]),
-  { ...packed('S8', 93, ['uint'], [8]), kind: 'stencil' },
+  // Stencil is the second channel, below nothing: Mesa asks for it in the order GRBA.
+  { ...packed('S8', 93, ['uint'], [0, 8]), kind: 'stencil' },
   { ...packed('Snap 4', 94, ['float'], [32, 32, 32, 32]) },
   { name: 'Constant', index: 95, channels: [], bytes: 0, kind: 'constant' },
 ];
@@ -269,13 +270,19 @@ export const CLUMP_FORMATS: ReadonlyMap<number, ClumpFormat> = new Map(
   ].map((format) => [format.index, format]),
 );
 
-/** What AFBC keeps of a texel. `bytes`: of one texel as stored uncompressed. */
+/** What AFBC keeps of a texel. `bytes`: of one texel as stored uncompressed. `select`: where only stencil is wanted of it. */
 export interface AfbcMode {
   readonly name: string;
   readonly index: number;
   readonly bytes: number;
+  readonly select?: Channel;
 }
-const mode = (name: string, index: number, bytes: number): AfbcMode => ({ name, index, bytes });
+const mode = (name: string, index: number, bytes: number, select?: Channel): AfbcMode => ({
+  name,
+  index,
+  bytes,
+  ...(select ? { select } : {}),
+});
 export const AFBC_MODES: ReadonlyMap<number, AfbcMode> = new Map(
   [
     mode('R8', 0, 1),
@@ -288,7 +295,7 @@ export const AFBC_MODES: ReadonlyMap<number, AfbcMode> = new Map(
     mode('R10G10B10A2', 11, 4),
     mode('R11G11B10', 12, 4),
     mode('S8', 14, 1),
-    mode('X24S8', 15, 4),
+    mode('X24S8', 15, 4, { type: 'uint', at: 24, bits: 8 }),
   ].map((m) => [m.index, m]),
 );
 

@@ -58,6 +58,53 @@ export const SAMPLE_PATTERN = {
   D3D_8X_GRID: 3,
   D3D_16X_GRID: 4,
 } as const;
+/**
+ * Where the samples of a pattern lie, [x, y] in 1/16 pixel from the pixel's centre.
+ * Source: Mesa 25.0.7 `src/panfrost/lib/pan_samples.c`; the D3D grids are Direct3D 11's standard patterns.
+ */
+export const SAMPLE_GRIDS: Readonly<Record<number, readonly (readonly [x: number, y: number])[]>> = {
+  [SAMPLE_PATTERN.SINGLE_SAMPLED]: [[0, 0]],
+  [SAMPLE_PATTERN.ORDERED_4X_GRID]: [
+    [-4, -4],
+    [4, -4],
+    [-4, 4],
+    [4, 4],
+  ],
+  [SAMPLE_PATTERN.ROTATED_4X_GRID]: [
+    [-2, -6],
+    [6, -2],
+    [-6, 2],
+    [2, 6],
+  ],
+  [SAMPLE_PATTERN.D3D_8X_GRID]: [
+    [1, -3],
+    [-1, 3],
+    [5, 1],
+    [-3, -5],
+    [-5, 5],
+    [-7, -1],
+    [3, 7],
+    [7, -7],
+  ],
+  [SAMPLE_PATTERN.D3D_16X_GRID]: [
+    [1, 1],
+    [-1, -3],
+    [-3, 2],
+    [4, -1],
+    [-5, -2],
+    [2, 5],
+    [5, 3],
+    [3, -5],
+    [-2, 6],
+    [0, -7],
+    [-4, -6],
+    [-6, 4],
+    [-8, 0],
+    [7, -4],
+    [6, 7],
+    [-7, -8],
+  ],
+};
 export const TIE_BREAK_RULE = {
   T0_IN_180_OUT: 0,
   T0_OUT_180_IN: 1,

@@ -1,5 +1,6 @@
 /**
- * AFBC, Arm's frame-buffer compression, as far as it is public: 16-byte headers, one a superblock of 16×16 pixels, and bodies.
+ * AFBC, Arm's frame-buffer compression, as far as it is public: 16-byte headers, one a superblock of 16×16 or (wide) 32×8
+ * pixels, and bodies.
  *
  * A header holds where its body starts (bytes from the first header; zero if there is none) and sixteen 6-bit sizes of
  * its 4×4-pixel subblocks. A first size of zero makes the superblock one colour, kept in the header's upper half. A size
@@ -16,6 +17,10 @@
 import { layout, uint, viewOf } from '../../abi/layout.ts';
 
 export const AFBC_BLOCK = 16;
+/** Pixels of a superblock, whatever its shape. */
+export const AFBC_PIXELS = AFBC_BLOCK * AFBC_BLOCK;
+/** A wide superblock, in pixels. */
+export const AFBC_WIDE = { width: 32, height: 8 } as const;
 export const AFBC_HEADER_BYTES = 16;
 const SUBBLOCK = 4;
 const SUBBLOCKS = 16;
@@ -45,7 +50,7 @@ export function afbcHeaderIndex(x: number, y: number, rowStride: number, tiled: 
 }
 
 /** Bytes of a superblock's body. */
-export const afbcBodyBytes = (bytes: number): number => AFBC_BLOCK * AFBC_BLOCK * bytes;
+export const afbcBodyBytes = (bytes: number): number => AFBC_PIXELS * bytes;
 
 /** The header of a plain superblock: all sizes 1. Only its body pointer differs. */
 const PLAIN = AfbcSizes.pack(
@@ -54,7 +59,7 @@ const PLAIN = AfbcSizes.pack(
 
 /**
  * Encodes a superblock of `bytes`-byte pixels in rows. Writes its header; answers whether it needs a body, and then has
- * written `body` too. `bodyOffset`: where the body goes, from the first header.
+ * written `body` too. `bodyOffset`: where the body goes, from the first header. `width`: pixels in a row.
  */
 export function afbcEncode(
   pixels: Uint8Array,
@@ -62,6 +67,7 @@ export function afbcEncode(
   header: Uint8Array,
   body: Uint8Array,
   bodyOffset: number,
+  width = AFBC_BLOCK,
 ): boolean {
   if (bytes <= 8 && isOneColour(pixels, bytes)) {
     header.fill(0);
@@ -70,7 +76,7 @@ export function afbcEncode(
   }
   header.set(PLAIN);
   AfbcHeader.fields.body.write(viewOf(header), 0, bodyOffset);
-  reorder(pixels, body, bytes, true);
+  reorder(pixels, body, bytes, width, true);
   return true;
 }
 
@@ -81,13 +87,13 @@ function isOneColour(pixels: Uint8Array, bytes: number): boolean {
 }
 
 /** Copies between rows of pixels and subblocks. */
-function reorder(from: Uint8Array, to: Uint8Array, bytes: number, toSubblocks: boolean): void {
+function reorder(from: Uint8Array, to: Uint8Array, bytes: number, width: number, toSubblocks: boolean): void {
   const run = SUBBLOCK * bytes;
   let at = 0;
-  for (let sy = 0; sy < AFBC_BLOCK; sy += SUBBLOCK) {
-    for (let sx = 0; sx < AFBC_BLOCK; sx += SUBBLOCK) {
+  for (let sy = 0; sy < AFBC_PIXELS / width; sy += SUBBLOCK) {
+    for (let sx = 0; sx < width; sx += SUBBLOCK) {
       for (let y = 0; y < SUBBLOCK; y++) {
-        const row = ((sy + y) * AFBC_BLOCK + sx) * bytes;
+        const row = ((sy + y) * width + sx) * bytes;
         if (toSubblocks) for (let i = 0; i < run; i++) to[at + i] = from[row + i]!;
         else for (let i = 0; i < run; i++) to[row + i] = from[at + i]!;
         at += run;
@@ -97,7 +103,7 @@ function reorder(from: Uint8Array, to: Uint8Array, bytes: number, toSubblocks: b
 }
 
 /**
- * Decodes the superblock of `header` into rows of pixels. `read` fetches bytes at an offset from the first header. Throws
+ * Decodes the superblock of `header` into rows of `width` pixels. `read` fetches bytes at an offset from the first header. Throws
  * AfbcError for coded subblocks.
  */
 export function afbcDecode(
@@ -105,6 +111,7 @@ export function afbcDecode(
   bytes: number,
   read: (offset: number, size: number) => Uint8Array,
   pixels: Uint8Array,
+  width = AFBC_BLOCK,
 ): void {
   const view = viewOf(header);
   const size = afbcBodyBytes(bytes);
@@ -118,5 +125,5 @@ export function afbcDecode(
       throw new AfbcError(`AFBC superblock with coded subblocks (body at ${body}): only plain ones are implemented`);
     }
   }
-  reorder(read(AfbcHeader.fields.body.read(view, 0), size), pixels, bytes, false);
+  reorder(read(AfbcHeader.fields.body.read(view, 0), size), pixels, bytes, width, false);
 }

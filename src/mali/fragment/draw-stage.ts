@@ -57,7 +57,7 @@ export class DrawStage implements FragmentStage {
   readonly framebufferSize: number;
   readonly samplePositions: number;
   readonly atestDatum: readonly [number, number];
-  readonly blendDescriptors = new Uint32Array(MAX_RENDER_TARGETS * 2);
+  readonly blendDescriptors: Uint32Array;
 
   readonly draw: Infer<typeof Draw>;
   readonly test: DepthStencilTest;
@@ -72,6 +72,8 @@ export class DrawStage implements FragmentStage {
 
   readonly #framebuffer: Framebuffer;
   readonly #tile: TileBuffer;
+  /** More samples are rastered than the tile buffer keeps: all of them stand for its only one. */
+  readonly #merged: boolean;
   readonly #blends: BlendState[] = [];
   readonly #rgba = new Float64Array(4);
   readonly #source = new Float64Array(4);
@@ -115,22 +117,24 @@ export class DrawStage implements FragmentStage {
       tile.depth,
       tile.stencil,
     );
-    const many = framebuffer.samples > 1;
-    this.pattern = many && draw.multisampleEnable ? framebuffer.pattern : CENTER;
-    this.perSample = many && draw.multisampleEnable && draw.evaluatePerSample;
+    this.pattern = draw.multisampleEnable ? framebuffer.raster : CENTER;
+    this.#merged = this.pattern.count > framebuffer.samples;
+    this.perSample = framebuffer.samples > 1 && draw.multisampleEnable && draw.evaluatePerSample;
     this.early =
       !this.test.fromShader &&
       draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE &&
       draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE;
-    this.#loadBlends(memory);
+    this.blendDescriptors = this.#loadBlends(memory);
   }
 
-  #loadBlends(memory: VirtualMemory): void {
+  /** The shader's blend descriptors. Targets that the draw has none for are off. */
+  #loadBlends(memory: VirtualMemory): Uint32Array {
     const { blend, blendCount } = this.draw;
+    const descriptors = Uint32Array.from({ length: MAX_RENDER_TARGETS * 2 }, (_, i) => (i % 2 ? 0 : BLEND_MODE.OFF));
     for (let i = 0; i < Math.min(blendCount, MAX_RENDER_TARGETS); i++) {
       const descriptor = memory.decode(Blend, blend + i * Blend.size);
-      this.blendDescriptors[i * 2] = descriptor.internalLow;
-      this.blendDescriptors[i * 2 + 1] = descriptor.internalHigh;
+      descriptors[i * 2] = descriptor.internalLow;
+      descriptors[i * 2 + 1] = descriptor.internalHigh;
       this.#blends.push({
         enabled: descriptor.enable,
         alphaToOne: descriptor.alphaToOne,
@@ -140,10 +144,11 @@ export class DrawStage implements FragmentStage {
             : undefined,
       });
     }
+    return descriptors;
   }
 
-  /** The samples that one covered raster sample stands for. */
-  expand(mask: number): number {
+  /** The kept samples that covered raster samples stand for. */
+  #kept(mask: number): number {
     return this.pattern.count === this.#framebuffer.samples || mask === 0 ? mask : 2 ** this.#framebuffer.samples - 1;
   }
 
@@ -164,17 +169,19 @@ export class DrawStage implements FragmentStage {
     const triangle = this.#triangle!;
     const { sampleMask } = this.draw;
     const everything = 2 ** this.#framebuffer.samples - 1;
-    const mask = sampleMask & everything;
+    const before = this.#merged ? sampleMask : 0xffff;
+    const after = this.#merged ? everything : sampleMask & everything;
     const simple = this.test.trivial || (!this.early && !this.test.culls);
     for (let i = 0; i < coverage.count * 4; i++) {
-      let samples = this.expand(coverage.mask[i]!) & mask;
+      const rastered = coverage.mask[i]! & before;
+      let samples = this.#kept(rastered) & after;
       if (samples !== 0 && !simple) {
         const quad = i >> 2;
         const x = coverage.x[quad]! + (i & 1);
         const y = coverage.y[quad]! + ((i >> 1) & 1);
         samples = this.#testEarly(triangle, samples, left + x, top + y, y * TILE + x);
       } else if (samples !== 0 && this.early) this.passed += bitCount(samples);
-      coverage.mask[i] = samples;
+      coverage.mask[i] = this.#merged && samples !== 0 ? rastered : samples;
     }
   }
 
@@ -196,7 +203,7 @@ export class DrawStage implements FragmentStage {
   }
 
   #depthAt(triangle: Triangle, x: number, y: number, sample: number): number {
-    const { pattern } = this;
+    const pattern = this.#merged ? CENTER : this.pattern;
     const s = pattern.count === 1 ? 0 : sample;
     return triangle.depth(x * SUBPIXEL + pattern.x[s]!, y * SUBPIXEL + pattern.y[s]!);
   }
@@ -215,9 +222,16 @@ export class DrawStage implements FragmentStage {
     this.#late(lane, this.#coverage[lane]!, undefined, -1);
   }
 
-  /** What is left of a lane's samples after the late test, which is made now if it was not. */
+  /** The same, as coverage for the shader: of merged samples all are left, or none. */
+  #lateCoverage(lane: number, samples: number, depth: number | undefined, stencil: number): number {
+    const left = this.#late(lane, samples, depth, stencil);
+    return this.#merged && left !== 0 ? samples & this.#coverage[lane]! : left;
+  }
+
+  /** What is left of a lane's kept samples after the late test, which is made now if it was not. */
   #late(lane: number, samples: number, depth: number | undefined, stencil: number): number {
     samples &= this.#coverage[lane]!;
+    if (this.#merged) samples = this.#kept(samples);
     if (this.early) return samples;
     const tested = this.#tested[lane]!;
     if (tested !== NOT_TESTED) return samples & tested;
@@ -324,7 +338,7 @@ export class DrawStage implements FragmentStage {
       else if (this.test.fromShader) {
         this.#coverage[lane] = covered;
         out[lane] = covered;
-      } else out[lane] = this.#late(lane, covered, undefined, -1);
+      } else out[lane] = this.#lateCoverage(lane, covered, undefined, -1);
     }
   }
 
@@ -341,7 +355,7 @@ export class DrawStage implements FragmentStage {
       out[lane] =
         warp.discarded & (1 << lane)
           ? coverage[lane]!
-          : this.#late(lane, coverage[lane]!, depth?.[lane], stencil ? stencil[lane]! & 0xff : -1);
+          : this.#lateCoverage(lane, coverage[lane]!, depth?.[lane], stencil ? stencil[lane]! & 0xff : -1);
     }
   }
 

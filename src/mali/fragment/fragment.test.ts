@@ -21,10 +21,12 @@ import {
   TilerContext,
   ZS_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
+import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
 import { GpuFault } from '../contract.ts';
 import { LANES } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
+import { bitCount } from './draw-stage.ts';
 import { Bench, blendBits, laneVectors, shade } from './test-bench.ts';
 
 const RED = [1, 0, 0, 1] as const;
@@ -413,6 +415,80 @@ test('multisampling: edges are averaged, or every sample is stored', () => {
   );
 });
 
+test('rastering at more samples than are kept shows the shader how much of a pixel is covered', () => {
+  const b = bench(16, 16);
+  const seen = new Map<number, number>();
+  const paint = shade(() => RED);
+  b.fragments.set(1, (stage, warp, mask) => {
+    for (let lane = 0; lane < LANES; lane++) {
+      if (mask & ~warp.discarded & (1 << lane)) {
+        seen.set(warp.u32[59 * LANES + lane]!, bitCount(warp.u32[61 * LANES + lane]! & 0xffff));
+      }
+    }
+    paint(stage, warp, mask);
+  });
+  b.state({ multisampleEnable: true });
+  b.triangles([
+    [4.5, 0],
+    [4.5, 16],
+    [-100, 8],
+  ]);
+  const pixels = b.render(b.rgba8(), { samplePattern: SAMPLE_PATTERN.D3D_16X_GRID });
+  assert.equal(seen.get(3 | (8 << 16)), 16);
+  const half = seen.get(4 | (8 << 16))!;
+  assert.ok(half > 4 && half < 12, `${half} samples of the pixel that is half covered`);
+  assert.deepEqual([pixels[8 * 16 + 3], pixels[8 * 16 + 4], pixels[8 * 16 + 5]], [red, red, 0]);
+});
+
+test('render targets beyond the draw’s blend descriptors are off', () => {
+  const b = bench();
+  let descriptor = -1;
+  b.fragments.set(1, (stage) => {
+    descriptor = stage.blendDescriptors[2]! & 3;
+  });
+  b.triangles(fullscreen(40, 24));
+  b.render();
+  assert.equal(descriptor, BLEND_MODE.OFF);
+});
+
+test('wide AFBC superblocks take two tiles each, and what was in memory where only one is drawn', () => {
+  const b = bench(48, 32);
+  const rowStride = 2 * 16;
+  const bodyOffset = 128;
+  const base = b.alloc(bodyOffset + 2 * 4 * 1024);
+  const target = b.rgba8({
+    writebackBlockFormat: BLOCK_FORMAT.AFBC,
+    afbcWideBlock: true,
+    afbcCompressionMode: 10,
+    base,
+    rowStride,
+    afbcBodyOffset: bodyOffset,
+    clear0: grey,
+  });
+  const left = [
+    [0, 0],
+    [10, 0],
+    [0, 10],
+  ];
+  const pixel = (x: number, y: number): number => {
+    const header = base + (Math.floor(y / 8) * 2 + Math.floor(x / 32)) * 16;
+    const pixels = new Uint8Array(1024);
+    afbcDecode(b.memory.read(header, 16), 4, (offset, size) => b.memory.read(base + offset, size), pixels, 32);
+    return new DataView(pixels.buffer).getUint32(((y % 8) * 32 + (x % 32)) * 4, true);
+  };
+  b.triangles(left);
+  b.render(target);
+  assert.deepEqual(
+    [pixel(1, 1), pixel(12, 1), pixel(20, 1), pixel(33, 30), pixel(31, 31)],
+    [red, grey, grey, grey, grey],
+  );
+  // The next pass touches the right tile of the first pair alone.
+  b.memory.store64(b.context, 0);
+  b.triangles(left.map(([x, y]) => [x! + 16, y!]));
+  b.render({ ...target, cleanPixelWriteEnable: false, clear0: 0 });
+  assert.deepEqual([pixel(1, 1), pixel(12, 1), pixel(17, 1), pixel(31, 1), pixel(33, 1)], [red, grey, red, 0, grey]);
+});
+
 test('layers: each framebuffer draws the primitives of its own', () => {
   const b = bench(16, 16);
   b.put(TilerContext, b.context, { ...b.memory.decode(TilerContext, b.context), layerCount: 2 });
@@ -637,7 +713,7 @@ test('what is not implemented names its descriptor, field and value', () => {
   faults(drawn(), /Render Target 0 .*internal format 17/, drawn().rgba8({ internalFormat: 17 }));
   faults(drawn(), /YUV/, drawn().rgba8({ yuvEnable: true }));
   faults(drawn(), /tie-break rule T90_IN_270_OUT/, undefined, { tieBreakRule: 4 });
-  faults(drawn(), /sample count 2 with pattern/, undefined, { sampleCount: 2 });
+  faults(drawn(), /sample count 4 with pattern D3D_8X_GRID/, undefined, { sampleCount: 4, samplePattern: 3 });
   const b = bench();
   b.fragments.set(
     1,

@@ -114,6 +114,7 @@ class FragmentJob {
         if (this.#budget < 0) yield* this.#rest();
       }
     }
+    this.#writeback.finish();
     for (const { stage } of this.#draws.values()) stage.flushQuery(this.#memory);
   }
 

@@ -24,6 +24,7 @@ import {
   nameOf,
   RenderTarget,
   S_FORMAT,
+  SAMPLE_GRIDS,
   SAMPLE_PATTERN,
   SamplePosition,
   TIE_BREAK_RULE,
@@ -34,7 +35,7 @@ import {
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
-import { CENTER, type SamplePattern } from './raster.ts';
+import { CENTER, type SamplePattern, SUBPIXEL } from './raster.ts';
 
 /** Where an image lies, whatever it holds. */
 export interface Surface {
@@ -44,8 +45,9 @@ export interface Surface {
   readonly rowStride: number;
   /** Bytes between the surfaces of samples, if layered. */
   readonly surfaceStride: number;
-  /** AFBC: bytes from the headers to the bodies. */
+  /** AFBC: bytes from the headers to the bodies, and whether superblocks are 32×8 pixels. */
   readonly bodyOffset: number;
+  readonly wide: boolean;
 }
 
 export interface Target {
@@ -80,7 +82,14 @@ export interface DepthTarget {
 export interface Framebuffer {
   readonly address: number;
   readonly parameters: Infer<typeof FramebufferParameters>;
+  /** Samples that the tile buffer keeps of a pixel. */
   readonly samples: number;
+  /**
+   * Samples at which primitives are rastered: as many; or one that stands for all of them; or more than the one that is kept,
+   * so that shaders can see how much of a pixel is covered.
+   */
+  readonly raster: SamplePattern;
+  /** Where shaders find the kept samples. */
   readonly pattern: SamplePattern;
   readonly targets: readonly Target[];
   /** Depth, with stencil if they share a surface; then stencil of its own. */
@@ -90,14 +99,6 @@ export interface Framebuffer {
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
-const PATTERN_SAMPLES: Readonly<Record<number, number>> = {
-  [SAMPLE_PATTERN.SINGLE_SAMPLED]: 1,
-  [SAMPLE_PATTERN.ORDERED_4X_GRID]: 4,
-  [SAMPLE_PATTERN.ROTATED_4X_GRID]: 4,
-  [SAMPLE_PATTERN.D3D_8X_GRID]: 8,
-  [SAMPLE_PATTERN.D3D_16X_GRID]: 16,
-};
-
 /** Reads the framebuffer that RUN_FRAGMENT's register names. */
 export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebuffer {
   const low = new DataView(new ArrayBuffer(FramebufferPointer.size));
@@ -113,7 +114,8 @@ export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebu
   if (parameters.tieBreakRule !== TIE_BREAK_RULE.MINUS_180_IN_0_OUT) {
     throw refuse('tie-break rule', nameOf(TIE_BREAK_RULE, parameters.tieBreakRule));
   }
-  if (PATTERN_SAMPLES[samplePattern] !== sampleCount) {
+  const raster = rasterPattern(samplePattern);
+  if (!raster || (raster.count !== sampleCount && raster.count !== 1 && sampleCount !== 1)) {
     throw refuse('sample count', `${sampleCount} with pattern ${nameOf(SAMPLE_PATTERN, samplePattern)}`);
   }
   if (parameters.zPreloadEnable || parameters.sPreloadEnable) throw refuse('Z/S preload enable', 1);
@@ -140,12 +142,25 @@ export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebu
     address,
     parameters,
     samples: sampleCount,
+    raster,
     pattern: loadPattern(memory, parameters),
     targets,
     depth,
     stencil,
     writeCleanDepth,
   };
+}
+
+function rasterPattern(pattern: number): SamplePattern | undefined {
+  const grid = SAMPLE_GRIDS[pattern];
+  const place = (n: number) => SUBPIXEL / 2 + (n * SUBPIXEL) / 16;
+  return (
+    grid && {
+      count: grid.length,
+      x: Int32Array.from(grid, ([x]) => place(x)),
+      y: Int32Array.from(grid, ([, y]) => place(y)),
+    }
+  );
 }
 
 function loadPattern(memory: VirtualMemory, p: Infer<typeof FramebufferParameters>): SamplePattern {
@@ -198,7 +213,6 @@ function loadTarget(memory: VirtualMemory, at: number, index: number): Target {
   }
   if (rt.writebackMsaa === MSAA.MULTIPLE) throw refuse('writeback MSAA', 'MULTIPLE');
   const compressed = isAfbc(rt.writebackBlockFormat);
-  if (compressed && rt.afbcWideBlock) throw refuse('AFBC wide block', 1);
   if (compressed && rt.writebackMsaa === MSAA.LAYERED) throw refuse('writeback MSAA', 'LAYERED with AFBC');
   const afbc = compressed ? AFBC_MODES.get(rt.afbcCompressionMode) : undefined;
   if (compressed && !afbc) throw refuse('AFBC compression mode', rt.afbcCompressionMode);
@@ -215,6 +229,7 @@ function loadTarget(memory: VirtualMemory, at: number, index: number): Target {
       rowStride: rt.rowStride,
       surfaceStride: rt.surfaceStride,
       bodyOffset: rt.afbcBodyOffset,
+      wide: compressed && rt.afbcWideBlock,
     },
   };
 }
@@ -267,6 +282,7 @@ function depthTarget(
       rowStride: zs.zsWritebackRowStride,
       surfaceStride: compressed ? 0 : zs.zsWritebackSurfaceStride,
       bodyOffset: compressed ? zs.zsAfbcBodyOffset : 0,
+      wide: false,
     },
   };
 }
@@ -302,6 +318,7 @@ function stencilTarget(
       rowStride: zs.sWritebackRowStride,
       surfaceStride: zs.sWritebackSurfaceStride,
       bodyOffset: 0,
+      wide: false,
     },
   };
 }

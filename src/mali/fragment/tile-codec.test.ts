@@ -27,7 +27,8 @@ test('every pixel format keeps 0 and 1, and its largest values', () => {
       const from = format.channels[0]?.type === 'exponent' ? 1 : 0;
       for (let i = from; i < Math.min(skip + from, 4); i++) {
         const narrow = format.channels[i]?.type === 'sint' && format.channels[i]?.bits === 1;
-        if (!narrow) assert.equal(out[i], value, `${format.name} channel ${i}`);
+        const absent = format.channels[i]?.bits === 0;
+        if (!narrow && !absent) assert.equal(out[i], value, `${format.name} channel ${i}`);
       }
     }
   }

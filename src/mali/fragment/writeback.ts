@@ -10,18 +10,11 @@ import type { TileLayout } from '../../abi/formats.ts';
 import { BLOCK_FORMAT, MSAA, S_FORMAT, Z_INTERNAL_FORMAT, ZS_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Dram } from '../../board/dram.ts';
-import {
-  AFBC_HEADER_BYTES,
-  AfbcError,
-  afbcBodyBytes,
-  afbcDecode,
-  afbcEncode,
-  afbcHeaderIndex,
-} from '../../board/image/afbc.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { linearToSrgb, srgbToLinear } from '../format.ts';
 import { floatToBits } from '../pack.ts';
+import { AfbcStore } from './afbc-store.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
@@ -53,8 +46,7 @@ export class Writeback {
   readonly #rows = new Uint8Array(this.#rows32.buffer);
   readonly #block32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
   readonly #block = new Uint8Array(this.#block32.buffer);
-  readonly #header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
-  readonly #header = new Uint8Array(this.#header32.buffer);
+  readonly #afbc: AfbcStore;
   /** Rows of a clean tile, per render target. */
   readonly #clean: (Rows | undefined)[] = [];
   readonly #cleanDepth = new Map<DepthTarget, Rows>();
@@ -64,6 +56,12 @@ export class Writeback {
     this.#dram = dram;
     this.#framebuffer = framebuffer;
     this.#tile = tile;
+    this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what));
+  }
+
+  /** The job's end: what still waits for a neighbour goes to memory. */
+  finish(): void {
+    this.#afbc.flush();
   }
 
   /** Whether a tile without any draw must be written all the same. */
@@ -259,13 +257,7 @@ export class Writeback {
       return;
     }
     if (isAfbc(surface.block)) {
-      const tiled = surface.block === BLOCK_FORMAT.AFBC_TILED;
-      const index = afbcHeaderIndex(x / TILE, y / TILE, surface.rowStride, tiled);
-      const body = surface.bodyOffset + index * afbcBodyBytes(bytes);
-      if (afbcEncode(rows, bytes, this.#header, this.#block, body)) {
-        this.#put(base + body, this.#block, this.#block32, 0, afbcBodyBytes(bytes));
-      }
-      this.#put(base + index * AFBC_HEADER_BYTES, this.#header, this.#header32, 0, AFBC_HEADER_BYTES);
+      this.#afbc.store(surface, base, bytes, x, y, rows);
       return;
     }
     if (bytes === 4) for (let p = 0; p < TILE_PIXELS; p++) this.#block32[U_ORDER[p]!] = rows32[p]!;
@@ -288,15 +280,7 @@ export class Writeback {
         this.#rows.set(memory.read(base + (y + row) * surface.rowStride + x * bytes, size), row * TILE * bytes);
       }
     } else if (isAfbc(surface.block)) {
-      const index = afbcHeaderIndex(x / TILE, y / TILE, surface.rowStride, surface.block === BLOCK_FORMAT.AFBC_TILED);
-      const at = base + index * AFBC_HEADER_BYTES;
-      try {
-        const read = (offset: number, size: number) => memory.read(base + offset, size);
-        afbcDecode(memory.read(at, AFBC_HEADER_BYTES), bytes, read, this.#rows);
-      } catch (error) {
-        if (error instanceof AfbcError) throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, at, error.message);
-        throw error;
-      }
+      this.#afbc.load(surface, base, bytes, x, y, this.#rows);
     } else {
       const block = memory.read(uBlock(base, surface.rowStride, bytes, x, y), TILE_PIXELS * bytes);
       for (let p = 0; p < TILE_PIXELS; p++) {

@@ -1,8 +1,9 @@
 /**
  * Sampler: wrap modes, filters and comparison of one sampler descriptor, applied to a Texture at a level of detail.
  *
- * A coordinate goes: wrap → texel index or border; filter weights are the fraction of the coordinate. Cube maps are taken
- * face by face: seams between faces are clamped to the face's edge.
+ * A coordinate goes: wrap → texel index or border; filter weights are the fraction of the coordinate. Where the footprint on a
+ * seamless cube map reaches beyond a face, it takes the next face's texels; the missing one at a corner is the average of
+ * the others.
  * Source: OpenGL ES 3.2 chapter 8.14; Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Sampler), `pan_cmdstream.c`.
  */
 import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
@@ -18,6 +19,7 @@ import {
 } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { acrossEdge, CUBE_FACES, type CubeTexel } from './cube.ts';
 import type { Colour, Texture } from './texture.ts';
 
 /** A texel index for a coordinate outside: the border colour. */
@@ -35,7 +37,6 @@ export interface Place {
   dx: number;
   dy: number;
   dz: number;
-  /** Cube faces are clamped whatever the wrap modes say. */
   cube: boolean;
   /** Depth reference, or undefined for no comparison. */
   reference: number | undefined;
@@ -89,12 +90,18 @@ export function compare(func: number, texel: number, reference: number): number 
   }
 }
 
+/** The texels of a footprint of two by two: low and high along x and y. */
+const CORNERS = 4;
+
 /** Infinite and not-a-number coordinates land at 0 instead of nowhere. */
 const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
 
 export class Sampler {
   readonly descriptor: Infer<typeof SamplerDescriptor>;
+  /** The border colour as it is, and its bits as the integers that integer textures take them for. */
   readonly #border: Colour;
+  readonly #borderUnsigned: Colour;
+  readonly #borderSigned: Colour;
   readonly #texel: Colour = new Float64Array(4);
   readonly #other: Colour = new Float64Array(4);
   /** Texels of the footprint along each axis: low, high, and the weight of high. */
@@ -110,7 +117,10 @@ export class Sampler {
       );
     }
     const { borderR, borderG, borderB, borderA } = this.descriptor;
-    this.#border = Float64Array.of(borderR, borderG, borderB, borderA);
+    const floats = Float32Array.of(borderR, borderG, borderB, borderA);
+    this.#border = Float64Array.from(floats);
+    this.#borderUnsigned = Float64Array.from(new Uint32Array(floats.buffer));
+    this.#borderSigned = Float64Array.from(new Int32Array(floats.buffer));
   }
 
   /** The sampler's bias, in levels. */
@@ -158,38 +168,47 @@ export class Sampler {
     }
   }
 
-  #setAxis(axis: number, coordinate: number, offset: number, size: number, mode: number, nearest: boolean): void {
+  /** `mode` undefined: texels are numbered on beyond the edge. */
+  #setAxis(
+    axis: number,
+    coordinate: number,
+    offset: number,
+    size: number,
+    mode: number | undefined,
+    nearest: boolean,
+  ): void {
     const out = this.#axis[axis]!;
     const scaled = finite(this.descriptor.normalizedCoordinates ? coordinate * size : coordinate) + offset;
     if (nearest) {
-      const i = wrap(mode, Math.floor(scaled), size);
+      const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, Math.floor(scaled), size);
       out[0] = i;
       out[1] = i;
       out[2] = 0;
       return;
     }
     const low = Math.floor(scaled - 0.5);
-    out[0] = wrap(mode, low, size);
-    out[1] = wrap(mode, low + 1, size);
+    out[0] = mode === undefined ? low : wrap(mode, low, size);
+    out[1] = mode === undefined ? low + 1 : wrap(mode, low + 1, size);
     out[2] = scaled - 0.5 - low;
   }
 
   #setAxes(texture: Texture, place: Place, level: number, nearest: boolean): void {
     const { wrapS, wrapT, wrapR } = this.descriptor;
-    const edge = WRAP.CLAMP_TO_EDGE;
     const { dimension } = texture.descriptor;
+    const seamless = this.#seamless(place);
     const flat = dimension === TEXTURE_DIMENSION.D1;
-    this.#setAxis(0, place.u, place.dx, texture.width(level), place.cube ? edge : wrapS, nearest);
+    this.#setAxis(0, place.u, place.dx, texture.width(level), seamless ? undefined : wrapS, nearest);
     if (flat) this.#axis[1].fill(0);
-    else this.#setAxis(1, place.v, place.dy, texture.height(level), place.cube ? edge : wrapT, nearest);
+    else this.#setAxis(1, place.v, place.dy, texture.height(level), seamless ? undefined : wrapT, nearest);
     if (dimension === TEXTURE_DIMENSION.D3) this.#setAxis(2, place.w, place.dz, texture.depth(level), wrapR, nearest);
     else this.#axis[2].fill(0);
   }
 
   /** One texel of the footprint, or the border, compared with the reference where there is one. */
   #fetch(texture: Texture, place: Place, level: number, x: number, y: number, z: number, out: Colour): void {
-    if (x === BORDER || y === BORDER || z === BORDER) out.set(this.#border);
-    else texture.texel(level, place.layer, x, y, z, !this.descriptor.srgbOverride, out);
+    if (x === BORDER || y === BORDER || z === BORDER) {
+      out.set(texture.integer ? (texture.signed ? this.#borderSigned : this.#borderUnsigned) : this.#border);
+    } else texture.texel(level, place.layer, x, y, z, !this.descriptor.srgbOverride, out);
     if (place.reference !== undefined) {
       out[0] = compare(this.descriptor.compareFunction, out[0]!, place.reference);
       out[1] = 0;
@@ -203,6 +222,10 @@ export class Sampler {
     const [ax, ay, az] = this.#axis;
     if (nearest) {
       this.#fetch(texture, place, level, ax[0]!, ay[0]!, az[0]!, out);
+      return;
+    }
+    if (this.#seamless(place)) {
+      this.#filterCube(texture, place, level, out);
       return;
     }
     const average = this.descriptor.reductionMode === REDUCTION.AVERAGE;
@@ -228,20 +251,66 @@ export class Sampler {
     }
   }
 
-  /** The four texels of a bilinear footprint at level 0, one swizzled channel of each: (0,1), (1,1), (1,0), (0,0). */
+  #seamless(place: Place): boolean {
+    return place.cube && this.descriptor.seamlessCubeMap;
+  }
+
+  readonly #corners: readonly Colour[] = Array.from({ length: CORNERS }, () => new Float64Array(4));
+  readonly #cubeTexel: CubeTexel = { face: 0, x: 0, y: 0 };
+
+  /** The footprint on a seamless cube: corner n is low or high along x by n's bit 0, along y by bit 1. */
+  #cubeCorners(texture: Texture, place: Place, level: number): readonly Colour[] {
+    const [ax, ay] = this.#axis;
+    const { layer } = place;
+    const face = layer % CUBE_FACES;
+    const size = texture.width(level);
+    const at = this.#cubeTexel;
+    let missing = -1;
+    for (let n = 0; n < CORNERS; n++) {
+      at.face = face;
+      at.x = ax[n & 1]!;
+      at.y = ay[n >> 1]!;
+      if (!acrossEdge(at, size)) {
+        missing = n;
+        continue;
+      }
+      place.layer = layer - face + at.face;
+      this.#fetch(texture, place, level, at.x, at.y, 0, this.#corners[n]!);
+    }
+    place.layer = layer;
+    if (missing >= 0) {
+      const out = this.#corners[missing]!.fill(0);
+      for (let n = 0; n < CORNERS; n++) {
+        if (n !== missing) for (let c = 0; c < out.length; c++) out[c]! += this.#corners[n]![c]! / (CORNERS - 1);
+      }
+    }
+    return this.#corners;
+  }
+
+  #filterCube(texture: Texture, place: Place, level: number, out: Colour): void {
+    const corners = this.#cubeCorners(texture, place, level);
+    const wx = this.#axis[0][2]!;
+    const wy = this.#axis[1][2]!;
+    for (let c = 0; c < out.length; c++) {
+      const low = this.#reduce(corners[0]![c]!, corners[1]![c]!, wx);
+      const high = this.#reduce(corners[2]![c]!, corners[3]![c]!, wx);
+      out[c] = this.#reduce(low, high, wy);
+    }
+  }
+
+  /**
+   * The four texels of a bilinear footprint at level 0, one swizzled channel of each: low and high along x of the lower row,
+   * then of the higher one (Mesa turns that into the APIs' order: `nir_lower_tex`'s lower_tg4_broadcom_swizzle).
+   */
   gather(texture: Texture, place: Place, component: number, out: Colour): void {
     this.#setAxes(texture, place, 0, false);
     const [ax, ay, az] = this.#axis;
-    const texel = this.#texel;
-    for (let n = 0; n < 4; n++) {
-      const i = n === 1 || n === 2 ? 1 : 0;
-      const j = n < 2 ? 1 : 0;
-      this.#fetch(texture, place, 0, ax[i]!, ay[j]!, az[0]!, texel);
-      if (place.reference !== undefined) out[n] = texel[0]!;
-      else {
-        texture.swizzle(texel);
-        out[n] = texel[component]!;
-      }
+    const cube = this.#seamless(place) ? this.#cubeCorners(texture, place, 0) : undefined;
+    for (let n = 0; n < CORNERS; n++) {
+      const texel = cube?.[n] ?? this.#texel;
+      if (!cube) this.#fetch(texture, place, 0, ax[n & 1]!, ay[n >> 1]!, az[0]!, texel);
+      if (place.reference === undefined) texture.swizzle(texel);
+      out[n] = texel[place.reference === undefined ? component : 0]!;
     }
   }
 }

@@ -7,9 +7,9 @@
  */
 import { AFBC_MODES, type Channel, CLUMP_FORMATS } from '../../abi/formats.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
+import { AFBC_SUPERBLOCK, CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
-import { AFBC_BLOCK, AFBC_HEADER_BYTES, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
+import { AFBC_HEADER_BYTES, AFBC_PIXELS, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
 import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { astcCodec } from './compressed/astc/index.ts';
@@ -19,6 +19,12 @@ import { blockSurface } from './compressed/surface.ts';
 /** The most bytes a texel has. */
 const WORDS = 4;
 const CACHED_SUPERBLOCKS = 16;
+/** Width of superblocks, in pixels. */
+const AFBC_WIDTH: Readonly<Record<number, number>> = {
+  [AFBC_SUPERBLOCK.S16X16]: 16,
+  [AFBC_SUPERBLOCK.S32X8]: 32,
+  [AFBC_SUPERBLOCK.S64X4]: 64,
+};
 
 export interface Surface {
   /** Depth or stencil that has to be picked out of the texel before its format applies. */
@@ -109,8 +115,9 @@ function loadTexel(memory: VirtualMemory, at: number, bytes: number, words: Uint
 function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Surface {
   const mode = AFBC_MODES.get(plane.afbcCompressionMode);
   if (!mode) throw invalid(at, `AFBC compression mode ${plane.afbcCompressionMode} is not implemented`);
-  if (plane.afbcSuperblockSize !== 0)
-    throw invalid(at, `AFBC superblock size ${plane.afbcSuperblockSize} is not implemented`);
+  const width = AFBC_WIDTH[plane.afbcSuperblockSize];
+  if (!width) throw invalid(at, `AFBC superblock size ${plane.afbcSuperblockSize} is unknown`);
+  const height = AFBC_PIXELS / width;
   const { bytes } = mode;
   const { pointer, rowStride, sliceStride, afbcTiledHeader: tiled, size } = plane;
   const cache = new Map<number, Uint8Array>();
@@ -119,13 +126,13 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
     const header = base + afbcHeaderIndex(bx, by, rowStride, tiled) * AFBC_HEADER_BYTES;
     let pixels = cache.get(header);
     if (pixels) return pixels;
-    pixels = new Uint8Array(AFBC_BLOCK * AFBC_BLOCK * bytes);
+    pixels = new Uint8Array(AFBC_PIXELS * bytes);
     const read = (offset: number, length: number): Uint8Array => {
       if (offset + length > size) throw new AfbcError(`a body at ${offset} lies outside the surface of ${size} bytes`);
       return memory.read(base + offset, length);
     };
     try {
-      afbcDecode(memory.read(header, AFBC_HEADER_BYTES), bytes, read, pixels);
+      afbcDecode(memory.read(header, AFBC_HEADER_BYTES), bytes, read, pixels, width);
     } catch (error) {
       if (error instanceof AfbcError) throw invalid(at, error.message);
       throw error;
@@ -135,11 +142,11 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
     return pixels;
   };
   return {
-    select: undefined,
+    select: mode.select,
     address: () => 0,
     fetch(x, y, slice, words) {
-      const pixels = superblock(x >>> 4, y >>> 4, slice);
-      const from = ((y & 15) * AFBC_BLOCK + (x & 15)) * bytes;
+      const pixels = superblock(Math.floor(x / width), Math.floor(y / height), slice);
+      const from = ((y % height) * width + (x % width)) * bytes;
       words.fill(0, 0, WORDS);
       for (let i = 0; i < bytes; i++) words[i >>> 2]! |= pixels[from + i]! << ((i & 3) * 8);
     },

@@ -248,7 +248,7 @@ test('gather returns one channel of the footprint, lower left first', () => {
   const out = run(environment, { operation: 'gather', x: lanes(() => 0.5), y: lanes(() => 0.5) });
   assert.deepEqual(
     [0, 16, 32, 48].map((i) => out.f32[i]),
-    [2, 3, 1, 0],
+    [0, 1, 2, 3],
   );
 });
 
@@ -270,6 +270,96 @@ test('a cube coordinate names its face in the upper bits of s', () => {
     [0, 1, 2, 3, 4, 5].map((l) => out.f32[l]),
     [0, 1, 2, 3, 4, 5],
   );
+});
+
+test('a layer comes as a float and is the nearest there is', () => {
+  const planes = Array.from({ length: 4 }, (_, layer) => ({ pointer: TEXELS_AT + layer * 0x20 }));
+  const { view, environment } = scene({ arraySize: 4, format: R32F }, { magnifyNearest: true }, planes);
+  for (let layer = 0; layer < 4; layer++) view.setFloat32(TEXELS_AT + layer * 0x20, layer, true);
+  const wanted = [-7, 0.4, 0.6, 1.5, 2.5, 3.4, 1e30, Number.NaN];
+  const layers = new Int32Array(lanes((l) => wanted[l] ?? 0).buffer);
+  const out = run(environment, { array: layers, x: lanes(() => 0.1), y: lanes(() => 0.1) });
+  assert.deepEqual([...out.f32.slice(0, wanted.length)], [0, 0, 1, 2, 2, 3, 3, 0]);
+});
+
+test('a seamless cube filters across the edges of its faces, and with three texels at a corner', () => {
+  const planes = Array.from({ length: 6 }, (_, face) => ({ pointer: TEXELS_AT + face * 0x20 }));
+  const cube = (seamlessCubeMap: boolean) => {
+    const { view, environment } = scene(
+      { dimension: TEXTURE_DIMENSION.CUBE, format: R32F },
+      { seamlessCubeMap },
+      planes,
+    );
+    for (let face = 0; face < 6; face++) {
+      for (let i = 0; i < 4; i++) view.setFloat32(TEXELS_AT + face * 0x20 + i * 4, 10 ** face, true);
+    }
+    const bits = (s: number) => new Int32Array(Float32Array.of(s).buffer)[0]! & 0x1fffffff;
+    // Face +x (0): its right edge meets -z (5), its top +y (2), its left +z (4).
+    const places = [
+      [0.5, 0.5],
+      [1, 0.5],
+      [0.5, 0],
+      [0, 0.5],
+      [1, 0],
+    ];
+    const out = run(environment, {
+      dimension: 'cube',
+      x: integers((l) => bits(places[l]?.[0] ?? 0)),
+      y: lanes((l) => places[l]?.[1] ?? 0),
+    });
+    return [...out.f32.slice(0, places.length)];
+  };
+  const corner = (1 + 1e5 + 1e2 + (1 + 1e5 + 1e2) / 3) / 4;
+  const [inside, right, top, left, last] = cube(true);
+  assert.deepEqual([inside, right, top, left], [1, (1 + 1e5) / 2, (1 + 1e2) / 2, (1 + 1e4) / 2]);
+  assert.ok(Math.abs(last! - corner) < 0.01);
+  assert.deepEqual(cube(false), [1, 1, 1, 1, 1]);
+});
+
+test('stencil is read from its own planes, from planes that depth shares, and from AFBC', () => {
+  const S8_GRBA = (93 << 12) | 2;
+  const stencil = (plane: Partial<Values<typeof Plane.fields>>, word: number): number => {
+    const { view, environment } = scene({ format: S8_GRBA }, {}, [plane]);
+    view.setUint32(TEXELS_AT, word, true);
+    // One colour, for AFBC.
+    view.setUint32(TEXELS_AT + 8, plane.planeType === PLANE_TYPE.AFBC ? word : 0, true);
+    if (plane.planeType === PLANE_TYPE.AFBC) view.setUint32(TEXELS_AT, 0, true);
+    return run(environment, { operation: 'fetch', x: integers(() => 0), y: integers(() => 0) }).u32[0]!;
+  };
+  assert.equal(stencil({ clumpFormat: 22 }, 0x33), 0x33);
+  assert.equal(stencil({ clumpFormat: 20 }, 0x33ffffff), 0x33);
+  const afbc = { planeType: PLANE_TYPE.AFBC, afbcCompressionMode: 15, rowStride: 16, size: 0x1000 };
+  assert.equal(stencil(afbc, 0x33ffffff), 0x33);
+});
+
+test('integer textures take the border colour for integers', () => {
+  const border = new Float32Array(Uint32Array.of(7, 8, 9, 10).buffer);
+  const { environment } = scene(
+    { format: R32UI },
+    { wrapS: WRAP.CLAMP_TO_BORDER, borderR: border[0]!, magnifyNearest: true },
+  );
+  const out = run(environment, { x: lanes(() => 2), y: lanes(() => 0.1) });
+  assert.equal(out.u32[0], 7);
+});
+
+test('AFBC superblocks may be wide and low', () => {
+  for (const [afbcSuperblockSize, width] of [
+    [0, 16],
+    [1, 32],
+    [2, 64],
+  ] as const) {
+    const plane = { planeType: PLANE_TYPE.AFBC, afbcCompressionMode: 10, rowStride: 32, size: 0x1000 };
+    const { view, environment } = scene({ width: 128, height: 32 }, {}, [{ ...plane, afbcSuperblockSize }]);
+    // The second superblock of the second row is of one colour: it has no body.
+    view.setUint32(TEXELS_AT + 32 + 16 + 8, 0xff0000ff, true);
+    const at = (x: number, y: number): number =>
+      red(run(environment, { operation: 'fetch', x: integers(() => x), y: integers(() => y) }));
+    const height = 256 / width;
+    assert.deepEqual(
+      [at(width, height), at(2 * width - 1, 2 * height - 1), at(width - 1, height), at(width, height - 1)],
+      [255, 255, 0, 0],
+    );
+  }
 });
 
 /** Bytes of a plane descriptor's `pointer` and on, in hexadecimal. */

@@ -24,13 +24,15 @@ import {
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { channelBits, decodeChannel, srgbToLinear, type Unpack, unpacker } from '../format.ts';
+import { CUBE_FACES } from './cube.ts';
 import { openSurface, type Surface } from './surface.ts';
 import { openYuvSurface, type YuvSurface, type YuvTexture, yuvTexture } from './yuv.ts';
 
-export const CUBE_FACES = 6;
-
 /** What the channels of a YUV texel are to the rest of the unit: they come as floats. */
 const YUV_CHANNELS: PixelFormat = { name: 'YUV', index: 0, channels: [], bytes: 0, kind: 'float' };
+
+/** Where the stencil format has its value. */
+const STENCIL_CHANNEL = 1;
 
 /** A texel or a filtered colour: R, G, B, A as doubles; integers for integer formats. */
 export type Colour = Float64Array;
@@ -146,8 +148,10 @@ export class Texture {
     const surface = this.surface(level, layer);
     surface.fetch(x, y, slice, this.#words);
     const channels = this.#channels;
-    if (surface.select) channels[0] = decodeChannel(surface.select, channelBits(surface.select, this.#words));
-    else this.#unpack(this.#words, channels);
+    if (surface.select) {
+      const value = decodeChannel(surface.select, channelBits(surface.select, this.#words));
+      channels[this.#format.kind === 'stencil' ? STENCIL_CHANNEL : 0] = value;
+    } else this.#unpack(this.#words, channels);
     for (let i = 0; i < 4; i++) {
       const from = this.#order[i]!;
       out[i] = from < 4 ? channels[from]! : from === ONE ? 1 : 0;

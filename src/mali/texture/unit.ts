@@ -16,6 +16,8 @@ import {
   TEXTURE_DIMENSION,
 } from '../../abi/gpu/texture-descriptors.ts';
 import { GpuFault } from '../contract.ts';
+import { bitsToFloat } from '../format.ts';
+import { roundEven } from '../pack.ts';
 import {
   type ImageRequest,
   LANES,
@@ -28,8 +30,9 @@ import {
   type TextureUnit,
   type Warp,
 } from '../shader/contract.ts';
+import { CUBE_FACES, FACES } from './cube.ts';
 import { type Place, Sampler } from './sampler.ts';
-import { type Colour, CUBE_FACES, Texture } from './texture.ts';
+import { type Colour, Texture } from './texture.ts';
 
 const LANES_PER_QUAD = LANES / QUADS;
 const LOD_ONE = 1 << LOD_FRACTION_BITS;
@@ -40,16 +43,6 @@ const DIMENSIONS: Readonly<Record<TextureDimension, number>> = {
   '3d': TEXTURE_DIMENSION.D3,
   cube: TEXTURE_DIMENSION.CUBE,
 };
-/** Of a face: the axis that points out of it and its sign, then how s and t run. OpenGL ES 3.2 table 8.23. */
-const FACES: readonly ((s: number, t: number) => [number, number, number])[] = [
-  (s, t) => [1, -t, -s],
-  (s, t) => [-1, -t, s],
-  (s, t) => [s, 1, t],
-  (s, t) => [s, -1, -t],
-  (s, t) => [s, -t, 1],
-  (s, t) => [-s, -t, -1],
-];
-
 /** The descriptors that one shader run has used. */
 interface Known {
   readonly textures: Map<number, Texture | undefined>;
@@ -172,7 +165,7 @@ export class TexturePipe implements TextureUnit {
     place.u = this.#x[lane]!;
     place.v = this.#y[lane]!;
     place.w = this.#z[lane]!;
-    const layer = Math.min((request.array?.[lane] ?? 0) >>> 0, texture.descriptor.arraySize - 1);
+    const layer = request.array ? layerOf(request.array[lane]!, texture.descriptor.arraySize) : 0;
     place.cube = request.dimension === 'cube';
     place.layer = place.cube ? layer * CUBE_FACES + this.#face[lane]! : layer;
     const offset = request.offset?.[lane] ?? 0;
@@ -431,6 +424,12 @@ function inside(
   if (level >= texture.descriptor.levels || layer >= texture.layers) return false;
   const slices = volume ? texture.depth(level) : texture.descriptor.sampleCount;
   return x >= 0 && x < texture.width(level) && y >= 0 && y < texture.height(level) && slice >= 0 && slice < slices;
+}
+
+/** The layer that the bits of a float name: the nearest one there is. */
+function layerOf(bits: number, layers: number): number {
+  const layer = roundEven(bitsToFloat(bits));
+  return layer > 0 ? Math.min(layer, layers - 1) : 0;
 }
 
 /** Image coordinates: x, y, then z of a volume, or the layer, then the sample. Undefined when out of bounds. */

@@ -1,0 +1,167 @@
+/**
+ * AfbcStore: tiles on their way into AFBC surfaces, and out of them again.
+ *
+ * A superblock of 16×16 pixels is a tile and is coded at once. A wide one of 32×8 takes its left half from one tile and its
+ * right half from the next in the row: the first waits here for the second. When another pair begins, or the job ends,
+ * what is still missing is taken from memory. Layout and coding: board/image/afbc.ts.
+ */
+import { BLOCK_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import {
+  AFBC_HEADER_BYTES,
+  AFBC_WIDE,
+  AfbcError,
+  afbcBodyBytes,
+  afbcDecode,
+  afbcEncode,
+  afbcHeaderIndex,
+} from '../../board/image/afbc.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { Surface } from './framebuffer.ts';
+import { TILE, TILE_PIXELS } from './raster.ts';
+
+const MAX_BYTES = 16;
+const HALVES = { LEFT: 1, RIGHT: 2, BOTH: 3 } as const;
+/** Superblocks of one column that a row of tiles is high. */
+const WIDE_ROWS = TILE / AFBC_WIDE.height;
+
+/** Copies bytes (also given as words), from byte `at` on, to GPU memory. */
+export type Put = (va: number, from: Uint8Array, from32: Uint32Array, at: number, size: number) => void;
+
+/** Two tiles beside each other: 32×16 pixels in rows. */
+interface Pair {
+  readonly surface: Surface;
+  readonly base: number;
+  readonly bytes: number;
+  readonly pixels: Uint8Array;
+  x: number;
+  y: number;
+  /** HALVES that have come. */
+  have: number;
+}
+
+export class AfbcStore {
+  readonly #memory: VirtualMemory;
+  readonly #put: Put;
+  readonly #block32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
+  readonly #block = new Uint8Array(this.#block32.buffer);
+  readonly #header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
+  readonly #header = new Uint8Array(this.#header32.buffer);
+  readonly #superblock = new Uint8Array(TILE_PIXELS * MAX_BYTES);
+  readonly #pairs = new Map<Surface, Pair>();
+
+  constructor(memory: VirtualMemory, put: Put) {
+    this.#memory = memory;
+    this.#put = put;
+  }
+
+  /** Stores the tile whose first pixel is (x, y), `bytes` bytes a pixel in rows. */
+  store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: Uint8Array): void {
+    if (surface.wide) this.#pair(surface, base, bytes, x, y, rows);
+    else this.#encode(surface, base, bytes, x / TILE, y / TILE, rows, TILE);
+  }
+
+  /** Fills `rows` with a tile of a surface whose superblocks are tiles. */
+  load(surface: Surface, base: number, bytes: number, x: number, y: number, rows: Uint8Array): void {
+    this.#decode(surface, base, bytes, x / TILE, y / TILE, rows, TILE);
+  }
+
+  /** The job's end: nothing more will come. */
+  flush(): void {
+    for (const pair of this.#pairs.values()) this.#write(pair);
+    this.#pairs.clear();
+  }
+
+  #pair(surface: Surface, base: number, bytes: number, x: number, y: number, rows: Uint8Array): void {
+    const left = x - (x % AFBC_WIDE.width);
+    let pair = this.#pairs.get(surface);
+    if (!pair) {
+      const pixels = new Uint8Array(AFBC_WIDE.width * TILE * bytes);
+      pair = { surface, base, bytes, pixels, x: left, y, have: 0 };
+      this.#pairs.set(surface, pair);
+    } else if (pair.x !== left || pair.y !== y) {
+      this.#write(pair);
+      pair.x = left;
+      pair.y = y;
+    }
+    const size = TILE * bytes;
+    for (let row = 0; row < TILE; row++) {
+      pair.pixels.set(rows.subarray(row * size, (row + 1) * size), row * AFBC_WIDE.width * bytes + (x - left) * bytes);
+    }
+    pair.have |= x === left ? HALVES.LEFT : HALVES.RIGHT;
+    if (pair.have === HALVES.BOTH) this.#write(pair);
+  }
+
+  #write(pair: Pair): void {
+    const { surface, base, bytes, pixels, have } = pair;
+    if (have === 0) return;
+    pair.have = 0;
+    const size = afbcBodyBytes(bytes);
+    for (let i = 0; i < WIDE_ROWS; i++) {
+      const column = pair.x / AFBC_WIDE.width;
+      const row = pair.y / AFBC_WIDE.height + i;
+      const block = pixels.subarray(i * size, (i + 1) * size);
+      if (have !== HALVES.BOTH) this.#fill(surface, base, bytes, column, row, block, have === HALVES.LEFT);
+      this.#encode(surface, base, bytes, column, row, block, AFBC_WIDE.width);
+    }
+  }
+
+  /** Takes half of a wide superblock from memory. */
+  #fill(
+    surface: Surface,
+    base: number,
+    bytes: number,
+    column: number,
+    row: number,
+    block: Uint8Array,
+    right: boolean,
+  ): void {
+    const old = this.#superblock;
+    this.#decode(surface, base, bytes, column, row, old, AFBC_WIDE.width);
+    const size = TILE * bytes;
+    for (let y = 0; y < AFBC_WIDE.height; y++) {
+      const at = (y * 2 + (right ? 1 : 0)) * size;
+      block.set(old.subarray(at, at + size), at);
+    }
+  }
+
+  #encode(
+    surface: Surface,
+    base: number,
+    bytes: number,
+    column: number,
+    row: number,
+    pixels: Uint8Array,
+    width: number,
+  ): void {
+    const index = indexOf(surface, column, row);
+    const body = surface.bodyOffset + index * afbcBodyBytes(bytes);
+    if (afbcEncode(pixels, bytes, this.#header, this.#block, body, width)) {
+      this.#put(base + body, this.#block, this.#block32, 0, afbcBodyBytes(bytes));
+    }
+    this.#put(base + index * AFBC_HEADER_BYTES, this.#header, this.#header32, 0, AFBC_HEADER_BYTES);
+  }
+
+  #decode(
+    surface: Surface,
+    base: number,
+    bytes: number,
+    column: number,
+    row: number,
+    pixels: Uint8Array,
+    width: number,
+  ): void {
+    const memory = this.#memory;
+    const at = base + indexOf(surface, column, row) * AFBC_HEADER_BYTES;
+    try {
+      const read = (offset: number, size: number) => memory.read(base + offset, size);
+      afbcDecode(memory.read(at, AFBC_HEADER_BYTES), bytes, read, pixels, width);
+    } catch (error) {
+      if (error instanceof AfbcError) throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, at, error.message);
+      throw error;
+    }
+  }
+}
+
+const indexOf = (surface: Surface, column: number, row: number): number =>
+  afbcHeaderIndex(column, row, surface.rowStride, surface.block === BLOCK_FORMAT.AFBC_TILED);
