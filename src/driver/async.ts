@@ -7,6 +7,8 @@ import type { Clock } from '../board/clock.ts';
 export const MICROSECOND = 1e3;
 export const MILLISECOND = 1e6;
 export const SECOND = 1e9;
+/** How long one may go on before others get their turn. */
+const PIECE = 4 * MILLISECOND;
 
 /** Those who wait until a condition holds. Whoever may have changed it calls `wake`. */
 export class WaitQueue {
@@ -48,6 +50,24 @@ export async function poll(clock: Clock, ready: () => boolean, interval: number,
     await new Promise<void>((resolve) => clock.after(Math.min(pause, left), resolve));
   }
   return true;
+}
+
+/** Long work in pieces: whoever has a lot to do asks between two of them, and everybody else gets a turn now and then. */
+export class Pace {
+  readonly #clock: Clock;
+  #last: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#last = clock.now();
+  }
+
+  /** Resolves at once, or after clients and timers have been served if that has not happened for a while. */
+  async rest(): Promise<void> {
+    if (this.#clock.now() - this.#last < PIECE) return;
+    await new Promise<void>((resolve) => this.#clock.yield(resolve));
+    this.#last = this.#clock.now();
+  }
 }
 
 /** One at a time, in the order of asking. */

@@ -14,6 +14,7 @@ import type { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
 import { type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
+import { Pace } from './async.ts';
 import { TyrFile } from './file.ts';
 import { Firmware } from './fw/index.ts';
 import { checkExportable, gemIoctls, mmapDevicePage } from './gem.ts';
@@ -137,7 +138,14 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       mmio,
       log,
       timerFrequency,
-      vmResources: { mmu, dram, clock, cacheLine: gpu.cacheLine, settle: () => parts.scheduler.settle() },
+      vmResources: {
+        mmu,
+        dram,
+        clock,
+        cacheLine: gpu.cacheLine,
+        pace: new Pace(clock),
+        settle: () => parts.scheduler.settle(),
+      },
       destroyGroup(group: Group) {
         for (const entity of group.entities) entity.kill();
         parts.scheduler.destroy(group);

@@ -82,6 +82,7 @@ async function bindNow(file: File, vm: Vm, arg: { ops: { count: number } }, ops:
         const operation = decodeOperation(file, vm, op);
         const release = hold(operation);
         await vm.execute(operation).finally(release);
+        await vm.rest();
       } catch (error) {
         // The client learns which operation failed.
         arg.ops.count = index;

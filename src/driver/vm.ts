@@ -14,6 +14,7 @@ import { Fence } from '../drm/fence.ts';
 import type { GemObject } from '../drm/gem.ts';
 import { GpuVm, type Operation } from '../drm/gpuvm.ts';
 import { SchedulerEntity } from '../drm/scheduler.ts';
+import type { Pace } from './async.ts';
 import { HeapPool } from './heap.ts';
 import { KernelBuffer } from './kernel-buffer.ts';
 import { AddressSpace } from './mmu/address-space.ts';
@@ -22,6 +23,8 @@ import type { MapAttributes } from './mmu/page-table.ts';
 
 /** The driver's part is at least this large. */
 const MIN_KERNEL_RANGE = 256 * 1024 * 1024;
+/** Mappings of one VM, so that taking them all down stays short. A bind may leave two more than it found. */
+const MAX_MAPPINGS = 1 << 17;
 /** Addresses beyond 32 bits are shared out by halves; a smaller space is mostly the client's. */
 const SMALL_SPACE = 2 ** 32;
 
@@ -49,6 +52,8 @@ export interface VmResources {
   readonly dram: Dram;
   readonly clock: Clock;
   readonly cacheLine: number;
+  /** For clients that have much done at once. */
+  readonly pace: Pace;
   /** Resolves when groups that were destroyed before are out of the hardware. */
   readonly settle: () => Promise<void>;
 }
@@ -162,7 +167,8 @@ export class Vm {
   /** Starts a queued bind; the fence tells its end. A failure makes the VM unusable. */
   run(operation: BindOperation): Fence {
     const fence = new Fence(this.#hw.clock, 'panthor', 'panthor-vm-bind');
-    this.execute(operation).then(
+    const done = this.execute(operation).finally(() => this.rest());
+    done.then(
       () => fence.signal(),
       (error: unknown) => {
         if (!(error instanceof DrmError)) throw error;
@@ -182,7 +188,7 @@ export class Vm {
   /** The tiler heaps, made at the first call. */
   async heapPool(): Promise<HeapPool> {
     must(!this.#destroyed, 'EINVAL', 'the VM was destroyed');
-    this.#heapsComing ??= HeapPool.create((size) => this.allocate(size, HeapPool.attributes), this.#hw.cacheLine);
+    this.#heapsComing ??= HeapPool.create((size) => this.#allocateChunk(size), this.#hw.cacheLine);
     try {
       this.heaps = await this.#heapsComing;
     } catch (error) {
@@ -192,11 +198,25 @@ export class Vm {
     return this.heaps;
   }
 
+  /** To be called between pieces of long work. */
+  rest(): Promise<void> {
+    return this.#hw.pace.rest();
+  }
+
+  /** A heap may ask for hundreds of megabytes at once. */
+  async #allocateChunk(size: number): Promise<KernelBuffer> {
+    await this.rest();
+    return this.allocate(size, HeapPool.attributes);
+  }
+
   #change(operation: Exclude<BindOperation, { kind: 'sync' }>, held: GemObject[]): void {
     const { mappings, space } = this;
     const { va, size } = operation;
     const mapping = operation.kind === 'map' ? operation : undefined;
-    if (mapping) must(!this.#unusable && !this.#destroyed, 'EINVAL', 'the VM is unusable');
+    if (mapping) {
+      must(!this.#unusable && !this.#destroyed, 'EINVAL', 'the VM is unusable');
+      must(mappings.count < MAX_MAPPINGS, 'ENOMEM', () => `the VM has ${MAX_MAPPINGS} mappings, the most`);
+    }
     const plan = mapping ? mappings.planMap(mapping) : mappings.planUnmap(va, size);
     for (const step of plan) {
       if (step.mapping.object) held.push(step.mapping.object.get());
@@ -231,18 +251,7 @@ export class Vm {
       return;
     }
     const memory = Math.ceil(object.run.physical / BLOCK_SIZE_L2) * BLOCK_SIZE_L2;
-    let at = va;
-    try {
-      while (at < va + size) {
-        const into = at % BLOCK_SIZE_L2;
-        const step = Math.min(BLOCK_SIZE_L2 - into, va + size - at);
-        table.map(at, memory + into, step, data);
-        at += step;
-      }
-    } catch (error) {
-      table.unmap(va, at - va);
-      throw error;
-    }
+    table.mapRepeated(va, memory, size, data);
   }
 
   #declareUnusable(): void {

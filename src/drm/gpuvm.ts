@@ -122,21 +122,11 @@ export class GpuVm<D> {
 
   /** Makes planned operations true. References: new mappings take one of their object, those that go drop theirs. */
   commit(operations: readonly Operation<D>[]): void {
-    const gone: Mapping<D>[] = [];
-    for (const operation of operations) {
-      if (operation.kind === 'map') {
-        this.#insert(operation.mapping);
-        continue;
-      }
-      const kept = operation.kind === 'remap' ? [operation.previous, operation.next] : [];
-      this.#replace(
-        operation.mapping,
-        kept.filter((part) => part !== undefined),
-      );
-      gone.push(operation.mapping);
-    }
+    const cuts = operations.filter((operation) => operation.kind !== 'map');
+    if (cuts.length > 0) this.#cut(cuts);
+    for (const operation of operations) if (operation.kind === 'map') this.#insert(operation.mapping);
     // Last, so that an object which stays mapped does not go and come back.
-    for (const { object } of gone) object?.put();
+    for (const { mapping } of cuts) mapping.object?.put();
   }
 
   /** Forgets all mappings, and drops what they hold. */
@@ -189,10 +179,16 @@ export class GpuVm<D> {
     this.#mappings.splice(index, 0, mapping);
   }
 
-  #replace(mapping: Mapping<D>, parts: readonly Mapping<D>[]): void {
-    const index = this.#firstAfter(mapping.va);
-    if (this.#mappings[index] !== mapping) throw new Error('gpuvm: the plan is older than the address space');
-    for (const part of parts) part.object?.get();
-    this.#mappings.splice(index, 1, ...parts);
+  /** Takes out neighbours, of which the first and the last may keep an end: in one go, for there may be thousands. */
+  #cut(cuts: readonly Exclude<Operation<D>, { kind: 'map' }>[]): void {
+    const index = this.#firstAfter(cuts[0]!.mapping.va);
+    const kept: Mapping<D>[] = [];
+    for (const [i, cut] of cuts.entries()) {
+      if (this.#mappings[index + i] !== cut.mapping) throw new Error('gpuvm: the plan is older than the address space');
+      if (cut.kind !== 'remap') continue;
+      for (const part of [cut.previous, cut.next]) if (part) kept.push(part);
+    }
+    for (const part of kept) part.object?.get();
+    this.#mappings.splice(index, cuts.length, ...kept);
   }
 }

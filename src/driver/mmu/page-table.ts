@@ -62,18 +62,36 @@ export class PageTable {
    * Throws DrmError ENOMEM or OutOfMemory with nothing mapped.
    */
   map(va: number, physical: number, size: number, attributes: MapAttributes): void {
+    this.#map(va, size, attributes, (at) => physical + (at - va), BLOCK_SIZE_L2);
+  }
+
+  /** The same, but each 2 MiB of [va, va + size) show the same 2 MiB at `physical`, a multiple of that. */
+  mapRepeated(va: number, physical: number, size: number, attributes: MapAttributes): void {
+    const tables = Math.floor(size / 2 ** levelShift(BLOCK_LEVEL - 1));
+    this.#checkRoom(tables);
+    this.#map(va, size, attributes, (at) => physical + (at % BLOCK_SIZE_L2), 0);
+  }
+
+  /** `blockStride`: from one block's memory to the next one's. */
+  #map(
+    va: number,
+    size: number,
+    attributes: MapAttributes,
+    memoryOf: (at: number) => number,
+    blockStride: number,
+  ): void {
     const end = va + size;
     let at = va;
     try {
       while (at < end) {
-        const from = physical + (at - va);
+        const from = memoryOf(at);
         const blocks = at % BLOCK_SIZE_L2 === 0 && from % BLOCK_SIZE_L2 === 0 && end - at >= BLOCK_SIZE_L2;
         const level = blocks ? BLOCK_LEVEL : LEAF;
         const step = blocks ? BLOCK_SIZE_L2 : PAGE_SIZE;
         const table = this.#walk(at, level, true)!;
         const first = tableIndex(at, level);
         const count = Math.min(ENTRIES - first, Math.floor((end - at) / step));
-        this.#fill(table, first, count, from, step, attributes);
+        this.#fill(table, first, count, from, blocks, blocks ? blockStride : PAGE_SIZE, attributes);
         at += count * step;
       }
     } catch (error) {
@@ -133,10 +151,18 @@ export class PageTable {
     return table;
   }
 
-  #fill(table: number, first: number, count: number, physical: number, step: number, attributes: MapAttributes): void {
+  #fill(
+    table: number,
+    first: number,
+    count: number,
+    physical: number,
+    blocks: boolean,
+    stride: number,
+    attributes: MapAttributes,
+  ): void {
     const { view } = this.#dram;
     const leaf = Pte.pack({
-      type: step === PAGE_SIZE ? PTE_TYPE.PAGE : PTE_TYPE.BLOCK,
+      type: blocks ? PTE_TYPE.BLOCK : PTE_TYPE.PAGE,
       attrIndex: attributes.cached ? PTE_ATTR.CACHED : PTE_ATTR.NON_CACHED,
       ap: attributes.readOnly ? PTE_AP.UNPRIVILEGED_RO : PTE_AP.UNPRIVILEGED_RW,
       sh: attributes.cached ? PTE_SH.INNER : PTE_SH.OUTER,
@@ -158,7 +184,7 @@ export class PageTable {
       }
       view.setUint32(entry, low, true);
       view.setUint32(entry + 4, high, true);
-      low += step;
+      low += stride;
     }
     this.#tables.get(table)!.live += count;
   }
@@ -175,10 +201,7 @@ export class PageTable {
       const type = Pte.fields.type.read(view, entry);
       if (type === PTE_TYPE.INVALID) return next;
       if (type === PTE_TYPE.BLOCK) {
-        if (at % span === 0 && end >= next) {
-          this.#drop(path, at, 1);
-          return next;
-        }
+        if (at % span === 0 && end >= next) return this.#clearBlocks(path, at, end, span);
         this.#split(entry, at - (at % span));
       }
       path.push(Pte.fields.address.read(view, entry));
@@ -186,6 +209,11 @@ export class PageTable {
     const table = path[LEAF]!;
     const first = tableIndex(at, LEAF);
     const count = Math.min(ENTRIES - first, Math.ceil((end - at) / PAGE_SIZE));
+    if (count === ENTRIES) {
+      // The whole table goes: its entries need not be cleared one by one.
+      this.#forget(path, at, this.#tables.get(table)!.live);
+      return at + count * PAGE_SIZE;
+    }
     let dropped = 0;
     for (let i = 0; i < count; i++) {
       const entry = table + (first + i) * Pte.size;
@@ -196,11 +224,22 @@ export class PageTable {
     return at + count * PAGE_SIZE;
   }
 
-  /** Clears the entry of `va` in the last table of `path`. */
-  #drop(path: readonly number[], va: number, count: number): void {
+  /** Clears blocks in the last table of `path`, from `at` up to `end` or something else; returns where to go on. */
+  #clearBlocks(path: readonly number[], at: number, end: number, span: number): number {
+    const { view } = this.#dram;
     const level = path.length - 1;
-    this.#dram.view.setBigUint64(entryAt(path[level]!, va, level), 0n, true);
-    this.#forget(path, va, count);
+    const first = tableIndex(at, level);
+    const most = Math.min(ENTRIES - first, Math.floor((end - at) / span));
+    let count = 0;
+    while (count < most) {
+      const entry = path[level]! + (first + count) * Pte.size;
+      if (Pte.fields.type.read(view, entry) !== PTE_TYPE.BLOCK) break;
+      view.setUint32(entry, 0, true);
+      view.setUint32(entry + 4, 0, true);
+      count++;
+    }
+    this.#forget(path, at, count);
+    return at + count * span;
   }
 
   /** Counts entries out of the last table of `path`, and unlinks tables that have none left. */
@@ -237,9 +276,13 @@ export class PageTable {
     if (this.translate(va) !== block.address) throw new Error('page table: a split moved the block');
   }
 
-  #allocTable(): number {
-    if (this.#tables.size >= MAX_TABLES)
+  #checkRoom(more: number): void {
+    if (this.#tables.size + more > MAX_TABLES)
       throw new DrmError('ENOMEM', `the page tables of one address space may take ${MAX_TABLES} pages, no more`);
+  }
+
+  #allocTable(): number {
+    this.#checkRoom(1);
     const run = this.#dram.alloc(PAGE_SIZE);
     this.#tables.set(run.physical, { run, live: 0 });
     return run.physical;
