@@ -195,6 +195,14 @@ test('guest: programs of the host run as they are, unless the guest has them; th
   ]);
 });
 
+test('guest: a script is started as a program is', async () => {
+  const script = join(scratch, 'a=script');
+  writeFileSync(script, '#!/bin/bash -e\necho "$0 $1 $BASH_VERSION"; exit 5\n', { mode: 0o755 });
+  const { stdout, result } = await whole(script, ['one two']);
+  assert.match(stdout, /\/a=script one two 5\./);
+  assert.equal(result.exitCode, 5);
+});
+
 test('guest: GStreamer, in kmscube’s first run, starts its plug-in scanner', async () => {
   const home = join(scratch, 'home');
   mkdirSync(home);

@@ -28,6 +28,9 @@ const own = elf(join(folder, 'own'), amd64.elfMachine);
 const strange = elf(join(folder, 'strange'), 22);
 const script = join(folder, 'script');
 writeFileSync(script, '#!/bin/sh\n');
+const text = join(folder, 'text');
+writeFileSync(text, 'no program\n');
+elf(join(root, 'usr/bin/sh'), arm64.elfMachine);
 
 const userland: Userland = {
   cache: folder,
@@ -89,9 +92,23 @@ test('on an arm64 host the guest’s own loader runs it, with Mesa told where it
   assert.equal(start.env.LD_PRELOAD, undefined);
 });
 
+test('a script is started by the guest’s shell', () => {
+  const start = programStart(userland, script, ['a b'], {}, {});
+  assert.equal(start.args[4], join(root, 'usr/bin/sh'));
+  assert.deepEqual(start.args.slice(5), ['-c', 'exec "$0" "$@"', script, 'a b']);
+});
+
+test('the guest has a seat of its own, and the caller’s word on it counts', () => {
+  const { env } = programStart(userland, 'cube', [], { TYR_MACHINE: '/run/m' }, { DBUS_SYSTEM_BUS_ADDRESS: 'host' });
+  assert.equal(env.DBUS_SYSTEM_BUS_ADDRESS, 'unix:path=/run/m/root/run/dbus/system_bus_socket');
+  assert.equal(env.LIBSEAT_BACKEND, 'noop');
+  const own = programStart(userland, 'cube', [], { TYR_MACHINE: '/run/m', LIBSEAT_BACKEND: 'seatd' }, {});
+  assert.equal(own.env.LIBSEAT_BACKEND, 'seatd');
+});
+
 test('what cannot run is named in a sentence', () => {
   assert.throws(() => programStart(userland, 'nosuch', [], {}, {}), /the guest has no program nosuch/);
   assert.throws(() => programStart(userland, './nosuch', [], {}, {}), /there is no file \.\/nosuch/);
   assert.throws(() => programStart(userland, strange, [], {}, {}), /strange is no arm64 or amd64 program/);
-  assert.throws(() => programStart(userland, script, [], {}, {}), /script is no arm64 or amd64 program/);
+  assert.throws(() => programStart(userland, text, [], {}, {}), /text is no arm64 or amd64 program/);
 });

@@ -8,7 +8,7 @@
  */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { SHIM_GUEST } from '../../abi/shim.ts';
+import { SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shim.ts';
 import type { Architecture } from './compiler.ts';
 import { Problem } from './problem.ts';
 import type { Userland } from './userland.ts';
@@ -28,6 +28,19 @@ const NOT_FOR_GUEST = /^(LD_|DBUS_|NODE_|npm_|QEMU_|XDG_|DISPLAY$|WAYLAND_|XAUTH
 export function guestEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !NOT_FOR_GUEST.test(name));
   return { ...Object.fromEntries(kept), PATH: '/usr/local/bin:/usr/bin:/bin:/usr/games:/usr/sbin:/sbin' };
+}
+
+/**
+ * The guest has a seat of its own: no program in it may find the host's system bus or seat manager, and take the host's
+ * screen. libseat is told that there is nobody to ask.
+ */
+function seat(machine: string | undefined): NodeJS.ProcessEnv {
+  if (!machine) return {};
+  return {
+    DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${join(machine, SHIM_TREE, 'run/dbus/system_bus_socket')}`,
+    SEATD_SOCK: join(machine, SHIM_TREE, 'run/seatd.sock'),
+    LIBSEAT_BACKEND: 'noop',
+  };
 }
 
 /** How `program`, a file that holds an arm64 executable, is started. */
@@ -68,8 +81,8 @@ export function guestStart(
 
 /**
  * How `tyr run` starts a program with the shim before it. A name without a slash is a program of the guest; a path is a
- * file of this host, or else of the guest's root. arm64 files run in the guest, files of the host's architecture run as
- * they are, with the host's shim. `own` are variables of the machine's, laid over the caller's. Throws Problem.
+ * file of this host, or else of the guest's root. arm64 files and scripts run in the guest, files of the host's architecture
+ * as they are, with the host's shim. `own` are variables of the machine's, laid over the caller's. Throws Problem.
  */
 export function programStart(
   userland: Userland,
@@ -86,8 +99,10 @@ export function programStart(
     LD_PRELOAD: 'libtyr-drm.so',
     LD_LIBRARY_PATH: [dirname(shim.library), searched].filter(Boolean).join(':'),
   });
+  // A script: the guest's shell starts it as any program of the guest would.
+  if (machine === '#!') return programStart(userland, 'sh', ['-c', 'exec "$0" "$@"', path, ...args], own, callers);
   if (machine === guest.architecture.elfMachine) {
-    const env = { ...guestEnvironment(callers), ...own };
+    const env = { ...guestEnvironment(callers), ...seat(own[SHIM_ENVIRONMENT]), ...own };
     const world = { [SHIM_GUEST]: [userland.qemu, userland.root, dirname(guest.library)].join(':') };
     return guestStart(userland, path, args, { ...env, ...world, ...preload(guest, own.LD_LIBRARY_PATH) }, program);
   }
@@ -110,20 +125,21 @@ function findProgram(root: string, program: string): string {
   throw new Problem(
     program.includes('/')
       ? `there is no file ${program}, neither here nor in the guest`
-      : `the guest has no program ${program}; it has those of Debian's kmscube, glmark2-es2-drm, mesa-utils, vulkan-tools and drm-info, or give a path to your own`,
+      : `the guest has no program ${program}; it has those of Debian's kmscube, glmark2-es2-drm, mesa-utils, vulkan-tools, drm-info, bash and coreutils, or give a path to your own`,
   );
 }
 
-/** e_machine of an ELF file, undefined for all else. */
-function elfMachine(path: string): number | undefined {
+/** e_machine of an ELF file, '#!' for a script, undefined for all else. */
+function elfMachine(path: string): number | '#!' | undefined {
   const head = Buffer.alloc(20);
   const fd = openSync(path, 'r');
   try {
-    if (readSync(fd, head, 0, head.length, 0) < head.length) return undefined;
+    readSync(fd, head, 0, head.length, 0);
   } catch {
-    return undefined;
+    return undefined; // a folder
   } finally {
     closeSync(fd);
   }
+  if (head.toString('latin1', 0, 2) === '#!') return '#!';
   return head.toString('latin1', 0, 4) === '\x7fELF' ? head.readUInt16LE(18) : undefined;
 }
