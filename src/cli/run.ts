@@ -56,6 +56,10 @@ export async function run(program: string, args: string[], options: RunOptions):
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu } = result;
   output.write(`${programOutput.rest}${program}: ${summary(result)}\n`);
+  const leaks = Object.entries(result.leaks).map(([kind, count]) => `${count} ${kind}`);
+  if (leaks.length > 0) {
+    output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${program}: this is a bug in Tyr.\n`);
+  }
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu }));
   return exitCode;
 }

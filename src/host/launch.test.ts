@@ -34,6 +34,7 @@ async function guest(program: string, args: string[], options: Partial<LaunchOpt
     ...options,
   });
   assert.deepEqual(readdirSync(runtime), [], 'the machine’s folder goes with it');
+  assert.deepEqual(result.leaks, {}, 'nothing stays of the program');
   return { result, stdout };
 }
 

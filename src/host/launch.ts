@@ -5,17 +5,17 @@
  * runtime folder and goes with the machine. The program may end by itself, after so many page flips, after a time, or
  * because the caller aborts; in every case its whole process group is gone before the machine is switched off.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, HostClock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import type { Picture } from '../display/index.ts';
-import { Machine } from '../machine/machine.ts';
+import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
+import { runtimeFolder } from './runtime-folder.ts';
 import { GuestServer } from './server.ts';
-import { Problem } from './userland/problem.ts';
 import { programStart } from './userland/start.ts';
 import type { Userland } from './userland/userland.ts';
 
@@ -60,6 +60,8 @@ export interface LaunchResult {
   faults: number;
   /** The GPU's name, null where the machine came up without one. */
   gpu: string | null;
+  /** What the machine still had of the program after its end, by kind: nothing, or there is a bug in Tyr. */
+  leaks: Record<string, number>;
   screenshot: Picture | undefined;
 }
 
@@ -68,7 +70,7 @@ const SECOND = 1e9;
 export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const clock = options.clock ?? new HostClock();
   const { log, mode, refresh, userland } = options;
-  const directory = runtimeFolder();
+  const directory = await runtimeFolder();
   const remove = () => rmSync(directory, { recursive: true, force: true });
   const undo: (() => unknown)[] = [remove];
   let program: Program | undefined;
@@ -81,7 +83,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   undo.push(() => process.off('exit', emergency));
   try {
     const backing = new MemfdBacking();
-    const machine = await Machine.boot({ clock, backing, log, mode, refresh, firmware: options.firmware });
+    const { firmware } = options;
+    const machine = await Machine.boot({ clock, backing, log, mode, refresh, firmware, dramSize: dramSize() });
     undo.push(() => machine.close());
     const server = new GuestServer({ nodes: machine.nodes, backing, log, directory });
     undo.push(() => server.close());
@@ -101,6 +104,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     const seconds = (clock.now() - begin) / SECOND;
     // The last flips may still be on their way from the socket.
     await new Promise<void>((resolve) => clock.yield(resolve));
+    const leaks = await leftBehind(machine, server, clock);
     const { jobs, faults, gpuName } = machine.stats;
     return {
       ended: watch.ended,
@@ -111,11 +115,26 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       jobs,
       faults,
       gpu: gpuName ?? null,
+      leaks,
       screenshot: options.screenshot ? watch.screenshot() : undefined,
     };
   } finally {
     program?.kill();
     for (const step of undo.reverse()) await step();
+  }
+}
+
+/** Nanoseconds in which the machine forgets a program that has ended, and how often it is asked. */
+const FORGETTING = 2 * SECOND;
+const ASKING = 5e6;
+
+async function leftBehind(machine: Machine, server: GuestServer, clock: Clock): Promise<Record<string, number>> {
+  const end = clock.now() + FORGETTING;
+  for (;;) {
+    const { channels, descriptors } = server.usage;
+    const left = Object.entries({ ...machine.usage, channels, descriptors }).filter(([, count]) => count !== 0);
+    if (left.length === 0 || clock.now() >= end) return Object.fromEntries(left);
+    await new Promise<void>((resolve) => void clock.after(ASKING, resolve));
   }
 }
 
@@ -194,16 +213,10 @@ class Watch {
   }
 }
 
-/** A new folder for one machine: in XDG_RUNTIME_DIR, else among the temporary files. */
-function runtimeFolder(): string {
-  for (const base of [process.env.XDG_RUNTIME_DIR, tmpdir()]) {
-    try {
-      if (base) return mkdtempSync(join(base, 'tyr-'));
-    } catch {
-      // Not there, or not ours: the next one.
-    }
-  }
-  throw new Problem(`neither XDG_RUNTIME_DIR nor ${tmpdir()} can be written; Tyr puts its sockets there`);
+/** Bytes of DRAM: as much as a machine can have, but not so much that programs which fill it would stifle the host. */
+function dramSize(): number {
+  const most = Math.floor((totalmem() * 0.75) / DRAM_UNIT) * DRAM_UNIT;
+  return Math.min(DRAM_SIZE, most);
 }
 
 /** The guest's own folders: a home that stays (caches of shaders and fonts), and a runtime folder that does not. */

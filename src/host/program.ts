@@ -2,7 +2,8 @@
  * Program: a client program of the machine as a process group of its own, so that ending it ends its children too.
  *
  * Stopping is polite first: SIGTERM to the group, SIGKILL after a grace. Whatever happens, `ended` settles only when the
- * program is gone, and its group has been killed by then.
+ * program is gone, and its group has been killed by then. A guard, a shell that waits for our end, kills the group if we
+ * ourselves are killed without a chance to do it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -29,6 +30,7 @@ export class Program {
   readonly ended: Promise<number>;
   readonly pid: number;
   readonly #child: ChildProcess;
+  readonly #guard: ChildProcess;
   readonly #clock: Clock;
   readonly #grace: number;
   #running = true;
@@ -39,6 +41,7 @@ export class Program {
     this.#clock = options.clock;
     this.#grace = options.grace ?? GRACE;
     this.pid = child.pid!;
+    this.#guard = guard(this.pid);
     const collect = (stream: NodeJS.ReadableStream | null, sink: unknown) => {
       if (typeof sink === 'function') stream?.setEncoding('utf8').on('data', (text) => sink(text));
     };
@@ -50,6 +53,7 @@ export class Program {
         this.#running = false;
         this.#killing?.cancel();
         this.#signal('SIGKILL'); // children that outlived it
+        this.#guard.kill('SIGKILL');
         child.stdin?.destroy();
       });
       child.once('close', (code, signal) => resolve(signal ? 128 + constants.signals[signal] : (code ?? 1)));
@@ -100,4 +104,17 @@ export class Program {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.#child.kill(signal);
     }
   }
+}
+
+/** Kills the process group `pid` as soon as this process is gone: then the pipe that the guard reads from ends. */
+function guard(pid: number): ChildProcess {
+  const child = spawn('/bin/sh', ['-c', 'read -r _ || kill -KILL -- "-$0"', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.once('error', () => {}); // no shell: then the group takes its chances
+  child.stdin.on('error', () => {});
+  child.unref();
+  (child.stdin as unknown as { unref(): void }).unref();
+  return child;
 }

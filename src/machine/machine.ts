@@ -18,7 +18,9 @@ import { MaliGpu } from '../mali/index.ts';
 import { maliUnits } from '../mali/units.ts';
 
 /** Just below the 4 GiB that a 32-bit WebAssembly.Memory can have. Untouched pages cost the host nothing. */
-const DRAM_SIZE = 0xffff0000;
+export const DRAM_SIZE = 0xffff0000;
+/** DRAM is a multiple of this. */
+export const DRAM_UNIT = 0x10000;
 
 export interface MachineOptions {
   readonly clock: Clock;
