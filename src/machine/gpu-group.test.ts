@@ -192,6 +192,60 @@ test('an endless job starves nobody, ends after five seconds, and its group take
   assert.equal(bad.word(0), 9);
 });
 
+/** A machine whose compute works last until `end`, in seconds of its time; `moves`: pieces of them come to their end. */
+async function slowMachine(end: number, moves: boolean): Promise<Machine> {
+  let machine: Machine | undefined;
+  let progress = 0;
+  const work = {
+    step: () => {
+      if (moves) progress++;
+      return machine!.clock.now() < end * 1e9 ? ('more' as const) : ('done' as const);
+    },
+    get progress() {
+      return progress;
+    },
+  };
+  machine = await bootedMachine({ units: { compute: () => work } as unknown as Units });
+  return machine;
+}
+const COMPUTE: CsLine[] = [
+  ['SET_SB_ENTRY', { endpointEntry: 3 }],
+  ['RUN_COMPUTE', {}],
+  ['WAIT', { waitMask: 0xff }],
+];
+
+test('a job whose works take long but get on is left alone, and so is a queue that waits for it', async () => {
+  const worker = await Worker.create(await slowMachine(40, true));
+  const group = await worker.createGroup(worker.vm, 2);
+  const waiting = await worker.start(group, [...waitAbove(0, 0), ...store(4, 7)], { queue: 1 });
+  const done = await worker.start(group, [...COMPUTE, ...add(0)]);
+  assert.equal(await worker.wait(done, 50), 0);
+  assert.equal(await worker.wait(waiting), 0);
+  assert.equal(await worker.state(group), 0);
+  assert.equal(worker.word(4), 7);
+  assert.ok(worker.machine.clock.now() > 40e9);
+});
+
+test('a job whose works do not get on is ended by the progress timer', async () => {
+  const machine = await slowMachine(1e6, false);
+  const worker = await Worker.create(machine);
+  const group = await worker.createGroup(worker.vm);
+  assert.equal(await worker.wait(await worker.start(group, COMPUTE)), 0);
+  assert.equal(await worker.state(group), GROUP_STATE.TIMEDOUT);
+  assert.match(machine.lines.join('\n'), /progress timeout/);
+  assert.ok(machine.clock.now() < 30e9);
+});
+
+test('a job whose works never end although they get on is ended at last', async () => {
+  const machine = await slowMachine(1e6, true);
+  const worker = await Worker.create(machine);
+  const group = await worker.createGroup(worker.vm);
+  const done = await worker.start(group, COMPUTE);
+  await until(machine.clock, pass(machine, 11 * 60), 12 * 60e9);
+  assert.equal(worker.file.syncobj(done).fence?.signaled, true);
+  assert.equal(await worker.state(group), GROUP_STATE.TIMEDOUT);
+});
+
 test('a job that never gets what it waits for is given up too', async () => {
   const worker = await Worker.create(await bootedMachine());
   const group = await worker.createGroup(worker.vm);

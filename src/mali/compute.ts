@@ -41,6 +41,8 @@ export function compute(request: RunRequest<Operands>, textures: TextureUnit): W
 }
 
 class ComputeWork implements Work {
+  /** Warps that have ended. */
+  progress = 0;
   readonly #executor: Executor | undefined;
   readonly #context: RunContext | undefined;
   readonly #stage: ComputeStage = { kind: 'compute', workgroupStorage: 0, threadSlot: THREAD_SLOT.COMPUTE };
@@ -127,7 +129,10 @@ class ComputeWork implements Work {
         continue;
       }
       const end = executor.run(w, budget);
-      if (end === 'done') this.#done[n] = true;
+      if (end === 'done') {
+        this.#done[n] = true;
+        this.progress++;
+      }
       this.#turn = n;
       return executor.left - 1;
     }

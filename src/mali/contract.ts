@@ -67,6 +67,11 @@ export type WorkState = 'more' | 'done' | 'oom';
 export interface Work {
   /** Does about a millisecond's worth. May throw GpuFault, after which the work is over. */
   step(): WorkState;
+  /**
+   * Grows whenever a piece has come to its end: a warp, a tile, a primitive. A work without it is one piece. What looks for
+   * hangs goes by this, as time is not modelled.
+   */
+  readonly progress?: number;
 }
 
 /** What a RUN_* instruction hands over: its address space, the 96 work registers as they were, its decoded operands. */

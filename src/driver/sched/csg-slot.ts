@@ -120,6 +120,20 @@ export class CsgSlot {
     queue.stopClock(true);
   }
 
+  /** By the last status update: whether works are under way that the queue waits for, its own or another queue's. */
+  worksFor(queue: Queue): boolean {
+    const statusOf = ({ index }: Queue) => this.stream(index).output;
+    const works = (one: Queue): boolean => {
+      const reason = statusOf(one).get('statusBlockedReason');
+      const waits = reason === CS_BLOCKED.SB_WAIT || reason === CS_BLOCKED.DEFERRED;
+      return waits && statusOf(one).get('statusScoreboards') !== 0;
+    };
+    if (works(queue)) return true;
+    const reason = statusOf(queue).get('statusBlockedReason');
+    if (reason !== CS_BLOCKED.SYNC_WAIT && reason !== CS_BLOCKED.PROGRESS_WAIT) return false;
+    return this.group?.queues.some((other) => other !== queue && works(other)) === true;
+  }
+
   /** Reads which queues have nothing to do and which wait, and for what. True if one waits. */
   syncQueues(): boolean {
     const { group } = this;

@@ -18,6 +18,8 @@ import type { KernelBuffer } from '../kernel-buffer.ts';
 import { type JobCall, writeJob } from './instructions.ts';
 
 export const JOB_TIMEOUT = 5 * SECOND;
+/** How often in a row a job may get more time, as long as the GPU is at work for it. */
+const MAX_EXTENSIONS = 120;
 /** A queue's interface: a page for the input block, one for the output block. */
 export const QUEUE_INTERFACE_SIZE = 2 * PAGE_SIZE;
 
@@ -63,6 +65,7 @@ export class Queue {
   #deadline = 0;
   /** Nanoseconds left; undefined while the clock runs. */
   #remaining: number | undefined = JOB_TIMEOUT;
+  #extensions = 0;
 
   /** `onTimeout`: jobs are in flight and none has ended in time. */
   constructor(
@@ -138,6 +141,7 @@ export class Queue {
     if (this.#inFlight.length === 0) this.stopClock(false);
     else if (count > 0 && this.#remaining === undefined) this.#arm(JOB_TIMEOUT);
     this.completed += ended.length;
+    if (count > 0) this.#extensions = 0;
     for (const job of ended) job.fence.signal(job.error);
     return count > 0 || this.#inFlight.length === 0;
   }
@@ -148,6 +152,13 @@ export class Queue {
     const ended = this.#inFlight.splice(0);
     Syncobj64.write(this.#syncobj, 0, { status: SYNCOBJ_ERROR, seqno: BigInt(this.#seqno) });
     for (const job of ended) job.fence.signal(job.error ?? error);
+  }
+
+  /** Gives the job at hand more time. False if it has had enough. */
+  extend(): boolean {
+    if (this.#extensions++ >= MAX_EXTENSIONS) return false;
+    this.startClock();
+    return true;
   }
 
   /** The queue's jobs may run: their time does too. */

@@ -117,8 +117,20 @@ export class Scheduler {
     if (this.#ticking) this.requestTick();
   }
 
-  /** A job of the group takes too long. */
+  /** A job of the group takes long. It gets more time while works are under way for it: those the progress timer watches. */
   timedOut(group: Group, queue: Queue): void {
+    if (group.slot === undefined || this.#stopped) this.#giveUp(group, queue);
+    else void this.#judge(this.slots[group.slot]!, group, queue);
+  }
+
+  async #judge(slot: CsgSlot, group: Group, queue: Queue): Promise<void> {
+    const answered = await this.#apply([this.#ask(slot, slot.inverted(CSG_REQ.STATUS_UPDATE), CSG_REQ.STATUS_UPDATE)]);
+    // A group that has left its slot meanwhile has its clock stopped; a job that has ended needs none.
+    if (slot.group !== group || !queue.busy) return;
+    if (!(answered && slot.worksFor(queue) && queue.extend())) this.#giveUp(group, queue);
+  }
+
+  #giveUp(group: Group, queue: Queue): void {
     this.hw.log('warn', `job timeout: pid=${group.pid}, queue=${queue.index}, seqno=${queue.lastFence?.seqno ?? 0}`);
     group.timedOut = true;
     if (group.slot !== undefined) this.requestTick();

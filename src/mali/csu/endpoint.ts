@@ -20,6 +20,8 @@ export interface Job {
   /** Address of the tiler context, for out-of-memory. */
   readonly tilerContext: number;
   work?: Work;
+  /** The work's progress when it was last looked at. */
+  progress?: number | undefined;
 }
 
 export class Endpoints {

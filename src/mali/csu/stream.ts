@@ -55,8 +55,8 @@ export interface StreamHost {
   progressed(): void;
   /** Fragment work of a heap has ended or given chunks back. */
   heapReleased(heapContext: number): void;
-  /** A work has come to an end. */
-  workDone(): void;
+  /** A work, or a piece of one, has come to its end. */
+  workProgressed(): void;
   /** Announces a fault, and that the stream waits for the host's note. */
   reportFault(code: number, data: number, info: number): void;
   reportFatal(code: number, data: number, info: number): void;
@@ -287,6 +287,10 @@ export class CommandStream {
     try {
       job.work ??= job.start();
       const state = job.work.step();
+      if (job.work.progress !== job.progress) {
+        job.progress = job.work.progress;
+        this.host.workProgressed();
+      }
       if (state === 'oom') this.shortage.begin(job);
       else {
         this.shortage.progressed(job);
@@ -302,7 +306,7 @@ export class CommandStream {
     this.endpoints.remove(job);
     if (job.progressIncrement) this.addProgress();
     this.#end(job);
-    this.host.workDone();
+    this.host.workProgressed();
     this.host.schedule();
   }
 
@@ -318,7 +322,7 @@ export class CommandStream {
     }
     this.raise(code, fault.address);
     this.#end(job);
-    this.host.workDone();
+    this.host.workProgressed();
   }
 
   /** Ends the job's scoreboard item; what was deferred until then may fail in its turn. */

@@ -23,7 +23,7 @@ import {
 } from '../../abi/gpu/raster-descriptors.ts';
 import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
-import { GpuFault } from '../contract.ts';
+import { GpuFault, type Work } from '../contract.ts';
 import { LANES } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { bitCount } from './draw-stage.ts';
@@ -487,6 +487,22 @@ test('wide AFBC superblocks take two tiles each, and what was in memory where on
   b.triangles(left.map(([x, y]) => [x! + 16, y!]));
   b.render({ ...target, cleanPixelWriteEnable: false, clear0: 0 });
   assert.deepEqual([pixel(1, 1), pixel(12, 1), pixel(17, 1), pixel(31, 1), pixel(33, 1)], [red, grey, red, 0, grey]);
+});
+
+test('works tell how far they have come', () => {
+  const b = bench(64, 64);
+  b.vertex = (i) => ({ position: [i % 3 === 1 ? 128 : 0, i % 3 === 2 ? 128 : 0, 0, 1] });
+  const progress = (work: Work): number[] => {
+    const seen = [work.progress!];
+    while (work.step() !== 'done') seen.push(work.progress!);
+    return [...seen, work.progress!];
+  };
+  for (const work of [b.idvs(30_000), b.fragment(b.framebuffer({}, [b.rgba8()]))]) {
+    const seen = progress(work);
+    assert.ok(seen.length > 10, `${seen.length} steps`);
+    // Each slice gets on.
+    for (let i = 2; i < seen.length - 1; i++) assert.ok(seen[i]! > seen[i - 1]!, `${seen[i - 1]}, ${seen[i]}`);
+  }
 });
 
 test('layers: each framebuffer draws the primitives of its own', () => {

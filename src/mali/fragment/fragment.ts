@@ -49,10 +49,16 @@ const WARP_BUDGET = 2000;
 const COST = { tile: 100, primitive: 50, warp: 80 } as const;
 
 export class FragmentWork implements Work {
+  readonly #job: FragmentJob;
   readonly #steps: Generator<void, void>;
 
   constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader) {
-    this.#steps = new FragmentJob(request, dram, open).run();
+    this.#job = new FragmentJob(request, dram, open);
+    this.#steps = this.#job.run();
+  }
+
+  get progress(): number {
+    return this.#job.progress;
   }
 
   step(): WorkState {
@@ -61,6 +67,8 @@ export class FragmentWork implements Work {
 }
 
 class FragmentJob {
+  /** Warps, primitives in tiles, tiles and slices of the polygon list that are done. */
+  progress = 0;
   readonly #memory: VirtualMemory;
   readonly #open: OpenFragmentShader;
   readonly #framebuffer: Framebuffer;
@@ -104,12 +112,16 @@ class FragmentJob {
     const { parameters } = this.#framebuffer;
     if (parameters.tiler !== 0) {
       const list = this.#memory.load64(parameters.tiler + TilerContext.offset.polygonList);
-      yield* this.#reader.load(list, parameters.internalLayerIndex);
+      for (const _ of this.#reader.load(list, parameters.internalLayerIndex)) {
+        this.progress++;
+        yield;
+      }
     }
     for (let row = this.#rows[0]; row <= this.#rows[1]; row++) {
       this.#reader.row(row);
       for (let column = this.#columns[0]; column <= this.#columns[1]; column++) {
         yield* this.#drawTile(column, row);
+        this.progress++;
         this.#budget -= COST.tile;
         if (this.#budget < 0) yield* this.#rest();
       }
@@ -243,6 +255,7 @@ class FragmentJob {
     const { width, height } = this.#framebuffer.parameters;
     const triangle = this.#triangle;
     const coverage = this.#coverage;
+    this.progress++;
     this.#budget -= COST.primitive;
     if (!triangle.set(record)) return;
     triangle.cover(
@@ -333,6 +346,7 @@ class FragmentJob {
     else run.start(covered);
     this.#budget -= COST.warp;
     while (!run.resume(WARP_BUDGET)) yield* this.#rest();
+    this.progress++;
     if (this.#budget < 0) yield* this.#rest();
   }
 

@@ -247,9 +247,9 @@ export class GroupSlot {
     if (input.get('ackIrqMask') & bit) this.mcu.interrupt(this.index);
   }
 
-  // The progress timer: works that do not come to an end.
+  // The progress timer: works of which no piece comes to its end.
 
-  workDone(): void {
+  workProgressed(): void {
     this.#progressAt = this.mcu.clock.now();
   }
 
@@ -261,11 +261,11 @@ export class GroupSlot {
     const look = (): void =>
       this.mcu.guard(() => {
         const left = this.#progressAt + limit - this.mcu.clock.now();
-        if (this.streams.every((slot) => !slot.started || slot.stream.endpoints.empty)) this.workDone();
+        if (this.streams.every((slot) => !slot.started || slot.stream.endpoints.empty)) this.workProgressed();
         else if (left <= 0) {
-          this.mcu.log('warn', 'mali-mcu', `CSG ${this.index}: no work has come to an end for too long`);
+          this.mcu.log('warn', 'mali-mcu', `CSG ${this.index}: no piece of a work has come to its end for too long`);
           this.#event(CSG_REQ.PROGRESS_TIMER_EVENT);
-          this.workDone();
+          this.workProgressed();
         }
         const wait = this.#progressAt + limit - this.mcu.clock.now();
         this.#progressTimer = this.mcu.clock.after(wait, look);

@@ -311,8 +311,8 @@ export class StreamSlot implements StreamHost, Runner {
     this.#group.heapReleased(heapContext);
   }
 
-  workDone(): void {
-    this.#group.workDone();
+  workProgressed(): void {
+    this.#group.workProgressed();
   }
 
   reportFault(code: number, data: number, info: number): void {

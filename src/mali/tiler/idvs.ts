@@ -71,10 +71,16 @@ const STEP_COST = 2;
 type State = 'more' | 'oom';
 
 export class IdvsWork implements Work {
+  readonly #draw: IdvsDraw;
   readonly #steps: Generator<State, void>;
 
   constructor(request: RunRequest<CsOperands<'RUN_IDVS'>>, open: OpenVertexShader) {
-    this.#steps = new IdvsDraw(request, open).run();
+    this.#draw = new IdvsDraw(request, open);
+    this.#steps = this.#draw.run();
+  }
+
+  get progress(): number {
+    return this.#draw.progress;
   }
 
   step(): WorkState {
@@ -87,6 +93,8 @@ const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID
 
 /** All that a draw's primitives keep from the registers, and the machinery of its batches. */
 class IdvsDraw {
+  /** Warps that have ended, and slices of indices. */
+  progress = 0;
   readonly #request: RunRequest<CsOperands<'RUN_IDVS'>>;
   readonly #open: OpenVertexShader;
   readonly #flags: Infer<typeof PrimitiveFlags>;
@@ -207,6 +215,7 @@ class IdvsDraw {
   }
 
   *#rest(): Generator<State, void> {
+    this.progress++;
     this.#budget = SLICE;
     yield 'more';
   }
@@ -326,6 +335,7 @@ class IdvsDraw {
       if (live === 0) continue;
       run.start(live);
       while (!run.resume(SLICE)) yield 'more';
+      this.progress++;
       this.#budget -= SLICE / 16;
       if (this.#budget < 0) yield* this.#rest();
     }
