@@ -33,10 +33,13 @@ HIDDEN struct tyr_identity tyr_identify(int fd)
    int saved = errno;
 
    memset(&peer, 0, sizeof peer);
-   int r = tyr_enabled() ? getpeername(fd, (struct sockaddr *)&peer.address, &size) : -1;
+   int r = getpeername(fd, (struct sockaddr *)&peer.address, &size);
    errno = saved;
    const char *name = peer.address.sun_path + 1;
    if (r < 0 || peer.address.sun_family != AF_UNIX || name[-1] != 0 || memcmp(name, TYR_ADDRESS_PREFIX, prefix) != 0)
+      return none;
+   /* Not before, since that itself reads files. */
+   if (!tyr_enabled())
       return none;
    const char *what = strchr(name + prefix, '/');
    if (!what)

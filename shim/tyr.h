@@ -1,12 +1,13 @@
 /*
  * libtyr-drm.so: carries DRM calls of an unmodified program to a Tyr machine.
  *
- * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does four things:
+ * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does five things:
  *   path.c, files.c  paths below /dev/dri, /sys/class/drm and the like are looked up in the machine's tree instead;
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
+ *   events.c         read of a node gives whole events;
  *   channel.c        the messages, over connections to the machine that the threads of the process share;
  *   exec.c, spawn.c  programs of the guest start other programs of the guest (start.c finds out how, guest.c where).
- * Everything else (dup, fork, exec, passing, poll, read, close, the last close by SIGKILL) is the kernel's own work, since
+ * Everything else (dup, fork, exec, passing, poll, close, the last close by SIGKILL) is the kernel's own work, since
  * a DRM file or sync file in the guest is one end of a socket pair. The library knows no driver: it carries bytes and
  * descriptors. Without TYR_MACHINE it stands aside.
  *

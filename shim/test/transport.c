@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -325,6 +326,12 @@ static void threads(void)
    SAY("signals", "%d", (int)signals);
 }
 
+static void *read_too_little(void *fd)
+{
+   char buffer[4];
+   return (void *)(intptr_t)read(*(int *)fd, buffer, 1);
+}
+
 static void events(void)
 {
    int fd = node();
@@ -333,18 +340,43 @@ static void events(void)
    struct echo two = { 2, 0 };
    NEED(ioctl(fd, EVENT, &two) == 0);
    SAY("ready", "%d", ready(fd, 2000));
+   /* Whole events alone: one that does not fit stays. */
+   SAY("short", "%ld", (long)read(fd, buffer, 3));
    for (int i = 0; i < 2; i++) {
-      ssize_t n = read(fd, buffer, sizeof buffer);
+      ssize_t n = read(fd, buffer, 6);
       SAY("event", "%ld %u", (long)n, *(uint32_t *)buffer);
    }
+   struct echo five = { 5, 0 };
+   NEED(ioctl(fd, EVENT, &five) == 0);
+   ssize_t all = read(fd, buffer, 9);
+   SAY("two", "%ld %u", (long)all, *(uint32_t *)(buffer + 4));
+   struct iovec pieces[2] = { { buffer, 4 }, { buffer + 4, 100 } };
+   all = readv(fd, pieces, 2);
+   SAY("pieces", "%ld %u", (long)all, *(uint32_t *)(buffer + 8));
+
+   /* All who wait are woken by an event that none of them takes. */
+   pthread_t waiting[3];
+   for (int i = 0; i < 3; i++)
+      NEED(pthread_create(&waiting[i], NULL, read_too_little, &fd) == 0);
+   usleep(20000);
+   struct echo one = { 1, 0 };
+   NEED(ioctl(fd, EVENT, &one) == 0);
+   int woken = 0;
+   for (int i = 0; i < 3; i++) {
+      void *nothing;
+      NEED(pthread_join(waiting[i], &nothing) == 0);
+      woken += nothing == NULL;
+   }
+   SAY("woken", "%d %ld", woken, (long)read(fd, buffer, sizeof buffer));
    NEED(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
    SAY("empty", "%s", error(read(fd, buffer, sizeof buffer)));
    struct echo many = { 2000, 0 };
    NEED(ioctl(fd, EVENT, &many) == 0);
    int got = 0, last = -1;
-   while (ready(fd, 100) && read(fd, buffer, sizeof buffer) > 0) {
-      last = *(uint32_t *)buffer;
-      got++;
+   ssize_t n;
+   while (ready(fd, 100) && (n = read(fd, buffer, sizeof buffer)) > 0) {
+      last = *(uint32_t *)(buffer + n - 4);
+      got += n / 4;
    }
    SAY("kept", "%d %d", got > 200 && got < 2000, last);
 }

@@ -165,12 +165,16 @@ for (const where of ['host', 'guest'] as const) {
         assert.deepEqual(await see('threads'), ['echo-meanwhile 2', 'woken 70', 'signals 1']);
       });
 
-      test('reads events; one who does not read loses the oldest', async () => {
+      test('reads whole events; one who does not read loses the oldest', async () => {
         assert.deepEqual(await see('events'), [
           'ready 0',
           'ready 1',
+          'short 0',
           'event 4 0',
           'event 4 1',
+          'two 8 1',
+          'pieces 12 4',
+          'woken 3 4',
           'empty EAGAIN',
           'kept 1 1999',
         ]);
