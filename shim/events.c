@@ -33,6 +33,9 @@ static ssize_t read_events(int fd, char *out, size_t size)
       }
       if (done || n == 0)
          return done;
+      /* Nothing there: for an address that can be none, the kernel does not wait. */
+      if (errno == EAGAIN)
+         recv(fd, out, size, MSG_PEEK | MSG_DONTWAIT);
       if (errno != EAGAIN || (fcntl(fd, F_GETFL) & O_NONBLOCK))
          return -1;
       struct pollfd one = { fd, POLLIN, 0 };

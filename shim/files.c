@@ -34,6 +34,7 @@ DECLARE_NEXT(readdir);
 DECLARE_NEXT(scandir);
 DECLARE_NEXT(scandirat);
 DECLARE_NEXT(faccessat);
+DECLARE_NEXT(fchmodat);
 DECLARE_NEXT(readlinkat);
 DECLARE_NEXT(realpath);
 DECLARE_NEXT(statx);
@@ -172,10 +173,24 @@ FILE *freopen64(const char *path, const char *mode, FILE *stream) { return do_fr
 
 /* --- stat --- */
 
+/* The path of a node. Linux numbers primary nodes from 0 and render nodes from 128 (drivers/gpu/drm/drm_drv.c). */
+static void node_name(unsigned minor, char name[32])
+{
+   sprintf(name, minor < 128 ? "/dev/dri/card%u" : "/dev/dri/renderD%u", minor);
+}
+
+/* Where the tree has it. */
+static const char *placeholder_of(unsigned minor, char buffer[TYR_PATH_MAX])
+{
+   char name[32];
+   node_name(minor, name);
+   return tyr_redirect(name, buffer);
+}
+
 /* What a device node shows: the bits of `st` that are not the same for every file of the tree. */
 static void as_device(struct stat *st, unsigned minor)
 {
-   st->st_mode = S_IFCHR | 0666;
+   st->st_mode = S_IFCHR | (st->st_mode & 0777);
    st->st_nlink = 1;
    st->st_rdev = makedev(TYR_DRM_MAJOR, minor);
    st->st_size = 0;
@@ -207,6 +222,8 @@ static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
    int r = tyr_stat(dirfd, tyr_redirect(path, buffer), st, flags);
    if (r == 0) {
       int minor = minor_of(st, itself(dirfd, path, flags));
+      if (minor >= 0 && S_ISSOCK(st->st_mode))
+         r = tyr_stat(AT_FDCWD, placeholder_of(minor, buffer), st, 0);
       if (minor >= 0)
          as_device(st, minor);
    }
@@ -259,8 +276,10 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
    struct stat st;
    if (r == 0 && (use != path || fd >= 0 || S_ISREG(stx->stx_mode)) && tyr_stat(dirfd, use, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0) {
       int minor = minor_of(&st, fd);
+      if (minor >= 0 && S_ISSOCK(st.st_mode))
+         r = NEXT(statx)(AT_FDCWD, placeholder_of(minor, buffer), 0, mask, stx);
       if (minor >= 0) {
-         stx->stx_mode = S_IFCHR | 0666;
+         stx->stx_mode = S_IFCHR | (stx->stx_mode & 0777);
          stx->stx_nlink = 1;
          stx->stx_rdev_major = TYR_DRM_MAJOR;
          stx->stx_rdev_minor = minor;
@@ -301,6 +320,22 @@ int statfs(const char *path, struct statfs *st)
 int fstatfs64(int fd, struct statfs64 *st) { return fstatfs(fd, (struct statfs *)st); }
 int statfs64(const char *path, struct statfs64 *st) { return statfs(path, (struct statfs *)st); }
 
+/* --- chmod --- */
+
+int fchmodat(int dirfd, const char *path, mode_t mode, int flags)
+{
+   char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
+   struct stat st;
+   path = tyr_from_root(&dirfd, path, absolute);
+   const char *use = tyr_redirect_all(path, buffer);
+   /* A placeholder is known by its sticky bit. */
+   if (use != path && tyr_stat(dirfd, use, &st, 0) == 0 && tyr_placeholder(&st) >= 0)
+      mode |= S_ISVTX;
+   return NEXT(fchmodat)(dirfd, use, mode, flags);
+}
+
+int chmod(const char *path, mode_t mode) { return fchmodat(AT_FDCWD, path, mode, 0); }
+
 /* --- access --- */
 
 static int do_access(int dirfd, const char *path, int mode, int flags)
@@ -327,8 +362,8 @@ static ssize_t device_link(const char *path, char *out, size_t size)
       identity = tyr_identify(fd);
    if (identity.kind != TYR_FILE)
       return 0;
-   /* Linux numbers primary nodes from 0 and render nodes from 128 (drivers/gpu/drm/drm_drv.c). */
-   int n = sprintf(name, identity.minor < 128 ? "/dev/dri/card%u" : "/dev/dri/renderD%u", identity.minor);
+   node_name(identity.minor, name);
+   ssize_t n = strlen(name);
    if ((size_t)n > size)
       n = size;
    memcpy(out, name, n);

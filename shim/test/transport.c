@@ -126,6 +126,12 @@ static void discover(void)
    struct stat st;
    NEED(fstat(fd, &st) == 0);
    SAY("fstat", "%d %u:%u", S_ISCHR(st.st_mode), major(st.st_rdev), minor(st.st_rdev));
+   struct stat named;
+   NEED(stat("/dev/dri/renderD128", &named) == 0);
+   SAY("same", "%d", st.st_dev == named.st_dev && st.st_ino == named.st_ino && st.st_mode == named.st_mode);
+   NEED(chmod("/dev/dri/renderD128", 0640) == 0 && fstat(fd, &st) == 0);
+   SAY("mode", "%o %d", st.st_mode & 07777, S_ISCHR(st.st_mode));
+   NEED(chmod("/dev/dri/renderD128", named.st_mode & 07777) == 0);
    struct statx stx;
    NEED(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) == 0);
    SAY("statx", "%d %u:%u", S_ISCHR(stx.stx_mode), stx.stx_rdev_major, stx.stx_rdev_minor);
@@ -337,6 +343,7 @@ static void events(void)
    int fd = node();
    char buffer[1024];
    SAY("ready", "%d", ready(fd, 0));
+   SAY("nowhere", "%s", error(read(fd, (void *)-1, 4096)));
    struct echo two = { 2, 0 };
    NEED(ioctl(fd, EVENT, &two) == 0);
    SAY("ready", "%d", ready(fd, 2000));
