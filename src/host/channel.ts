@@ -68,6 +68,8 @@ export class Channel implements Source {
   readonly pid: number;
   readonly #server: GuestServer;
   readonly #loop: EventLoop;
+  /** When it was opened, in milliseconds of this process. */
+  readonly opened = performance.now();
   #greeted = false;
   #direct = false;
   #running: Running | undefined;
@@ -78,6 +80,10 @@ export class Channel implements Source {
     this.pid = sys.peerPid(fd);
     this.#server = server;
     this.#loop = loop;
+  }
+
+  get greeted(): boolean {
+    return this.#greeted;
   }
 
   /** Can the guest's memory be had without asking it? */
@@ -94,6 +100,10 @@ export class Channel implements Source {
     }
     let held: readonly number[] = packet.fds;
     try {
+      if (packet.unaffordable && this.#greeted && !this.#running) {
+        this.#done(-ERRNO.ENFILE, undefined, []);
+        return;
+      }
       if (packet.cut) throw new Violation('a packet too long, or with too many descriptors');
       if (packet.bytes.length < ShimRequest.size) throw new Violation(`a packet of ${packet.bytes.length} bytes`);
       const request = ShimRequest.read(packet.view, 0);
@@ -281,8 +291,14 @@ export class Channel implements Source {
       this.#write(running);
     };
     const restart = (error: unknown): void => {
-      if (!(error instanceof Restart)) throw error;
-      if (this.#running === running) this.#ask(running, error.question);
+      if (error instanceof Restart) {
+        if (this.#running === running) this.#ask(running, error.question);
+        return;
+      }
+      // A bug of ours: loud, and the end of this ioctl, but not of the machine.
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#server.log('error', 'host', `the machine is at fault in an ioctl of pid ${this.pid}: ${text}`);
+      settle({ value: -ERRNO.EIO, arg: new Uint8Array() });
     };
     try {
       const result = running.handler();
@@ -420,7 +436,8 @@ export class Channel implements Source {
       ? 'gone'
       : sys.sendPacket(this.fd, arg ? [reply, arg, ...places] : [reply, ...places], fds);
     for (const fd of fds) sys.close(fd);
-    if (sent !== 'sent') this.close();
+    if (sent === 'full' && fds.length > 0) this.#done(-ERRNO.EMFILE, arg, []);
+    else if (sent !== 'sent') this.close();
   }
 
   #send(kind: number, values: Partial<Infer<typeof ShimReply>>): void {

@@ -93,10 +93,15 @@ export class Ends {
   #next = 1;
 
   readonly #freed: () => void;
+  readonly #room: () => boolean;
 
-  /** `machine`: a name that no other machine has. `freed` is told when a descriptor is no more. */
-  constructor(machine: string, loop: EventLoop, log: Log, freed: () => void) {
+  /**
+   * `machine`: a name that no other machine has. `freed` is told when a descriptor is no more; `room` says whether the host
+   * lets us have another one.
+   */
+  constructor(machine: string, loop: EventLoop, log: Log, freed: () => void, room: () => boolean) {
     this.#freed = freed;
+    this.#room = room;
     this.#machine = machine;
     this.#loop = loop;
     this.#log = log;
@@ -109,11 +114,12 @@ export class Ends {
 
   /**
    * Makes a descriptor for the guest process `pid`. It is ours to send and to close. Throws DrmError EMFILE when the
-   * process has had its share, SystemError when we may have no more.
+   * process has had its share, ENFILE when all have, SystemError when we may have no more.
    */
   create(held: Held, pid: number): number {
     const made = this.#made.get(pid) ?? 0;
     must(made < this.#most, 'EMFILE', () => `process ${pid} has made ${made} descriptors`);
+    must(this.#room(), 'ENFILE', 'the host allows no more descriptors');
     const [ours, theirs] = sys.socketPair();
     const number = this.#next++;
     const gone = (): void => {

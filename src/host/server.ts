@@ -50,6 +50,8 @@ export interface GuestServerOptions {
   readonly memory?: 'direct' | 'ask';
 }
 
+/** Milliseconds after which a connection that has said nothing may be closed, if its descriptor is needed. */
+const SILENCE = 1000;
 /** A thread needs one while it is in an ioctl. */
 const MOST_CHANNELS_PER_PROCESS = 1024;
 
@@ -63,6 +65,7 @@ export class GuestServer {
   readonly #loop = new EventLoop();
   readonly #channels = new Set<Channel>();
   readonly #listener: Source;
+  readonly #mostDescriptors = Math.floor(sys.limits().openFiles * 0.9) - 64;
   #closed = false;
   /** Is the listener left alone until a descriptor is free? */
   #paused = false;
@@ -73,7 +76,13 @@ export class GuestServer {
     this.directMemory = options.memory !== 'ask';
     if (options.directory) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     this.directory = realpathSync(options.directory ?? mkdtempSync(join(tmpdir(), 'tyr-')));
-    this.ends = new Ends(randomBytes(8).toString('hex'), this.#loop, options.log, () => this.#resume());
+    this.ends = new Ends(
+      randomBytes(8).toString('hex'),
+      this.#loop,
+      options.log,
+      () => this.#resume(),
+      () => this.#hasRoom(),
+    );
     this.#clean();
     writeGuestTree(join(this.directory, SHIM_TREE), options.nodes);
     this.#listener = {
@@ -236,6 +245,7 @@ export class GuestServer {
         fd = sys.accept(this.#listener.fd);
       } catch (error) {
         if (!(error instanceof sys.SystemError)) throw error;
+        if (this.#closeSilent()) continue;
         // Out of descriptors: whoever connects waits until there are some again.
         this.log('error', 'host', `cannot take another connection: ${error.message}`);
         this.#paused = true;
@@ -253,6 +263,20 @@ export class GuestServer {
       this.log('warn', 'host', `pid ${pid} has ${own} connections: the last one is closed`);
       channel.close();
     }
+  }
+
+  /** What the host allows us is not all taken: some descriptors are for requests under way, and for ourselves. */
+  #hasRoom(): boolean {
+    return this.#channels.size + this.ends.size + this.#options.backing.files < this.#mostDescriptors;
+  }
+
+  /** Closes connections whose guests have long said nothing. False if there are none. */
+  #closeSilent(): boolean {
+    const limit = performance.now() - SILENCE;
+    const silent = [...this.#channels].filter((channel) => !channel.greeted && channel.opened < limit);
+    for (const channel of silent) channel.close();
+    if (silent.length > 0) this.log('warn', 'host', `${silent.length} connections without a greeting are closed`);
+    return silent.length > 0;
   }
 
   #resume(): void {

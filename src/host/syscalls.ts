@@ -188,8 +188,8 @@ function sizeHeader(length: number, controlLength: number): void {
 }
 
 /**
- * Sends one packet, with descriptors (which stay ours to close). 'full' if the peer's queue has no room, 'gone' if the
- * peer is.
+ * Sends one packet, with descriptors (which stay ours to close). 'full' if the peer's queue or the kernel has no room (as
+ * when this user has too many descriptors in flight), 'gone' if the peer is.
  */
 export function sendPacket(
   fd: number,
@@ -218,8 +218,8 @@ export function sendPacket(
     if (sent >= 0) return 'sent';
     const errno = koffi.errno();
     if (errno === linux.EINTR) continue;
-    if (errno === linux.EAGAIN) return 'full';
-    const { EPIPE, ECONNRESET, ENOTCONN } = koffi.os.errno;
+    const { EPIPE, ECONNRESET, ENOTCONN, ENOBUFS, ENOMEM, ETOOMANYREFS } = koffi.os.errno;
+    if (errno === linux.EAGAIN || errno === ENOBUFS || errno === ENOMEM || errno === ETOOMANYREFS) return 'full';
     if (errno === EPIPE || errno === ECONNRESET || errno === ENOTCONN) return 'gone';
     throw new SystemError('sendmsg', errno);
   }
@@ -233,6 +233,8 @@ export interface Packet {
   readonly fds: readonly number[];
   /** Longer than the buffer, or with more descriptors than we took. */
   readonly cut: boolean;
+  /** Descriptors came, and we may have no more. */
+  readonly unaffordable: boolean;
 }
 
 /** The next packet; 'none' if none waits, 'gone' at the end of the connection. An empty packet counts as the end. */
@@ -256,10 +258,12 @@ export function receivePacket(fd: number): Packet | 'none' | 'gone' {
   }
   if (length === 0 && fds.length === 0) return 'gone';
   const flags = header.view.getInt32(linux.Msghdr.offset.flags, true);
+  const unaffordable = (flags & linux.MSG_CTRUNC) !== 0 && fds.length === 0;
   return {
     bytes: packet.bytes.subarray(0, length),
     view: packet.view,
     fds,
+    unaffordable,
     cut: (flags & (linux.MSG_TRUNC | linux.MSG_CTRUNC)) !== 0,
   };
 }

@@ -177,12 +177,12 @@ export function killClients(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** Starts `command` in the environment `env`. */
-export function client(command: readonly string[], env: NodeJS.ProcessEnv): Client {
+/** Starts `command` in the environment `env`; `quiet`: its complaints are of no interest. */
+export function client(command: readonly string[], env: NodeJS.ProcessEnv, quiet = false): Client {
   const [file, ...args] = command;
   const child = spawn(file!, args, {
     env,
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'],
   });
   running.add(child);
   child.once('exit', () => running.delete(child));

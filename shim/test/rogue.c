@@ -1,0 +1,145 @@
+/*
+ * A client that speaks to the machine without the shim, and badly: for src/host/rogue.test.ts. `rogue SCENARIO [N]`.
+ *
+ * It says "holding" when it has done its worst, and waits for the end of standard input.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "protocol.h"
+
+#define NEED(what) \
+	do { \
+		if (!(what)) { \
+			fprintf(stderr, "rogue: line %d: %s: %s\n", __LINE__, #what, strerror(errno)); \
+			exit(1); \
+		} \
+	} while (0)
+
+/* VERSION of DRM: three numbers, and three texts that the machine writes to our memory. */
+#define VERSION 0xc0406400u
+#define VERSION_SIZE 64
+
+static void hold(void)
+{
+	char byte;
+
+	printf("holding\n");
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+}
+
+static int dial(void)
+{
+	struct sockaddr_un address;
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	memset(&address, 0, sizeof(address));
+	address.sun_family = AF_UNIX;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/" TYR_SOCKET, getenv(TYR_ENVIRONMENT));
+	NEED(s >= 0);
+	return connect(s, (struct sockaddr *)&address, sizeof(address)) == 0 ? s : -1;
+}
+
+static ssize_t ask(int s, uint32_t kind, uint32_t number, const void *data, size_t size, int fd)
+{
+	struct tyr_request request;
+	char space[CMSG_SPACE(sizeof(fd))];
+	struct iovec iov[2];
+	struct msghdr msg;
+
+	memset(&request, 0, sizeof(request));
+	memset(&msg, 0, sizeof(msg));
+	memset(space, 0, sizeof(space));
+	request.kind = kind;
+	request.number = number;
+	iov[0].iov_base = &request;
+	iov[0].iov_len = sizeof(request);
+	iov[1].iov_base = (void *)data;
+	iov[1].iov_len = size;
+	msg.msg_iov = iov;
+	msg.msg_iovlen = size ? 2 : 1;
+	if (fd >= 0) {
+		msg.msg_control = space;
+		msg.msg_controllen = sizeof(space);
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	}
+	return sendmsg(s, &msg, MSG_NOSIGNAL);
+}
+
+/* A channel that has greeted, and a DRM file that was opened on it. */
+static int begin(int *file)
+{
+	struct tyr_reply reply;
+	char rest[256], space[CMSG_SPACE(sizeof(int))];
+	struct iovec iov[2] = { { &reply, sizeof(reply) }, { rest, sizeof(rest) } };
+	struct msghdr msg;
+	int s = dial();
+
+	NEED(s >= 0);
+	NEED(ask(s, TYR_REQUEST_HELLO, TYR_VERSION, NULL, 0, -1) > 0);
+	NEED(ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0);
+	memset(&msg, 0, sizeof(msg));
+	msg.msg_iov = iov;
+	msg.msg_iovlen = 2;
+	msg.msg_control = space;
+	msg.msg_controllen = sizeof(space);
+	NEED(recvmsg(s, &msg, 0) > 0);
+	NEED(reply.kind == TYR_REPLY_DONE && reply.value == 0);
+	memcpy(file, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(*file));
+	return s;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	int n = argc > 2 ? atoi(argv[2]) : 1, file, s, done = 0;
+	char version[VERSION_SIZE];
+
+	memset(version, 0, sizeof(version));
+	if (!strcmp(what, "silent")) {
+		/* Connections that never say a word. */
+		while (done < n && dial() >= 0)
+			done++;
+	} else if (!strcmp(what, "deaf")) {
+		/* Requests whose answers nobody reads. */
+		s = begin(&file);
+		while (done < n && ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0)
+			done++;
+	} else if (!strcmp(what, "mute")) {
+		/* Ioctls that want our memory, which we never show. */
+		for (; done < n; done++) {
+			s = begin(&file);
+			*(uint64_t *)(version + 16) = *(uint64_t *)(version + 32) = 64;
+			*(uint64_t *)(version + 24) = *(uint64_t *)(version + 40) = 16;
+			NEED(ask(s, TYR_REQUEST_IOCTL, VERSION, version, sizeof(version), file) > 0);
+		}
+	} else if (!strcmp(what, "endless")) {
+		/* An answer to a question that was not asked, while one is open; then everything at once. */
+		s = begin(&file);
+		for (; done < n; done++) {
+			if (ask(s, 1 + done % 9, VERSION, version, done % sizeof(version), done % 3 ? file : -1) < 0) {
+				close(s);
+				close(file);
+				s = begin(&file);
+			}
+		}
+	} else {
+		return 2;
+	}
+	printf("done %d\n", done);
+	hold();
+	return 0;
+}

@@ -1,0 +1,118 @@
+/**
+ * For tests: one whole machine that lives through everything its clients do, an account of what they have of it, and a
+ * client beside that counts on its results.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HostClock } from '../board/clock.ts';
+import { recorder } from '../board/log.ts';
+import { Machine } from '../machine/machine.ts';
+import { MemfdBacking } from './memfd-backing.ts';
+import { GuestServer } from './server.ts';
+import { type Client, client, killClients } from './testing.ts';
+import { programStart } from './userland/start.ts';
+import { ensureUserland, type Userland } from './userland/userland.ts';
+
+/** Milliseconds in which the machine forgets a client. */
+export const FORGOTTEN = 3000;
+
+export type Place = 'host' | 'guest';
+
+export class LivingMachine {
+  readonly machine: Machine;
+  readonly server: GuestServer;
+  readonly lines: string[];
+  readonly #userland: Userland;
+  readonly #home = mkdtempSync(join(tmpdir(), 'tyr-test-'));
+  /** What the machine has when nobody has anything. */
+  readonly #own: Record<string, number>;
+
+  private constructor(userland: Userland, machine: Machine, server: GuestServer, lines: string[]) {
+    this.#userland = userland;
+    this.machine = machine;
+    this.server = server;
+    this.lines = lines;
+    this.#own = this.account;
+  }
+
+  static async boot(): Promise<LivingMachine> {
+    const userland = await ensureUserland();
+    const { log, lines } = recorder();
+    const backing = new MemfdBacking();
+    const machine = await Machine.boot({ clock: new HostClock(), backing, log, refresh: 'unlimited' });
+    return new LivingMachine(userland, machine, new GuestServer({ nodes: machine.nodes, backing, log }), lines);
+  }
+
+  close(): void {
+    killClients();
+    this.server.close();
+    this.machine.close();
+    rmSync(this.#home, { recursive: true });
+  }
+
+  /** Everything that is counted, open descriptors of this process included. */
+  get account(): Record<string, number> {
+    const open = readdirSync('/proc/self/fd').length;
+    return { ...this.machine.usage, ...this.server.usage, open };
+  }
+
+  /** Nothing of any client is left, or will be very soon. */
+  async clean(): Promise<void> {
+    const own = JSON.stringify(this.#own);
+    const left = (): string => JSON.stringify(this.account);
+    await until(
+      () => left() === own,
+      FORGOTTEN,
+      () => `left behind: ${left()}, of its own: ${own}`,
+    );
+    const bugs = this.lines.filter((line) => line.includes('at fault'));
+    assert.deepEqual(bugs, []);
+  }
+
+  /** Starts a program of the guest by its name, or any by its path. Those of Mesa complain a lot when things go wrong. */
+  start(program: string, ...args: string[]): Client {
+    const environment = { ...this.server.environment, HOME: this.#home };
+    const { file, args: all, env } = programStart(this.#userland, program, args, environment);
+    return client([file, ...all], env, !program.includes('/'));
+  }
+
+  /** Starts one of the C clients of shim/test. */
+  run(where: Place, name: string, ...args: string[]): Client {
+    return this.start(this.#userland[where].clients[name]!, ...args);
+  }
+
+  /** MOV jobs, run after run, each checked by the client itself, until it is told to end: the number of jobs. */
+  survivor(where: Place = 'host'): { end(): Promise<number> } {
+    const rounds = 200;
+    let done = 0;
+    let wanted = true;
+    const life = (async () => {
+      do {
+        const each = this.run(where, 'mov-job', '/dev/dri/renderD128', String(rounds));
+        assert.equal(await each.ended, 0, `the survivor came to harm:\n${this.lines.slice(-20).join('\n')}`);
+        assert.deepEqual(each.lines, [`mov-job: 0x${(0xcafe0000 + rounds - 1).toString(16)}`]);
+        done += rounds;
+      } while (wanted);
+      return done;
+    })();
+    life.catch(() => {});
+    return {
+      end() {
+        wanted = false;
+        return life;
+      },
+    };
+  }
+}
+
+/** Waits until something is so, `limit` milliseconds at most. */
+export async function until(what: () => boolean, limit: number, why: () => string): Promise<void> {
+  const end = performance.now() + limit;
+  while (!what()) {
+    assert.ok(performance.now() < end, why());
+    await sleep(5);
+  }
+}
