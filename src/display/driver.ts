@@ -27,6 +27,9 @@ import { Vblank } from '../drm/kms/vblank.ts';
 /** What the controller can do: pixel clock in kHz, frames per second, sizes in pixels, scaling both ways. */
 const LIMITS = { clock: 600_000, refreshMin: 1, refreshMax: 1000, width: 4096, height: 4096, scale: 8 } as const;
 const FIXED_ONE = 0x10000;
+/** Nanoseconds between the two readings that make a time stamp, and how often they are repeated for its sake. */
+const MOST_BETWEEN_READINGS = 5000n;
+const MOST_READINGS = 3;
 const ALPHA_MODES: Record<number, number> = {
   [BLEND_MODE['Pre-multiplied']]: ALPHA_MODE.premultiplied,
   [BLEND_MODE.Coverage]: ALPHA_MODE.coverage,
@@ -168,13 +171,27 @@ export class VopDriver implements DisplayHardware {
   #frameTime(): FrameTime {
     if (!this.#mode) return { sequence: this.#sequence, time: this.#lastTime };
     const frame = readReg(this.#mmio, VOP.FRAME_COUNT);
-    const lines = readReg(this.#mmio, VOP.LINE_COUNT);
-    const passed = BigInt.asUintN(32, BigInt(frame) - this.#sequence);
-    if (passed === 0n && this.#timed) return { sequence: this.#sequence, time: this.#lastTime };
-    this.#sequence += passed;
-    this.#timed = true;
-    this.#lastTime = this.#clock.monotonic() - BigInt(Math.round(lines * this.#lineTime));
+    if (BigInt.asUintN(32, BigInt(frame) - this.#sequence) > 0n || !this.#timed) this.#lookAtFrame();
     return { sequence: this.#sequence, time: this.#lastTime };
+  }
+
+  /**
+   * Reads when the running frame began: now, less the lines since. If much time passes between the two readings (another
+   * process had its turn) or a frame began, once more (Linux `drm_vblank.c` does the same).
+   */
+  #lookAtFrame(): void {
+    for (let attempt = 0; ; attempt++) {
+      const frame = readReg(this.#mmio, VOP.FRAME_COUNT);
+      const before = this.#clock.monotonic();
+      const lines = readReg(this.#mmio, VOP.LINE_COUNT);
+      const after = this.#clock.monotonic();
+      const precise = after - before <= MOST_BETWEEN_READINGS && readReg(this.#mmio, VOP.FRAME_COUNT) === frame;
+      if (!precise && attempt < MOST_READINGS) continue;
+      this.#sequence += BigInt.asUintN(32, BigInt(frame) - this.#sequence);
+      this.#timed = true;
+      this.#lastTime = before - BigInt(Math.round(lines * this.#lineTime));
+      return;
+    }
   }
 
   #start(mode: ModeInfo): void {

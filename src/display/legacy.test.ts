@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CURSOR, DPMS, FB_KEEP, FLIP, MODE_FLAG } from '../abi/kms.ts';
+import { ATOMIC, CURSOR, DPMS, FB_KEEP, FLIP, MODE_FLAG } from '../abi/kms.ts';
 import * as I from '../abi/kms-ioctls.ts';
-import { modeName } from '../drm/kms/mode.ts';
-import { FRAME, testClient } from './testing.ts';
+import { modeBytes, modeName } from '../drm/kms/mode.ts';
+import { FRAME, type Settings, testClient } from './testing.ts';
 
 const rgb = ({ width, data }: { width: number; data: Uint8Array }, x: number, y: number): number[] => [
   ...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3),
@@ -174,6 +174,25 @@ test('cursor: shown, moved past the edge, hidden; it neither waits nor hinders a
   assert.equal(client.fail(I.MODE_CURSOR, { ...image, flags: CURSOR.BO, width: 65 }), 'EINVAL');
   assert.equal(client.fail(I.MODE_CURSOR, { ...image, flags: CURSOR.BO, handle: 77 }), 'ENOENT');
   assert.equal(display.frames, 2);
+});
+
+test('cursor: waits until a modeset that is under way is done', async () => {
+  const client = testClient();
+  const { crtc, cursor, primary, connector } = client.ids;
+  client.setCap('ATOMIC');
+  const fb = client.framebuffer(1024, 768);
+  const MODE_ID = client.blob(modeBytes(client.modes()[0]!));
+  const plane = { FB_ID: fb.id, CRTC_ID: crtc, SRC_W: 1024 << 16, SRC_H: 768 << 16, CRTC_W: 1024, CRTC_H: 768 };
+  const settings: Settings = { [crtc]: { MODE_ID, ACTIVE: 1 }, [primary]: plane, [connector]: { CRTC_ID: crtc } };
+  const flags = ATOMIC.NONBLOCK | ATOMIC.ALLOW_MODESET | FLIP.EVENT;
+  client.run(I.MODE_ATOMIC, client.atomic(settings, flags));
+  const { handle } = client.run(I.MODE_CREATE_DUMB, { width: 64, height: 64, bpp: 32 });
+  const image = { flags: CURSOR.BO, crtc_id: crtc, width: 64, height: 64, handle };
+  assert.equal(client.events.length, 0);
+  await client.wait(I.MODE_CURSOR, image);
+  assert.equal(client.events.length, 1);
+  client.run(I.MODE_CURSOR, { ...image, flags: CURSOR.MOVE, x: 5 });
+  assert.equal(client.properties(cursor).get('CRTC_X')!.value, 5n);
 });
 
 test('planes may be set up while the CRTC is off, and are there when it goes on', async () => {

@@ -60,6 +60,28 @@ test('a frame began when it began, however late in it one asks', async () => {
   }
 });
 
+test('a time stamp is right though time passes while it is taken', async () => {
+  const client = await running();
+  const { clock } = client;
+  const ask = () => {
+    const { tval_sec, tval_usec } = client.run(I.WAIT_VBLANK, { type: VBLANK.RELATIVE });
+    return Number(tval_sec) * 1e6 + Number(tval_usec);
+  };
+  await client.wait(I.WAIT_VBLANK, { type: VBLANK.RELATIVE, sequence: 1 });
+  const before = ask();
+  clock.advance(FRAME + 2e6);
+  const read = clock.monotonic.bind(clock);
+  let interrupted = false;
+  clock.monotonic = () => {
+    const time = read();
+    if (!interrupted) clock.advance(5e6);
+    interrupted = true;
+    return time;
+  };
+  const error = ask() - before - FRAME / 1000;
+  assert.ok(interrupted && Math.abs(error) < 50, `${error} µs`);
+});
+
 test('WAIT_VBLANK: unknown types and CRTCs are EINVAL', async () => {
   const client = await running();
   const bad = (type: number): string => client.fail(I.WAIT_VBLANK, { type });

@@ -38,21 +38,24 @@ export class CommitQueue {
     return this.#queue.length > 0;
   }
 
-  /** Checks, swaps and queues. Throws EBUSY for a non-blocking one while another is under way. Resolves when shown. */
-  submit(commit: AtomicCommit, options: { nonblock: boolean }): Promise<void> {
+  /**
+   * Checks, swaps and queues. Throws EBUSY for a non-blocking one while another is under way. Resolves when shown; nothing
+   * to wait for with an unsynced one that has overtaken the others.
+   */
+  submit(commit: AtomicCommit, options: { nonblock: boolean }): Promise<void> | undefined {
     checkCommit(commit);
     return this.accept(commit, options);
   }
 
   /** The same for a commit that has been checked. */
-  accept(commit: AtomicCommit, { nonblock }: { nonblock: boolean }): Promise<void> {
+  accept(commit: AtomicCommit, { nonblock }: { nonblock: boolean }): Promise<void> | undefined {
     if (nonblock && this.busy) throw new DrmError('EBUSY', 'a commit is still under way');
     const fences = fencesOf(commit);
     const held = this.#swap(commit);
-    if (commit.unsynced && !this.#queue.some((other) => overlaps(other.commit, commit))) {
+    if (commit.unsynced && !this.#queue.some((other) => mustFollow(other.commit, commit))) {
       this.#config.hardware.program(commit, false, () => {});
       held();
-      return Promise.resolve();
+      return undefined;
     }
     return new Promise((resolve) => {
       this.#queue.push({
@@ -83,7 +86,7 @@ export class CommitQueue {
   }
 
   /** Everything as after power-on: planes, CRTCs and connectors off, nothing left of what clients have set. */
-  switchOff(): Promise<void> {
+  switchOff(): Promise<void> | undefined {
     const { crtcs, planes, connectors } = this.#config;
     const commit = new AtomicCommit(this.#config);
     for (const plane of planes) Object.assign(commit.plane(plane).next, plane.initial);
@@ -175,5 +178,10 @@ function fencesOf(commit: AtomicCommit): Fence[] {
   return fences;
 }
 
-const overlaps = (a: AtomicCommit, b: AtomicCommit): boolean =>
-  [...b.planes.keys()].some((plane) => a.planes.has(plane));
+/** An unsynced commit overtakes others, but not one that sets the same planes or starts or stops the same CRTC. */
+const mustFollow = (first: AtomicCommit, commit: AtomicCommit): boolean =>
+  [...commit.planes.keys()].some((plane) => first.planes.has(plane)) ||
+  [...commit.crtcs.keys()].some((crtc) => {
+    const change = first.crtcs.get(crtc);
+    return change !== undefined && first.needsModeset(change);
+  });

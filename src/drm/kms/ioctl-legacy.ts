@@ -50,7 +50,7 @@ function setCrtc(
   connectors: readonly Connector[],
   x: number,
   y: number,
-): Promise<void> {
+): Promise<void> | undefined {
   const commit = new AtomicCommit(config);
   const change = commit.crtc(crtc);
   // The same timings keep their blob, so that a client which sets its mode again does not restart the display.
@@ -75,7 +75,7 @@ function setCrtc(
   }
 }
 
-function disableCrtc(config: ModeConfig, crtc: Crtc): Promise<void> {
+function disableCrtc(config: ModeConfig, crtc: Crtc): Promise<void> | undefined {
   const commit = new AtomicCommit(config);
   const change = commit.crtc(crtc);
   setModeBlob(change, undefined);
@@ -96,8 +96,11 @@ interface CursorRequest {
   handle: number;
 }
 
-/** Sets or moves the cursor. It never waits for the screen, and does not disturb a flip that is under way. */
-function setCursor(config: ModeConfig, file: DrmFile<KmsFile>, request: CursorRequest): void {
+/**
+ * Sets or moves the cursor. It neither waits for the screen nor disturbs a flip that is under way; it does wait for a
+ * commit that sets the same plane, or starts or stops the CRTC.
+ */
+function setCursor(config: ModeConfig, file: DrmFile<KmsFile>, request: CursorRequest): Promise<void> | undefined {
   const { flags } = request;
   must(
     flags !== 0 && (flags & ~(CURSOR.BO | CURSOR.MOVE)) === 0,
@@ -132,16 +135,17 @@ function setCursor(config: ModeConfig, file: DrmFile<KmsFile>, request: CursorRe
       const source = { srcX: 0, srcY: 0, srcW: width * FIXED_ONE, srcH: height * FIXED_ONE };
       place(commit, plane, crtc, fb, { crtcX, crtcY, crtcW: width, crtcH: height, ...source });
     } else commit.disablePlane(plane);
-    void config.queue.submit(commit, { nonblock: false });
+    const shown = config.queue.submit(commit, { nonblock: false });
     if (flags & CURSOR.BO) {
       file.private.cursor?.put();
       file.private.cursor = fb?.get();
     }
+    crtc.cursorX = crtcX;
+    crtc.cursorY = crtcY;
+    return shown;
   } finally {
     fb?.put();
   }
-  crtc.cursorX = crtcX;
-  crtc.cursorY = crtcY;
 }
 
 export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
@@ -226,11 +230,7 @@ export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
         const at = { crtcX, crtcY, crtcW, crtcH, srcX, srcY, srcW, srcH };
         place(commit, plane, find.crtc(arg.crtc_id), fb, at);
       } else commit.disablePlane(plane);
-      if (plane.kind === 'Cursor') {
-        commit.unsynced = true;
-        void config.queue.submit(commit, { nonblock: false });
-        return;
-      }
+      commit.unsynced = plane.kind === 'Cursor';
       return config.queue.submit(commit, { nonblock: false });
     }),
 

@@ -87,7 +87,7 @@ function setOne(
   propertyId: number,
   value: bigint,
   user: UserContext,
-): Promise<void> {
+): Promise<void> | undefined {
   const property = object.property(propertyId);
   must(property, 'EINVAL', () => `the ${object.type} has no property ${propertyId}`);
   if (property === config.connectorProperties.dpms) return setDpms(config, object, property, value);
@@ -97,7 +97,7 @@ function setOne(
 }
 
 /** Everything that is not On is Off. The CRTC runs as long as one of its connectors is on. */
-function setDpms(config: ModeConfig, object: ModeObject, property: Property, value: bigint): Promise<void> {
+function setDpms(config: ModeConfig, object: ModeObject, property: Property, value: bigint): Promise<void> | undefined {
   must(object instanceof Connector, 'EINVAL', () => `a ${object.type} has no DPMS`);
   must(property.admits(value, config.objects), 'EINVAL', () => `DPMS has no value ${value}`);
   const dpms = Number(value) === DPMS.On ? DPMS.On : DPMS.Off;
