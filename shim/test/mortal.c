@@ -219,6 +219,23 @@ int main(int argc, char **argv)
 		block(&c);
 		export(&c, fds);
 		NEED(-pthread_create(&thread, NULL, waiter, &c));
+	} else if (!strcmp(what, "hoard")) {
+		/* All memory that there is. */
+		uint64_t sizes[] = { 1ull << 28, 1ull << 20, SIZE }, taken = 0;
+
+		for (int i = 0; i < 3; i++) {
+			struct drm_panthor_bo_create bo = { 0 };
+			int r;
+
+			do {
+				memset(&bo, 0, sizeof(bo));
+				bo.size = sizes[i];
+				r = ioctl(c.fd, DRM_IOCTL_PANTHOR_BO_CREATE, &bo);
+				taken += r == 0 ? sizes[i] : 0;
+			} while (r == 0);
+			NEED(errno == ENOMEM ? 0 : -1);
+		}
+		printf("taken %llu\n", (unsigned long long)taken);
 	} else if (!strcmp(what, "close")) {
 		/* The last descriptor goes while jobs are in flight; the mapping stays. */
 		spin(&c);

@@ -25,6 +25,8 @@ export interface Backing {
   map(file: BackingFile, physical: number): void;
   /** Puts zeroed anonymous pages back. */
   unmap(physical: number, size: number): void;
+  /** Lets the host have the pages of anonymous memory until it is used again; what they hold is lost. */
+  discard?(physical: number, size: number): void;
 }
 
 /** A run of physical pages in use. */
@@ -43,6 +45,8 @@ export class OutOfMemory extends Error {
 }
 
 const WASM_PAGE = 65536;
+/** Runs from this size on go back to the host when they are free. */
+const DISCARD = 65536;
 
 export class Dram {
   readonly memory: WebAssembly.Memory;
@@ -108,7 +112,7 @@ export class Dram {
     if (run.file) {
       this.#backing?.unmap(run.physical, run.size);
       run.file.close();
-    }
+    } else if (run.size >= DISCARD) this.#backing?.discard?.(run.physical, run.size);
     this.#give(run.physical / PAGE, run.size / PAGE);
   }
 

@@ -31,6 +31,18 @@ test("a buffer's pages are its file's, both ways, and are zero again when it is 
   assert.equal(backing.files, 0);
 });
 
+test('memory that only the driver and the GPU see goes back to the host, too', () => {
+  const { dram } = board(1 << 26);
+  const own = (): number => process.memoryUsage.rss();
+  const before = own();
+  const run = dram.alloc(1 << 25);
+  dram.u8.fill(1, run.physical, run.physical + run.size);
+  assert.ok(own() - before > 1 << 24);
+  dram.free(run);
+  assert.ok(own() - before < 1 << 24);
+  assert.equal(dram.u8[run.physical + 5000], 0);
+});
+
 test('nobody can change the size of a buffer', () => {
   const { dram } = board();
   const { fd } = dram.allocShared('bo', 4096).file as MemfdFile;

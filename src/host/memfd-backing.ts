@@ -90,6 +90,10 @@ export class MemfdBacking implements Backing {
     file.mappings--;
   }
 
+  discard(physical: number, size: number): void {
+    sys.discard(this.#address(physical), size);
+  }
+
   /**
    * The file behind a descriptor that a client sent. Takes over `fd`. A memfd that we have not met becomes a new file
    * that nobody has mapped yet: close() it unless it gets mapped. Throws DrmError EINVAL for anything whose size or

@@ -49,6 +49,19 @@ test('packets out of turn end the channel', async () => {
   await harm('endless', 5000);
 });
 
+test('a client that takes all memory fails others while it lives, and no longer', async () => {
+  const hoarder = living.run('host', 'mortal', 'hoard');
+  await hoarder.said('holding');
+  assert.match(hoarder.lines[0]!, /^taken [34]\d{9}$/);
+  const other = living.run('host', 'mortal', 'idle');
+  assert.equal(await other.ended, 1);
+  hoarder.kill();
+  await hoarder.ended;
+  await living.clean();
+  assert.ok((await living.survivor().end()) > 0);
+  await living.clean();
+});
+
 test('guest: kmscube with a bit turned here and there gets faults, or a strange picture, and the machine goes on', async () => {
   const random = numbers(5);
   const beside = living.survivor();

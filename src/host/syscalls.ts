@@ -36,6 +36,7 @@ const c = {
   open: declare('open', 'int', ['str', 'int']),
   fcntl: declare('fcntl', 'int', ['int', 'int', 'long']),
   mmap: declare('mmap', 'intptr_t', ['uint64_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
+  madvise: declare('madvise', 'int', ['uint64_t', 'size_t', 'int']),
   process_vm_readv: declare('process_vm_readv', 'int64_t', [
     'int',
     'void *',
@@ -336,6 +337,10 @@ export function mapAnonymous(address: bigint, size: number): void {
   const flags = linux.MAP_PRIVATE | linux.MAP_FIXED | linux.MAP_ANONYMOUS | linux.MAP_NORESERVE;
   check('mmap', Number(c.mmap(address, size, linux.PROT_READ | linux.PROT_WRITE, flags, -1, 0)));
 }
+
+/** Gives the pages of anonymous memory back; it reads zero from then on. */
+export const discard = (address: bigint, size: number): void =>
+  void check('madvise', c.madvise(address, size, linux.MADV_DONTNEED));
 
 // --- eventfd ---
 
