@@ -64,8 +64,8 @@ test('a time stamp is right though time passes while it is taken', async () => {
   const client = await running();
   const { clock } = client;
   const ask = () => {
-    const { tval_sec, tval_usec } = client.run(I.WAIT_VBLANK, { type: VBLANK.RELATIVE });
-    return Number(tval_sec) * 1e6 + Number(tval_usec);
+    const { signal: seconds, tval_usec } = client.run(I.WAIT_VBLANK, { type: VBLANK.RELATIVE });
+    return Number(seconds) * 1e6 + Number(tval_usec);
   };
   await client.wait(I.WAIT_VBLANK, { type: VBLANK.RELATIVE, sequence: 1 });
   const before = ask();
