@@ -14,7 +14,7 @@ export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
 
 /** `include/uapi/linux/capability.h` */
-export const CAPABILITY_BIT = { SYS_ADMIN: 21, SYS_NICE: 23 } as const;
+export const CAPABILITY_BIT = { DAC_OVERRIDE: 1, SYS_ADMIN: 21, SYS_NICE: 23 } as const;
 
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;

@@ -11,7 +11,8 @@ import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
 import { DRM_MAJOR } from '../abi/shim.ts';
 import type { GuestNode } from './server.ts';
 
-const PLACEHOLDER_MODE = 0o1666;
+/** For root and the group of root, as udev makes device nodes, or for whoever runs the machine. */
+const PLACEHOLDER_MODE = 0o1660;
 
 /** Parts of /sys that shim/path.c leaves to the host. */
 const HOSTS = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];

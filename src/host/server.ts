@@ -7,7 +7,7 @@
  * src/abi/shim.ts, the other side of it in shim/.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Errno } from '../abi/errno.ts';
@@ -22,7 +22,7 @@ import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import type { Descriptor, UserContext } from '../drm/user.ts';
-import { capable } from './capabilities.ts';
+import { capable, mayUse } from './capabilities.ts';
 import { Channel, type Outgoing } from './channel.ts';
 import { Ends } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
@@ -90,6 +90,7 @@ export class GuestServer {
       ends: false,
       ready: () => this.#accept(),
     };
+    if (process.getuid?.() === 0) this.#letOthersIn();
     this.#loop.add(this.#listener, EPOLLIN);
   }
 
@@ -127,6 +128,8 @@ export class GuestServer {
   open(minor: number, pid: number): number {
     const node = this.#options.nodes.find((each) => each.minor === minor);
     must(node && !node.device.gone, 'ENODEV', () => `no node with minor ${minor}`);
+    const placeholder = join(this.directory, SHIM_TREE, node.path);
+    must(mayUse(pid, placeholder), 'EACCES', () => `${node.path} is not for pid ${pid}`);
     const file = node.device.open(node.kind, pid, capable(pid, 'SYS_ADMIN'));
     try {
       return this.ends.create({ kind: 'drm', file, minor }, pid);
@@ -236,6 +239,15 @@ export class GuestServer {
       case 'eventfd':
         throw new Error('host: an eventfd is never given to a guest');
     }
+  }
+
+  /**
+   * Programs of the superuser give up being it and keep their descriptors, which have to work on. Nodes are still opened
+   * by their modes alone.
+   */
+  #letOthersIn(): void {
+    chmodSync(this.directory, 0o711);
+    chmodSync(join(this.directory, SHIM_SOCKET), 0o666);
   }
 
   #accept(): void {
