@@ -127,7 +127,13 @@ class FragmentJob {
       }
     }
     this.#writeback.finish();
-    for (const { stage } of this.#draws.values()) stage.flushQuery(this.#memory);
+    for (const draw of this.#draws.values()) this.#close(draw);
+    for (const { run } of this.#frameDraws.values()) run?.close();
+  }
+
+  #close({ stage, run }: OpenDraw): void {
+    stage.flushQuery(this.#memory);
+    run?.close();
   }
 
   *#rest(): Generator<void, void> {
@@ -231,7 +237,7 @@ class FragmentJob {
     if (open) return open;
     if (this.#draws.size >= MAX_OPEN_DRAWS) {
       const [oldest, draw] = this.#draws.entries().next().value!;
-      draw.stage.flushQuery(this.#memory);
+      this.#close(draw);
       this.#draws.delete(oldest);
     }
     const record = this.#reader.readDraw(address);

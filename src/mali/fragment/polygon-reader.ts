@@ -7,6 +7,7 @@
  * loops impossible), counts and coordinates are checked before they are used.
  */
 import {
+  Corner,
   DRAW_RECORD_MAGIC,
   DrawRecord,
   MAX_BLOCK_PRIMITIVES,
@@ -113,10 +114,10 @@ export class PolygonReader {
     return -1;
   }
 
-  /** Reads the primitive at a place of the row's list. */
+  /** Reads the primitive at a place of the row's list. The answer is good until the next call. */
   read(place: number): Infer<typeof PrimitiveRecord> {
     const at = this.#address[this.#row[place]!]!;
-    const record = this.#memory.decode(PrimitiveRecord, at);
+    const record = this.#decode(at);
     if (record.kind < PRIMITIVE_KIND.POINT) throw invalid(at, 'a primitive of no kind');
     if (record.provoking >= record.kind) throw invalid(at, `a primitive with provoking vertex ${record.provoking}`);
     for (const name of CORNERS) {
@@ -126,12 +127,54 @@ export class PolygonReader {
     return record;
   }
 
+  readonly #record = PrimitiveRecord.read(new DataView(new ArrayBuffer(PrimitiveRecord.size)), 0);
+  readonly #bytes = new Uint8Array(PrimitiveRecord.size);
+  readonly #view = new DataView(this.#bytes.buffer);
+
+  /** What Layout.read does, without new objects: this is done for every primitive of every tile. */
+  #decode(at: number): Infer<typeof PrimitiveRecord> {
+    this.#bytes.set(this.#memory.read(at, PrimitiveRecord.size));
+    const view = this.#view;
+    const record = this.#record;
+    const { fields, offset } = PrimitiveRecord;
+    record.draw = fields.draw.read(view, 0);
+    record.packet0 = fields.packet0.read(view, 0);
+    record.packet1 = fields.packet1.read(view, 0);
+    record.packet2 = fields.packet2.read(view, 0);
+    record.slot0 = fields.slot0.read(view, 0);
+    record.slot1 = fields.slot1.read(view, 0);
+    record.slot2 = fields.slot2.read(view, 0);
+    record.provoking = fields.provoking.read(view, 0);
+    record.kind = fields.kind.read(view, 0);
+    record.backFacing = fields.backFacing.read(view, 0);
+    record.layer = fields.layer.read(view, 0);
+    record.id = view.getUint32(offset.id, true);
+    readCorner(view, offset.corner0, record.corner0);
+    readCorner(view, offset.corner1, record.corner1);
+    readCorner(view, offset.corner2, record.corner2);
+    record.minX = view.getUint16(offset.minX, true);
+    record.minY = view.getUint16(offset.minY, true);
+    record.maxX = view.getUint16(offset.maxX, true);
+    record.maxY = view.getUint16(offset.maxY, true);
+    return record;
+  }
+
   /** Reads the draw record that a primitive names. */
   readDraw(at: number): Infer<typeof DrawRecord> {
     const record = this.#memory.decode(DrawRecord, at);
     if (record.magic !== DRAW_RECORD_MAGIC) throw invalid(at, 'no draw record');
     return record;
   }
+}
+
+function readCorner(view: DataView, at: number, out: Infer<typeof Corner>): void {
+  const { offset } = Corner;
+  out.x = view.getInt32(at + offset.x, true);
+  out.y = view.getInt32(at + offset.y, true);
+  out.z = view.getFloat32(at + offset.z, true);
+  out.inverseW = view.getFloat32(at + offset.inverseW, true);
+  out.weight0 = view.getFloat32(at + offset.weight0, true);
+  out.weight1 = view.getFloat32(at + offset.weight1, true);
 }
 
 const invalid = (at: number, what: string): GpuFault =>

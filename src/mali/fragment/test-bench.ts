@@ -405,6 +405,7 @@ export class Bench {
         body(warp, warp.live);
         return true;
       },
+      close: () => {},
     };
   }
 }

@@ -31,7 +31,17 @@ import {
   roundTo32,
   toHalf,
 } from './float.ts';
-import { destination, floatDestination, floats, halves, integers, rawBits } from './operand.ts';
+import {
+  destination,
+  floatDestination,
+  floats,
+  halves,
+  halvesDestination,
+  integers,
+  type PackedHalves,
+  packedHalves,
+  rawBits,
+} from './operand.ts';
 
 const clampOf = (i: Instruction): Clamp => (i.modifiers.clamp ?? 'none') as Clamp;
 
@@ -70,23 +80,65 @@ function map2(i: Instruction, fn: (a: number, b: number) => number): Exec {
 
 /** Pairs of halves: `fn` of each half of up to three sources, rounded to a half. */
 function mapHalves(i: Instruction, fn: (a: number, b: number, c: number) => number): Exec {
-  const [a, b = a, c = a] = i.sources.map((s) => halves(s, i.page));
+  const [a, b = a, c = a] = i.sources.map((s) => packedHalves(s, i.page));
   if (!a || !b || !c) throw new Error(`shader: ${i.spec.name} has no sources`);
-  const used = [...new Set([a, b, c])];
-  const d = destination(i);
+  const d = halvesDestination(i);
+  const clamp = clampOf(i);
+  const out = new Float16Array(LANES * 2);
+  return (w) => {
+    const x = a.load(w);
+    const y = b.load(w);
+    const z = c.load(w);
+    for (let n = 0; n < LANES * 2; n += 2) {
+      out[n] = clampTo(fn(x[n + a.low]!, y[n + b.low]!, z[n + c.low]!), clamp);
+      out[n + 1] = clampTo(fn(x[n + a.high]!, y[n + b.high]!, z[n + c.high]!), clamp);
+    }
+    d.open(w).set(out);
+    d.close(w);
+  };
+}
+
+/** The same for FMA and FADD, most of what there is to do in shaders of medium precision: written out. */
+function fmaHalves(i: Instruction): Exec {
+  const [a, b, c] = i.sources.map((s) => packedHalves(s, i.page)) as [PackedHalves, PackedHalves, PackedHalves];
+  const { low: al, high: ah } = a;
+  const { low: bl, high: bh } = b;
+  const { low: cl, high: ch } = c;
+  const d = halvesDestination(i);
   const clamp = clampOf(i);
   return (w) => {
-    for (const source of used) source.load(w);
+    const x = a.load(w);
+    const y = b.load(w);
+    const z = c.load(w);
     const out = d.open(w);
-    for (let n = 0; n < LANES; n++) {
-      let low = toHalf(clampTo(fn(a.low[n]!, b.low[n]!, c.low[n]!), clamp));
-      let high = toHalf(clampTo(fn(a.high[n]!, b.high[n]!, c.high[n]!), clamp));
-      if (w.flush16) {
-        if ((low & 0x7c00) === 0) low &= 0x8000;
-        if ((high & 0x7c00) === 0) high &= 0x8000;
-      }
-      out[n] = low | (high << 16);
+    for (let n = 0; n < LANES * 2; n += 2) {
+      const low = fma16(x[n + al]!, y[n + bl]!, z[n + cl]!);
+      const high = fma16(x[n + ah]!, y[n + bh]!, z[n + ch]!);
+      out[n] = low;
+      out[n + 1] = high;
     }
+    if (clamp !== 'none') for (let n = 0; n < LANES * 2; n++) out[n] = clampTo(out[n]!, clamp);
+    d.close(w);
+  };
+}
+
+function addHalves(i: Instruction): Exec {
+  const [a, b] = i.sources.map((s) => packedHalves(s, i.page)) as [PackedHalves, PackedHalves];
+  const { low: al, high: ah } = a;
+  const { low: bl, high: bh } = b;
+  const d = halvesDestination(i);
+  const clamp = clampOf(i);
+  return (w) => {
+    const x = a.load(w);
+    const y = b.load(w);
+    const out = d.open(w);
+    for (let n = 0; n < LANES * 2; n += 2) {
+      const low = x[n + al]! + y[n + bl]!;
+      const high = x[n + ah]! + y[n + bh]!;
+      out[n] = low;
+      out[n + 1] = high;
+    }
+    if (clamp !== 'none') for (let n = 0; n < LANES * 2; n++) out[n] = clampTo(out[n]!, clamp);
     d.close(w);
   };
 }
@@ -376,9 +428,9 @@ function cubeFace1(i: Instruction): Exec {
 
 export const FLOAT: Compilers = {
   'FADD.f32': fadd32,
-  'FADD.v2f16': (i) => mapHalves(i, (a, b) => a + b),
+  'FADD.v2f16': addHalves,
   'FMA.f32': fmaSingle,
-  'FMA.v2f16': (i) => mapHalves(i, fma16),
+  'FMA.v2f16': fmaHalves,
   'FMIN.f32': (i) => map2(i, minimum),
   'FMIN.v2f16': (i) => mapHalves(i, minimum),
   'FMAX.f32': (i) => map2(i, maximum),

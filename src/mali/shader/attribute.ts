@@ -45,8 +45,8 @@ export interface TexelFormat {
 }
 const texelFormats = new Map<number, TexelFormat>();
 
-/** The format of a pixel format word; a GpuFault names it where it is not modelled. */
-export function texelFormat(word: number, where: string): TexelFormat {
+/** The format of a pixel format word; a GpuFault names it, and the instruction `name` at `pc`, where it is not modelled. */
+export function texelFormat(word: number, name: string, pc: number): TexelFormat {
   const known = texelFormats.get(word);
   if (known) return known;
   const bytes = viewOf(new Uint8Array(4));
@@ -58,7 +58,7 @@ export function texelFormat(word: number, where: string): TexelFormat {
     throw new GpuFault(
       EXCEPTION.DATA_INVALID_FAULT,
       0,
-      `${where}: format ${namePixelFormat(word)} is not modelled here`,
+      `${name} at pc ${hex(pc)}: format ${namePixelFormat(word)} is not modelled here`,
     );
   }
   const made = { format, from: order.from, unpack: unpacker(format) };
@@ -214,7 +214,7 @@ function loadAttribute(i: Instruction): Exec {
         for (let c = 0; c < channels; c++) out.i32[c * LANES + n] = 0;
         continue;
       }
-      const texel = texelFormat(attribute.format, `${i.spec.name} at pc ${hex(w.pc)}`);
+      const texel = texelFormat(attribute.format, i.spec.name, w.pc);
       const index = elementIndex(attribute, v[n]! >>> 0, s[n]! >>> 0, environment.attributeOffset);
       const address = elementAddress(environment, attribute, index, texel.format.bytes);
       loadTexel(environment.memory, address, texel, format.type, channels, out, n);
@@ -238,7 +238,7 @@ function leaAttribute(i: Instruction): Exec {
       const attribute = attributeOf(environment, handleTable(h[n]!), handleIndex(h[n]!));
       let address = 0;
       if (attribute) {
-        const texel = texelFormat(attribute.format, `${i.spec.name} at pc ${hex(w.pc)}`);
+        const texel = texelFormat(attribute.format, i.spec.name, w.pc);
         const index = elementIndex(attribute, v[n]! >>> 0, s[n]! >>> 0, environment.attributeOffset);
         address = elementAddress(environment, attribute, index, texel.format.bytes);
       }
@@ -266,7 +266,7 @@ function storeConverted(i: Instruction): Exec {
     const mask = w.mask & ~w.discarded;
     for (let n = 0; n < LANES; n++) {
       if (!(mask & (1 << n)) || (xl[n] === 0 && xh[n] === 0)) continue;
-      const texel = texelFormat(d[n]! & 0x3fffff, `${i.spec.name} at pc ${hex(w.pc)}`);
+      const texel = texelFormat(d[n]! & 0x3fffff, i.spec.name, w.pc);
       const address = laneAddress(w, n, xl[n]!, xh[n]!, offset);
       storeTexel(w.run.environment.memory, address, texel, format.type, channels, data, n);
     }

@@ -104,6 +104,8 @@ export interface ShaderRun {
    * names opcode and address), PageFault.
    */
   resume(budget: number): boolean;
+  /** The stage is done with the run and will not touch it again: its registers may serve another. */
+  close(): void;
 }
 
 /** Where LEA_BUF_IMM on table 61 points: address(id) = base + (id >> 6) * packetStride + offset + (id & 63) * stride. */

@@ -14,7 +14,7 @@ import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { LANES, type ShaderEnvironment, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
 import { type CodeCache, type CodePage, codeCache } from './program.ts';
 import { type EnvironmentPointers, loadEnvironment } from './resources.ts';
-import { RunContext, WarpState } from './warp.ts';
+import { Registers, RunContext, WarpState } from './warp.ts';
 
 /** How a slice of a warp ended. At a barrier all living lanes wait; `pass` lets them go on. */
 export type SliceEnd = 'more' | 'done' | 'barrier';
@@ -147,7 +147,7 @@ class DrawRun implements ShaderRun {
 
   constructor(context: RunContext, executor: Executor, threadSlot: number) {
     this.environment = context.environment;
-    this.warp = new WarpState(context);
+    this.warp = new WarpState(context, Registers.take());
     this.warp.threadSlot = threadSlot;
     this.#executor = executor;
   }
@@ -158,6 +158,10 @@ class DrawRun implements ShaderRun {
 
   start(live: number, helpers = 0): void {
     this.warp.start(this.environment.program.binary, live, helpers);
+  }
+
+  close(): void {
+    Registers.give(this.warp.registers);
   }
 
   resume(budget: number): boolean {

@@ -75,12 +75,16 @@ export function fma32(a: number, b: number, c: number): number {
   return roundSum(sum, product - (sum - back) + (c - back));
 }
 
-/** a × b + c for halves, rounded once. */
+/**
+ * a × b + c for halves, as a double that rounds to the half that the exact sum rounds to. The sum is nearly always exact: only
+ * if its terms are 2^30 apart is there a remainder.
+ */
 export function fma16(a: number, b: number, c: number): number {
   const product = a * b;
   const sum = product + c;
   const back = sum - product;
-  return roundSumHalf(sum, product - (sum - back) + (c - back));
+  const error = product - (sum - back) + (c - back);
+  return error === 0 ? sum : roundSumHalf(sum, error);
 }
 
 /** (a × b + c) × 2^e for singles, rounded once. */

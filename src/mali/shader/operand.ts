@@ -155,6 +155,48 @@ export function halves(source: Source, page: number): HalfPair {
   };
 }
 
+/** A vector of two halves as it lies in registers: of lane n, the first at 2 n + `low`, the second at 2 n + `high`. */
+export interface PackedHalves {
+  readonly low: 0 | 1;
+  readonly high: 0 | 1;
+  /** 32 halves, sign modifiers applied, subnormals flushed where the program says so. Not to be written. */
+  load(w: WarpState): Float16Array;
+}
+
+export function packedHalves(source: Source, page: number): PackedHalves {
+  const { negate, absolute, select, index } = source;
+  const low = select === 'h10' || select === 'h11' || select === 'h1' ? 1 : 0;
+  const high = select === 'h00' || select === 'h10' || select === 'h0' ? 0 : 1;
+  const plain = !negate && !absolute;
+  const out = new Float16Array(LANES * 2);
+  const copy = new Int32Array(out.buffer);
+  let base: (w: WarpState) => Float16Array;
+  if (source.kind === 'register') base = (w) => w.rh[index]!;
+  else if (source.kind === 'uniform') base = (w) => w.run.uniformHalves(index);
+  else {
+    const bits = rawBits(source, page);
+    base = (w) => {
+      copy.set(bits(w));
+      return out;
+    };
+  }
+  return {
+    low,
+    high,
+    load(w) {
+      const a = base(w);
+      if (plain && !w.flush16) return a;
+      for (let i = 0; i < LANES * 2; i++) {
+        let x = a[i]!;
+        if (absolute) x = Math.abs(x);
+        if (negate) x = -x;
+        out[i] = w.flush16 ? flushHalf(x) : x;
+      }
+      return out;
+    },
+  };
+}
+
 const extend = (value: number, bits: number, signed: boolean): number =>
   signed ? (value << (32 - bits)) >> (32 - bits) : value & (bits === 32 ? -1 : (1 << bits) - 1);
 
@@ -313,4 +355,44 @@ export function floatDestination(i: Instruction): FloatDestination {
     },
     close: (w) => inner.close(w),
   };
+}
+
+/** As `destination`, for pairs of halves (see PackedHalves); flushes subnormal results where the program says so. */
+export interface HalvesDestination {
+  open(w: WarpState): Float16Array;
+  close(w: WarpState): void;
+}
+
+export function halvesDestination(i: Instruction): HalvesDestination {
+  const inner = destination(i);
+  const register = i.dest;
+  const views = new Map<Int32Array, Float16Array>();
+  let words: Int32Array | undefined;
+  return {
+    open: (w) => {
+      words = inner.open(w);
+      if (words === w.ri[register]) return w.rh[register]!;
+      let view = views.get(words);
+      if (!view) {
+        view = new Float16Array(words.buffer, words.byteOffset, LANES * 2);
+        views.set(words, view);
+      }
+      return view;
+    },
+    close: (w) => {
+      if (w.flush16) for (let n = 0; n < LANES; n++) words![n] = flushPair(words![n]!);
+      inner.close(w);
+    },
+  };
+}
+
+const HALF_EXPONENT = 0x7c00;
+const HALF_SIGN = 0x8000;
+
+function flushPair(word: number): number {
+  let low = word & 0xffff;
+  let high = word >>> 16;
+  if ((low & HALF_EXPONENT) === 0) low &= HALF_SIGN;
+  if ((high & HALF_EXPONENT) === 0) high &= HALF_SIGN;
+  return low | (high << 16);
 }

@@ -76,7 +76,7 @@ function descriptorFetch(i: Instruction, type: LaneType, channels: number): Fetc
     const attribute = attributeOf(environment, handleTable(handle), handleIndex(handle));
     bits.fill(0);
     if (!attribute) return;
-    const texel: TexelFormat = texelFormat(attribute.format, `${i.spec.name} at pc 0x${w.pc.toString(16)}`);
+    const texel: TexelFormat = texelFormat(attribute.format, i.spec.name, w.pc);
     let address: number;
     if (attribute.attributeType === ATTRIBUTE_TYPE.VERTEX_PACKET) {
       const base = primitive.packets[vertex]!;

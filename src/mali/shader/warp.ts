@@ -9,6 +9,8 @@ import { SPECIALS } from '../../abi/isa/encoding.ts';
 import { ALL_LANES, LANES, type ShaderEnvironment, type Stage, type TextureUnit, type Warp } from './contract.ts';
 
 const REGISTERS = 64;
+/** Register files kept for the next run. */
+const FREE_REGISTERS = 64;
 
 /** What all warps of one run share. */
 export class RunContext {
@@ -21,6 +23,7 @@ export class RunContext {
   readonly flush32: boolean;
   readonly flush16: boolean;
   readonly #uniforms: (Int32Array | undefined)[] = [];
+  readonly #uniformHalves: (Float16Array | undefined)[] = [];
 
   constructor(environment: ShaderEnvironment, stage: Stage, textures: TextureUnit) {
     this.environment = environment;
@@ -38,6 +41,16 @@ export class RunContext {
     if (!lanes) {
       lanes = new Int32Array(LANES).fill(this.environment.fau[index] ?? 0);
       this.#uniforms[index] = lanes;
+    }
+    return lanes;
+  }
+
+  /** The same as pairs of halves. */
+  uniformHalves(index: number): Float16Array {
+    let lanes = this.#uniformHalves[index];
+    if (!lanes) {
+      lanes = new Float16Array(this.uniform(index).buffer);
+      this.#uniformHalves[index] = lanes;
     }
     return lanes;
   }
@@ -69,6 +82,42 @@ const RESOURCE_TABLE = specialIndex('resource_table_pointer');
  */
 export const THREAD_LOCAL_TAG = 0x10000000;
 
+/** The register file of one warp: one buffer, seen as numbers of all kinds. Making one is dear, so they are used again. */
+export class Registers {
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly f32: Float32Array;
+  readonly f16: Float16Array;
+  readonly u16: Uint16Array;
+  readonly ri: readonly Int32Array[];
+  readonly rf: readonly Float32Array[];
+  readonly rh: readonly Float16Array[];
+  readonly staging: (Int32Array[] | undefined)[] = [];
+
+  constructor() {
+    const buffer = new ArrayBuffer(REGISTERS * LANES * 4);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.f32 = new Float32Array(buffer);
+    this.f16 = new Float16Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.ri = Array.from({ length: REGISTERS }, (_, r) => this.i32.subarray(r * LANES, (r + 1) * LANES));
+    this.rf = Array.from({ length: REGISTERS }, (_, r) => this.f32.subarray(r * LANES, (r + 1) * LANES));
+    this.rh = Array.from({ length: REGISTERS }, (_, r) => this.f16.subarray(r * LANES * 2, (r + 1) * LANES * 2));
+  }
+
+  static readonly #free: Registers[] = [];
+
+  static take(): Registers {
+    return Registers.#free.pop() ?? new Registers();
+  }
+
+  /** Gives a register file back that nobody uses any more. */
+  static give(registers: Registers): void {
+    if (Registers.#free.length < FREE_REGISTERS) Registers.#free.push(registers);
+  }
+}
+
 export class WarpState implements Warp {
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
@@ -78,8 +127,11 @@ export class WarpState implements Warp {
   readonly u16: Uint16Array;
   readonly ri: readonly Int32Array[];
   readonly rf: readonly Float32Array[];
+  /** The same as pairs of halves: those of lane n at 2 n and 2 n + 1. */
+  readonly rh: readonly Float16Array[];
   /** `ri` from register r on, made when an instruction wants it. */
-  readonly staging: (Int32Array[] | undefined)[] = [];
+  readonly staging: (Int32Array[] | undefined)[];
+  readonly registers: Registers;
   readonly run: RunContext;
   flush32: boolean;
   flush16: boolean;
@@ -107,18 +159,20 @@ export class WarpState implements Warp {
   /** Weights of the last varying load that asked to keep them. */
   readonly weights = new Float32Array(3 * LANES);
 
-  constructor(run: RunContext) {
+  constructor(run: RunContext, registers = new Registers()) {
     this.run = run;
     this.flush32 = run.flush32;
     this.flush16 = run.flush16;
-    const buffer = new ArrayBuffer(REGISTERS * LANES * 4);
-    this.u32 = new Uint32Array(buffer);
-    this.i32 = new Int32Array(buffer);
-    this.f32 = new Float32Array(buffer);
-    this.f16 = new Float16Array(buffer);
-    this.u16 = new Uint16Array(buffer);
-    this.ri = Array.from({ length: REGISTERS }, (_, r) => this.i32.subarray(r * LANES, (r + 1) * LANES));
-    this.rf = Array.from({ length: REGISTERS }, (_, r) => this.f32.subarray(r * LANES, (r + 1) * LANES));
+    this.registers = registers;
+    this.u32 = registers.u32;
+    this.i32 = registers.i32;
+    this.f32 = registers.f32;
+    this.f16 = registers.f16;
+    this.u16 = registers.u16;
+    this.ri = registers.ri;
+    this.rf = registers.rf;
+    this.rh = registers.rh;
+    this.staging = registers.staging;
   }
 
   /** All lanes start at `pc`. */

@@ -104,6 +104,7 @@ export class Sampler {
   readonly #borderSigned: Colour;
   readonly #texel: Colour = new Float64Array(4);
   readonly #other: Colour = new Float64Array(4);
+  readonly #row: Colour = new Float64Array(4);
   /** Texels of the footprint along each axis: low, high, and the weight of high. */
   readonly #axis = [new Float64Array(3), new Float64Array(3), new Float64Array(3)] as const;
 
@@ -228,6 +229,10 @@ export class Sampler {
       this.#filterCube(texture, place, level, out);
       return;
     }
+    if (texture.descriptor.dimension !== TEXTURE_DIMENSION.D3) {
+      this.#filterFlat(texture, place, level, out);
+      return;
+    }
     const average = this.descriptor.reductionMode === REDUCTION.AVERAGE;
     const minimum = this.descriptor.reductionMode === REDUCTION.MINIMUM;
     const texel = this.#texel;
@@ -249,6 +254,27 @@ export class Sampler {
         }
       }
     }
+  }
+
+  /** The footprint of up to two by two texels in one layer. Texels of no weight do not count, whatever they are. */
+  #filterFlat(texture: Texture, place: Place, level: number, out: Colour): void {
+    const [ax, ay] = this.#axis;
+    const wx = ax[2]!;
+    const wy = ay[2]!;
+    this.#filterRow(texture, place, level, ay[0]!, wx, out);
+    if (wy === 0) return;
+    const other = this.#row;
+    this.#filterRow(texture, place, level, ay[1]!, wx, other);
+    for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wy);
+  }
+
+  #filterRow(texture: Texture, place: Place, level: number, y: number, wx: number, out: Colour): void {
+    const [ax] = this.#axis;
+    this.#fetch(texture, place, level, ax[0]!, y, 0, out);
+    if (wx === 0) return;
+    const texel = this.#texel;
+    this.#fetch(texture, place, level, ax[1]!, y, 0, texel);
+    for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, texel[c]!, wx);
   }
 
   #seamless(place: Place): boolean {

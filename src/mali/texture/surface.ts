@@ -18,7 +18,7 @@ import { blockSurface } from './compressed/surface.ts';
 
 /** The most bytes a texel has. */
 const WORDS = 4;
-const CACHED_SUPERBLOCKS = 16;
+const CACHED_SUPERBLOCKS = 1024;
 /** Width of superblocks, in pixels. */
 const AFBC_WIDTH: Readonly<Record<number, number>> = {
   [AFBC_SUPERBLOCK.S16X16]: 16,
@@ -112,6 +112,12 @@ function loadTexel(memory: VirtualMemory, at: number, bytes: number, words: Uint
   }
 }
 
+/** A decoded superblock: its pixels in rows, and the same bytes as words. */
+interface Superblock {
+  readonly pixels: Uint8Array;
+  readonly words: Uint32Array;
+}
+
 function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Surface {
   const mode = AFBC_MODES.get(plane.afbcCompressionMode);
   if (!mode) throw invalid(at, `AFBC compression mode ${plane.afbcCompressionMode} is not implemented`);
@@ -120,13 +126,19 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
   const height = AFBC_PIXELS / width;
   const { bytes } = mode;
   const { pointer, rowStride, sliceStride, afbcTiledHeader: tiled, size } = plane;
-  const cache = new Map<number, Uint8Array>();
-  const superblock = (bx: number, by: number, slice: number): Uint8Array => {
+  const cache = new Map<number, Superblock>();
+  // Neighbours come after one another.
+  let lastX = -1;
+  let lastY = -1;
+  let lastSlice = -1;
+  let last: Superblock = { pixels: new Uint8Array(0), words: new Uint32Array(0) };
+  const superblock = (bx: number, by: number, slice: number): Superblock => {
     const base = pointer + slice * sliceStride;
     const header = base + afbcHeaderIndex(bx, by, rowStride, tiled) * AFBC_HEADER_BYTES;
-    let pixels = cache.get(header);
-    if (pixels) return pixels;
-    pixels = new Uint8Array(AFBC_PIXELS * bytes);
+    const known = cache.get(header);
+    if (known) return known;
+    const words = new Uint32Array((AFBC_PIXELS * bytes) / 4);
+    const pixels = new Uint8Array(words.buffer);
     const read = (offset: number, length: number): Uint8Array => {
       if (offset + length > size) throw new AfbcError(`a body at ${offset} lies outside the surface of ${size} bytes`);
       return memory.read(base + offset, length);
@@ -138,17 +150,30 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
       throw error;
     }
     if (cache.size === CACHED_SUPERBLOCKS) cache.delete(cache.keys().next().value as number);
-    cache.set(header, pixels);
-    return pixels;
+    const made = { pixels, words };
+    cache.set(header, made);
+    return made;
   };
   return {
     select: mode.select,
     address: () => 0,
     fetch(x, y, slice, words) {
-      const pixels = superblock(Math.floor(x / width), Math.floor(y / height), slice);
-      const from = ((y % height) * width + (x % width)) * bytes;
+      // Sides are powers of two.
+      const bx = (x / width) | 0;
+      const by = (y / height) | 0;
+      if (bx !== lastX || by !== lastY || slice !== lastSlice) {
+        last = superblock(bx, by, slice);
+        lastX = bx;
+        lastY = by;
+        lastSlice = slice;
+      }
+      const pixel = (y & (height - 1)) * width + (x & (width - 1));
+      if (bytes === 4) {
+        words[0] = last.words[pixel]!;
+        return;
+      }
       words.fill(0, 0, WORDS);
-      for (let i = 0; i < bytes; i++) words[i >>> 2]! |= pixels[from + i]! << ((i & 3) * 8);
+      for (let i = 0; i < bytes; i++) words[i >>> 2]! |= last.pixels[pixel * bytes + i]! << ((i & 3) * 8);
     },
   };
 }

@@ -34,6 +34,11 @@ const YUV_CHANNELS: PixelFormat = { name: 'YUV', index: 0, channels: [], bytes: 
 /** Where the stencil format has its value. */
 const STENCIL_CHANNEL = 1;
 
+/** Values of a byte: as a normalized number, and linear if it is an sRGB colour. Behind them stand 0 and 1. */
+const UNORM8 = Float64Array.from({ length: 258 }, (_, i) => (i < 256 ? i / 255 : i - 256));
+const SRGB8 = UNORM8.map((value, i) => (i < 256 ? srgbToLinear(value) : value));
+const CONSTANT_0 = 256;
+
 /** A texel or a filtered colour: R, G, B, A as doubles; integers for integer formats. */
 export type Colour = Float64Array;
 
@@ -54,6 +59,8 @@ export class Texture {
   readonly #srgb: boolean;
   readonly #words = new Uint32Array(4);
   readonly #channels = new Float64Array(4);
+  /** Texels are bytes from 0 to 1, the most usual case: where each of R, G, B, A lies in the word, or behind it a constant. */
+  readonly #bytes: readonly number[] | undefined;
 
   constructor(memory: VirtualMemory, address: number) {
     const descriptor = memory.decode(TextureDescriptor, address);
@@ -85,6 +92,12 @@ export class Texture {
     this.#order = components.from.map((from, i) => present(from, i === 3));
     this.#swizzle = [0, 1, 2, 3].map((i) => (descriptor.swizzle >>> (i * SWIZZLE_BITS)) & ((1 << SWIZZLE_BITS) - 1));
     this.#srgb = srgb;
+    const bytewise = format.channels.every(({ type, bits, at }) => type === 'unorm' && bits === 8 && at < 32);
+    if (bytewise && !yuv) {
+      this.#bytes = this.#order.map((from) =>
+        from < 4 ? format.channels[from]!.at : from === ONE ? CONSTANT_0 + 1 : CONSTANT_0,
+      );
+    }
   }
 
   /** Texels of a level along x, y and z. */
@@ -147,6 +160,16 @@ export class Texture {
     }
     const surface = this.surface(level, layer);
     surface.fetch(x, y, slice, this.#words);
+    if (this.#bytes && !surface.select) {
+      const word = this.#words[0]!;
+      const colours = this.#srgb && linear ? SRGB8 : UNORM8;
+      const [r, g, b, a] = this.#bytes as readonly [number, number, number, number];
+      out[0] = colours[r < CONSTANT_0 ? (word >>> r) & 255 : r]!;
+      out[1] = colours[g < CONSTANT_0 ? (word >>> g) & 255 : g]!;
+      out[2] = colours[b < CONSTANT_0 ? (word >>> b) & 255 : b]!;
+      out[3] = UNORM8[a < CONSTANT_0 ? (word >>> a) & 255 : a]!;
+      return;
+    }
     const channels = this.#channels;
     if (surface.select) {
       const value = decodeChannel(surface.select, channelBits(surface.select, this.#words));

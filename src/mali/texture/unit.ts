@@ -45,10 +45,13 @@ const DIMENSIONS: Readonly<Record<TextureDimension, number>> = {
 };
 /** The descriptors that one shader run has used. */
 interface Known {
+  readonly environment: ShaderEnvironment;
   readonly textures: Map<number, Texture | undefined>;
   readonly samplers: Map<number, Sampler | undefined>;
 }
 
+/** Math.hypot is slow, and texture coordinates are far from the ends of doubles' range. */
+const lengthOf = (x: number, y: number, z: number): number => Math.sqrt(x * x + y * y + z * z);
 const signed16 = (x: number): number => (x << 16) >> 16;
 const signed8 = (x: number, byte: number): number => (x << (24 - byte * 8)) >> 24;
 
@@ -62,6 +65,7 @@ interface Footprint {
 
 export class TexturePipe implements TextureUnit {
   readonly #known = new WeakMap<ShaderEnvironment, Known>();
+  #last: Known | undefined;
   readonly #colour: Colour = new Float64Array(4);
   readonly #sum: Colour = new Float64Array(4);
   readonly #x = new Float32Array(LANES);
@@ -99,18 +103,20 @@ export class TexturePipe implements TextureUnit {
   }
 
   #descriptors(environment: ShaderEnvironment): Known {
-    let known = this.#known.get(environment);
+    let known = this.#last?.environment === environment ? this.#last : this.#known.get(environment);
     if (!known) {
-      known = { textures: new Map(), samplers: new Map() };
+      known = { environment, textures: new Map(), samplers: new Map() };
       this.#known.set(environment, known);
     }
+    this.#last = known;
     return known;
   }
 
   /** The texture of a handle, or undefined where there is no descriptor: its texels are zero. */
   #texture(environment: ShaderEnvironment, handle: number): Texture | undefined {
     const { textures } = this.#descriptors(environment);
-    if (textures.has(handle)) return textures.get(handle);
+    const known = textures.get(handle);
+    if (known || textures.has(handle)) return known;
     const address = environment.resources.descriptor(handleTable(handle), handleIndex(handle));
     const texture = address ? new Texture(environment.memory, address) : undefined;
     textures.set(handle, texture);
@@ -119,7 +125,8 @@ export class TexturePipe implements TextureUnit {
 
   #sampler(environment: ShaderEnvironment, handle: number): Sampler | undefined {
     const { samplers } = this.#descriptors(environment);
-    if (samplers.has(handle)) return samplers.get(handle);
+    const known = samplers.get(handle);
+    if (known || samplers.has(handle)) return known;
     const address = environment.resources.descriptor(handleTable(handle), handleIndex(handle));
     const sampler = address ? new Sampler(environment.memory, address) : undefined;
     samplers.set(handle, sampler);
@@ -259,7 +266,7 @@ export class TexturePipe implements TextureUnit {
         FACES[this.#face[lane]!]!(this.#x[lane]! * 2 - 1, this.#y[lane]! * 2 - 1);
       const origin = at(first);
       const length = (other: readonly number[]): number =>
-        (Math.hypot(other[0]! - origin[0], other[1]! - origin[1], other[2]! - origin[2]) * texture.width(0)) / 2;
+        (lengthOf(other[0]! - origin[0], other[1]! - origin[1], other[2]! - origin[2]) * texture.width(0)) / 2;
       footprint.lod = Math.log2(Math.max(length(at(first + 1)), length(at(first + 2))));
       return footprint;
     }
@@ -273,28 +280,14 @@ export class TexturePipe implements TextureUnit {
     const vy = this.#y[first + 2]! - this.#y[first]!;
     const wx = dimension === '3d' ? this.#z[first + 1]! - this.#z[first]! : 0;
     const wy = dimension === '3d' ? this.#z[first + 2]! - this.#z[first]! : 0;
-    return this.#measure(sampler, footprint, [ux, vx, wx], [uy, vy, wy], [w, h, d]);
-  }
-
-  #measure(
-    sampler: Sampler,
-    footprint: Footprint,
-    dx: readonly number[],
-    dy: readonly number[],
-    size: readonly number[],
-  ): Footprint {
-    const lengthOf = (delta: readonly number[]): number =>
-      Math.hypot(delta[0]! * size[0]!, delta[1]! * size[1]!, delta[2]! * size[2]!);
-    const px = lengthOf(dx);
-    const py = lengthOf(dy);
+    const px = lengthOf(ux * w, vx * h, wx * d);
+    const py = lengthOf(uy * w, vy * h, wy * d);
     const long = Math.max(px, py);
-    const short = Math.min(px, py);
     const { lodAlgorithm, maximumAnisotropy } = sampler.descriptor;
     if (lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && maximumAnisotropy > 1 && long > 1 && Number.isFinite(long)) {
-      footprint.samples = Math.min(Math.ceil(long / Math.max(short, 1e-6)), maximumAnisotropy);
-      const along = px >= py ? dx : dy;
-      footprint.du = along[0]!;
-      footprint.dv = along[1]!;
+      footprint.samples = Math.min(Math.ceil(long / Math.max(Math.min(px, py), 1e-6)), maximumAnisotropy);
+      footprint.du = px >= py ? ux : uy;
+      footprint.dv = px >= py ? vx : vy;
     }
     footprint.lod = Math.log2(long / footprint.samples);
     return footprint;

@@ -212,6 +212,8 @@ class IdvsDraw {
       if (assembler.finish()) yield* this.#add(assembler, id, instance);
     }
     yield* this.#flush();
+    this.#positionRun?.close();
+    this.#varyingRun?.close();
   }
 
   *#rest(): Generator<State, void> {
