@@ -28,7 +28,7 @@ export class LivingMachine {
   readonly #userland: Userland;
   readonly #home = mkdtempSync(join(tmpdir(), 'tyr-test-'));
   /** What the machine has when nobody has anything. */
-  readonly #own: Record<string, number>;
+  readonly #own: object;
 
   private constructor(userland: Userland, machine: Machine, server: GuestServer, lines: string[]) {
     this.#userland = userland;
@@ -54,9 +54,9 @@ export class LivingMachine {
   }
 
   /** Everything that is counted, open descriptors of this process included. */
-  get account(): Record<string, number> {
+  get account(): object {
     const open = readdirSync('/proc/self/fd').length;
-    return { ...this.machine.usage, ...this.server.usage, open };
+    return { machine: this.machine.usage, server: this.server.usage, open };
   }
 
   /** Nothing of any client is left, or will be very soon. */
