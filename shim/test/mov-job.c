@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 		memset(&wait, 0, sizeof(wait));
 		wait.handles = (uint64_t)(uintptr_t)&done.handle;
 		wait.count_handles = 1;
-		wait.timeout_nsec = ((int64_t)now.tv_sec + 10) * 1000000000ll + now.tv_nsec;
+		wait.timeout_nsec = ((int64_t)now.tv_sec + 60) * 1000000000ll + now.tv_nsec;
 		call(fd, DRM_IOCTL_SYNCOBJ_WAIT, &wait, "SYNCOBJ_WAIT");
 
 		if (*result != constant) {
