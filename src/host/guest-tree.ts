@@ -9,7 +9,7 @@ import { chmodSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileS
 import { basename, dirname, join, relative } from 'node:path';
 import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
 import { DRM_MAJOR } from '../abi/shim.ts';
-import type { GuestNode } from './server.ts';
+import type { DeviceNode } from '../machine/machine.ts';
 
 /** For root and the group of root, as udev makes device nodes, or for whoever runs the machine. */
 const PLACEHOLDER_MODE = 0o1660;
@@ -18,7 +18,7 @@ const PLACEHOLDER_MODE = 0o1660;
 const HOSTS = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
 
 /** Writes the tree at `root`, which must not exist. */
-export function writeGuestTree(root: string, nodes: readonly GuestNode[]): void {
+export function writeGuestTree(root: string, nodes: readonly DeviceNode[]): void {
   const file = (path: string, text: string): void => {
     mkdirSync(join(root, dirname(path)), { recursive: true });
     writeFileSync(join(root, path), text);

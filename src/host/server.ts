@@ -15,13 +15,13 @@ import { EPOLLIN, O_RDONLY, O_RDWR } from '../abi/linux.ts';
 import { SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
 import type { BackingFile } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
-import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { DrmError, must } from '../drm/error.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import type { Descriptor, UserContext } from '../drm/user.ts';
+import type { DeviceNode } from '../machine/machine.ts';
 import { capable, mayUse } from './capabilities.ts';
 import { Channel, type Outgoing } from './channel.ts';
 import { Ends } from './ends.ts';
@@ -31,16 +31,8 @@ import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
 import * as sys from './syscalls.ts';
 import type { Installation } from './user-context.ts';
 
-/** A node under /dev/dri; `minor` is its device number's second half. */
-export interface GuestNode {
-  readonly path: string;
-  readonly minor: number;
-  readonly kind: NodeKind;
-  readonly device: DrmDevice<any>;
-}
-
 export interface GuestServerOptions {
-  readonly nodes: readonly GuestNode[];
+  readonly nodes: readonly DeviceNode[];
   /** The backing of the machine's DRAM. */
   readonly backing: MemfdBacking;
   readonly log: Log;

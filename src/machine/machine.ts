@@ -37,7 +37,7 @@ export interface MachineOptions {
   readonly refresh?: 'mode' | 'unlimited' | undefined;
 }
 
-/** A node under /dev/dri. */
+/** A node under /dev/dri; `minor` is its device number's second half. */
 export interface DeviceNode {
   readonly path: string;
   readonly minor: number;
@@ -112,13 +112,7 @@ export class Machine {
       gpu: new IrqLine('gpu', clock),
     };
     const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram) });
-    const display = new Display(
-      { clock, dram, log },
-      {
-        ...(options.mode === undefined ? {} : { mode: options.mode }),
-        ...(options.refresh === undefined ? {} : { refresh: options.refresh }),
-      },
-    );
+    const display = new Display({ clock, dram, log }, { mode: options.mode, refresh: options.refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
     return new Machine(clock, dram, display, gpu);
