@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ModuleBuilder } from './builder.ts';
+
+const instantiate = (m: ModuleBuilder, imports: WebAssembly.Imports = {}) =>
+  new WebAssembly.Instance(new WebAssembly.Module(m.build()), imports).exports as Record<string, any>;
+
+test('functions, locals, loops and branches', () => {
+  const m = new ModuleBuilder();
+  const f = m.function('sum', ['i32'], ['i32'], true);
+  const total = f.local('i32');
+  const out = f.block();
+  const again = f.loop();
+  f.get(0).op('i32_eqz').brIf(out);
+  f.get(total).get(0).op('i32_add').set(total);
+  f.get(0).i32(-1).op('i32_add').set(0).br(again);
+  f.end().end().get(total);
+  assert.equal(instantiate(m).sum(100), 5050);
+});
+
+test('numbers of any size, also negative ones, come out as they went in', () => {
+  for (const value of [0, 1, -1, 63, 64, -64, -65, 127, 128, 0x7fffffff, -0x80000000]) {
+    const m = new ModuleBuilder();
+    m.function('f', [], ['i32'], true).i32(value);
+    m.function('g', [], ['i64'], true).i64(BigInt(value) * 2n ** 31n);
+    m.function('h', [], ['f64'], true).f64(value / 3);
+    const { f, g, h } = instantiate(m);
+    assert.deepEqual([f(), g(), h()], [value, BigInt(value) * 2n ** 31n, value / 3]);
+  }
+});
+
+test('two shared memories, vectors and their lanes', () => {
+  const m = new ModuleBuilder();
+  m.importMemory('e', 'a', 1, 1);
+  const second = m.importMemory('e', 'b', 1, 1);
+  const f = m.function('copy', [], [], true);
+  f.i32(0).i32(0).memory('v128_load', 16).f32x4(1, 2, 3, 4).op('f32x4_add').memory('v128_store', 32, second);
+  f.i32(0).i32(4).v128(0).memoryLane(false, 2, 16).memory('v128_store', 64, second);
+  const [a, b] = [1, 2].map(() => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  new Float32Array(a!.buffer, 16, 4).set([10, 20, 30, 40]);
+  instantiate(m, { e: { a: a!, b: b! } }).copy();
+  assert.deepEqual([...new Float32Array(b!.buffer, 32, 4)], [11, 22, 33, 44]);
+  assert.deepEqual([...new Float32Array(b!.buffer, 64, 4)], [0, 0, 20, 0]);
+});
+
+test('a table of branches, and calls out of the module', () => {
+  const m = new ModuleBuilder();
+  const out = m.importFunction('e', 'out', ['i32'], []);
+  const f = m.function('f', ['i32'], [], true);
+  const other = f.block();
+  const two = f.block();
+  const one = f.block();
+  f.get(0).brTable([one, two], other);
+  f.end().i32(1).call(out).op('return');
+  f.end().i32(2).call(out).op('return');
+  f.end().i32(3).call(out);
+  const seen: number[] = [];
+  const { f: run } = instantiate(m, { e: { out: (n: number) => seen.push(n) } });
+  for (const n of [0, 1, 7]) run(n);
+  assert.deepEqual(seen, [1, 2, 3]);
+});

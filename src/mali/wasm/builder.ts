@@ -1,0 +1,446 @@
+/**
+ * A builder that knows WebAssembly and nothing else: modules with imported memories and functions, functions with typed
+ * locals, and the instructions of opcodes.ts pushed one after the other.
+ *
+ * It writes bytes as they come and checks no types: V8 validates the module. Blocks are closed by `end`; a branch names the
+ * label that opened the block, and the builder counts the depth.
+ * Source: WebAssembly core specification 3.0, chapter 5 (binary format).
+ */
+import {
+  LANE_OP,
+  type LaneOpName,
+  MEMORY_OP,
+  type MemoryOpName,
+  OP,
+  type OpName,
+  TYPE,
+  type ValueType,
+} from './opcodes.ts';
+
+class Bytes {
+  data = new Uint8Array(256);
+  length = 0;
+
+  byte(value: number): void {
+    if (this.length === this.data.length) this.#grow(this.length + 1);
+    this.data[this.length++] = value;
+  }
+
+  append(other: Bytes): void {
+    this.#grow(this.length + other.length);
+    this.data.set(other.data.subarray(0, other.length), this.length);
+    this.length += other.length;
+  }
+
+  unsigned(value: number): void {
+    let rest = value >>> 0;
+    while (rest > 127) {
+      this.byte((rest & 127) | 128);
+      rest >>>= 7;
+    }
+    this.byte(rest);
+  }
+
+  signed(value: number): void {
+    let rest = value | 0;
+    for (;;) {
+      const low = rest & 127;
+      rest >>= 7;
+      if ((rest === 0 && (low & 64) === 0) || (rest === -1 && (low & 64) !== 0)) {
+        this.byte(low);
+        return;
+      }
+      this.byte(low | 128);
+    }
+  }
+
+  signed64(value: bigint): void {
+    let rest = BigInt.asIntN(64, value);
+    for (;;) {
+      const low = Number(rest & 127n);
+      rest >>= 7n;
+      if ((rest === 0n && (low & 64) === 0) || (rest === -1n && (low & 64) !== 0)) {
+        this.byte(low);
+        return;
+      }
+      this.byte(low | 128);
+    }
+  }
+
+  text(value: string): void {
+    const bytes = new TextEncoder().encode(value);
+    this.unsigned(bytes.length);
+    for (const byte of bytes) this.byte(byte);
+  }
+
+  #grow(need: number): void {
+    if (need <= this.data.length) return;
+    const wider = new Uint8Array(Math.max(need, this.data.length * 2));
+    wider.set(this.data);
+    this.data = wider;
+  }
+}
+
+export interface FunctionType {
+  readonly params: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+/** Something that `call` can name. */
+export interface Callable {
+  readonly index: number;
+  readonly type: FunctionType;
+}
+
+/** A label: what `br` names. */
+export type Label = { readonly depth: number };
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** The body of a function. Methods push instructions and give `this`, so that they can be strung together. */
+export class Code implements Callable {
+  readonly index: number;
+  readonly name: string;
+  readonly type: FunctionType;
+  readonly bytes = new Bytes();
+  readonly #locals: ValueType[] = [];
+  #depth = 0;
+
+  constructor(index: number, name: string, type: FunctionType) {
+    this.index = index;
+    this.name = name;
+    this.type = type;
+  }
+
+  /** A new local, zero at the start. */
+  local(type: ValueType): number {
+    this.#locals.push(type);
+    return this.type.params.length + this.#locals.length - 1;
+  }
+
+  get localTypes(): readonly ValueType[] {
+    return this.#locals;
+  }
+
+  op(name: OpName): this {
+    this.#code(OP[name]);
+    return this;
+  }
+
+  get(local: number): this {
+    this.bytes.byte(0x20);
+    this.bytes.unsigned(local);
+    return this;
+  }
+
+  set(local: number): this {
+    this.bytes.byte(0x21);
+    this.bytes.unsigned(local);
+    return this;
+  }
+
+  tee(local: number): this {
+    this.bytes.byte(0x22);
+    this.bytes.unsigned(local);
+    return this;
+  }
+
+  i32(value: number): this {
+    this.bytes.byte(0x41);
+    this.bytes.signed(value);
+    return this;
+  }
+
+  i64(value: bigint): this {
+    this.bytes.byte(0x42);
+    this.bytes.signed64(value);
+    return this;
+  }
+
+  f32(value: number): this {
+    this.bytes.byte(0x43);
+    scratch.setFloat32(0, value, true);
+    for (let i = 0; i < 4; i++) this.bytes.byte(scratch.getUint8(i));
+    return this;
+  }
+
+  f64(value: number): this {
+    this.bytes.byte(0x44);
+    scratch.setFloat64(0, value, true);
+    for (let i = 0; i < 8; i++) this.bytes.byte(scratch.getUint8(i));
+    return this;
+  }
+
+  /** A vector of four 32-bit words, lane 0 first; one word: the same in all lanes. */
+  v128(...words: number[]): this {
+    this.#code(0xfd0c);
+    for (let lane = 0; lane < 4; lane++) {
+      const word = words[words.length === 1 ? 0 : lane]!;
+      for (let i = 0; i < 4; i++) this.bytes.byte((word >>> (8 * i)) & 255);
+    }
+    return this;
+  }
+
+  /** A vector of four floats. */
+  f32x4(...values: number[]): this {
+    return this.v128(
+      ...values.map((value) => {
+        scratch.setFloat32(0, value);
+        return scratch.getInt32(0);
+      }),
+    );
+  }
+
+  /** A load or store. `offset` is added to the address on the stack. */
+  memory(name: MemoryOpName, offset = 0, memory = 0): this {
+    const [code, align] = MEMORY_OP[name];
+    this.#code(code);
+    this.#place(align, offset, memory, code >= 0xfe00);
+    return this;
+  }
+
+  /** A 32-bit word of memory into a lane of the vector on the stack (address below it), or from it. */
+  memoryLane(store: boolean, lane: number, offset = 0, memory = 0): this {
+    this.#code(store ? 0xfd5a : 0xfd56);
+    this.#place(2, offset, memory, false);
+    this.bytes.byte(lane);
+    return this;
+  }
+
+  #place(align: number, offset: number, memory: number, exact: boolean): void {
+    // Only atomics must have their natural alignment; GPU addresses of the others need none.
+    const hint = exact ? align : 0;
+    if (memory === 0) this.bytes.unsigned(hint);
+    else {
+      this.bytes.unsigned(hint | 0x40);
+      this.bytes.unsigned(memory);
+    }
+    this.bytes.unsigned(offset);
+  }
+
+  lane(name: LaneOpName, lane: number): this {
+    this.#code(LANE_OP[name]);
+    this.bytes.byte(lane);
+    return this;
+  }
+
+  /** Bytes of two vectors: 0…15 of the first, 16…31 of the second. */
+  shuffle(...places: number[]): this {
+    this.#code(0xfd0d);
+    for (const place of places) this.bytes.byte(place);
+    return this;
+  }
+
+  /** The same by 32-bit lanes: 0…3 of the first, 4…7 of the second. */
+  shuffle32(...lanes: [number, number, number, number]): this {
+    return this.shuffle(...lanes.flatMap((lane) => [0, 1, 2, 3].map((i) => lane * 4 + i)));
+  }
+
+  call(target: Callable): this {
+    this.bytes.byte(0x10);
+    this.bytes.unsigned(target.index);
+    return this;
+  }
+
+  block(): Label {
+    return this.#open(0x02, undefined);
+  }
+
+  loop(): Label {
+    return this.#open(0x03, undefined);
+  }
+
+  if(result?: ValueType): Label {
+    return this.#open(0x04, result);
+  }
+
+  else(): this {
+    return this.op('else');
+  }
+
+  end(): this {
+    this.#depth--;
+    return this.op('end');
+  }
+
+  br(label: Label): this {
+    return this.#branch(0x0c, label);
+  }
+
+  brIf(label: Label): this {
+    return this.#branch(0x0d, label);
+  }
+
+  brTable(labels: readonly Label[], otherwise: Label): this {
+    this.bytes.byte(0x0e);
+    this.bytes.unsigned(labels.length);
+    for (const label of labels) this.bytes.unsigned(this.#depth - label.depth);
+    this.bytes.unsigned(this.#depth - otherwise.depth);
+    return this;
+  }
+
+  #open(code: number, result: ValueType | undefined): Label {
+    this.bytes.byte(code);
+    this.bytes.byte(result ? TYPE[result] : 0x40);
+    return { depth: ++this.#depth };
+  }
+
+  #branch(code: number, label: Label): this {
+    this.bytes.byte(code);
+    this.bytes.unsigned(this.#depth - label.depth);
+    return this;
+  }
+
+  #code(code: number): void {
+    // A prefix byte and a code of any length: 0xfd105 is 0xfd, 0x105.
+    if (code <= 0xff) this.bytes.byte(code);
+    else if (code <= 0xffff) {
+      this.bytes.byte(code >>> 8);
+      this.bytes.unsigned(code & 0xff);
+    } else {
+      this.bytes.byte(code >>> 12);
+      this.bytes.unsigned(code & 0xfff);
+    }
+  }
+}
+
+interface MemoryImport {
+  readonly module: string;
+  readonly name: string;
+  readonly pages: number;
+  readonly maximum: number;
+}
+
+export class ModuleBuilder {
+  readonly #types: FunctionType[] = [];
+  readonly #memories: MemoryImport[] = [];
+  readonly #imports: { module: string; name: string; type: number }[] = [];
+  readonly #functions: Code[] = [];
+  readonly #exports: { name: string; index: number }[] = [];
+
+  /** A shared memory that the module is given; sizes in pages of 64 KiB. The number is what loads and stores name. */
+  importMemory(module: string, name: string, pages: number, maximum: number): number {
+    this.#memories.push({ module, name, pages, maximum });
+    return this.#memories.length - 1;
+  }
+
+  /** All imports come before the first function. */
+  importFunction(module: string, name: string, params: ValueType[], results: ValueType[]): Callable {
+    if (this.#functions.length > 0) throw new Error('wasm: imports come first');
+    const type = { params, results };
+    this.#imports.push({ module, name, type: this.#type(type) });
+    return { index: this.#imports.length - 1, type };
+  }
+
+  /** A function; `name` shows in profiles. */
+  function(name: string, params: ValueType[], results: ValueType[], exported = false): Code {
+    const code = new Code(this.#imports.length + this.#functions.length, name, { params, results });
+    this.#functions.push(code);
+    if (exported) this.#exports.push({ name, index: code.index });
+    return code;
+  }
+
+  #type(type: FunctionType): number {
+    const same = (a: readonly ValueType[], b: readonly ValueType[]) =>
+      a.length === b.length && a.every((t, i) => t === b[i]);
+    const known = this.#types.findIndex((t) => same(t.params, type.params) && same(t.results, type.results));
+    if (known >= 0) return known;
+    this.#types.push(type);
+    return this.#types.length - 1;
+  }
+
+  build(): Uint8Array<ArrayBuffer> {
+    const typeOf = this.#functions.map((f) => this.#type(f.type));
+    const out = new Bytes();
+    for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
+    section(out, 1, this.#types.length, (b) => {
+      for (const { params, results } of this.#types) {
+        b.byte(0x60);
+        for (const list of [params, results]) {
+          b.unsigned(list.length);
+          for (const type of list) b.byte(TYPE[type]);
+        }
+      }
+    });
+    section(out, 2, this.#memories.length + this.#imports.length, (b) => {
+      for (const { module, name, pages, maximum } of this.#memories) {
+        b.text(module);
+        b.text(name);
+        b.byte(2);
+        b.byte(3);
+        b.unsigned(pages);
+        b.unsigned(maximum);
+      }
+      for (const { module, name, type } of this.#imports) {
+        b.text(module);
+        b.text(name);
+        b.byte(0);
+        b.unsigned(type);
+      }
+    });
+    section(out, 3, typeOf.length, (b) => {
+      for (const type of typeOf) b.unsigned(type);
+    });
+    section(out, 7, this.#exports.length, (b) => {
+      for (const { name, index } of this.#exports) {
+        b.text(name);
+        b.byte(0);
+        b.unsigned(index);
+      }
+    });
+    section(out, 10, this.#functions.length, (b) => {
+      for (const code of this.#functions) b.append(body(code));
+    });
+    this.#names(out);
+    return out.data.slice(0, out.length);
+  }
+
+  /** The custom section by which profilers know functions. */
+  #names(out: Bytes): void {
+    const names = new Bytes();
+    names.text('name');
+    const list = new Bytes();
+    list.unsigned(this.#functions.length);
+    for (const { index, name } of this.#functions) {
+      list.unsigned(index);
+      list.text(name);
+    }
+    names.byte(1);
+    names.unsigned(list.length);
+    names.append(list);
+    out.byte(0);
+    out.unsigned(names.length);
+    out.append(names);
+  }
+}
+
+function section(out: Bytes, id: number, count: number, fill: (b: Bytes) => void): void {
+  if (count === 0) return;
+  const content = new Bytes();
+  content.unsigned(count);
+  fill(content);
+  out.byte(id);
+  out.unsigned(content.length);
+  out.append(content);
+}
+
+function body(code: Code): Bytes {
+  const content = new Bytes();
+  const runs: [number, ValueType][] = [];
+  for (const type of code.localTypes) {
+    const last = runs.at(-1);
+    if (last?.[1] === type) last[0]++;
+    else runs.push([1, type]);
+  }
+  content.unsigned(runs.length);
+  for (const [count, type] of runs) {
+    content.unsigned(count);
+    content.byte(TYPE[type]);
+  }
+  content.append(code.bytes);
+  content.byte(OP.end);
+  const out = new Bytes();
+  out.unsigned(content.length);
+  out.append(content);
+  return out;
+}
