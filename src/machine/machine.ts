@@ -14,6 +14,7 @@ import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
 import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { MaliGpu } from '../mali/index.ts';
 import { maliUnits } from '../mali/units.ts';
 
@@ -31,6 +32,8 @@ export interface MachineOptions {
   readonly dramSize?: number;
   /** The CSF firmware image; by default the project's own. */
   readonly firmware?: Uint8Array | undefined;
+  /** Who runs shaders; by default recompiled code, or what TYR_ENGINE says. */
+  readonly engine?: Engine | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
   readonly mode?: string | undefined;
   /** 'unlimited': frames come onto the screen as fast as they are drawn. */
@@ -111,7 +114,7 @@ export class Machine {
       mmu: new IrqLine('mmu', clock),
       gpu: new IrqLine('gpu', clock),
     };
-    const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram) });
+    const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, options.engine ?? defaultEngine()) });
     const display = new Display({ clock, dram, log }, { mode: options.mode, refresh: options.refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);

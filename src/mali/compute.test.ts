@@ -5,6 +5,7 @@ import { ComputeSizeWorkgroup, DESCRIPTOR_TYPE, LocalStorage, ShaderProgram } fr
 import { viewOf } from '../abi/layout.ts';
 import { compute } from './compute.ts';
 import type { Work } from './contract.ts';
+import { defaultEngine, executorOf } from './engine/engine.ts';
 import { assemble } from './shader/assemble.ts';
 import { DESCRIPTOR_AT, FAU_AT, FlatMemory, noTextures, PROGRAM_AT } from './shader/test-rig.ts';
 
@@ -36,7 +37,7 @@ function start(memory: FlatMemory, text: string, job: Job): Work {
   [registers[r.jobSizeX], registers[r.jobSizeY], registers[r.jobSizeZ]] = job.groups;
   [registers[r.jobOffsetX], registers[r.jobOffsetY], registers[r.jobOffsetZ]] = job.offset ?? [0, 0, 0];
   const operands = { srtSelect: 0, spdSelect: 0, tsdSelect: 0, fauSelect: 0 } as any;
-  return compute({ memory, registers, operands, heapContext: 0 }, noTextures);
+  return compute({ memory, registers, operands, heapContext: 0 }, noTextures, executorOf(defaultEngine()));
 }
 
 function finish(work: Work): void {

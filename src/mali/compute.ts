@@ -17,8 +17,7 @@ import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
 import { GpuFault, type RunRequest, type Work, type WorkState } from './contract.ts';
 import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
-import { Executor } from './shader/core.ts';
-import { codeCache } from './shader/program.ts';
+import type { MakeExecutor, WarpExecutor } from './shader/core.ts';
 import { loadEnvironment, splitFau } from './shader/resources.ts';
 import { RunContext, WarpState } from './shader/warp.ts';
 
@@ -36,14 +35,14 @@ const GROUP = 57;
 const GLOBAL = 60;
 
 /** Starts a compute job. */
-export function compute(request: RunRequest<Operands>, textures: TextureUnit): Work {
-  return new ComputeWork(request, textures);
+export function compute(request: RunRequest<Operands>, textures: TextureUnit, makeExecutor: MakeExecutor): Work {
+  return new ComputeWork(request, textures, makeExecutor);
 }
 
 class ComputeWork implements Work {
   /** Warps that have ended. */
   progress = 0;
-  readonly #executor: Executor | undefined;
+  readonly #executor: WarpExecutor | undefined;
   readonly #context: RunContext | undefined;
   readonly #stage: ComputeStage = { kind: 'compute', workgroupStorage: 0, threadSlot: THREAD_SLOT.COMPUTE };
   readonly #size: readonly [number, number, number];
@@ -60,7 +59,7 @@ class ComputeWork implements Work {
   #active = 0;
   #turn = 0;
 
-  constructor(request: RunRequest<Operands>, textures: TextureUnit) {
+  constructor(request: RunRequest<Operands>, textures: TextureUnit, makeExecutor: MakeExecutor) {
     const { registers, operands, memory } = request;
     const r = COMPUTE_REGISTERS;
     const word = (n: number): number => registers[n]!;
@@ -98,7 +97,7 @@ class ComputeWork implements Work {
     this.#program = environment.program.binary;
     this.#stage.workgroupStorage = environment.storage?.wlsBase ?? 0;
     this.#context = new RunContext(environment, this.#stage, textures);
-    this.#executor = new Executor(codeCache(memory));
+    this.#executor = makeExecutor(this.#context);
   }
 
   step(): WorkState {

@@ -41,6 +41,8 @@ export class PageFault extends GpuFault {
 export interface VirtualMemory {
   /** Physical address (offset into DRAM) of `va`; good up to the next 4 KiB boundary. */
   translate(va: number, access: Access): number;
+  /** Whether `access` to all of [va, va + size) would succeed. Latches no fault. */
+  probe(va: number, size: number, access: Access): boolean;
   load8(va: number): number;
   load16(va: number): number;
   load32(va: number): number;

@@ -2,18 +2,20 @@
 import type { Dram } from '../board/dram.ts';
 import { compute } from './compute.ts';
 import type { Units } from './contract.ts';
+import { type Engine, executorOf } from './engine/engine.ts';
 import { graphicsUnits } from './graphics.ts';
 import { openShader } from './shader/core.ts';
 import { TexturePipe } from './texture/unit.ts';
 
-export function maliUnits(dram: Dram): Units {
+export function maliUnits(dram: Dram, engine: Engine): Units {
   const textures = new TexturePipe();
+  const executor = executorOf(engine);
   return {
     ...graphicsUnits(dram, {
-      openVertex: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot),
-      openFragment: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot),
+      openVertex: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot, executor),
+      openFragment: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot, executor),
     }),
-    compute: (request) => compute(request, textures),
-    computeIndirect: (request) => compute(request, textures),
+    compute: (request) => compute(request, textures, executor),
+    computeIndirect: (request) => compute(request, textures, executor),
   };
 }

@@ -46,6 +46,7 @@ export class FlatMemory implements VirtualMemory {
     }
     return va;
   }
+  probe = (va: number, size: number): boolean => va >= 4096 && va + size <= this.dram.size;
   load8 = (va: number): number => this.dram.view.getUint8(this.translate(va, 'read'));
   load16 = (va: number): number => this.dram.view.getUint16(this.translate(va, 'read'), true);
   load32 = (va: number): number => this.dram.view.getUint32(this.translate(va, 'read'), true);

@@ -19,8 +19,22 @@ import { Registers, RunContext, WarpState } from './warp.ts';
 /** How a slice of a warp ended. At a barrier all living lanes wait; `pass` lets them go on. */
 export type SliceEnd = 'more' | 'done' | 'barrier';
 
-/** Runs warps of one context. */
-export class Executor {
+/** Runs warps of one context: this interpreter, or recompiled code (recompiler/). */
+export interface WarpExecutor {
+  /** What the last `run` left of its budget. */
+  readonly left: number;
+  /** At most about `budget` instructions of a warp. */
+  run(w: WarpState, budget: number): SliceEnd;
+  /** Lets a warp go on behind a barrier. */
+  pass(w: WarpState): void;
+}
+
+/** Who runs a context's warps. */
+export type MakeExecutor = (context: RunContext) => WarpExecutor;
+
+export const interpreter: MakeExecutor = ({ environment }) => new Executor(codeCache(environment.memory));
+
+class Executor implements WarpExecutor {
   readonly #code: CodeCache;
   /** What the last `run` left of its budget. */
   left = 0;
@@ -143,9 +157,9 @@ export class Executor {
 class DrawRun implements ShaderRun {
   readonly environment: ShaderEnvironment;
   readonly warp: WarpState;
-  readonly #executor: Executor;
+  readonly #executor: WarpExecutor;
 
-  constructor(context: RunContext, executor: Executor, threadSlot: number) {
+  constructor(context: RunContext, executor: WarpExecutor, threadSlot: number) {
     this.environment = context.environment;
     this.warp = new WarpState(context, Registers.take());
     this.warp.threadSlot = threadSlot;
@@ -182,7 +196,8 @@ export function openShader(
   stage: Stage,
   textures: TextureUnit,
   threadSlot: number,
+  makeExecutor: MakeExecutor,
 ): ShaderRun {
-  const environment = loadEnvironment(memory, pointers);
-  return new DrawRun(new RunContext(environment, stage, textures), new Executor(codeCache(memory)), threadSlot);
+  const context = new RunContext(loadEnvironment(memory, pointers), stage, textures);
+  return new DrawRun(context, makeExecutor(context), threadSlot);
 }

@@ -5,9 +5,10 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../abi/layout.ts';
 import { PageFault, type VirtualMemory } from '../contract.ts';
+import { defaultEngine, executorOf } from '../engine/engine.ts';
 import { assemble } from './assemble.ts';
 import { ALL_LANES, LANES, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
-import { openShader } from './core.ts';
+import { type MakeExecutor, openShader } from './core.ts';
 import type { EnvironmentPointers } from './resources.ts';
 
 const SIZE = 1 << 20;
@@ -24,6 +25,7 @@ export class FlatMemory implements VirtualMemory {
     }
     return va;
   }
+  probe = (va: number, size: number): boolean => va >= PAGE && va + size <= SIZE;
   load8 = (va: number): number => this.view.getUint8(this.translate(va, 'read'));
   load16 = (va: number): number => this.view.getUint16(this.translate(va, 'read'), true);
   load32 = (va: number): number => this.view.getUint32(this.translate(va, 'read'), true);
@@ -75,6 +77,7 @@ export interface RunOptions {
   readonly helpers?: number;
   readonly pointers?: Partial<EnvironmentPointers>;
   readonly textures?: TextureUnit;
+  readonly executor?: MakeExecutor;
   /** Initial registers: r[lane]. */
   readonly registers?: Readonly<Record<number, readonly number[]>>;
 }
@@ -106,6 +109,7 @@ export function open(text: string, options: RunOptions = {}): ShaderRun {
     options.stage ?? { kind: 'compute', workgroupStorage: 0, threadSlot: 0 },
     options.textures ?? noTextures,
     0,
+    options.executor ?? executorOf(defaultEngine()),
   );
   run.reset();
   for (const [register, lanes] of Object.entries(options.registers ?? {})) {

@@ -5,10 +5,14 @@
  */
 
 import { FLUSH_TO_ZERO } from '../../abi/gpu/shader-descriptors.ts';
-import { SPECIALS } from '../../abi/isa/encoding.ts';
+import { SPECIALS, UNIFORMS_PER_PAGE } from '../../abi/isa/encoding.ts';
+import { scratch } from '../engine/scratch.ts';
+import { FRAME, FRAME_BYTES } from '../recompiler/frame.ts';
 import { ALL_LANES, LANES, type ShaderEnvironment, type Stage, type TextureUnit, type Warp } from './contract.ts';
 
 const REGISTERS = 64;
+/** Words that the four pages of the FAU can name, and the upper word of a pair at their end. */
+const FAU_WORDS = 4 * UNIFORMS_PER_PAGE + 1;
 /** Register files kept for the next run. */
 const FREE_REGISTERS = 64;
 
@@ -22,6 +26,8 @@ export class RunContext {
   /** Subnormal singles and halves count as zero. */
   readonly flush32: boolean;
   readonly flush16: boolean;
+  /** The fast-access uniforms in scratch memory, zeros behind them. */
+  readonly fauAt: number;
   readonly #uniforms: (Int32Array | undefined)[] = [];
   readonly #uniformHalves: (Float16Array | undefined)[] = [];
 
@@ -32,6 +38,8 @@ export class RunContext {
     const mode = environment.program.flushToZero;
     this.flush32 = mode !== FLUSH_TO_ZERO.PRESERVE;
     this.flush16 = mode === FLUSH_TO_ZERO.ALWAYS || mode === FLUSH_TO_ZERO.ABRUPT;
+    this.fauAt = scratch.owned(this, FAU_WORDS * 4);
+    scratch.u32.set(environment.fau.subarray(0, FAU_WORDS), this.fauAt / 4);
     this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
   }
 
@@ -84,6 +92,8 @@ export const THREAD_LOCAL_TAG = 0x10000000;
 
 /** The register file of one warp: one buffer, seen as numbers of all kinds. Making one is dear, so they are used again. */
 export class Registers {
+  /** Where they lie in scratch memory. */
+  readonly at: number;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   readonly f32: Float32Array;
@@ -95,12 +105,14 @@ export class Registers {
   readonly staging: (Int32Array[] | undefined)[] = [];
 
   constructor() {
-    const buffer = new ArrayBuffer(REGISTERS * LANES * 4);
-    this.u32 = new Uint32Array(buffer);
-    this.i32 = new Int32Array(buffer);
-    this.f32 = new Float32Array(buffer);
-    this.f16 = new Float16Array(buffer);
-    this.u16 = new Uint16Array(buffer);
+    const { buffer } = scratch;
+    const words = REGISTERS * LANES;
+    this.at = scratch.owned(this, words * 4);
+    this.u32 = new Uint32Array(buffer, this.at, words);
+    this.i32 = new Int32Array(buffer, this.at, words);
+    this.f32 = new Float32Array(buffer, this.at, words);
+    this.f16 = new Float16Array(buffer, this.at, words * 2);
+    this.u16 = new Uint16Array(buffer, this.at, words * 2);
     this.ri = Array.from({ length: REGISTERS }, (_, r) => this.i32.subarray(r * LANES, (r + 1) * LANES));
     this.rf = Array.from({ length: REGISTERS }, (_, r) => this.f32.subarray(r * LANES, (r + 1) * LANES));
     this.rh = Array.from({ length: REGISTERS }, (_, r) => this.f16.subarray(r * LANES * 2, (r + 1) * LANES * 2));
@@ -133,6 +145,8 @@ export class WarpState implements Warp {
   readonly staging: (Int32Array[] | undefined)[];
   readonly registers: Registers;
   readonly run: RunContext;
+  /** What recompiled code knows of the warp: recompiler/frame.ts, in scratch memory. */
+  readonly frame: number;
   flush32: boolean;
   flush16: boolean;
   mask = 0;
@@ -164,6 +178,8 @@ export class WarpState implements Warp {
     this.flush32 = run.flush32;
     this.flush16 = run.flush16;
     this.registers = registers;
+    this.frame = scratch.owned(this, FRAME_BYTES);
+    scratch.u32[(this.frame + FRAME.fau) / 4] = run.fauAt;
     this.u32 = registers.u32;
     this.i32 = registers.i32;
     this.f32 = registers.f32;

@@ -340,6 +340,10 @@ export class ModuleBuilder {
     return code;
   }
 
+  exportFunction(name: string, { index }: Callable): void {
+    this.#exports.push({ name, index });
+  }
+
   #type(type: FunctionType): number {
     const same = (a: readonly ValueType[], b: readonly ValueType[]) =>
       a.length === b.length && a.every((t, i) => t === b[i]);

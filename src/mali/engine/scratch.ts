@@ -1,0 +1,54 @@
+/**
+ * Scratch: the memory inside the GPU that script and emitted WebAssembly share: register files, warps' frames, uniforms, tile
+ * buffers. GPU programs cannot address it; DRAM is another memory.
+ *
+ * Pieces are handed out by exact size from free lists. A piece that belongs to an object can be given back when the object
+ * is collected (`owned`), so that nobody needs to remember.
+ */
+const PAGES = 2048;
+const WASM_PAGE = 65536;
+const ALIGN = 64;
+
+export class Scratch {
+  readonly memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
+  readonly buffer = this.memory.buffer as SharedArrayBuffer;
+  readonly pages = PAGES;
+  readonly u8 = new Uint8Array(this.buffer);
+  readonly i32 = new Int32Array(this.buffer);
+  readonly u32 = new Uint32Array(this.buffer);
+  readonly f32 = new Float32Array(this.buffer);
+  readonly #free = new Map<number, number[]>();
+  readonly #owned = new FinalizationRegistry<readonly [number, number]>(([at, size]) => this.free(at, size));
+  // Address 0 is nobody's.
+  #top = ALIGN;
+
+  /** `size` zeroed bytes, aligned to 64. */
+  alloc(size: number): number {
+    const bytes = Math.ceil(size / ALIGN) * ALIGN;
+    const known = this.#free.get(bytes)?.pop();
+    if (known !== undefined) {
+      this.u8.fill(0, known, known + bytes);
+      return known;
+    }
+    const at = this.#top;
+    if (at + bytes > PAGES * WASM_PAGE) throw new Error(`mali: no ${bytes} bytes of scratch memory are left`);
+    this.#top += bytes;
+    return at;
+  }
+
+  free(at: number, size: number): void {
+    const bytes = Math.ceil(size / ALIGN) * ALIGN;
+    const list = this.#free.get(bytes);
+    if (list) list.push(at);
+    else this.#free.set(bytes, [at]);
+  }
+
+  /** As `alloc`; the piece is given back when `owner` is collected. */
+  owned(owner: object, size: number): number {
+    const at = this.alloc(size);
+    this.#owned.register(owner, [at, size]);
+    return at;
+  }
+}
+
+export const scratch = new Scratch();

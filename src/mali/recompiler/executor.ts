@@ -1,0 +1,259 @@
+/**
+ * Runs warps by recompiled code.
+ *
+ * A warp's lanes stand at addresses (`pcs`). Those of the lowest run: the unit that holds their address (flow.ts) is found or
+ * made, each lane is told its block, and the unit's function runs until no lane has anywhere to go, the slice is used
+ * up, or lanes are handed back: at barriers, indirect branches, and the unit's edge.
+ *
+ * Units are known per address space and compared with memory when a run begins; compiled code is known by content, so the
+ * same shader is compiled once whatever space or address it lies in.
+ */
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { scratch } from '../engine/scratch.ts';
+import { LANES } from '../shader/contract.ts';
+import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
+import { codeCache } from '../shader/program.ts';
+import type { RunContext, WarpState } from '../shader/warp.ts';
+import { ModuleBuilder } from '../wasm/builder.ts';
+import { emitUnit, type Mode } from './emit.ts';
+import { type Block, findUnit, type Site, type Unit } from './flow.ts';
+import { FRAME, STATUS, STEP } from './frame.ts';
+
+type Run = (registers: number, frame: number) => number;
+
+/** Code by content: the same for all address spaces. */
+interface Compiled {
+  readonly run: Run;
+  /** Offsets from the entry of the instructions that the interpreter is called for. */
+  readonly steps: readonly number[];
+}
+
+/** A unit of an address space, ready to run. */
+interface Ready {
+  readonly unit: Unit;
+  readonly run: Run;
+  readonly steps: readonly Site[];
+  /** Run in which it was last compared with memory. */
+  epoch: number;
+}
+
+const compiled = new Map<string, Compiled>();
+/** Compiled units kept before all are forgotten. */
+const MAX_COMPILED = 4096;
+/** Units kept of one address space. */
+const MAX_UNITS = 4096;
+
+/** Whether this host's relaxed multiply-add is fused: (1 + 2^-12)² less what a rounded product would be. */
+const FUSED = ((): boolean => {
+  const m = new ModuleBuilder();
+  const f = m.function('fused', [], ['f32'], true);
+  const a = 1 + 2 ** -12;
+  f.f32x4(a, a, a, a).f32x4(a, a, a, a);
+  const c = -(1 + 2 ** -11);
+  f.f32x4(c, c, c, c).op('f32x4_relaxed_madd').lane('f32x4_extract_lane', 0);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(m.build()));
+  return (instance.exports.fused as () => number)() !== 0;
+})();
+
+// The warp that runs now: steps of the interpreter work on it.
+let current: WarpState | undefined;
+let currentSteps: readonly Site[] = [];
+
+/** The interpreter's step for an instruction without lane operations. */
+function step(number: number, mask: number, live: number, discarded: number): number {
+  const w = current!;
+  const { pc, step: s } = currentSteps[number]!;
+  w.mask = mask;
+  w.live = live;
+  w.discarded = discarded;
+  w.full = mask === live;
+  w.pc = pc;
+  s.exec(w);
+  scratch.i32[(w.frame + FRAME.discarded) / 4] = w.discarded;
+  if (!s.control) return STEP.PLAIN;
+  const { taken, ignoreFlow } = w;
+  w.taken = 0;
+  w.ignoreFlow = false;
+  return taken ? STEP.TAKEN : ignoreFlow ? STEP.IGNORE_FLOW : STEP.PLAIN;
+}
+
+function compileUnit(unit: Unit, mode: Mode): Compiled {
+  const { entry, words } = unit;
+  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}`;
+  for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
+  let code = compiled.get(key);
+  if (!code) {
+    const { bytes, steps } = emitUnit(unit, mode);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      gpu: { scratch: scratch.memory, step },
+    });
+    if (compiled.size >= MAX_COMPILED) compiled.clear();
+    code = { run: instance.exports.run as Run, steps: steps.map(({ pc }) => pc - entry) };
+    compiled.set(key, code);
+  }
+  return code;
+}
+
+/** The units of one address space. */
+class UnitCache {
+  readonly #memory: VirtualMemory;
+  /** By the address of any of a unit's blocks, and mode. */
+  readonly #units = new Map<number, Ready>();
+  #epoch = 0;
+
+  constructor(memory: VirtualMemory) {
+    this.#memory = memory;
+  }
+
+  begin(): void {
+    this.#epoch++;
+  }
+
+  at(pc: number, mode: Mode): Ready {
+    const key = pc * 4 + (mode.flush32 ? 1 : 0) + (mode.flush16 ? 2 : 0);
+    const known = this.#units.get(key);
+    if (known && (known.epoch === this.#epoch || this.#same(known.unit))) {
+      known.epoch = this.#epoch;
+      return known;
+    }
+    const unit = findUnit(this.#memory, pc);
+    const { run, steps } = compileUnit(unit, mode);
+    const sites = new Map(unit.blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
+    const ready: Ready = { unit, run, steps: steps.map((offset) => sites.get(pc + offset)!), epoch: this.#epoch };
+    if (this.#units.size >= MAX_UNITS) this.#units.clear();
+    this.#units.set(key, ready);
+    return ready;
+  }
+
+  /** Whether memory still holds the unit's instructions and lets them be executed. */
+  #same({ words }: Unit): boolean {
+    const memory = this.#memory;
+    let page = -1;
+    for (const [pc, low, high] of words) {
+      const at = Math.floor(pc / PAGE);
+      if (at !== page) {
+        if (!memory.probe(pc, INSTRUCTION_SIZE, 'execute') || !memory.probe(pc, INSTRUCTION_SIZE, 'read')) return false;
+        page = at;
+      }
+      if (memory.load32(pc) >>> 0 !== low || memory.load32(pc + 4) >>> 0 !== high) return false;
+    }
+    return true;
+  }
+}
+
+const PAGE = 4096;
+const caches = new WeakMap<VirtualMemory, UnitCache>();
+
+class Recompiler implements WarpExecutor {
+  left = 0;
+  readonly #memory: VirtualMemory;
+  readonly #mode: Mode;
+  readonly #units: UnitCache;
+
+  constructor({ environment, flush32, flush16 }: RunContext) {
+    this.#memory = environment.memory;
+    this.#mode = { flush32, flush16, fused: FUSED };
+    let units = caches.get(this.#memory);
+    if (!units) {
+      units = new UnitCache(this.#memory);
+      caches.set(this.#memory, units);
+    }
+    units.begin();
+    this.#units = units;
+  }
+
+  pass(w: WarpState): void {
+    w.waiting = 0;
+  }
+
+  run(w: WarpState, budget: number): SliceEnd {
+    this.left = budget;
+    while (w.live) {
+      const ready = w.live & ~w.waiting;
+      if (!ready) return 'barrier';
+      let pc = Number.POSITIVE_INFINITY;
+      for (let n = 0; n < LANES; n++) if (ready & (1 << n) && w.pcs[n]! < pc) pc = w.pcs[n]!;
+      this.#runUnit(w, ready, pc);
+      if (this.left <= 0) return w.live ? 'more' : 'done';
+    }
+    return 'done';
+  }
+
+  #runUnit(w: WarpState, ready: number, pc: number): void {
+    const at = this.#units.at(pc, this.#mode);
+    const { index, blocks } = at.unit;
+    const words = scratch.i32;
+    const frame = w.frame / 4;
+    for (let n = 0; n < LANES; n++) words[frame + n] = ready & (1 << n) ? (index.get(w.pcs[n]!) ?? -1) : -1;
+    words[frame + FRAME.live / 4] = w.live;
+    words[frame + FRAME.discarded / 4] = w.discarded;
+    words[frame + FRAME.fuel / 4] = this.left;
+    const [outer, outerSteps] = [current, currentSteps];
+    current = w;
+    currentSteps = at.steps;
+    let status: number;
+    try {
+      status = at.run(w.registers.at, w.frame);
+    } finally {
+      current = outer;
+      currentSteps = outerSteps;
+    }
+    w.live = words[frame + FRAME.live / 4]!;
+    w.discarded = words[frame + FRAME.discarded / 4]!;
+    // A call costs something even where lanes are handed back at once.
+    this.left = words[frame + FRAME.fuel / 4]! - 1;
+    if (status === STATUS.DONE) return;
+    for (let n = 0; n < LANES; n++) {
+      const next = words[frame + n]!;
+      if (next >= 0) w.pcs[n] = blocks[next]!.pc;
+    }
+    if (status === STATUS.MORE) return;
+    const mask = words[frame + FRAME.mask / 4]!;
+    const block = blocks[words[frame + FRAME.place / 4]!]!;
+    if (status === STATUS.INDIRECT) this.#indirect(w, block, mask);
+    else {
+      if (status === STATUS.LEAVE && block.sites.length === 0) this.#refuse(block.pc);
+      if (status === STATUS.BARRIER) w.waiting |= mask;
+      park(w, block.next, mask);
+    }
+  }
+
+  /** A branch whose target a register holds. */
+  #indirect(w: WarpState, block: Block, mask: number): void {
+    const { pc, step: s } = block.sites.at(-1)!;
+    w.mask = mask;
+    w.full = mask === w.live;
+    w.pc = pc;
+    s.exec(w);
+    const { taken, target } = w;
+    w.taken = 0;
+    park(w, block.next, mask & ~taken);
+    if (taken && !Number.isNaN(target)) park(w, target, taken);
+    if (s.flow === FLOW_END) w.live &= ~(mask & ~taken);
+    else if (s.flow === FLOW_DISCARD && taken === 0) {
+      const gone = w.discarded & mask;
+      w.live &= ~gone;
+      w.discarded &= ~gone;
+    }
+  }
+
+  /** Throws what the interpreter says of an instruction that is none. */
+  #refuse(pc: number): never {
+    if (pc % INSTRUCTION_SIZE !== 0) {
+      throw new GpuFault(EXCEPTION.INSTR_INVALID_PC, pc, `shader at pc 0x${pc.toString(16)}: not aligned`);
+    }
+    const code = codeCache(this.#memory);
+    code.begin();
+    const page = code.page(pc);
+    code.compile(page, (pc - page.address) / INSTRUCTION_SIZE);
+    throw new Error(`mali: the instruction at 0x${pc.toString(16)} changed while it ran`);
+  }
+}
+
+function park(w: WarpState, pc: number, mask: number): void {
+  for (let n = 0; n < LANES; n++) if (mask & (1 << n)) w.pcs[n] = pc;
+}
+
+export const recompiler: MakeExecutor = (context) => new Recompiler(context);

@@ -1,0 +1,23 @@
+/** What the function of a unit and the script around it tell each other. */
+
+/** A warp's frame in scratch memory: byte offsets. */
+export const FRAME = {
+  /** Sixteen words: the number of the block where a lane goes on; all ones: none here. */
+  next: 0,
+  live: 64,
+  discarded: 68,
+  /** Instructions left of the slice. */
+  fuel: 72,
+  /** Lanes that the function has handed back, and the block at whose end. */
+  mask: 76,
+  place: 80,
+  /** Scratch address of the fast-access uniforms. */
+  fau: 84,
+} as const;
+export const FRAME_BYTES = 128;
+
+/** Why a function returned: no lane has anywhere to go; fuel is used up; or lanes of `mask` were handed back. */
+export const STATUS = { DONE: 0, MORE: 1, BARRIER: 2, INDIRECT: 3, LEAVE: 4 } as const;
+
+/** What the interpreter's step says of the flow. */
+export const STEP = { PLAIN: 0, IGNORE_FLOW: 1, TAKEN: 2 } as const;

@@ -1,0 +1,291 @@
+/**
+ * Lane operations: what an instruction computes, as WebAssembly SIMD, four lanes a vector.
+ *
+ * A value is a function that pushes vector k (lanes 4k…4k + 3) of itself. A warp has four vectors, and an instruction is
+ * emitted vector by vector, so that few locals are needed and V8's baseline compiler, which keeps a stack slot for each, stays
+ * quick. Floats are single-precision words; a pair of halves is widened, computed as singles and rounded once.
+ *
+ * The results are those of the interpreter, bit by bit (but for the payload of a NaN): recompiler.test.ts and the fuzzer
+ * compare them.
+ */
+import type { Code } from '../wasm/builder.ts';
+import type { OpName } from '../wasm/opcodes.ts';
+
+/** Pushes vector k. */
+export type Lanes = (k: number) => void;
+export const VECTORS = 4;
+
+const SIGN = 0x80000000;
+const MAGNITUDE = 0x7fffffff;
+const EXPONENT = 0x7f800000;
+
+export class LaneCode {
+  readonly code: Code;
+  /** Whether the host's relaxed multiply-add rounds once. */
+  readonly #fused: boolean;
+  readonly #constants: Map<string, number>;
+  readonly #free: number[] = [];
+  readonly #taken: number[] = [];
+
+  /** `constants`: locals that the function's prologue fills; the first of two passes finds out which are needed. */
+  constructor(code: Code, constants: Map<string, number>, fused: boolean) {
+    this.code = code;
+    this.#constants = constants;
+    this.#fused = fused;
+  }
+
+  /** An instruction ends: its temporaries may serve the next one. */
+  release(): void {
+    this.#free.push(...this.#taken.splice(0));
+  }
+
+  #temporary(): number {
+    const local = this.#free.pop() ?? this.code.local('v128');
+    this.#taken.push(local);
+    return local;
+  }
+
+  op(name: OpName, ...args: Lanes[]): Lanes {
+    return (k) => {
+      for (const arg of args) arg(k);
+      this.code.op(name);
+    };
+  }
+
+  local(locals: readonly number[]): Lanes {
+    return (k) => this.code.get(locals[k]!);
+  }
+
+  /** A value that is used more than once: computed at its first use for each vector. */
+  keep(value: Lanes): Lanes {
+    const local = this.#temporary();
+    let known = -1;
+    return (k) => {
+      if (known === k) this.code.get(local);
+      else {
+        known = k;
+        value(k);
+        this.code.tee(local);
+      }
+    };
+  }
+
+  /** The same words in all lanes, or by vector. */
+  words(...words: number[]): Lanes {
+    const key = words.map((word) => word >>> 0).join();
+    let local = this.#constants.get(key);
+    if (local === undefined) {
+      local = this.code.local('v128');
+      this.#constants.set(key, local);
+    }
+    return () => this.code.get(local);
+  }
+
+  single(x: number): Lanes {
+    const view = new DataView(new ArrayBuffer(4));
+    view.setFloat32(0, x);
+    return this.words(view.getInt32(0));
+  }
+
+  shuffle(value: Lanes, ...bytes: number[]): Lanes {
+    return (k) => {
+      value(k);
+      value(k);
+      this.code.shuffle(...bytes);
+    };
+  }
+
+  /** Bits of `a` where `mask` is set, else of `b`. */
+  choose(mask: Lanes, a: Lanes, b: Lanes): Lanes {
+    return this.op('v128_bitselect', a, b, mask);
+  }
+
+  and = (a: Lanes, b: Lanes): Lanes => this.op('v128_and', a, b);
+  or = (a: Lanes, b: Lanes): Lanes => this.op('v128_or', a, b);
+  xor = (a: Lanes, b: Lanes): Lanes => this.op('v128_xor', a, b);
+  not = (a: Lanes): Lanes => this.op('v128_not', a);
+
+  /** Shift by a constant. */
+  shift(name: 'i32x4_shl' | 'i32x4_shr_u' | 'i32x4_shr_s' | 'i16x8_shr_s' | 'i16x8_shl', a: Lanes, by: number): Lanes {
+    if (by === 0) return a;
+    return (k) => {
+      a(k);
+      this.code.i32(by).op(name);
+    };
+  }
+
+  /** Shift of 32-bit words, each by its own amount (taken modulo 32). SIMD has none, so lane by lane. */
+  shiftBy(name: 'i32_shl' | 'i32_shr_u' | 'i32_shr_s', value: Lanes, amount: Lanes): Lanes {
+    const [a, by] = [this.keep(value), this.keep(amount)];
+    return (k) => {
+      a(k);
+      for (let lane = 0; lane < 4; lane++) {
+        a(k);
+        this.code.lane('i32x4_extract_lane', lane);
+        by(k);
+        this.code.lane('i32x4_extract_lane', lane).op(name).lane('i32x4_replace_lane', lane);
+      }
+    };
+  }
+
+  // Floats.
+
+  abs = (a: Lanes): Lanes => this.and(a, this.words(MAGNITUDE));
+  neg = (a: Lanes): Lanes => this.xor(a, this.words(SIGN));
+
+  /** Subnormal numbers become zeros of their sign. */
+  flush32(value: Lanes): Lanes {
+    const x = this.keep(value);
+    const small = this.op('i32x4_eq', this.and(x, this.words(EXPONENT)), this.words(0));
+    return this.choose(small, this.and(x, this.words(SIGN)), x);
+  }
+
+  /** The same for singles that hold halves. */
+  flush16(value: Lanes): Lanes {
+    const x = this.keep(value);
+    const small = this.op('f32x4_lt', this.abs(x), this.single(2 ** -14));
+    return this.choose(small, this.and(x, this.words(SIGN)), x);
+  }
+
+  /** a × b + c, rounded once. */
+  fma(a: Lanes, b: Lanes, c: Lanes): Lanes {
+    if (this.#fused) return this.op('f32x4_relaxed_madd', a, b, c);
+    const [x, y, z] = [this.keep(a), this.keep(b), this.keep(c)];
+    const half = (upper: boolean) => {
+      const wide = (v: Lanes): Lanes =>
+        this.op(
+          'f64x2_promote_low_f32x4',
+          upper ? this.shuffle(v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15) : v,
+        );
+      const p = this.keep(this.op('f64x2_mul', wide(x), wide(y)));
+      const w = this.keep(wide(z));
+      return this.op('f32x4_demote_f64x2_zero', this.#odd('f64x2', p, w));
+    };
+    return this.#joinHalves(half(false), half(true));
+  }
+
+  /** Two vectors whose lower halves are lanes 0, 1 and 2, 3. */
+  #joinHalves(low: Lanes, high: Lanes): Lanes {
+    return (k) => {
+      low(k);
+      high(k);
+      this.code.shuffle32(0, 1, 4, 5);
+    };
+  }
+
+  /** p + c rounded to odd: whatever narrower format it is rounded to next, it is as if the sum had been exact. */
+  #odd(shape: 'f64x2' | 'f32x4', p: Lanes, c: Lanes): Lanes {
+    const lanes = shape === 'f64x2' ? 'i64x2' : 'i32x4';
+    const sum = this.keep(this.op(`${shape}_add`, p, c));
+    const back = this.keep(this.op(`${shape}_sub`, sum, p));
+    const error = this.keep(
+      this.op(
+        `${shape}_add`,
+        this.op(`${shape}_sub`, p, this.op(`${shape}_sub`, sum, back)),
+        this.op(`${shape}_sub`, c, back),
+      ),
+    );
+    const one = shape === 'f64x2' ? this.words(1, 0, 1, 0) : this.words(1);
+    const zero = this.words(0);
+    // A NaN compares as neither.
+    const inexact = this.or(this.op(`${shape}_lt`, error, zero), this.op(`${shape}_gt`, error, zero));
+    const even = this.op(`${lanes}_eq`, this.and(sum, one), zero);
+    const same = this.op(
+      `${shape}_gt`,
+      this.op(`${shape}_mul`, this.#signOf(shape, sum), this.#signOf(shape, error)),
+      zero,
+    );
+    // +1 where the error leads away from zero, else -1.
+    const step = this.choose(this.keep(same), one, this.words(-1));
+    return this.op(`${lanes}_add`, sum, this.and(this.and(inexact, even), step));
+  }
+
+  /** ±1 with the sign of x. */
+  #signOf(shape: 'f64x2' | 'f32x4', x: Lanes): Lanes {
+    const sign = shape === 'f64x2' ? this.words(0, SIGN, 0, SIGN) : this.words(SIGN);
+    const one = shape === 'f64x2' ? this.words(0, 0x3ff00000, 0, 0x3ff00000) : this.single(1);
+    return this.or(this.and(x, sign), one);
+  }
+
+  /** a × b + c of halves (as singles), rounded to odd: to be rounded to halves. */
+  fmaHalf(a: Lanes, b: Lanes, c: Lanes): Lanes {
+    return this.#odd('f32x4', this.keep(this.op('f32x4_mul', a, b)), this.keep(c));
+  }
+
+  /** A NaN loses, and -0 < +0. */
+  least(name: 'f32x4_min' | 'f32x4_max', a: Lanes, b: Lanes): Lanes {
+    const [x, y] = [this.keep(a), this.keep(b)];
+    const ordered = this.choose(this.op('f32x4_ne', y, y), x, this.op(name, x, y));
+    return this.choose(this.op('f32x4_ne', x, x), y, ordered);
+  }
+
+  clamp(value: Lanes, mode: string | undefined): Lanes {
+    if (mode === undefined || mode === 'none') return value;
+    const x = this.keep(value);
+    if (mode === 'clamp_m1_1') {
+      const minus = this.single(-1);
+      return this.op('f32x4_min', this.choose(this.op('f32x4_gt', x, minus), x, minus), this.single(1));
+    }
+    const positive = this.and(x, this.op('f32x4_gt', x, this.words(0)));
+    return mode === 'clamp_0_1' ? this.op('f32x4_min', positive, this.single(1)) : positive;
+  }
+
+  /** 1 / √a, computed in doubles and rounded once. */
+  inverseRoot(value: Lanes): Lanes {
+    const x = this.keep(value);
+    const half = (upper: boolean): Lanes => {
+      const part: Lanes = upper ? this.shuffle(x, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15) : x;
+      const root = this.op('f64x2_sqrt', this.op('f64x2_promote_low_f32x4', part));
+      return this.op('f32x4_demote_f64x2_zero', this.op('f64x2_div', this.words(0, 0x3ff00000, 0, 0x3ff00000), root));
+    };
+    return this.#joinHalves(half(false), half(true));
+  }
+
+  // Halves.
+
+  /** The half in the lower 16 bits as a single. */
+  widenLow(value: Lanes): Lanes {
+    return this.#widen(this.and(value, this.words(0xffff)));
+  }
+
+  widenHigh(value: Lanes): Lanes {
+    return this.#widen(this.shift('i32x4_shr_u', value, 16));
+  }
+
+  #widen(bits: Lanes): Lanes {
+    const x = this.keep(bits);
+    const magnitude = this.keep(this.shift('i32x4_shl', this.and(x, this.words(0x7fff)), 13));
+    const scaled = this.op('f32x4_mul', magnitude, this.single(2 ** 112));
+    const special = this.and(this.op('i32x4_ge_s', magnitude, this.words(0x7c00 << 13)), this.words(EXPONENT));
+    const sign = this.shift('i32x4_shl', this.and(x, this.words(0x8000)), 16);
+    return this.or(this.or(scaled, special), sign);
+  }
+
+  /** A single to the bits of the nearest half, ties to even. */
+  narrow(value: Lanes): Lanes {
+    const x = this.keep(value);
+    const magnitude = this.keep(this.abs(x));
+    // Below 2^-14 the sum with a magic number leaves the subnormal's bits at the end of the word.
+    const magic = this.words((127 - 15 + 23 - 10 + 1) << 23);
+    const subnormal = this.op('i32x4_sub', this.op('f32x4_add', magnitude, magic), magic);
+    const odd = this.and(this.shift('i32x4_shr_u', magnitude, 13), this.words(1));
+    const rounded = this.op(
+      'i32x4_add',
+      this.op('i32x4_add', magnitude, this.words((((15 - 127) << 23) + 0xfff) | 0)),
+      odd,
+    );
+    const normal = this.shift('i32x4_shr_u', rounded, 13);
+    const finite = this.choose(this.op('i32x4_lt_s', magnitude, this.words(113 << 23)), subnormal, normal);
+    const infinite = this.or(
+      this.words(0x7c00),
+      this.and(this.op('i32x4_gt_s', magnitude, this.words(EXPONENT)), this.words(0x200)),
+    );
+    const result = this.choose(this.op('i32x4_ge_s', magnitude, this.words((127 + 16) << 23)), infinite, finite);
+    return this.or(result, this.and(this.shift('i32x4_shr_u', x, 16), this.words(0x8000)));
+  }
+
+  /** Two words of 16 bits in one. */
+  pair(low: Lanes, high: Lanes): Lanes {
+    return this.or(low, this.shift('i32x4_shl', high, 16));
+  }
+}
