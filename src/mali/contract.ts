@@ -7,6 +7,7 @@
  */
 import type { CsOperands } from '../abi/gpu/cs.ts';
 import type { Layout, Values } from '../abi/layout.ts';
+import type { Dram } from '../board/dram.ts';
 
 export type Access = 'read' | 'write' | 'execute' | 'atomic';
 
@@ -34,6 +35,14 @@ export class PageFault extends GpuFault {
   }
 }
 
+/** A run of virtual addresses that is one run of physical ones. Numbers in bytes. */
+export interface Extent {
+  readonly start: number;
+  readonly size: number;
+  /** Physical address of `start`. */
+  readonly physical: number;
+}
+
 /**
  * One GPU address space as the units see it. Addresses are GPU virtual addresses in bytes; every access may throw
  * PageFault. Scalars need not be aligned. Implemented in mmu/, with a translation cache that AS commands flush.
@@ -43,6 +52,15 @@ export interface VirtualMemory {
   translate(va: number, access: Access): number;
   /** Whether `access` to all of [va, va + size) would succeed. Latches no fault. */
   probe(va: number, size: number, access: Access): boolean;
+  /**
+   * Another number whenever translations have been dropped; no two address spaces ever have the same. What was learnt of
+   * physical addresses is good as long as it stays.
+   */
+  readonly generation: number;
+  /** The memory that physical addresses are offsets into. */
+  readonly dram: Dram;
+  /** Pages around `va` that may be accessed so and lie behind one another; undefined where `va` itself may not. No fault. */
+  extent(va: number, access: Access): Extent | undefined;
   load8(va: number): number;
   load16(va: number): number;
   load32(va: number): number;

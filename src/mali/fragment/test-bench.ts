@@ -32,6 +32,8 @@ import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp 
 import { IdvsWork, type ShaderAddresses } from '../tiler/idvs.ts';
 import { FragmentWork } from './fragment.ts';
 
+let generations = 2 ** 30;
+
 /** Memory in which an address is its own physical address; page 0 and what lies beyond fault. */
 export class FlatMemory implements VirtualMemory {
   readonly dram: Dram;
@@ -46,6 +48,9 @@ export class FlatMemory implements VirtualMemory {
     }
     return va;
   }
+  readonly generation = ++generations;
+  extent = (va: number) =>
+    this.probe(va, 1) ? { start: 4096, size: this.dram.size - 4096, physical: 4096 } : undefined;
   probe = (va: number, size: number): boolean => va >= 4096 && va + size <= this.dram.size;
   load8 = (va: number): number => this.dram.view.getUint8(this.translate(va, 'read'));
   load16 = (va: number): number => this.dram.view.getUint16(this.translate(va, 'read'), true);

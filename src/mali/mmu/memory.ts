@@ -11,7 +11,7 @@
 import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
 import type { Dram } from '../../board/dram.ts';
-import { type Access, PageFault, type VirtualMemory } from '../contract.ts';
+import { type Access, type Extent, PageFault, type VirtualMemory } from '../contract.ts';
 import { type Translation, UNMAPPED, type WalkResult, walk } from './walk.ts';
 
 /** The address-space slot behind a view. */
@@ -35,8 +35,14 @@ const ACCESS_TYPE: Record<Access, number> = {
   atomic: AS_ACCESS.ATOMIC,
 };
 
+/** Pages that an extent reaches in either direction at most: finding it is a walk for each. */
+const EXTENT_PAGES = 64;
+
+let generations = 0;
+
 export class GpuMemory implements VirtualMemory {
-  readonly #dram: Dram;
+  readonly dram: Dram;
+  generation = ++generations;
   readonly #outputBits: number;
   readonly #tags = new Float64Array(ENTRIES).fill(-1);
   readonly #pages = new Uint32Array(ENTRIES);
@@ -46,7 +52,7 @@ export class GpuMemory implements VirtualMemory {
   #source: TranslationSource | undefined;
 
   constructor(dram: Dram, outputBits: number) {
-    this.#dram = dram;
+    this.dram = dram;
     this.#view = dram.view;
     this.#outputBits = outputBits;
   }
@@ -64,6 +70,7 @@ export class GpuMemory implements VirtualMemory {
 
   /** Forgets the translations of [start, start + size), or all. */
   flush(start = 0, size = Number.POSITIVE_INFINITY): void {
+    this.generation = ++generations;
     if (size > ENTRIES * PAGE) {
       this.#tags.fill(-1);
       return;
@@ -85,10 +92,37 @@ export class GpuMemory implements VirtualMemory {
   probe(va: number, size: number, access: Access): boolean {
     const result = { ...this.#walk };
     for (let at = va - (va % PAGE); at < va + size; at += PAGE) {
-      walk(this.#dram, this.#source?.translation ?? UNMAPPED, at, this.#outputBits, result);
+      walk(this.dram, this.#source?.translation ?? UNMAPPED, at, this.#outputBits, result);
       if (result.code !== EXCEPTION.OK || (rightsOf(result) & NEED[access]) !== NEED[access]) return false;
     }
     return true;
+  }
+
+  extent(va: number, access: Access): Extent | undefined {
+    const need = NEED[access];
+    const page = Math.floor(va / PAGE);
+    const middle = this.#page(page, need);
+    if (middle < 0) return undefined;
+    let first = page;
+    while (
+      first > 0 &&
+      page - first < EXTENT_PAGES &&
+      this.#page(first - 1, need) === middle - (page - first + 1) * PAGE
+    ) {
+      first--;
+    }
+    let last = page;
+    while (last - page < EXTENT_PAGES && this.#page(last + 1, need) === middle + (last - page + 1) * PAGE) last++;
+    return { start: first * PAGE, size: (last - first + 1) * PAGE, physical: middle - (page - first) * PAGE };
+  }
+
+  /** Physical address of a page, or -1 where it may not be accessed so. */
+  #page(page: number, need: number): number {
+    const i = page & (ENTRIES - 1);
+    if (this.#tags[i] === page) return (this.#rights[i]! & need) === need ? this.#pages[i]! : -1;
+    const result = this.#walk;
+    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
+    return result.code === EXCEPTION.OK && (rightsOf(result) & need) === need ? result.physical : -1;
   }
 
   /** Physical address of byte `offset` of a page. `%` on such numbers is slow, so callers split addresses by division. */
@@ -100,7 +134,7 @@ export class GpuMemory implements VirtualMemory {
 
   #miss(va: number, page: number, i: number, need: number, access: Access): number {
     const result = this.#walk;
-    walk(this.#dram, this.#source?.translation ?? UNMAPPED, va, this.#outputBits, result);
+    walk(this.dram, this.#source?.translation ?? UNMAPPED, va, this.#outputBits, result);
     if (result.code !== EXCEPTION.OK) this.#fault(result.code, va, access);
     const rights = rightsOf(result);
     if ((rights & need) !== need) this.#fault(EXCEPTION.PERM_FAULT_0 + result.level, va, access);
@@ -209,7 +243,7 @@ export class GpuMemory implements VirtualMemory {
       const at = va + done;
       const part = Math.min(size - done, PAGE - (at % PAGE));
       const physical = this.translate(at, 'read');
-      out.set(this.#dram.u8.subarray(physical, physical + part), done);
+      out.set(this.dram.u8.subarray(physical, physical + part), done);
       done += part;
     }
     return out;
@@ -220,7 +254,7 @@ export class GpuMemory implements VirtualMemory {
       const at = va + done;
       const part = Math.min(data.length - done, PAGE - (at % PAGE));
       const physical = this.translate(at, 'write');
-      this.#dram.u8.set(data.subarray(done, done + part), physical);
+      this.dram.u8.set(data.subarray(done, done + part), physical);
       done += part;
     }
   }

@@ -4,6 +4,7 @@
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../abi/layout.ts';
+import { Dram } from '../../board/dram.ts';
 import { PageFault, type VirtualMemory } from '../contract.ts';
 import { defaultEngine, executorOf } from '../engine/engine.ts';
 import { assemble } from './assemble.ts';
@@ -13,11 +14,14 @@ import type { EnvironmentPointers } from './resources.ts';
 
 const SIZE = 1 << 20;
 const PAGE = 4096;
+let generations = 2 ** 31;
 
 /** A megabyte in which addresses mean themselves; page 0 and what lies beyond fault. */
 export class FlatMemory implements VirtualMemory {
-  readonly bytes = new Uint8Array(SIZE);
-  readonly view = viewOf(this.bytes);
+  readonly dram = new Dram(SIZE);
+  readonly bytes = this.dram.u8;
+  readonly view = this.dram.view;
+  readonly generation = ++generations;
 
   translate(va: number, access: 'read' | 'write' | 'execute' | 'atomic'): number {
     if (!(va >= PAGE && va < SIZE)) {
@@ -25,6 +29,7 @@ export class FlatMemory implements VirtualMemory {
     }
     return va;
   }
+  extent = (va: number) => (this.probe(va, 1) ? { start: PAGE, size: SIZE - PAGE, physical: PAGE } : undefined);
   probe = (va: number, size: number): boolean => va >= PAGE && va + size <= SIZE;
   load8 = (va: number): number => this.view.getUint8(this.translate(va, 'read'));
   load16 = (va: number): number => this.view.getUint16(this.translate(va, 'read'), true);
