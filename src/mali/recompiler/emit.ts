@@ -15,9 +15,10 @@ import type { Instruction } from '../shader/decode.ts';
 import { type Callable, type Code, type Label, ModuleBuilder } from '../wasm/builder.ts';
 import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
-import { FRAME, STATUS, STEP } from './frame.ts';
+import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes, VECTORS } from './lanes.ts';
 import { lower, type Operands } from './lower.ts';
+import { type Around, MemoryCode } from './memory.ts';
 
 /** What besides its instructions makes a unit's code. */
 export interface Mode {
@@ -30,29 +31,40 @@ export interface Emitted {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Instructions that the function calls the interpreter for, by the number that it passes. */
   readonly steps: readonly Site[];
+  /** Keeps the records of loads and stores in scratch memory. */
+  readonly records: object;
 }
 
 const REGISTER_BYTES = LANES * 4;
 const VECTOR_BYTES = 16;
 const NOWHERE = -1;
+/** Pages of 64 KiB that a 32-bit memory can have. */
+const MAX_PAGES = 65536;
 
 export function emitUnit(unit: Unit, mode: Mode): Emitted {
   // The first pass finds the constants, which must stand at the start.
-  const first = new UnitEmitter(unit, mode, []);
+  const first = new UnitEmitter(unit, mode, [], 0);
   first.emit();
-  const second = new UnitEmitter(unit, mode, first.constants);
+  const records = {};
+  const at = scratch.owned(records, Math.max(1, first.recordCount) * RECORD_BYTES);
+  const second = new UnitEmitter(unit, mode, first.constants, at);
   second.emit();
-  return { bytes: second.module.build(), steps: second.steps };
+  return { bytes: second.module.build(), steps: second.steps, records };
 }
 
-class UnitEmitter implements Operands {
+class UnitEmitter implements Operands, Around {
   readonly module = new ModuleBuilder();
   readonly steps: Site[] = [];
   readonly lanes: LaneCode;
   readonly flush32: boolean;
   readonly flush16: boolean;
   readonly #unit: Unit;
-  readonly #code: Code;
+  readonly code: Code;
+  readonly dram: number;
+  readonly refill: Callable;
+  recordCount = 0;
+  readonly #records: number;
+  readonly #memory: MemoryCode;
   readonly #step: Callable;
   readonly #constants = new Map<string, number>();
   readonly #used = new Set<number>();
@@ -74,14 +86,18 @@ class UnitEmitter implements Operands {
   #top: Label = { depth: 0 };
   #labels: Label[] = [];
 
-  constructor(unit: Unit, mode: Mode, constants: readonly string[]) {
+  constructor(unit: Unit, mode: Mode, constants: readonly string[], records: number) {
     this.#unit = unit;
     this.flush32 = mode.flush32;
     this.flush16 = mode.flush16;
     this.module.importMemory('gpu', 'scratch', scratch.pages, scratch.pages);
+    // Memories of any size may be given.
+    this.dram = this.module.importMemory('gpu', 'dram', 1, MAX_PAGES);
     this.#step = this.module.importFunction('gpu', 'step', ['i32', 'i32', 'i32', 'i32'], ['i32']);
+    this.refill = this.module.importFunction('gpu', 'refill', ['i32', 'i32', 'i32'], ['i32']);
+    this.#records = records;
     const code = this.module.function(`shade_${unit.entry.toString(16)}`, ['i32', 'i32'], ['i32']);
-    this.#code = code;
+    this.code = code;
     this.lanes = new LaneCode(code, this.#constants, mode.fused);
     const vectors = (): number[] => Array.from({ length: VECTORS }, () => code.local('v128'));
     this.#next = vectors();
@@ -114,6 +130,7 @@ class UnitEmitter implements Operands {
       }
     }
     for (const r of this.#used) this.#registers.set(r, vectors());
+    this.#memory = new MemoryCode(this);
     this.module.exportFunction('run', code);
   }
 
@@ -128,13 +145,40 @@ class UnitEmitter implements Operands {
   }
 
   uniform(index: number): Lanes {
-    return () => this.#code.get(this.#fau).memory('v128_load32_splat', index * 4);
+    return () => this.code.get(this.#fau).memory('v128_load32_splat', index * 4);
+  }
+
+  // Around.
+
+  get bits(): number {
+    return this.#bits;
+  }
+
+  get discarded(): number {
+    return this.#discarded;
+  }
+
+  get mask(): readonly number[] | undefined {
+    return this.#masked ? this.#mask : undefined;
+  }
+
+  locals(register: number): readonly number[] {
+    return this.#registers.get(register)!;
+  }
+
+  record(): number {
+    return this.#records + this.recordCount++ * RECORD_BYTES;
+  }
+
+  interpret(site: Site): void {
+    this.#call(site);
+    this.code.op('drop');
   }
 
   // The function.
 
   emit(): void {
-    const code = this.#code;
+    const code = this.code;
     const { blocks } = this.#unit;
     for (const r of this.#used) this.#load(r);
     for (let k = 0; k < VECTORS; k++) {
@@ -163,7 +207,7 @@ class UnitEmitter implements Operands {
 
   /** Picks the lanes that are furthest behind, and where they meet others. */
   #schedule(): void {
-    const code = this.#code;
+    const code = this.code;
     this.#least(this.#next.map((local) => () => code.get(local)));
     code.tee(this.#target).i32(NOWHERE).op('i32_eq');
     code.if();
@@ -189,7 +233,7 @@ class UnitEmitter implements Operands {
 
   /** Pushes the least of sixteen unsigned words. */
   #least(vectors: (() => void)[]): void {
-    const code = this.#code;
+    const code = this.code;
     vectors[0]!();
     for (let k = 1; k < VECTORS; k++) {
       vectors[k]!();
@@ -202,7 +246,7 @@ class UnitEmitter implements Operands {
 
   /** Pushes a bit a lane: the sign bits of four vectors. */
   #maskBits(vector: Lanes): void {
-    const code = this.#code;
+    const code = this.code;
     for (let k = 0; k < VECTORS; k++) {
       vector(k);
       code.op('i32x4_bitmask');
@@ -216,7 +260,7 @@ class UnitEmitter implements Operands {
 
   #load(r: number): void {
     for (const [k, local] of this.#registers.get(r)!.entries()) {
-      this.#code
+      this.code
         .get(0)
         .memory('v128_load', r * REGISTER_BYTES + k * VECTOR_BYTES)
         .set(local);
@@ -225,7 +269,7 @@ class UnitEmitter implements Operands {
 
   #store(r: number): void {
     for (const [k, local] of this.#registers.get(r)!.entries()) {
-      this.#code
+      this.code
         .get(0)
         .get(local)
         .memory('v128_store', r * REGISTER_BYTES + k * VECTOR_BYTES);
@@ -234,7 +278,7 @@ class UnitEmitter implements Operands {
 
   /** Returns with everything in memory. */
   #leave(status: number): void {
-    const code = this.#code;
+    const code = this.code;
     for (const r of this.#written) this.#store(r);
     for (let k = 0; k < VECTORS; k++) {
       code
@@ -250,7 +294,7 @@ class UnitEmitter implements Operands {
 
   /** Returns for lanes that this function cannot take further; `place` says which block. */
   #hand(status: number, place: number): void {
-    const code = this.#code;
+    const code = this.code;
     code.get(1).get(this.#bits).memory('i32_store', FRAME.mask);
     code.get(1).i32(place).memory('i32_store', FRAME.place);
     this.#end(this.#mask);
@@ -260,14 +304,14 @@ class UnitEmitter implements Operands {
   /** Lanes of `mask` go nowhere any more. */
   #end(mask: readonly number[]): void {
     for (let k = 0; k < VECTORS; k++) {
-      this.#code.get(this.#next[k]!).get(mask[k]!).op('v128_or').set(this.#next[k]!);
+      this.code.get(this.#next[k]!).get(mask[k]!).op('v128_or').set(this.#next[k]!);
     }
   }
 
   // Blocks.
 
   #block(n: number, block: Block): void {
-    const code = this.#code;
+    const code = this.code;
     if (block.sites.length > 0) code.get(this.#fuel).i32(block.sites.length).op('i32_sub').set(this.#fuel);
     const last = block.end === 'fall' || block.end === 'leave' || block.end === 'end' ? undefined : block.sites.at(-1);
     for (const site of block.sites) {
@@ -305,7 +349,7 @@ class UnitEmitter implements Operands {
 
   /** The running lanes go on at `pc`. `last`: nothing of the block follows, so that the next one is fallen into. */
   #goto(from: number, pc: number, last: boolean): void {
-    const code = this.#code;
+    const code = this.code;
     const n = this.#numberOf(pc);
     if (n <= from) {
       this.#park(n, this.#mask);
@@ -323,7 +367,7 @@ class UnitEmitter implements Operands {
   }
 
   #park(n: number, mask: readonly number[]): void {
-    const code = this.#code;
+    const code = this.code;
     const where = this.lanes.words(n);
     for (let k = 0; k < VECTORS; k++) {
       where(k);
@@ -333,7 +377,7 @@ class UnitEmitter implements Operands {
 
   /** What an instruction's flow field asks for once it is done. */
   #flow(flow: number): void {
-    const code = this.#code;
+    const code = this.code;
     if (flow === FLOW_END) {
       this.#end(this.#mask);
       code.get(this.#live).get(this.#bits).i32(-1).op('i32_xor').op('i32_and').set(this.#live);
@@ -364,10 +408,7 @@ class UnitEmitter implements Operands {
     const { instruction } = site;
     if (instruction.spec.name === 'NOP') {
       // Only its flow counts.
-    } else if (!this.#lowered(instruction)) {
-      this.#call(site);
-      this.#code.op('drop');
-    }
+    } else if (!this.#lowered(instruction) && !this.#memory.emit(site)) this.interpret(site);
     this.lanes.release();
     this.#flow(instruction.flow);
   }
@@ -375,7 +416,7 @@ class UnitEmitter implements Operands {
   #lowered(i: Instruction): boolean {
     const results = i.dest >= 0 ? lower(this, i) : undefined;
     if (!results) return false;
-    const code = this.#code;
+    const code = this.code;
     for (let k = 0; k < VECTORS; k++) {
       for (const [n, value] of results.entries()) this.#result(i, i.dest + n, value, k);
       for (let n = results.length - 1; n >= 0; n--) code.set(this.#registers.get(i.dest + n)![k]!);
@@ -385,7 +426,7 @@ class UnitEmitter implements Operands {
 
   /** Pushes what a register will hold. */
   #result(i: Instruction, register: number, value: Lanes, k: number): void {
-    const code = this.#code;
+    const code = this.code;
     const old = this.#registers.get(register)![k]!;
     const part = i.destHalves === 3 ? undefined : this.lanes.words(i.destHalves === 1 ? 0xffff : 0xffff0000);
     value(k);
@@ -399,7 +440,7 @@ class UnitEmitter implements Operands {
 
   /** Calls the interpreter's step; pushes what it answers. */
   #call(site: Site): void {
-    const code = this.#code;
+    const code = this.code;
     const { reads, writes } = effectsOf(site.instruction);
     for (const r of new Set([...reads, ...writes])) this.#store(r);
     code.i32(this.steps.length).get(this.#bits).get(this.#live).get(this.#discarded).call(this.#step);
@@ -411,7 +452,7 @@ class UnitEmitter implements Operands {
   }
 
   #branch(n: number, block: Block, site: Site): void {
-    const code = this.#code;
+    const code = this.code;
     const { instruction: i } = site;
     const constant = always(site);
     if (constant !== undefined) {
@@ -452,7 +493,7 @@ class UnitEmitter implements Operands {
   }
 
   #blend(n: number, block: Block, site: Site): void {
-    const code = this.#code;
+    const code = this.code;
     this.#call(site);
     code.tee(this.#word).i32(STEP.TAKEN).op('i32_eq');
     code.if();

@@ -10,6 +10,7 @@
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
+import type { Dram } from '../../board/dram.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { LANES } from '../shader/contract.ts';
@@ -19,13 +20,16 @@ import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import { emitUnit, type Mode } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
-import { FRAME, STATUS, STEP } from './frame.ts';
+import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
 
 type Run = (registers: number, frame: number) => number;
 
 /** Code by content: the same for all address spaces. */
 interface Compiled {
-  readonly run: Run;
+  readonly module: WebAssembly.Module;
+  /** The module bound to a board's memory. */
+  readonly instances: WeakMap<Dram, Run>;
+  readonly records: object;
   /** Offsets from the entry of the instructions that the interpreter is called for. */
   readonly steps: readonly number[];
 }
@@ -33,6 +37,8 @@ interface Compiled {
 /** A unit of an address space, ready to run. */
 interface Ready {
   readonly unit: Unit;
+  /** Held for its records, whose addresses are in the code. */
+  readonly code: Compiled;
   readonly run: Run;
   readonly steps: readonly Site[];
   /** Run in which it was last compared with memory. */
@@ -79,21 +85,71 @@ function step(number: number, mask: number, live: number, discarded: number): nu
   return taken ? STEP.TAKEN : ignoreFlow ? STEP.IGNORE_FLOW : STEP.PLAIN;
 }
 
+/** Finds what a load or store may remember of the first lane of `failing`. 0: nothing that would fit. */
+function refill(kind: number, record: number, failing: number): number {
+  const w = current!;
+  const { memory, resources } = w.run.environment;
+  const words = scratch.u32;
+  const lane = 31 - Math.clz32(failing & -failing);
+  const low = words[(w.frame + FRAME.low) / 4 + lane]!;
+  const high = words[(w.frame + FRAME.high) / 4 + lane]!;
+  const buffer = kind === REFILL.BUFFER ? resources.buffer(high) : undefined;
+  if (kind === REFILL.BUFFER && !buffer) return 0;
+  const va = buffer ? buffer.address : high * HIGH + low;
+  if (va >= 2 ** 48) return 0;
+  const extent = memory.extent(va, kind === REFILL.WRITE ? 'write' : 'read');
+  if (!extent) return 0;
+  let { start } = extent;
+  let end = start + extent.size;
+  if (buffer) {
+    start = va;
+    end = Math.min(end, va + buffer.size);
+  } else {
+    // All addresses of a record have the same upper word.
+    start = Math.max(start, high * HIGH);
+    end = Math.min(end, (high + 1) * HIGH);
+  }
+  if (end - start < WIDEST) return 0;
+  const at = record / 4;
+  words[at + RECORD.time / 4] = buffer ? w.run.epoch : memory.generation;
+  words[at + RECORD.high / 4] = high;
+  words[at + RECORD.low / 4] = start % HIGH;
+  words[at + RECORD.size / 4] = end - start;
+  words[at + RECORD.physical / 4] = extent.physical + (start - extent.start);
+  return 1;
+}
+
+const HIGH = 2 ** 32;
+/** Bytes of the largest load. */
+const WIDEST = 16;
+
 function compileUnit(unit: Unit, mode: Mode): Compiled {
   const { entry, words } = unit;
   let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}`;
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
   let code = compiled.get(key);
   if (!code) {
-    const { bytes, steps } = emitUnit(unit, mode);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      gpu: { scratch: scratch.memory, step },
-    });
+    const { bytes, steps, records } = emitUnit(unit, mode);
     if (compiled.size >= MAX_COMPILED) compiled.clear();
-    code = { run: instance.exports.run as Run, steps: steps.map(({ pc }) => pc - entry) };
+    code = {
+      module: new WebAssembly.Module(bytes),
+      instances: new WeakMap(),
+      records,
+      steps: steps.map(({ pc }) => pc - entry),
+    };
     compiled.set(key, code);
   }
   return code;
+}
+
+function instantiate({ module, instances }: Compiled, dram: Dram): Run {
+  let run = instances.get(dram);
+  if (!run) {
+    const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, step, refill } };
+    run = new WebAssembly.Instance(module, imports).exports.run as Run;
+    instances.set(dram, run);
+  }
+  return run;
 }
 
 /** The units of one address space. */
@@ -119,9 +175,15 @@ class UnitCache {
       return known;
     }
     const unit = findUnit(this.#memory, pc);
-    const { run, steps } = compileUnit(unit, mode);
+    const code = compileUnit(unit, mode);
     const sites = new Map(unit.blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
-    const ready: Ready = { unit, run, steps: steps.map((offset) => sites.get(pc + offset)!), epoch: this.#epoch };
+    const ready: Ready = {
+      unit,
+      code,
+      run: instantiate(code, this.#memory.dram),
+      steps: code.steps.map((offset) => sites.get(pc + offset)!),
+      epoch: this.#epoch,
+    };
     if (this.#units.size >= MAX_UNITS) this.#units.clear();
     this.#units.set(key, ready);
     return ready;
@@ -190,6 +252,9 @@ class Recompiler implements WarpExecutor {
     words[frame + FRAME.live / 4] = w.live;
     words[frame + FRAME.discarded / 4] = w.discarded;
     words[frame + FRAME.fuel / 4] = this.left;
+    w.run.refresh();
+    words[frame + FRAME.generation / 4] = this.#memory.generation;
+    words[frame + FRAME.epoch / 4] = w.run.epoch;
     const [outer, outerSteps] = [current, currentSteps];
     current = w;
     currentSteps = at.steps;

@@ -13,8 +13,24 @@ export const FRAME = {
   place: 80,
   /** Scratch address of the fast-access uniforms. */
   fau: 84,
+  /** What records of memory must be of: the address space's generation, the run's epoch. */
+  generation: 88,
+  epoch: 92,
+  /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
+  low: 128,
+  high: 192,
 } as const;
-export const FRAME_BYTES = 128;
+export const FRAME_BYTES = 256;
+
+/**
+ * What a load or store remembers: the generation or epoch that it is of, the extent's first address (or the buffer's
+ * handle), its bytes, and its physical address.
+ */
+export const RECORD = { time: 0, high: 4, low: 8, size: 12, physical: 16 } as const;
+export const RECORD_BYTES = 32;
+
+/** Kinds of records. */
+export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2 } as const;
 
 /** Why a function returned: no lane has anywhere to go; fuel is used up; or lanes of `mask` were handed back. */
 export const STATUS = { DONE: 0, MORE: 1, BARRIER: 2, INDIRECT: 3, LEAVE: 4 } as const;

@@ -16,6 +16,8 @@ const FAU_WORDS = 4 * UNIFORMS_PER_PAGE + 1;
 /** Register files kept for the next run. */
 const FREE_REGISTERS = 64;
 
+let epochs = 0;
+
 /** What all warps of one run share. */
 export class RunContext {
   readonly environment: ShaderEnvironment;
@@ -28,6 +30,9 @@ export class RunContext {
   readonly flush16: boolean;
   /** The fast-access uniforms in scratch memory, zeros behind them. */
   readonly fauAt: number;
+  /** A number of this run alone, and of the address space's translations as they are: see `refresh`. */
+  epoch = 0;
+  #generation = -1;
   readonly #uniforms: (Int32Array | undefined)[] = [];
   readonly #uniformHalves: (Float16Array | undefined)[] = [];
 
@@ -41,6 +46,14 @@ export class RunContext {
     this.fauAt = scratch.owned(this, FAU_WORDS * 4);
     scratch.u32.set(environment.fau.subarray(0, FAU_WORDS), this.fauAt / 4);
     this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
+  }
+
+  /** Takes a new epoch if translations have been dropped. */
+  refresh(): void {
+    const { generation } = this.environment.memory;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.epoch = ++epochs;
   }
 
   /** A word of the fast-access uniforms for all lanes. Words that the draw did not supply read zero. */

@@ -1,0 +1,269 @@
+/**
+ * Loads and stores of recompiled code: straight to DRAM where all lanes' addresses lie in one known extent.
+ *
+ * Buffer objects are contiguous in DRAM, so each load or store remembers the extent that it last met (its record, in scratch
+ * memory) and checks all active lanes against it before it touches anything. A record is good for one generation of the
+ * address space's translations. Where it does not fit, script finds a new one (`refill`); where that does not fit
+ * either, as for lanes in different buffers, thread storage, or a fault, the interpreter's step does the whole instruction, so a
+ * fault is exactly its fault. LD_BUFFER's record is the buffer of its handle, good for one run.
+ */
+import type { Instruction } from '../shader/decode.ts';
+import type { Callable, Code } from '../wasm/builder.ts';
+import type { Site } from './flow.ts';
+import { FRAME, RECORD, REFILL } from './frame.ts';
+import { type LaneCode, type Lanes, VECTORS } from './lanes.ts';
+
+/** What the program around tells. */
+export interface Around {
+  readonly code: Code;
+  readonly lanes: LaneCode;
+  /** Number of DRAM's memory. */
+  readonly dram: number;
+  /** refill(kind, record, lanes that do not fit) → whether the record is a new one. */
+  readonly refill: Callable;
+  /** Locals: lanes that run, and those without effect. */
+  readonly bits: number;
+  readonly discarded: number;
+  /** Vectors of the lanes that run, where they may be fewer than those that live. */
+  readonly mask: readonly number[] | undefined;
+  register(index: number): Lanes;
+  uniform(index: number): Lanes;
+  locals(register: number): readonly number[];
+  /** Scratch address of a new record. */
+  record(): number;
+  /** Calls the interpreter's step. */
+  interpret(site: Site): void;
+}
+
+export class MemoryCode {
+  readonly #a: Around;
+  readonly #relative: number[];
+  readonly #fits: number[];
+  readonly #results: number[][];
+  readonly #active: number;
+  readonly #failing: number;
+  readonly #tried: number;
+
+  constructor(around: Around) {
+    this.#a = around;
+    const { code } = around;
+    const vectors = (): number[] => Array.from({ length: VECTORS }, () => code.local('v128'));
+    this.#relative = vectors();
+    this.#fits = vectors();
+    this.#results = Array.from({ length: 4 }, vectors);
+    this.#active = code.local('i32');
+    this.#failing = code.local('i32');
+    this.#tried = code.local('i32');
+  }
+
+  /** Emits a load or store. False: this form is the interpreter's. */
+  emit(site: Site): boolean {
+    const i = site.instruction;
+    const bits = Number(i.spec.type.slice(1));
+    const width = Math.min(bits, 32);
+    if (bits === 24 || bits === 48) return false;
+    if (i.sources.some(({ kind }) => kind !== 'register' && kind !== 'uniform')) return false;
+    switch (i.spec.base) {
+      case 'LOAD':
+      case 'LD_BUFFER': {
+        if (bits <= 32 && i.modifiers.lane !== 'w0') return false;
+        const buffer = i.spec.base === 'LD_BUFFER';
+        this.#checked(site, bits / 8, buffer ? REFILL.BUFFER : REFILL.READ, () =>
+          this.#load(i, width, Math.max(1, bits / 32)),
+        );
+        return true;
+      }
+      case 'STORE':
+        this.#checked(site, bits / 8, REFILL.WRITE, () => this.#store(i, width, Math.max(1, bits / 32)));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** The word that a lane's address, or a handle, is compared by, and the one that is counted from. */
+  #address(i: Instruction, kind: number): { low: Lanes; high: Lanes } {
+    const { lanes } = this.#a;
+    const [first, second] = i.sources;
+    const raw = (n: number, word: number): Lanes => {
+      const source = i.sources[n]!;
+      return source.kind === 'register' ? this.#a.register(source.index + word) : this.#a.uniform(source.index + word);
+    };
+    if (kind === REFILL.BUFFER) return { low: raw(0, 0), high: second ? raw(1, 0) : raw(0, 1) };
+    const offset = i.immediates.offset!;
+    if (!first || offset === 0) return { low: raw(0, 0), high: raw(0, 1) };
+    const low = lanes.op('i32x4_add', raw(0, 0), lanes.words(offset));
+    // A comparison gives -1 for true: the carry is subtracted, a borrow added.
+    const high =
+      offset > 0
+        ? lanes.op('i32x4_sub', raw(0, 1), lanes.op('i32x4_lt_u', low, raw(0, 0)))
+        : lanes.op('i32x4_add', raw(0, 1), lanes.op('i32x4_gt_u', low, raw(0, 0)));
+    return { low, high };
+  }
+
+  /** Checks all active lanes, then does `fast` with physical addresses in #relative, or leaves it to the interpreter. */
+  #checked(site: Site, bytes: number, kind: number, fast: () => void): void {
+    const { code, bits, discarded, refill } = this.#a;
+    const i = site.instruction;
+    const record = this.#a.record();
+    const { low, high } = this.#address(i, kind);
+    code.get(bits);
+    if (kind === REFILL.WRITE && i.modifiers.memoryAccess !== 'force') {
+      code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
+    }
+    code.set(this.#active);
+    code.i32(0).set(this.#tried);
+    const done = code.block();
+    const slow = code.block();
+    const again = code.loop();
+    this.#check(record, bytes, kind, low, high);
+    code.get(this.#failing);
+    code.if();
+    code.get(this.#tried).brIf(slow);
+    code.i32(1).set(this.#tried);
+    for (let k = 0; k < VECTORS; k++) {
+      code.get(1);
+      low(k);
+      code.memory('v128_store', FRAME.low + 16 * k);
+      code.get(1);
+      high(k);
+      code.memory('v128_store', FRAME.high + 16 * k);
+    }
+    code.i32(kind).i32(record).get(this.#failing).call(refill).brIf(again).br(slow);
+    code.end();
+    code.end();
+    for (let k = 0; k < VECTORS; k++) {
+      code.get(this.#relative[k]!).get(this.#fits[k]!).op('v128_and');
+      code.i32(record).memory('v128_load32_splat', RECORD.physical).op('i32x4_add').set(this.#relative[k]!);
+    }
+    fast();
+    code.br(done);
+    code.end();
+    this.#a.interpret(site);
+    code.end();
+  }
+
+  /** Fills #relative, #fits and #failing. */
+  #check(record: number, bytes: number, kind: number, low: Lanes, high: Lanes): void {
+    const { code } = this.#a;
+    const field = (at: number): void => {
+      code.i32(record).memory('v128_load32_splat', at);
+    };
+    for (let k = 0; k < VECTORS; k++) {
+      low(k);
+      if (kind !== REFILL.BUFFER) {
+        field(RECORD.low);
+        code.op('i32x4_sub');
+      }
+      code.tee(this.#relative[k]!);
+      field(RECORD.size);
+      this.#a.lanes.words(bytes)(k);
+      code.op('i32x4_sub').op('i32x4_le_u');
+      high(k);
+      field(RECORD.high);
+      code.op('i32x4_eq').op('v128_and').set(this.#fits[k]!);
+    }
+    for (let k = 0; k < VECTORS; k++) {
+      code.get(this.#fits[k]!).op('i32x4_bitmask');
+      if (k > 0)
+        code
+          .i32(4 * k)
+          .op('i32_shl')
+          .op('i32_or');
+    }
+    // All bits, if the record is of this time; else none.
+    code.i32(0).i32(record).memory('i32_load', RECORD.time);
+    code.get(1).memory('i32_load', kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);
+    code.op('i32_eq').op('i32_sub').op('i32_and');
+    code.i32(-1).op('i32_xor').get(this.#active).op('i32_and').set(this.#failing);
+  }
+
+  #load(i: Instruction, width: number, words: number): void {
+    const { code, dram } = this.#a;
+    const { register } = i.staging[0]!;
+    if (width === 32) {
+      // Often all lanes read the same words.
+      this.#same();
+      code.if();
+      for (let word = 0; word < words; word++) {
+        code
+          .get(this.#relative[0]!)
+          .lane('i32x4_extract_lane', 0)
+          .memory('v128_load32_splat', 4 * word, dram);
+        for (let k = 0; k < VECTORS; k++) {
+          if (k < VECTORS - 1) code.tee(this.#results[word]![k]!);
+          else code.set(this.#results[word]![k]!);
+        }
+      }
+      code.else();
+      for (let word = 0; word < words; word++) for (let k = 0; k < VECTORS; k++) this.#gather(k, word);
+      code.end();
+    } else {
+      const signed = i.modifiers.unsigned === '';
+      const name = width === 8 ? (signed ? 'i32_load8_s' : 'i32_load8_u') : signed ? 'i32_load16_s' : 'i32_load16_u';
+      for (let k = 0; k < VECTORS; k++) {
+        code.get(this.#relative[k]!);
+        for (let lane = 0; lane < 4; lane++) {
+          code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane).memory(name, 0, dram);
+          code.lane('i32x4_replace_lane', lane);
+        }
+        code.set(this.#results[0]![k]!);
+      }
+    }
+    for (let word = 0; word < words; word++) {
+      const locals = this.#a.locals(register + word);
+      for (let k = 0; k < VECTORS; k++) {
+        code.get(this.#results[word]![k]!);
+        if (this.#a.mask) code.get(locals[k]!).get(this.#a.mask[k]!).op('v128_bitselect');
+        code.set(locals[k]!);
+      }
+    }
+  }
+
+  /** Pushes whether all lanes have the same address. */
+  #same(): void {
+    const { code } = this.#a;
+    for (let k = 0; k < VECTORS; k++) {
+      code.get(this.#relative[k]!).get(this.#relative[0]!).lane('i32x4_extract_lane', 0).op('i32x4_splat');
+      code.op('i32x4_eq');
+      if (k > 0) code.op('v128_and');
+    }
+    code.op('i32x4_all_true');
+  }
+
+  /** Loads word `word` of vector k's lanes. */
+  #gather(k: number, word: number): void {
+    const { code, dram } = this.#a;
+    const out = this.#results[word]![k]!;
+    code
+      .get(this.#relative[k]!)
+      .lane('i32x4_extract_lane', 0)
+      .memory('v128_load32_splat', 4 * word, dram)
+      .set(out);
+    for (let lane = 1; lane < 4; lane++) {
+      code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane).get(out);
+      code.memoryLane(false, lane, 4 * word, dram).set(out);
+    }
+  }
+
+  #store(i: Instruction, width: number, words: number): void {
+    const { code, dram } = this.#a;
+    const { register } = i.staging[0]!;
+    const name = width === 8 ? 'i32_store8' : width === 16 ? 'i32_store16' : 'i32_store';
+    for (let k = 0; k < VECTORS; k++) {
+      for (let lane = 0; lane < 4; lane++) {
+        code
+          .get(this.#active)
+          .i32(1 << (4 * k + lane))
+          .op('i32_and');
+        code.if();
+        for (let word = 0; word < words; word++) {
+          code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane);
+          code.get(this.#a.locals(register + word)[k]!).lane('i32x4_extract_lane', lane);
+          code.memory(name, 4 * word, dram);
+        }
+        code.end();
+      }
+    }
+  }
+}
