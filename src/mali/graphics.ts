@@ -6,6 +6,7 @@ import type { CsOperands } from '../abi/gpu/cs.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
 import type { Dram } from '../board/dram.ts';
 import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
+import type { Engine } from './engine/engine.ts';
 import { FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
 import { IdvsWork, type OpenVertexShader } from './tiler/idvs.ts';
 
@@ -24,10 +25,12 @@ function missing(name: string): never {
 export function graphicsUnits(
   dram: Dram,
   cores: ShaderCores,
+  engine: Engine,
 ): Pick<Units, 'idvs' | 'tiling' | 'fullscreen' | 'finishTiling' | 'fragment'> {
   return {
     idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex),
-    fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) => new FragmentWork(request, dram, cores.openFragment),
+    fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) =>
+      new FragmentWork(request, dram, cores.openFragment, engine),
     // Every draw leaves its primitives in memory; the tiler holds nothing back.
     finishTiling: () => NOTHING,
     tiling: () => missing('RUN_TILING'),

@@ -11,10 +11,15 @@ export function maliUnits(dram: Dram, engine: Engine): Units {
   const textures = new TexturePipe();
   const executor = executorOf(engine);
   return {
-    ...graphicsUnits(dram, {
-      openVertex: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot, executor),
-      openFragment: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot, executor),
-    }),
+    ...graphicsUnits(
+      dram,
+      {
+        openVertex: (memory, addresses, stage, slot) => openShader(memory, addresses, stage, textures, slot, executor),
+        openFragment: (memory, addresses, stage, slot) =>
+          openShader(memory, addresses, stage, textures, slot, executor),
+      },
+      engine,
+    ),
     compute: (request) => compute(request, textures, executor),
     computeIndirect: (request) => compute(request, textures, executor),
   };

@@ -46,8 +46,13 @@ export class Scratch {
   /** As `alloc`; the piece is given back when `owner` is collected. */
   owned(owner: object, size: number): number {
     const at = this.alloc(size);
-    this.#owned.register(owner, [at, size]);
+    this.#owned.register(owner, [at, size], owner);
     return at;
+  }
+
+  /** Gives all pieces of `owner` back before it is collected: the pieces, as `owned` answered them. */
+  disown(owner: object, ...pieces: readonly (readonly [at: number, size: number])[]): void {
+    if (this.#owned.unregister(owner)) for (const [at, size] of pieces) this.free(at, size);
   }
 }
 

@@ -15,6 +15,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { Dram } from '../../board/dram.ts';
 import { GpuFault, type RunRequest, type VirtualMemory, type Work, type WorkState } from '../contract.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { FragmentStage } from '../shader/contract.ts';
 import { LANES, type PrimitiveVertices, QUADS, type ShaderRun, THREAD_SLOT } from '../shader/contract.ts';
 import type { ShaderAddresses } from '../tiler/idvs.ts';
@@ -52,8 +53,8 @@ export class FragmentWork implements Work {
   readonly #job: FragmentJob;
   readonly #steps: Generator<void, void>;
 
-  constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader) {
-    this.#job = new FragmentJob(request, dram, open);
+  constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader, engine: Engine) {
+    this.#job = new FragmentJob(request, dram, open, engine);
     this.#steps = this.#job.run();
   }
 
@@ -88,7 +89,7 @@ class FragmentJob {
   /** Whether the tile buffer holds nothing but clear values. */
   #clear = false;
 
-  constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader) {
+  constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader, engine: Engine) {
     const { registers, memory, operands } = request;
     if (operands.enableTem) {
       throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, 'RUN_FRAGMENT: tile enable maps are not implemented');
@@ -96,8 +97,8 @@ class FragmentJob {
     this.#memory = memory;
     this.#open = open;
     this.#framebuffer = loadFramebuffer(memory, pairOf(registers, R.framebuffer));
-    this.#tile = new TileBuffer(this.#framebuffer);
-    this.#writeback = new Writeback(memory, dram, this.#framebuffer, this.#tile);
+    this.#tile = new TileBuffer(this.#framebuffer, engine);
+    this.#writeback = new Writeback(memory, dram, this.#framebuffer, this.#tile, engine);
     this.#reader = new PolygonReader(memory);
     const { width, height, boundMinX, boundMinY, boundMaxX, boundMaxY } = this.#framebuffer.parameters;
     const low = registers[R.boundMin]!;
@@ -109,6 +110,17 @@ class FragmentJob {
   }
 
   *run(): Generator<void, void> {
+    try {
+      yield* this.#tiles();
+    } finally {
+      for (const { run } of this.#draws.values()) run?.close();
+      for (const { run } of this.#frameDraws.values()) run?.close();
+      this.#tile.close();
+      this.#writeback.close();
+    }
+  }
+
+  *#tiles(): Generator<void, void> {
     const { parameters } = this.#framebuffer;
     if (parameters.tiler !== 0) {
       const list = this.#memory.load64(parameters.tiler + TilerContext.offset.polygonList);
@@ -127,8 +139,7 @@ class FragmentJob {
       }
     }
     this.#writeback.finish();
-    for (const draw of this.#draws.values()) this.#close(draw);
-    for (const { run } of this.#frameDraws.values()) run?.close();
+    for (const { stage } of this.#draws.values()) stage.flushQuery(this.#memory);
   }
 
   #close({ stage, run }: OpenDraw): void {

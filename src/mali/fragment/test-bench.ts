@@ -28,6 +28,7 @@ import { chunkRef, HeapChunkHeader, TilerHeapDescriptor } from '../../abi/gpu/ti
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
 import { PageFault, type RunRequest, type VirtualMemory, type Work } from '../contract.ts';
+import { defaultEngine } from '../engine/engine.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
 import { IdvsWork, type ShaderAddresses } from '../tiler/idvs.ts';
 import { FragmentWork } from './fragment.ts';
@@ -305,7 +306,7 @@ export class Bench {
     registers[FRAGMENT_REGISTERS.framebuffer + 1] = Math.floor(pointer / 2 ** 32);
     registers[FRAGMENT_REGISTERS.boundMin] = 0;
     registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
-    return new FragmentWork({ ...this.request({}), registers }, this.dram, this.openFragment);
+    return new FragmentWork({ ...this.request({}), registers }, this.dram, this.openFragment, defaultEngine());
   }
 
   /** Renders what has been drawn into one RGBA8 image and answers its pixels. */

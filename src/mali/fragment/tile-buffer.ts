@@ -2,11 +2,16 @@
  * TileBuffer: the colours, depths and stencils of the tile in work, every sample of it. One object for a whole job.
  *
  * This GPU's tiles are 16×16 pixels whatever the descriptor's effective tile size is: that size only says how much a real tile
- * buffer can hold at once. Samples lie plane after plane: sample s of pixel p is at s * 256 + p.
+ * buffer can hold at once. Samples lie plane after plane: sample s of pixel p is at s * 256 + p. All of it is scratch memory, so that
+ * emitted code and script see the same tile.
  */
+import type { Engine } from '../engine/engine.ts';
+import { scratch } from '../engine/scratch.ts';
+import { floatToBits } from '../pack.ts';
 import { quantize } from './depth-stencil.ts';
 import type { Framebuffer, Target } from './framebuffer.ts';
 import { TILE_PIXELS } from './raster.ts';
+import { type Fill, tileFill } from './wasm/tile.ts';
 
 export class TileBuffer {
   /** Per render target: `words` of each sample. */
@@ -14,28 +19,76 @@ export class TileBuffer {
   /** As the internal depth format compares: see quantize. */
   readonly depth: Float32Array;
   readonly stencil: Uint8Array;
+  /** Where they lie in scratch memory. */
+  readonly colorAt: readonly number[];
+  readonly depthAt: number;
+  readonly stencilAt: number;
   /** Whether a draw has written: bit per render target; depth or stencil. */
   dirtyColors = 0;
   dirtyDepth = false;
   readonly #targets: readonly Target[];
   readonly #clearDepth: number;
   readonly #clearStencil: number;
+  readonly #fill: Fill | undefined;
+  readonly #piece: readonly [at: number, size: number];
 
-  constructor(framebuffer: Framebuffer) {
+  constructor(framebuffer: Framebuffer, engine: Engine) {
     const samples = TILE_PIXELS * framebuffer.samples;
     this.#targets = framebuffer.targets;
-    this.colors = framebuffer.targets.map((target) => new Uint32Array(samples * target.words));
-    this.depth = new Float32Array(samples);
-    this.stencil = new Uint8Array(samples);
+    const size = samples * (framebuffer.targets.reduce((sum, { words }) => sum + words * 4, 0) + 4 + 1);
+    let at = scratch.owned(this, size);
+    this.#piece = [at, size];
+    this.colorAt = framebuffer.targets.map(({ words }) => {
+      const mine = at;
+      at += samples * words * 4;
+      return mine;
+    });
+    this.depthAt = at;
+    this.stencilAt = at + samples * 4;
+    const { buffer } = scratch;
+    this.colors = framebuffer.targets.map((t, i) => new Uint32Array(buffer, this.colorAt[i]!, samples * t.words));
+    this.depth = new Float32Array(buffer, this.depthAt, samples);
+    this.stencil = new Uint8Array(buffer, this.stencilAt, samples);
     const { zClear, sClear, zInternalFormat } = framebuffer.parameters;
     this.#clearDepth = quantize(zInternalFormat, zClear);
     this.#clearStencil = sClear;
+    this.#fill = engine === 'wasm' ? tileFill() : undefined;
+  }
+
+  /** The job is over: the memory may serve another. */
+  close(): void {
+    scratch.disown(this, this.#piece);
   }
 
   /** Begins a tile: everything has its clear value. */
   clear(): void {
     this.dirtyColors = 0;
     this.dirtyDepth = false;
+    if (this.#fill) this.#clearFast(this.#fill);
+    else this.#clearSlowly();
+  }
+
+  #clearFast(fill: Fill): void {
+    const z = floatToBits(this.#clearDepth);
+    fill(this.depthAt, this.depth.byteLength, z, z, z, z);
+    const s = (this.#clearStencil & 255) * 0x01010101;
+    fill(this.stencilAt, this.stencil.byteLength, s, s, s, s);
+    for (let i = 0; i < this.colors.length; i++) {
+      const { clear, words } = this.#targets[i]!;
+      // One, two or four words a sample.
+      const last = words - 1;
+      fill(
+        this.colorAt[i]!,
+        this.colors[i]!.byteLength,
+        clear[0]!,
+        clear[1 & last]!,
+        clear[2 & last]!,
+        clear[3 & last]!,
+      );
+    }
+  }
+
+  #clearSlowly(): void {
     this.depth.fill(this.#clearDepth);
     this.stencil.fill(this.#clearStencil);
     for (let i = 0; i < this.colors.length; i++) {

@@ -7,17 +7,27 @@
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_desc.c`; layouts: board/image/.
  */
 import type { TileLayout } from '../../abi/formats.ts';
-import { BLOCK_FORMAT, MSAA, S_FORMAT, Z_INTERNAL_FORMAT, ZS_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
+import {
+  BLOCK_FORMAT,
+  MAX_RENDER_TARGETS,
+  MSAA,
+  S_FORMAT,
+  Z_INTERNAL_FORMAT,
+  ZS_FORMAT,
+} from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Dram } from '../../board/dram.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
-import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { type Extent, GpuFault, type VirtualMemory } from '../contract.ts';
+import type { Engine } from '../engine/engine.ts';
+import { scratch } from '../engine/scratch.ts';
 import { linearToSrgb, srgbToLinear } from '../format.ts';
 import { floatToBits } from '../pack.ts';
 import { AfbcStore } from './afbc-store.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
+import { type CopyRows, copyRows, interleave, swizzle8888 } from './wasm/tile.ts';
 
 const PAGE = 4096;
 const MAX_BYTES = 16;
@@ -25,38 +35,53 @@ const MAX_BYTES = 16;
 /** Ordered dither: thresholds in sixteenths. */
 const BAYER = Uint8Array.of(0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5);
 
-/** Rows of a tile, twice the same bytes. */
-interface Rows {
-  readonly bytes: Uint8Array;
-  readonly words: Uint32Array;
-}
-
-function copyOf(rows: Uint32Array): Rows {
-  const words = rows.slice();
-  return { words, bytes: new Uint8Array(words.buffer) };
-}
+/** Bytes of a tile's rows at most, and how many such pieces a job may need: rows, block, clean rows of every target. */
+const ROWS = TILE_PIXELS * MAX_BYTES;
+const PIECES = 2 + MAX_RENDER_TARGETS + 2;
 
 export class Writeback {
   readonly #memory: VirtualMemory;
   readonly #dram: Dram;
   readonly #framebuffer: Framebuffer;
   readonly #tile: TileBuffer;
+  /** All rows and blocks lie here in scratch memory. */
+  readonly #piece = scratch.owned(this, ROWS * PIECES);
   /** Rows of the tile in the memory format; the same bytes as words. */
-  readonly #rows32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
-  readonly #rows = new Uint8Array(this.#rows32.buffer);
-  readonly #block32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
-  readonly #block = new Uint8Array(this.#block32.buffer);
+  readonly #rowsAt = this.#piece;
+  readonly #rows32 = new Uint32Array(scratch.buffer, this.#rowsAt, ROWS / 4);
+  readonly #rows = new Uint8Array(scratch.buffer, this.#rowsAt, ROWS);
+  readonly #blockAt = this.#piece + ROWS;
+  readonly #block = new Uint8Array(scratch.buffer, this.#blockAt, ROWS);
   readonly #afbc: AfbcStore;
-  /** Rows of a clean tile, per render target. */
-  readonly #clean: (Rows | undefined)[] = [];
-  readonly #cleanDepth = new Map<DepthTarget, Rows>();
+  /** Addresses of a clean tile's rows, per render target; 0 where they have not been made. */
+  readonly #clean = new Uint32Array(MAX_RENDER_TARGETS);
+  readonly #cleanDepth = new Map<DepthTarget, number>();
+  #cleanCount = 0;
+  /** Emitted code that does what script does otherwise. */
+  readonly #copyRows: CopyRows | undefined;
+  /** Extents of surfaces, good as long as the generation stays. */
+  readonly #extents = new Map<Surface, Extent>();
+  #generation = -1;
 
-  constructor(memory: VirtualMemory, dram: Dram, framebuffer: Framebuffer, tile: TileBuffer) {
+  constructor(memory: VirtualMemory, dram: Dram, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
     this.#memory = memory;
     this.#dram = dram;
     this.#framebuffer = framebuffer;
     this.#tile = tile;
     this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what));
+    this.#copyRows = engine === 'wasm' ? copyRows(dram) : undefined;
+  }
+
+  /** The job is over: the memory may serve another. */
+  close(): void {
+    scratch.disown(this, [this.#piece, ROWS * PIECES]);
+  }
+
+  /** Keeps rows for the tiles to come. */
+  #keep(from: number, bytes: number): number {
+    const at = this.#piece + (2 + this.#cleanCount++) * ROWS;
+    scratch.u8.copyWithin(at, from, from + bytes);
+    return at;
   }
 
   /** The job's end: what still waits for a neighbour goes to memory. */
@@ -90,21 +115,19 @@ export class Writeback {
     const { bytes } = target.format!;
     if (surface.msaa === MSAA.LAYERED) {
       for (let sample = 0; sample < this.#framebuffer.samples; sample++) {
-        this.#convert(target, sample, x, y);
-        this.#store(surface, surface.base + sample * surface.surfaceStride, bytes, x, y, this.#rows, this.#rows32);
+        const rows = this.#convert(target, sample, x, y);
+        this.#store(surface, surface.base + sample * surface.surfaceStride, bytes, x, y, rows);
       }
       return;
     }
     const same = untouched && !dithers(target);
-    const clean = same ? this.#clean[target.index] : undefined;
-    if (clean) {
-      this.#store(surface, surface.base, bytes, x, y, clean.bytes, clean.words);
-      return;
+    let rows = same ? this.#clean[target.index]! : 0;
+    if (rows === 0) {
+      if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
+      rows = this.#convert(target, 0, x, y);
+      if (same) this.#clean[target.index] = this.#keep(rows, TILE_PIXELS * bytes);
     }
-    if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
-    this.#convert(target, 0, x, y);
-    if (same) this.#clean[target.index] = copyOf(this.#rows32);
-    this.#store(surface, surface.base, bytes, x, y, this.#rows, this.#rows32);
+    this.#store(surface, surface.base, bytes, x, y, rows);
   }
 
   /** Replaces sample 0 by the average of all samples. */
@@ -138,21 +161,25 @@ export class Writeback {
     }
   }
 
-  /** Makes rows of memory pixels of one sample plane. */
-  #convert(target: Target, sample: number, x: number, y: number): void {
+  /** Makes rows of memory pixels of one sample plane; answers where in scratch memory they are. */
+  #convert(target: Target, sample: number, x: number, y: number): number {
     const words = this.#tile.colors[target.index]!;
     const format = target.format!;
     const from = sample * TILE_PIXELS * target.words;
-    if (!format.bits) this.#copyRaw(words, from, target.words, format.bytes);
-    else if (isPlain8888(target)) this.#copy8888(words, from, target);
-    else this.#convertBits(words, from, target, x, y);
+    const plane = this.#tile.colorAt[target.index]! + from * 4;
+    if (!format.bits) {
+      if (format.bytes === target.words * 4) return plane;
+      this.#copyRaw(words, from, target.words, format.bytes);
+    } else if (isPlain8888(target)) {
+      const [s0, s1, s2, s3] = target.swizzle;
+      if (s0 === 0 && s1 === 1 && s2 === 2 && s3 === 3) return plane;
+      if (this.#copyRows) swizzle8888(target.swizzle)(plane, this.#rowsAt);
+      else this.#copy8888(words, from, target);
+    } else this.#convertBits(words, from, target, x, y);
+    return this.#rowsAt;
   }
 
   #copyRaw(words: Uint32Array, from: number, wordsEach: number, bytes: number): void {
-    if (bytes % 4 === 0 && bytes === wordsEach * 4) {
-      for (let i = 0; i < TILE_PIXELS * wordsEach; i++) this.#rows32[i] = words[from + i]!;
-      return;
-    }
     for (let p = 0; p < TILE_PIXELS; p++) {
       for (let i = 0; i < bytes; i++) {
         this.#rows[p * bytes + i] = words[from + p * wordsEach + (i >> 2)]! >>> ((i & 3) * 8);
@@ -162,10 +189,6 @@ export class Writeback {
 
   #copy8888(words: Uint32Array, from: number, { swizzle }: Target): void {
     const [s0, s1, s2, s3] = swizzle as [number, number, number, number];
-    if (s0 === 0 && s1 === 1 && s2 === 2 && s3 === 3) {
-      for (let p = 0; p < TILE_PIXELS; p++) this.#rows32[p] = words[from + p]!;
-      return;
-    }
     const [b0, b1, b2, b3] = [s0 * 8, s1 * 8, s2 * 8, s3 * 8];
     for (let p = 0; p < TILE_PIXELS; p++) {
       const word = words[from + p]!;
@@ -205,14 +228,14 @@ export class Writeback {
       const partial =
         (target.format === ZS_FORMAT.D24S8 && target.bytes === 4 && target.depth !== target.stencil) ||
         (!target.depth && target.format === S_FORMAT.X24S8);
-      const clean = untouched && !partial ? this.#cleanDepth.get(target) : undefined;
-      if (!clean) {
+      let rows = untouched && !partial ? this.#cleanDepth.get(target) : undefined;
+      if (rows === undefined) {
         if (partial) this.#load(target.surface, base, target.bytes, x, y);
         this.#convertDepth(target, sample * TILE_PIXELS);
-        if (untouched && !partial) this.#cleanDepth.set(target, copyOf(this.#rows32));
+        rows = this.#rowsAt;
+        if (untouched && !partial) this.#cleanDepth.set(target, this.#keep(rows, TILE_PIXELS * target.bytes));
       }
-      const { bytes, words } = clean ?? { bytes: this.#rows, words: this.#rows32 };
-      this.#store(target.surface, base, target.bytes, x, y, bytes, words);
+      this.#store(target.surface, base, target.bytes, x, y, rows);
     }
   }
 
@@ -238,36 +261,75 @@ export class Writeback {
 
   // Layouts.
 
-  #store(
-    surface: Surface,
-    base: number,
-    bytes: number,
-    x: number,
-    y: number,
-    rows: Uint8Array,
-    rows32: Uint32Array,
-  ): void {
+  /** Writes rows that lie at `rows` in scratch memory. */
+  #store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
     if (surface.block === BLOCK_FORMAT.LINEAR) {
       const { width, height } = this.#framebuffer.parameters;
       const size = Math.min(TILE, width - x) * bytes;
-      const end = Math.min(TILE, height - y);
-      for (let row = 0; row < end; row++) {
-        this.#put(base + (y + row) * surface.rowStride + x * bytes, rows, rows32, row * TILE * bytes, size);
-      }
+      const count = Math.min(TILE, height - y);
+      this.#rowsOut(
+        surface,
+        base + y * surface.rowStride + x * bytes,
+        surface.rowStride,
+        rows,
+        TILE * bytes,
+        size,
+        count,
+      );
       return;
     }
     if (isAfbc(surface.block)) {
-      this.#afbc.store(surface, base, bytes, x, y, rows);
+      this.#afbc.store(surface, base, bytes, x, y, scratch.u8.subarray(rows, rows + TILE_PIXELS * bytes));
       return;
     }
-    if (bytes === 4) for (let p = 0; p < TILE_PIXELS; p++) this.#block32[U_ORDER[p]!] = rows32[p]!;
+    if (this.#copyRows) interleave(bytes)(rows, this.#blockAt);
     else {
       for (let p = 0; p < TILE_PIXELS; p++) {
         const to = U_ORDER[p]! * bytes;
-        for (let i = 0; i < bytes; i++) this.#block[to + i] = rows[p * bytes + i]!;
+        for (let i = 0; i < bytes; i++) this.#block[to + i] = scratch.u8[rows + p * bytes + i]!;
       }
     }
-    this.#put(uBlock(base, surface.rowStride, bytes, x, y), this.#block, this.#block32, 0, TILE_PIXELS * bytes);
+    const size = TILE_PIXELS * bytes;
+    this.#rowsOut(surface, uBlock(base, surface.rowStride, bytes, x, y), 0, this.#blockAt, 0, size, 1);
+  }
+
+  /** Copies `count` rows of `size` bytes from scratch memory to GPU memory. */
+  #rowsOut(
+    surface: Surface,
+    va: number,
+    stride: number,
+    from: number,
+    fromStride: number,
+    size: number,
+    count: number,
+  ): void {
+    if (this.#copyRows) {
+      const physical = stride >= 0 ? this.#within(surface, va, (count - 1) * stride + size) : -1;
+      if (physical >= 0) {
+        this.#copyRows(from, fromStride, physical, stride, size, count);
+        return;
+      }
+    }
+    for (let row = 0; row < count; row++) {
+      this.#put(va + row * stride, scratch.u8, scratch.u32, from + row * fromStride, size);
+    }
+  }
+
+  /** Physical address of [va, va + span) if that is one run of pages that may be written; else -1. */
+  #within(surface: Surface, va: number, span: number): number {
+    const { generation } = this.#memory;
+    if (this.#generation !== generation) {
+      this.#extents.clear();
+      this.#generation = generation;
+    }
+    let extent = this.#extents.get(surface);
+    if (!extent || va < extent.start || va + span > extent.start + extent.size) {
+      extent = this.#memory.extent(va, 'write');
+      if (!extent) return -1;
+      this.#extents.set(surface, extent);
+      if (va + span > extent.start + extent.size) return -1;
+    }
+    return extent.physical + (va - extent.start);
   }
 
   /** Fills the rows with what memory holds, where only a part of each pixel will be written. */
@@ -295,7 +357,9 @@ export class Writeback {
     while (size > 0) {
       const physical = this.#memory.translate(va, 'write');
       const piece = Math.min(size, PAGE - (va % PAGE));
-      if (((physical | at | piece) & 3) === 0) {
+      if (this.#copyRows && from.buffer === scratch.buffer) {
+        this.#copyRows(from.byteOffset + at, 0, physical, 0, piece, 1);
+      } else if (((physical | at | piece) & 3) === 0) {
         const to = physical >>> 2;
         const source = at >>> 2;
         for (let i = 0; i < piece >>> 2; i++) u32[to + i] = from32[source + i]!;
