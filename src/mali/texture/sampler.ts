@@ -1,6 +1,7 @@
 /**
  * Sampler: wrap modes, filters and comparison of one sampler descriptor, applied to a Texture at a level of detail.
  *
+ * Everything is computed in singles, step by step (`fround`), so that emitted samplers (emit.ts) can do the same.
  * A coordinate goes: wrap → texel index or border; filter weights are the fraction of the coordinate. Where the footprint on a
  * seamless cube map reaches beyond a face, it takes the next face's texels; the missing one at a corner is the average of
  * the others.
@@ -10,7 +11,6 @@ import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
-  LOD_FRACTION_BITS,
   MIPMAP_MODE,
   REDUCTION,
   Sampler as SamplerDescriptor,
@@ -20,12 +20,13 @@ import {
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { acrossEdge, CUBE_FACES, type CubeTexel } from './cube.ts';
+import { LOD_ONE } from './lod.ts';
 import type { Colour, Texture } from './texture.ts';
 
 /** A texel index for a coordinate outside: the border colour. */
 export const BORDER = -1;
-const LOD_ONE = 1 << LOD_FRACTION_BITS;
-const CUTOFF = 0.5;
+const CUTOFF = LOD_ONE / 2;
+const { fround } = Math;
 
 /** Where to sample: coordinates in texels of level 0's space are `u * width(level)`; layer counts faces for cubes. */
 export interface Place {
@@ -105,6 +106,7 @@ export class Sampler {
   readonly #texel: Colour = new Float64Array(4);
   readonly #other: Colour = new Float64Array(4);
   readonly #row: Colour = new Float64Array(4);
+  readonly #slice: Colour = new Float64Array(4);
   /** Texels of the footprint along each axis: low, high, and the weight of high. */
   readonly #axis = [new Float64Array(3), new Float64Array(3), new Float64Array(3)] as const;
 
@@ -124,16 +126,16 @@ export class Sampler {
     this.#borderSigned = Float64Array.from(new Int32Array(floats.buffer));
   }
 
-  /** The sampler's bias, in levels. */
+  /** What it adds to levels of detail (lod.ts). */
   get bias(): number {
-    return this.descriptor.lodBias / LOD_ONE;
+    return this.descriptor.lodBias;
   }
 
   /** Clamps a level of detail to what sampler and texture allow. */
   clampLod(texture: Texture, lod: number): number {
     const { minimumLod, maximumLod } = this.descriptor;
-    const low = Math.max(minimumLod, texture.descriptor.minimumLod) / LOD_ONE;
-    const high = Math.min(maximumLod, texture.descriptor.maximumLod) / LOD_ONE;
+    const low = Math.max(minimumLod, texture.descriptor.minimumLod);
+    const high = Math.min(maximumLod, texture.descriptor.maximumLod);
     return Math.min(Math.max(lod, low), high);
   }
 
@@ -143,7 +145,7 @@ export class Sampler {
     const magnify = lod <= (magnifyCutoff ? CUTOFF : 0);
     const nearest = (magnify ? magnifyNearest : minifyNearest) || texture.integer;
     const last = texture.descriptor.levels - 1;
-    const base = Math.max(0, Math.min(lod, last));
+    const base = Math.max(0, Math.min(lod, last * LOD_ONE)) / LOD_ONE;
     if (magnify || mipmapMode === MIPMAP_MODE.NONE) this.#filter(texture, place, 0, nearest, out);
     else if (mipmapMode === MIPMAP_MODE.TRILINEAR && !texture.integer) {
       const level = Math.floor(base);
@@ -165,11 +167,14 @@ export class Sampler {
       case REDUCTION.MAXIMUM:
         return weight > 0 ? Math.max(a, b) : a;
       default:
-        return a + (b - a) * weight;
+        return fround(a + fround(fround(b - a) * weight));
     }
   }
 
-  /** `mode` undefined: texels are numbered on beyond the edge. */
+  /**
+   * `mode` undefined: texels are numbered on beyond the edge. Repeated coordinates are brought into the period before they are
+   * scaled, as long as they have all their fraction bits.
+   */
   #setAxis(
     axis: number,
     coordinate: number,
@@ -179,7 +184,7 @@ export class Sampler {
     nearest: boolean,
   ): void {
     const out = this.#axis[axis]!;
-    const scaled = finite(this.descriptor.normalizedCoordinates ? coordinate * size : coordinate) + offset;
+    const scaled = fround(finite(this.#scaled(coordinate, size, mode)) + offset);
     if (nearest) {
       const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, Math.floor(scaled), size);
       out[0] = i;
@@ -187,10 +192,18 @@ export class Sampler {
       out[2] = 0;
       return;
     }
-    const low = Math.floor(scaled - 0.5);
+    const corner = fround(scaled - 0.5);
+    const low = Math.floor(corner);
     out[0] = mode === undefined ? low : wrap(mode, low, size);
     out[1] = mode === undefined ? low + 1 : wrap(mode, low + 1, size);
-    out[2] = scaled - 0.5 - low;
+    out[2] = corner - low;
+  }
+
+  #scaled(coordinate: number, size: number, mode: number | undefined): number {
+    if (!this.descriptor.normalizedCoordinates) return coordinate;
+    if (mode === WRAP.REPEAT) return fround(fround(coordinate - Math.floor(coordinate)) * size);
+    if (mode === WRAP.MIRRORED_REPEAT) return fround(fround(coordinate - 2 * Math.floor(coordinate / 2)) * size);
+    return fround(coordinate * size);
   }
 
   #setAxes(texture: Texture, place: Place, level: number, nearest: boolean): void {
@@ -229,51 +242,32 @@ export class Sampler {
       this.#filterCube(texture, place, level, out);
       return;
     }
-    if (texture.descriptor.dimension !== TEXTURE_DIMENSION.D3) {
-      this.#filterFlat(texture, place, level, out);
-      return;
-    }
-    const average = this.descriptor.reductionMode === REDUCTION.AVERAGE;
-    const minimum = this.descriptor.reductionMode === REDUCTION.MINIMUM;
-    const texel = this.#texel;
-    out.fill(average ? 0 : minimum ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
-    for (let k = 0; k < 2; k++) {
-      const wz = k ? az[2]! : 1 - az[2]!;
-      if (wz === 0) continue;
-      for (let j = 0; j < 2; j++) {
-        const wy = (j ? ay[2]! : 1 - ay[2]!) * wz;
-        if (wy === 0) continue;
-        for (let i = 0; i < 2; i++) {
-          const weight = (i ? ax[2]! : 1 - ax[2]!) * wy;
-          if (weight === 0) continue;
-          this.#fetch(texture, place, level, ax[i]!, ay[j]!, az[k]!, texel);
-          for (let c = 0; c < 4; c++) {
-            if (average) out[c]! += texel[c]! * weight;
-            else out[c] = minimum ? Math.min(out[c]!, texel[c]!) : Math.max(out[c]!, texel[c]!);
-          }
-        }
-      }
-    }
+    this.#filterFlat(texture, place, level, az[0]!, out);
+    const wz = az[2]!;
+    if (texture.descriptor.dimension !== TEXTURE_DIMENSION.D3 || wz === 0) return;
+    const other = this.#slice;
+    this.#filterFlat(texture, place, level, az[1]!, other);
+    for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wz);
   }
 
-  /** The footprint of up to two by two texels in one layer. Texels of no weight do not count, whatever they are. */
-  #filterFlat(texture: Texture, place: Place, level: number, out: Colour): void {
+  /** The footprint of up to two by two texels in one layer or slice. Texels of no weight do not count, whatever they are. */
+  #filterFlat(texture: Texture, place: Place, level: number, z: number, out: Colour): void {
     const [ax, ay] = this.#axis;
     const wx = ax[2]!;
     const wy = ay[2]!;
-    this.#filterRow(texture, place, level, ay[0]!, wx, out);
+    this.#filterRow(texture, place, level, ay[0]!, z, wx, out);
     if (wy === 0) return;
     const other = this.#row;
-    this.#filterRow(texture, place, level, ay[1]!, wx, other);
+    this.#filterRow(texture, place, level, ay[1]!, z, wx, other);
     for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wy);
   }
 
-  #filterRow(texture: Texture, place: Place, level: number, y: number, wx: number, out: Colour): void {
+  #filterRow(texture: Texture, place: Place, level: number, y: number, z: number, wx: number, out: Colour): void {
     const [ax] = this.#axis;
-    this.#fetch(texture, place, level, ax[0]!, y, 0, out);
+    this.#fetch(texture, place, level, ax[0]!, y, z, out);
     if (wx === 0) return;
     const texel = this.#texel;
-    this.#fetch(texture, place, level, ax[1]!, y, 0, texel);
+    this.#fetch(texture, place, level, ax[1]!, y, z, texel);
     for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, texel[c]!, wx);
   }
 

@@ -35,11 +35,11 @@ const YUV_CHANNELS: PixelFormat = { name: 'YUV', index: 0, channels: [], bytes: 
 const STENCIL_CHANNEL = 1;
 
 /** Values of a byte: as a normalized number, and linear if it is an sRGB colour. Behind them stand 0 and 1. */
-const UNORM8 = Float64Array.from({ length: 258 }, (_, i) => (i < 256 ? i / 255 : i - 256));
-const SRGB8 = UNORM8.map((value, i) => (i < 256 ? srgbToLinear(value) : value));
+const UNORM8 = Float32Array.from({ length: 258 }, (_, i) => (i < 256 ? i / 255 : i - 256));
+export const SRGB8 = Float32Array.from(UNORM8, (value, i) => (i < 256 ? srgbToLinear(i / 255) : value));
 const CONSTANT_0 = 256;
 
-/** A texel or a filtered colour: R, G, B, A as doubles; integers for integer formats. */
+/** A texel or a filtered colour: R, G, B, A. Floats are singles; integers of integer formats may need all 32 bits. */
 export type Colour = Float64Array;
 
 export class Texture {
@@ -180,6 +180,7 @@ export class Texture {
       out[i] = from < 4 ? channels[from]! : from === ONE ? 1 : 0;
     }
     if (this.#srgb && linear) for (let i = 0; i < 3; i++) out[i] = srgbToLinear(out[i]!);
+    if (!this.integer) for (let i = 0; i < 4; i++) out[i] = Math.fround(out[i]!);
   }
 
   /** Applies the descriptor's swizzle in place. */

@@ -8,13 +8,7 @@
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
-import {
-  CUBE_S_BITS,
-  GRADIENT_LOD_MASK,
-  LOD_ALGORITHM,
-  LOD_FRACTION_BITS,
-  TEXTURE_DIMENSION,
-} from '../../abi/gpu/texture-descriptors.ts';
+import { CUBE_S_BITS, GRADIENT_LOD_MASK, LOD_ALGORITHM, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
 import { GpuFault } from '../contract.ts';
 import { bitsToFloat } from '../format.ts';
 import { roundEven } from '../pack.ts';
@@ -31,11 +25,11 @@ import {
   type Warp,
 } from '../shader/contract.ts';
 import { CUBE_FACES, FACES } from './cube.ts';
+import { lodOfSquare } from './lod.ts';
 import { type Place, Sampler } from './sampler.ts';
 import { type Colour, Texture } from './texture.ts';
 
 const LANES_PER_QUAD = LANES / QUADS;
-const LOD_ONE = 1 << LOD_FRACTION_BITS;
 const S_MASK = (1 << CUBE_S_BITS) - 1;
 const DIMENSIONS: Readonly<Record<TextureDimension, number>> = {
   '1d': TEXTURE_DIMENSION.D1,
@@ -50,8 +44,10 @@ interface Known {
   readonly samplers: Map<number, Sampler | undefined>;
 }
 
-/** Math.hypot is slow, and texture coordinates are far from the ends of doubles' range. */
-const lengthOf = (x: number, y: number, z: number): number => Math.sqrt(x * x + y * y + z * z);
+const { fround } = Math;
+const square = (x: number): number => fround(x * x);
+/** The squared length of a vector of singles, summed in singles. */
+const squareOf = (x: number, y: number, z: number): number => fround(fround(square(x) + square(y)) + square(z));
 const signed16 = (x: number): number => (x << 16) >> 16;
 const signed8 = (x: number, byte: number): number => (x << (24 - byte * 8)) >> 24;
 
@@ -225,16 +221,16 @@ export class TexturePipe implements TextureUnit {
     let lod = 0;
     switch (request.lodMode) {
       case 'explicit':
-        lod = signed16(word) / LOD_ONE;
+        lod = signed16(word);
         break;
       case 'grdesc':
-        lod = signed16(request.gradient?.[0][lane] ?? 0) / LOD_ONE;
+        lod = signed16(request.gradient?.[0][lane] ?? 0);
         break;
       case 'computed':
         lod = footprint!.lod;
         break;
       case 'computed_bias':
-        lod = footprint!.lod + signed16(word) / LOD_ONE;
+        lod = footprint!.lod + signed16(word);
         break;
     }
     if (request.lodMode !== 'zero') lod += sampler.bias;
@@ -265,31 +261,34 @@ export class TexturePipe implements TextureUnit {
       const at = (lane: number): [number, number, number] =>
         FACES[this.#face[lane]!]!(this.#x[lane]! * 2 - 1, this.#y[lane]! * 2 - 1);
       const origin = at(first);
+      const half = texture.width(0) / 2;
       const length = (other: readonly number[]): number =>
-        (lengthOf(other[0]! - origin[0], other[1]! - origin[1], other[2]! - origin[2]) * texture.width(0)) / 2;
-      footprint.lod = Math.log2(Math.max(length(at(first + 1)), length(at(first + 2))));
+        squareOf((other[0]! - origin[0]) * half, (other[1]! - origin[1]) * half, (other[2]! - origin[2]) * half);
+      footprint.lod = lodOfSquare(Math.max(length(at(first + 1)), length(at(first + 2))));
       return footprint;
     }
     const normalized = sampler.descriptor.normalizedCoordinates;
     const w = normalized ? texture.width(0) : 1;
     const h = normalized ? texture.height(0) : 1;
     const d = normalized ? texture.depth(0) : 1;
-    const ux = this.#x[first + 1]! - this.#x[first]!;
-    const vx = this.#y[first + 1]! - this.#y[first]!;
-    const uy = this.#x[first + 2]! - this.#x[first]!;
-    const vy = this.#y[first + 2]! - this.#y[first]!;
-    const wx = dimension === '3d' ? this.#z[first + 1]! - this.#z[first]! : 0;
-    const wy = dimension === '3d' ? this.#z[first + 2]! - this.#z[first]! : 0;
-    const px = lengthOf(ux * w, vx * h, wx * d);
-    const py = lengthOf(uy * w, vy * h, wy * d);
-    const long = Math.max(px, py);
+    const ux = fround(this.#x[first + 1]! - this.#x[first]!);
+    const vx = fround(this.#y[first + 1]! - this.#y[first]!);
+    const uy = fround(this.#x[first + 2]! - this.#x[first]!);
+    const vy = fround(this.#y[first + 2]! - this.#y[first]!);
+    const wx = dimension === '3d' ? fround(this.#z[first + 1]! - this.#z[first]!) : 0;
+    const wy = dimension === '3d' ? fround(this.#z[first + 2]! - this.#z[first]!) : 0;
+    const px = squareOf(fround(ux * w), fround(vx * h), fround(wx * d));
+    const py = squareOf(fround(uy * w), fround(vy * h), fround(wy * d));
+    let long = Math.max(px, py);
     const { lodAlgorithm, maximumAnisotropy } = sampler.descriptor;
     if (lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && maximumAnisotropy > 1 && long > 1 && Number.isFinite(long)) {
-      footprint.samples = Math.min(Math.ceil(long / Math.max(Math.min(px, py), 1e-6)), maximumAnisotropy);
+      const ratio = Math.sqrt(long / Math.max(Math.min(px, py), 1e-12));
+      footprint.samples = Math.min(Math.ceil(ratio), maximumAnisotropy);
       footprint.du = px >= py ? ux : uy;
       footprint.dv = px >= py ? vx : vy;
+      long /= footprint.samples ** 2;
     }
-    footprint.lod = Math.log2(long / footprint.samples);
+    footprint.lod = lodOfSquare(long);
     return footprint;
   }
 
@@ -308,7 +307,7 @@ export class TexturePipe implements TextureUnit {
         if (!request.lodBiasDisable) lod += sampler.bias;
         if (!request.lodClampDisable) lod = sampler.clampLod(texture, lod);
       }
-      const fixed = Math.max(-0x8000, Math.min(0x7fff, Math.round(lod * LOD_ONE) || 0));
+      const fixed = Math.max(-0x8000, Math.min(0x7fff, lod));
       out.u32[lane] = fixed & GRADIENT_LOD_MASK;
       out.u32[LANES + lane] = 0;
     }
@@ -326,7 +325,7 @@ export class TexturePipe implements TextureUnit {
       x += (ddx * size) ** 2;
       y += (ddy * size) ** 2;
     }
-    return Math.log2(Math.max(x, y)) / 2;
+    return lodOfSquare(Math.max(x, y));
   }
 
   #fetch(environment: ShaderEnvironment, mask: number, request: TextureRequest, out: LaneVectors): void {
