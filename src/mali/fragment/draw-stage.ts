@@ -20,9 +20,16 @@ import {
   PIXEL_KILL,
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { DESCRIPTOR_TYPE, PIXEL_CURRENT, PixelIndices } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  DESCRIPTOR_TYPE,
+  PACKET_VARYINGS_OFFSET,
+  PIXEL_CURRENT,
+  PixelIndices,
+} from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
-import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { type Extent, GpuFault, type VirtualMemory } from '../contract.ts';
+import { scratch } from '../engine/scratch.ts';
+import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
 import type {
   BlendRequest,
   FragmentStage,
@@ -52,6 +59,7 @@ interface BlendState {
 
 export class DrawStage implements FragmentStage {
   readonly kind = 'fragment';
+  readonly frame: number;
   readonly primitives: (PrimitiveVertices | undefined)[] = [undefined, undefined, undefined, undefined];
   readonly attributeStride: number;
   readonly framebufferSize: number;
@@ -85,14 +93,26 @@ export class DrawStage implements FragmentStage {
   #bias = 0;
   #point = false;
   /** Pixel of each lane: in the window, and its index in the tile. */
-  readonly #x = new Int32Array(LANES);
-  readonly #y = new Int32Array(LANES);
+  readonly #x: Int32Array;
+  readonly #y: Int32Array;
+  /** The triangle's planes for recompiled shaders. */
+  readonly #planes: Float64Array;
+  readonly #memory: VirtualMemory;
+  /** The vertex packet that was met last. */
+  #packet = -1;
+  #extent: Extent | undefined;
+  #generation = -1;
   readonly #pixel = new Int32Array(LANES);
   /** Samples that each lane stands for, and what is left of them after the late test (NOT_TESTED before). */
   readonly #coverage = new Int32Array(LANES);
   readonly #tested = new Int32Array(LANES);
 
   constructor(memory: VirtualMemory, draw: Infer<typeof Draw>, framebuffer: Framebuffer, tile: TileBuffer) {
+    this.frame = scratch.owned(this, STAGE_BYTES);
+    this.#x = new Int32Array(scratch.buffer, this.frame + STAGE.x, LANES);
+    this.#y = new Int32Array(scratch.buffer, this.frame + STAGE.y, LANES);
+    this.#planes = new Float64Array(scratch.buffer, this.frame + STAGE.planes, 11);
+    this.#memory = memory;
     this.draw = draw;
     this.#framebuffer = framebuffer;
     this.#tile = tile;
@@ -159,6 +179,39 @@ export class DrawStage implements FragmentStage {
     this.#point = point;
     this.#bias = this.test.bias(triangle.slope, 1);
     this.primitives.fill(vertices);
+    this.#describe(triangle, vertices);
+  }
+
+  /** Tells recompiled shaders what they need to interpolate by themselves, if it is as simple as they want it. */
+  #describe(triangle: Triangle, { count, packets, slots, provoking }: PrimitiveVertices): void {
+    const words = scratch.u32;
+    const at = this.frame / 4;
+    words[at + STAGE.simple / 4] = 0;
+    if (count !== 3 || this.#framebuffer.pattern.count !== 1) return;
+    let limit = 2 ** 31;
+    for (let v = 0; v < 3; v++) {
+      const packet = packets[v]!;
+      const extent = this.#extentOf(packet);
+      if (!extent) return;
+      const record = packet + PACKET_VARYINGS_OFFSET + slots[v]! * this.attributeStride;
+      limit = Math.min(limit, extent.start + extent.size - record);
+      words[at + STAGE.vertices / 4 + v] = extent.physical + (record - extent.start);
+    }
+    if (limit <= 0) return;
+    words[at + STAGE.provoking / 4] = words[at + STAGE.vertices / 4 + provoking]!;
+    words[at + STAGE.limit / 4] = limit;
+    words[at + STAGE.simple / 4] = 1;
+    this.#planes.set(triangle.planes);
+  }
+
+  #extentOf(packet: number): Extent | undefined {
+    const { generation } = this.#memory;
+    if (packet !== this.#packet || generation !== this.#generation) {
+      this.#packet = packet;
+      this.#generation = generation;
+      this.#extent = this.#memory.extent(packet, 'read');
+    }
+    return this.#extent;
   }
 
   /**
@@ -287,11 +340,12 @@ export class DrawStage implements FragmentStage {
       }
       const x = this.#position(lane, mode, source[lane]!);
       triangle.weights(x, this.#py, this.#weights);
-      const w0 = this.#weights[0]!;
-      const w1 = count === 2 ? 1 - w0 : this.#weights[1]!;
+      // Rounded to singles step by step: recompiler/varying.ts does the same.
+      const w0 = Math.fround(this.#weights[0]!);
+      const w1 = Math.fround(count === 2 ? 1 - w0 : this.#weights[1]!);
       out[lane] = w0;
       out[LANES + lane] = w1;
-      if (count === 3) out[2 * LANES + lane] = 1 - w0 - w1;
+      if (count === 3) out[2 * LANES + lane] = Math.fround(1 - w0) - w1;
     }
   }
 
@@ -477,25 +531,25 @@ export class DrawStage implements FragmentStage {
 
 // Descriptors that come in registers, decoded over a fixed view.
 
-const scratch = new DataView(new ArrayBuffer(16));
+const words = new DataView(new ArrayBuffer(16));
 let lastBlend: Infer<typeof Blend> | undefined;
 
 function blendView(low: number, high: number): Infer<typeof Blend> {
   if (lastBlend && lastBlend.internalLow === low >>> 0 && lastBlend.internalHigh === high >>> 0) return lastBlend;
-  scratch.setUint32(8, low, true);
-  scratch.setUint32(12, high, true);
-  lastBlend = Blend.read(scratch, 0);
+  words.setUint32(8, low, true);
+  words.setUint32(12, high, true);
+  lastBlend = Blend.read(words, 0);
   return lastBlend;
 }
 
 function indicesView(word: number): Infer<typeof PixelIndices> {
-  scratch.setUint32(0, word, true);
-  return PixelIndices.read(scratch, 0);
+  words.setUint32(0, word, true);
+  return PixelIndices.read(words, 0);
 }
 
 function conversionView(word: number): Infer<typeof Blend>['conversion'] {
-  scratch.setUint32(12, word, true);
-  return Blend.fields.conversion.read(scratch, 0);
+  words.setUint32(12, word, true);
+  return Blend.fields.conversion.read(words, 0);
 }
 
 function limit(rgba: Float64Array): void {

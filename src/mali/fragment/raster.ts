@@ -51,6 +51,11 @@ export class Triangle {
   #dzdy = 0;
   #x0 = 0;
   #y0 = 0;
+  /**
+   * Planes of 1/w, and of the weights of vertices 0 and 1 times 1/w: the value at corner 0, and slopes by 1/256 pixel. With
+   * the corner's position behind them, this is what recompiled shaders are given (recompiler/frame.ts: STAGE).
+   */
+  readonly planes = new Float64Array(3 * VALUES + 2);
   /** Largest change of depth from pixel to pixel. */
   slope = 0;
 
@@ -79,6 +84,11 @@ export class Triangle {
     this.#y0 = p.y;
     this.#dzdx = (z1 * (r.y - p.y) - z2 * (q.y - p.y)) / area;
     this.#dzdy = (z2 * (q.x - p.x) - z1 * (r.x - p.x)) / area;
+    this.#plane(0, (i) => this.#values[i * VALUES]!);
+    this.#plane(1, (i) => this.#values[i * VALUES]! * this.#values[i * VALUES + 1]!);
+    this.#plane(2, (i) => this.#values[i * VALUES]! * this.#values[i * VALUES + 2]!);
+    this.planes[3 * VALUES] = p.x;
+    this.planes[3 * VALUES + 1] = p.y;
     this.slope = Math.max(Math.abs(this.#dzdx), Math.abs(this.#dzdy)) * SUBPIXEL;
     return true;
   }
@@ -96,6 +106,18 @@ export class Triangle {
     this.#values[i * VALUES] = corner.inverseW;
     this.#values[i * VALUES + 1] = corner.weight0;
     this.#values[i * VALUES + 2] = corner.weight1;
+  }
+
+  #plane(n: number, value: (corner: number) => number): void {
+    let x = 0;
+    let y = 0;
+    for (let i = 0; i < 3; i++) {
+      x += this.#a[i]! * value(i);
+      y += this.#b[i]! * value(i);
+    }
+    this.planes[n * VALUES] = value(0);
+    this.planes[n * VALUES + 1] = x / this.#area;
+    this.planes[n * VALUES + 2] = y / this.#area;
   }
 
   /**
@@ -175,27 +197,21 @@ export class Triangle {
 
   /** 1/w at a position. */
   inverseW(x: number, y: number): number {
-    let sum = 0;
-    for (let i = 0; i < 3; i++) sum += this.#at(i, x, y) * this.#values[i * VALUES]!;
-    return sum / this.#area;
+    return this.#at(0, x - this.#x0, y - this.#y0);
   }
 
   /** Weights of vertices 0 and 1 at a position, perspective-correct. */
   weights(x: number, y: number, out: Float64Array): void {
-    let sum = 0;
-    let weight0 = 0;
-    let weight1 = 0;
-    for (let i = 0; i < 3; i++) {
-      const share = this.#at(i, x, y) * this.#values[i * VALUES]!;
-      sum += share;
-      weight0 += share * this.#values[i * VALUES + 1]!;
-      weight1 += share * this.#values[i * VALUES + 2]!;
-    }
-    out[0] = weight0 / sum;
-    out[1] = weight1 / sum;
+    const dx = x - this.#x0;
+    const dy = y - this.#y0;
+    const sum = this.#at(0, dx, dy);
+    out[0] = this.#at(1, dx, dy) / sum;
+    out[1] = this.#at(2, dx, dy) / sum;
   }
 
-  #at(i: number, x: number, y: number): number {
-    return this.#a[i]! * x + this.#b[i]! * y + this.#c[i]!;
+  /** Plane n, so far from corner 0. */
+  #at(n: number, dx: number, dy: number): number {
+    const at = n * VALUES;
+    return this.planes[at]! + this.planes[at + 1]! * dx + this.planes[at + 2]! * dy;
   }
 }

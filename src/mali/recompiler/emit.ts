@@ -19,6 +19,7 @@ import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes, VECTORS } from './lanes.ts';
 import { lower, type Operands } from './lower.ts';
 import { type Around, MemoryCode } from './memory.ts';
+import { VaryingCode } from './varying.ts';
 
 /** What besides its instructions makes a unit's code. */
 export interface Mode {
@@ -65,6 +66,7 @@ class UnitEmitter implements Operands, Around {
   recordCount = 0;
   readonly #records: number;
   readonly #memory: MemoryCode;
+  readonly #varyings: VaryingCode;
   readonly #step: Callable;
   readonly #constants = new Map<string, number>();
   readonly #used = new Set<number>();
@@ -131,6 +133,7 @@ class UnitEmitter implements Operands, Around {
     }
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
+    this.#varyings = new VaryingCode(this);
     this.module.exportFunction('run', code);
   }
 
@@ -408,7 +411,8 @@ class UnitEmitter implements Operands, Around {
     const { instruction } = site;
     if (instruction.spec.name === 'NOP') {
       // Only its flow counts.
-    } else if (!this.#lowered(instruction) && !this.#memory.emit(site)) this.interpret(site);
+    } else if (!this.#lowered(instruction) && !this.#memory.emit(site) && !this.#varyings.emit(site))
+      this.interpret(site);
     this.lanes.release();
     this.#flow(instruction.flow);
   }

@@ -16,11 +16,35 @@ export const FRAME = {
   /** What records of memory must be of: the address space's generation, the run's epoch. */
   generation: 88,
   epoch: 92,
+  /** Scratch address of the fragment stage's part (STAGE), 0 without one. */
+  stage: 96,
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,
+  /** Weights of the last varying load that asked to keep them: three times sixteen floats. */
+  weights: 256,
 } as const;
-export const FRAME_BYTES = 256;
+export const FRAME_BYTES = 448;
+
+/** What a fragment stage tells recompiled shaders of its warp and primitive: byte offsets in scratch memory. */
+export const STAGE = {
+  /** Pixel of each lane, in the window. */
+  x: 0,
+  y: 64,
+  /** Planes of 1/w, and of the weights of vertex 0 and 1 times 1/w: value at the origin, slopes by 1/256 pixel (doubles). */
+  planes: 128,
+  /** The planes' origin in 1/256 pixel (doubles). */
+  originX: 200,
+  originY: 208,
+  /** 1: a triangle, shaded at pixel centres, whose vertices' records can be read directly. */
+  simple: 216,
+  /** Physical addresses of the vertices' varyings: the provoking vertex's, then all three. */
+  provoking: 220,
+  vertices: 224,
+  /** Bytes of a record that can be read there. */
+  limit: 236,
+} as const;
+export const STAGE_BYTES = 240;
 
 /**
  * What a load or store remembers: the generation or epoch that it is of, the extent's first address (or the buffer's

@@ -199,6 +199,8 @@ export interface TileRequest {
  */
 export interface FragmentStage {
   readonly kind: 'fragment';
+  /** Where recompiled shaders find the warp in scratch memory (recompiler/frame.ts: STAGE); 0: they ask by calls. */
+  readonly frame: number;
   /** Primitive of each of the four quads. */
   readonly primitives: (PrimitiveVertices | undefined)[];
   /** Bytes of a vertex's varyings (Draw: vertexAttributeStride); they begin at byte 1024 of a packet. */

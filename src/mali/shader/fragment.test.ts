@@ -20,6 +20,7 @@ function makeStage(log: string[] = []): FragmentStage {
   const triangle: PrimitiveVertices = { count: 3, packets: [PACKET, PACKET, PACKET], slots: [1, 2, 5], provoking: 2 };
   return {
     kind: 'fragment',
+    frame: 0,
     primitives: [triangle, triangle, triangle, triangle],
     attributeStride: STRIDE,
     framebufferSize: 0,

@@ -136,9 +136,10 @@ export function interpolate(
       const w1 = count > 1 ? weights[LANES + n]! : 0;
       const w2 = count > 2 ? weights[2 * LANES + n]! : 0;
       for (let c = 0; c < channels; c++) {
-        let value = corners[c]! * w0;
-        if (count > 1) value += corners[4 + c]! * w1;
-        if (count > 2) value += corners[8 + c]! * w2;
+        // In singles, step by step: recompiler/varying.ts does the same.
+        let value = Math.fround(corners[c]! * w0);
+        if (count > 1) value = Math.fround(value + Math.fround(corners[4 + c]! * w1));
+        if (count > 2) value = Math.fround(value + Math.fround(corners[8 + c]! * w2));
         out.f32[c * LANES + n] = value;
       }
     }

@@ -184,7 +184,7 @@ export class WarpState implements Warp {
   /** First thread slot for thread storage. */
   threadSlot = 0;
   /** Weights of the last varying load that asked to keep them. */
-  readonly weights = new Float32Array(3 * LANES);
+  readonly weights: Float32Array;
 
   constructor(run: RunContext, registers = new Registers()) {
     this.run = run;
@@ -193,6 +193,8 @@ export class WarpState implements Warp {
     this.registers = registers;
     this.frame = scratch.owned(this, FRAME_BYTES);
     scratch.u32[(this.frame + FRAME.fau) / 4] = run.fauAt;
+    scratch.u32[(this.frame + FRAME.stage) / 4] = run.stage.kind === 'fragment' ? run.stage.frame : 0;
+    this.weights = new Float32Array(scratch.buffer, this.frame + FRAME.weights, 3 * LANES);
     this.u32 = registers.u32;
     this.i32 = registers.i32;
     this.f32 = registers.f32;
