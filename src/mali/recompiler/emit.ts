@@ -8,7 +8,7 @@
  * long as all go the same way, blocks follow one another without a look at the lanes. An instruction without lane
  * operations is a call of the interpreter's step with the registers that it touches in memory.
  */
-import { CONSTANTS, FLOW_DISCARD, FLOW_END } from '../../abi/isa/encoding.ts';
+import { CONSTANTS, FLOW_DISCARD, FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { LANES } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
@@ -26,6 +26,8 @@ export interface Mode {
   readonly flush32: boolean;
   readonly flush16: boolean;
   readonly fused: boolean;
+  /** Other lanes of the warp live elsewhere: their registers are to be left alone. */
+  readonly parted: boolean;
 }
 
 export interface Emitted {
@@ -118,9 +120,7 @@ class UnitEmitter implements Operands, Around {
       this.#constants.set(key, local);
       code.v128(...key.split(',').map(Number)).set(local);
     }
-    this.#masked = unit.blocks.some(
-      ({ end, sites }) => end === 'indirect' || (end === 'branch' && !always(sites.at(-1)!)),
-    );
+    this.#masked = mode.parted || parts(unit);
     for (const { sites } of unit.blocks) {
       for (const { instruction } of sites) {
         const { reads, writes } = effectsOf(instruction);
@@ -432,7 +432,9 @@ class UnitEmitter implements Operands, Around {
   #result(i: Instruction, register: number, value: Lanes, k: number): void {
     const code = this.code;
     const old = this.#registers.get(register)![k]!;
-    const part = i.destHalves === 3 ? undefined : this.lanes.words(i.destHalves === 1 ? 0xffff : 0xffff0000);
+    // The upper register of a pair is written whole.
+    const whole = i.destHalves === HALVES.BOTH || register !== i.dest;
+    const part = whole ? undefined : this.lanes.words(i.destHalves === HALVES.LOW ? 0xffff : 0xffff0000);
     value(k);
     if (part) {
       code.get(old);
@@ -477,7 +479,11 @@ class UnitEmitter implements Operands, Around {
     code.end();
     code.get(this.#word);
     code.if();
-    this.#park(this.#numberOf(block.next), this.#mask);
+    if (i.flow === FLOW_END) {
+      this.#end(this.#mask);
+      code.get(this.#live).get(this.#bits).get(this.#word).op('i32_xor').i32(-1).op('i32_xor').op('i32_and');
+      code.set(this.#live);
+    } else this.#park(this.#numberOf(block.next), this.#mask);
     for (let k = 0; k < VECTORS; k++) {
       lanes.words(this.#numberOf(block.target))(k);
       code.get(this.#next[k]!);
@@ -510,6 +516,10 @@ class UnitEmitter implements Operands, Around {
     this.#fall(n, block, site.instruction.flow);
   }
 }
+
+/** Whether lanes that run a unit together may part in it. */
+export const parts = ({ blocks }: Unit): boolean =>
+  blocks.some(({ end, sites }) => end === 'indirect' || (end === 'branch' && always(sites.at(-1)!) === undefined));
 
 /** Whether a branch is always taken, or never; undefined: it depends. */
 function always({ instruction: i }: Site): boolean | undefined {

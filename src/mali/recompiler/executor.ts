@@ -18,7 +18,7 @@ import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
-import { emitUnit, type Mode } from './emit.ts';
+import { emitUnit, type Mode, parts } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
 import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
 
@@ -125,7 +125,10 @@ const WIDEST = 16;
 
 function compileUnit(unit: Unit, mode: Mode): Compiled {
   const { entry, words } = unit;
-  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}`;
+  const masked = mode.parted || parts(unit);
+  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}`;
+  for (const root of unit.roots) key += `,${root - entry}`;
+  key += ';';
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
   let code = compiled.get(key);
   if (!code) {
@@ -167,25 +170,32 @@ class UnitCache {
     this.#epoch++;
   }
 
-  at(pc: number, mode: Mode): Ready {
-    const key = pc * 4 + (mode.flush32 ? 1 : 0) + (mode.flush16 ? 2 : 0);
-    const known = this.#units.get(key);
-    if (known && (known.epoch === this.#epoch || this.#same(known.unit))) {
-      known.epoch = this.#epoch;
-      return known;
+  /** The unit in which the lanes at `pcs` run, those at `pc` first. */
+  at(pc: number, pcs: ReadonlySet<number>, mode: Mode): Ready {
+    const modeKey = (mode.flush32 ? 1 : 0) + (mode.flush16 ? 2 : 0) + (mode.parted ? 4 : 0);
+    const known = this.#units.get(pc * 8 + modeKey);
+    const current = known && (known.epoch === this.#epoch || this.#same(known.unit)) ? known : undefined;
+    if (current) {
+      current.epoch = this.#epoch;
+      let all = true;
+      for (const other of pcs) if (!current.unit.index.has(other)) all = false;
+      if (all) return current;
     }
-    const unit = findUnit(this.#memory, pc);
+    // Lanes that an indirect branch led into the midst of a block, or elsewhere: only within one unit do they meet.
+    const unit = findUnit(this.#memory, current?.unit.entry ?? pc, [...(current?.unit.roots ?? []), ...pcs]);
     const code = compileUnit(unit, mode);
+    const { entry } = unit;
     const sites = new Map(unit.blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
     const ready: Ready = {
       unit,
       code,
       run: instantiate(code, this.#memory.dram),
-      steps: code.steps.map((offset) => sites.get(pc + offset)!),
+      steps: code.steps.map((offset) => sites.get(entry + offset)!),
       epoch: this.#epoch,
     };
     if (this.#units.size >= MAX_UNITS) this.#units.clear();
-    this.#units.set(key, ready);
+    this.#units.set(entry * 8 + modeKey, ready);
+    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * 8 + modeKey, ready);
     return ready;
   }
 
@@ -211,12 +221,16 @@ const caches = new WeakMap<VirtualMemory, UnitCache>();
 class Recompiler implements WarpExecutor {
   left = 0;
   readonly #memory: VirtualMemory;
-  readonly #mode: Mode;
+  readonly #together: Mode;
+  readonly #parted: Mode;
+  /** Where lanes stand. */
+  readonly #pcs = new Set<number>();
   readonly #units: UnitCache;
 
   constructor({ environment, flush32, flush16 }: RunContext) {
     this.#memory = environment.memory;
-    this.#mode = { flush32, flush16, fused: FUSED };
+    this.#together = { flush32, flush16, fused: FUSED, parted: false };
+    this.#parted = { ...this.#together, parted: true };
     let units = caches.get(this.#memory);
     if (!units) {
       units = new UnitCache(this.#memory);
@@ -244,11 +258,15 @@ class Recompiler implements WarpExecutor {
   }
 
   #runUnit(w: WarpState, ready: number, pc: number): void {
-    const at = this.#units.at(pc, this.#mode);
+    const pcs = this.#pcs;
+    pcs.clear();
+    for (let n = 0; n < LANES; n++) if (ready & (1 << n)) pcs.add(w.pcs[n]!);
+    const parted = ready !== w.live || pcs.size > 1;
+    const at = this.#units.at(pc, pcs, parted ? this.#parted : this.#together);
     const { index, blocks } = at.unit;
     const words = scratch.i32;
     const frame = w.frame / 4;
-    for (let n = 0; n < LANES; n++) words[frame + n] = ready & (1 << n) ? (index.get(w.pcs[n]!) ?? -1) : -1;
+    for (let n = 0; n < LANES; n++) words[frame + n] = ready & (1 << n) ? index.get(w.pcs[n]!)! : -1;
     words[frame + FRAME.live / 4] = w.live;
     words[frame + FRAME.discarded / 4] = w.discarded;
     words[frame + FRAME.fuel / 4] = this.left;
@@ -279,7 +297,7 @@ class Recompiler implements WarpExecutor {
     const block = blocks[words[frame + FRAME.place / 4]!]!;
     if (status === STATUS.INDIRECT) this.#indirect(w, block, mask);
     else {
-      if (status === STATUS.LEAVE && block.sites.length === 0) this.#refuse(block.pc);
+      if (status === STATUS.LEAVE && block.sites.length === 0) this.#refuse(block.pc, at.unit);
       if (status === STATUS.BARRIER) w.waiting |= mask;
       park(w, block.next, mask);
     }
@@ -304,8 +322,8 @@ class Recompiler implements WarpExecutor {
     }
   }
 
-  /** Throws what the interpreter says of an instruction that is none. */
-  #refuse(pc: number): never {
+  /** Throws what the interpreter says of an instruction that is none; one that the unit had no room for begins another. */
+  #refuse(pc: number, unit: Unit): void {
     if (pc % INSTRUCTION_SIZE !== 0) {
       throw new GpuFault(EXCEPTION.INSTR_INVALID_PC, pc, `shader at pc 0x${pc.toString(16)}: not aligned`);
     }
@@ -313,6 +331,7 @@ class Recompiler implements WarpExecutor {
     code.begin();
     const page = code.page(pc);
     code.compile(page, (pc - page.address) / INSTRUCTION_SIZE);
+    if (pc !== unit.entry) return;
     throw new Error(`mali: the instruction at 0x${pc.toString(16)} changed while it ran`);
   }
 }

@@ -23,7 +23,7 @@ export interface Site {
 
 /**
  * How a block ends. `leave`: lanes go on at an address outside of the unit, or at one whose instruction is a fault;
- * `indirect`: the interpreter's step says where each goes.
+ * `indirect`: the interpreter's step says where each goes (a branch to an address, or by a special value).
  */
 export type BlockEnd = 'fall' | 'branch' | 'blend' | 'end' | 'barrier' | 'indirect' | 'leave';
 
@@ -39,6 +39,8 @@ export interface Block {
 
 export interface Unit {
   readonly entry: number;
+  /** Further addresses where lanes stand when they come in, in ascending order. */
+  readonly roots: readonly number[];
   readonly blocks: readonly Block[];
   /** Block numbers by address. */
   readonly index: ReadonlyMap<number, number>;
@@ -62,7 +64,7 @@ function targetOf({ pc, instruction: i }: Site): number | undefined {
 const endOf = ({ instruction: i }: Site): BlockEnd | undefined => {
   switch (i.spec.name) {
     case 'BRANCHZ':
-      return 'branch';
+      return i.sources[0]!.kind === 'special' ? 'indirect' : 'branch';
     case 'BLEND':
       return 'blend';
     case 'BRANCHZI':
@@ -74,8 +76,8 @@ const endOf = ({ instruction: i }: Site): BlockEnd | undefined => {
   }
 };
 
-/** Finds the unit that begins at `entry`. `fetch` gives false where a page may not be executed. */
-export function findUnit(memory: VirtualMemory, entry: number): Unit {
+/** Finds the unit that begins at `entry`, with all that can be reached from `others`. */
+export function findUnit(memory: VirtualMemory, entry: number, others: readonly number[] = []): Unit {
   const pages = new Map<number, boolean>();
   const executable = (pc: number): boolean => {
     const page = pc - (pc % PAGE_SIZE);
@@ -87,8 +89,10 @@ export function findUnit(memory: VirtualMemory, entry: number): Unit {
     return answer;
   };
   const found = new Map<number, Found>();
-  const leaders = new Set([entry]);
-  const work = [entry];
+  const roots = [...new Set(others)].filter((pc) => pc !== entry).sort((a, b) => a - b);
+  const leaders = new Set([entry, ...roots]);
+  // The entry is taken first: whatever the limit, it is in.
+  const work = [...roots, entry];
   while (work.length > 0) {
     let pc = work.pop()!;
     while (!found.has(pc) && found.size < MAX_INSTRUCTIONS && pc % INSTRUCTION_SIZE === 0 && executable(pc)) {
@@ -112,6 +116,7 @@ export function findUnit(memory: VirtualMemory, entry: number): Unit {
   const blocks = blocksOf(found, leaders);
   return {
     entry,
+    roots,
     blocks,
     index: new Map(blocks.map(({ pc }, n) => [pc, n])),
     words: [...found].map(([pc, { low, high }]) => [pc, low, high] as const),
