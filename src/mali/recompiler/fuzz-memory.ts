@@ -1,0 +1,156 @@
+/**
+ * The memory that fuzzed shaders run in: a small DRAM behind the GPU's own page tables, so that both engines meet the faults,
+ * page edges and physical breaks that real address spaces have.
+ *
+ * Data lies across the 4 GiB boundary, in three virtual pages of which the last is elsewhere in DRAM; behind them are a page
+ * that may only be read, and nothing. Code and descriptors may not be written.
+ */
+import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../abi/gpu/lpae.ts';
+import { AS_MODE } from '../../abi/gpu/regs.ts';
+import {
+  ADDRESS_MODE,
+  DESCRIPTOR_TYPE,
+  LocalStorage,
+  Resource,
+  ShaderProgram,
+} from '../../abi/gpu/shader-descriptors.ts';
+import { Dram } from '../../board/dram.ts';
+import type { VirtualMemory } from '../contract.ts';
+import { GpuMemory } from '../mmu/memory.ts';
+import { LANES } from '../shader/contract.ts';
+import type { EnvironmentPointers } from '../shader/resources.ts';
+
+const DRAM_SIZE = 2 ** 20;
+const OUTPUT_BITS = 40;
+const INPUT_BITS = 48;
+
+export const CODE_AT = 0x70_0000_1000;
+export const CODE_SIZE = 2 * PAGE_SIZE;
+export const DATA_AT = 2 ** 32 - PAGE_SIZE;
+export const DATA_SIZE = 3 * PAGE_SIZE;
+/** Behind the data: a page that cannot be written. */
+export const READ_ONLY_AT = DATA_AT + DATA_SIZE;
+export const UNIFORM_WORDS = 80;
+
+const DESCRIPTORS_AT = 0x2000;
+const [PROGRAM, STORAGE, TABLE, UNIFORMS] = [0, 64, 128, 256];
+/** 16 << n bytes of thread storage for each lane; it is the end of the data. */
+const STORAGE_LOG2 = 2;
+const STORAGE_AT = DATA_AT + DATA_SIZE - (LANES << (STORAGE_LOG2 + 4));
+/** The one buffer of the resource table: it ends within a page. */
+const BUFFER_SIZE = PAGE_SIZE + 100;
+const RESOURCES = 1;
+
+export class FuzzMemory {
+  readonly memory: VirtualMemory;
+  readonly pointers: EnvironmentPointers = {
+    resources: DESCRIPTORS_AT + TABLE + RESOURCES,
+    shader: DESCRIPTORS_AT + PROGRAM,
+    threadStorage: DESCRIPTORS_AT + STORAGE,
+    fau: DESCRIPTORS_AT + UNIFORMS,
+    fauCount: UNIFORM_WORDS / 2,
+    attributeOffset: 0,
+  };
+  readonly #dram = new Dram(DRAM_SIZE);
+  readonly #root = this.#dram.alloc(PAGE_SIZE).physical;
+  readonly #code: number;
+  readonly #descriptors: number;
+  readonly #data: readonly [physical: number, size: number][];
+
+  constructor() {
+    const dram = this.#dram;
+    this.#code = dram.alloc(CODE_SIZE).physical;
+    this.#descriptors = dram.alloc(PAGE_SIZE).physical;
+    const last = dram.alloc(PAGE_SIZE).physical;
+    const readOnly = dram.alloc(PAGE_SIZE).physical;
+    const first = dram.alloc(2 * PAGE_SIZE).physical;
+    this.#data = [
+      [first, 2 * PAGE_SIZE],
+      [last, PAGE_SIZE],
+    ];
+    this.#map(CODE_AT, this.#code, CODE_SIZE, false, true);
+    this.#map(DESCRIPTORS_AT, this.#descriptors, PAGE_SIZE, false, false);
+    this.#map(DATA_AT, first, 2 * PAGE_SIZE, true, false);
+    this.#map(DATA_AT + 2 * PAGE_SIZE, last, PAGE_SIZE, true, false);
+    this.#map(READ_ONLY_AT, readOnly, PAGE_SIZE, false, false);
+    const memory = new GpuMemory(dram, OUTPUT_BITS);
+    memory.attach({
+      slot: 0,
+      translation: {
+        mode: AS_MODE.AARCH64_4K,
+        table: this.#root,
+        inputBits: INPUT_BITS,
+        accessFlagFaults: true,
+        writeExecuteNever: false,
+        attributes: [0],
+      },
+      fault: () => {},
+    });
+    this.memory = memory;
+    const { view } = dram;
+    const at = this.#descriptors;
+    LocalStorage.write(view, at + STORAGE, {
+      tlsSize: STORAGE_LOG2,
+      tlsBase: STORAGE_AT,
+      tlsAddressMode: ADDRESS_MODE.FLAT,
+    });
+    Resource.write(view, at + TABLE, { address: DATA_AT, containsDescriptors: false, size: BUFFER_SIZE });
+  }
+
+  #map(va: number, physical: number, size: number, write: boolean, execute: boolean): void {
+    const { view } = this.#dram;
+    for (let offset = 0; offset < size; offset += PAGE_SIZE) {
+      let table = this.#root;
+      for (let level = 0; level < LEVELS - 1; level++) {
+        const entry = table + tableIndex(va + offset, level) * Pte.size;
+        if (Pte.fields.type.read(view, entry) !== PTE_TYPE.TABLE) {
+          Pte.write(view, entry, { type: PTE_TYPE.TABLE, address: this.#dram.alloc(PAGE_SIZE).physical });
+        }
+        table = Pte.fields.address.read(view, entry);
+      }
+      Pte.write(view, table + tableIndex(va + offset, LEVELS - 1) * Pte.size, {
+        type: PTE_TYPE.PAGE,
+        address: physical + offset,
+        accessFlag: true,
+        ap: write ? PTE_AP.UNPRIVILEGED_RW : PTE_AP.UNPRIVILEGED_RO,
+        executeNever: !execute,
+      });
+    }
+  }
+
+  /** Puts a program in, with zeros behind it. */
+  setProgram(code: Uint32Array, flushToZero: number): void {
+    const { u32, view } = this.#dram;
+    const words = this.#code / 4;
+    u32.fill(0, words, words + CODE_SIZE / 4);
+    u32.set(code, words);
+    ShaderProgram.write(view, this.#descriptors + PROGRAM, {
+      type: DESCRIPTOR_TYPE.SHADER,
+      stage: 1,
+      flushToZero,
+      binary: CODE_AT,
+    });
+  }
+
+  setUniforms(words: Uint32Array): void {
+    this.#dram.u32.set(words, (this.#descriptors + UNIFORMS) / 4);
+  }
+
+  setData(bytes: Uint8Array): void {
+    let done = 0;
+    for (const [physical, size] of this.#data) {
+      this.#dram.u8.set(bytes.subarray(done, done + size), physical);
+      done += size;
+    }
+  }
+
+  data(): Uint8Array {
+    const out = new Uint8Array(DATA_SIZE);
+    let done = 0;
+    for (const [physical, size] of this.#data) {
+      out.set(this.#dram.u8.subarray(physical, physical + size), done);
+      done += size;
+    }
+    return out;
+  }
+}

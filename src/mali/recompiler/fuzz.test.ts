@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { Fuzzer } from './fuzz.ts';
+import { type Kind, kindOf, shaderOf } from './fuzz-program.ts';
+import { LaneCode } from './lanes.ts';
+
+/** Shaders of the short run; the long one is `tyr fuzz shaders`. */
+const SHADERS = 1500;
+
+test('random shaders run the same in recompiled code and in the interpreter', async () => {
+  const fuzzer = new Fuzzer();
+  for (let seed = 0; seed < SHADERS; seed++) {
+    const finding = fuzzer.try(seed);
+    assert.equal(finding?.report, undefined);
+    // Lets scratch memory of what was collected come back.
+    if (seed % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+});
+
+test('a lane operation that is wrong is found, and the shader that shows it is made small', () => {
+  const real = LaneCode.prototype.op;
+  const broken = mock.method(LaneCode.prototype, 'op', function (this: LaneCode, ...[name, ...args]: any[]) {
+    return real.call(this, name === 'f32x4_max' ? 'f32x4_pmax' : name, ...args);
+  } as typeof real);
+  try {
+    const fuzzer = new Fuzzer();
+    for (let seed = 1_000_000; ; seed++) {
+      const finding = fuzzer.try(seed);
+      if (!finding) continue;
+      assert.match(finding.report, /FMAX/);
+      assert.match(finding.report, /recompiled/);
+      const left = finding.report.split('\n').filter((line) => /^[0-9a-f]{10}: /.test(line));
+      assert.ok(left.length <= 4, finding.report);
+      break;
+    }
+  } finally {
+    broken.mock.restore();
+  }
+});
+
+test('a seed gives the same shader each time, and another one another', () => {
+  assert.deepEqual(shaderOf(7), shaderOf(7));
+  assert.notDeepEqual(shaderOf(7).code, shaderOf(8).code);
+});
+
+test('registers are of one kind each', () => {
+  const counts: Record<Kind, number> = { bits: 0, single: 0, half: 0 };
+  for (let r = 0; r < 64; r++) counts[kindOf(r)]++;
+  assert.deepEqual(counts, { single: 14, half: 14, bits: 36 });
+});

@@ -1,0 +1,217 @@
+/**
+ * The differential fuzzer: random shaders (fuzz-program.ts) run by both engines from the same state, in the same memory
+ * (fuzz-memory.ts), and whatever a program could see is compared: registers, live and discarded lanes wherever all lanes wait
+ * at a barrier (each program ends with one), memory, and the fault that stopped it. The interpreter is the reference.
+ *
+ * Registers of lanes that have ended, or stand elsewhere when a fault comes, mean nothing and are not looked at. In registers
+ * of floats any NaN equals any other (fuzz-program.ts says why, and how programs are kept from telling them apart).
+ *
+ * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
+ */
+import { GpuFault, PageFault } from '../contract.ts';
+import { assembleLine } from '../shader/assemble.ts';
+import { LANES, type ShaderRun, type TextureUnit } from '../shader/contract.ts';
+import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../shader/core.ts';
+import { disassemble } from '../shader/disassemble.ts';
+import type { WarpState } from '../shader/warp.ts';
+import { recompiler } from './executor.ts';
+import { CODE_AT, FuzzMemory } from './fuzz-memory.ts';
+import { type Input, type Kind, kindOf, type Shader, shaderOf } from './fuzz-program.ts';
+
+/** A warp while all its lanes wait. */
+interface Snapshot {
+  readonly live: number;
+  readonly discarded: number;
+  readonly registers: Uint32Array;
+}
+
+interface Outcome {
+  readonly snapshots: readonly Snapshot[];
+  /** Why it stopped before its end; '' if it did not. */
+  readonly fault: string;
+  readonly data: Uint8Array;
+  /** It did not end in the time it had: then the others say nothing. */
+  readonly endless: boolean;
+}
+
+export interface Finding {
+  readonly seed: number;
+  /** What differs first. */
+  readonly difference: string;
+  readonly shader: Shader;
+  /** All that is needed to see it again, in lines. */
+  readonly report: string;
+}
+
+const hex = (x: number): string => `0x${(x >>> 0).toString(16)}`;
+
+const MOST_INSTRUCTIONS = 40_000;
+
+const noTextures: TextureUnit = {
+  execute: () => refuse(),
+  texelAddress: () => refuse(),
+  loadTexel: () => refuse(),
+};
+function refuse(): never {
+  throw new Error('fuzz: programs use no textures');
+}
+
+/** An engine that shows its warps when they pass a barrier. */
+const watched =
+  (engine: MakeExecutor, snapshots: Snapshot[]): MakeExecutor =>
+  (context) => {
+    const inner = engine(context);
+    return {
+      get left() {
+        return inner.left;
+      },
+      run: (w, budget) => inner.run(w, budget),
+      pass(w) {
+        const { live, discarded } = w;
+        snapshots.push({ live, discarded: discarded & live, registers: w.u32.slice() });
+        inner.pass(w);
+      },
+    } satisfies WarpExecutor;
+  };
+
+function faultText(error: unknown): string {
+  if (!(error instanceof GpuFault)) return `not a fault but ${error instanceof Error ? error.stack : error}`;
+  const access = error instanceof PageFault ? ` (${error.access})` : '';
+  return `0x${error.code.toString(16)} at 0x${error.address.toString(16)}${access}: ${error.message}`;
+}
+
+const sameKind = (kind: Kind, a: number, b: number): boolean => {
+  if (a === b) return true;
+  if (kind === 'single') return isNaN32(a) && isNaN32(b);
+  return kind === 'half' && sameHalf(a & 0xffff, b & 0xffff) && sameHalf(a >>> 16, b >>> 16);
+};
+const isNaN32 = (x: number): boolean => (x & 0x7fffffff) > 0x7f800000;
+const isNaN16 = (x: number): boolean => (x & 0x7fff) > 0x7c00;
+const sameHalf = (a: number, b: number): boolean => a === b || (isNaN16(a) && isNaN16(b));
+
+/** What differs first between the reference's outcome and the other one. */
+function differenceOf(a: Outcome, b: Outcome): string | undefined {
+  if (a.endless && b.endless) return undefined;
+  if (a.endless || b.endless) return `${a.endless ? 'the interpreter' : 'recompiled code'} does not end`;
+  for (const [n, one] of a.snapshots.entries()) {
+    const other = b.snapshots[n];
+    if (!other) break;
+    const at = `at barrier ${n + 1}`;
+    if (one.live !== other.live) return `live lanes ${at}: ${hex(one.live)}, recompiled ${hex(other.live)}`;
+    if (one.discarded !== other.discarded) {
+      return `discarded lanes ${at}: ${hex(one.discarded)}, recompiled ${hex(other.discarded)}`;
+    }
+    for (let i = 0; i < one.registers.length; i++) {
+      const lane = i % LANES;
+      if (!(one.live & (1 << lane))) continue;
+      const register = Math.floor(i / LANES);
+      const [x, y] = [one.registers[i]!, other.registers[i]!];
+      if (!sameKind(kindOf(register), x, y)) return `r${register} lane ${lane} ${at}: ${hex(x)}, recompiled ${hex(y)}`;
+    }
+  }
+  if (a.fault !== b.fault) return `the fault: ${a.fault || 'none'}\n  recompiled: ${b.fault || 'none'}`;
+  if (a.snapshots.length !== b.snapshots.length) {
+    return `barriers passed: ${a.snapshots.length}, recompiled ${b.snapshots.length}`;
+  }
+  if (a.fault.startsWith('not a fault')) return a.fault;
+  const at = a.data.findIndex((x, i) => x !== b.data[i]);
+  return at < 0 ? undefined : `byte ${at} of the data: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
+}
+
+export class Fuzzer {
+  readonly #memory = new FuzzMemory();
+  readonly #engine: MakeExecutor;
+
+  /** `engine` is held to the interpreter. */
+  constructor(engine: MakeExecutor = recompiler) {
+    this.#engine = engine;
+  }
+
+  /** Runs the shader of a seed on both engines. */
+  try(seed: number): Finding | undefined {
+    const shader = shaderOf(seed);
+    for (const input of shader.inputs) {
+      if (this.#compare(shader, input) === undefined) continue;
+      const small = this.#shrink({ ...shader, inputs: [input] });
+      const difference = this.#compare(small, small.inputs[0]!)!;
+      return { seed, difference, shader: small, report: report(seed, difference, small) };
+    }
+    return undefined;
+  }
+
+  #compare(shader: Shader, input: Input): string | undefined {
+    return differenceOf(this.#run(interpreter, shader, input), this.#run(this.#engine, shader, input));
+  }
+
+  #run(engine: MakeExecutor, { code, flushToZero }: Shader, input: Input): Outcome {
+    const place = this.#memory;
+    place.setProgram(code, flushToZero);
+    place.setUniforms(input.uniforms);
+    place.setData(input.data);
+    const snapshots: Snapshot[] = [];
+    let run: ShaderRun | undefined;
+    let fault = '';
+    let left = MOST_INSTRUCTIONS / input.budget;
+    try {
+      const stage = { kind: 'compute', workgroupStorage: 0, threadSlot: 0 } as const;
+      run = openShader(place.memory, place.pointers, stage, noTextures, 0, watched(engine, snapshots));
+      (run.warp as WarpState).u32.set(input.registers);
+      run.start(input.live, input.helpers);
+      while (!run.resume(input.budget) && --left > 0);
+    } catch (error) {
+      fault = faultText(error);
+    } finally {
+      run?.close();
+    }
+    return { snapshots, fault, data: place.data(), endless: left <= 0 };
+  }
+
+  /** Leaves out what the difference does not need. */
+  #shrink(shader: Shader): Shader {
+    let best = shader;
+    const better = (code: Uint32Array, input: Input): boolean => {
+      const candidate = { ...best, code, inputs: [input] };
+      if (this.#compare(candidate, input) === undefined) return false;
+      best = candidate;
+      return true;
+    };
+    const nop = assembleLine('NOP');
+    for (let again = true; again; ) {
+      again = false;
+      for (let at = best.code.length - 2; at >= 0; at -= 2) {
+        if (best.code[at] === nop[0] && best.code[at + 1] === nop[1]) continue;
+        const code = best.code.slice();
+        code.set(nop, at);
+        if (better(code, best.inputs[0]!)) again = true;
+      }
+      for (let lane = 0; lane < LANES; lane++) {
+        const [input] = best.inputs as [Input];
+        const live = input.live & ~(1 << lane);
+        if (!live || live === input.live) continue;
+        if (better(best.code, { ...input, live, helpers: input.helpers & live })) again = true;
+      }
+    }
+    return best;
+  }
+}
+
+function report(seed: number, difference: string, { code, flushToZero, inputs }: Shader): string {
+  const [input] = inputs as [Input];
+  const text = disassemble(code, CODE_AT).split('\n');
+  const lines = [
+    `seed ${seed}: ${difference}`,
+    `flush to zero: ${flushToZero}, live lanes ${hex(input.live)}, helpers ${hex(input.helpers)}, slices of ${input.budget}`,
+    ...text.filter((line) => !line.endsWith(' NOP')),
+  ];
+  const mentioned = new Set(text.flatMap((line) => [...line.matchAll(/\br(\d+)/g)].map(([, r]) => Number(r))));
+  const lanes = Array.from({ length: LANES }, (_, n) => n).filter((n) => input.live & (1 << n));
+  for (const r of [...mentioned].sort((a, b) => a - b)) {
+    for (const near of [r, ...(r % 2 ? [] : [r + 1])]) {
+      if (near !== r && mentioned.has(near)) continue;
+      lines.push(`r${near}: ${lanes.map((n) => hex(input.registers[near * LANES + n]!)).join(' ')}`);
+    }
+  }
+  const uniforms = new Set(text.flatMap((line) => [...line.matchAll(/\bu(\d+)/g)].map(([, u]) => Number(u))));
+  for (const u of uniforms) lines.push(`u${u}: ${hex(input.uniforms[u] ?? 0)}`);
+  return lines.join('\n');
+}
