@@ -8,6 +8,7 @@ import { silent } from '../board/log.ts';
 import { launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild, type Userland } from '../host/userland/userland.ts';
+import type { Engine } from '../mali/engine/names.ts';
 import { progressBar } from './progress-bar.ts';
 import { summary } from './run.ts';
 
@@ -20,12 +21,14 @@ interface Result {
 interface BenchOptions {
   frames: number;
   json?: boolean;
+  /** Who runs shaders. */
+  engine?: Engine;
 }
 
 type Bench = (userland: Userland, options: BenchOptions) => Promise<Result[]>;
 
 /** Frames at 1024x768, as fast as they come. */
-const kmscube: Bench = async (userland, { frames }) => {
+const kmscube: Bench = async (userland, { frames, engine }) => {
   const times: number[] = [];
   const result = await launch({
     userland,
@@ -34,6 +37,7 @@ const kmscube: Bench = async (userland, { frames }) => {
     mode: '1024x768@60',
     refresh: 'unlimited',
     frames,
+    engine,
     stdout: () => {},
     stderr: () => {},
     onFrame: () => times.push(performance.now()),

@@ -21,7 +21,7 @@ function tyr(args: string[], env: Record<string, string> = {}) {
 test('--help names every command, and each command has its own help', () => {
   const { status, stdout } = tyr(['--help']);
   assert.equal(status, 0);
-  for (const command of ['run', 'setup', 'doctor', 'test', 'bench']) {
+  for (const command of ['run', 'setup', 'doctor', 'test', 'bench', 'fuzz']) {
     assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
     assert.match(tyr([command, '--help']).stdout, new RegExp(`^Usage: tyr ${command} `));
   }
@@ -35,6 +35,9 @@ test('options that make no sense are refused with a sentence, before anything is
     [['run', '--timeout', 'soon', 'x'], /--timeout.*a number above 0/],
     [['run', '--mode', '1280', 'x'], /has to read like 1280x720@60/],
     [['run', '--refresh', 'fast', 'x'], /Allowed choices are mode, unlimited/],
+    [['run', '--engine', 'jit', 'x'], /Allowed choices are wasm, interpreter/],
+    [['fuzz', 'drivers'], /Allowed choices are shaders/],
+    [['fuzz', 'shaders', '--seed', '-1'], /a whole number below 2\^32/],
     [['run', '--env', 'NOVALUE', 'x'], /has to read like NAME=value/],
     [['run', '--no-such-option', 'x'], /unknown option '--no-such-option'/],
     [['walk'], /unknown command 'walk'/],
@@ -45,6 +48,12 @@ test('options that make no sense are refused with a sentence, before anything is
     assert.match(stderr, message);
     assert.equal(stdout, '');
   }
+});
+
+test('fuzz shaders says how many ran, and how fast', () => {
+  const { status, stdout } = tyr(['fuzz', 'shaders', '--seconds', '0.5', '--seed', '5']);
+  assert.match(stdout, /^[1-9]\d* shaders in \d.*s \([1-9]\d* a second\), no finding\n$/);
+  assert.equal(status, 0);
 });
 
 test('setup without network: one sentence, exit code 1', () => {

@@ -1,10 +1,11 @@
 /**
- * The command line: `tyr run`, `setup`, `doctor`, `test` and `bench`.
+ * The command line: `tyr run`, `setup`, `doctor`, `test`, `bench` and `fuzz`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { Problem } from '../host/userland/problem.ts';
+import { ENGINES } from '../mali/engine/names.ts';
 import { exitOnSignals } from './interrupts.ts';
 
 function positive(text: string): number {
@@ -18,6 +19,15 @@ function count(text: string): number {
   if (!Number.isInteger(value)) throw new InvalidArgumentError('it has to be a whole number above 0.');
   return value;
 }
+
+function seed(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value >= 2 ** 32)
+    throw new InvalidArgumentError('it has to be a whole number below 2^32.');
+  return value;
+}
+
+const engine = () => new Option('--engine <name>', 'who runs shaders (default: wasm, or $TYR_ENGINE)').choices(ENGINES);
 
 function displayMode(text: string): string {
   if (!/^[1-9]\d{2,3}x[1-9]\d{2,3}@[1-9]\d{0,2}$/.test(text)) {
@@ -83,6 +93,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     )
     .option('--env <name=value>', "set a variable in the program's environment (may be repeated)", assignment, {})
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
+    .addOption(engine())
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option('-v, --verbose', "also show the driver's debug messages")
     .passThroughOptions()
@@ -139,10 +150,24 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .description('measure; prints one line per metric')
     .argument('<name>', 'kmscube (frames of 1024x768), or ioctl (a round trip from a program to the driver and back)')
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
+    .addOption(engine())
     .option('--json', 'print one JSON object instead: bench, machine, results [{metric, value, unit}]')
     .action(async (name, options) => {
       const { bench } = await import('./bench.ts');
       await finish(() => bench(name, options));
+    });
+
+  tyr
+    .command('fuzz')
+    .description('look for bugs by random inputs; a finding is printed, and the exit code is 1')
+    .addArgument(
+      new Argument('<what>', 'random shaders, run by recompiled code and by the interpreter').choices(['shaders']),
+    )
+    .option('--seconds <n>', 'how long', positive, 60)
+    .option('--seed <n>', 'the first seed; each shader takes the next one', seed, 0)
+    .action(async (_what, options) => {
+      const { fuzzShaders } = await import('./fuzz.ts');
+      await finish(() => fuzzShaders(options));
     });
 
   return tyr;

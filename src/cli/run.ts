@@ -6,6 +6,7 @@ import type { Picture } from '../display/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland } from '../host/userland/userland.ts';
+import type { Engine } from '../mali/engine/names.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
 import { progressBar } from './progress-bar.ts';
@@ -19,6 +20,7 @@ export interface RunOptions {
   refresh?: 'mode' | 'unlimited';
   env?: Record<string, string>;
   firmware?: string;
+  engine?: Engine;
   stdin?: boolean;
   verbose?: boolean;
 }
@@ -27,7 +29,7 @@ export interface RunOptions {
 const TIMED_OUT = 124;
 
 export async function run(program: string, args: string[], options: RunOptions): Promise<number> {
-  const { frames, timeout, json, mode, refresh, env, firmware, verbose } = options;
+  const { frames, timeout, json, mode, refresh, env, firmware, engine, verbose } = options;
   const userland = await ensureUserland({ progress: progressBar() });
   const image = firmware === undefined ? undefined : await readImage(firmware);
   const clock = new HostClock();
@@ -50,6 +52,7 @@ export async function run(program: string, args: string[], options: RunOptions):
       refresh,
       env,
       firmware: image,
+      engine,
     }),
   );
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);

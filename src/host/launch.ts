@@ -12,6 +12,7 @@ import { type Clock, HostClock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import type { Picture } from '../display/index.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
+import type { Engine } from '../mali/engine/names.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
@@ -29,6 +30,8 @@ export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' |
   clock?: Clock;
   /** The CSF firmware image; by default Tyr's own. */
   firmware?: Uint8Array;
+  /** Who runs shaders; by default as MachineOptions.engine says. */
+  engine?: Engine | undefined;
   mode?: string;
   refresh?: 'mode' | 'unlimited';
   /** End the program after so many page flips. */
@@ -83,8 +86,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   undo.push(() => process.off('exit', emergency));
   try {
     const backing = new MemfdBacking();
-    const { firmware } = options;
-    const machine = await Machine.boot({ clock, backing, log, mode, refresh, firmware, dramSize: dramSize() });
+    const { firmware, engine } = options;
+    const machine = await Machine.boot({ clock, backing, log, mode, refresh, firmware, engine, dramSize: dramSize() });
     undo.push(() => machine.close());
     const server = new GuestServer({ nodes: machine.nodes, backing, log, directory });
     undo.push(() => server.close());

@@ -4,9 +4,9 @@
  */
 import { recompiler } from '../recompiler/executor.ts';
 import { interpreter, type MakeExecutor } from '../shader/core.ts';
+import { ENGINES, type Engine } from './names.ts';
 
-export const ENGINES = ['wasm', 'interpreter'] as const;
-export type Engine = (typeof ENGINES)[number];
+export type { Engine };
 
 /** An engine by its name. Throws RangeError for a name that is none. */
 export function engineNamed(name: string): Engine {
