@@ -161,7 +161,7 @@ class ComputeWork implements Work {
         this.#warps[n] = w;
       }
       const lanes = Math.min(LANES, all - n * LANES);
-      w.u32.fill(0);
+      this.#executor!.clear(w);
       for (let lane = 0; lane < lanes; lane++) {
         const thread = n * LANES + lane;
         const group = this.#next + Math.floor(thread / threads);

@@ -9,6 +9,9 @@ const REGISTERS = 64;
 const LEAST_RUN = 4;
 
 export interface Effects {
+  /** Registers that its operands name. */
+  readonly sources: ReadonlySet<number>;
+  /** The same, and whatever of its results may stay as it was. */
   readonly reads: ReadonlySet<number>;
   readonly writes: ReadonlySet<number>;
 }
@@ -21,6 +24,7 @@ export function effectsOf(i: Instruction): Effects {
     reads.add(index);
     if (spec.size === 64 && index + 1 < REGISTERS) reads.add(index + 1);
   }
+  const sources = new Set(reads);
   for (const { register, count, read, write } of i.staging) {
     for (let r = register; r < Math.min(REGISTERS, register + Math.max(count, LEAST_RUN)); r++) {
       reads.add(r);
@@ -35,5 +39,5 @@ export function effectsOf(i: Instruction): Effects {
       reads.add(i.dest + 1);
     }
   }
-  return { reads, writes };
+  return { sources, reads, writes };
 }

@@ -183,7 +183,12 @@ class UnitEmitter implements Operands, Around {
   emit(): void {
     const code = this.code;
     const { blocks } = this.#unit;
+    code.get(1).memory('i32_load', FRAME.fresh);
+    code.if();
+    for (const r of this.#unit.live) this.#load(r);
+    code.else();
     for (const r of this.#used) this.#load(r);
+    code.end();
     for (let k = 0; k < VECTORS; k++) {
       code
         .get(1)

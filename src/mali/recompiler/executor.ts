@@ -226,6 +226,8 @@ class Recompiler implements WarpExecutor {
   /** Where lanes stand. */
   readonly #pcs = new Set<number>();
   readonly #units: UnitCache;
+  /** The unit of the program's first instruction. */
+  readonly #begin: Ready;
 
   constructor({ environment, flush32, flush16 }: RunContext) {
     this.#memory = environment.memory;
@@ -238,10 +240,27 @@ class Recompiler implements WarpExecutor {
     }
     units.begin();
     this.#units = units;
+    const { binary } = environment.program;
+    this.#begin = units.at(binary, new Set([binary]), this.#together);
   }
 
   pass(w: WarpState): void {
     w.waiting = 0;
+  }
+
+  clear(w: WarpState): void {
+    const { unit } = this.#begin;
+    if (unit.entry === w.run.environment.program.binary) for (const r of unit.live) w.ri[r]!.fill(0);
+    else w.u32.fill(0);
+  }
+
+  /** The unit in which lanes stand that have begun. */
+  #unitOf(w: WarpState, ready: number, pc: number): Ready {
+    const pcs = this.#pcs;
+    pcs.clear();
+    for (let n = 0; n < LANES; n++) if (ready & (1 << n)) pcs.add(w.pcs[n]!);
+    const parted = ready !== w.live || pcs.size > 1;
+    return this.#units.at(pc, pcs, parted ? this.#parted : this.#together);
   }
 
   run(w: WarpState, budget: number): SliceEnd {
@@ -249,24 +268,30 @@ class Recompiler implements WarpExecutor {
     while (w.live) {
       const ready = w.live & ~w.waiting;
       if (!ready) return 'barrier';
-      let pc = Number.POSITIVE_INFINITY;
-      for (let n = 0; n < LANES; n++) if (ready & (1 << n) && w.pcs[n]! < pc) pc = w.pcs[n]!;
-      this.#runUnit(w, ready, pc);
+      if (w.fresh) this.#runUnit(w, ready, w.pcs[0]!);
+      else {
+        let pc = Number.POSITIVE_INFINITY;
+        for (let n = 0; n < LANES; n++) if (ready & (1 << n) && w.pcs[n]! < pc) pc = w.pcs[n]!;
+        this.#runUnit(w, ready, pc);
+      }
       if (this.left <= 0) return w.live ? 'more' : 'done';
     }
     return 'done';
   }
 
   #runUnit(w: WarpState, ready: number, pc: number): void {
-    const pcs = this.#pcs;
-    pcs.clear();
-    for (let n = 0; n < LANES; n++) if (ready & (1 << n)) pcs.add(w.pcs[n]!);
-    const parted = ready !== w.live || pcs.size > 1;
-    const at = this.#units.at(pc, pcs, parted ? this.#parted : this.#together);
+    const fresh = w.fresh && this.#begin.unit.entry === pc;
+    const at = fresh ? this.#begin : this.#unitOf(w, ready, pc);
     const { index, blocks } = at.unit;
     const words = scratch.i32;
     const frame = w.frame / 4;
-    for (let n = 0; n < LANES; n++) words[frame + n] = ready & (1 << n) ? index.get(w.pcs[n]!)! : -1;
+    if (fresh) {
+      // All lanes are at the beginning.
+      const first = index.get(pc)!;
+      for (let n = 0; n < LANES; n++) words[frame + n] = ready & (1 << n) ? first : -1;
+    } else for (let n = 0; n < LANES; n++) words[frame + n] = ready & (1 << n) ? index.get(w.pcs[n]!)! : -1;
+    words[frame + FRAME.fresh / 4] = fresh ? 1 : 0;
+    w.fresh = false;
     words[frame + FRAME.live / 4] = w.live;
     words[frame + FRAME.discarded / 4] = w.discarded;
     words[frame + FRAME.fuel / 4] = this.left;

@@ -10,6 +10,7 @@ import { FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { compile, type Step } from '../shader/control.ts';
 import { decode, EncodingError, type Instruction } from '../shader/decode.ts';
+import { liveIn } from './liveness.ts';
 
 /** Instructions of one unit; what follows is another's. */
 const MAX_INSTRUCTIONS = 4096;
@@ -44,6 +45,8 @@ export interface Unit {
   readonly blocks: readonly Block[];
   /** Block numbers by address. */
   readonly index: ReadonlyMap<number, number>;
+  /** Registers that a fresh warp may read before it has written them. */
+  readonly live: ReadonlySet<number>;
   /** All instruction words with their addresses: pc, low, high. */
   readonly words: readonly (readonly [pc: number, low: number, high: number])[];
 }
@@ -114,11 +117,13 @@ export function findUnit(memory: VirtualMemory, entry: number, others: readonly 
     }
   }
   const blocks = blocksOf(found, leaders);
+  const index = new Map(blocks.map(({ pc }, n) => [pc, n]));
   return {
     entry,
     roots,
     blocks,
-    index: new Map(blocks.map(({ pc }, n) => [pc, n])),
+    index,
+    live: liveIn(blocks, index, entry),
     words: [...found].map(([pc, { low, high }]) => [pc, low, high] as const),
   };
 }

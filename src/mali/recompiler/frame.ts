@@ -18,6 +18,8 @@ export const FRAME = {
   epoch: 92,
   /** Scratch address of the fragment stage's part (STAGE), 0 without one. */
   stage: 96,
+  /** 1: the warp begins; registers that nobody has preloaded are zero. */
+  fresh: 100,
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,

@@ -66,6 +66,7 @@ const watched =
         return inner.left;
       },
       run: (w, budget) => inner.run(w, budget),
+      clear: (w) => inner.clear(w),
       pass(w) {
         const { live, discarded } = w;
         snapshots.push({ live, discarded: discarded & live, registers: w.u32.slice() });

@@ -27,6 +27,8 @@ export interface WarpExecutor {
   run(w: WarpState, budget: number): SliceEnd;
   /** Lets a warp go on behind a barrier. */
   pass(w: WarpState): void;
+  /** Clears the registers of a warp that is about to begin, before anything is preloaded. */
+  clear(w: WarpState): void;
 }
 
 /** Who runs a context's warps. */
@@ -47,6 +49,10 @@ class Executor implements WarpExecutor {
   /** Lets a warp go on behind a barrier. */
   pass(w: WarpState): void {
     w.waiting = 0;
+  }
+
+  clear(w: WarpState): void {
+    w.u32.fill(0);
   }
 
   /** At most `budget` instructions of a warp. */
@@ -167,7 +173,7 @@ class DrawRun implements ShaderRun {
   }
 
   reset(): void {
-    this.warp.u32.fill(0);
+    this.#executor.clear(this.warp);
   }
 
   start(live: number, helpers = 0): void {

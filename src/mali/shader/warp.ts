@@ -176,6 +176,8 @@ export class WarpState implements Warp {
   target = 0;
   /** Set by BLEND when a blend shader is to be called: the flow field does not count. */
   ignoreFlow = false;
+  /** No instruction has run since `start`. */
+  fresh = false;
   /** Set by BARRIER. */
   barrier = false;
   /** Lanes that wait at a barrier. */
@@ -212,6 +214,7 @@ export class WarpState implements Warp {
     this.discarded = helpers & this.live;
     this.waiting = 0;
     this.pcs.fill(pc);
+    this.fresh = true;
     this.mask = this.live;
     this.full = true;
   }
