@@ -8,7 +8,7 @@ import { openShader } from './shader/core.ts';
 import { TexturePipe } from './texture/unit.ts';
 
 export function maliUnits(dram: Dram, engine: Engine): Units {
-  const textures = new TexturePipe();
+  const textures = new TexturePipe(engine);
   const executor = executorOf(engine);
   return {
     ...graphicsUnits(

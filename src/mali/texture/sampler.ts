@@ -196,13 +196,14 @@ export class Sampler {
     const low = Math.floor(corner);
     out[0] = mode === undefined ? low : wrap(mode, low, size);
     out[1] = mode === undefined ? low + 1 : wrap(mode, low + 1, size);
-    out[2] = corner - low;
+    out[2] = fround(corner - low);
   }
 
   #scaled(coordinate: number, size: number, mode: number | undefined): number {
     if (!this.descriptor.normalizedCoordinates) return coordinate;
     if (mode === WRAP.REPEAT) return fround(fround(coordinate - Math.floor(coordinate)) * size);
-    if (mode === WRAP.MIRRORED_REPEAT) return fround(fround(coordinate - 2 * Math.floor(coordinate / 2)) * size);
+    if (mode === WRAP.MIRRORED_REPEAT)
+      return fround(fround(coordinate - 2 * Math.floor(fround(coordinate * 0.5))) * size);
     return fround(coordinate * size);
   }
 

@@ -13,9 +13,10 @@ import {
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
-import { viewOf } from '../../abi/layout.ts';
+import { Dram } from '../../board/dram.ts';
 import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
+import { defaultEngine } from '../engine/engine.ts';
 import type { LaneVectors, ShaderEnvironment, TextureRequest, Warp } from '../shader/contract.ts';
 import { TexturePipe } from './unit.ts';
 
@@ -35,8 +36,8 @@ function scene(
   sampler: Partial<Values<typeof Sampler.fields>> = {},
   planes: Partial<Values<typeof Plane.fields>>[] = [{}],
 ) {
-  const bytes = new Uint8Array(0x4000);
-  const view = viewOf(bytes);
+  const dram = new Dram(0x10000);
+  const { view, u8: bytes } = dram;
   Texture.write(view, TEXTURE_AT, {
     type: DESCRIPTOR_TYPE.TEXTURE,
     dimension: TEXTURE_DIMENSION.D2,
@@ -74,6 +75,9 @@ function scene(
     });
   });
   const memory = {
+    dram,
+    generation: 0,
+    extent: () => ({ start: 0, size: dram.size, physical: 0 }),
     load8: (va: number) => view.getUint8(va),
     load16: (va: number) => view.getUint16(va, true),
     load32: (va: number) => view.getUint32(va, true),
@@ -99,7 +103,7 @@ const integers = (fill: (lane: number) => number): Float32Array => new Float32Ar
 function run(environment: ShaderEnvironment, request: Partial<TextureRequest>): LaneVectors {
   const f32 = new Float32Array(64);
   const out = { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };
-  new TexturePipe().execute(
+  new TexturePipe(defaultEngine()).execute(
     environment,
     { mask: 0xffff, live: 0xffff, discarded: 0 } as Warp,
     0xffff,

@@ -50,13 +50,13 @@ export class Texture {
   readonly layers: number;
   readonly #memory: VirtualMemory;
   readonly #surfaces: (Surface | undefined)[] = [];
-  readonly #yuv: YuvTexture | undefined;
+  readonly yuv: YuvTexture | undefined;
   readonly #yuvSurfaces: (YuvSurface | undefined)[] = [];
-  readonly #format: PixelFormat;
+  readonly format: PixelFormat;
   readonly #unpack: Unpack;
-  readonly #order: readonly number[];
+  readonly order: readonly number[];
   readonly #swizzle: readonly number[];
-  readonly #srgb: boolean;
+  readonly srgb: boolean;
   readonly #words = new Uint32Array(4);
   readonly #channels = new Float64Array(4);
   /** Texels are bytes from 0 to 1, the most usual case: where each of R, G, B, A lies in the word, or behind it a constant. */
@@ -79,22 +79,22 @@ export class Texture {
     // A layer of two planes counts as two.
     const arraySize = yuv ? Math.ceil(descriptor.arraySize / yuv.format.planes) : descriptor.arraySize;
     this.descriptor = { ...descriptor, arraySize };
-    this.#yuv = yuv;
+    this.yuv = yuv;
     this.integer = format.kind === 'uint' || format.kind === 'sint' || format.kind === 'stencil';
     this.signed = format.kind === 'sint';
     this.layers = arraySize * (descriptor.dimension === TEXTURE_DIMENSION.CUBE ? CUBE_FACES : 1);
     this.#memory = memory;
-    this.#format = format;
+    this.format = format;
     this.#unpack = unpacker(format);
     // A channel that the format does not have reads as 0, alpha as 1.
     const present = (from: number, alpha: boolean): number =>
       from < 4 && from >= format.channels.length ? (alpha ? ONE : ZERO) : from;
-    this.#order = components.from.map((from, i) => present(from, i === 3));
+    this.order = components.from.map((from, i) => present(from, i === 3));
     this.#swizzle = [0, 1, 2, 3].map((i) => (descriptor.swizzle >>> (i * SWIZZLE_BITS)) & ((1 << SWIZZLE_BITS) - 1));
-    this.#srgb = srgb;
+    this.srgb = srgb;
     const bytewise = format.channels.every(({ type, bits, at }) => type === 'unorm' && bits === 8 && at < 32);
     if (bytewise && !yuv) {
-      this.#bytes = this.#order.map((from) =>
+      this.#bytes = this.order.map((from) =>
         from < 4 ? format.channels[from]!.at : from === ONE ? CONSTANT_0 + 1 : CONSTANT_0,
       );
     }
@@ -113,24 +113,24 @@ export class Texture {
 
   /** The surface of a level and layer (for cubes: layer × 6 + face). Both must be inside the texture. */
   surface(level: number, layer: number): Surface {
-    if (this.#yuv) {
+    if (this.yuv) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
         this.descriptor.surfaces,
-        `texels of format ${this.#yuv.format.name} are spread over planes and have no address`,
+        `texels of format ${this.yuv.format.name} are spread over planes and have no address`,
       );
     }
     const index = layer * this.descriptor.levels + level;
     let surface = this.#surfaces[index];
     if (!surface) {
       const at = this.descriptor.surfaces + index * Plane.size;
-      surface = openSurface(this.#memory, at, this.#srgb);
-      if (surface.interchange !== undefined && surface.interchange !== this.#format.index) {
+      surface = openSurface(this.#memory, at, this.srgb);
+      if (surface.interchange !== undefined && surface.interchange !== this.format.index) {
         throw new GpuFault(
           EXCEPTION.DATA_INVALID_FAULT,
           at,
           `plane descriptor at 0x${at.toString(16)}: its blocks hold ${PIXEL_FORMATS.get(surface.interchange)?.name}, ` +
-            `the texture's format is ${this.#format.name}`,
+            `the texture's format is ${this.format.name}`,
         );
       }
       this.#surfaces[index] = surface;
@@ -154,15 +154,15 @@ export class Texture {
    * coordinates are inside the level.
    */
   texel(level: number, layer: number, x: number, y: number, slice: number, linear: boolean, out: Colour): void {
-    if (this.#yuv) {
-      this.#yuvSurface(this.#yuv, level, layer).texel(x, y, out);
+    if (this.yuv) {
+      this.#yuvSurface(this.yuv, level, layer).texel(x, y, out);
       return;
     }
     const surface = this.surface(level, layer);
     surface.fetch(x, y, slice, this.#words);
     if (this.#bytes && !surface.select) {
       const word = this.#words[0]!;
-      const colours = this.#srgb && linear ? SRGB8 : UNORM8;
+      const colours = this.srgb && linear ? SRGB8 : UNORM8;
       const [r, g, b, a] = this.#bytes as readonly [number, number, number, number];
       out[0] = colours[r < CONSTANT_0 ? (word >>> r) & 255 : r]!;
       out[1] = colours[g < CONSTANT_0 ? (word >>> g) & 255 : g]!;
@@ -173,13 +173,13 @@ export class Texture {
     const channels = this.#channels;
     if (surface.select) {
       const value = decodeChannel(surface.select, channelBits(surface.select, this.#words));
-      channels[this.#format.kind === 'stencil' ? STENCIL_CHANNEL : 0] = value;
+      channels[this.format.kind === 'stencil' ? STENCIL_CHANNEL : 0] = value;
     } else this.#unpack(this.#words, channels);
     for (let i = 0; i < 4; i++) {
-      const from = this.#order[i]!;
+      const from = this.order[i]!;
       out[i] = from < 4 ? channels[from]! : from === ONE ? 1 : 0;
     }
-    if (this.#srgb && linear) for (let i = 0; i < 3; i++) out[i] = srgbToLinear(out[i]!);
+    if (this.srgb && linear) for (let i = 0; i < 3; i++) out[i] = srgbToLinear(out[i]!);
     if (!this.integer) for (let i = 0; i < 4; i++) out[i] = Math.fround(out[i]!);
   }
 
@@ -202,9 +202,8 @@ export class Texture {
     colour[3] = w;
   }
 
-  /** The channel of a texel that swizzled channel `i` shows, or undefined for a constant. */
-  source(i: number): number | undefined {
-    const from = this.#swizzle[i]!;
-    return from < 4 ? from : undefined;
+  /** What swizzled channel `i` shows: one of R, G, B, A, or SWIZZLE_ZERO, SWIZZLE_ONE. */
+  shows(i: number): number {
+    return this.#swizzle[i]!;
   }
 }

@@ -10,6 +10,8 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
 import { CUBE_S_BITS, GRADIENT_LOD_MASK, LOD_ALGORITHM, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
 import { GpuFault } from '../contract.ts';
+import type { Engine } from '../engine/engine.ts';
+import { scratch } from '../engine/scratch.ts';
 import { bitsToFloat } from '../format.ts';
 import { roundEven } from '../pack.ts';
 import {
@@ -17,6 +19,7 @@ import {
   LANES,
   type LaneType,
   type LaneVectors,
+  type LodMode,
   QUADS,
   type ShaderEnvironment,
   type TextureDimension,
@@ -24,6 +27,7 @@ import {
   type TextureUnit,
   type Warp,
 } from '../shader/contract.ts';
+import { type Binding, bind } from './bind.ts';
 import { CUBE_FACES, FACES } from './cube.ts';
 import { lodOfSquare } from './lod.ts';
 import { type Place, Sampler } from './sampler.ts';
@@ -42,7 +46,22 @@ interface Known {
   readonly environment: ShaderEnvironment;
   readonly textures: Map<number, Texture | undefined>;
   readonly samplers: Map<number, Sampler | undefined>;
+  readonly bindings: Bindings;
 }
+
+/** Emitted samplers by handles and by what instructions want; none of an older generation than this. */
+interface Bindings {
+  generation: number;
+  readonly of: Map<number, Map<number, (Binding | undefined)[]>>;
+  texture: number;
+  sampler: number;
+  /** Those of the texture and sampler above. */
+  last: (Binding | undefined)[];
+}
+
+const LOD_MODES: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
+const LANE_BYTES = LANES * 4;
+const CHANNELS = 4;
 
 const { fround } = Math;
 const square = (x: number): number => fround(x * x);
@@ -60,6 +79,7 @@ interface Footprint {
 }
 
 export class TexturePipe implements TextureUnit {
+  readonly #emitted: boolean;
   readonly #known = new WeakMap<ShaderEnvironment, Known>();
   #last: Known | undefined;
   readonly #colour: Colour = new Float64Array(4);
@@ -83,8 +103,16 @@ export class TexturePipe implements TextureUnit {
     cube: false,
     reference: undefined,
   };
+  /** Operands and results of emitted samplers, where the shader's are not in scratch memory: x, y, lod, reference, colours. */
+  readonly #at = scratch.owned(this, (4 + CHANNELS) * LANE_BYTES);
+  readonly #results = scratch.f32.subarray(this.#at / 4 + 4 * LANES, this.#at / 4 + (4 + CHANNELS) * LANES);
+
+  constructor(engine: Engine) {
+    this.#emitted = engine === 'wasm';
+  }
 
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
+    if (this.#emitted && this.#run(environment, warp, mask, request, out)) return;
     this.#loadCoordinates(request);
     switch (request.operation) {
       case 'fetch':
@@ -101,7 +129,8 @@ export class TexturePipe implements TextureUnit {
   #descriptors(environment: ShaderEnvironment): Known {
     let known = this.#last?.environment === environment ? this.#last : this.#known.get(environment);
     if (!known) {
-      known = { environment, textures: new Map(), samplers: new Map() };
+      const bindings = { generation: -1, of: new Map(), texture: Number.NaN, sampler: Number.NaN, last: [] };
+      known = { environment, textures: new Map(), samplers: new Map(), bindings };
       this.#known.set(environment, known);
     }
     this.#last = known;
@@ -127,6 +156,74 @@ export class TexturePipe implements TextureUnit {
     const sampler = address ? new Sampler(environment.memory, address) : undefined;
     samplers.set(handle, sampler);
     return sampler;
+  }
+
+  /** Samples with emitted code. False where there is none for it; then nothing has happened. */
+  #run(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): boolean {
+    if (request.operation !== 'single' || request.dimension !== '2d' || request.array || request.offset) return false;
+    const wanted = request.skip ? mask & ~warp.discarded : mask;
+    if (wanted === 0) return true;
+    const first = 31 - Math.clz32(wanted & -wanted);
+    const texture = request.texture[first]!;
+    const sampler = request.sampler[first]!;
+    for (let lane = first + 1; lane < LANES; lane++) {
+      const same = request.texture[lane] === texture && request.sampler[lane] === sampler;
+      if (!same && ((wanted >>> lane) & 1) !== 0) return false;
+    }
+    const binding = this.#binding(environment, texture, sampler, request);
+    if (!binding) return false;
+    const lod = request.lodMode === 'grdesc' ? request.gradient?.[0] : request.lod;
+    const here = out.f32.buffer === scratch.buffer;
+    const at = this.#at;
+    binding.run(
+      binding.record,
+      place(request.x, at),
+      place(request.y, at + LANE_BYTES),
+      place(lod, at + 2 * LANE_BYTES),
+      place(request.shadow, at + 3 * LANE_BYTES),
+      here ? out.f32.byteOffset : at + 4 * LANE_BYTES,
+      wanted,
+    );
+    if (!here) out.f32.set(this.#results);
+    request.result = 'float';
+    return true;
+  }
+
+  #binding(
+    environment: ShaderEnvironment,
+    texture: number,
+    sampler: number,
+    request: TextureRequest,
+  ): Binding | undefined {
+    const { bindings } = this.#descriptors(environment);
+    const { generation } = environment.memory;
+    if (bindings.generation !== generation) {
+      bindings.generation = generation;
+      bindings.of.clear();
+      bindings.texture = Number.NaN;
+    }
+    if (bindings.texture !== texture || bindings.sampler !== sampler) {
+      let samplers = bindings.of.get(texture);
+      if (!samplers) {
+        samplers = new Map();
+        bindings.of.set(texture, samplers);
+      }
+      let list = samplers.get(sampler);
+      if (!list) {
+        list = [];
+        samplers.set(sampler, list);
+      }
+      bindings.texture = texture;
+      bindings.sampler = sampler;
+      bindings.last = list;
+    }
+    const kind = LOD_MODES.indexOf(request.lodMode) * 2 + (request.shadow ? 1 : 0);
+    if (!(kind in bindings.last)) {
+      const { lodMode, shadow } = request;
+      const [t, s] = [this.#texture(environment, texture), this.#sampler(environment, sampler)];
+      bindings.last[kind] = t && s && bind(environment.memory, t, s, { lodMode, shadow: shadow !== undefined });
+    }
+    return bindings.last[kind];
   }
 
   /** Copies coordinates, and takes cube coordinates apart: s, t in 0…1, face. */
@@ -402,6 +499,14 @@ export class TexturePipe implements TextureUnit {
       store(out, lane, colour, texture);
     }
   }
+}
+
+/** Where a lane operand lies in scratch memory, if need be after a copy to `at`. What is absent is not read. */
+function place(operand: Float32Array | Int32Array | undefined, at: number): number {
+  if (!operand) return at;
+  if (operand.buffer === scratch.buffer) return operand.byteOffset;
+  (operand instanceof Float32Array ? scratch.f32 : scratch.i32).set(operand, at / 4);
+  return at;
 }
 
 function inside(

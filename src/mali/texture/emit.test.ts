@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  CLUMP_FORMAT,
+  CLUMP_ORDERING,
+  MIPMAP_MODE,
+  PLANE_TYPE,
+  Plane,
+  Sampler as SamplerDescriptor,
+  TEXTURE_DIMENSION,
+  Texture as TextureDescriptor,
+  WRAP,
+} from '../../abi/gpu/texture-descriptors.ts';
+import type { VirtualMemory } from '../contract.ts';
+import {
+  LANES,
+  type LaneVectors,
+  type LodMode,
+  type ShaderEnvironment,
+  type TextureRequest,
+  type Warp,
+} from '../shader/contract.ts';
+import { FlatMemory } from '../shader/test-rig.ts';
+import { bind } from './bind.ts';
+import { Sampler } from './sampler.ts';
+import { Texture } from './texture.ts';
+import { TexturePipe } from './unit.ts';
+
+const TEXTURE_AT = 0x1100;
+const SAMPLER_AT = 0x1140;
+const PLANES_AT = 0x1200;
+const TEXELS_AT = 0x2000;
+
+/** Pixel format index, component orders that suit it, clump format, bytes of a texel, whether it may be sRGB. */
+const FORMATS = [
+  { name: 'RGBA8', index: 187, orders: [0, 4, 16, 20], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: true },
+  { name: 'RGB8', index: 179, orders: [0, 20], clump: CLUMP_FORMAT.RAW24, bytes: 3, srgb: true },
+  { name: 'RG8', index: 171, orders: [0, 228], clump: CLUMP_FORMAT.RAW16, bytes: 2, srgb: false },
+  { name: 'R8', index: 163, orders: [0, 226, 227], clump: CLUMP_FORMAT.RAW8, bytes: 1, srgb: false },
+  { name: 'RGB565', index: 64, orders: [0, 4, 20], clump: CLUMP_FORMAT.RAW16, bytes: 2, srgb: false },
+  { name: 'RGB10 A2', index: 67, orders: [0, 4], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
+  { name: 'RG16', index: 172, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
+  { name: 'RGBA16F', index: 223, orders: [0], clump: CLUMP_FORMAT.RAW64, bytes: 8, srgb: false },
+  { name: 'R32F', index: 167, orders: [0, 227], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
+  { name: 'Z16', index: 75, orders: [0, 226], clump: CLUMP_FORMAT.RAW16, bytes: 2, srgb: false },
+  { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
+] as const;
+const WRAPS = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_TO_EDGE];
+const MIPMAPS = [MIPMAP_MODE.NEAREST, MIPMAP_MODE.NONE, MIPMAP_MODE.TRILINEAR];
+const LODS: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
+/** Coordinates that are easily got wrong. */
+const ODD = [0, -0, 1, -1, 0.5, 1e-45, -1e-45, 1e30, -1e30, 3e9, Number.POSITIVE_INFINITY, Number.NaN, 0.99999994, 2];
+
+/** Numbers from 0 up to below 1, the same for a seed (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function scene(next: () => number) {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
+  const coin = (share = 0.5): boolean => next() < share;
+  const memory = new FlatMemory();
+  for (let i = TEXELS_AT / 4; i < 0x20000; i++) memory.dram.u32[i] = next() * 2 ** 32;
+  const format = pick(FORMATS);
+  const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
+  const [width, height] = [size(), size()];
+  const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
+  const tiled = coin();
+  const shadow = coin(0.2);
+  const normalized = coin(0.9);
+  const edge = (): number => (normalized ? pick(WRAPS) : WRAP.CLAMP_TO_EDGE);
+  const swizzle = coin() ? 0o3210 : [0, 1, 2, 3].reduce((sum, i) => sum | (Math.floor(next() * 6) << (3 * i)), 0);
+  TextureDescriptor.write(memory.view, TEXTURE_AT, {
+    type: DESCRIPTOR_TYPE.TEXTURE,
+    dimension: TEXTURE_DIMENSION.D2,
+    format: pick(format.orders) | (format.index << 12) | (format.srgb && coin() ? 1 << 20 : 0),
+    width,
+    height,
+    swizzle,
+    levels,
+    minimumLod: coin(0.8) ? 0 : Math.floor(next() * 0x200),
+    maximumLod: coin(0.8) ? 0x1fff : Math.floor(next() * 0x400),
+    sampleCount: 1,
+    arraySize: 1,
+    depth: 1,
+    surfaces: PLANES_AT,
+  });
+  SamplerDescriptor.write(memory.view, SAMPLER_AT, {
+    type: DESCRIPTOR_TYPE.SAMPLER,
+    wrapS: edge(),
+    wrapT: edge(),
+    wrapR: WRAP.REPEAT,
+    normalizedCoordinates: normalized,
+    minifyNearest: coin(),
+    magnifyNearest: coin(),
+    magnifyCutoff: coin(),
+    mipmapMode: pick(MIPMAPS),
+    srgbOverride: coin(0.2),
+    minimumLod: coin(0.8) ? 0 : Math.floor(next() * 0x200),
+    maximumLod: coin(0.8) ? 0x1fff : Math.floor(next() * 0x400),
+    lodBias: coin() ? 0 : Math.floor(next() * 0x400) - 0x200,
+    maximumAnisotropy: 1,
+    compareFunction: Math.floor(next() * 8),
+  });
+  let at = TEXELS_AT + Math.floor(next() * 64);
+  for (let level = 0; level < levels; level++) {
+    const [w, h] = [Math.max(1, width >> level), Math.max(1, height >> level)];
+    const across = tiled ? Math.ceil(w / 16) * 256 : w;
+    const rowStride = across * format.bytes + 16 * Math.floor(next() * 3);
+    Plane.write(memory.view, PLANES_AT + level * Plane.size, {
+      type: DESCRIPTOR_TYPE.PLANE,
+      planeType: PLANE_TYPE.GENERIC,
+      clumpOrdering: tiled ? CLUMP_ORDERING.TILED_U_INTERLEAVED : CLUMP_ORDERING.LINEAR,
+      clumpFormat: format.clump,
+      pointer: at,
+      rowStride,
+    });
+    at += rowStride * (tiled ? Math.ceil(h / 16) : h);
+  }
+  const environment = {
+    memory: memory as VirtualMemory,
+    resources: { descriptor: (_: number, index: number) => [0, TEXTURE_AT, SAMPLER_AT][index] ?? 0 },
+  } as unknown as ShaderEnvironment;
+  const step = 2 ** (next() * 12 - 9) / (normalized ? 1 : 1 / width);
+  const [left, top] = [next() * 4 - 2, next() * 4 - 2];
+  const coordinates = (start: number, bit: number): Float32Array =>
+    Float32Array.from({ length: LANES }, (_, lane) =>
+      coin(0.05) ? pick(ODD) : start + step * (((lane >> bit) & 1) + (lane >> 2) + next() * 0.3),
+    );
+  const lods = (): Int32Array => Int32Array.from({ length: LANES }, () => next() * 2 ** 32);
+  const request = {
+    operation: 'single',
+    name: 'TEX_SINGLE',
+    dimension: '2d',
+    texture: new Int32Array(LANES).fill(1),
+    sampler: new Int32Array(LANES).fill(2),
+    x: coordinates(left, 0),
+    y: coordinates(top, 1),
+    shadow: shadow ? Float32Array.from({ length: LANES }, next) : undefined,
+    lod: coin() ? lods().map((word) => word % 0x400) : lods().fill(Math.floor(next() * 0x500)),
+    gradient: [lods(), lods()],
+    lodMode: pick(LODS),
+    skip: coin(),
+    writeMask: 15,
+  } as unknown as TextureRequest;
+  const mask = coin() ? 0xffff : Math.floor(next() * 0x10000);
+  const warp = { mask, live: mask, discarded: coin() ? 0 : Math.floor(next() * 0x10000) & mask } as Warp;
+  return { memory, environment, request, warp, what: `${format.name} ${width}x${height}, ${levels} levels` };
+}
+
+function vectors(): LaneVectors {
+  const f32 = new Float32Array(4 * LANES);
+  return { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };
+}
+
+test('emitted samplers and the script sampler give the same bits', () => {
+  const script = new TexturePipe('interpreter');
+  const emitted = new TexturePipe('wasm');
+  for (let seed = 1; seed <= 300; seed++) {
+    const { memory, environment, request, warp, what } = scene(random(seed));
+    const [a, b] = [vectors(), vectors()];
+    const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];
+    const wanted = { lodMode: request.lodMode, shadow: request.shadow !== undefined };
+    assert.ok(bind(memory, texture, sampler, wanted), `seed ${seed}: there is an emitted sampler for ${what}`);
+    script.execute(environment, warp, warp.mask, request, a);
+    emitted.execute(environment, warp, warp.mask, request, b);
+    const lanes = request.skip ? warp.mask & ~warp.discarded : warp.mask;
+    for (let i = 0; i < 4 * LANES; i++) {
+      if (((lanes >> (i % LANES)) & 1) === 0) continue;
+      const where = `seed ${seed}: ${what}, ${request.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
+      assert.ok(Object.is(a.f32[i], b.f32[i]), `${where}: ${a.f32[i]} by script, ${b.f32[i]} emitted`);
+    }
+  }
+});

@@ -1,0 +1,460 @@
+/**
+ * Samplers as emitted WebAssembly: made of what a texture and a sampler descriptor fix (`SamplerState`), shared by all that are equal.
+ *
+ * A sampler answers sixteen lanes, a quad at a time: a vector holds one number of four lanes. Levels' addresses and sizes come
+ * from a record in scratch memory (`RECORD`), texels from DRAM by physical address; the record's maker has translated and
+ * bounded them, and wrapping keeps every index inside the level, whatever the coordinates are. The arithmetic is that of the
+ * script sampler (sampler.ts, unit.ts), operation by operation in singles, so that both give the same bits.
+ * Source: OpenGL ES 3.2 chapter 8.14; WebAssembly core specification 3.0 (vector instructions).
+ */
+import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
+import { WRAP } from '../../abi/gpu/texture-descriptors.ts';
+import { scratch } from '../engine/scratch.ts';
+import { type Code, ModuleBuilder } from '../wasm/builder.ts';
+import type { OpName, ValueType } from '../wasm/opcodes.ts';
+import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
+import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
+
+/** Where the level of detail comes from: none is needed, it is zero, the quad's footprint, that and a bias of each lane, or each lane. */
+export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given';
+export type Filter = 'nearest' | 'linear';
+
+/** All that a sampler's code depends on. */
+export interface SamplerState {
+  readonly lod: LodSource;
+  readonly magnify: Filter;
+  readonly minify: Filter;
+  /** Magnified is what has at most this level of detail. */
+  readonly cutoff: number;
+  readonly mipmap: 'none' | 'nearest' | 'linear';
+  readonly normalized: boolean;
+  readonly wrap: readonly [number, number];
+  readonly tiled: boolean;
+  readonly bytes: number;
+  /** What R, G, B and A of the result are, swizzles applied. */
+  readonly channels: readonly ChannelSource[];
+  /** Depth comparison: the function, and the channel that is compared. Then channels are 'compared' or constants. */
+  readonly compare: { readonly func: number; readonly channel: ChannelSource } | undefined;
+}
+
+/** A texture and a sampler in scratch memory: bounds of levels of detail, then the levels. */
+export const RECORD = {
+  bias: 0,
+  minimumLod: 4,
+  maximumLod: 8,
+  /** Of the last level. */
+  lastLod: 12,
+  /** Floats: what one is in texels of level 0. */
+  scaleX: 16,
+  scaleY: 20,
+  levels: 32,
+} as const;
+export const LEVEL = {
+  base: 0,
+  rowStride: 4,
+  width: 8,
+  height: 12,
+  widthFloat: 16,
+  heightFloat: 20,
+  bytes: 32,
+} as const;
+
+/** Addresses in scratch memory. `lod`: words of 8.8; `reference`: floats; what the state does not want is not read. */
+export type EmittedSampler = (
+  record: number,
+  x: number,
+  y: number,
+  lod: number,
+  reference: number,
+  out: number,
+  mask: number,
+) => void;
+
+const WRAPS: readonly number[] = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_TO_EDGE];
+export const wrapIsEmitted = (mode: number): boolean => WRAPS.includes(mode);
+
+const VECTORS: ValueType[] = ['v128', 'v128', 'v128', 'v128'];
+const QUAD_BYTES = 16;
+const CHANNEL_BYTES = 64;
+const COMPARE: Readonly<Record<number, OpName>> = {
+  [FUNC.LESS]: 'f32x4_lt',
+  [FUNC.EQUAL]: 'f32x4_eq',
+  [FUNC.LEQUAL]: 'f32x4_le',
+  [FUNC.GREATER]: 'f32x4_gt',
+  [FUNC.NOT_EQUAL]: 'f32x4_ne',
+  [FUNC.GEQUAL]: 'f32x4_ge',
+};
+
+/** The module's bytes; its memories are `e.scratch` and `e.dram`, of `dramPages`; it exports `sample`. */
+export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<ArrayBuffer> {
+  const m = new ModuleBuilder();
+  m.importMemory('e', 'scratch', scratch.pages, scratch.pages);
+  const dram = m.importMemory('e', 'dram', dramPages, dramPages);
+  const filters: Partial<Record<Filter, Code>> = {};
+  const filter = (kind: Filter): Code => {
+    filters[kind] ??= kind === 'nearest' ? nearest(m, state, dram) : linear(m, state, dram);
+    return filters[kind];
+  };
+  const magnify = filter(state.magnify);
+  const minify = filter(state.minify);
+  const f = m.function('texture_sample', ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], []);
+  m.exportFunction('sample', f);
+  sample(f, state, magnify, minify);
+  return m.build();
+}
+
+/** The loop over quads. */
+function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void {
+  const [record, x, y, lodAt, reference, out, mask] = [0, 1, 2, 3, 4, 5, 6];
+  const end = f.local('i32');
+  f.get(x).i32(CHANNEL_BYTES).op('i32_add').set(end);
+  const again = f.loop();
+  const next = f.block();
+  f.get(mask).i32(15).op('i32_and').op('i32_eqz').brIf(next);
+  const [vx, vy, ref] = [f.local('v128'), f.local('v128'), f.local('v128')];
+  f.get(x).memory('v128_load').set(vx);
+  f.get(y).memory('v128_load').set(vy);
+  if (state.compare) f.get(reference).memory('v128_load').set(ref);
+  const result = VECTORS.map((type) => f.local(type));
+  const call = (to: Code, level: () => void, into: readonly number[]): void => {
+    level();
+    f.get(vx).get(vy).get(ref).call(to);
+    for (const local of into.toReversed()) f.set(local);
+  };
+  const store = (): void =>
+    result.forEach((local, c) => {
+      f.get(out)
+        .get(local)
+        .memory('v128_store', c * CHANNEL_BYTES);
+    });
+  const first = (): void => {
+    f.get(record).i32(RECORD.levels).op('i32_add');
+  };
+  const lod = f.local('i32');
+  const atLod = (): void => {
+    f.get(lod).i32(state.cutoff).op('i32_le_s').if();
+    call(magnify, first, result);
+    f.else();
+    if (state.mipmap === 'none') call(minify, first, result);
+    else mipmapped(f, state, record, lod, (level, into) => call(minify, level, into), result);
+    f.end();
+  };
+  if (state.lod === 'none') {
+    call(magnify, first, result);
+    store();
+  } else if (state.lod === 'zero' || state.lod === 'footprint') {
+    if (state.lod === 'zero') f.i32(0).set(lod);
+    else {
+      footprint(f, record, x, y, lod);
+      f.get(lod).get(record).memory('i32_load', RECORD.bias).op('i32_add').set(lod);
+    }
+    bound(f, lod, record, RECORD.minimumLod, 'i32_gt_s');
+    bound(f, lod, record, RECORD.maximumLod, 'i32_lt_s');
+    atLod();
+    store();
+  } else {
+    lanewise(f, state, { record, x, y, lodAt, mask, lod }, atLod, result);
+    store();
+  }
+  f.end();
+  for (const pointer of [x, y, lodAt, reference, out]) f.get(pointer).i32(QUAD_BYTES).op('i32_add').set(pointer);
+  f.get(mask).i32(4).op('i32_shr_u').set(mask);
+  f.get(x).get(end).op('i32_ne').brIf(again);
+  f.end();
+}
+
+/** `local` becomes the record's field unless it already is `better` than that. */
+function bound(f: Code, local: number, record: number, field: number, better: OpName): void {
+  const limit = f.local('i32');
+  f.get(local)
+    .get(record)
+    .memory('i32_load', field)
+    .tee(limit)
+    .get(local)
+    .get(limit)
+    .op(better)
+    .op('select')
+    .set(local);
+}
+
+/** The level of detail from the differences between the lanes at x and y (unit.ts: #footprint, lod.ts). */
+function footprint(f: Code, record: number, x: number, y: number, lod: number): void {
+  const difference = (at: number, lane: number, scale: number): number => {
+    const d = f.local('f32');
+    f.get(at)
+      .memory('f32_load', lane * 4)
+      .get(at)
+      .memory('f32_load')
+      .op('f32_sub');
+    f.get(record).memory('f32_load', scale).op('f32_mul').set(d);
+    return d;
+  };
+  for (const lane of [1, 2]) {
+    const dx = difference(x, lane, RECORD.scaleX);
+    const dy = difference(y, lane, RECORD.scaleY);
+    f.get(dx).get(dx).op('f32_mul').get(dy).get(dy).op('f32_mul').op('f32_add');
+  }
+  const bits = f.local('i32');
+  const exponent = f.local('i32');
+  f.op('f32_max').op('i32_reinterpret_f32').set(bits);
+  f.get(bits).i32(23).op('i32_shr_u').i32(255).op('i32_and').tee(exponent);
+  f.i32(127)
+    .op('i32_sub')
+    .i32(LOD_ONE / 2)
+    .op('i32_mul');
+  f.get(bits)
+    .i32(0x7fffff)
+    .op('i32_and')
+    .i32(23 - LOG_BITS)
+    .op('i32_shr_u')
+    .memory('i32_load8_u', LOG_TABLE_AT);
+  f.op('i32_add').set(lod);
+  f.i32(LOD_ENDLESS).get(lod).get(exponent).i32(255).op('i32_eq').op('select').set(lod);
+}
+
+/** Lanes with levels of detail of their own: those that are equal are sampled together. */
+function lanewise(
+  f: Code,
+  state: SamplerState,
+  at: { record: number; x: number; y: number; lodAt: number; mask: number; lod: number },
+  atLod: () => void,
+  result: readonly number[],
+): void {
+  const { record, lod } = at;
+  const lods = f.local('v128');
+  f.get(at.lodAt).memory('v128_load').i32(16).op('i32x4_shl').i32(16).op('i32x4_shr_s').set(lods);
+  if (state.lod === 'biased') {
+    footprint(f, record, at.x, at.y, lod);
+    f.get(lods).get(lod).op('i32x4_splat').op('i32x4_add').set(lods);
+  }
+  const field = (offset: number) => f.get(record).memory('v128_load32_splat', offset);
+  f.get(lods);
+  field(RECORD.bias).op('i32x4_add');
+  field(RECORD.minimumLod).op('i32x4_max_s');
+  field(RECORD.maximumLod).op('i32x4_min_s').set(lods);
+  const rest = f.local('i32');
+  const same = f.local('v128');
+  const sum = result.map(() => f.local('v128'));
+  f.get(at.mask).i32(15).op('i32_and').set(rest);
+  const again = f.loop();
+  for (const lane of [3, 2, 1, 0]) {
+    f.get(lods).lane('i32x4_extract_lane', lane);
+    if (lane < 3)
+      f.get(lod)
+        .get(rest)
+        .i32(1 << lane)
+        .op('i32_and')
+        .op('select');
+    f.set(lod);
+  }
+  f.get(lods).get(lod).op('i32x4_splat').op('i32x4_eq').set(same);
+  atLod();
+  result.forEach((local, c) => {
+    f.get(local).get(sum[c]!).get(same).op('v128_bitselect').set(sum[c]!);
+  });
+  f.get(rest).get(same).op('i32x4_bitmask').i32(-1).op('i32_xor').op('i32_and').tee(rest).brIf(again);
+  f.end();
+  result.forEach((local, c) => {
+    f.get(sum[c]!).set(local);
+  });
+}
+
+/** The level that a level of detail means, or the two next to it. */
+function mipmapped(
+  f: Code,
+  state: SamplerState,
+  record: number,
+  lod: number,
+  call: (level: () => void, into: readonly number[]) => void,
+  result: readonly number[],
+): void {
+  const base = f.local('i32');
+  f.get(lod).set(base);
+  bound(f, base, record, RECORD.lastLod, 'i32_lt_s');
+  f.get(base).i32(0).get(base).i32(0).op('i32_gt_s').op('select').set(base);
+  const level = f.local('i32');
+  // Halfway between two levels lies the finer one's.
+  if (state.mipmap === 'nearest')
+    f.get(base)
+      .i32(LOD_ONE / 2 + LOD_ONE - 1)
+      .op('i32_add')
+      .i32(8)
+      .op('i32_shr_u')
+      .i32(1)
+      .op('i32_sub');
+  else f.get(base).i32(8).op('i32_shr_u');
+  f.i32(LEVEL.bytes).op('i32_mul').get(record).op('i32_add').i32(RECORD.levels).op('i32_add').set(level);
+  call(() => f.get(level), result);
+  if (state.mipmap === 'nearest') return;
+  const weight = f.local('v128');
+  const other = result.map(() => f.local('v128'));
+  f.get(base)
+    .i32(LOD_ONE - 1)
+    .op('i32_and')
+    .tee(base)
+    .if();
+  f.get(base)
+    .op('f32_convert_i32_s')
+    .f32(1 / LOD_ONE)
+    .op('f32_mul')
+    .op('f32x4_splat')
+    .set(weight);
+  call(() => f.get(level).i32(LEVEL.bytes).op('i32_add'), other);
+  result.forEach((local, c) => {
+    if (state.channels[c]!.kind !== 'constant') lerp(f, local, other[c]!, weight, local);
+  });
+  f.end();
+}
+
+function lerp(f: Code, a: number, b: number, weight: number, into: number): void {
+  f.get(a).get(b).get(a).op('f32x4_sub').get(weight).op('f32x4_mul').op('f32x4_add').set(into);
+}
+
+/** The coordinate in texels; what is not finite is 0. The coordinate is local 1 or 2: x or y. */
+function scaled(f: Code, state: SamplerState, axis: 0 | 1, size: number): number {
+  const at = f.local('v128');
+  const coordinate = 1 + axis;
+  if (!state.normalized) f.get(coordinate).set(at);
+  else {
+    f.get(coordinate);
+    if (state.wrap[axis] === WRAP.REPEAT) f.get(coordinate).op('f32x4_floor').op('f32x4_sub');
+    else if (state.wrap[axis] === WRAP.MIRRORED_REPEAT) {
+      f.get(coordinate).f32x4(0.5).op('f32x4_mul').op('f32x4_floor').f32x4(2).op('f32x4_mul').op('f32x4_sub');
+    }
+    f.get(size).op('f32x4_mul').set(at);
+  }
+  f.get(at).get(at).op('f32x4_abs').f32x4(Number.POSITIVE_INFINITY).op('f32x4_lt').op('v128_and').set(at);
+  return at;
+}
+
+/** Brings indices on the stack, whole floats, into the level. `count`: its texels along the axis; `size`: as a float. */
+function wrapped(f: Code, mode: number, index: number, count: number): void {
+  switch (mode) {
+    case WRAP.REPEAT:
+      // From -1 to count.
+      f.get(index).get(index).i32(31).op('i32x4_shr_s').get(count).op('v128_and').op('i32x4_add').tee(index);
+      f.get(index).get(count).op('i32x4_eq').op('v128_andnot').set(index);
+      break;
+    case WRAP.MIRRORED_REPEAT:
+      // From -1 to twice count.
+      f.get(count).i32(1).op('i32x4_shl').v128(1).op('i32x4_sub').get(index).op('i32x4_sub');
+      f.get(index).op('i32x4_min_s').v128(0).op('i32x4_max_s').set(index);
+      break;
+    default:
+      f.get(index).get(count).v128(1).op('i32x4_sub').op('i32x4_min_s').v128(0).op('i32x4_max_s').set(index);
+  }
+}
+
+/** A whole float becomes an index; far outside is as good as just outside. */
+function toIndex(f: Code, mode: number, size: number): void {
+  if (mode === WRAP.CLAMP_TO_EDGE) f.f32x4(-2).op('f32x4_max').get(size).op('f32x4_min');
+  f.op('i32x4_trunc_sat_f32x4_s');
+}
+
+const FILTER_PARAMETERS: ValueType[] = ['i32', 'v128', 'v128', 'v128'];
+
+/** Results of a filter, from texels that are compared or not. */
+function texelOf(state: SamplerState): readonly ChannelSource[] {
+  return state.compare ? [state.compare.channel] : state.channels;
+}
+
+/** Turns a decoded texel into 1 or 0. */
+function compareTexel(f: Code, state: SamplerState, texel: number): void {
+  const { func } = state.compare!;
+  const op = COMPARE[func];
+  if (op) f.get(texel).get(3).op(op).f32x4(1).op('v128_and').set(texel);
+  else f.f32x4(func === FUNC.ALWAYS ? 1 : 0).set(texel);
+}
+
+/** Leaves R, G, B and A on the stack: what has been filtered, and constants. */
+function results(f: Code, state: SamplerState, filtered: readonly number[]): void {
+  state.channels.forEach((channel, c) => {
+    if (channel.kind === 'constant') f.f32x4(channel.value);
+    else f.get(filtered[state.compare ? 0 : c]!);
+  });
+}
+
+function splat(f: Code, field: number): number {
+  const local = f.local('v128');
+  f.get(0).memory('v128_load32_splat', field).set(local);
+  return local;
+}
+
+function nearest(m: ModuleBuilder, state: SamplerState, dram: number): Code {
+  const f = m.function('texture_nearest', FILTER_PARAMETERS, VECTORS);
+  const texels = new TexelEmitter(f, state, dram, splat(f, LEVEL.base), splat(f, LEVEL.rowStride));
+  const index = (axis: 0 | 1): number => {
+    const size = splat(f, axis ? LEVEL.heightFloat : LEVEL.widthFloat);
+    const count = splat(f, axis ? LEVEL.height : LEVEL.width);
+    const at = f.local('v128');
+    f.get(scaled(f, state, axis, size)).op('f32x4_floor');
+    toIndex(f, state.wrap[axis], size);
+    f.set(at);
+    wrapped(f, state.wrap[axis], at, count);
+    return at;
+  };
+  const words = texels.load(texels.column(index(0)), texels.row(index(1)));
+  const values = texelOf(state).map((channel) => texels.decode(words, channel));
+  if (state.compare) compareTexel(f, state, values[0]!);
+  results(f, state, values);
+  return f;
+}
+
+function linear(m: ModuleBuilder, state: SamplerState, dram: number): Code {
+  const f = m.function('texture_linear', FILTER_PARAMETERS, VECTORS);
+  const texels = new TexelEmitter(f, state, dram, splat(f, LEVEL.base), splat(f, LEVEL.rowStride));
+  const footprintOf = (axis: 0 | 1): { weight: number; indices: readonly number[] } => {
+    const size = splat(f, axis ? LEVEL.heightFloat : LEVEL.widthFloat);
+    const count = splat(f, axis ? LEVEL.height : LEVEL.width);
+    const [corner, low, high, weight] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
+    f.get(scaled(f, state, axis, size))
+      .f32x4(0.5)
+      .op('f32x4_sub')
+      .tee(corner)
+      .get(corner)
+      .op('f32x4_floor')
+      .tee(low);
+    f.op('f32x4_sub').set(weight).get(low);
+    toIndex(f, state.wrap[axis], size);
+    f.tee(low).v128(1).op('i32x4_add').set(high);
+    const indices = [low, high];
+    for (const at of indices) wrapped(f, state.wrap[axis], at, count);
+    return { weight, indices };
+  };
+  const across = footprintOf(0);
+  const down = footprintOf(1);
+  const columns = across.indices.map((at) => texels.column(at));
+  const words = down.indices.map((at) => texels.row(at)).flatMap((row) => columns.map((at) => texels.load(at, row)));
+  const wanted = texelOf(state);
+  // A channel that shows twice is filtered once.
+  const done = new Map<string, number>();
+  const values = wanted.map((channel) => {
+    const key = JSON.stringify(channel);
+    const known = done.get(key);
+    if (known !== undefined || channel.kind === 'constant') return known ?? 0;
+    const four = words.map((texel) => {
+      const value = texels.decode(texel, channel);
+      if (state.compare) compareTexel(f, state, value);
+      return value;
+    });
+    const [a, b, c, d] = four as [number, number, number, number];
+    // What has no weight does not count, even if it is infinite.
+    const mixed = (low: number, high: number, weight: number): void => {
+      if (channel.kind !== 'float' || state.compare) {
+        lerp(f, low, high, weight, low);
+        return;
+      }
+      const keep = f.local('v128');
+      f.get(low).set(keep);
+      lerp(f, low, high, weight, low);
+      f.get(keep).get(low).get(weight).f32x4(0).op('f32x4_eq').op('v128_bitselect').set(low);
+    };
+    mixed(a, b, across.weight);
+    mixed(c, d, across.weight);
+    mixed(a, c, down.weight);
+    done.set(key, a);
+    return a;
+  });
+  results(f, state, values);
+  return f;
+}
