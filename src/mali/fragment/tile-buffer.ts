@@ -25,7 +25,7 @@ export class TileBuffer {
   readonly colorAt: readonly number[];
   readonly depthAt: number;
   readonly stencilAt: number;
-  /** The warp in work: pixels of its lanes (in the window, and in the tile), their samples; see DrawStage. */
+  /** The warp in work (WARP): pixels of its lanes in the tile, and their samples; see DrawStage. */
   readonly warpAt: number;
   /** Whether a draw has written: bit per render target; depth or stencil. */
   dirtyColors = 0;
