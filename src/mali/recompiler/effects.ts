@@ -5,7 +5,7 @@
  */
 import type { Instruction } from '../shader/decode.ts';
 
-const REGISTERS = 64;
+export const REGISTERS = 64;
 const LEAST_RUN = 4;
 
 export interface Effects {

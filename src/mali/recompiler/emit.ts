@@ -185,7 +185,7 @@ class UnitEmitter implements Operands, Around {
     const { blocks } = this.#unit;
     code.get(1).memory('i32_load', FRAME.fresh);
     code.if();
-    for (const r of this.#unit.live) this.#load(r);
+    for (const r of this.#unit.live) if (this.#used.has(r)) this.#load(r);
     code.else();
     for (const r of this.#used) this.#load(r);
     code.end();

@@ -4,8 +4,10 @@
  * client's, has left of them is never seen.
  */
 import { HALVES } from '../../abi/isa/encoding.ts';
-import { effectsOf } from './effects.ts';
+import { effectsOf, REGISTERS } from './effects.ts';
 import type { Block } from './flow.ts';
+
+const ALL_REGISTERS: ReadonlySet<number> = new Set(Array.from({ length: REGISTERS }, (_, r) => r));
 
 /** Registers that an instruction overwrites in all running lanes. */
 function killed({ spec, dest, destHalves }: Block['sites'][number]['instruction']): number[] {
@@ -19,6 +21,8 @@ export function liveIn(
   index: ReadonlyMap<number, number>,
   entry: number,
 ): ReadonlySet<number> {
+  // Whoever runs behind the unit's edge may read anything.
+  if (blocks.some(({ end }) => end === 'indirect' || end === 'leave')) return ALL_REGISTERS;
   const first = index.get(entry)!;
   const again = blocks.some(({ target }) => target === entry);
   // Lanes may part, and those that do not run keep what they have: only what all pass through overwrites for all.
@@ -26,7 +30,6 @@ export function liveIn(
   const live: Set<number>[] = blocks.map(() => new Set());
   const successors = ({ end, next, target }: Block): number[] =>
     [...(end === 'end' ? [] : [next]), target].flatMap((pc) => index.get(pc) ?? []);
-  // What lies beyond the unit reads the register file, where this unit's function has put all that it knows.
   for (let changed = true; changed; ) {
     changed = false;
     for (let n = blocks.length - 1; n >= 0; n--) {
