@@ -38,6 +38,7 @@ import { assembleLine } from '../shader/assemble.ts';
 import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { compile } from '../shader/control.ts';
 import { decode, EncodingError } from '../shader/decode.ts';
+import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import { DATA_AT, DATA_SIZE, UNIFORM_WORDS } from './fuzz-memory.ts';
 
 /** Random numbers from a seed: a counter whose bits are mixed (Steele, Lea and Flood's SplitMix, for 32 bits). */
@@ -82,6 +83,10 @@ const RANGES: Record<Kind, readonly [first: number, count: number]> = {
 };
 /** Pairs that hold an address of the data for each lane. */
 const ADDRESSES = [48, 50, 52, 54] as const;
+/** Registers from here on are addresses and counters. */
+const FIXED = 48;
+/** The first of two uniforms that hold an address for all lanes. */
+const UNIFORM_ADDRESS = 60;
 const STAGED_WORDS = 4;
 /** How far each lane's indirect branches go, and how many rounds its loops have. */
 const DISTANCE = 61;
@@ -101,6 +106,8 @@ export interface Input {
   readonly data: Uint8Array;
   readonly live: number;
   readonly helpers: number;
+  /** The registers are cleared as a stage does, and then only those written that are not zero in all lanes. */
+  readonly clear: boolean;
   /** Instructions of one slice. */
   readonly budget: number;
 }
@@ -210,7 +217,9 @@ function draw(random: Random, spec: InstructionSpec): Uint32Array {
     const [first, count] = RANGES.bits;
     const size = 1 + random.below(STAGED_WORDS);
     const even = random.chance(50) ? 2 : 1;
-    set(staging.base, first + even * random.below((count - STAGED_WORDS) / even));
+    const base = first + even * random.below((count - STAGED_WORDS) / even);
+    // Now and then the address itself is loaded over.
+    set(staging.base, random.chance(3) ? random.pick(ADDRESSES) : base);
     if (staging.counted === 'writeCount') set(STAGING_WRITE_COUNT, size - 1);
     else set(STAGING_COUNT, size);
     if (staging.flags) set(DEST_HALVES, (staging.write ? STAGING_WRITE : 0) | (staging.read ? STAGING_READ : 0));
@@ -345,7 +354,10 @@ class Writer {
     if (!words) return;
     const { spec } = decode(words[0]!, words[1]!);
     if (spec.sources[0]!.size === 64 && this.#random.chance(90)) {
-      setField(words, { bit: spec.sources[0]!.bit, width: 8 }, this.#random.pick(ADDRESSES));
+      const shared = this.#random.chance(15);
+      const uniform = (SOURCE_KIND.UNIFORM << SOURCE_KIND_SHIFT) | UNIFORM_ADDRESS;
+      setField(words, { bit: spec.sources[0]!.bit, width: 8 }, shared ? uniform : this.#random.pick(ADDRESSES));
+      if (shared) setField(words, FAU_PAGE, 0);
     }
     if (/BUFFER/.test(spec.base) && this.#random.chance(80)) {
       setField(words, { bit: spec.sources[0]!.bit, width: 8 }, this.#random.pick(ADDRESSES));
@@ -373,6 +385,8 @@ class Writer {
     setField(words, { bit: INDIRECT.sources[1]!.bit, width: 8 }, DISTANCE);
     setField(words, INDIRECT.modifiers.find(({ name }) => name === 'absolute')!, 0);
     this.code.push(words);
+    // Now and then nothing else leads to the next ones.
+    if (this.#random.chance(40)) this.#line('BRANCHZ.eq 0x0, offset:3');
     for (let n = 0; n < 4; n++) this.#one(this.#random.pick(ARITHMETIC));
     while (this.#open.length > 0 && this.#random.chance(50)) this.#close(this.#open.pop()!);
   }
@@ -436,6 +450,22 @@ function input(random: Random): Input {
       set(r + 1, n, Math.floor(address / 2 ** 32));
     }
   }
+  // Thread storage has addresses of its own.
+  if (random.chance(10)) {
+    const r = random.pick(ADDRESSES);
+    for (let n = 0; n < LANES; n++) {
+      set(r, n, random.chance(3) ? 64 : 4 * random.below(12));
+      set(r + 1, n, THREAD_LOCAL_TAG);
+    }
+  }
+  // Registers with the same values here and there, so that comparisons meet equals.
+  for (let times = 0; times < 10; times++) {
+    const [to, from] = [random.below(FIXED), random.below(FIXED)];
+    if (kindOf(to) !== kindOf(from)) continue;
+    for (let n = 0; n < LANES; n++) if (random.chance(70)) set(to, n, registers[from * LANES + n]!);
+  }
+  const clear = random.chance(30);
+  if (clear) for (let r = 0; r < FIXED; r++) if (random.chance(60)) registers.fill(0, r * LANES, (r + 1) * LANES);
   const rounds = random.below(32);
   for (let n = 0; n < LANES; n++) {
     set(DISTANCE, n, random.below(4));
@@ -444,10 +474,21 @@ function input(random: Random): Input {
   const uniforms = Uint32Array.from({ length: UNIFORM_WORDS }, () =>
     value(random, random.pick(['bits', 'single', 'half'])),
   );
+  const shared = DATA_AT + 4 * random.below(DATA_SIZE / 8);
+  uniforms[UNIFORM_ADDRESS] = shared % 2 ** 32;
+  uniforms[UNIFORM_ADDRESS + 1] = Math.floor(shared / 2 ** 32);
   const data = Uint32Array.from({ length: DATA_SIZE / 4 }, () => random.word());
   const live = random.chance(60) ? ALL_LANES : random.word() & ALL_LANES || 1;
   const helpers = random.chance(70) ? 0 : random.word() & live;
-  return { registers, uniforms, data: new Uint8Array(data.buffer), live, helpers, budget: random.pick([7, 60, 1000]) };
+  return {
+    registers,
+    uniforms,
+    data: new Uint8Array(data.buffer),
+    live,
+    helpers,
+    clear,
+    budget: random.pick([7, 60, 1000]),
+  };
 }
 
 const INPUTS = 3;

@@ -8,13 +8,14 @@
  *
  * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
  */
-import { GpuFault, PageFault } from '../contract.ts';
+import { GpuFault, PageFault, type VirtualMemory } from '../contract.ts';
 import { assembleLine } from '../shader/assemble.ts';
 import { LANES, type ShaderRun, type TextureUnit } from '../shader/contract.ts';
 import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../shader/core.ts';
 import { disassemble } from '../shader/disassemble.ts';
-import type { WarpState } from '../shader/warp.ts';
+import { effectsOf, REGISTERS } from './effects.ts';
 import { recompiler } from './executor.ts';
+import { findUnit } from './flow.ts';
 import { CODE_AT, FuzzMemory } from './fuzz-memory.ts';
 import { type Input, type Kind, kindOf, type Shader, shaderOf } from './fuzz-program.ts';
 
@@ -75,6 +76,38 @@ const watched =
     } satisfies WarpExecutor;
   };
 
+const STALE = 0xdead_beef;
+
+function preload(run: ShaderRun, { registers, clear }: Input): void {
+  const { u32 } = run.warp;
+  if (!clear) {
+    u32.set(registers);
+    return;
+  }
+  u32.fill(STALE);
+  run.reset();
+  for (let at = 0; at < registers.length; at += LANES) {
+    const lanes = registers.subarray(at, at + LANES);
+    if (lanes.some((word) => word !== 0)) u32.set(lanes, at);
+  }
+}
+
+/** Registers that a program can reach: of others, a run may leave what was in them before. */
+function reachable(memory: VirtualMemory): ReadonlySet<number> {
+  const { blocks } = findUnit(memory, CODE_AT);
+  const registers = new Set<number>();
+  for (const { end, sites } of blocks) {
+    if (end === 'indirect') return ALL_REGISTERS;
+    for (const { instruction } of sites) {
+      const { reads, writes } = effectsOf(instruction);
+      for (const r of [...reads, ...writes]) registers.add(r);
+    }
+  }
+  return registers;
+}
+
+const ALL_REGISTERS = new Set(Array.from({ length: REGISTERS }, (_, r) => r));
+
 function faultText(error: unknown): string {
   if (!(error instanceof GpuFault)) return `not a fault but ${error instanceof Error ? error.stack : error}`;
   const access = error instanceof PageFault ? ` (${error.access})` : '';
@@ -91,7 +124,7 @@ const isNaN16 = (x: number): boolean => (x & 0x7fff) > 0x7c00;
 const sameHalf = (a: number, b: number): boolean => a === b || (isNaN16(a) && isNaN16(b));
 
 /** What differs first between the reference's outcome and the other one. */
-function differenceOf(a: Outcome, b: Outcome): string | undefined {
+function differenceOf(a: Outcome, b: Outcome, registers: ReadonlySet<number>): string | undefined {
   if (a.endless && b.endless) return undefined;
   if (a.endless || b.endless) return `${a.endless ? 'the interpreter' : 'recompiled code'} does not end`;
   for (const [n, one] of a.snapshots.entries()) {
@@ -106,6 +139,7 @@ function differenceOf(a: Outcome, b: Outcome): string | undefined {
       const lane = i % LANES;
       if (!(one.live & (1 << lane))) continue;
       const register = Math.floor(i / LANES);
+      if (!registers.has(register)) continue;
       const [x, y] = [one.registers[i]!, other.registers[i]!];
       if (!sameKind(kindOf(register), x, y)) return `r${register} lane ${lane} ${at}: ${hex(x)}, recompiled ${hex(y)}`;
     }
@@ -141,7 +175,11 @@ export class Fuzzer {
   }
 
   #compare(shader: Shader, input: Input): string | undefined {
-    return differenceOf(this.#run(interpreter, shader, input), this.#run(this.#engine, shader, input));
+    return differenceOf(
+      this.#run(interpreter, shader, input),
+      this.#run(this.#engine, shader, input),
+      reachable(this.#memory.memory),
+    );
   }
 
   #run(engine: MakeExecutor, { code, flushToZero }: Shader, input: Input): Outcome {
@@ -156,7 +194,7 @@ export class Fuzzer {
     try {
       const stage = { kind: 'compute', workgroupStorage: 0, threadSlot: 0 } as const;
       run = openShader(place.memory, place.pointers, stage, noTextures, 0, watched(engine, snapshots));
-      (run.warp as WarpState).u32.set(input.registers);
+      preload(run, input);
       run.start(input.live, input.helpers);
       while (!run.resume(input.budget) && --left > 0);
     } catch (error) {
@@ -201,7 +239,7 @@ function report(seed: number, difference: string, { code, flushToZero, inputs }:
   const text = disassemble(code, CODE_AT).split('\n');
   const lines = [
     `seed ${seed}: ${difference}`,
-    `flush to zero: ${flushToZero}, live lanes ${hex(input.live)}, helpers ${hex(input.helpers)}, slices of ${input.budget}`,
+    `flush to zero: ${flushToZero}, live lanes ${hex(input.live)}, helpers ${hex(input.helpers)}, slices of ${input.budget}${input.clear ? ', registers cleared' : ''}`,
     ...text.filter((line) => !line.endsWith(' NOP')),
   ];
   const mentioned = new Set(text.flatMap((line) => [...line.matchAll(/\br(\d+)/g)].map(([, r]) => Number(r))));
