@@ -22,10 +22,14 @@ export const AFBC_PIXELS = AFBC_BLOCK * AFBC_BLOCK;
 /** A wide superblock, in pixels. */
 export const AFBC_WIDE = { width: 32, height: 8 } as const;
 export const AFBC_HEADER_BYTES = 16;
-const SUBBLOCK = 4;
+/** A subblock's width and height. */
+export const AFBC_SUBBLOCK = 4;
+const SUBBLOCK = AFBC_SUBBLOCK;
 const SUBBLOCKS = 16;
 const SIZE_UNCOMPRESSED = 1;
-const TILE = 8;
+/** Headers along a side of a tile of headers. */
+export const AFBC_TILE = 8;
+const TILE = AFBC_TILE;
 
 const sizes = Object.fromEntries(Array.from({ length: SUBBLOCKS }, (_, i) => [`size${i}`, uint(32 + 6 * i, 6)]));
 /** A superblock's header. `body`: bytes from the first header. */
@@ -56,6 +60,9 @@ export const afbcBodyBytes = (bytes: number): number => AFBC_PIXELS * bytes;
 const PLAIN = AfbcSizes.pack(
   Object.fromEntries(Array.from({ length: SUBBLOCKS }, (_, i) => [`size${i}`, SIZE_UNCOMPRESSED])),
 );
+
+/** The same as words. The first is the body's place. */
+export const AFBC_PLAIN_WORDS: readonly number[] = [0, 4, 8, 12].map((at) => viewOf(PLAIN).getUint32(at, true));
 
 /**
  * Encodes a superblock of `bytes`-byte pixels in rows. Writes its header; answers whether it needs a body, and then has

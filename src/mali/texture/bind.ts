@@ -5,7 +5,7 @@
  * page of every level may be read and the level lies in one piece; whatever else a texture can be (compressed, integers,
  * borders …) is the script sampler's.
  */
-import { type Channel, CLUMP_FORMATS, ONE } from '../../abi/formats.ts';
+import { AFBC_MODES, type Channel, CLUMP_FORMATS, ONE } from '../../abi/formats.ts';
 import {
   CLUMP_ORDERING,
   LOD_ALGORITHM,
@@ -20,15 +20,18 @@ import {
 } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { Dram } from '../../board/dram.ts';
+import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../board/image/afbc.ts';
 import { U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { LodMode } from '../shader/contract.ts';
 import { BLOCK_CODECS } from './compressed/codec.ts';
-import { type EmittedSampler, emitSampler, LEVEL, RECORD, type SamplerState, wrapIsEmitted } from './emit.ts';
+import { type EmittedSampler, emitSampler, type SamplerState, wrapIsEmitted } from './emit.ts';
+import { LEVEL, RECORD, type TexelLayout } from './emit-address.ts';
 import type { ChannelSource } from './emit-texel.ts';
 import { LOD_ONE } from './lod.ts';
 import type { Sampler } from './sampler.ts';
+import { AFBC_WIDTH } from './surface.ts';
 import type { Texture } from './texture.ts';
 
 export interface Binding {
@@ -94,7 +97,7 @@ export function bind(memory: VirtualMemory, texture: Texture, sampler: Sampler, 
 }
 
 type FilterState = Pick<SamplerState, 'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap'>;
-type TexelState = Pick<SamplerState, 'tiled' | 'bytes' | 'channels' | 'compare'>;
+type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'compare'>;
 
 function filterState(texture: Texture, sampler: Sampler, { lodMode }: Wanted): FilterState | undefined {
   const s = sampler.descriptor;
@@ -132,17 +135,12 @@ function texelState(
   planes: readonly Infer<typeof Plane>[],
   { shadow }: Wanted,
 ): TexelState | undefined {
-  const [{ clumpOrdering, clumpFormat }] = planes as [Infer<typeof Plane>];
-  for (const plane of planes) {
-    if (plane.planeType !== PLANE_TYPE.GENERIC) return undefined;
-    if (plane.clumpOrdering !== clumpOrdering || plane.clumpFormat !== clumpFormat) return undefined;
-  }
-  const clump = CLUMP_FORMATS.get(clumpFormat);
-  if (clump?.width !== 1 || BLOCK_CODECS.has(clumpFormat) || texture.integer || texture.yuv) return undefined;
-  const ordered = clumpOrdering === CLUMP_ORDERING.LINEAR || clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED;
-  if (!ordered) return undefined;
+  const [layout, ...others] = planes.map(layoutOf);
+  if (!layout || texture.integer || texture.yuv) return undefined;
+  const key = JSON.stringify(layout);
+  if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
   const linear = texture.srgb && !sampler.descriptor.srgbOverride;
-  const sources = [0, 1, 2, 3].map((i) => sourceOf(texture, i, clump.select, linear && i < 3));
+  const sources = [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
   if (sources.includes(undefined)) return undefined;
   const rgba = sources as ChannelSource[];
   const compared: ChannelSource[] = [{ kind: 'compared' }, constant(0), constant(0), constant(1)];
@@ -153,11 +151,36 @@ function texelState(
     return (shadow ? compared : rgba)[Math.min(from, 3)]!;
   });
   return {
-    tiled: clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED,
-    bytes: clump.bytes,
+    layout: layout.texels,
     channels,
     compare: shadow ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
   };
+}
+
+/** How a plane's texels lie, and what is to be picked out of them; undefined where emitted code does not know them. */
+function layoutOf(plane: Infer<typeof Plane>): { texels: TexelLayout; select: Channel | undefined } | undefined {
+  const none = { superblock: 0, tiledHeaders: false };
+  if (plane.planeType === PLANE_TYPE.AFBC) {
+    const mode = AFBC_MODES.get(plane.afbcCompressionMode);
+    const superblock = AFBC_WIDTH[plane.afbcSuperblockSize];
+    // One colour is kept in eight bytes.
+    if (!mode || !superblock || mode.bytes > 8 || plane.rowStride % AFBC_HEADER_BYTES !== 0) return undefined;
+    const texels = { kind: 'afbc', bytes: mode.bytes, superblock, tiledHeaders: plane.afbcTiledHeader } as const;
+    return { texels, select: mode.select };
+  }
+  const clump = CLUMP_FORMATS.get(plane.clumpFormat);
+  if (plane.planeType !== PLANE_TYPE.GENERIC || clump?.width !== 1 || BLOCK_CODECS.has(plane.clumpFormat)) {
+    return undefined;
+  }
+  const { bytes, select } = clump;
+  switch (plane.clumpOrdering) {
+    case CLUMP_ORDERING.LINEAR:
+      return { texels: { kind: 'linear', bytes, ...none }, select };
+    case CLUMP_ORDERING.TILED_U_INTERLEAVED:
+      return { texels: { kind: 'tiled', bytes, ...none }, select };
+    default:
+      return undefined;
+  }
 }
 
 const constant = (value: number): ChannelSource => ({ kind: 'constant', value });
@@ -178,23 +201,42 @@ function sourceOf(texture: Texture, i: number, select: Channel | undefined, srgb
 interface Place {
   readonly physical: number;
   readonly rowStride: number;
+  readonly size: number;
 }
 
 function placeOf(
   memory: VirtualMemory,
   texture: Texture,
-  { pointer, rowStride }: Infer<typeof Plane>,
+  { pointer, rowStride, size: surfaceSize }: Infer<typeof Plane>,
   level: number,
-  { tiled, bytes }: TexelState,
+  { layout }: TexelState,
 ): Place | undefined {
-  const width = texture.width(level);
-  const height = texture.height(level);
-  const rows = tiled ? Math.ceil(height / U_TILE) : height;
-  const row = tiled ? Math.ceil(width / U_TILE) * U_TILE_PIXELS * bytes : width * bytes;
-  const size = (rows - 1) * rowStride + row;
+  const used = bytesOf(layout, texture.width(level), texture.height(level), rowStride);
+  const body = layout.kind === 'afbc' ? surfaceSize : 0;
+  if (layout.kind === 'afbc' && body < afbcBodyBytes(layout.bytes)) return undefined;
+  const size = Math.max(used, body);
   const physical = inOnePiece(memory, pointer, size);
   if (physical === undefined || physical + size + OVERREACH > memory.dram.size) return undefined;
-  return { physical, rowStride };
+  return { physical, rowStride, size: body };
+}
+
+/** Bytes from a level's address to its last texel's end, or to its last header's. */
+function bytesOf(layout: TexelLayout, width: number, height: number, rowStride: number): number {
+  const rows = (unit: number): number => (Math.ceil(height / unit) - 1) * rowStride;
+  const { bytes, superblock } = layout;
+  switch (layout.kind) {
+    case 'linear':
+      return rows(1) + width * bytes;
+    case 'tiled':
+      return rows(U_TILE) + Math.ceil(width / U_TILE) * U_TILE_PIXELS * bytes;
+    case 'afbc': {
+      const across = Math.ceil(width / superblock);
+      const blockHeight = AFBC_PIXELS / superblock;
+      if (!layout.tiledHeaders) return rows(blockHeight) + across * AFBC_HEADER_BYTES;
+      const tiles = Math.ceil(across / AFBC_TILE) * AFBC_TILE * AFBC_TILE;
+      return rows(blockHeight * AFBC_TILE) + tiles * AFBC_HEADER_BYTES;
+    }
+  }
 }
 
 /** Pieces that have been looked up in a generation of an address space: sizes and physical addresses. */
@@ -241,10 +283,12 @@ function writeRecord(at: number, texture: Texture, sampler: Sampler, places: rea
   i32[(at + RECORD.lastLod) / 4] = (levels - 1) * LOD_ONE;
   f32[(at + RECORD.scaleX) / 4] = normalizedCoordinates ? texture.width(0) : 1;
   f32[(at + RECORD.scaleY) / 4] = normalizedCoordinates ? texture.height(0) : 1;
-  places.forEach(({ physical, rowStride }, level) => {
+  i32[(at + RECORD.failed) / 4] = 0;
+  places.forEach(({ physical, rowStride, size }, level) => {
     const record = at + RECORD.levels + level * LEVEL.bytes;
     i32[(record + LEVEL.base) / 4] = physical;
     i32[(record + LEVEL.rowStride) / 4] = rowStride;
+    i32[(record + LEVEL.size) / 4] = size;
     i32[(record + LEVEL.width) / 4] = texture.width(level);
     i32[(record + LEVEL.height) / 4] = texture.height(level);
     f32[(record + LEVEL.widthFloat) / 4] = texture.width(level);

@@ -1,11 +1,7 @@
 /**
- * Texels in emitted samplers: where they lie, their words, and their channels as singles, four lanes at a time.
- *
- * U-interleaved order is linear over exclusive or (board/image/u-interleaved.ts): a texel's index in its tile is what its
- * column gives, xor what its row gives, so each is spread once for a footprint.
- * Source: Mesa 25.0.7 `src/panfrost/shared/pan_tiling.c`; OpenGL ES 3.2 chapters 2.3 (fixed point, half floats), 8.24 (sRGB).
+ * Texels in emitted samplers: their words, and their channels as singles, four lanes at a time.
+ * Source: OpenGL ES 3.2 chapters 2.3 (fixed point, half floats), 8.24 (sRGB).
  */
-import { U_ORDER, U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { Code } from '../wasm/builder.ts';
 import { SRGB8 } from './texture.ts';
@@ -40,96 +36,18 @@ function reciprocal(bits: number): readonly [number, number] | undefined {
 }
 const reciprocals = new Map<number, readonly [number, number] | undefined>();
 
-/** Locals of a row: the address of its first texel, or its tiles'; its part of their order. */
-export interface TexelRow {
-  readonly at: number;
-  readonly order: number;
-}
-
-export interface TexelPlace {
-  readonly tiled: boolean;
-  readonly bytes: number;
-}
-
 export class TexelEmitter {
   readonly #f: Code;
-  readonly #place: TexelPlace;
   readonly #dram: number;
-  readonly #base: number;
-  readonly #rowStride: number;
 
-  /** `base` and `rowStride`: locals, vectors of four equal words. */
-  constructor(f: Code, place: TexelPlace, dram: number, base: number, rowStride: number) {
+  constructor(f: Code, dram: number) {
     this.#f = f;
-    this.#place = place;
     this.#dram = dram;
-    this.#base = base;
-    this.#rowStride = rowStride;
   }
 
-  #times(factor: number): void {
-    const shift = Math.log2(factor);
-    if (Number.isInteger(shift)) {
-      if (shift) this.#f.i32(shift).op('i32x4_shl');
-    } else this.#f.v128(factor).op('i32x4_mul');
-  }
-
-  /** The order in a tile of a row's or column's low bits: a look-up of bytes, zero for all but each word's first. */
-  #spread(index: number, order: (i: number) => number): void {
-    const table = [0, 1, 2, 3].map((word) =>
-      [0, 1, 2, 3].reduce((sum, byte) => sum | (order(word * 4 + byte) << (byte * 8)), 0),
-    );
-    this.#f
-      .v128(...table)
-      .get(index)
-      .v128(U_TILE - 1)
-      .op('v128_and')
-      .v128(0x80808000 | 0)
-      .op('v128_or')
-      .op('i8x16_swizzle');
-  }
-
-  /** What a column adds to addresses: bytes, or its part of a tile's order, in texels. */
-  column(index: number): number {
+  /** The words by number of the texels at addresses, each loaded when a channel first wants it. */
+  load(address: number): (word: number) => number {
     const f = this.#f;
-    const out = f.local('v128');
-    if (!this.#place.tiled) {
-      f.get(index);
-      this.#times(this.#place.bytes);
-      f.set(out);
-      return out;
-    }
-    f.get(index).i32(4).op('i32x4_shr_u');
-    this.#times(U_TILE_PIXELS);
-    this.#spread(index, (x) => U_ORDER[x]!);
-    f.op('v128_or').set(out);
-    return out;
-  }
-
-  row(index: number): TexelRow {
-    const f = this.#f;
-    const at = f.local('v128');
-    f.get(index);
-    if (this.#place.tiled) f.i32(4).op('i32x4_shr_u');
-    f.get(this.#rowStride).op('i32x4_mul').get(this.#base).op('i32x4_add').set(at);
-    const order = f.local('v128');
-    if (this.#place.tiled) {
-      this.#spread(index, (y) => U_ORDER[y * U_TILE]!);
-      f.set(order);
-    }
-    return { at, order };
-  }
-
-  /** The texel's words by number, each loaded when a channel first wants it. */
-  load(column: number, { at, order }: TexelRow): (word: number) => number {
-    const f = this.#f;
-    const address = f.local('v128');
-    f.get(column);
-    if (this.#place.tiled) {
-      f.get(order).op('v128_xor');
-      this.#times(this.#place.bytes);
-    }
-    f.get(at).op('i32x4_add').set(address);
     const words: (number | undefined)[] = [];
     return (word) => {
       let local = words[word];

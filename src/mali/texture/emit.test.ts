@@ -12,6 +12,7 @@ import {
   Texture as TextureDescriptor,
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
+import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes, afbcEncode } from '../../board/image/afbc.ts';
 import type { VirtualMemory } from '../contract.ts';
 import {
   LANES,
@@ -32,19 +33,19 @@ const SAMPLER_AT = 0x1140;
 const PLANES_AT = 0x1200;
 const TEXELS_AT = 0x2000;
 
-/** Pixel format index, component orders that suit it, clump format, bytes of a texel, whether it may be sRGB. */
+/** Pixel format index, component orders that suit it, clump format, bytes of a texel, its AFBC mode if any, whether it may be sRGB. */
 const FORMATS = [
-  { name: 'RGBA8', index: 187, orders: [0, 4, 16, 20], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: true },
-  { name: 'RGB8', index: 179, orders: [0, 20], clump: CLUMP_FORMAT.RAW24, bytes: 3, srgb: true },
-  { name: 'RG8', index: 171, orders: [0, 228], clump: CLUMP_FORMAT.RAW16, bytes: 2, srgb: false },
-  { name: 'R8', index: 163, orders: [0, 226, 227], clump: CLUMP_FORMAT.RAW8, bytes: 1, srgb: false },
-  { name: 'RGB565', index: 64, orders: [0, 4, 20], clump: CLUMP_FORMAT.RAW16, bytes: 2, srgb: false },
-  { name: 'RGB10 A2', index: 67, orders: [0, 4], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
-  { name: 'RG16', index: 172, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
-  { name: 'RGBA16F', index: 223, orders: [0], clump: CLUMP_FORMAT.RAW64, bytes: 8, srgb: false },
-  { name: 'R32F', index: 167, orders: [0, 227], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
-  { name: 'Z16', index: 75, orders: [0, 226], clump: CLUMP_FORMAT.RAW16, bytes: 2, srgb: false },
-  { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, srgb: false },
+  { name: 'RGBA8', index: 187, orders: [0, 4, 16, 20], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: 10, srgb: true },
+  { name: 'RGB8', index: 179, orders: [0, 20], clump: CLUMP_FORMAT.RAW24, bytes: 3, afbc: 9, srgb: true },
+  { name: 'RG8', index: 171, orders: [0, 228], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: 3, srgb: false },
+  { name: 'R8', index: 163, orders: [0, 226, 227], clump: CLUMP_FORMAT.RAW8, bytes: 1, afbc: 0, srgb: false },
+  { name: 'RGB565', index: 64, orders: [0, 4, 20], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: 4, srgb: false },
+  { name: 'RGB10 A2', index: 67, orders: [0, 4], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: 11, srgb: false },
+  { name: 'RG16', index: 172, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'RGBA16F', index: 223, orders: [0], clump: CLUMP_FORMAT.RAW64, bytes: 8, afbc: -1, srgb: false },
+  { name: 'R32F', index: 167, orders: [0, 227], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'Z16', index: 75, orders: [0, 226], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: -1, srgb: false },
+  { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
 ] as const;
 const WRAPS = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_TO_EDGE];
 const MIPMAPS = [MIPMAP_MODE.NEAREST, MIPMAP_MODE.NONE, MIPMAP_MODE.TRILINEAR];
@@ -63,6 +64,54 @@ function random(seed: number): () => number {
   };
 }
 
+/** Writes an AFBC level of random superblocks, some of one colour and now and then a bad one; answers where it ends. */
+function afbcLevel(
+  memory: FlatMemory,
+  next: () => number,
+  { afbc, bytes }: { afbc: number; bytes: number },
+  from: number,
+  level: number,
+  width: number,
+  height: number,
+): number {
+  const at = Math.ceil(from / 64) * 64;
+  const shape = Math.floor(next() * 3);
+  // All levels of a texture are alike.
+  const { afbcSuperblockSize, afbcTiledHeader } = level
+    ? Plane.read(memory.view, PLANES_AT)
+    : { afbcSuperblockSize: shape, afbcTiledHeader: next() < 0.5 };
+  const across = 16 << afbcSuperblockSize;
+  const down = AFBC_PIXELS / across;
+  const units = afbcTiledHeader ? AFBC_TILE : 1;
+  const [w, h] = [Math.ceil(width / across / units), Math.ceil(height / down / units)];
+  const rowStride = w * units ** 2 * AFBC_HEADER_BYTES;
+  const headers = rowStride * h;
+  const size = headers + w * h * units ** 2 * afbcBodyBytes(bytes);
+  Plane.write(memory.view, PLANES_AT + level * Plane.size, {
+    type: DESCRIPTOR_TYPE.PLANE,
+    planeType: PLANE_TYPE.AFBC,
+    afbcCompressionMode: afbc,
+    afbcSuperblockSize,
+    afbcTiledHeader,
+    pointer: at,
+    rowStride,
+    size,
+  });
+  const pixels = new Uint8Array(afbcBodyBytes(bytes));
+  for (let i = 0; i < w * h * units ** 2; i++) {
+    const plain = next() < 0.7;
+    pixels.forEach((_, n) => {
+      pixels[n] = plain || n < bytes ? next() * 256 : pixels[n - bytes]!;
+    });
+    const header = memory.bytes.subarray(at + i * AFBC_HEADER_BYTES, at + (i + 1) * AFBC_HEADER_BYTES);
+    const body = headers + i * pixels.length;
+    afbcEncode(pixels, bytes, header, memory.bytes.subarray(at + body, at + body + pixels.length), body, across);
+    if (next() < 0.01)
+      memory.view.setUint32(at + i * AFBC_HEADER_BYTES + (next() < 0.5 ? 0 : 4), next() * 2 ** 32, true);
+  }
+  return at + size;
+}
+
 function scene(next: () => number) {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
   const coin = (share = 0.5): boolean => next() < share;
@@ -72,7 +121,8 @@ function scene(next: () => number) {
   const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
   const [width, height] = [size(), size()];
   const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
-  const tiled = coin();
+  const layout = format.afbc < 0 || coin(0.6) ? (coin() ? 'linear' : 'tiled') : 'afbc';
+  const tiled = layout === 'tiled';
   const shadow = coin(0.2);
   const normalized = coin(0.9);
   const edge = (): number => (normalized ? pick(WRAPS) : WRAP.CLAMP_TO_EDGE);
@@ -112,6 +162,10 @@ function scene(next: () => number) {
   let at = TEXELS_AT + Math.floor(next() * 64);
   for (let level = 0; level < levels; level++) {
     const [w, h] = [Math.max(1, width >> level), Math.max(1, height >> level)];
+    if (layout === 'afbc') {
+      at = afbcLevel(memory, next, format, at, level, w, h);
+      continue;
+    }
     const across = tiled ? Math.ceil(w / 16) * 256 : w;
     const rowStride = across * format.bytes + 16 * Math.floor(next() * 3);
     Plane.write(memory.view, PLANES_AT + level * Plane.size, {
@@ -152,7 +206,7 @@ function scene(next: () => number) {
   } as unknown as TextureRequest;
   const mask = coin() ? 0xffff : Math.floor(next() * 0x10000);
   const warp = { mask, live: mask, discarded: coin() ? 0 : Math.floor(next() * 0x10000) & mask } as Warp;
-  return { memory, environment, request, warp, what: `${format.name} ${width}x${height}, ${levels} levels` };
+  return { memory, environment, request, warp, what: `${format.name} ${layout} ${width}x${height}, ${levels} levels` };
 }
 
 function vectors(): LaneVectors {
@@ -169,8 +223,16 @@ test('emitted samplers and the script sampler give the same bits', () => {
     const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];
     const wanted = { lodMode: request.lodMode, shadow: request.shadow !== undefined };
     assert.ok(bind(memory, texture, sampler, wanted), `seed ${seed}: there is an emitted sampler for ${what}`);
-    script.execute(environment, warp, warp.mask, request, a);
-    emitted.execute(environment, warp, warp.mask, request, b);
+    const faults = [script, emitted].map((pipe, i) => {
+      try {
+        pipe.execute(environment, warp, warp.mask, request, i ? b : a);
+        return '';
+      } catch (error) {
+        return String(error);
+      }
+    });
+    assert.equal(faults[1], faults[0], `seed ${seed}: ${what}`);
+    if (faults[0]) continue;
     const lanes = request.skip ? warp.mask & ~warp.discarded : warp.mask;
     for (let i = 0; i < 4 * LANES; i++) {
       if (((lanes >> (i % LANES)) & 1) === 0) continue;

@@ -12,6 +12,7 @@ import { WRAP } from '../../abi/gpu/texture-descriptors.ts';
 import { scratch } from '../engine/scratch.ts';
 import { type Code, ModuleBuilder } from '../wasm/builder.ts';
 import type { OpName, ValueType } from '../wasm/opcodes.ts';
+import { AddressEmitter, headerFunction, LEVEL, RECORD, type TexelLayout } from './emit-address.ts';
 import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
 import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
 
@@ -29,37 +30,17 @@ export interface SamplerState {
   readonly mipmap: 'none' | 'nearest' | 'linear';
   readonly normalized: boolean;
   readonly wrap: readonly [number, number];
-  readonly tiled: boolean;
-  readonly bytes: number;
+  readonly layout: TexelLayout;
   /** What R, G, B and A of the result are, swizzles applied. */
   readonly channels: readonly ChannelSource[];
   /** Depth comparison: the function, and the channel that is compared. Then channels are 'compared' or constants. */
   readonly compare: { readonly func: number; readonly channel: ChannelSource } | undefined;
 }
 
-/** A texture and a sampler in scratch memory: bounds of levels of detail, then the levels. */
-export const RECORD = {
-  bias: 0,
-  minimumLod: 4,
-  maximumLod: 8,
-  /** Of the last level. */
-  lastLod: 12,
-  /** Floats: what one is in texels of level 0. */
-  scaleX: 16,
-  scaleY: 20,
-  levels: 32,
-} as const;
-export const LEVEL = {
-  base: 0,
-  rowStride: 4,
-  width: 8,
-  height: 12,
-  widthFloat: 16,
-  heightFloat: 20,
-  bytes: 32,
-} as const;
-
-/** Addresses in scratch memory. `lod`: words of 8.8; `reference`: floats; what the state does not want is not read. */
+/**
+ * Addresses in scratch memory. `lod`: words of 8.8; `reference`: floats; what the state does not want is not read. Answers
+ * 0, or 1 if the results are not to be used: the record's `failed`.
+ */
 export type EmittedSampler = (
   record: number,
   x: number,
@@ -68,7 +49,7 @@ export type EmittedSampler = (
   reference: number,
   out: number,
   mask: number,
-) => void;
+) => number;
 
 const WRAPS: readonly number[] = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_TO_EDGE];
 export const wrapIsEmitted = (mode: number): boolean => WRAPS.includes(mode);
@@ -90,14 +71,15 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   const m = new ModuleBuilder();
   m.importMemory('e', 'scratch', scratch.pages, scratch.pages);
   const dram = m.importMemory('e', 'dram', dramPages, dramPages);
+  const header = state.layout.kind === 'afbc' ? headerFunction(m, state.layout, dram) : undefined;
   const filters: Partial<Record<Filter, Code>> = {};
   const filter = (kind: Filter): Code => {
-    filters[kind] ??= kind === 'nearest' ? nearest(m, state, dram) : linear(m, state, dram);
+    filters[kind] ??= (kind === 'nearest' ? nearest : linear)(m, state, dram, header);
     return filters[kind];
   };
   const magnify = filter(state.magnify);
   const minify = filter(state.minify);
-  const f = m.function('texture_sample', ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], []);
+  const f = m.function('texture_sample', ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], ['i32']);
   m.exportFunction('sample', f);
   sample(f, state, magnify, minify);
   return m.build();
@@ -118,7 +100,7 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
   const result = VECTORS.map((type) => f.local(type));
   const call = (to: Code, level: () => void, into: readonly number[]): void => {
     level();
-    f.get(vx).get(vy).get(ref).call(to);
+    f.get(vx).get(vy).get(ref).get(record).call(to);
     for (const local of into.toReversed()) f.set(local);
   };
   const store = (): void =>
@@ -161,6 +143,7 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
   f.get(mask).i32(4).op('i32_shr_u').set(mask);
   f.get(x).get(end).op('i32_ne').brIf(again);
   f.end();
+  f.get(record).memory('i32_load', RECORD.failed);
 }
 
 /** `local` becomes the record's field unless it already is `better` than that. */
@@ -310,10 +293,10 @@ function lerp(f: Code, a: number, b: number, weight: number, into: number): void
   f.get(a).get(b).get(a).op('f32x4_sub').get(weight).op('f32x4_mul').op('f32x4_add').set(into);
 }
 
-/** The coordinate in texels; what is not finite is 0. The coordinate is local 1 or 2: x or y. */
+/** The coordinate in texels; what is not finite is 0. */
 function scaled(f: Code, state: SamplerState, axis: 0 | 1, size: number): number {
   const at = f.local('v128');
-  const coordinate = 1 + axis;
+  const coordinate = axis ? FILTER.y : FILTER.x;
   if (!state.normalized) f.get(coordinate).set(at);
   else {
     f.get(coordinate);
@@ -351,7 +334,9 @@ function toIndex(f: Code, mode: number, size: number): void {
   f.op('i32x4_trunc_sat_f32x4_s');
 }
 
-const FILTER_PARAMETERS: ValueType[] = ['i32', 'v128', 'v128', 'v128'];
+/** Level, x, y, reference, record. */
+const FILTER_PARAMETERS: ValueType[] = ['i32', 'v128', 'v128', 'v128', 'i32'];
+const FILTER = { level: 0, x: 1, y: 2, reference: 3, record: 4 } as const;
 
 /** Results of a filter, from texels that are compared or not. */
 function texelOf(state: SamplerState): readonly ChannelSource[] {
@@ -362,7 +347,7 @@ function texelOf(state: SamplerState): readonly ChannelSource[] {
 function compareTexel(f: Code, state: SamplerState, texel: number): void {
   const { func } = state.compare!;
   const op = COMPARE[func];
-  if (op) f.get(texel).get(3).op(op).f32x4(1).op('v128_and').set(texel);
+  if (op) f.get(texel).get(FILTER.reference).op(op).f32x4(1).op('v128_and').set(texel);
   else f.f32x4(func === FUNC.ALWAYS ? 1 : 0).set(texel);
 }
 
@@ -376,13 +361,14 @@ function results(f: Code, state: SamplerState, filtered: readonly number[]): voi
 
 function splat(f: Code, field: number): number {
   const local = f.local('v128');
-  f.get(0).memory('v128_load32_splat', field).set(local);
+  f.get(FILTER.level).memory('v128_load32_splat', field).set(local);
   return local;
 }
 
-function nearest(m: ModuleBuilder, state: SamplerState, dram: number): Code {
+function nearest(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {
   const f = m.function('texture_nearest', FILTER_PARAMETERS, VECTORS);
-  const texels = new TexelEmitter(f, state, dram, splat(f, LEVEL.base), splat(f, LEVEL.rowStride));
+  const addresses = new AddressEmitter(f, state.layout, FILTER.level, FILTER.record, header);
+  const texels = new TexelEmitter(f, dram);
   const index = (axis: 0 | 1): number => {
     const size = splat(f, axis ? LEVEL.heightFloat : LEVEL.widthFloat);
     const count = splat(f, axis ? LEVEL.height : LEVEL.width);
@@ -393,16 +379,17 @@ function nearest(m: ModuleBuilder, state: SamplerState, dram: number): Code {
     wrapped(f, state.wrap[axis], at, count);
     return at;
   };
-  const words = texels.load(texels.column(index(0)), texels.row(index(1)));
+  const words = texels.load(addresses.footprint([index(0)], [index(1)])[0]!);
   const values = texelOf(state).map((channel) => texels.decode(words, channel));
   if (state.compare) compareTexel(f, state, values[0]!);
   results(f, state, values);
   return f;
 }
 
-function linear(m: ModuleBuilder, state: SamplerState, dram: number): Code {
+function linear(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {
   const f = m.function('texture_linear', FILTER_PARAMETERS, VECTORS);
-  const texels = new TexelEmitter(f, state, dram, splat(f, LEVEL.base), splat(f, LEVEL.rowStride));
+  const addresses = new AddressEmitter(f, state.layout, FILTER.level, FILTER.record, header);
+  const texels = new TexelEmitter(f, dram);
   const footprintOf = (axis: 0 | 1): { weight: number; indices: readonly number[] } => {
     const size = splat(f, axis ? LEVEL.heightFloat : LEVEL.widthFloat);
     const count = splat(f, axis ? LEVEL.height : LEVEL.width);
@@ -423,8 +410,7 @@ function linear(m: ModuleBuilder, state: SamplerState, dram: number): Code {
   };
   const across = footprintOf(0);
   const down = footprintOf(1);
-  const columns = across.indices.map((at) => texels.column(at));
-  const words = down.indices.map((at) => texels.row(at)).flatMap((row) => columns.map((at) => texels.load(at, row)));
+  const words = addresses.footprint(across.indices, down.indices).map((address) => texels.load(address));
   const wanted = texelOf(state);
   // A channel that shows twice is filtered once.
   const done = new Map<string, number>();

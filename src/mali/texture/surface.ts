@@ -20,7 +20,7 @@ import { blockSurface } from './compressed/surface.ts';
 const WORDS = 4;
 const CACHED_SUPERBLOCKS = 1024;
 /** Width of superblocks, in pixels. */
-const AFBC_WIDTH: Readonly<Record<number, number>> = {
+export const AFBC_WIDTH: Readonly<Record<number, number>> = {
   [AFBC_SUPERBLOCK.S16X16]: 16,
   [AFBC_SUPERBLOCK.S32X8]: 32,
   [AFBC_SUPERBLOCK.S64X4]: 64,

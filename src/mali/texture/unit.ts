@@ -29,6 +29,7 @@ import {
 } from '../shader/contract.ts';
 import { type Binding, bind } from './bind.ts';
 import { CUBE_FACES, FACES } from './cube.ts';
+import { RECORD } from './emit-address.ts';
 import { lodOfSquare } from './lod.ts';
 import { type Place, Sampler } from './sampler.ts';
 import { type Colour, Texture } from './texture.ts';
@@ -175,7 +176,7 @@ export class TexturePipe implements TextureUnit {
     const lod = request.lodMode === 'grdesc' ? request.gradient?.[0] : request.lod;
     const here = out.f32.buffer === scratch.buffer;
     const at = this.#at;
-    binding.run(
+    const failed = binding.run(
       binding.record,
       place(request.x, at),
       place(request.y, at + LANE_BYTES),
@@ -184,6 +185,10 @@ export class TexturePipe implements TextureUnit {
       here ? out.f32.byteOffset : at + 4 * LANE_BYTES,
       wanted,
     );
+    if (failed) {
+      scratch.i32[(binding.record + RECORD.failed) / 4] = 0;
+      return false;
+    }
     if (!here) out.f32.set(this.#results);
     request.result = 'float';
     return true;
