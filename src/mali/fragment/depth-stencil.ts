@@ -14,6 +14,7 @@ import {
   Z_INTERNAL_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
+import type { FrontEndState } from './wasm/depth.ts';
 
 /** Compares as a Func says: `value` is the new one. */
 export function compare(func: number, value: number, stored: number): boolean {
@@ -103,6 +104,46 @@ export class DepthStencilTest {
       !state.depthWriteEnable &&
       state.depthFunction === FUNC.ALWAYS &&
       !state.depthCullEnable;
+  }
+
+  /** The draw's depth range. */
+  get range(): readonly [low: number, high: number] {
+    return [this.#low, this.#high];
+  }
+
+  /** What emitted code for early tests of a face is made from. */
+  emitted(back: boolean): Pick<FrontEndState, 'culls' | 'format' | 'func' | 'write' | 'limit' | 'stencil'> {
+    const s = this.#state;
+    let limit: FrontEndState['limit'] = s.depthClampMode === DEPTH_CLAMP_MODE.BOUNDS ? 'bounds' : 'unit';
+    if (s.depthSource === DEPTH_SOURCE.MINIMUM) limit = 'low';
+    else if (s.depthSource === DEPTH_SOURCE.MAXIMUM) limit = 'high';
+    const face = back
+      ? {
+          func: s.backCompareFunction,
+          reference: s.backReferenceValue,
+          valueMask: s.backValueMask,
+          writeMask: s.backWriteMask,
+          fail: s.backStencilFail,
+          depthFail: s.backDepthFail,
+          depthPass: s.backDepthPass,
+        }
+      : {
+          func: s.frontCompareFunction,
+          reference: s.frontReferenceValue,
+          valueMask: s.frontValueMask,
+          writeMask: s.frontWriteMask,
+          fail: s.frontStencilFail,
+          depthFail: s.frontDepthFail,
+          depthPass: s.frontDepthPass,
+        };
+    return {
+      culls: s.depthCullEnable,
+      format: this.#format,
+      func: s.depthFunction,
+      write: s.depthWriteEnable,
+      limit,
+      stencil: s.stencilTestEnable ? face : undefined,
+    };
   }
 
   /** Whether a depth that comes from raster lies in the draw's range, which near and far clipping ask for. */

@@ -28,6 +28,7 @@ import {
 } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { type Extent, GpuFault, type VirtualMemory } from '../contract.ts';
+import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
 import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
 import type {
@@ -47,6 +48,8 @@ import type { Framebuffer } from './framebuffer.ts';
 import { CENTER, type Coverage, type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS, type Triangle } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
 import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
+import { type FrontEnd, frontEnd } from './wasm/depth.ts';
+import { WARP } from './wasm/raster.ts';
 
 const NOT_TESTED = -1;
 
@@ -102,12 +105,26 @@ export class DrawStage implements FragmentStage {
   #packet = -1;
   #extent: Extent | undefined;
   #generation = -1;
-  readonly #pixel = new Int32Array(LANES);
+  readonly #pixel: Int32Array;
   /** Samples that each lane stands for, and what is left of them after the late test (NOT_TESTED before). */
-  readonly #coverage = new Int32Array(LANES);
-  readonly #tested = new Int32Array(LANES);
+  readonly #coverage: Int32Array;
+  readonly #tested: Int32Array;
+  readonly #engine: Engine;
+  /** Emitted front ends, for front and back faces. */
+  readonly #frontEnds: (FrontEnd | undefined)[] = [undefined, undefined];
+  readonly #range: readonly [low: number, high: number];
 
-  constructor(memory: VirtualMemory, draw: Infer<typeof Draw>, framebuffer: Framebuffer, tile: TileBuffer) {
+  constructor(
+    memory: VirtualMemory,
+    draw: Infer<typeof Draw>,
+    framebuffer: Framebuffer,
+    tile: TileBuffer,
+    engine: Engine,
+  ) {
+    this.#engine = engine;
+    this.#pixel = tile.warpWords(WARP.pixel);
+    this.#coverage = tile.warpWords(WARP.coverage);
+    this.#tested = tile.warpWords(WARP.tested);
     this.frame = scratch.owned(this, STAGE_BYTES);
     this.#x = new Int32Array(scratch.buffer, this.frame + STAGE.x, LANES);
     this.#y = new Int32Array(scratch.buffer, this.frame + STAGE.y, LANES);
@@ -137,6 +154,7 @@ export class DrawStage implements FragmentStage {
       tile.depth,
       tile.stencil,
     );
+    this.#range = this.test.range;
     this.pattern = draw.multisampleEnable ? framebuffer.raster : CENTER;
     this.#merged = this.pattern.count > framebuffer.samples;
     this.perSample = framebuffer.samples > 1 && draw.multisampleEnable && draw.evaluatePerSample;
@@ -225,6 +243,28 @@ export class DrawStage implements FragmentStage {
     const before = this.#merged ? sampleMask : 0xffff;
     const after = this.#merged ? everything : sampleMask & everything;
     const simple = this.test.trivial || (!this.early && !this.test.culls);
+    if (this.#engine === 'wasm') {
+      const face = this.#backFacing ? 1 : 0;
+      this.#frontEnds[face] ??= frontEnd({
+        samples: this.#framebuffer.samples,
+        pattern: this.#merged ? CENTER : this.pattern,
+        before,
+        after,
+        merged: this.#merged,
+        spread: this.pattern.count !== this.#framebuffer.samples,
+        simple,
+        early: this.early,
+        ...this.test.emitted(this.#backFacing),
+      });
+      const { depthAt, stencilAt } = this.#tile;
+      const [low, high] = this.#range;
+      const { at, count } = coverage;
+      const done = this.#frontEnds[face](triangle.at, at, count, left, top, depthAt, stencilAt, this.#bias, low, high);
+      this.passed += done >> 1;
+      if (done & 1) this.#tile.dirtyDepth ||= !this.draw.cleanFragmentWrite;
+      coverage.count = coverage.left;
+      return;
+    }
     for (let i = 0; i < coverage.count * 4; i++) {
       const rastered = coverage.mask[i]! & before;
       let samples = this.#kept(rastered) & after;
@@ -379,6 +419,12 @@ export class DrawStage implements FragmentStage {
   alphaTest(warp: Warp, mask: number, coverage: Int32Array, alpha: Float32Array, out: Int32Array): void {
     const { alphaToCoverage, alphaToCoverageInvert, multisampleEnable } = this.draw;
     const { samples } = this.#framebuffer;
+    if (this.early && !this.#merged && !alphaToCoverage) {
+      for (let lane = 0; lane < LANES; lane++) {
+        if (mask & (1 << lane)) out[lane] = coverage[lane]! & this.#coverage[lane]!;
+      }
+      return;
+    }
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
       let covered = coverage[lane]! & this.#coverage[lane]!;

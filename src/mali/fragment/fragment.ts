@@ -16,6 +16,7 @@ import type { Infer } from '../../abi/layout.ts';
 import type { Dram } from '../../board/dram.ts';
 import { GpuFault, type RunRequest, type VirtualMemory, type Work, type WorkState } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
+import { scratch } from '../engine/scratch.ts';
 import type { FragmentStage } from '../shader/contract.ts';
 import { LANES, type PrimitiveVertices, QUADS, type ShaderRun, THREAD_SLOT } from '../shader/contract.ts';
 import type { ShaderAddresses } from '../tiler/idvs.ts';
@@ -24,6 +25,7 @@ import { type Framebuffer, loadFramebuffer } from './framebuffer.ts';
 import { PolygonReader } from './polygon-reader.ts';
 import { Coverage, SUBPIXEL, TILE, Triangle } from './raster.ts';
 import { TileBuffer } from './tile-buffer.ts';
+import { type LoadWarp, loadWarp } from './wasm/raster.ts';
 import { Writeback } from './writeback.ts';
 
 /** Opens a program for warps of fragments. Bound to the shader cores where the units are put together. */
@@ -81,7 +83,9 @@ class FragmentJob {
   readonly #rows: readonly [number, number];
   readonly #draws = new Map<number, OpenDraw>();
   readonly #frameDraws = new Map<number, OpenDraw>();
-  readonly #triangle = new Triangle();
+  readonly #triangle: Triangle;
+  readonly #engine: Engine;
+  readonly #load: LoadWarp = loadWarp();
   readonly #coverage = new Coverage();
   readonly #packets = [0, 0, 0];
   readonly #slots = [0, 0, 0];
@@ -96,6 +100,8 @@ class FragmentJob {
     }
     this.#memory = memory;
     this.#open = open;
+    this.#engine = engine;
+    this.#triangle = new Triangle(engine);
     this.#framebuffer = loadFramebuffer(memory, pairOf(registers, R.framebuffer));
     this.#tile = new TileBuffer(this.#framebuffer, engine);
     this.#writeback = new Writeback(memory, dram, this.#framebuffer, this.#tile, engine);
@@ -259,7 +265,7 @@ class FragmentJob {
   }
 
   #makeDraw(draw: Infer<typeof Draw>, scissor: OpenDraw['scissor']): OpenDraw {
-    const stage = new DrawStage(this.#memory, draw, this.#framebuffer, this.#tile);
+    const stage = new DrawStage(this.#memory, draw, this.#framebuffer, this.#tile, this.#engine);
     const { shader } = draw;
     const run = shader.shader === 0 ? undefined : this.#open(this.#memory, shader, stage, THREAD_SLOT.FRAGMENT);
     return { stage, run, scissor };
@@ -333,12 +339,67 @@ class FragmentJob {
     top: number,
     sample: number,
   ): Generator<void, void> {
-    const { mask, x: quadX, y: quadY } = this.#coverage;
-    const { frameArgumentLow, frameArgumentHigh } = this.#framebuffer.parameters;
     run.reset();
     const { warp } = run;
-    const { u32 } = warp;
-    let live = 0;
+    const live = 2 ** (count * 4) - 1;
+    let helpers = 0;
+    if (this.#engine === 'wasm' && warp.u32.buffer === scratch.buffer) {
+      helpers =
+        live & ~this.#loadFast(stage, warp.u32.byteOffset, record, this.#warpQuads[0]!, count, left, top, sample);
+    } else {
+      helpers = this.#loadSlowly(stage, warp.u32, record, count, left, top, sample);
+    }
+    const covered = live & ~helpers;
+    if (covered === 0) return;
+    if (run.environment.program.requiresHelperThreads) run.start(live, helpers);
+    else run.start(covered);
+    this.#budget -= COST.warp;
+    while (!run.resume(WARP_BUDGET)) yield* this.#rest();
+    this.progress++;
+    if (this.#budget < 0) yield* this.#rest();
+  }
+
+  /** Registers and lanes of a warp by emitted code, which has left only quads with coverage. Answers lanes with samples. */
+  #loadFast(
+    stage: DrawStage,
+    registers: number,
+    { id, backFacing }: Infer<typeof PrimitiveRecord>,
+    first: number,
+    count: number,
+    left: number,
+    top: number,
+    sample: number,
+  ): number {
+    const { frameArgumentLow, frameArgumentHigh } = this.#framebuffer.parameters;
+    return this.#load(
+      this.#tile.warpAt,
+      stage.frame,
+      registers,
+      this.#coverage.at,
+      first,
+      count,
+      left,
+      top,
+      sample,
+      id,
+      backFacing,
+      frameArgumentLow,
+      frameArgumentHigh,
+    );
+  }
+
+  /** The same in script. Answers lanes without samples. */
+  #loadSlowly(
+    stage: DrawStage,
+    u32: Uint32Array,
+    record: Infer<typeof PrimitiveRecord>,
+    count: number,
+    left: number,
+    top: number,
+    sample: number,
+  ): number {
+    const { mask, x: quadX, y: quadY } = this.#coverage;
+    const { frameArgumentLow, frameArgumentHigh } = this.#framebuffer.parameters;
     let helpers = 0;
     for (let lane = 0; lane < count * 4; lane++) {
       const quad = this.#warpQuads[lane >> 2]!;
@@ -346,7 +407,6 @@ class FragmentJob {
       const y = top + quadY[quad]! + ((lane >> 1) & 1);
       let samples = mask[quad * 4 + (lane & 3)]!;
       if (sample >= 0) samples &= 1 << sample;
-      live |= 1 << lane;
       if (samples === 0) helpers |= 1 << lane;
       stage.load(lane, x, y, left, top, samples);
       u32[57 * LANES + lane] = record.id;
@@ -357,14 +417,7 @@ class FragmentJob {
       u32[62 * LANES + lane] = frameArgumentLow;
       u32[63 * LANES + lane] = frameArgumentHigh;
     }
-    const covered = live & ~helpers;
-    if (covered === 0) return;
-    if (run.environment.program.requiresHelperThreads) run.start(live, helpers);
-    else run.start(covered);
-    this.#budget -= COST.warp;
-    while (!run.resume(WARP_BUDGET)) yield* this.#rest();
-    this.progress++;
-    if (this.#budget < 0) yield* this.#rest();
+    return helpers;
   }
 
   /** Late tests of a draw without a shader: there is nothing to wait for. */

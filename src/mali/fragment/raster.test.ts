@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
+import { defaultEngine } from '../engine/engine.ts';
 import { CENTER, Coverage, type SamplePattern, Triangle } from './raster.ts';
 
 type Point = readonly [x: number, y: number, z?: number, inverseW?: number];
@@ -17,7 +18,7 @@ function triangle(points: readonly Point[]): Triangle | undefined {
     weight1: i === 1 ? 1 : 0,
   });
   const [corner0, corner1, corner2] = points.map(corner);
-  const t = new Triangle();
+  const t = new Triangle(defaultEngine());
   return t.set({ corner0, corner1, corner2 } as Infer<typeof PrimitiveRecord>) ? t : undefined;
 }
 

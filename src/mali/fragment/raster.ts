@@ -7,6 +7,9 @@
  */
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
+import type { Engine } from '../engine/engine.ts';
+import { scratch } from '../engine/scratch.ts';
+import { COVERAGE, cover, NARROW, TRIANGLE } from './wasm/raster.ts';
 
 /** Pixels along a side of a tile, and quads in it. */
 export const TILE = 16;
@@ -27,23 +30,37 @@ export const CENTER: SamplePattern = { count: 1, x: Int32Array.of(128), y: Int32
 /** What of a tile a triangle covers: quads, and for each of their four pixels a mask of samples. Reused. */
 export class Coverage {
   count = 0;
+  /** In scratch memory, where emitted code finds it. */
+  readonly at = scratch.owned(this, COVERAGE.size);
   /** Position of the quad's first pixel in the tile. */
-  readonly x = new Uint8Array(TILE_QUADS);
-  readonly y = new Uint8Array(TILE_QUADS);
+  readonly x = new Uint8Array(scratch.buffer, this.at + COVERAGE.x, TILE_QUADS);
+  readonly y = new Uint8Array(scratch.buffer, this.at + COVERAGE.y, TILE_QUADS);
   /** [quad * 4 + (x & 1) + 2 * (y & 1)] */
-  readonly mask = new Uint16Array(TILE_QUADS * 4);
+  readonly mask = new Uint16Array(scratch.buffer, this.at + COVERAGE.mask, TILE_QUADS * 4);
+  readonly #left = new Uint32Array(scratch.buffer, this.at + COVERAGE.count, 1);
+
+  /** Quads that emitted tests have left. */
+  get left(): number {
+    return this.#left[0]!;
+  }
 }
 
 /** One corner's values: 1/w, weights of vertex 0 and 1. */
 const VALUES = 3;
 
 export class Triangle {
+  /** Edges and depth in scratch memory, where emitted code finds them (wasm/raster.ts). */
+  readonly at = scratch.owned(this, TRIANGLE.size);
   // Edge i lies opposite corner i: e = a * x + b * y + c.
-  readonly #a = new Float64Array(3);
-  readonly #b = new Float64Array(3);
-  readonly #c = new Float64Array(3);
-  /** 0 where a sample on the edge is inside, else -1. */
-  readonly #bias = new Float64Array(3);
+  readonly #a = new Float64Array(scratch.buffer, this.at + TRIANGLE.a, 3);
+  readonly #b = new Float64Array(scratch.buffer, this.at + TRIANGLE.b, 3);
+  /** c, less one where a sample on the edge is outside. */
+  readonly #limit = new Float64Array(scratch.buffer, this.at + TRIANGLE.limit, 3);
+  /** z, dz/dx, dz/dy, x and y of corner 0. */
+  readonly #place = new Float64Array(scratch.buffer, this.at + TRIANGLE.z, 5);
+  /** Whether all edges keep to NARROW. */
+  #narrow = false;
+  readonly #engine: Engine;
   readonly #values = new Float64Array(3 * VALUES);
   #area = 0;
   #z = 0;
@@ -58,6 +75,10 @@ export class Triangle {
   readonly planes = new Float64Array(3 * VALUES + 2);
   /** Largest change of depth from pixel to pixel. */
   slope = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
 
   /** Takes a primitive's corners. False if it has no area. */
   set(primitive: Infer<typeof PrimitiveRecord>): boolean {
@@ -74,6 +95,8 @@ export class Triangle {
     this.#edge(0, q, r);
     this.#edge(1, r, p);
     this.#edge(2, p, q);
+    this.#narrow = true;
+    for (let i = 0; i < 3; i++) this.#narrow &&= Math.abs(this.#a[i]!) + Math.abs(this.#b[i]!) <= NARROW;
     this.#value(0, p);
     this.#value(1, q);
     this.#value(2, r);
@@ -89,6 +112,12 @@ export class Triangle {
     this.#plane(2, (i) => this.#values[i * VALUES]! * this.#values[i * VALUES + 2]!);
     this.planes[3 * VALUES] = p.x;
     this.planes[3 * VALUES + 1] = p.y;
+    const place = this.#place;
+    place[0] = this.#z;
+    place[1] = this.#dzdx;
+    place[2] = this.#dzdy;
+    place[3] = this.#x0;
+    place[4] = this.#y0;
     this.slope = Math.max(Math.abs(this.#dzdx), Math.abs(this.#dzdy)) * SUBPIXEL;
     return true;
   }
@@ -98,8 +127,8 @@ export class Triangle {
     const dy = to.y - from.y;
     this.#a[i] = -dy;
     this.#b[i] = dx;
-    this.#c[i] = dy * from.x - dx * from.y;
-    this.#bias[i] = dy < 0 || (dy === 0 && dx > 0) ? 0 : -1;
+    const c = dy * from.x - dx * from.y;
+    this.#limit[i] = dy < 0 || (dy === 0 && dx > 0) ? c : c - 1;
   }
 
   #value(i: number, corner: { inverseW: number; weight0: number; weight1: number }): void {
@@ -142,12 +171,16 @@ export class Triangle {
     if (x0 > x1 || y0 > y1) return;
     const inside = this.#relation(x0 * SUBPIXEL, y0 * SUBPIXEL, (x1 + 1) * SUBPIXEL, (y1 + 1) * SUBPIXEL);
     if (inside < 0) return;
+    if (this.#engine === 'wasm') {
+      out.count = cover(pattern, this.#narrow)(this.at, out.at, left, top, x0, y0, x1, y1, inside);
+      return;
+    }
     const all = 2 ** pattern.count - 1;
     const [a0, a1, a2] = this.#a as unknown as [number, number, number];
     const [b0, b1, b2] = this.#b as unknown as [number, number, number];
-    const c0 = this.#c[0]! + this.#bias[0]!;
-    const c1 = this.#c[1]! + this.#bias[1]!;
-    const c2 = this.#c[2]! + this.#bias[2]!;
+    const c0 = this.#limit[0]!;
+    const c1 = this.#limit[1]!;
+    const c2 = this.#limit[2]!;
     for (let qy = y0 & ~1; qy <= y1; qy += 2) {
       for (let qx = x0 & ~1; qx <= x1; qx += 2) {
         let any = 0;
@@ -183,7 +216,7 @@ export class Triangle {
     for (let i = 0; i < 3; i++) {
       const a = this.#a[i]!;
       const b = this.#b[i]!;
-      const c = this.#c[i]! + this.#bias[i]!;
+      const c = this.#limit[i]!;
       if (a * (a > 0 ? x1 : x0) + b * (b > 0 ? y1 : y0) + c < 0) return -1;
       if (a * (a > 0 ? x0 : x1) + b * (b > 0 ? y0 : y1) + c < 0) inside = 0;
     }

@@ -8,9 +8,11 @@
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
 import { floatToBits } from '../pack.ts';
+import { LANES } from '../shader/contract.ts';
 import { quantize } from './depth-stencil.ts';
 import type { Framebuffer, Target } from './framebuffer.ts';
 import { TILE_PIXELS } from './raster.ts';
+import { WARP } from './wasm/raster.ts';
 import { type Fill, tileFill } from './wasm/tile.ts';
 
 export class TileBuffer {
@@ -23,6 +25,8 @@ export class TileBuffer {
   readonly colorAt: readonly number[];
   readonly depthAt: number;
   readonly stencilAt: number;
+  /** The warp in work (WARP): pixels of its lanes in the tile, and their samples; see DrawStage. */
+  readonly warpAt: number;
   /** Whether a draw has written: bit per render target; depth or stencil. */
   dirtyColors = 0;
   dirtyDepth = false;
@@ -35,7 +39,7 @@ export class TileBuffer {
   constructor(framebuffer: Framebuffer, engine: Engine) {
     const samples = TILE_PIXELS * framebuffer.samples;
     this.#targets = framebuffer.targets;
-    const size = samples * (framebuffer.targets.reduce((sum, { words }) => sum + words * 4, 0) + 4 + 1);
+    const size = samples * (framebuffer.targets.reduce((sum, { words }) => sum + words * 4, 0) + 4 + 1) + WARP.size;
     let at = scratch.owned(this, size);
     this.#piece = [at, size];
     this.colorAt = framebuffer.targets.map(({ words }) => {
@@ -45,6 +49,7 @@ export class TileBuffer {
     });
     this.depthAt = at;
     this.stencilAt = at + samples * 4;
+    this.warpAt = this.stencilAt + samples;
     const { buffer } = scratch;
     this.colors = framebuffer.targets.map((t, i) => new Uint32Array(buffer, this.colorAt[i]!, samples * t.words));
     this.depth = new Float32Array(buffer, this.depthAt, samples);
@@ -53,6 +58,11 @@ export class TileBuffer {
     this.#clearDepth = quantize(zInternalFormat, zClear);
     this.#clearStencil = sClear;
     this.#fill = engine === 'wasm' ? tileFill() : undefined;
+  }
+
+  /** Words of the warp in work. */
+  warpWords(offset: number): Int32Array {
+    return new Int32Array(scratch.buffer, this.warpAt + offset, LANES);
   }
 
   /** The job is over: the memory may serve another. */

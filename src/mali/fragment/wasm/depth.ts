@@ -1,0 +1,394 @@
+/**
+ * Emitted WebAssembly for what comes between raster and shading: sample masks, the depth range, and depth and stencil tests
+ * where they come early. One module for each state, so that nothing is asked for each quad.
+ *
+ * Depth is computed in doubles as the script does it, kept and compared in singles, which hold all that the tile buffer
+ * has. Quads that nothing is left of are taken out of the list.
+ */
+import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
+import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { OpName } from '../../wasm/opcodes.ts';
+import type { SamplePattern } from '../raster.ts';
+import { functions } from './modules.ts';
+import { COVERAGE, TRIANGLE } from './raster.ts';
+
+/** Stencil state of one face. */
+export interface StencilFace {
+  readonly func: number;
+  readonly reference: number;
+  readonly valueMask: number;
+  readonly writeMask: number;
+  readonly fail: number;
+  readonly depthFail: number;
+  readonly depthPass: number;
+}
+
+export interface FrontEndState {
+  /** Samples that the tile keeps of a pixel, and where their depth is taken. */
+  readonly samples: number;
+  readonly pattern: SamplePattern;
+  /** Rastered samples that count, and kept ones. */
+  readonly before: number;
+  readonly after: number;
+  /** All rastered samples stand for the only kept one. */
+  readonly merged: boolean;
+  /** Any rastered sample stands for all kept ones. */
+  readonly spread: boolean;
+  /** Neither range nor tests. */
+  readonly simple: boolean;
+  readonly early: boolean;
+  readonly culls: boolean;
+  readonly format: number;
+  readonly func: number;
+  readonly write: boolean;
+  /** What limits depth: 0…1, the draw's range; or which end of it replaces depth. */
+  readonly limit: 'unit' | 'bounds' | 'low' | 'high';
+  readonly stencil: StencilFace | undefined;
+}
+
+/** Answers the number of samples that have passed early tests, times two, and whether any was tested. */
+export type FrontEnd = (
+  triangle: number,
+  coverage: number,
+  count: number,
+  left: number,
+  top: number,
+  depth: number,
+  stencil: number,
+  bias: number,
+  low: number,
+  high: number,
+) => number;
+
+export const frontEnd = (state: FrontEndState): FrontEnd =>
+  functions<{ raster_test: FrontEnd }>(`test ${key(state)}`, (m) => emit(m, state)).raster_test;
+
+const key = ({ pattern, ...rest }: FrontEndState): string => `${JSON.stringify(rest)} ${pattern.x} ${pattern.y}`;
+
+const P = { triangle: 0, coverage: 1, count: 2, left: 3, top: 4, depth: 5, stencil: 6, bias: 7, low: 8, high: 9 };
+
+const F32_COMPARE: Record<number, OpName> = {
+  [FUNC.LESS]: 'f32x4_lt',
+  [FUNC.EQUAL]: 'f32x4_eq',
+  [FUNC.LEQUAL]: 'f32x4_le',
+  [FUNC.GREATER]: 'f32x4_gt',
+  [FUNC.NOT_EQUAL]: 'f32x4_ne',
+  [FUNC.GEQUAL]: 'f32x4_ge',
+};
+const I32_COMPARE: Record<number, OpName> = {
+  [FUNC.LESS]: 'i32x4_lt_s',
+  [FUNC.EQUAL]: 'i32x4_eq',
+  [FUNC.LEQUAL]: 'i32x4_le_s',
+  [FUNC.GREATER]: 'i32x4_gt_s',
+  [FUNC.NOT_EQUAL]: 'i32x4_ne',
+  [FUNC.GEQUAL]: 'i32x4_ge_s',
+};
+
+function emit(m: ModuleBuilder, state: FrontEndState): void {
+  const f = m.function('raster_test', [...Array(7).fill('i32'), 'f64', 'f64', 'f64'], ['i32'], true);
+  const v = () => f.local('v128');
+  const i = () => f.local('i32');
+  const constant = (...words: number[]) => {
+    const local = v();
+    f.v128(...words).set(local);
+    return local;
+  };
+  const [quad, out, x, y, at, passed, any] = [i(), i(), i(), i(), i(), i(), i()];
+  const [rastered, samples, left, alive] = [v(), v(), v(), v()];
+  const zero = v();
+  const tests = state.simple ? undefined : new Tests(f, state, constant, { x, y, at, passed, any, alive });
+  const before = constant(state.before);
+  const everything = constant(2 ** state.samples - 1);
+  const after = constant(state.after);
+  const bits = Array.from({ length: state.samples }, (_, s) => constant(1 << s));
+  const done = f.block();
+  const again = f.loop();
+  f.get(quad).get(P.count).op('i32_ge_u').brIf(done);
+  f.get(P.coverage).get(quad).op('i32_add').tee(at).memory('i32_load8_u', COVERAGE.x).set(x);
+  f.get(at).memory('i32_load8_u', COVERAGE.y).set(y);
+  f.get(P.coverage).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
+  f.op('i32x4_extend_low_i16x8_u').get(before).op('v128_and').tee(rastered);
+  if (state.spread) f.get(zero).op('i32x4_ne').get(everything).op('v128_and');
+  f.get(after).op('v128_and').set(samples);
+  if (tests) {
+    f.get(zero).set(left);
+    for (let s = 0; s < state.samples; s++) {
+      f.get(samples).get(bits[s]!).op('v128_and').get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
+      tests.sample(s);
+      f.get(left).get(alive).get(bits[s]!).op('v128_and').op('v128_or').set(left);
+      f.end();
+    }
+    f.get(left).set(samples);
+  } else if (state.early) {
+    for (let s = 0; s < state.samples; s++) {
+      f.get(passed).get(samples).get(bits[s]!).op('v128_and').get(zero).op('i32x4_ne');
+      f.op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
+    }
+  }
+  if (state.merged) f.get(rastered).get(samples).get(zero).op('i32x4_ne').op('v128_and').set(samples);
+  f.get(P.coverage).get(out).i32(3).op('i32_shl').op('i32_add');
+  f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0);
+  f.memory('i64_store', COVERAGE.mask);
+  f.get(P.coverage).get(out).op('i32_add').tee(at).get(x).memory('i32_store8', COVERAGE.x);
+  f.get(at).get(y).memory('i32_store8', COVERAGE.y);
+  f.get(out).get(samples).op('v128_any_true').op('i32_add').set(out);
+  f.get(quad).i32(1).op('i32_add').set(quad).br(again);
+  f.end().end();
+  f.get(P.coverage).get(out).memory('i32_store', COVERAGE.count);
+  f.get(passed).i32(1).op('i32_shl').get(any).op('i32_or');
+}
+
+interface Locals {
+  readonly x: number;
+  readonly y: number;
+  readonly at: number;
+  readonly passed: number;
+  readonly any: number;
+  readonly alive: number;
+}
+
+/** The tests of one sample of a quad. */
+class Tests {
+  readonly #f: Code;
+  readonly #state: FrontEndState;
+  readonly #locals: Locals;
+  readonly #z0: number;
+  readonly #dzdx: number;
+  readonly #dzdy: number;
+  readonly #x0: number;
+  readonly #y0: number;
+  readonly #bias: number;
+  readonly #low: number;
+  readonly #high: number;
+  readonly #low32: number;
+  readonly #high32: number;
+  readonly #right: number;
+  readonly #zero: number;
+  readonly #one: number;
+  readonly #half: number;
+  readonly #scale: number;
+  readonly #step: number;
+  readonly #rows: [number, number];
+  readonly #whole: number;
+  readonly #z: number;
+  readonly #stored: number;
+  readonly #passes: number;
+  readonly #stencil: Stencil | undefined;
+
+  constructor(f: Code, state: FrontEndState, constant: (...words: number[]) => number, locals: Locals) {
+    this.#f = f;
+    this.#state = state;
+    this.#locals = locals;
+    const v = () => f.local('v128');
+    const splat = (offset: number) => {
+      const local = v();
+      f.get(P.triangle).memory('v128_load64_splat', offset).set(local);
+      return local;
+    };
+    const double = (push: () => void) => {
+      const local = v();
+      push();
+      f.op('f64x2_splat').set(local);
+      return local;
+    };
+    this.#z0 = splat(TRIANGLE.z);
+    this.#dzdx = splat(TRIANGLE.dzdx);
+    this.#dzdy = splat(TRIANGLE.dzdy);
+    this.#x0 = splat(TRIANGLE.x0);
+    this.#y0 = splat(TRIANGLE.y0);
+    this.#bias = double(() => f.get(P.bias));
+    this.#low = double(() => f.get(P.low));
+    this.#high = double(() => f.get(P.high));
+    this.#low32 = v();
+    this.#high32 = v();
+    f.get(P.low).op('f32_demote_f64').op('f32x4_splat').set(this.#low32);
+    f.get(P.high).op('f32_demote_f64').op('f32x4_splat').set(this.#high32);
+    this.#right = constant(0, 0, 0, 0x40700000);
+    this.#zero = constant(0);
+    this.#one = double(() => f.f64(1));
+    this.#half = double(() => f.f64(0.5));
+    this.#scale = double(() => f.f64(state.format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff));
+    this.#step = double(() => f.f64(256));
+    this.#rows = [v(), v()];
+    this.#whole = v();
+    this.#z = v();
+    this.#stored = v();
+    this.#passes = v();
+    this.#stencil = state.early && state.stencil ? new Stencil(f, state.stencil, constant) : undefined;
+  }
+
+  /** Takes pixels that fail sample s out of `alive`. */
+  sample(s: number): void {
+    const f = this.#f;
+    const { x, y, at, passed, any, alive } = this.#locals;
+    const { pattern, early, culls, func, write } = this.#state;
+    const p = pattern.count === 1 ? 0 : s;
+    const [row0, row1] = this.#rows;
+    const position = (from: number, inTile: number, offset: number) =>
+      f.get(from).get(inTile).op('i32_add').i32(8).op('i32_shl').i32(offset).op('i32_add').op('f64_convert_i32_s');
+    // dz/dx (x - x0) is the same in both rows.
+    f.get(this.#z0).get(this.#dzdx);
+    position(P.left, x, pattern.x[p]!).op('f64x2_splat').get(this.#right).op('f64x2_add');
+    f.get(this.#x0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add').set(this.#whole);
+    position(P.top, y, pattern.y[p]!).op('f64x2_splat').set(row1);
+    f.get(this.#whole).get(this.#dzdy).get(row1).get(this.#y0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add');
+    f.set(row0);
+    f.get(this.#whole).get(this.#dzdy).get(row1).get(this.#step).op('f64x2_add').get(this.#y0).op('f64x2_sub');
+    f.op('f64x2_mul').op('f64x2_add').set(row1);
+    if (culls) {
+      this.#singles();
+      f.tee(this.#z).get(this.#low32).op('f32x4_ge').get(alive).op('v128_and');
+      f.get(this.#z).get(this.#high32).op('f32x4_le').op('v128_and').set(alive);
+    }
+    if (!early) return;
+    f.get(any).get(alive).op('v128_any_true').op('i32_or').set(any);
+    for (const row of this.#rows) this.#final(row);
+    this.#singles();
+    f.set(this.#z);
+    const pixel = (): Code =>
+      f
+        .get(y)
+        .i32(4)
+        .op('i32_shl')
+        .get(x)
+        .op('i32_add')
+        .i32(s * 256)
+        .op('i32_add');
+    pixel().i32(2).op('i32_shl').get(P.depth).op('i32_add').set(at);
+    f.get(at).memory('v128_load64_zero').get(at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#stored);
+    if (func === FUNC.NEVER) f.get(this.#zero);
+    else if (func === FUNC.ALWAYS) f.get(this.#zero).op('v128_not');
+    else f.get(this.#z).get(this.#stored).op(F32_COMPARE[func]!);
+    f.set(this.#passes);
+    this.#stencil?.test(() => pixel().get(P.stencil).op('i32_add'), alive, this.#passes, this.#zero);
+    f.get(this.#passes).get(alive).op('v128_and').set(alive);
+    if (write) {
+      f.get(this.#z).get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
+      for (const row of [0, 1] as const) {
+        f.get(at)
+          .get(this.#stored)
+          .lane('i64x2_extract_lane', row)
+          .memory('i64_store', 64 * row);
+      }
+    }
+    f.get(passed).get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
+  }
+
+  /** Both rows as four singles. */
+  #singles(): Code {
+    const [row0, row1] = this.#rows;
+    return this.#f
+      .get(row0)
+      .op('f32x4_demote_f64x2_zero')
+      .get(row1)
+      .op('f32x4_demote_f64x2_zero')
+      .shuffle32(0, 1, 4, 5);
+  }
+
+  /** Bias, limits and rounding of a row, as DepthStencilTest.final. */
+  #final(row: number): void {
+    const f = this.#f;
+    const { limit, format } = this.#state;
+    if (limit === 'low') f.get(this.#low);
+    else if (limit === 'high') f.get(this.#high);
+    else {
+      f.get(row).get(this.#bias).op('f64x2_add');
+      if (limit === 'bounds') f.get(this.#low).op('f64x2_max').get(this.#high).op('f64x2_min');
+      else f.get(this.#zero).op('f64x2_max').get(this.#one).op('f64x2_min');
+    }
+    f.set(row);
+    if (format === Z_INTERNAL_FORMAT.D32) return;
+    // Math.round: up from one half on. What is not above zero is zero, also NaN.
+    const value = this.#z;
+    f.get(row).get(this.#one).op('f64x2_min').get(this.#scale).op('f64x2_mul').tee(value);
+    f.op('f64x2_floor').tee(this.#whole);
+    f.get(value).get(this.#whole).op('f64x2_sub').get(this.#half).op('f64x2_ge').get(this.#one).op('v128_and');
+    f.op('f64x2_add').get(row).get(this.#zero).op('f64x2_gt').op('v128_and').set(row);
+  }
+}
+
+/** The stencil test of four pixels, and what it writes. */
+class Stencil {
+  readonly #f: Code;
+  readonly #face: StencilFace;
+  readonly #reference: number;
+  readonly #masked: number;
+  readonly #valueMask: number;
+  readonly #writeMask: number;
+  readonly #one: number;
+  readonly #bytes: number;
+  readonly #stored: number;
+  readonly #passes: number;
+  readonly #word: number;
+  readonly #at: number;
+
+  constructor(f: Code, face: StencilFace, constant: (...words: number[]) => number) {
+    this.#f = f;
+    this.#face = face;
+    this.#reference = constant(face.reference);
+    this.#masked = constant(face.reference & face.valueMask);
+    this.#valueMask = constant(face.valueMask);
+    this.#writeMask = constant(face.writeMask);
+    this.#one = constant(1);
+    this.#bytes = constant(255);
+    this.#stored = f.local('v128');
+    this.#passes = f.local('v128');
+    this.#word = f.local('i32');
+    this.#at = f.local('i32');
+  }
+
+  /** Takes pixels out of `passes`, which holds those that pass the depth test. Those of `alive` are updated. */
+  test(pushAddress: () => Code, alive: number, passes: number, zero: number): void {
+    const f = this.#f;
+    const face = this.#face;
+    pushAddress().tee(this.#at).memory('i32_load16_u').get(this.#at).memory('i32_load16_u', 16).i32(16).op('i32_shl');
+    f.op('i32_or').op('i32x4_splat').op('i16x8_extend_low_i8x16_u').op('i32x4_extend_low_i16x8_u').set(this.#stored);
+    if (face.func === FUNC.NEVER) f.get(zero);
+    else if (face.func === FUNC.ALWAYS) f.get(zero).op('v128_not');
+    else f.get(this.#masked).get(this.#stored).get(this.#valueMask).op('v128_and').op(I32_COMPARE[face.func]!);
+    f.set(this.#passes);
+    const { KEEP } = STENCIL_OP;
+    if (face.fail !== KEEP || face.depthFail !== KEEP || face.depthPass !== KEEP) {
+      this.#operate(face.depthPass);
+      this.#operate(face.depthFail);
+      f.get(passes).op('v128_bitselect');
+      this.#operate(face.fail);
+      f.get(this.#passes).op('v128_bitselect');
+      f.get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
+      f.get(this.#stored).get(this.#stored).op('i16x8_narrow_i32x4_u').tee(this.#stored);
+      f.get(this.#stored).op('i8x16_narrow_i16x8_u').lane('i32x4_extract_lane', 0).set(this.#word);
+      f.get(this.#at).get(this.#word).memory('i32_store16');
+      f.get(this.#at).get(this.#word).i32(16).op('i32_shr_u').memory('i32_store16', 16);
+    }
+    f.get(passes).get(this.#passes).op('v128_and').set(passes);
+  }
+
+  /** Pushes what an operation makes of the stored value, with the write mask. */
+  #operate(op: number): void {
+    const f = this.#f;
+    f.get(this.#stored);
+    switch (op) {
+      case STENCIL_OP.KEEP:
+        return;
+      case STENCIL_OP.REPLACE:
+        f.op('drop').get(this.#reference);
+        break;
+      case STENCIL_OP.ZERO:
+        f.get(this.#stored).op('v128_xor');
+        break;
+      case STENCIL_OP.INVERT:
+        f.op('v128_not');
+        break;
+      case STENCIL_OP.INCR_WRAP:
+      case STENCIL_OP.INCR_SAT:
+        f.get(this.#one).op('i32x4_add');
+        if (op === STENCIL_OP.INCR_SAT) f.get(this.#bytes).op('i32x4_min_s');
+        break;
+      default:
+        f.get(this.#one).op('i32x4_sub');
+        if (op === STENCIL_OP.DECR_SAT) f.get(this.#bytes).get(this.#bytes).op('v128_xor').op('i32x4_max_s');
+    }
+    // Bits beyond the eighth fall to the mask.
+    f.get(this.#stored).get(this.#writeMask).op('v128_bitselect');
+  }
+}
