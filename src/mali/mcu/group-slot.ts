@@ -30,7 +30,9 @@ export class GroupSlot {
   readonly index: number;
   readonly streams: readonly StreamSlot[];
   readonly #blocks: GroupBlocks;
+  /** The running group's view of memory; else one that faults. */
   #memory: GpuMemory;
+  readonly #nowhere: GpuMemory;
   #running = false;
   #idle = false;
   /** When the group's works were last seen to get on. */
@@ -41,7 +43,8 @@ export class GroupSlot {
     this.mcu = mcu;
     this.index = index;
     this.#blocks = groupBlocks(mcu.memory, index);
-    this.#memory = mcu.mmu.view();
+    this.#nowhere = mcu.mmu.view();
+    this.#memory = this.#nowhere;
     this.streams = Array.from({ length: STREAMS }, (_, stream) => new StreamSlot(this, stream));
   }
 
@@ -107,7 +110,7 @@ export class GroupSlot {
     switch (state) {
       case CSG_STATE.START:
         this.terminate();
-        this.#begin(this.mcu.mmu.view());
+        this.#begin(undefined);
         this.mcu.kept.delete(this.#blocks.input.get('suspendBuf'));
         for (const stream of this.streams) if (stream.wanted) stream.start();
         break;
@@ -127,9 +130,12 @@ export class GroupSlot {
     this.mcu.checkIdle();
   }
 
-  #begin(memory: GpuMemory): void {
-    this.#memory = memory;
-    this.mcu.mmu.bind(memory, this.#blocks.input.get('config'));
+  /** `kept`: the group's own view, if its works have kept it. */
+  #begin(kept: GpuMemory | undefined): void {
+    const { mmu } = this.mcu;
+    const addressSpace = this.#blocks.input.get('config');
+    if (kept) mmu.bind(kept, addressSpace);
+    this.#memory = kept ?? mmu.take(addressSpace);
     this.#running = true;
     this.#setIdle(false);
     this.#watchProgress();
@@ -147,8 +153,11 @@ export class GroupSlot {
     this.#end();
   }
 
-  #end(): void {
-    this.mcu.mmu.bind(this.#memory, undefined);
+  /** `keeps`: works in flight go on to use the view. */
+  #end(keeps = false): void {
+    if (keeps) this.mcu.mmu.bind(this.#memory, undefined);
+    else if (this.#memory !== this.#nowhere) this.mcu.mmu.give(this.#memory);
+    this.#memory = this.#nowhere;
     this.#running = false;
     this.#progressTimer?.cancel();
     this.#progressTimer = undefined;
@@ -177,8 +186,9 @@ export class GroupSlot {
     });
     memory.encode(SuspendHeader, buffer, { magic: SUSPEND_MAGIC, streams: started, generation });
     const view = this.#memory;
-    this.#end();
-    if (streams.some((stream) => stream)) this.mcu.keep(buffer, { generation, memory: view, streams });
+    const keeps = streams.some((stream) => stream);
+    this.#end(keeps);
+    if (keeps) this.mcu.keep(buffer, { generation, memory: view, streams });
   }
 
   #resume(): void {
@@ -187,13 +197,13 @@ export class GroupSlot {
     const header = memory.probe(buffer, SUSPEND_SIZE, 'read') ? memory.decode(SuspendHeader, buffer) : undefined;
     if (header?.magic !== SUSPEND_MAGIC) {
       this.mcu.log('error', 'mali-mcu', `CSG ${this.index}: no suspended group at 0x${buffer.toString(16)}`);
-      this.#begin(this.mcu.mmu.view());
+      this.#begin(undefined);
       return;
     }
     const kept = this.mcu.kept.get(buffer);
     this.mcu.kept.delete(buffer);
     const own = kept?.generation === header.generation ? kept : undefined;
-    this.#begin(own?.memory ?? this.mcu.mmu.view());
+    this.#begin(own?.memory);
     for (const slot of this.streams) {
       if ((header.streams >> slot.index) & 1) slot.resume(buffer + suspendOffset(slot.index), own?.streams[slot.index]);
       else if (slot.wanted) slot.start();

@@ -121,12 +121,17 @@ class AddressSpace implements TranslationSource {
   }
 }
 
+/** Views of groups off the GPU that are kept for their return. */
+const IDLE_VIEWS = 32;
+
 export class Mmu {
   readonly log: Log;
   readonly #dram: Dram;
   readonly #irq: InterruptBlock;
   readonly #paBits: number;
   readonly #slots: AddressSpace[];
+  /** Views that nobody uses, the one given back last at the end, and the table that each looked through. */
+  readonly #idle: { readonly table: number; readonly view: GpuMemory }[] = [];
   /** Called when an address space has become accessible again. */
   onUnlock: (slot: number) => void = () => {};
 
@@ -149,6 +154,27 @@ export class Mmu {
     const view = new GpuMemory(this.#dram, this.#paBits);
     if (slot !== undefined) this.bind(view, slot);
     return view;
+  }
+
+  /**
+   * A view of slot `slot` for one group's turn. If a group has looked through the same tables before, it is that group's: what
+   * hangs on a view (decoded shader code, which is compared with memory at each run) so outlives suspend, resume and start.
+   */
+  take(slot: number): GpuMemory {
+    const table = this.#slots[slot]?.translation.table;
+    const i = this.#idle.findLastIndex((idle) => idle.table === table);
+    const view = i < 0 ? new GpuMemory(this.#dram, this.#paBits) : this.#idle.splice(i, 1)[0]!.view;
+    this.bind(view, slot);
+    return view;
+  }
+
+  /** Gives a view back that was taken. Nothing may use it any more. */
+  give(view: GpuMemory): void {
+    const table = view.source?.translation.table;
+    this.bind(view, undefined);
+    if (table === undefined) return;
+    this.#idle.push({ table, view });
+    if (this.#idle.length > IDLE_VIEWS) this.#idle.shift();
   }
 
   /** Puts a view on a slot; undefined takes it off. A slot that does not exist leaves it without one. */
