@@ -65,8 +65,13 @@ function field<T>(
   };
 }
 
-/** Reads `width` ≤ 53 bits that may cross word boundaries. */
+/** Reads `width` ≤ 53 bits that may cross word boundaries. Nearly all fields lie in one word. */
 function readBits(view: DataView, base: number, bit: number, width: number): number {
+  const first = bit & 31;
+  if (first + width <= 32) {
+    const value = view.getUint32(base + (bit >>> 5) * 4, true) >>> first;
+    return width === 32 ? value : value & ((1 << width) - 1);
+  }
   let value = 0;
   let got = 0;
   while (got < width) {

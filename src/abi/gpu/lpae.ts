@@ -17,8 +17,14 @@ export const ENTRIES = 512;
 /** First virtual-address bit that level 0…3 resolves. */
 export const levelShift = (level: number): number => 39 - 9 * level;
 
-/** Index of the entry for `va` at `level`. */
-export const tableIndex = (va: number, level: number): number => Math.floor(va / 2 ** levelShift(level)) % ENTRIES;
+/** What levels 0 and 1 resolve, and what is left for levels 2 and 3: a 32-bit integer each. */
+const HALF = 2 ** 30;
+
+/** Index of the entry for `va` at `level`. In two halves, because integer arithmetic is many times faster than `%`. */
+export function tableIndex(va: number, level: number): number {
+  const high = Math.floor(va / HALF);
+  return (level < 2 ? high >>> (9 - 9 * level) : (va - high * HALF) >>> (39 - 9 * level)) & (ENTRIES - 1);
+}
 
 /** `type` of an entry: a table or, at level 3, a page; a block is legal at levels 1 and 2. */
 export const PTE_TYPE = { INVALID: 0, BLOCK: 1, TABLE: 3, PAGE: 3 } as const;

@@ -4,7 +4,8 @@
  * Works of one kind run in order, kinds run beside each other: the fragment work of one pass beside the tiling of the next.
  * A work is started (its unit is asked for it) when it comes to the head of its queue.
  */
-import type { Work } from '../contract.ts';
+import type { CsName } from '../../abi/gpu/cs.ts';
+import type { RunRequest, Units, Work } from '../contract.ts';
 import type { Outstanding } from './scoreboard.ts';
 
 export const ENDPOINTS = ['compute', 'tiler', 'fragment'] as const;
@@ -12,9 +13,11 @@ export type Endpoint = (typeof ENDPOINTS)[number];
 
 export interface Job {
   readonly endpoint: Endpoint;
-  /** For the log. */
-  readonly what: string;
-  readonly start: () => Work;
+  /** The instruction and where it stood, for the log. */
+  readonly name: CsName;
+  readonly address: number;
+  readonly start: (units: Units, request: RunRequest<any>) => Work;
+  readonly request: RunRequest<any>;
   readonly item: Outstanding;
   readonly progressIncrement: boolean;
   /** Address of the tiler context, for out-of-memory. */
@@ -28,7 +31,8 @@ export class Endpoints {
   readonly #queues: Record<Endpoint, Job[]> = { compute: [], tiler: [], fragment: [] };
 
   get empty(): boolean {
-    return ENDPOINTS.every((endpoint) => this.#queues[endpoint].length === 0);
+    const { compute, tiler, fragment } = this.#queues;
+    return compute.length === 0 && tiler.length === 0 && fragment.length === 0;
   }
 
   push(job: Job): void {

@@ -17,20 +17,19 @@ import {
   CS_SCOREBOARDS,
   CS_STATE_SOURCE,
   CS_SYNC_SCOPE,
-  type CsInstruction,
   type CsName,
   type CsOperands,
 } from '../../abi/gpu/cs.ts';
 import { IDVS_REGISTERS, pairOf } from '../../abi/gpu/cs-registers.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { HeapContext } from '../../abi/gpu/tiler-heap.ts';
-import { GpuFault, type RunRequest, type Work } from '../contract.ts';
+import { GpuFault, type RunRequest, type Units, type Work } from '../contract.ts';
 import { releaseChunks } from '../tiler-heap.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { CommandStream } from './stream.ts';
 import { syncFailed, syncReached, writeSync } from './sync.ts';
 
-type Execute<N extends CsName> = (stream: CommandStream, operands: CsOperands<N>) => boolean;
+export type Execute<N extends CsName> = (stream: CommandStream, operands: CsOperands<N>) => boolean;
 
 function invalid(message: string): never {
   throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, 0, message);
@@ -50,6 +49,7 @@ function d(index: number): number {
 
 const get32 = (stream: CommandStream, index: number): number => stream.registers[r(index)]!;
 const getAddress = (stream: CommandStream, index: number): number => pairOf(stream.registers, d(index));
+/** 64 bits as they are: sequence numbers, which a client may set to anything. */
 const getBig = (stream: CommandStream, index: number): bigint =>
   BigInt(stream.registers[d(index)]!) + BigInt(stream.registers[index + 1]!) * 2n ** 32n;
 
@@ -117,12 +117,13 @@ function defer(stream: CommandStream, operands: { waitMask: number; signalSlot: 
 
 // Works.
 
+/** `start` is one function per instruction, not one per work: it gets the stream's units and the request when it is due. */
 function run<O>(
   stream: CommandStream,
   endpoint: Endpoint,
-  what: string,
+  name: CsName,
   operands: O & { progressIncrement: boolean },
-  start: (request: RunRequest<O>) => Work,
+  start: (units: Units, request: RunRequest<O>) => Work,
 ): boolean {
   // After a fault works are skipped until ERROR_BARRIER.
   if (stream.error !== 0) return true;
@@ -136,8 +137,10 @@ function run<O>(
   };
   stream.endpoints.push({
     endpoint,
-    what: `${what} at 0x${stream.lastAddress.toString(16)}`,
-    start: () => start(request),
+    name,
+    address: stream.lastAddress,
+    start,
+    request,
     item: stream.scoreboard.begin(stream.endpointEntry),
     progressIncrement: operands.progressIncrement,
     tilerContext: pairOf(registers, IDVS_REGISTERS.tilerContext),
@@ -149,7 +152,7 @@ function run<O>(
 
 function syncWrite(wide: boolean, add: boolean) {
   return (stream: CommandStream, o: CsOperands<'SYNC_ADD64'>): boolean => {
-    if (!(Object.values(CS_SYNC_SCOPE) as number[]).includes(o.scope)) invalid(`there is no sync scope ${o.scope}`);
+    if (o.scope !== CS_SYNC_SCOPE.system && o.scope !== CS_SYNC_SCOPE.csg) invalid(`there is no sync scope ${o.scope}`);
     const address = getAddress(stream, o.address);
     const data = wide ? getBig(stream, o.data) : BigInt(get32(stream, o.data));
     return defer(stream, o, () => {
@@ -183,12 +186,19 @@ function syncWait(wide: boolean) {
   };
 }
 
-/** Registers that a load or store of `mask` touches, and where. */
-function eachOf(o: CsOperands<'LOAD_MULTIPLE'>, address: number, fn: (register: number, va: number) => void): void {
-  for (let i = 0; i < 16; i++) {
-    if ((o.mask >> i) & 1) fn(r(o.baseRegister + i), address + o.offset + 4 * i);
-  }
+function isFlushMode(mode: number): boolean {
+  return mode === CS_FLUSH_MODE.none || mode === CS_FLUSH_MODE.clean || mode === CS_FLUSH_MODE.clean_invalidate;
 }
+
+const START: { readonly [U in keyof Units]: (units: Units, request: Parameters<Units[U]>[0]) => Work } = {
+  compute: (units, request) => units.compute(request),
+  computeIndirect: (units, request) => units.computeIndirect(request),
+  idvs: (units, request) => units.idvs(request),
+  tiling: (units, request) => units.tiling(request),
+  fullscreen: (units, request) => units.fullscreen(request),
+  finishTiling: (units, request) => units.finishTiling(request),
+  fragment: (units, request) => units.fragment(request),
+};
 
 const TABLE: { [N in CsName]: Execute<N> } = {
   NOP: () => true,
@@ -209,8 +219,10 @@ const TABLE: { [N in CsName]: Execute<N> } = {
   },
 
   ADD_IMMEDIATE64(stream, o) {
-    const value = BigInt.asUintN(64, getBig(stream, o.source) + BigInt(o.immediate));
-    set64(stream, o.destination, Number(BigInt.asUintN(32, value)), Number(value / 2n ** 32n));
+    // Both halves wrap as 64-bit arithmetic does: the registers keep 32 bits of each.
+    const low = stream.registers[d(o.source)]! + o.immediate;
+    const carry = Math.floor(low / 2 ** 32);
+    set64(stream, o.destination, low, stream.registers[o.source + 1]! + carry);
     return true;
   },
 
@@ -221,15 +233,19 @@ const TABLE: { [N in CsName]: Execute<N> } = {
 
   LOAD_MULTIPLE(stream, o) {
     const { memory } = stream.host;
-    eachOf(o, getAddress(stream, o.address), (register, va) => {
-      stream.registers[register] = memory.load32(va);
-    });
+    const address = getAddress(stream, o.address) + o.offset;
+    for (let i = 0, mask = o.mask; mask !== 0; i++, mask >>= 1) {
+      if (mask & 1) stream.registers[r(o.baseRegister + i)] = memory.load32(address + 4 * i);
+    }
     return true;
   },
 
   STORE_MULTIPLE(stream, o) {
     const { memory } = stream.host;
-    eachOf(o, getAddress(stream, o.address), (register, va) => memory.store32(va, stream.registers[register]!));
+    const address = getAddress(stream, o.address) + o.offset;
+    for (let i = 0, mask = o.mask; mask !== 0; i++, mask >>= 1) {
+      if (mask & 1) memory.store32(address + 4 * i, stream.registers[r(o.baseRegister + i)]!);
+    }
     return true;
   },
 
@@ -262,22 +278,21 @@ const TABLE: { [N in CsName]: Execute<N> } = {
   },
 
   REQ_RESOURCE(stream, o) {
-    stream.resources = 0;
-    for (const [name, bit] of Object.entries(CS_RESOURCE)) {
-      if (o[name as keyof typeof CS_RESOURCE]) stream.resources |= bit;
-    }
+    stream.resources =
+      (o.compute ? CS_RESOURCE.compute : 0) |
+      (o.fragment ? CS_RESOURCE.fragment : 0) |
+      (o.tiler ? CS_RESOURCE.tiler : 0) |
+      (o.idvs ? CS_RESOURCE.idvs : 0);
     return true;
   },
 
-  RUN_COMPUTE: (stream, o) => run(stream, 'compute', 'RUN_COMPUTE', o, (q) => stream.host.units.compute(q)),
-  RUN_COMPUTE_INDIRECT: (stream, o) =>
-    run(stream, 'compute', 'RUN_COMPUTE_INDIRECT', o, (q) => stream.host.units.computeIndirect(q)),
-  RUN_IDVS: (stream, o) => run(stream, 'tiler', 'RUN_IDVS', o, (q) => stream.host.units.idvs(q)),
-  RUN_TILING: (stream, o) => run(stream, 'tiler', 'RUN_TILING', o, (q) => stream.host.units.tiling(q)),
-  RUN_FULLSCREEN: (stream, o) => run(stream, 'tiler', 'RUN_FULLSCREEN', o, (q) => stream.host.units.fullscreen(q)),
-  FINISH_TILING: (stream, o) =>
-    run<CsOperands<'FINISH_TILING'>>(stream, 'tiler', 'FINISH_TILING', o, (q) => stream.host.units.finishTiling(q)),
-  RUN_FRAGMENT: (stream, o) => run(stream, 'fragment', 'RUN_FRAGMENT', o, (q) => stream.host.units.fragment(q)),
+  RUN_COMPUTE: (stream, o) => run(stream, 'compute', 'RUN_COMPUTE', o, START.compute),
+  RUN_COMPUTE_INDIRECT: (stream, o) => run(stream, 'compute', 'RUN_COMPUTE_INDIRECT', o, START.computeIndirect),
+  RUN_IDVS: (stream, o) => run(stream, 'tiler', 'RUN_IDVS', o, START.idvs),
+  RUN_TILING: (stream, o) => run(stream, 'tiler', 'RUN_TILING', o, START.tiling),
+  RUN_FULLSCREEN: (stream, o) => run(stream, 'tiler', 'RUN_FULLSCREEN', o, START.fullscreen),
+  FINISH_TILING: (stream, o) => run(stream, 'tiler', 'FINISH_TILING', o, START.finishTiling),
+  RUN_FRAGMENT: (stream, o) => run(stream, 'fragment', 'RUN_FRAGMENT', o, START.fragment),
 
   FINISH_FRAGMENT(stream, o) {
     const first = getAddress(stream, o.firstHeapChunk);
@@ -318,8 +333,7 @@ const TABLE: { [N in CsName]: Execute<N> } = {
   },
 
   FLUSH_CACHE2(stream, o) {
-    const modes: number[] = Object.values(CS_FLUSH_MODE);
-    if (!modes.includes(o.l2FlushMode) || !modes.includes(o.lscFlushMode)) {
+    if (!isFlushMode(o.l2FlushMode) || !isFlushMode(o.lscFlushMode)) {
       invalid(`there is no flush mode ${o.l2FlushMode} or ${o.lscFlushMode}`);
     }
     const latest = get32(stream, o.latestFlushId);
@@ -395,6 +409,5 @@ function stateOf(stream: CommandStream, state: number): number {
   }
 }
 
-/** Runs one instruction; false if it must be run again later. */
-export const execute = (stream: CommandStream, instruction: CsInstruction): boolean =>
-  (TABLE[instruction.name] as Execute<any>)(stream, instruction.operands);
+/** What an instruction of this name does, to be called with its decoded operands. False: it must be run again later. */
+export const executorOf = (name: CsName): Execute<any> => TABLE[name];

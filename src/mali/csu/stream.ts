@@ -18,7 +18,6 @@ import type { Log } from '../../board/log.ts';
 import { GpuFault, PageFault, type Units, type VirtualMemory } from '../contract.ts';
 import { DecodeCache } from './decode-cache.ts';
 import { ENDPOINTS, Endpoints, type Job } from './endpoint.ts';
-import { execute } from './execute.ts';
 import { HeapShortage } from './heap.ts';
 import { Scoreboard } from './scoreboard.ts';
 import type { SyncWait } from './sync.ts';
@@ -115,7 +114,10 @@ export class CommandStream {
     this.ringBase = ringBase;
     this.ringSize = ringSize;
     this.ringPosition = ringPosition;
-    this.scoreboard = new Scoreboard(() => this.#wakeIf('scoreboard', 'full'));
+    this.scoreboard = new Scoreboard(() => {
+      const kind = this.blocked?.kind;
+      if (kind === 'scoreboard' || kind === 'full') this.wake();
+    });
     this.shortage = new HeapShortage(this);
   }
 
@@ -129,17 +131,14 @@ export class CommandStream {
     return this.depth === 0 ? this.ringBase + (this.ringPosition % this.ringSize) : this.pc;
   }
 
-  /** Runs the instruction at hand again if it waits for one of these. */
-  #wakeIf(...kinds: Blocked['kind'][]): void {
-    if (this.blocked && kinds.includes(this.blocked.kind)) this.wake();
-  }
-
+  /** A sync object was written: runs the instruction at hand again if it waits for one. */
   wakeSync(): void {
-    this.#wakeIf('sync');
+    if (this.blocked?.kind === 'sync') this.wake();
   }
 
+  /** The same for a stream's progress counter. */
   wakeProgress(): void {
-    this.#wakeIf('progress');
+    if (this.blocked?.kind === 'progress') this.wake();
   }
 
   /** Lets the stream look again at whatever it waits for. */
@@ -187,7 +186,7 @@ export class CommandStream {
         throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, at, `opcode ${opcode} is none`);
       }
       this.#advance(CS_INSTRUCTION_SIZE);
-      if (execute(this, instruction)) this.activity++;
+      if (instruction.execute(this, instruction.operands)) this.activity++;
       else this.#advance(-CS_INSTRUCTION_SIZE);
       return true;
     } catch (error) {
@@ -285,7 +284,7 @@ export class CommandStream {
 
   #work(job: Job): void {
     try {
-      job.work ??= job.start();
+      job.work ??= job.start(this.host.units, job.request);
       const state = job.work.step();
       if (job.work.progress !== job.progress) {
         job.progress = job.work.progress;
@@ -315,7 +314,7 @@ export class CommandStream {
     this.endpoints.remove(job);
     const fault = this.#asFault(error);
     const code = fault instanceof PageFault ? EXCEPTION.IMPRECISE_FAULT : fault.code;
-    this.#log(`${job.what}: ${fault.message}`, code);
+    this.#log(`${job.name} at 0x${job.address.toString(16)}: ${fault.message}`, code);
     if (code === EXCEPTION.CSF_FW_INTERNAL_ERROR) {
       this.#stop(code, fault.address);
       return;

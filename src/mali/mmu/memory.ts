@@ -24,6 +24,11 @@ export interface TranslationSource {
 
 const PAGE = 4096;
 const ENTRIES = 4096;
+/**
+ * The entry of a page. Clients align what they map to large powers of two, so the low bits alone would make neighbours in
+ * use (a stream and its data, a vertex buffer and a texture) drive one another out at every access.
+ */
+const entryOf = (page: number): number => (page ^ (page >>> 12) ^ (page >>> 24)) & (ENTRIES - 1);
 const READ = 1;
 const WRITE = 2;
 const EXECUTE = 4;
@@ -78,7 +83,7 @@ export class GpuMemory implements VirtualMemory {
     const first = Math.floor(start / PAGE);
     const last = Math.floor((start + size - 1) / PAGE);
     for (let page = first; page <= last; page++) {
-      const i = page % ENTRIES;
+      const i = entryOf(page);
       if (this.#tags[i] === page) this.#tags[i] = -1;
     }
   }
@@ -127,7 +132,7 @@ export class GpuMemory implements VirtualMemory {
 
   /** Physical address of byte `offset` of a page. `%` on such numbers is slow, so callers split addresses by division. */
   #locate(page: number, offset: number, need: number, access: Access): number {
-    const i = page & (ENTRIES - 1);
+    const i = entryOf(page);
     if (this.#tags[i] === page && (this.#rights[i]! & need) === need) return this.#pages[i]! + offset;
     return this.#miss(page * PAGE + offset, page, i, need, access);
   }
@@ -238,6 +243,12 @@ export class GpuMemory implements VirtualMemory {
   }
 
   read(va: number, size: number): Uint8Array {
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (size > 0 && offset + size <= PAGE) {
+      const physical = this.#locate(page, offset, READ, 'read');
+      return this.dram.u8.slice(physical, physical + size);
+    }
     const out = new Uint8Array(size);
     for (let done = 0; done < size; ) {
       const at = va + done;
@@ -260,7 +271,9 @@ export class GpuMemory implements VirtualMemory {
   }
 
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): Values<F> {
-    if ((va % PAGE) + layout.size <= PAGE) return layout.read(this.#view, this.translate(va, 'read'));
+    if (va - Math.floor(va / PAGE) * PAGE + layout.size <= PAGE) {
+      return layout.read(this.#view, this.translate(va, 'read'));
+    }
     const copy = this.read(va, layout.size);
     return layout.read(new DataView(copy.buffer), 0);
   }
