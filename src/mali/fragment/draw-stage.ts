@@ -30,7 +30,7 @@ import type { Infer } from '../../abi/layout.ts';
 import { type Extent, GpuFault, type VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
-import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
+import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
 import type {
   BlendRequest,
   FragmentStage,
@@ -47,7 +47,7 @@ import { DepthStencilTest } from './depth-stencil.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { CENTER, type Coverage, type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS, type Triangle } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
-import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
+import { fits, isRgba8, type TileCodec, tileCodec } from './tile-codec.ts';
 import { type FrontEnd, frontEnd } from './wasm/depth.ts';
 import { WARP } from './wasm/raster.ts';
 
@@ -163,6 +163,38 @@ export class DrawStage implements FragmentStage {
       draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE &&
       draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE;
     this.blendDescriptors = this.#loadBlends(memory);
+    this.#describeOutput();
+  }
+
+  /** Tells recompiled shaders which colours they may store by themselves. */
+  #describeOutput(): void {
+    const words = scratch.u32;
+    const at = this.frame / 4;
+    words[at + STAGE.direct / 4] = this.early && !this.#merged && this.#framebuffer.samples === 1 ? 1 : 0;
+    words[at + STAGE.flags / 4] = this.#tile.dirtyAt;
+    words[at + STAGE.pixels / 4] = this.#pixel.byteOffset;
+    words[at + STAGE.coverage / 4] = this.#coverage.byteOffset;
+    for (let n = 0; n < MAX_RENDER_TARGETS; n++) {
+      const record = at + (STAGE.blend + n * BLEND_RECORD_BYTES) / 4;
+      const [low, high] = [this.blendDescriptors[n * 2]!, this.blendDescriptors[n * 2 + 1]!];
+      const { mode, rt, conversion } = blendView(low, high);
+      const target = this.#framebuffer.targets[rt];
+      let kind: number = BLEND_KIND.STAGE;
+      if (mode === BLEND_MODE.OFF) kind = BLEND_KIND.NOTHING;
+      else if (
+        mode === BLEND_MODE.OPAQUE &&
+        target &&
+        !(this.#blends[rt]?.alphaToOne && this.draw.multisampleEnable) &&
+        !conversion.raw &&
+        fits(conversion.memoryFormat, target.internal) &&
+        isRgba8(conversion.memoryFormat)
+      ) {
+        kind = BLEND_KIND.STORE_RGBA8;
+        words[record + BLEND_RECORD.words / 4] = this.#tile.colorAt[rt]!;
+        words[record + BLEND_RECORD.touch / 4] = this.draw.cleanFragmentWrite ? 0 : 1 << rt;
+      }
+      words[record + BLEND_RECORD.kind / 4] = kind;
+    }
   }
 
   /** The shader's blend descriptors. Targets that the draw has none for are off. */

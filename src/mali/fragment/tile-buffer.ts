@@ -27,8 +27,9 @@ export class TileBuffer {
   readonly stencilAt: number;
   /** The warp in work (WARP): pixels of its lanes in the tile, and their samples; see DrawStage. */
   readonly warpAt: number;
-  /** Whether a draw has written: bit per render target; depth or stencil. */
-  dirtyColors = 0;
+  /** Scratch address of a word: which render targets a draw has written, a bit each. */
+  readonly dirtyAt = scratch.owned(this, 4);
+  /** Whether a draw has written depth or stencil. */
   dirtyDepth = false;
   readonly #targets: readonly Target[];
   readonly #clearDepth: number;
@@ -63,6 +64,14 @@ export class TileBuffer {
   /** Words of the warp in work. */
   warpWords(offset: number): Int32Array {
     return new Int32Array(scratch.buffer, this.warpAt + offset, LANES);
+  }
+
+  get dirtyColors(): number {
+    return scratch.u32[this.dirtyAt / 4]!;
+  }
+
+  set dirtyColors(bits: number) {
+    scratch.u32[this.dirtyAt / 4] = bits;
   }
 
   /** The job is over: the memory may serve another. */

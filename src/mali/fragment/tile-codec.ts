@@ -73,6 +73,17 @@ export function fits(word: number, internal: { readonly index: number; readonly 
   return (PIXEL_FORMATS.get(index)?.bytes ?? 0) <= internal.bytes;
 }
 
+/** Whether the codec of `word` is the most common one: four bytes, red first. */
+export function isRgba8(word: number): boolean {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, word, true);
+  const { order, index, srgb, bigEndian } = PixelFormatWord.read(view, 0);
+  const tile = TILE_PIXEL_FORMATS.get(index);
+  const layout = tile && INTERNAL_FORMATS.get(tile.internal)?.tile;
+  if (!layout || !PIXEL_FORMATS.has(index) || !COMPONENT_ORDER[order]?.from || srgb || bigEndian) return false;
+  return layout.integer.every((n) => n === 8);
+}
+
 /** Fixed point. `opaque`: alpha reads as one. */
 function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, opaque: boolean): TileCodec {
   const shift: number[] = [];
@@ -115,7 +126,8 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   };
 }
 
-const byte = (x: number): number => (x > 0 ? (x < 1 ? (x * 255 + 0.5) | 0 : 255) : 0);
+/** In singles, step by step: emitted code does the same. */
+const byte = (x: number): number => (x > 0 ? (x < 1 ? Math.fround(Math.fround(x * 255) + 0.5) | 0 : 255) : 0);
 
 /** The most common layout, written out. */
 function rgba8Codec(opaque: boolean): TileCodec {

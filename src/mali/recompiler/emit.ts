@@ -19,6 +19,7 @@ import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes, VECTORS } from './lanes.ts';
 import { lower, type Operands } from './lower.ts';
 import { type Around, MemoryCode } from './memory.ts';
+import { OutputCode } from './output.ts';
 import { VaryingCode } from './varying.ts';
 
 /** What besides its instructions makes a unit's code. */
@@ -69,6 +70,7 @@ class UnitEmitter implements Operands, Around {
   readonly #records: number;
   readonly #memory: MemoryCode;
   readonly #varyings: VaryingCode;
+  readonly #output: OutputCode;
   readonly #step: Callable;
   readonly #constants = new Map<string, number>();
   readonly #used = new Set<number>();
@@ -134,6 +136,7 @@ class UnitEmitter implements Operands, Around {
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
     this.#varyings = new VaryingCode(this);
+    this.#output = new OutputCode(this);
     this.module.exportFunction('run', code);
   }
 
@@ -422,6 +425,12 @@ class UnitEmitter implements Operands, Around {
     this.#flow(instruction.flow);
   }
 
+  #alphaTest(site: Site): boolean {
+    return (
+      site.instruction.spec.name === 'ATEST' && this.#output.alphaTest(site.instruction, () => this.interpret(site))
+    );
+  }
+
   #lowered(i: Instruction): boolean {
     const results = i.dest >= 0 ? lower(this, i) : undefined;
     if (!results) return false;
@@ -509,6 +518,16 @@ class UnitEmitter implements Operands, Around {
 
   #blend(n: number, block: Block, site: Site): void {
     const code = this.code;
+    const { instruction: i } = site;
+    if (this.#output.blend(i)) {
+      code.if();
+      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#goto(n, block.target, false);
+      else {
+        this.#flow(i.flow);
+        if (i.flow !== FLOW_END) this.#goto(n, block.next, false);
+      }
+      code.end();
+    }
     this.#call(site);
     code.tee(this.#word).i32(STEP.TAKEN).op('i32_eq');
     code.if();

@@ -250,8 +250,9 @@ class Recompiler implements WarpExecutor {
 
   clear(w: WarpState): void {
     const { unit } = this.#begin;
-    if (unit.entry === w.run.environment.program.binary) for (const r of unit.live) w.ri[r]!.fill(0);
-    else w.u32.fill(0);
+    if (unit.entry === w.run.environment.program.binary) {
+      for (const r of unit.live) for (let n = 0; n < LANES; n++) w.u32[r * LANES + n] = 0;
+    } else w.u32.fill(0);
   }
 
   /** The unit in which lanes stand that have begun. */

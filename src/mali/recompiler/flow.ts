@@ -46,7 +46,7 @@ export interface Unit {
   /** Block numbers by address. */
   readonly index: ReadonlyMap<number, number>;
   /** Registers that a fresh warp may read before it has written them. */
-  readonly live: ReadonlySet<number>;
+  readonly live: readonly number[];
   /** All instruction words with their addresses: pc, low, high. */
   readonly words: readonly (readonly [pc: number, low: number, high: number])[];
 }
@@ -123,7 +123,7 @@ export function findUnit(memory: VirtualMemory, entry: number, others: readonly 
     roots,
     blocks,
     index,
-    live: liveIn(blocks, index, entry),
+    live: [...liveIn(blocks, index, entry)],
     words: [...found].map(([pc, { low, high }]) => [pc, low, high] as const),
   };
 }

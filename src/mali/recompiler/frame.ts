@@ -45,8 +45,23 @@ export const STAGE = {
   vertices: 224,
   /** Bytes of a record that can be read there. */
   limit: 236,
+  /** Scratch addresses of sixteen words each: the places of the lanes' pixels in the tile; samples that they stand for. */
+  pixels: 240,
+  coverage: 244,
+  /** 1: a pixel is one sample, and depth and stencil have been tested before the shader runs. */
+  direct: 248,
+  /** Scratch address of the tile's dirty bits, one a render target. */
+  flags: 252,
+  /** Records of what BLEND does by the draw's own descriptor of each render target. */
+  blend: 256,
 } as const;
-export const STAGE_BYTES = 240;
+/** kind; scratch address of the render target's words in the tile buffer; dirty bits to set. */
+export const BLEND_RECORD = { kind: 0, words: 4, touch: 8 } as const;
+export const BLEND_RECORD_BYTES = 16;
+export const STAGE_BYTES = STAGE.blend + 8 * BLEND_RECORD_BYTES;
+
+/** STAGE: the fragment stage must be asked. NOTHING: the target is off. STORE_RGBA8: the colour replaces four bytes. */
+export const BLEND_KIND = { STAGE: 0, NOTHING: 1, STORE_RGBA8: 2 } as const;
 
 /**
  * What a load or store remembers: the generation or epoch that it is of, the extent's first address (or the buffer's
