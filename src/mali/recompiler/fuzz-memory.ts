@@ -19,6 +19,7 @@ import type { VirtualMemory } from '../contract.ts';
 import { GpuMemory } from '../mmu/memory.ts';
 import { LANES } from '../shader/contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
+import { writeDepthStencil } from './fuzz-fragment.ts';
 
 const DRAM_SIZE = 2 ** 20;
 const OUTPUT_BITS = 40;
@@ -33,7 +34,8 @@ export const READ_ONLY_AT = DATA_AT + DATA_SIZE;
 export const UNIFORM_WORDS = 80;
 
 const DESCRIPTORS_AT = 0x2000;
-const [PROGRAM, STORAGE, TABLE, UNIFORMS] = [0, 64, 128, 256];
+const [PROGRAM, STORAGE, TABLE, DEPTH_STENCIL, UNIFORMS] = [0, 64, 128, 192, 256];
+export const DEPTH_STENCIL_AT = DESCRIPTORS_AT + DEPTH_STENCIL;
 /** 16 << n bytes of thread storage for each lane; it is the end of the data. */
 const STORAGE_LOG2 = 2;
 const STORAGE_AT = DATA_AT + DATA_SIZE - (LANES << (STORAGE_LOG2 + 4));
@@ -94,6 +96,7 @@ export class FuzzMemory {
       tlsBase: STORAGE_AT,
       tlsAddressMode: ADDRESS_MODE.FLAT,
     });
+    writeDepthStencil(view, at + DEPTH_STENCIL);
     Resource.write(view, at + TABLE, { address: DATA_AT, containsDescriptors: false, size: BUFFER_SIZE });
   }
 

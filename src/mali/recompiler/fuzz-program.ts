@@ -39,6 +39,7 @@ import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { compile } from '../shader/control.ts';
 import { decode, EncodingError } from '../shader/decode.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
+import type { FragmentInput } from './fuzz-fragment.ts';
 import { DATA_AT, DATA_SIZE, UNIFORM_WORDS } from './fuzz-memory.ts';
 
 /** Random numbers from a seed: a counter whose bits are mixed (Steele, Lea and Flood's SplitMix, for 32 bits). */
@@ -110,6 +111,8 @@ export interface Input {
   readonly clear: boolean;
   /** Instructions of one slice. */
   readonly budget: number;
+  /** For a fragment shader. */
+  readonly fragment: FragmentInput | undefined;
 }
 
 export interface Shader {
@@ -123,6 +126,8 @@ export interface Shader {
 interface Kinds {
   readonly sources: readonly Kind[];
   readonly dest: Kind;
+  /** What a message writes; bits if it is not said. */
+  readonly staged?: Kind;
 }
 
 const SAME_FLOAT = new Set(['FADD', 'FMIN', 'FMAX', 'FMA', 'FADD_IMM', 'FROUND', 'FLUSH', 'FRCP', 'FRSQ']);
@@ -156,6 +161,7 @@ function kindsOf(random: Random, { name, base, type, sources }: InstructionSpec)
     const moved = random.pick<Kind>(['bits', 'half']);
     return { sources: all(moved), dest: moved };
   }
+  if (base.startsWith('LD_VAR')) return { sources: all('bits'), dest: 'bits', staged: float };
   if (name === 'DISCARD.f32') return { sources: all('single'), dest: 'bits' };
   const dest = type === 'f32' || base.startsWith('CUBE') ? 'single' : type.endsWith('f16') ? 'half' : 'bits';
   return { sources: all('bits'), dest };
@@ -214,12 +220,12 @@ function draw(random: Random, spec: InstructionSpec): Uint32Array {
     set(DEST_HALVES, whole ? HALVES.BOTH : random.pick([HALVES.LOW, HALVES.HIGH]));
   } else if (spec.staging.length === 0) set(DEST_HALVES, NO_DEST);
   for (const staging of spec.staging) {
-    const [first, count] = RANGES.bits;
+    const [first, count] = RANGES[kinds.staged ?? 'bits'];
     const size = 1 + random.below(STAGED_WORDS);
     const even = random.chance(50) ? 2 : 1;
     const base = first + even * random.below((count - STAGED_WORDS) / even);
     // Now and then the address itself is loaded over.
-    set(staging.base, random.chance(3) ? random.pick(ADDRESSES) : base);
+    set(staging.base, !kinds.staged && random.chance(3) ? random.pick(ADDRESSES) : base);
     if (staging.counted === 'writeCount') set(STAGING_WRITE_COUNT, size - 1);
     else set(STAGING_COUNT, size);
     if (staging.flags) set(DEST_HALVES, (staging.write ? STAGING_WRITE : 0) | (staging.read ? STAGING_READ : 0));
@@ -281,6 +287,7 @@ const modelled = (specs: readonly InstructionSpec[]): InstructionSpec[] => {
 };
 const ARITHMETIC = modelled(INSTRUCTIONS.filter(({ dest }) => dest));
 const MEMORY = modelled(INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER)/.test(base)));
+const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST)$/.test(base)));
 const named = (name: string): InstructionSpec => INSTRUCTIONS.find((spec) => spec.name === name)!;
 const BRANCH = named('BRANCHZ');
 const INDIRECT = named('BRANCHZI');
@@ -294,11 +301,13 @@ const EPILOGUE = ['BARRIER.slot7.wait', 'NOP.end'];
 class Writer {
   readonly code: Uint32Array[] = [];
   readonly #random: Random;
+  readonly #fragment: boolean;
   /** Branches whose target is still to come. */
   readonly #open: number[] = [];
 
-  constructor(random: Random) {
+  constructor(random: Random, fragment: boolean) {
     this.#random = random;
+    this.#fragment = fragment;
   }
 
   statements(count: number, depth: number): void {
@@ -319,7 +328,8 @@ class Writer {
   #statement(depth: number): void {
     const random = this.#random;
     const choice = random.below(1000);
-    if (choice < 830) this.#one(random.pick(ARITHMETIC));
+    if (this.#fragment && random.chance(20)) this.#varying();
+    else if (choice < 830) this.#one(random.pick(ARITHMETIC));
     else if (choice < 900) this.#memory();
     else if (choice < 925) this.#one(DISCARD);
     else if (choice < 930) this.code.push(assembleLine(EPILOGUE[0]!));
@@ -363,6 +373,17 @@ class Writer {
       setField(words, { bit: spec.sources[0]!.bit, width: 8 }, this.#random.pick(ADDRESSES));
       // Handle 0: the buffer.
       setField(words, { bit: spec.sources[1]!.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
+    }
+    this.code.push(words);
+  }
+
+  /** Mostly at an offset that is in the record. */
+  #varying(): void {
+    const words = instruction(this.#random, this.#random.pick(VARYINGS));
+    if (!words) return;
+    const offset = decode(words[0]!, words[1]!).spec.sources[1];
+    if (offset && this.#random.chance(80)) {
+      setField(words, { bit: offset.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
     }
     this.code.push(words);
   }
@@ -426,7 +447,34 @@ function value(random: Random, kind: Kind): number {
   return random.chance(60) ? random.pick(WORDS) : -random.pick(WORDS) >>> 0;
 }
 
-function input(random: Random): Input {
+/** A triangle in and around the tile, in records that mostly lie in the data. */
+function fragmentInput(random: Random): FragmentInput {
+  const fraction = () => random.word() / 2 ** 32;
+  const weights = random.pick(['vertices', 'inside'] as const);
+  const corners = [0, 1, 2].map((n) => ({
+    x: random.below(32 * 256) - 2048,
+    y: random.below(32 * 256) - 2048,
+    z: fraction(),
+    inverseW: random.chance(50) ? 1 : random.chance(5) ? 0 : 2 ** (random.below(16) - 8) * (1 + fraction()),
+    weight0: weights === 'vertices' ? (n === 0 ? 1 : 0) : fraction() / 2,
+    weight1: weights === 'vertices' ? (n === 1 ? 1 : 0) : fraction() / 2,
+  }));
+  const packet = DATA_AT + 16 * random.below(DATA_SIZE / 16 - 64);
+  const quads = Array.from({ length: LANES / 4 }, () => [2 * random.below(8), 2 * random.below(8)] as const);
+  const lanes = Array.from({ length: LANES }, (_, n) => n);
+  return {
+    samples: random.chance(80) ? 1 : 4,
+    corners,
+    packets: [0, 1, 2].map(() => (random.chance(90) ? packet : DATA_AT + 16 * random.below(DATA_SIZE / 16))),
+    slots: [0, 1, 2].map(() => random.below(16)),
+    stride: 4 * random.below(32),
+    provoking: random.below(3),
+    x: lanes.map((n) => quads[n >> 2]![0] + (n & 1)),
+    y: lanes.map((n) => quads[n >> 2]![1] + ((n >> 1) & 1)),
+  };
+}
+
+function input(random: Random, fragment: boolean): Input {
   const registers = new Uint32Array(64 * LANES);
   for (let r = 0; r < 64; r++) {
     const kind = kindOf(r);
@@ -488,6 +536,7 @@ function input(random: Random): Input {
     helpers,
     clear,
     budget: random.pick([7, 60, 1000]),
+    fragment: fragment ? fragmentInput(random) : undefined,
   };
 }
 
@@ -495,11 +544,12 @@ const INPUTS = 3;
 
 export function shaderOf(seed: number): Shader {
   const random = new Random(seed);
-  const writer = new Writer(random);
+  const fragment = random.chance(25);
+  const writer = new Writer(random, fragment);
   writer.statements(4 + random.below(24), 0);
   return {
     code: writer.finish(),
     flushToZero: random.chance(60) ? 0 : 1 + random.below(3),
-    inputs: Array.from({ length: INPUTS }, () => input(random)),
+    inputs: Array.from({ length: INPUTS }, () => input(random, fragment)),
   };
 }

@@ -10,13 +10,14 @@
  */
 import { GpuFault, PageFault, type VirtualMemory } from '../contract.ts';
 import { assembleLine } from '../shader/assemble.ts';
-import { LANES, type ShaderRun, type TextureUnit } from '../shader/contract.ts';
+import { LANES, type ShaderRun, type Stage, type TextureUnit } from '../shader/contract.ts';
 import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../shader/core.ts';
 import { disassemble } from '../shader/disassemble.ts';
 import { effectsOf, REGISTERS } from './effects.ts';
 import { recompiler } from './executor.ts';
 import { findUnit } from './flow.ts';
-import { CODE_AT, FuzzMemory } from './fuzz-memory.ts';
+import { FuzzFragment } from './fuzz-fragment.ts';
+import { CODE_AT, DEPTH_STENCIL_AT, FuzzMemory } from './fuzz-memory.ts';
 import { type Input, type Kind, kindOf, type Shader, shaderOf } from './fuzz-program.ts';
 
 /** A warp while all its lanes wait. */
@@ -149,12 +150,14 @@ function differenceOf(a: Outcome, b: Outcome, registers: ReadonlySet<number>): s
     return `barriers passed: ${a.snapshots.length}, recompiled ${b.snapshots.length}`;
   }
   if (a.fault.startsWith('not a fault')) return a.fault;
+  if (Buffer.compare(a.data, b.data) === 0) return undefined;
   const at = a.data.findIndex((x, i) => x !== b.data[i]);
-  return at < 0 ? undefined : `byte ${at} of the data: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
+  return `byte ${at} of the data: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
 }
 
 export class Fuzzer {
   readonly #memory = new FuzzMemory();
+  readonly #fragment = new FuzzFragment(this.#memory.memory, DEPTH_STENCIL_AT);
   readonly #engine: MakeExecutor;
 
   /** `engine` is held to the interpreter. */
@@ -192,7 +195,9 @@ export class Fuzzer {
     let fault = '';
     let left = MOST_INSTRUCTIONS / input.budget;
     try {
-      const stage = { kind: 'compute', workgroupStorage: 0, threadSlot: 0 } as const;
+      const stage: Stage = input.fragment
+        ? this.#fragment.stage(input.fragment, engine === interpreter ? 'interpreter' : 'wasm')
+        : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
       run = openShader(place.memory, place.pointers, stage, noTextures, 0, watched(engine, snapshots));
       preload(run, input);
       run.start(input.live, input.helpers);
@@ -252,5 +257,6 @@ function report(seed: number, difference: string, { code, flushToZero, inputs }:
   }
   const uniforms = new Set(text.flatMap((line) => [...line.matchAll(/\bu(\d+)/g)].map(([, u]) => Number(u))));
   for (const u of uniforms) lines.push(`u${u}: ${hex(input.uniforms[u] ?? 0)}`);
+  if (input.fragment) lines.push(JSON.stringify(input.fragment));
   return lines.join('\n');
 }
