@@ -24,7 +24,7 @@ import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../
 import { U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import type { LodMode } from '../shader/contract.ts';
+import type { LodMode, TextureRequest } from '../shader/contract.ts';
 import { BLOCK_CODECS } from './compressed/codec.ts';
 import { type EmittedSampler, emitSampler, type SamplerState, wrapIsEmitted } from './emit.ts';
 import { LEVEL, RECORD, type TexelLayout } from './emit-address.ts';
@@ -35,6 +35,7 @@ import { AFBC_WIDTH } from './surface.ts';
 import type { Texture } from './texture.ts';
 
 export interface Binding {
+  readonly result: TextureRequest['result'];
   readonly run: EmittedSampler;
   /** Its record in scratch memory. */
   readonly record: number;
@@ -43,6 +44,8 @@ export interface Binding {
 /** What an instruction wants of a sampler beyond what the descriptors say. */
 export interface Wanted {
   readonly lodMode: LodMode;
+  /** Texels by integer coordinates, without a sampler. */
+  readonly fetch: boolean;
   readonly shadow: boolean;
 }
 
@@ -74,9 +77,14 @@ function samplerOf(state: SamplerState, dram: Dram): EmittedSampler {
 }
 
 /** The emitted sampler for these, or undefined where the script has to do it. Throws nothing and latches no fault. */
-export function bind(memory: VirtualMemory, texture: Texture, sampler: Sampler, wanted: Wanted): Binding | undefined {
+export function bind(
+  memory: VirtualMemory,
+  texture: Texture,
+  sampler: Sampler | undefined,
+  wanted: Wanted,
+): Binding | undefined {
   const { levels, surfaces } = texture.descriptor;
-  const filters = filterState(texture, sampler, wanted);
+  const filters = wanted.fetch ? fetchState(texture) : sampler && filterState(texture, sampler, wanted);
   if (!filters || !inOnePiece(memory, surfaces, levels * Plane.size)) return undefined;
   const planes = Array.from({ length: levels }, (_, level) => memory.decode(Plane, surfaces + level * Plane.size));
   const texels = texelState(texture, sampler, planes, wanted);
@@ -90,14 +98,15 @@ export function bind(memory: VirtualMemory, texture: Texture, sampler: Sampler, 
   const binding = {
     run: samplerOf({ ...filters, ...texels }, memory.dram),
     record: 0,
-  };
+    result: !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
+  } satisfies Binding;
   binding.record = scratch.owned(binding, RECORD.levels + levels * LEVEL.bytes);
   writeRecord(binding.record, texture, sampler, places);
   return binding;
 }
 
 type FilterState = Pick<SamplerState, 'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap'>;
-type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'compare'>;
+type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'compare' | 'integer'>;
 
 function filterState(texture: Texture, sampler: Sampler, { lodMode }: Wanted): FilterState | undefined {
   const s = sampler.descriptor;
@@ -108,8 +117,10 @@ function filterState(texture: Texture, sampler: Sampler, { lodMode }: Wanted): F
   if (s.reductionMode !== REDUCTION.AVERAGE) return undefined;
   const computed = lodMode === 'computed' || lodMode === 'computed_bias';
   if (computed && s.lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && s.maximumAnisotropy > 1) return undefined;
-  const magnify = s.magnifyNearest ? 'nearest' : 'linear';
-  const minify = s.minifyNearest ? 'nearest' : 'linear';
+  // Integers are not mixed.
+  const magnify = s.magnifyNearest || texture.integer ? 'nearest' : 'linear';
+  const minify = s.minifyNearest || texture.integer ? 'nearest' : 'linear';
+  const mixes = s.mipmapMode === MIPMAP_MODE.TRILINEAR && !texture.integer;
   const plain = levels === 1 || s.mipmapMode === MIPMAP_MODE.NONE;
   const lods = {
     zero: 'zero',
@@ -123,23 +134,31 @@ function filterState(texture: Texture, sampler: Sampler, { lodMode }: Wanted): F
     magnify,
     minify,
     cutoff: s.magnifyCutoff ? LOD_ONE / 2 : 0,
-    mipmap: plain ? 'none' : s.mipmapMode === MIPMAP_MODE.TRILINEAR ? 'linear' : 'nearest',
+    mipmap: plain ? 'none' : mixes ? 'linear' : 'nearest',
     normalized: s.normalizedCoordinates,
     wrap: [s.wrapS, s.wrapT],
   };
 }
 
+function fetchState(texture: Texture): FilterState | undefined {
+  const { dimension, sampleCount } = texture.descriptor;
+  if (dimension !== TEXTURE_DIMENSION.D2 || sampleCount !== 1) return undefined;
+  const edge = WRAP.CLAMP_TO_EDGE;
+  const filters = { magnify: 'fetch', minify: 'fetch', mipmap: 'none' } as const;
+  return { lod: 'fetched', ...filters, cutoff: 0, normalized: false, wrap: [edge, edge] };
+}
+
 function texelState(
   texture: Texture,
-  sampler: Sampler,
+  sampler: Sampler | undefined,
   planes: readonly Infer<typeof Plane>[],
   { shadow }: Wanted,
 ): TexelState | undefined {
   const [layout, ...others] = planes.map(layoutOf);
-  if (!layout || texture.integer || texture.yuv) return undefined;
+  if (!layout || texture.yuv || (texture.integer && (layout.select || shadow))) return undefined;
   const key = JSON.stringify(layout);
   if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
-  const linear = texture.srgb && !sampler.descriptor.srgbOverride;
+  const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
   const sources = [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
   if (sources.includes(undefined)) return undefined;
   const rgba = sources as ChannelSource[];
@@ -152,8 +171,9 @@ function texelState(
   });
   return {
     layout: layout.texels,
+    integer: texture.integer,
     channels,
-    compare: shadow ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
+    compare: shadow && sampler ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
   };
 }
 
@@ -194,6 +214,7 @@ function sourceOf(texture: Texture, i: number, select: Channel | undefined, srgb
   const { type, at, bits } = channel;
   if ((at & 31) + bits > 32) return undefined;
   if (type === 'float') return srgb ? undefined : { kind: 'float', at, bits };
+  if (type === 'uint' || type === 'sint') return texture.format.kind === type ? { kind: type, at, bits } : undefined;
   if (type !== 'unorm' || bits > 24 || (srgb && bits !== 8)) return undefined;
   return { kind: srgb ? 'srgb' : 'unorm', at, bits };
 }
@@ -273,16 +294,18 @@ function inOnePiece(memory: VirtualMemory, va: number, size: number): number | u
   return physical;
 }
 
-function writeRecord(at: number, texture: Texture, sampler: Sampler, places: readonly Place[]): void {
+function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined, places: readonly Place[]): void {
   const { i32, f32 } = scratch;
   const { levels } = texture.descriptor;
-  const { minimumLod, maximumLod, normalizedCoordinates } = sampler.descriptor;
-  i32[(at + RECORD.bias) / 4] = sampler.bias;
-  i32[(at + RECORD.minimumLod) / 4] = Math.max(minimumLod, texture.descriptor.minimumLod);
-  i32[(at + RECORD.maximumLod) / 4] = Math.min(maximumLod, texture.descriptor.maximumLod);
   i32[(at + RECORD.lastLod) / 4] = (levels - 1) * LOD_ONE;
-  f32[(at + RECORD.scaleX) / 4] = normalizedCoordinates ? texture.width(0) : 1;
-  f32[(at + RECORD.scaleY) / 4] = normalizedCoordinates ? texture.height(0) : 1;
+  if (sampler) {
+    const { minimumLod, maximumLod, normalizedCoordinates } = sampler.descriptor;
+    i32[(at + RECORD.bias) / 4] = sampler.bias;
+    i32[(at + RECORD.minimumLod) / 4] = Math.max(minimumLod, texture.descriptor.minimumLod);
+    i32[(at + RECORD.maximumLod) / 4] = Math.min(maximumLod, texture.descriptor.maximumLod);
+    f32[(at + RECORD.scaleX) / 4] = normalizedCoordinates ? texture.width(0) : 1;
+    f32[(at + RECORD.scaleY) / 4] = normalizedCoordinates ? texture.height(0) : 1;
+  }
   i32[(at + RECORD.failed) / 4] = 0;
   places.forEach(({ physical, rowStride, size }, level) => {
     const record = at + RECORD.levels + level * LEVEL.bytes;

@@ -8,7 +8,7 @@ import { SRGB8 } from './texture.ts';
 
 /** Where a channel comes from: bits of the texel, or a constant. `compared`: the result of a depth comparison. */
 export type ChannelSource =
-  | { readonly kind: 'unorm' | 'srgb' | 'float'; readonly at: number; readonly bits: number }
+  | { readonly kind: 'unorm' | 'srgb' | 'float' | 'uint' | 'sint'; readonly at: number; readonly bits: number }
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'compared' };
 
@@ -78,7 +78,16 @@ export class TexelEmitter {
     if (shift) f.i32(shift).op('i32x4_shr_u');
     if (shift + bits < 32) f.v128(2 ** bits - 1).op('v128_and');
     f.set(out);
-    if (kind === 'float') {
+    if (kind === 'uint') return out;
+    if (kind === 'sint') {
+      if (bits < 32)
+        f.get(out)
+          .i32(32 - bits)
+          .op('i32x4_shl')
+          .i32(32 - bits)
+          .op('i32x4_shr_s')
+          .set(out);
+    } else if (kind === 'float') {
       if (bits === HALF_BITS) this.#half(out);
     } else if (kind === 'srgb') this.#srgb(out);
     else this.#unorm(out, bits);

@@ -43,6 +43,9 @@ const FORMATS = [
   { name: 'RGB10 A2', index: 67, orders: [0, 4], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: 11, srgb: false },
   { name: 'RG16', index: 172, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
   { name: 'RGBA16F', index: 223, orders: [0], clump: CLUMP_FORMAT.RAW64, bytes: 8, afbc: -1, srgb: false },
+  { name: 'RGBA8UI', index: 155, orders: [0, 4, 16], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'RG16I', index: 204, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'RGBA32UI', index: 157, orders: [0], clump: CLUMP_FORMAT.RAW128, bytes: 16, afbc: -1, srgb: false },
   { name: 'R32F', index: 167, orders: [0, 227], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
   { name: 'Z16', index: 75, orders: [0, 226], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: -1, srgb: false },
   { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
@@ -123,7 +126,9 @@ function scene(next: () => number) {
   const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
   const layout = format.afbc < 0 || coin(0.6) ? (coin() ? 'linear' : 'tiled') : 'afbc';
   const tiled = layout === 'tiled';
-  const shadow = coin(0.2);
+  const integer = format.name.endsWith('I');
+  const fetch = coin(0.25);
+  const shadow = !integer && !fetch && coin(0.2);
   const normalized = coin(0.9);
   const edge = (): number => (normalized ? pick(WRAPS) : WRAP.CLAMP_TO_EDGE);
   const swizzle = coin() ? 0o3210 : [0, 1, 2, 3].reduce((sum, i) => sum | (Math.floor(next() * 6) << (3 * i)), 0);
@@ -189,14 +194,24 @@ function scene(next: () => number) {
       coin(0.05) ? pick(ODD) : start + step * (((lane >> bit) & 1) + (lane >> 2) + next() * 0.3),
     );
   const lods = (): Int32Array => Int32Array.from({ length: LANES }, () => next() * 2 ** 32);
+  const texels = (count: number): Float32Array =>
+    new Float32Array(Int32Array.from({ length: LANES }, () => Math.floor(next() * 1.2 * count) - 2).buffer);
+  const fetched = Math.floor(next() * levels);
+  const offsets = (): Int32Array =>
+    Int32Array.from({ length: LANES }, () => {
+      const [x, y] = [next() * 6 - 3, next() * 6 - 3];
+      const level = coin(0.8) ? fetched : Math.floor(next() * 9);
+      return (x & 255) | ((y & 255) << 8) | (coin(0.05) ? 1 << 16 : 0) | (level << 24);
+    });
   const request = {
-    operation: 'single',
+    operation: fetch ? 'fetch' : 'single',
     name: 'TEX_SINGLE',
     dimension: '2d',
     texture: new Int32Array(LANES).fill(1),
     sampler: new Int32Array(LANES).fill(2),
-    x: coordinates(left, 0),
-    y: coordinates(top, 1),
+    x: fetch ? texels(width) : coordinates(left, 0),
+    y: fetch ? texels(height) : coordinates(top, 1),
+    offset: fetch && coin() ? offsets() : undefined,
     shadow: shadow ? Float32Array.from({ length: LANES }, next) : undefined,
     lod: coin() ? lods().map((word) => word % 0x400) : lods().fill(Math.floor(next() * 0x500)),
     gradient: [lods(), lods()],
@@ -221,23 +236,31 @@ test('emitted samplers and the script sampler give the same bits', () => {
     const { memory, environment, request, warp, what } = scene(random(seed));
     const [a, b] = [vectors(), vectors()];
     const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];
-    const wanted = { lodMode: request.lodMode, shadow: request.shadow !== undefined };
+    const wanted = {
+      lodMode: request.lodMode,
+      shadow: request.shadow !== undefined,
+      fetch: request.operation === 'fetch',
+    };
     assert.ok(bind(memory, texture, sampler, wanted), `seed ${seed}: there is an emitted sampler for ${what}`);
+    const results: string[] = [];
     const faults = [script, emitted].map((pipe, i) => {
       try {
         pipe.execute(environment, warp, warp.mask, request, i ? b : a);
+        results[i] = request.result;
         return '';
       } catch (error) {
         return String(error);
       }
     });
     assert.equal(faults[1], faults[0], `seed ${seed}: ${what}`);
+    assert.equal(results[1], results[0], `seed ${seed}: ${what}`);
     if (faults[0]) continue;
     const lanes = request.skip ? warp.mask & ~warp.discarded : warp.mask;
     for (let i = 0; i < 4 * LANES; i++) {
       if (((lanes >> (i % LANES)) & 1) === 0) continue;
-      const where = `seed ${seed}: ${what}, ${request.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
-      assert.ok(Object.is(a.f32[i], b.f32[i]), `${where}: ${a.f32[i]} by script, ${b.f32[i]} emitted`);
+      const where = `seed ${seed}: ${what}, ${request.operation} ${request.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
+      const same = request.result === 'float' ? Object.is(a.f32[i], b.f32[i]) : a.u32[i] === b.u32[i];
+      assert.ok(same, `${where}: ${a.f32[i]} by script, ${b.f32[i]} emitted`);
     }
   }
 });

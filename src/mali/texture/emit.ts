@@ -16,9 +16,13 @@ import { AddressEmitter, headerFunction, LEVEL, RECORD, type TexelLayout } from 
 import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
 import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
 
-/** Where the level of detail comes from: none is needed, it is zero, the quad's footprint, that and a bias of each lane, or each lane. */
-export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given';
-export type Filter = 'nearest' | 'linear';
+/**
+ * Where the level of detail comes from: none is needed, it is zero, the quad's footprint, that and a bias of each lane, or each lane. 'fetched': no
+ * sampling, coordinates are integers, and levels come with the offsets (which take the place of `lod`).
+ */
+export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given' | 'fetched';
+export type Filter = 'nearest' | 'linear' | 'fetch';
+const FILTERS = { nearest, linear, fetch } as const;
 
 /** All that a sampler's code depends on. */
 export interface SamplerState {
@@ -29,6 +33,8 @@ export interface SamplerState {
   readonly cutoff: number;
   readonly mipmap: 'none' | 'nearest' | 'linear';
   readonly normalized: boolean;
+  /** Channels are integers. */
+  readonly integer: boolean;
   readonly wrap: readonly [number, number];
   readonly layout: TexelLayout;
   /** What R, G, B and A of the result are, swizzles applied. */
@@ -56,6 +62,7 @@ export const wrapIsEmitted = (mode: number): boolean => WRAPS.includes(mode);
 
 const VECTORS: ValueType[] = ['v128', 'v128', 'v128', 'v128'];
 const QUAD_BYTES = 16;
+const LOD_SHIFT = 8;
 const CHANNEL_BYTES = 64;
 const COMPARE: Readonly<Record<number, OpName>> = {
   [FUNC.LESS]: 'f32x4_lt',
@@ -74,7 +81,7 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   const header = state.layout.kind === 'afbc' ? headerFunction(m, state.layout, dram) : undefined;
   const filters: Partial<Record<Filter, Code>> = {};
   const filter = (kind: Filter): Code => {
-    filters[kind] ??= (kind === 'nearest' ? nearest : linear)(m, state, dram, header);
+    filters[kind] ??= FILTERS[kind](m, state, dram, header);
     return filters[kind];
   };
   const magnify = filter(state.magnify);
@@ -121,6 +128,16 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
     else mipmapped(f, state, record, lod, (level, into) => call(minify, level, into), result);
     f.end();
   };
+  const fetchAt = (): void => {
+    for (const local of result) f.v128(0).set(local);
+    f.get(lod).i32(LOD_SHIFT).op('i32_shl').get(record!).memory('i32_load', RECORD.lastLod).op('i32_le_s').if();
+    call(
+      magnify,
+      () => f.get(lod).i32(LEVEL.bytes).op('i32_mul').get(record!).op('i32_add').i32(RECORD.levels).op('i32_add'),
+      result,
+    );
+    f.end();
+  };
   if (state.lod === 'none') {
     call(magnify, first, result);
     store();
@@ -134,8 +151,13 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
     bound(f, lod, record, RECORD.maximumLod, 'i32_lt_s');
     atLod();
     store();
+  } else if (state.lod === 'fetched') {
+    const levels = fetched(f, lodAt!, vx, vy);
+    lanewise(f, levels, mask!, lod, fetchAt, result);
+    store();
   } else {
-    lanewise(f, state, { record, x, y, lodAt, mask, lod }, atLod, result);
+    const lods = lodsOfLanes(f, state, { record: record!, x: x!, y: y!, lodAt: lodAt!, lod });
+    lanewise(f, lods, mask!, lod, atLod, result);
     store();
   }
   f.end();
@@ -195,19 +217,16 @@ function footprint(f: Code, record: number, x: number, y: number, lod: number): 
   f.i32(LOD_ENDLESS).get(lod).get(exponent).i32(255).op('i32_eq').op('select').set(lod);
 }
 
-/** Lanes with levels of detail of their own: those that are equal are sampled together. */
-function lanewise(
+/** Levels of detail that lanes bring, complete. */
+function lodsOfLanes(
   f: Code,
   state: SamplerState,
-  at: { record: number; x: number; y: number; lodAt: number; mask: number; lod: number },
-  atLod: () => void,
-  result: readonly number[],
-): void {
-  const { record, lod } = at;
+  { record, x, y, lodAt, lod }: { record: number; x: number; y: number; lodAt: number; lod: number },
+): number {
   const lods = f.local('v128');
-  f.get(at.lodAt).memory('v128_load').i32(16).op('i32x4_shl').i32(16).op('i32x4_shr_s').set(lods);
+  f.get(lodAt).memory('v128_load').i32(16).op('i32x4_shl').i32(16).op('i32x4_shr_s').set(lods);
   if (state.lod === 'biased') {
-    footprint(f, record, at.x, at.y, lod);
+    footprint(f, record, x, y, lod);
     f.get(lods).get(lod).op('i32x4_splat').op('i32x4_add').set(lods);
   }
   const field = (offset: number) => f.get(record).memory('v128_load32_splat', offset);
@@ -215,10 +234,32 @@ function lanewise(
   field(RECORD.bias).op('i32x4_add');
   field(RECORD.minimumLod).op('i32x4_max_s');
   field(RECORD.maximumLod).op('i32x4_min_s').set(lods);
+  return lods;
+}
+
+/** Adds the offsets to integer coordinates and gives the levels; a sample that there is none of becomes a place outside. */
+function fetched(f: Code, offsetsAt: number, x: number, y: number): number {
+  const [offsets, levels] = [f.local('v128'), f.local('v128')];
+  f.get(offsetsAt).memory('v128_load').tee(offsets).i32(24).op('i32x4_shr_u').set(levels);
+  f.get(x).get(offsets).i32(24).op('i32x4_shl').i32(24).op('i32x4_shr_s').op('i32x4_add');
+  f.get(offsets).v128(0xff0000).op('v128_and').v128(0).op('i32x4_ne').op('v128_or').set(x);
+  f.get(y).get(offsets).i32(16).op('i32x4_shl').i32(24).op('i32x4_shr_s').op('i32x4_add').set(y);
+  return levels;
+}
+
+/** Lanes with levels of their own: those that are equal are sampled together. */
+function lanewise(
+  f: Code,
+  lods: number,
+  mask: number,
+  lod: number,
+  atLod: () => void,
+  result: readonly number[],
+): void {
   const rest = f.local('i32');
   const same = f.local('v128');
   const sum = result.map(() => f.local('v128'));
-  f.get(at.mask).i32(15).op('i32_and').set(rest);
+  f.get(mask).i32(15).op('i32_and').set(rest);
   const again = f.loop();
   for (const lane of [3, 2, 1, 0]) {
     f.get(lods).lane('i32x4_extract_lane', lane);
@@ -354,7 +395,7 @@ function compareTexel(f: Code, state: SamplerState, texel: number): void {
 /** Leaves R, G, B and A on the stack: what has been filtered, and constants. */
 function results(f: Code, state: SamplerState, filtered: readonly number[]): void {
   state.channels.forEach((channel, c) => {
-    if (channel.kind === 'constant') f.f32x4(channel.value);
+    if (channel.kind === 'constant') f.v128(constantWord(state, channel.value));
     else f.get(filtered[state.compare ? 0 : c]!);
   });
 }
@@ -384,6 +425,33 @@ function nearest(m: ModuleBuilder, state: SamplerState, dram: number, header: Co
   if (state.compare) compareTexel(f, state, values[0]!);
   results(f, state, values);
   return f;
+}
+
+/** Texels by integers; zero where there are none. */
+function fetch(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {
+  const f = m.function('texture_fetch', FILTER_PARAMETERS, VECTORS);
+  const addresses = new AddressEmitter(f, state.layout, FILTER.level, FILTER.record, header);
+  const texels = new TexelEmitter(f, dram);
+  const inside = f.local('v128');
+  f.get(FILTER.x).get(splat(f, LEVEL.width)).op('i32x4_lt_u');
+  f.get(FILTER.y).get(splat(f, LEVEL.height)).op('i32x4_lt_u').op('v128_and').set(inside);
+  for (const at of [FILTER.x, FILTER.y]) f.get(at).get(inside).op('v128_and').set(at);
+  const words = texels.load(addresses.footprint([FILTER.x], [FILTER.y])[0]!);
+  const values = state.channels.map((channel) => texels.decode(words, channel));
+  const shown = values.map((value, c) => {
+    const channel = state.channels[c]!;
+    if (channel.kind === 'constant') f.v128(constantWord(state, channel.value));
+    else f.get(value);
+    f.get(inside).op('v128_and').set(value);
+    return value;
+  });
+  for (const value of shown) f.get(value);
+  return f;
+}
+
+/** A constant in a colour of floats or of integers. */
+function constantWord(state: SamplerState, value: number): number {
+  return state.integer ? value : new Int32Array(Float32Array.of(value).buffer)[0]!;
 }
 
 function linear(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {

@@ -63,6 +63,9 @@ interface Bindings {
 const LOD_MODES: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
 const LANE_BYTES = LANES * 4;
 const CHANNELS = 4;
+/** In place of a handle: no handle has this many bits. */
+const NO_SAMPLER = 2 ** 32;
+const ZEROS = new Int32Array(LANES);
 
 const { fround } = Math;
 const square = (x: number): number => fround(x * x);
@@ -161,26 +164,29 @@ export class TexturePipe implements TextureUnit {
 
   /** Samples with emitted code. False where there is none for it; then nothing has happened. */
   #run(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): boolean {
-    if (request.operation !== 'single' || request.dimension !== '2d' || request.array || request.offset) return false;
-    const wanted = request.skip ? mask & ~warp.discarded : mask;
+    const fetch = request.operation === 'fetch';
+    if (request.dimension !== '2d' || request.array) return false;
+    if (!fetch && (request.operation !== 'single' || request.offset)) return false;
+    const wanted = request.skip && !fetch ? mask & ~warp.discarded : mask;
     if (wanted === 0) return true;
     const first = 31 - Math.clz32(wanted & -wanted);
     const texture = request.texture[first]!;
-    const sampler = request.sampler[first]!;
+    const sampler = fetch ? NO_SAMPLER : request.sampler[first]!;
     for (let lane = first + 1; lane < LANES; lane++) {
-      const same = request.texture[lane] === texture && request.sampler[lane] === sampler;
+      const same = request.texture[lane] === texture && (fetch || request.sampler[lane] === sampler);
       if (!same && ((wanted >>> lane) & 1) !== 0) return false;
     }
     const binding = this.#binding(environment, texture, sampler, request);
     if (!binding) return false;
     const lod = request.lodMode === 'grdesc' ? request.gradient?.[0] : request.lod;
+    const words = fetch ? (request.offset ?? ZEROS) : lod;
     const here = out.f32.buffer === scratch.buffer;
     const at = this.#at;
     const failed = binding.run(
       binding.record,
       place(request.x, at),
       place(request.y, at + LANE_BYTES),
-      place(lod, at + 2 * LANE_BYTES),
+      place(words, at + 2 * LANE_BYTES),
       place(request.shadow, at + 3 * LANE_BYTES),
       here ? out.f32.byteOffset : at + 4 * LANE_BYTES,
       wanted,
@@ -190,7 +196,7 @@ export class TexturePipe implements TextureUnit {
       return false;
     }
     if (!here) out.f32.set(this.#results);
-    request.result = 'float';
+    request.result = binding.result;
     return true;
   }
 
@@ -224,9 +230,11 @@ export class TexturePipe implements TextureUnit {
     }
     const kind = LOD_MODES.indexOf(request.lodMode) * 2 + (request.shadow ? 1 : 0);
     if (!(kind in bindings.last)) {
-      const { lodMode, shadow } = request;
-      const [t, s] = [this.#texture(environment, texture), this.#sampler(environment, sampler)];
-      bindings.last[kind] = t && s && bind(environment.memory, t, s, { lodMode, shadow: shadow !== undefined });
+      const fetch = sampler === NO_SAMPLER;
+      const t = this.#texture(environment, texture);
+      const s = fetch ? undefined : this.#sampler(environment, sampler);
+      const wanted = { lodMode: request.lodMode, shadow: !fetch && request.shadow !== undefined, fetch };
+      bindings.last[kind] = t && (s || fetch) ? bind(environment.memory, t, s, wanted) : undefined;
     }
     return bindings.last[kind];
   }
