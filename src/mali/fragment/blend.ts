@@ -1,5 +1,5 @@
 /**
- * Fixed-function blending: colour = A + B × C, for RGB and for alpha, on floats.
+ * Fixed-function blending: colour = A + B × C, for RGB and for alpha, in singles (so says emitted code: wasm/blend.ts).
  *
  * Every blend equation that the hardware can do is of this form; Mesa's `pan_blend.c` shows how the APIs' factors map to it.
  * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/common.xml` (Blend Function), `src/panfrost/lib/pan_blend.c`.
@@ -8,6 +8,7 @@ import { BLEND_A, BLEND_B, BLEND_C, BlendFunction, nameOf } from '../../abi/gpu/
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault } from '../contract.ts';
+import type { EquationCode } from './wasm/blend.ts';
 
 const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
 
@@ -35,10 +36,10 @@ function channel(
   let b: number;
   switch (f.b) {
     case BLEND_B.SRC_MINUS_DEST:
-      b = source - dest;
+      b = Math.fround(source - dest);
       break;
     case BLEND_B.SRC_PLUS_DEST:
-      b = source + dest;
+      b = Math.fround(source + dest);
       break;
     case BLEND_B.SRC:
       b = source;
@@ -70,8 +71,8 @@ function channel(
     default:
       c = 0;
   }
-  if (f.invertC) c = 1 - c;
-  return a + b * c;
+  if (f.invertC) c = Math.fround(1 - c);
+  return Math.fround(a + Math.fround(b * c));
 }
 
 export class BlendEquation {
@@ -85,7 +86,12 @@ export class BlendEquation {
     this.#rgb = blendFunction(rgb);
     this.#alpha = blendFunction(alpha);
     this.#mask = mask;
-    this.#constant = constant / 0xffff;
+    this.#constant = Math.fround(constant / 0xffff);
+  }
+
+  /** What emitted code is made from. */
+  get code(): EquationCode {
+    return { rgb: this.#rgb, alpha: this.#alpha, mask: this.#mask, constant: this.#constant };
   }
 
   /** Blends RGBA `source` over `dest` into `dest`. */

@@ -48,6 +48,7 @@ import type { Framebuffer } from './framebuffer.ts';
 import { CENTER, type Coverage, type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS, type Triangle } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
 import { fits, isRgba8, type TileCodec, tileCodec } from './tile-codec.ts';
+import { type BlendWarp, blendWarp } from './wasm/blend.ts';
 import { type FrontEnd, frontEnd } from './wasm/depth.ts';
 import { WARP } from './wasm/raster.ts';
 
@@ -58,6 +59,19 @@ interface BlendState {
   readonly enabled: boolean;
   readonly alphaToOne: boolean;
   readonly equation: BlendEquation | undefined;
+}
+
+/** Blending by emitted code, and the request that it is for. */
+interface FastBlend {
+  readonly rt: number;
+  readonly run: BlendWarp;
+}
+interface LastBlend {
+  readonly low: number;
+  readonly high: number;
+  readonly type: LaneType;
+  readonly channels: number;
+  readonly fast: FastBlend | undefined;
 }
 
 export class DrawStage implements FragmentStage {
@@ -110,6 +124,9 @@ export class DrawStage implements FragmentStage {
   readonly #coverage: Int32Array;
   readonly #tested: Int32Array;
   readonly #engine: Engine;
+  readonly #blended: Int32Array;
+  readonly #colour: Int32Array;
+  #lastBlend: LastBlend | undefined;
   /** Emitted front ends, for front and back faces. */
   readonly #frontEnds: (FrontEnd | undefined)[] = [undefined, undefined];
   readonly #range: readonly [low: number, high: number];
@@ -125,6 +142,8 @@ export class DrawStage implements FragmentStage {
     this.#pixel = tile.warpWords(WARP.pixel);
     this.#coverage = tile.warpWords(WARP.coverage);
     this.#tested = tile.warpWords(WARP.tested);
+    this.#blended = tile.warpWords(WARP.blended);
+    this.#colour = new Int32Array(scratch.buffer, tile.warpAt + WARP.colour, 4 * LANES);
     this.frame = scratch.owned(this, STAGE_BYTES);
     this.#x = new Int32Array(scratch.buffer, this.frame + STAGE.x, LANES);
     this.#y = new Int32Array(scratch.buffer, this.frame + STAGE.y, LANES);
@@ -494,6 +513,11 @@ export class DrawStage implements FragmentStage {
   // Colour.
 
   blend(warp: Warp, mask: number, request: BlendRequest): void {
+    const fast = this.#blendCode(request);
+    if (fast) {
+      this.#blendFast(fast, warp, mask, request);
+      return;
+    }
     const descriptor = blendView(request.descriptorLow, request.descriptorHigh);
     const { mode, rt, conversion } = descriptor;
     if (mode === BLEND_MODE.OFF) return;
@@ -524,6 +548,60 @@ export class DrawStage implements FragmentStage {
       }
       this.#touch(rt);
     }
+  }
+
+  /** Emitted code for a request, or undefined where script is to do it. Remembers the last answer. */
+  #blendCode({ descriptorLow, descriptorHigh, type, channels }: BlendRequest): FastBlend | undefined {
+    if (this.#engine !== 'wasm') return undefined;
+    const last = this.#lastBlend;
+    if (
+      last &&
+      last.low === descriptorLow &&
+      last.high === descriptorHigh &&
+      last.type === type &&
+      last.channels === channels
+    ) {
+      return last.fast;
+    }
+    const fast = this.#makeBlend(descriptorLow, descriptorHigh, type, channels);
+    this.#lastBlend = { low: descriptorLow, high: descriptorHigh, type, channels, fast };
+    return fast;
+  }
+
+  #makeBlend(low: number, high: number, type: LaneType, channels: number): FastBlend | undefined {
+    const { mode, rt, conversion } = blendView(low, high);
+    const target = this.#framebuffer.targets[rt];
+    const state = this.#blends[rt];
+    if (mode === BLEND_MODE.OFF || !target || (mode === BLEND_MODE.FIXED_FUNCTION && state && !state.enabled)) {
+      return undefined;
+    }
+    const { fixed } = this.#codec(conversion.memoryFormat, conversion.raw, rt);
+    if (!fixed || target.words !== 1 || (type !== 'float' && type !== 'raw')) return undefined;
+    const run = blendWarp({
+      ...fixed,
+      equation: mode === BLEND_MODE.FIXED_FUNCTION ? state?.equation?.code : undefined,
+      channels,
+      alphaToOne: state?.alphaToOne === true && this.draw.multisampleEnable,
+      samples: this.#framebuffer.samples,
+    });
+    return { rt, run };
+  }
+
+  #blendFast({ rt, run }: FastBlend, warp: Warp, mask: number, { coverage, colour }: BlendRequest): void {
+    const samples = this.#blended;
+    const lanes = mask & ~warp.discarded;
+    if (this.early && !this.#merged) {
+      for (let lane = 0; lane < LANES; lane++) samples[lane] = coverage[lane]! & this.#coverage[lane]!;
+    } else {
+      for (let lane = 0; lane < LANES; lane++) {
+        if (lanes & (1 << lane)) samples[lane] = this.#late(lane, coverage[lane]!, undefined, -1);
+      }
+    }
+    const { warpAt, colorAt } = this.#tile;
+    let from = warpAt + WARP.colour;
+    if (colour.f32.buffer === scratch.buffer) from = colour.f32.byteOffset;
+    else this.#colour.set(colour.i32);
+    if (run(warpAt, warpAt + WARP.blended, from, colorAt[rt]!, lanes)) this.#touch(rt);
   }
 
   loadTile(_warp: Warp, mask: number, request: TileRequest): void {

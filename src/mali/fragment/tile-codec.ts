@@ -2,7 +2,7 @@
  * TileCodec: colours in and out of the tile buffer, as a conversion descriptor names it.
  *
  * Blendable formats are four fixed-point numbers in a word, with bits of fraction below those that memory keeps (for
- * dithering). All others hold the bits of the pixel format as memory will have them.
+ * dithering); these are computed in singles, as emitted code does (wasm/blend.ts). All others hold the bits of the pixel format as memory will have them.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_clear.c` (tile-buffer layouts), `pan_format.c` (AU and PU forms).
  */
 import {
@@ -20,6 +20,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { GpuFault } from '../contract.ts';
 import { linearToSrgb, srgbToLinear, unpacker } from '../format.ts';
 import { pack, roundEven } from '../pack.ts';
+import type { BlendCode } from './wasm/blend.ts';
 
 /** Kind of number that a codec's values are. */
 export type CodecKind = 'float' | 'uint' | 'sint';
@@ -28,6 +29,8 @@ export interface TileCodec {
   readonly kind: CodecKind;
   /** Whether values are limited to 0…1. */
   readonly unorm: boolean;
+  /** What emitted code is made from, where it can do the same. */
+  readonly fixed: Pick<BlendCode, 'layout' | 'fraction' | 'opaque' | 'halfUp'> | undefined;
   /** RGBA of the sample at `words[at]`. */
   load(words: Uint32Array, at: number, rgba: Float64Array): void;
   store(rgba: Float64Array, words: Uint32Array, at: number): void;
@@ -89,7 +92,7 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   const shift: number[] = [];
   const mask: number[] = [];
   const scale: number[] = [];
-  if (!srgb && layout.integer.every((n) => n === 8)) return rgba8Codec(opaque);
+  if (!srgb && layout.integer.every((n) => n === 8)) return rgba8Codec(layout, fraction, opaque);
   let at = 0;
   for (let i = 0; i < 4; i++) {
     const whole = layout.integer[i]!;
@@ -103,10 +106,11 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   return {
     kind: 'float',
     unorm: true,
+    fixed: srgb ? undefined : { layout, fraction, opaque, halfUp: false },
     load(words, where, rgba) {
       const word = words[where]!;
       for (let i = 0; i < 4; i++) {
-        const value = scale[i] === 0 ? 1 : ((word >>> shift[i]!) & mask[i]!) / scale[i]!;
+        const value = scale[i] === 0 ? 1 : Math.fround(((word >>> shift[i]!) & mask[i]!) / scale[i]!);
         rgba[i] = srgb && i < 3 ? srgbToLinear(value) : value;
       }
       if (opaque) rgba[3] = 1;
@@ -114,11 +118,12 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
     store(rgba, words, where) {
       let word = 0;
       for (let i = 0; i < 4; i++) {
-        let value = rgba[i]!;
+        let value = Math.fround(rgba[i]!);
         value = value > 0 ? Math.min(value, 1) : 0;
         if (srgb && i < 3) value = linearToSrgb(value);
         const unit = 2 ** layout.fraction[i]!;
-        const raw = fraction ? roundEven(value * scale[i]!) : roundEven((value * scale[i]!) / unit) * unit;
+        const scaled = Math.fround(value * scale[i]!);
+        const raw = fraction ? roundEven(scaled) : roundEven(scaled / unit) * unit;
         word |= raw << shift[i]!;
       }
       words[where] = word;
@@ -130,16 +135,17 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
 const byte = (x: number): number => (x > 0 ? (x < 1 ? Math.fround(Math.fround(x * 255) + 0.5) | 0 : 255) : 0);
 
 /** The most common layout, written out. */
-function rgba8Codec(opaque: boolean): TileCodec {
+function rgba8Codec(layout: TileLayout, fraction: boolean, opaque: boolean): TileCodec {
   return {
     kind: 'float',
     unorm: true,
+    fixed: { layout, fraction, opaque, halfUp: true },
     load(words, at, rgba) {
       const word = words[at]!;
-      rgba[0] = (word & 255) / 255;
-      rgba[1] = ((word >>> 8) & 255) / 255;
-      rgba[2] = ((word >>> 16) & 255) / 255;
-      rgba[3] = opaque ? 1 : (word >>> 24) / 255;
+      rgba[0] = Math.fround((word & 255) / 255);
+      rgba[1] = Math.fround(((word >>> 8) & 255) / 255);
+      rgba[2] = Math.fround(((word >>> 16) & 255) / 255);
+      rgba[3] = opaque ? 1 : Math.fround((word >>> 24) / 255);
     },
     store(rgba, words, at) {
       words[at] = byte(rgba[0]!) | (byte(rgba[1]!) << 8) | (byte(rgba[2]!) << 16) | (byte(rgba[3]!) << 24);
@@ -161,6 +167,7 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
   return {
     kind,
     unorm,
+    fixed: undefined,
     load(words, at, rgba) {
       for (let i = 0; i < words32; i++) scratch[i] = words[at + i]!;
       channels.fill(0);

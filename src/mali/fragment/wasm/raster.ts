@@ -26,8 +26,11 @@ export const TRIANGLE = {
 /** Byte offsets in a coverage: 16-bit masks of 64 quads' four pixels, then the quads' places in the tile. */
 export const COVERAGE = { mask: 0, x: 512, y: 576, count: 640, size: 704 } as const;
 
-/** Byte offsets of what the fixed functions know of the warp in work: 16 words each. The window's x and y: STAGE. */
-export const WARP = { pixel: 0, coverage: 64, tested: 128, size: 192 } as const;
+/**
+ * Byte offsets of what the fixed functions know of the warp in work: 16 words each (the window's x and y: STAGE), then room for
+ * the samples and colours of a blend.
+ */
+export const WARP = { pixel: 0, coverage: 64, tested: 128, blended: 192, colour: 256, size: 512 } as const;
 
 /** Largest |a| + |b| of an edge for which its function, within a tile, fits 32 bits. */
 export const NARROW = 2 ** 18;

@@ -1,0 +1,74 @@
+/** Emitted blending against BlendEquation and TileCodec, with random equations, formats and colours. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TILE_PIXEL_FORMATS } from '../../../abi/formats.ts';
+import { scratch } from '../../engine/scratch.ts';
+import { BlendEquation } from '../blend.ts';
+import { TILE_PIXELS } from '../raster.ts';
+import { blendBits } from '../test-bench.ts';
+import { tileCodec } from '../tile-codec.ts';
+import { blendWarp } from './blend.ts';
+import { WARP } from './raster.ts';
+
+let seed = 7;
+function random(n: number): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor((seed / 2 ** 32) * n);
+}
+const flag = () => random(2) === 1;
+const equationBits = () =>
+  blendBits({ a: 1 + random(3), negateA: flag(), b: random(4), negateB: flag(), c: 1 + random(7), invertC: flag() });
+
+const formats = [...TILE_PIXEL_FORMATS.keys()].map((index) => tileCodec(index << 12));
+const warp = scratch.alloc(WARP.size);
+const SIZE = TILE_PIXELS * 4;
+const tileAt = scratch.alloc(SIZE * 4);
+const tile = new Uint32Array(scratch.buffer, tileAt, SIZE);
+const words = (offset: number, count: number) => new Int32Array(scratch.buffer, warp + offset, count);
+const colour = new Float32Array(scratch.buffer, warp + WARP.colour, 64);
+
+/** Colours near and beyond the limits, of all signs, and some that are no numbers. */
+const value = (): number =>
+  [random(1000) / 999, random(256) / 255, random(8) - 3, Number.NaN][Math.min(random(12), 11) % 4]!;
+
+test('the tile holds the same words', () => {
+  for (let n = 0; n < 3000; n++) {
+    const codec = formats[random(formats.length)]!;
+    const equation = flag() ? new BlendEquation(equationBits(), equationBits(), random(16), random(65536)) : undefined;
+    const samples = flag() ? 1 : 4;
+    const channels = 1 + random(4);
+    const alphaToOne = random(4) === 0;
+    const mask = random(65536);
+    for (let q = 0; q < 4; q++) {
+      const corner = random(8) * 2 + random(8) * 32;
+      for (let i = 0; i < 4; i++) words(WARP.pixel, 16)[q * 4 + i] = corner + (i & 1) + (i >> 1) * 16;
+    }
+    for (let lane = 0; lane < 16; lane++) words(WARP.blended, 16)[lane] = random(2 ** samples);
+    for (let i = 0; i < 64; i++) colour[i] = value();
+    for (let i = 0; i < SIZE; i++) tile[i] = random(2 ** 32);
+    const expected = tile.slice();
+    const rgba = new Float64Array(4);
+    let any = 0;
+    for (let lane = 0; lane < 16; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      for (let s = 0; s < samples; s++) {
+        if (!(words(WARP.blended, 16)[lane]! & (1 << s))) continue;
+        any = 1;
+        const source = Float64Array.from([0, 1, 2, 3], (i) =>
+          i < channels ? colour[i * 16 + lane]! : i === 3 ? 1 : 0,
+        );
+        if (alphaToOne) source[3] = 1;
+        const at = s * TILE_PIXELS + words(WARP.pixel, 16)[lane]!;
+        if (equation) {
+          for (let i = 0; i < 4; i++) source[i] = source[i]! > 0 ? Math.min(source[i]!, 1) : 0;
+          codec.load(expected, at, rgba);
+          equation.apply(source, rgba);
+        }
+        codec.store(equation ? rgba : source, expected, at);
+      }
+    }
+    const run = blendWarp({ ...codec.fixed!, equation: equation?.code, channels, alphaToOne, samples });
+    assert.equal(run(warp, warp + WARP.blended, warp + WARP.colour, tileAt, mask), any, `case ${n}`);
+    assert.deepEqual(tile.slice(), expected, `case ${n}: ${JSON.stringify(codec.fixed)}`);
+  }
+});

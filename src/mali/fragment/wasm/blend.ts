@@ -1,0 +1,244 @@
+/**
+ * Emitted WebAssembly for blending a warp's colours into fixed-point tile buffers, for one state.
+ *
+ * The same singles as BlendEquation and the fixed-point TileCodec compute, which are its definition. A quad's four pixels lie
+ * in two rows of the tile; each sample's plane is done by itself.
+ */
+import type { TileLayout } from '../../../abi/formats.ts';
+import { BLEND_A, BLEND_B, BLEND_C, type BlendFunction } from '../../../abi/gpu/raster-descriptors.ts';
+import type { Infer } from '../../../abi/layout.ts';
+import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
+import { TILE_PIXELS } from '../raster.ts';
+import { functions } from './modules.ts';
+import { WARP } from './raster.ts';
+
+export interface BlendCode {
+  readonly layout: TileLayout;
+  /** Keep bits of fraction. */
+  readonly fraction: boolean;
+  /** Round halves up; else to even. */
+  readonly halfUp: boolean;
+  /** Alpha reads as one. */
+  readonly opaque: boolean;
+  /** Absent: colours replace. */
+  readonly equation: EquationCode | undefined;
+  /** Channels that the shader sends; others are 0, 0, 0, 1. */
+  readonly channels: number;
+  readonly alphaToOne: boolean;
+  readonly samples: number;
+}
+
+export interface EquationCode {
+  readonly rgb: Infer<typeof BlendFunction>;
+  readonly alpha: Infer<typeof BlendFunction>;
+  /** Bit 0 red … bit 3 alpha. */
+  readonly mask: number;
+  readonly constant: number;
+}
+
+/** `mask`: lanes that blend, with the samples at `coverage`. Colours: channel by channel, as LaneVectors. Whether any did. */
+export type BlendWarp = (warp: number, coverage: number, colour: number, tile: number, mask: number) => number;
+
+export const blendWarp = (code: BlendCode): BlendWarp =>
+  functions<{ blend_warp: BlendWarp }>(`blend ${JSON.stringify(code)}`, (m) => emit(m, code)).blend_warp;
+
+function emit(m: ModuleBuilder, code: BlendCode): void {
+  const f = m.function('blend_warp', ['i32', 'i32', 'i32', 'i32', 'i32'], ['i32'], true);
+  new Blender(f, code).emit();
+}
+
+class Blender {
+  readonly #f: Code;
+  readonly #code: BlendCode;
+  readonly #any: number;
+  readonly #at: number;
+  readonly #covered: number;
+  readonly #alive: number;
+  readonly #word: number;
+  readonly #old: number;
+  readonly #source: number[];
+  readonly #dest: number[];
+  readonly #zero: number;
+  readonly #one: number;
+  readonly #constants = new Map<number, number>();
+
+  constructor(f: Code, code: BlendCode) {
+    this.#f = f;
+    this.#code = code;
+    this.#any = f.local('i32');
+    this.#at = f.local('i32');
+    const v = () => f.local('v128');
+    [this.#covered, this.#alive, this.#word, this.#old] = [v(), v(), v(), v()];
+    this.#source = [v(), v(), v(), v()];
+    this.#dest = [v(), v(), v(), v()];
+    this.#zero = v();
+    this.#one = this.#float(1);
+  }
+
+  /** A local that holds a float, made before the first use. */
+  #float(value: number): number {
+    let local = this.#constants.get(value);
+    if (local === undefined) {
+      local = this.#f.local('v128');
+      this.#f.f32x4(value, value, value, value).set(local);
+      this.#constants.set(value, local);
+    }
+    return local;
+  }
+
+  emit(): void {
+    const f = this.#f;
+    const [warp, coverage, colour, tile, mask] = [0, 1, 2, 3, 4];
+    const { samples, channels, alphaToOne, equation } = this.#code;
+    for (let i = 0; i < 4; i++) if (this.#scale(i) !== 0) this.#float(this.#scale(i));
+    if (this.#code.halfUp) this.#float(0.5);
+    if (equation) {
+      this.#float(equation.constant);
+      this.#float(2);
+    }
+    const quad = f.local('i32');
+    const done = f.block();
+    const again = f.loop();
+    f.get(quad).i32(4).op('i32_ge_u').brIf(done);
+    const skip = f.block();
+    f.get(mask).get(quad).i32(2).op('i32_shl').op('i32_shr_u').i32(15).op('i32_and').op('i32_eqz').brIf(skip);
+    // Lanes of the mask, and their samples.
+    f.get(mask).get(quad).i32(2).op('i32_shl').op('i32_shr_u').op('i32x4_splat').v128(1, 2, 4, 8).op('v128_and');
+    f.get(this.#zero).op('i32x4_ne').get(coverage).memory('v128_load').op('v128_and').tee(this.#covered);
+    f.op('v128_any_true').op('i32_eqz').brIf(skip);
+    f.i32(1).set(this.#any);
+    for (let i = 0; i < 4; i++) {
+      if (i === 3 && alphaToOne) f.get(this.#one);
+      else if (i < channels) f.get(colour).memory('v128_load', i * 64);
+      else f.get(i === 3 ? this.#one : this.#zero);
+      if (equation) this.#limit();
+      f.set(this.#source[i]!);
+    }
+    for (let s = 0; s < samples; s++) {
+      f.get(this.#covered);
+      if (samples > 1) {
+        f.i32(1 << s)
+          .op('i32x4_splat')
+          .op('v128_and');
+      }
+      f.get(this.#zero).op('i32x4_ne').tee(this.#alive).op('v128_any_true').if();
+      f.get(warp)
+        .memory('i32_load', WARP.pixel)
+        .i32(s * TILE_PIXELS)
+        .op('i32_add');
+      f.i32(2).op('i32_shl').get(tile).op('i32_add').tee(this.#at).memory('v128_load64_zero');
+      f.get(this.#at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#old);
+      if (equation) {
+        this.#load();
+        this.#blend(equation);
+      }
+      this.#store(equation ? this.#dest : this.#source);
+      f.get(this.#word).get(this.#old).get(this.#alive).op('v128_bitselect').set(this.#word);
+      for (const row of [0, 1]) {
+        f.get(this.#at)
+          .get(this.#word)
+          .lane('i64x2_extract_lane', row)
+          .memory('i64_store', 64 * row);
+      }
+      f.end();
+    }
+    f.end();
+    for (const pointer of [warp, coverage, colour]) f.get(pointer).i32(16).op('i32_add').set(pointer);
+    f.get(quad).i32(1).op('i32_add').set(quad).br(again);
+    f.end().end().get(this.#any);
+  }
+
+  /** To 0…1; NaN becomes 0. */
+  #limit(): void {
+    // pmax(a, b) is a < b ? b : a.
+    const f = this.#f;
+    f.set(this.#word).get(this.#zero).get(this.#word).op('f32x4_pmax').get(this.#one).op('f32x4_min');
+  }
+
+  #bits(i: number): number {
+    return this.#code.layout.integer[i]! + this.#code.layout.fraction[i]!;
+  }
+
+  #shift(i: number): number {
+    let shift = 0;
+    for (let k = 0; k < i; k++) shift += this.#bits(k);
+    return shift;
+  }
+
+  #scale(i: number): number {
+    return (2 ** this.#code.layout.integer[i]! - 1) * 2 ** this.#code.layout.fraction[i]!;
+  }
+
+  /** What the tile holds, as floats. */
+  #load(): void {
+    const f = this.#f;
+    for (let i = 0; i < 4; i++) {
+      if (this.#scale(i) === 0 || (i === 3 && this.#code.opaque)) f.get(this.#one);
+      else {
+        const bits = this.#bits(i);
+        f.get(this.#old)
+          .i32(32 - bits - this.#shift(i))
+          .op('i32x4_shl')
+          .i32(32 - bits)
+          .op('i32x4_shr_u');
+        f.op('f32x4_convert_i32x4_u')
+          .get(this.#float(this.#scale(i)))
+          .op('f32x4_div');
+      }
+      f.set(this.#dest[i]!);
+    }
+  }
+
+  #blend({ rgb, alpha, mask, constant }: EquationCode): void {
+    const f = this.#f;
+    // Alpha is used by the others, so it changes last.
+    for (let i = 0; i < 4; i++) {
+      if (!(mask & (1 << i))) continue;
+      const { a, negateA, b, negateB, c, invertC } = i === 3 ? alpha : rgb;
+      const source = this.#source[i]!;
+      const dest = this.#dest[i]!;
+      f.get(a === BLEND_A.SRC ? source : a === BLEND_A.DEST ? dest : this.#zero);
+      if (negateA) f.op('f32x4_neg');
+      if (b === BLEND_B.SRC_MINUS_DEST) f.get(source).get(dest).op('f32x4_sub');
+      else if (b === BLEND_B.SRC_PLUS_DEST) f.get(source).get(dest).op('f32x4_add');
+      else f.get(b === BLEND_B.SRC ? source : dest);
+      if (negateB) f.op('f32x4_neg');
+      if (invertC) f.get(this.#one);
+      if (c === BLEND_C.SRC) f.get(source);
+      else if (c === BLEND_C.DEST) f.get(dest);
+      else if (c === BLEND_C.SRC_X_2) f.get(source).get(this.#float(2)).op('f32x4_mul');
+      else if (c === BLEND_C.SRC_ALPHA) f.get(this.#source[3]!);
+      else if (c === BLEND_C.DEST_ALPHA) f.get(this.#dest[3]!);
+      else if (c === BLEND_C.CONSTANT) f.get(this.#float(constant));
+      else f.get(this.#zero);
+      if (invertC) f.op('f32x4_sub');
+      f.op('f32x4_mul').op('f32x4_add').set(dest);
+    }
+  }
+
+  /** Makes the tile's words of colours. */
+  #store(from: readonly number[]): void {
+    const f = this.#f;
+    let first = true;
+    for (let i = 0; i < 4; i++) {
+      const scale = this.#scale(i);
+      if (scale === 0) continue;
+      const fraction = this.#code.fraction ? 0 : this.#code.layout.fraction[i]!;
+      f.get(this.#zero).get(from[i]!).op('f32x4_pmax').get(this.#one).op('f32x4_min');
+      f.get(this.#float(scale)).op('f32x4_mul');
+      if (fraction > 0) {
+        f.f32(2 ** -fraction)
+          .op('f32x4_splat')
+          .op('f32x4_mul');
+      }
+      if (this.#code.halfUp) f.get(this.#float(0.5)).op('f32x4_add');
+      else f.op('f32x4_nearest');
+      f.op('i32x4_trunc_sat_f32x4_u');
+      const shift = this.#shift(i) + fraction;
+      if (shift > 0) f.i32(shift).op('i32x4_shl');
+      if (!first) f.op('v128_or');
+      first = false;
+    }
+    f.set(this.#word);
+  }
+}
