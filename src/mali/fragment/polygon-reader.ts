@@ -26,6 +26,7 @@ import { SUBPIXEL, TILE } from './raster.ts';
 
 /** Coordinates of corners lie within ± this, in 1/256 pixel: the tiler's guard band, and half a line or point more. */
 const LIMIT = (65536 + 1024) * SUBPIXEL;
+const PAGE = 4096;
 const CORNERS = ['corner0', 'corner1', 'corner2'] as const;
 
 export class PolygonReader {
@@ -133,7 +134,13 @@ export class PolygonReader {
 
   /** What Layout.read does, without new objects: this is done for every primitive of every tile. */
   #decode(at: number): Infer<typeof PrimitiveRecord> {
-    this.#bytes.set(this.#memory.read(at, PrimitiveRecord.size));
+    const { u8 } = this.#memory.dram;
+    for (let done = 0; done < PrimitiveRecord.size; ) {
+      const physical = this.#memory.translate(at + done, 'read');
+      const piece = Math.min(PrimitiveRecord.size - done, PAGE - ((at + done) % PAGE));
+      for (let i = 0; i < piece; i++) this.#bytes[done + i] = u8[physical + i]!;
+      done += piece;
+    }
     const view = this.#view;
     const record = this.#record;
     const { fields, offset } = PrimitiveRecord;

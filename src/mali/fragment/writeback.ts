@@ -27,7 +27,7 @@ import { AfbcStore } from './afbc-store.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
-import { type CopyRows, copyRows, interleave, swizzle8888 } from './wasm/tile.ts';
+import { type CopyRows, copyRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
 const PAGE = 4096;
 const MAX_BYTES = 16;
@@ -59,6 +59,9 @@ export class Writeback {
   #cleanCount = 0;
   /** Emitted code that does what script does otherwise. */
   readonly #copyRows: CopyRows | undefined;
+  /** By render target; by bytes of a pixel. */
+  readonly #swizzles: (Turn | undefined)[] = [];
+  readonly #interleaves: (Turn | undefined)[] = [];
   /** Extents of surfaces, good as long as the generation stays. */
   readonly #extents = new Map<Surface, Extent>();
   #generation = -1;
@@ -173,8 +176,10 @@ export class Writeback {
     } else if (isPlain8888(target)) {
       const [s0, s1, s2, s3] = target.swizzle;
       if (s0 === 0 && s1 === 1 && s2 === 2 && s3 === 3) return plane;
-      if (this.#copyRows) swizzle8888(target.swizzle)(plane, this.#rowsAt);
-      else this.#copy8888(words, from, target);
+      if (this.#copyRows) {
+        this.#swizzles[target.index] ??= swizzle8888(target.swizzle);
+        this.#swizzles[target.index]!(plane, this.#rowsAt);
+      } else this.#copy8888(words, from, target);
     } else this.#convertBits(words, from, target, x, y);
     return this.#rowsAt;
   }
@@ -282,8 +287,10 @@ export class Writeback {
       this.#afbc.store(surface, base, bytes, x, y, scratch.u8.subarray(rows, rows + TILE_PIXELS * bytes));
       return;
     }
-    if (this.#copyRows) interleave(bytes)(rows, this.#blockAt);
-    else {
+    if (this.#copyRows) {
+      this.#interleaves[bytes] ??= interleave(bytes);
+      this.#interleaves[bytes](rows, this.#blockAt);
+    } else {
       for (let p = 0; p < TILE_PIXELS; p++) {
         const to = U_ORDER[p]! * bytes;
         for (let i = 0; i < bytes; i++) this.#block[to + i] = scratch.u8[rows + p * bytes + i]!;

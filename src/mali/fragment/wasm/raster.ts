@@ -47,10 +47,25 @@ export type Cover = (
   inside: number,
 ) => number;
 
+const covers = new Map<SamplePattern, (Cover | undefined)[]>();
+
 /** Collects quads. `narrow`: all edges keep to NARROW. The answer is their number. */
-export const cover = (pattern: SamplePattern, narrow: boolean): Cover =>
-  functions<{ raster_cover: Cover }>(`cover ${narrow} ${pattern.x} ${pattern.y}`, (m) => emitCover(m, pattern, narrow))
-    .raster_cover;
+export function cover(pattern: SamplePattern, narrow: boolean): Cover {
+  let known = covers.get(pattern);
+  if (!known) {
+    // Patterns live as long as a framebuffer.
+    if (covers.size >= MAX_PATTERNS) covers.clear();
+    known = [undefined, undefined];
+    covers.set(pattern, known);
+  }
+  known[narrow ? 1 : 0] ??= functions<{ raster_cover: Cover }>(`cover ${narrow} ${pattern.x} ${pattern.y}`, (m) =>
+    emitCover(m, pattern, narrow),
+  ).raster_cover;
+  return known[narrow ? 1 : 0]!;
+}
+
+/** Patterns remembered by identity. */
+const MAX_PATTERNS = 64;
 
 const PARAMS = { triangle: 0, coverage: 1, left: 2, top: 3, x0: 4, y0: 5, x1: 6, y1: 7, inside: 8 } as const;
 
