@@ -95,6 +95,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
+    .option('--profile', 'say at the end what the run was bound by, in percent of the time')
     .option('-v, --verbose', "also show the driver's debug messages")
     .passThroughOptions()
     .addHelpText(

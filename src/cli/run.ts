@@ -9,6 +9,7 @@ import { ensureUserland } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
+import { Profile } from './profile.ts';
 import { progressBar } from './progress-bar.ts';
 
 export interface RunOptions {
@@ -23,6 +24,8 @@ export interface RunOptions {
   engine?: Engine;
   stdin?: boolean;
   verbose?: boolean;
+  /** Say at the end what the run was bound by. */
+  profile?: boolean;
 }
 
 /** timeout(1)'s exit code. */
@@ -35,6 +38,7 @@ export async function run(program: string, args: string[], options: RunOptions):
   const clock = new HostClock();
   const output = json ? process.stderr : process.stdout;
   const programOutput = new ProgramOutput();
+  const profile = options.profile ? new Profile() : undefined;
   const { value: result, interrupted } = await interruptible((signal) =>
     launch({
       userland,
@@ -53,8 +57,10 @@ export async function run(program: string, args: string[], options: RunOptions):
       env,
       firmware: image,
       engine,
+      onStart: profile && ((pid) => profile.start(pid)),
     }),
   );
+  const bound = await profile?.stop();
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu } = result;
@@ -63,6 +69,7 @@ export async function run(program: string, args: string[], options: RunOptions):
   if (leaks.length > 0) {
     output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${program}: this is a bug in Tyr.\n`);
   }
+  if (bound !== undefined) output.write(bound);
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu }));
   return exitCode;
 }

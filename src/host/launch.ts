@@ -40,6 +40,8 @@ export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' |
   timeout?: number;
   /** Keep what the display shows at the end. */
   screenshot?: boolean;
+  /** Called when the program has started; `pid` leads its process group and its session. */
+  onStart?: ((pid: number) => void) | undefined;
   /** Called after each page flip; `frame` counts from 1. `screenshot` shows what is on the screen now. */
   onFrame?: (frame: number, screenshot: () => Picture) => void;
   /** Ends the program early. */
@@ -103,6 +105,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     const begin = clock.now();
     program = await Program.start(start, { ...options, clock });
     watch.start(program);
+    options.onStart?.(program.pid);
     const exitCode = await program.ended;
     const seconds = (clock.now() - begin) / SECOND;
     // The last flips may still be on their way from the socket.

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { profileText, SHARES, type Share, sessionSeconds, shareOf, sharesOf } from './profile.ts';
+
+const SRC = new URL('..', import.meta.url).href;
+
+test('each function belongs to the part of the machine whose file it stands in', () => {
+  const cases: [string, Share][] = [
+    ['mali/csu/execute.ts', 'command stream'],
+    ['mali/mcu/global.ts', 'command stream'],
+    ['mali/tiler/clip.ts', 'vertex'],
+    ['mali/shader/core.ts', 'shading'],
+    ['mali/texture/unit.ts', 'texturing'],
+    ['mali/texture/emit.ts', 'compile'],
+    ['mali/fragment/writeback.ts', 'write-back'],
+    ['mali/fragment/afbc-store.ts', 'write-back'],
+    ['mali/fragment/raster.ts', 'raster'],
+    ['mali/wasm/builder.ts', 'compile'],
+    ['mali/recompiler/lower.ts', 'compile'],
+    ['driver/index.ts', 'driver'],
+    ['drm/index.ts', 'driver'],
+    ['host/server.ts', 'transport'],
+    ['display/index.ts', 'display'],
+  ];
+  for (const [file, share] of cases) assert.equal(shareOf('f', `${SRC}${file}`), share, file);
+  assert.equal(shareOf('shade_40', 'wasm://wasm/1234'), 'shading');
+  assert.equal(shareOf('tile_fill', 'wasm://wasm/1234'), 'raster');
+  assert.equal(shareOf('writeback_rows', 'wasm://wasm/1234'), 'write-back');
+  assert.equal(shareOf('(garbage collector)', ''), 'garbage collection');
+  assert.equal(shareOf('memcpy', ''), undefined);
+});
+
+test('no row of the table has lost its files', () => {
+  for (const [start] of SHARES) {
+    const path = fileURLToPath(`${SRC}${start}`);
+    assert.ok(existsSync(path) || existsSync(`${path}.ts`), start);
+  }
+});
+
+test('native functions count for who called them, and shares add up to one', () => {
+  const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
+    id,
+    callFrame: { functionName, url, scriptId: '', lineNumber: 0, columnNumber: 0 },
+    children,
+  });
+  const nodes = [
+    node(1, '(root)', '', [2, 3, 5]),
+    node(2, '(idle)', ''),
+    node(3, 'submit', `${SRC}driver/index.ts`, [4]),
+    node(4, 'set', ''),
+    node(5, '(program)', ''),
+  ];
+  const shares = sharesOf({ nodes, samples: [2, 3, 4, 5, 2], timeDeltas: [0, 50, 10, 20, 20] });
+  assert.deepEqual(
+    [...shares].filter(([, fraction]) => fraction > 0),
+    [
+      ['driver', 0.3],
+      ['other', 0.2],
+      ['idle', 0.5],
+    ],
+  );
+});
+
+test('a run is bound by the guest where the guest is busier than the machine, else by the largest share', () => {
+  const shares = new Map<Share, number>([
+    ['shading', 0.5],
+    ['raster', 0.2],
+    ['idle', 0.3],
+  ]);
+  assert.match(
+    profileText(shares, 0.4),
+    /^The run was bound by shading\.\n {2}guest CPU +40\.0 %.*\n {2}shading +50\.0 %/,
+  );
+  assert.match(profileText(shares, 0.9), /^The run was bound by guest CPU\./);
+  assert.match(profileText(new Map<Share, number>([['idle', 0.9]]), 0.2), /^The run was bound by waiting/);
+});
+
+test('the CPU time of a session is that of its processes', async () => {
+  const child = spawn('/bin/sh', ['-c', 'while :; do :; done'], { detached: true, stdio: 'ignore' });
+  try {
+    const end = performance.now() + 20_000;
+    while (sessionSeconds(child.pid!) < 0.05) {
+      assert.ok(performance.now() < end, 'a busy process has CPU time');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  } finally {
+    child.kill('SIGKILL');
+  }
+  assert.equal(sessionSeconds(process.pid + 0.5), 0);
+});

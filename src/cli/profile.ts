@@ -1,0 +1,177 @@
+/**
+ * Profile: what a run was bound by, in words and percent.
+ *
+ * V8's sampling profiler (node:inspector's Profiler domain) runs in this process; the self time of each function goes to
+ * the part of the machine that its file belongs to, by the table SHARES. Emitted WebAssembly has no file: its functions are
+ * told by the first part of their name. Time in Node itself, in native functions and in packages goes to whoever of the
+ * table called them, so a copy that the driver asked for is the driver's. The shares of the machine's thread and its idle
+ * time add up to 100 %.
+ *
+ * The guest's programs run on other cores at the same time, so their CPU time is a line of its own: percent of one core.
+ * It is read from /proc/PID/stat (proc_pid_stat(5)) of their session while they live; what a process used after the last
+ * look at it, and what processes with a session of their own used, is missed.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { type Profiler, Session } from 'node:inspector/promises';
+
+/** The shares of the machine's thread, in the order in which they are printed. */
+export const SHARE_NAMES = [
+  'transport',
+  'driver',
+  'command stream',
+  'vertex',
+  'raster',
+  'shading',
+  'texturing',
+  'write-back',
+  'compile',
+  'display',
+  'garbage collection',
+  'other',
+  'idle',
+] as const;
+export type Share = (typeof SHARE_NAMES)[number];
+
+/** Which share a file below src/ belongs to: the first row whose start fits. */
+export const SHARES: readonly (readonly [start: string, share: Share])[] = [
+  ['mali/fragment/writeback', 'write-back'],
+  ['mali/fragment/afbc-store', 'write-back'],
+  ['mali/fragment/tile-codec', 'write-back'],
+  ['mali/fragment/wasm/', 'compile'],
+  ['mali/fragment/', 'raster'],
+  ['mali/wasm/', 'compile'],
+  ['mali/recompiler/executor', 'shading'],
+  ['mali/recompiler/memory', 'shading'],
+  ['mali/recompiler/', 'compile'],
+  ['mali/shader/decode', 'compile'],
+  ['mali/shader/compile', 'compile'],
+  ['mali/shader/', 'shading'],
+  ['mali/compute', 'shading'],
+  ['mali/engine/', 'shading'],
+  ['mali/texture/emit', 'compile'],
+  ['mali/texture/', 'texturing'],
+  ['mali/tiler', 'vertex'],
+  ['mali/csu/', 'command stream'],
+  ['mali/mcu/', 'command stream'],
+  ['mali/', 'command stream'],
+  ['driver/', 'driver'],
+  ['drm/', 'driver'],
+  ['display/', 'display'],
+  ['host/', 'transport'],
+];
+
+/** Which share a function of emitted WebAssembly belongs to, by the start of its name. */
+export const WASM_SHARES: readonly (readonly [start: string, share: Share])[] = [
+  ['shade_', 'shading'],
+  ['raster_', 'raster'],
+  ['tile_', 'raster'],
+  ['vertex_', 'vertex'],
+  ['texture_', 'texturing'],
+  ['writeback_', 'write-back'],
+];
+
+const OWN: Record<string, Share> = { '(garbage collector)': 'garbage collection', '(idle)': 'idle' };
+
+/** The share that a function says itself, or undefined where its caller has to say. */
+export function shareOf(functionName: string, url: string): Share | undefined {
+  if (Object.hasOwn(OWN, functionName)) return OWN[functionName];
+  if (url.startsWith('wasm:')) return WASM_SHARES.find(([start]) => functionName.startsWith(start))?.[1];
+  const file = /^file:.*?\/src\/((?:abi|board|drm|mali|driver|display|machine|host|cli)\/.*)$/.exec(url)?.[1];
+  return file === undefined ? undefined : SHARES.find(([start]) => file.startsWith(start))?.[1];
+}
+
+/** Fractions of the profile's time, which add up to 1. */
+export function sharesOf(profile: Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'>): Map<Share, number> {
+  const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
+  const share = new Map<number, Share>();
+  // Callers stand before what they call.
+  for (const { id, callFrame, children } of profile.nodes) {
+    const found = shareOf(callFrame.functionName, callFrame.url) ?? share.get(id) ?? 'other';
+    share.set(id, found);
+    for (const child of children ?? []) if (nodes.has(child)) share.set(child, found);
+  }
+  const times = new Map<Share, number>(SHARE_NAMES.map((name) => [name, 0]));
+  let total = 0;
+  for (const [i, id] of (profile.samples ?? []).entries()) {
+    // A sample's function ran until the next sample came.
+    const time = Math.max(0, profile.timeDeltas?.[i + 1] ?? 0);
+    const name = share.get(id) ?? 'other';
+    times.set(name, times.get(name)! + time);
+    total += time;
+  }
+  if (total > 0) for (const [name, time] of times) times.set(name, time / total);
+  return times;
+}
+
+/** The report: what the run was bound by, then all shares of half a percent or more, largest first. */
+export function profileText(shares: Map<Share, number>, guest: number): string {
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(1).padStart(5)} %`;
+  const busy = 1 - (shares.get('idle') ?? 0);
+  const rows = [...shares].filter(([, fraction]) => fraction >= 0.005).sort((a, b) => b[1] - a[1]);
+  const [largest] = rows.filter(([name]) => name !== 'idle');
+  let bound = 'waiting: neither the guest nor the machine was busy for half of the time';
+  if (guest > busy && guest >= 0.5) bound = 'guest CPU';
+  else if (busy >= 0.5 && largest) bound = largest[0];
+  return [
+    `The run was bound by ${bound}.`,
+    `  ${'guest CPU'.padEnd(20)}${percent(guest)} of one core, beside the machine`,
+    ...rows.map(([name, fraction]) => `  ${name.padEnd(20)}${percent(fraction)}`),
+    '',
+  ].join('\n');
+}
+
+/** Microseconds between two samples, and milliseconds between two looks at the guest's processes. */
+const INTERVAL = 500;
+const LOOK = 50;
+
+/** Clock ticks a second in /proc/PID/stat (USER_HZ; 100 on every Linux that Tyr runs on). */
+const TICKS = 100;
+
+/** Profiles from `start` to `stop`. */
+export class Profile {
+  readonly #session = new Session();
+  #timer: NodeJS.Timeout | undefined;
+  #begin = 0;
+  #guestSeconds = 0;
+
+  /** `pid` is the guest's session leader. The profiler answers at once: its session is connected in this thread. */
+  start(pid: number): void {
+    this.#session.connect();
+    void this.#session.post('Profiler.enable');
+    void this.#session.post('Profiler.setSamplingInterval', { interval: INTERVAL });
+    void this.#session.post('Profiler.start');
+    this.#begin = performance.now();
+    this.#timer = setInterval(() => {
+      this.#guestSeconds = Math.max(this.#guestSeconds, sessionSeconds(pid));
+    }, LOOK);
+  }
+
+  /** The report, or a sentence that there is none. */
+  async stop(): Promise<string> {
+    if (this.#begin === 0) return 'The program did not start: there is no profile.\n';
+    clearInterval(this.#timer);
+    const seconds = (performance.now() - this.#begin) / 1000;
+    const { profile } = await this.#session.post('Profiler.stop');
+    this.#session.disconnect();
+    return profileText(sharesOf(profile), this.#guestSeconds / seconds);
+  }
+}
+
+/** CPU seconds of all living processes of a session and of their children that they waited for. */
+export function sessionSeconds(session: number): number {
+  let ticks = 0;
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+    } catch {
+      continue; // it has ended meanwhile
+    }
+    // The second field, the name in parentheses, may hold spaces. After it: state, ppid, pgrp, session, …; utime is field 14.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (Number(fields[3]) !== session) continue;
+    for (const field of fields.slice(11, 15)) ticks += Number(field);
+  }
+  return ticks / TICKS;
+}
