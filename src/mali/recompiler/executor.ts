@@ -18,6 +18,7 @@ import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
+import { REGISTERS } from './effects.ts';
 import { emitUnit, type Mode, parts } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
 import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
@@ -61,6 +62,21 @@ const FUSED = ((): boolean => {
   f.f32x4(c, c, c, c).op('f32x4_relaxed_madd').lane('f32x4_extract_lane', 0);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(m.build()));
   return (instance.exports.fused as () => number)() !== 0;
+})();
+
+/** Zeros so many bytes of scratch memory, a multiple of 64: script is slow at it, as the memory is shared. */
+const zero = ((): ((at: number, bytes: number) => void) => {
+  const m = new ModuleBuilder();
+  m.importMemory('gpu', 'scratch', scratch.pages, scratch.pages);
+  const f = m.function('shade_zero', ['i32', 'i32'], [], true);
+  const nothing = f.local('v128');
+  f.get(0).get(1).op('i32_add').set(1);
+  const again = f.loop();
+  for (let at = 0; at < 64; at += 16) f.get(0).get(nothing).memory('v128_store', at);
+  f.get(0).i32(64).op('i32_add').tee(0).get(1).op('i32_lt_u').brIf(again);
+  f.end();
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(m.build()), { gpu: { scratch: scratch.memory } });
+  return instance.exports.shade_zero as (at: number, bytes: number) => void;
 })();
 
 // The warp that runs now: steps of the interpreter work on it.
@@ -216,6 +232,7 @@ class UnitCache {
 }
 
 const PAGE = 4096;
+const REGISTER_BYTES = LANES * 4;
 const caches = new WeakMap<VirtualMemory, UnitCache>();
 
 class Recompiler implements WarpExecutor {
@@ -250,9 +267,9 @@ class Recompiler implements WarpExecutor {
 
   clear(w: WarpState): void {
     const { unit } = this.#begin;
-    if (unit.entry === w.run.environment.program.binary) {
-      for (const r of unit.live) for (let n = 0; n < LANES; n++) w.u32[r * LANES + n] = 0;
-    } else w.u32.fill(0);
+    if (unit.entry === w.run.environment.program.binary && unit.live.length < REGISTERS) {
+      for (const r of unit.live) zero(w.registers.at + r * REGISTER_BYTES, REGISTER_BYTES);
+    } else zero(w.registers.at, w.u32.byteLength);
   }
 
   /** The unit in which lanes stand that have begun. */
