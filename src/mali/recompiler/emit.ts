@@ -17,7 +17,7 @@ import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes, VECTORS } from './lanes.ts';
-import { lower, type Operands } from './lower.ts';
+import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { type Around, MemoryCode } from './memory.ts';
 import { OutputCode } from './output.ts';
 import { VaryingCode } from './varying.ts';
@@ -152,6 +152,10 @@ class UnitEmitter implements Operands, Around {
 
   uniform(index: number): Lanes {
     return () => this.code.get(this.#fau).memory('v128_load32_splat', index * 4);
+  }
+
+  get running(): Lanes {
+    return this.lanes.local(this.#mask);
   }
 
   // Around.
@@ -432,13 +436,25 @@ class UnitEmitter implements Operands, Around {
   }
 
   #lowered(i: Instruction): boolean {
+    const code = this.code;
+    const discard = lowerDiscard(this, i);
+    if (discard) {
+      this.#maskBits(discard);
+      code.get(this.#bits).op('i32_and').get(this.#discarded).op('i32_or').set(this.#discarded);
+      return true;
+    }
     const results = i.dest >= 0 ? lower(this, i) : undefined;
     if (!results) return false;
-    const code = this.code;
+    const store = (k: number): void => {
+      for (let n = results.length - 1; n >= 0; n--) code.set(this.#registers.get(i.dest + n)![k]!);
+    };
+    // An instruction that reads other vectors must have read all before the first is overwritten.
+    const late = crosses(i);
     for (let k = 0; k < VECTORS; k++) {
       for (const [n, value] of results.entries()) this.#result(i, i.dest + n, value, k);
-      for (let n = results.length - 1; n >= 0; n--) code.set(this.#registers.get(i.dest + n)![k]!);
+      if (!late) store(k);
     }
+    if (late) for (let k = VECTORS - 1; k >= 0; k--) store(k);
     return true;
   }
 

@@ -19,6 +19,13 @@ const SIGN = 0x80000000;
 const MAGNITUDE = 0x7fffffff;
 const EXPONENT = 0x7f800000;
 
+/** Two singles and how they stand to the doubles that they were rounded from. */
+interface Directed {
+  readonly near: Lanes;
+  readonly above: Lanes;
+  readonly below: Lanes;
+}
+
 export class LaneCode {
   readonly code: Code;
   /** Whether the host's relaxed multiply-add rounds once. */
@@ -114,6 +121,20 @@ export class LaneCode {
     };
   }
 
+  /** Any operation that takes a number beside its vector: shifts of other elements. */
+  by(name: OpName, a: Lanes, by: number): Lanes {
+    if (by === 0) return a;
+    return (k) => {
+      a(k);
+      this.code.i32(by).op(name);
+    };
+  }
+
+  /** All ones where a word is negative. */
+  signs(a: Lanes): Lanes {
+    return this.shift('i32x4_shr_s', a, 31);
+  }
+
   /** Shift of 32-bit words, each by its own amount (taken modulo 32). SIMD has none, so lane by lane. */
   shiftBy(name: 'i32_shl' | 'i32_shr_u' | 'i32_shr_s', value: Lanes, amount: Lanes): Lanes {
     const [a, by] = [this.keep(value), this.keep(amount)];
@@ -124,6 +145,45 @@ export class LaneCode {
         this.code.lane('i32x4_extract_lane', lane);
         by(k);
         this.code.lane('i32x4_extract_lane', lane).op(name).lane('i32x4_replace_lane', lane);
+      }
+    };
+  }
+
+  // 64 bits: two vectors for one, of the lanes 0, 1 and 2, 3.
+
+  /** Words and their upper halves as 64-bit numbers, of the lower or the upper lanes. */
+  join(low: Lanes, high: Lanes, upper: boolean): Lanes {
+    return (k) => {
+      low(k);
+      high(k);
+      if (upper) this.code.shuffle32(2, 6, 3, 7);
+      else this.code.shuffle32(0, 4, 1, 5);
+    };
+  }
+
+  /** Lower and upper words of 64-bit numbers. */
+  split(lower: Lanes, upper: Lanes): [Lanes, Lanes] {
+    const words =
+      (a: number): Lanes =>
+      (k) => {
+        lower(k);
+        upper(k);
+        this.code.shuffle32(a, a + 2, a + 4, a + 6);
+      };
+    return [words(0), words(1)];
+  }
+
+  /** Shift of two 64-bit numbers by their lanes' amounts (taken modulo 64). */
+  shiftWideBy(name: 'i64_shl' | 'i64_shr_u' | 'i64_shr_s', value: Lanes, amount: Lanes, upper: boolean): Lanes {
+    const [a, by] = [this.keep(value), this.keep(amount)];
+    return (k) => {
+      a(k);
+      for (let lane = 0; lane < 2; lane++) {
+        a(k);
+        this.code.lane('i64x2_extract_lane', lane);
+        by(k);
+        this.code.lane('i32x4_extract_lane', upper ? lane + 2 : lane).op('i64_extend_i32_u');
+        this.code.op(name).lane('i64x2_replace_lane', lane);
       }
     };
   }
@@ -150,18 +210,62 @@ export class LaneCode {
   /** a × b + c, rounded once. */
   fma(a: Lanes, b: Lanes, c: Lanes): Lanes {
     if (this.#fused) return this.op('f32x4_relaxed_madd', a, b, c);
-    const [x, y, z] = [this.keep(a), this.keep(b), this.keep(c)];
-    const half = (upper: boolean) => {
-      const wide = (v: Lanes): Lanes =>
-        this.op(
-          'f64x2_promote_low_f32x4',
-          upper ? this.shuffle(v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15) : v,
-        );
-      const p = this.keep(this.op('f64x2_mul', wide(x), wide(y)));
-      const w = this.keep(wide(z));
-      return this.op('f32x4_demote_f64x2_zero', this.#odd('f64x2', p, w));
+    return this.inDoubles([a, b, c], ([x, y, z]) => this.fmaOdd(x!, y!, z!));
+  }
+
+  /** a × b + c of doubles that were singles, rounded to odd. */
+  fmaOdd(a: Lanes, b: Lanes, c: Lanes): Lanes {
+    return this.#odd('f64x2', this.keep(this.op('f64x2_mul', a, b)), this.keep(c));
+  }
+
+  /** The words of the lanes 0, 1 or 2, 3 at a vector's beginning. */
+  part(value: Lanes, upper: boolean): Lanes {
+    return upper ? this.shuffle(value, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15) : value;
+  }
+
+  /** A function of singles computed in doubles, for two lanes at a time, and rounded to singles. */
+  inDoubles(singles: Lanes[], fn: (doubles: Lanes[], upper: boolean) => Lanes, mode = 'rte'): Lanes {
+    const kept = singles.map((single) => this.keep(single));
+    const half = (upper: boolean): Lanes => {
+      const doubles = kept.map((single) => this.op('f64x2_promote_low_f32x4', this.part(single, upper)));
+      return fn(doubles, upper);
     };
-    return this.#joinHalves(half(false), half(true));
+    return this.demote(half(false), half(true), mode);
+  }
+
+  /** Doubles of the lanes 0, 1 and 2, 3 to singles, in a direction. */
+  demote(low: Lanes, high: Lanes, mode: string): Lanes {
+    const single = (x: Lanes): Lanes => this.op('f32x4_demote_f64x2_zero', x);
+    if (mode === 'rte') return this.#joinHalves(single(low), single(high));
+    const halves = [low, high].map((value) => {
+      const x = this.keep(value);
+      const near = this.keep(single(x));
+      const back = this.keep(this.op('f64x2_abs', this.op('f64x2_promote_low_f32x4', near)));
+      const size = this.keep(this.op('f64x2_abs', x));
+      return { near, above: this.op('f64x2_gt', back, size), below: this.op('f64x2_lt', back, size) };
+    }) as [Directed, Directed];
+    const words = (of: (half: Directed) => Lanes): Lanes => this.split(of(halves[0]), of(halves[1]))[0];
+    const near = this.#joinHalves(halves[0].near, halves[1].near);
+    return this.#direct(
+      near,
+      words(({ above }) => above),
+      words(({ below }) => below),
+      mode,
+      31,
+    );
+  }
+
+  /**
+   * A rounded number's bits moved by one where the direction asks for it. `above`, `below`: its magnitude is above or below
+   * what it was rounded from; `sign`: the bit of its sign. Infinity less one is the largest number.
+   */
+  #direct(bits: Lanes, above: Lanes, below: Lanes, mode: string, sign: number): Lanes {
+    const near = this.keep(bits);
+    const less = this.op('i32x4_add', near, above);
+    if (mode === 'rtz') return less;
+    const more = this.op('i32x4_sub', near, below);
+    const negative = this.signs(this.shift('i32x4_shl', near, 31 - sign));
+    return mode === 'rtp' ? this.choose(negative, less, more) : this.choose(negative, more, less);
   }
 
   /** Two vectors whose lower halves are lanes 0, 1 and 2, 3. */
@@ -232,13 +336,37 @@ export class LaneCode {
 
   /** 1 / √a, computed in doubles and rounded once. */
   inverseRoot(value: Lanes): Lanes {
-    const x = this.keep(value);
-    const half = (upper: boolean): Lanes => {
-      const part: Lanes = upper ? this.shuffle(x, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15) : x;
-      const root = this.op('f64x2_sqrt', this.op('f64x2_promote_low_f32x4', part));
-      return this.op('f32x4_demote_f64x2_zero', this.op('f64x2_div', this.words(0, 0x3ff00000, 0, 0x3ff00000), root));
+    return this.inDoubles([value], ([x]) => this.op('f64x2_div', this.double(1), this.op('f64x2_sqrt', x!)));
+  }
+
+  /** The same double in both lanes. */
+  double(x: number): Lanes {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, x);
+    const [high, low] = [view.getInt32(0), view.getInt32(4)];
+    return this.words(low, high, low, high);
+  }
+
+  /** A polynomial of doubles, its highest coefficient last: Horner's steps, as float.ts takes them. */
+  polynomial(coefficients: readonly number[], x: Lanes): Lanes {
+    let value = this.double(coefficients.at(-1)!);
+    for (const c of coefficients.slice(0, -1).reverse()) {
+      value = this.op('f64x2_add', this.op('f64x2_mul', value, x), this.double(c));
+    }
+    return value;
+  }
+
+  /** The word of a table in scratch memory that each lane's index names. */
+  lookup(address: number, index: Lanes): Lanes {
+    const at = this.keep(this.shift('i32x4_shl', index, 2));
+    const found = this.#temporary();
+    return (k) => {
+      for (let lane = 0; lane < 4; lane++) {
+        at(k);
+        this.code.lane('i32x4_extract_lane', lane).get(found).memoryLane(false, lane, address).set(found);
+      }
+      this.code.get(found);
     };
-    return this.#joinHalves(half(false), half(true));
   }
 
   // Halves.
@@ -282,6 +410,16 @@ export class LaneCode {
     );
     const result = this.choose(this.op('i32x4_ge_s', magnitude, this.words((127 + 16) << 23)), infinite, finite);
     return this.or(result, this.and(this.shift('i32x4_shr_u', x, 16), this.words(0x8000)));
+  }
+
+  /** A single to the bits of a half, in a direction. */
+  narrowTo(value: Lanes, mode: string): Lanes {
+    if (mode === 'rte') return this.narrow(value);
+    const x = this.keep(value);
+    const near = this.keep(this.narrow(x));
+    const back = this.keep(this.abs(this.widenLow(near)));
+    const size = this.keep(this.abs(x));
+    return this.#direct(near, this.op('f32x4_gt', back, size), this.op('f32x4_lt', back, size), mode, 15);
   }
 
   /** Two words of 16 bits in one. */

@@ -2,7 +2,7 @@
  * Float arithmetic: singles, and pairs of halves in one register.
  *
  * The special functions are computed in double precision and rounded once, so FRCP, FRSQ, FEXP and the logarithm's parts
- * are within half a unit in the last place, better than the hardware's one unit or two. The tables of sines hold what
+ * are within half a unit in the last place or a little more, better than the hardware's one unit or two. The tables of sines hold what
  * the table's argument stands for, sin(n π / 32), as singles.
  * Semantics: Mesa 25.0.7 `src/panfrost/compiler/valhall/ISA.xml`, and for the parts of exp, log, sin and cos their use in
  * `bifrost_compile.c` (bi_fexp_32, bi_flog2_32, bi_lower_fsincos_32, bi_lower_frcp_32).
@@ -13,22 +13,29 @@ import type { Instruction } from './decode.ts';
 import {
   bitsOf,
   type Clamp,
+  COSINES,
   clampTo,
+  exp2,
   F16_TO_F32,
   fma16,
   fma32,
   fmaScale32,
   fromBits,
+  log2Ratio,
   MAX_F16,
   MAX_F32,
   maximum,
   minimum,
+  POWERS,
+  power2,
   type Reduction,
   type Rounding,
   reducedExponent,
   reducedMantissa,
   roundTo16,
   roundTo32,
+  SCALE_LIMIT,
+  SINES,
   toHalf,
 } from './float.ts';
 import {
@@ -204,7 +211,11 @@ function fmaScale(i: Instruction, special: '' | 'N' | 'LEFT' | 'SCALE16'): Exec 
   };
 }
 
-const reductionOf = (i: Instruction): Reduction => (i.modifiers.log ? 'log' : i.modifiers.sqrt ? 'sqrt' : 'plain');
+export const reductionOf = (i: Instruction): Reduction =>
+  i.modifiers.log ? 'log' : i.modifiers.sqrt ? 'sqrt' : 'plain';
+
+/** What the fixed-point power counts in. */
+const FEXP_UNIT = 2 ** -24;
 
 /** FEXP: 2 to an 8.24 fixed-point power; the float it came from tells what the fixed point cannot. */
 function fexp(i: Instruction): Exec {
@@ -219,8 +230,8 @@ function fexp(i: Instruction): Exec {
     for (let n = 0; n < LANES; n++) {
       const value = f[n]!;
       if (Number.isNaN(value)) out[n] = value;
-      else if (x[n] === 0x7fffffff || x[n] === -0x80000000) out[n] = 2 ** (value / 2 ** 24);
-      else out[n] = 2 ** (x[n]! / 2 ** 24);
+      else if (x[n] === 0x7fffffff || x[n] === -0x80000000) out[n] = exp2(value * FEXP_UNIT);
+      else out[n] = exp2(x[n]! * FEXP_UNIT);
     }
     clampAll(out, clamp);
     d.close(w);
@@ -231,19 +242,16 @@ function fexp(i: Instruction): Exec {
 function flogd(x: number): number {
   if (Number.isNaN(x) || x < 0) return Number.NaN;
   if (x === 0 || x === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
-  const a = reducedMantissa(x, 'log');
-  if (a === 1) return Math.LOG2E;
-  return (Math.log1p(a - 1) * Math.LOG2E) / (a - 1);
+  return log2Ratio(reducedMantissa(x, 'log') - 1);
 }
 
-function table(i: Instruction, fn: (index: number) => number, bits: number): Exec {
-  const values = Float32Array.from({ length: 1 << bits }, (_, n) => fn(n));
+function table(i: Instruction, values: Float32Array): Exec {
   const a = rawBits(i.sources[0]!, i.page);
   const d = floatDestination(i);
   return (w) => {
     const x = a(w);
     const out = d.open(w);
-    for (let n = 0; n < LANES; n++) out[n] = values[x[n]! & ((1 << bits) - 1)]!;
+    for (let n = 0; n < LANES; n++) out[n] = values[x[n]! & (values.length - 1)]!;
     d.close(w);
   };
 }
@@ -322,8 +330,7 @@ function ldexp(i: Instruction): Exec {
   const mode = i.modifiers.round as Rounding;
   const b = rawBits(i.sources[1]!, i.page);
   const scale = (x: number, e: number): number => {
-    const k = Math.max(-600, Math.min(600, e));
-    return x * 2 ** Math.trunc(k / 2) * 2 ** (k - Math.trunc(k / 2));
+    return x * power2(Math.max(-SCALE_LIMIT, Math.min(SCALE_LIMIT, e)));
   };
   if (i.spec.type === 'f32') {
     const a = floats(i.sources[0]!, i.page);
@@ -452,9 +459,9 @@ export const FLOAT: Compilers = {
   'FEXP.f32': fexp,
   'FLOGD.f32': (i) => map1(i, flogd),
   'FADD_LSCALE.f32': (i) => map2(i, (a, b) => a + reducedMantissa(b, 'log')),
-  'FEXP_TABLE.u4': (i) => table(i, (n) => 2 ** (n / 16), 4),
-  'FSIN_TABLE.u6': (i) => table(i, (n) => Math.sin((n * Math.PI) / 32), 6),
-  'FCOS_TABLE.u6': (i) => table(i, (n) => Math.cos((n * Math.PI) / 32), 6),
+  'FEXP_TABLE.u4': (i) => table(i, POWERS),
+  'FSIN_TABLE.u6': (i) => table(i, SINES),
+  'FCOS_TABLE.u6': (i) => table(i, COSINES),
   'FREXPM.f32': (i) => map1(i, (a) => reducedMantissa(a, reductionOf(i))),
   'FREXPM.v2f16': (i) => mapHalves(i, (a) => reducedMantissa(a, reductionOf(i))),
   'FREXPE.f32': exponent32,

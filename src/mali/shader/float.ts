@@ -87,16 +87,17 @@ export function fma16(a: number, b: number, c: number): number {
   return error === 0 ? sum : roundSumHalf(sum, error);
 }
 
+export const SCALE_LIMIT = 600;
+
 /** (a × b + c) × 2^e for singles, rounded once. */
 export function fmaScale32(a: number, b: number, c: number, e: number): number {
   const product = a * b;
   const sum = product + c;
   const back = sum - product;
   const error = product - (sum - back) + (c - back);
-  // Two steps keep the scale itself in range; sums of singles have bits enough to spare.
-  const first = Math.trunc(Math.max(-700, Math.min(700, e)) / 2);
-  const rest = Math.max(-700, Math.min(700, e)) - first;
-  return roundSum(sum * 2 ** first * 2 ** rest, error * 2 ** first * 2 ** rest);
+  // Beyond the limit all sums of products are zero or infinite as singles; within it the scale itself is in range.
+  const scale = power2(Math.max(-SCALE_LIMIT, Math.min(SCALE_LIMIT, e)));
+  return roundSum(sum * scale, error * scale);
 }
 
 export type Rounding = 'rte' | 'rtp' | 'rtn' | 'rtz';
@@ -186,6 +187,69 @@ export function reducedMantissa(x: number, reduction: Reduction): number {
   const e = reducedExponent(x, reduction);
   return x * 2 ** -(reduction === 'sqrt' ? 2 * e : e);
 }
+
+// Transcendental functions: sequences of basic operations on doubles, so that every engine can take the same steps and gets the
+// same bits (recompiler/lower-float.ts takes them in vectors). Their errors are far below a unit of a single.
+
+/** 2^e for integers whose power is a normal double. */
+export function power2(e: number): number {
+  words.setInt32(0, (e + 1023) << 20);
+  words.setInt32(4, 0);
+  return words.getFloat64(0);
+}
+
+/** A polynomial by Horner's scheme, its highest coefficient last. */
+function polynomial(coefficients: readonly number[], x: number): number {
+  let value = coefficients.at(-1)!;
+  for (let n = coefficients.length - 2; n >= 0; n--) value = value * x + coefficients[n]!;
+  return value;
+}
+
+/** Taylor's series of 2^x: for |x| ≤ 1/2 the next term is below 2^-36. */
+export const EXP2_SERIES: readonly number[] = [1];
+for (let n = 1; n < 10; n++) (EXP2_SERIES as number[]).push((EXP2_SERIES[n - 1]! * Math.LN2) / n);
+/** Powers beyond this are infinite, or zero, as singles. */
+export const EXP2_LIMIT = 200;
+
+/** 2^x, to be rounded to a single. */
+export function exp2(x: number): number {
+  const limited = Math.min(Math.max(x, -EXP2_LIMIT), EXP2_LIMIT);
+  if (Number.isNaN(limited)) return limited;
+  const whole = Math.floor(limited + 0.5);
+  return polynomial(EXP2_SERIES, limited - whole) * power2(whole);
+}
+
+/** artanh(√z) / √z as a series of z: for z ≤ 1/25 the next term is below 2^-40. */
+export const LOG_SERIES: readonly number[] = Array.from({ length: 8 }, (_, n) => 1 / (2 * n + 1));
+export const TWICE_LOG2E = 2 * Math.LOG2E;
+
+/** log2(1 + t) / t for -1/4 ≤ t < 1/2: with s = t / (t + 2) it is 2 artanh(s) log2(e) / t. */
+export function log2Ratio(t: number): number {
+  const q = 1 / (t + 2);
+  const s = t * q;
+  return TWICE_LOG2E * q * polynomial(LOG_SERIES, s * s);
+}
+
+/** sin(n π / 32), from the series of the sine or the cosine for at most π / 4. */
+function sineOf(n: number): number {
+  const turn = n & 63;
+  const half = turn & 31;
+  const quarter = half > 16 ? 32 - half : half;
+  const cosine = quarter > 8;
+  const angle = ((cosine ? 16 - quarter : quarter) * Math.PI) / 32;
+  let term = cosine ? 1 : angle;
+  let value = term;
+  for (let k = cosine ? 1 : 2; k < 20; k += 2) {
+    term = (-term * angle * angle) / (k * (k + 1));
+    value += term;
+  }
+  return turn < 32 ? value : 0 - value;
+}
+
+/** What the table instructions look up. */
+export const SINES = Float32Array.from({ length: 64 }, (_, n) => sineOf(n));
+export const COSINES = Float32Array.from({ length: 64 }, (_, n) => sineOf(n + 16));
+export const POWERS = Float32Array.from({ length: 16 }, (_, n) => exp2(n / 16));
 
 export type Clamp = 'none' | 'clamp_0_inf' | 'clamp_m1_1' | 'clamp_0_1';
 

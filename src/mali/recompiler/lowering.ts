@@ -1,0 +1,157 @@
+/**
+ * What the lowering of every instruction starts from: its sources as lane values, with the parts, signs and flushing that the
+ * instruction asks for, and its results as register words. Semantics: shader/operand.ts.
+ */
+import { CONSTANTS, HALVES } from '../../abi/isa/encoding.ts';
+import type { Instruction, Source } from '../shader/decode.ts';
+import type { OpName } from '../wasm/opcodes.ts';
+import type { LaneCode, Lanes } from './lanes.ts';
+
+/** What an operand needs to know of the program around it. */
+export interface Operands {
+  readonly lanes: LaneCode;
+  readonly flush32: boolean;
+  readonly flush16: boolean;
+  register(index: number): Lanes;
+  /** A word of the fast-access uniforms. */
+  uniform(index: number): Lanes;
+  /** All ones in the lanes that run the instruction. */
+  readonly running: Lanes;
+}
+
+/** Whether an instruction's sources can be read here: specials are the interpreter's. */
+export const readable = (i: Instruction): boolean => i.sources.every(({ kind }) => kind !== 'special');
+
+export class Lowering {
+  readonly o: Operands;
+  readonly l: LaneCode;
+  readonly i: Instruction;
+
+  constructor(o: Operands, i: Instruction) {
+    this.o = o;
+    this.l = o.lanes;
+    this.i = i;
+  }
+
+  /** The word of a source without modifiers; `word` 1: the upper one of a pair. */
+  raw(n: number, word = 0): Lanes {
+    const source = this.i.sources[n]!;
+    switch (source.kind) {
+      case 'register':
+        return this.o.register(source.index + word);
+      case 'uniform':
+        return this.o.uniform(source.index + word);
+      default:
+        return this.l.words(word ? 0 : CONSTANTS[source.index]!);
+    }
+  }
+
+  single(n: number): Lanes {
+    const { l } = this;
+    const { negate, absolute, select } = this.i.sources[n]!;
+    let value = this.raw(n);
+    if (select === 'h0') value = l.widenLow(value);
+    else if (select === 'h1') value = l.widenHigh(value);
+    if (absolute) value = l.abs(value);
+    if (negate) value = l.neg(value);
+    // A constant is taken as it stands, once it has a sign modifier (shader/operand.ts).
+    const exempt = this.i.sources[n]!.kind === 'constant' && (negate || absolute);
+    return this.o.flush32 && !exempt ? l.flush32(value) : value;
+  }
+
+  /** Two halves of a source as singles. */
+  halves(n: number): { low: Lanes; high: Lanes } {
+    const { l } = this;
+    const { negate, absolute, select } = this.i.sources[n]!;
+    const word = l.keep(this.raw(n));
+    const fromHigh = ['h10', 'h11', 'h1'].includes(select);
+    const toLow = ['h00', 'h10', 'h0'].includes(select);
+    const signs = (value: Lanes): Lanes => {
+      let x = value;
+      if (absolute) x = l.abs(x);
+      if (negate) x = l.neg(x);
+      return this.o.flush16 ? l.flush16(x) : x;
+    };
+    return {
+      low: signs(fromHigh ? l.widenHigh(word) : l.widenLow(word)),
+      high: signs(toLow ? l.widenLow(word) : l.widenHigh(word)),
+    };
+  }
+
+  /** Rounds two singles to halves, as results: clamped, subnormals flushed where the program says so. */
+  toHalves(low: Lanes, high: Lanes): Lanes {
+    const { l } = this;
+    const finish = (x: Lanes): Lanes => {
+      const bits = l.narrow(l.clamp(x, this.i.modifiers.clamp));
+      if (!this.o.flush16) return bits;
+      const half = l.keep(bits);
+      const small = l.op('i32x4_eq', l.and(half, l.words(0x7c00)), l.words(0));
+      return l.choose(small, l.and(half, l.words(0x8000)), half);
+    };
+    return l.pair(finish(low), finish(high));
+  }
+
+  singleResult(value: Lanes): Lanes[] {
+    const clamped = this.l.clamp(value, this.i.modifiers.clamp);
+    // Halves of a register take no singles; flushing is left out there, as in shader/operand.ts.
+    return [this.o.flush32 && this.i.destHalves === HALVES.BOTH ? this.l.flush32(clamped) : clamped];
+  }
+
+  /** An integer source with its selected part extended, or packed elements of `size` bits swizzled. */
+  integer(n: number, size: number, signed: boolean): Lanes {
+    const value = this.#selected(this.raw(n), this.i.sources[n]!, size, signed);
+    return this.i.sources[n]!.not ? this.l.not(value) : value;
+  }
+
+  #selected(word: Lanes, { select }: Source, size: number, signed: boolean): Lanes {
+    const { l } = this;
+    if (select === '' || select === 'none' || select === 'w0') return word;
+    const places = [...select.slice(1)].map(Number);
+    const bytes = select[0] === 'b';
+    if (size >= 32) {
+      const width = bytes ? 8 : 16;
+      const up = 32 - width - places[0]! * width;
+      return l.shift(signed ? 'i32x4_shr_s' : 'i32x4_shr_u', l.shift('i32x4_shl', word, up), 32 - width);
+    }
+    // Byte j of each 32-bit word.
+    const spread = (of: (j: number) => number): Lanes =>
+      l.shuffle(word, ...Array.from({ length: 16 }, (_, at) => (at & ~3) + of(at & 3)));
+    if (size === 16) {
+      const [a, b] = [places[0]!, places[1] ?? places[0]!];
+      if (!bytes) return select === 'h01' ? word : spread((j) => (j < 2 ? a * 2 + j : b * 2 + j - 2));
+      const upper = spread((j) => (j < 2 ? a : b));
+      // Each half holds its byte twice; the upper copy is shifted down.
+      if (signed) return l.shift('i16x8_shr_s', upper, 8);
+      return l.and(upper, l.words(0x00ff00ff));
+    }
+    if (select === 'b0123') return word;
+    if (places.length === 4) return spread((j) => places[j]!);
+    if (places.length === 1)
+      return l.and(
+        spread(() => places[0]!),
+        l.words(0xff),
+      );
+    return l.and(
+      spread((j) => places[j] ?? 0),
+      l.words(0xffff),
+    );
+  }
+
+  upper(n: number, signed: boolean): Lanes {
+    const { l } = this;
+    const source = this.i.sources[n]!;
+    if (source.spec.size === 64 && (source.select === '' || source.select === 'none')) {
+      return source.not ? l.not(this.raw(n, 1)) : this.raw(n, 1);
+    }
+    return signed ? l.shift('i32x4_shr_s', this.integer(n, 64, true), 31) : l.words(0);
+  }
+}
+
+export type Lower = (x: Lowering) => Lanes[] | undefined;
+
+/** Lowerings by the instruction's name, or its name without the number type. */
+export type Lowerings = Readonly<Record<string, Lower>>;
+
+export const SHAPE: Record<number, 'i32x4' | 'i16x8' | 'i8x16'> = { 32: 'i32x4', 16: 'i16x8', 8: 'i8x16' };
+/** An operation on elements of `size` bits. */
+export const on = (size: number, operation: string): OpName => `${SHAPE[size]!}_${operation}` as OpName;
