@@ -19,7 +19,7 @@ import type { VirtualMemory } from '../contract.ts';
 import { GpuMemory } from '../mmu/memory.ts';
 import { LANES } from '../shader/contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
-import { writeDepthStencil } from './fuzz-fragment.ts';
+import { type FragmentPlace, writeDepthStencil } from './fuzz-fragment.ts';
 
 const DRAM_SIZE = 2 ** 20;
 const OUTPUT_BITS = 40;
@@ -34,8 +34,7 @@ export const READ_ONLY_AT = DATA_AT + DATA_SIZE;
 export const UNIFORM_WORDS = 80;
 
 const DESCRIPTORS_AT = 0x2000;
-const [PROGRAM, STORAGE, TABLE, DEPTH_STENCIL, UNIFORMS] = [0, 64, 128, 192, 256];
-export const DEPTH_STENCIL_AT = DESCRIPTORS_AT + DEPTH_STENCIL;
+const [PROGRAM, STORAGE, TABLE, DEPTH_STENCIL, UNIFORMS, BLENDS] = [0, 64, 128, 192, 256, 1024];
 /** 16 << n bytes of thread storage for each lane; it is the end of the data. */
 const STORAGE_LOG2 = 2;
 const STORAGE_AT = DATA_AT + DATA_SIZE - (LANES << (STORAGE_LOG2 + 4));
@@ -119,6 +118,17 @@ export class FuzzMemory {
         executeNever: !execute,
       });
     }
+  }
+
+  /** What the fragment stage needs of it. */
+  get fragment(): FragmentPlace {
+    const { memory } = this;
+    return {
+      memory,
+      depthStencil: DESCRIPTORS_AT + DEPTH_STENCIL,
+      blends: DESCRIPTORS_AT + BLENDS,
+      setBlends: (bytes) => this.#dram.u8.set(bytes, this.#descriptors + BLENDS),
+    };
   }
 
   /** Puts a program in, with zeros behind it. */

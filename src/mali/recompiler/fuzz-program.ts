@@ -11,6 +11,8 @@
  * does not depend on which NaN they see (comparisons, conversions to integers), and CSEL, where x == x ? x : y lets all
  * pass but NaNs. Of instructions whose treatment of NaN payloads nobody has looked at, sources are `bits` too.
  */
+import { COMPONENT_ORDER } from '../../abi/formats.ts';
+import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import {
   CONSTANTS,
   DEST,
@@ -288,6 +290,7 @@ const modelled = (specs: readonly InstructionSpec[]): InstructionSpec[] => {
 const ARITHMETIC = modelled(INSTRUCTIONS.filter(({ dest }) => dest));
 const MEMORY = modelled(INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER)/.test(base)));
 const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST)$/.test(base)));
+const BLENDS = INSTRUCTIONS.filter(({ name }) => name === 'BLEND');
 const named = (name: string): InstructionSpec => INSTRUCTIONS.find((spec) => spec.name === name)!;
 const BRANCH = named('BRANCHZ');
 const INDIRECT = named('BRANCHZI');
@@ -379,6 +382,10 @@ class Writer {
 
   /** Mostly at an offset that is in the record. */
   #varying(): void {
+    if (this.#random.chance(25)) {
+      this.#blend();
+      return;
+    }
     const words = instruction(this.#random, this.#random.pick(VARYINGS));
     if (!words) return;
     const offset = decode(words[0]!, words[1]!).spec.sources[1];
@@ -386,6 +393,29 @@ class Writer {
       setField(words, { bit: offset.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
     }
     this.code.push(words);
+  }
+
+  /** A colour to one of the draw's targets, which ends the lanes, leads them on, or neither. */
+  #blend(): void {
+    const random = this.#random;
+    const [spec] = BLENDS as [InstructionSpec];
+    const words = instruction(random, spec);
+    if (!words) return;
+    const { modifiers } = decode(words[0]!, words[1]!);
+    const kind: Kind = modifiers.regfmt === 'f32' ? 'single' : modifiers.regfmt === 'f16' ? 'half' : 'bits';
+    const [first, count] = RANGES[kind];
+    setField(words, spec.staging[0]!.base, first + random.below(count - STAGED_WORDS));
+    if (random.chance(90)) {
+      const place = SPECIALS[0]!.indexOf('blend_descriptor_0') + random.below(3);
+      const byte = (SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT) | (SPECIAL_FIRST + 2 * place);
+      setField(words, { bit: spec.sources[0]!.bit, width: 8 }, byte);
+      setField(words, FAU_PAGE, 0);
+    }
+    setField(words, spec.immediates[0]!, random.chance(70) ? 0 : 1 + random.below(2));
+    if (random.chance(80)) setField(words, FLOW, 0);
+    if (!valid(words, spec)) return;
+    this.code.push(words);
+    for (let n = 0; n < 2; n++) this.#one(random.pick(ARITHMETIC));
   }
 
   #branch(): void {
@@ -471,6 +501,14 @@ function fragmentInput(random: Random): FragmentInput {
     provoking: random.below(3),
     x: lanes.map((n) => quads[n >> 2]![0] + (n & 1)),
     y: lanes.map((n) => quads[n >> 2]![1] + ((n >> 1) & 1)),
+    late: random.chance(20),
+    clear: random.word(),
+    blends: [0, 1].map(() => ({
+      mode: random.pick([BLEND_MODE.OPAQUE, BLEND_MODE.OPAQUE, BLEND_MODE.OPAQUE, BLEND_MODE.OFF]),
+      order: random.chance(60) ? 0 : Number(random.pick(Object.keys(COMPONENT_ORDER))),
+      raw: random.chance(5),
+      alphaToOne: random.chance(10),
+    })),
   };
 }
 

@@ -5,7 +5,7 @@ import { type Kind, kindOf, shaderOf } from './fuzz-program.ts';
 import { LaneCode } from './lanes.ts';
 
 /** Shaders of the short run; the long one is `tyr fuzz shaders`. */
-const SHADERS = 1500;
+const SHADERS = 1000;
 
 test('random shaders run the same in recompiled code and in the interpreter', async () => {
   const fuzzer = new Fuzzer();

@@ -17,7 +17,7 @@ import { effectsOf, REGISTERS } from './effects.ts';
 import { recompiler } from './executor.ts';
 import { findUnit } from './flow.ts';
 import { FuzzFragment } from './fuzz-fragment.ts';
-import { CODE_AT, DEPTH_STENCIL_AT, FuzzMemory } from './fuzz-memory.ts';
+import { CODE_AT, DATA_SIZE, FuzzMemory } from './fuzz-memory.ts';
 import { type Input, type Kind, kindOf, type Shader, shaderOf } from './fuzz-program.ts';
 
 /** A warp while all its lanes wait. */
@@ -31,6 +31,7 @@ interface Outcome {
   readonly snapshots: readonly Snapshot[];
   /** Why it stopped before its end; '' if it did not. */
   readonly fault: string;
+  /** Memory, and behind it the tile buffer of a fragment shader. */
   readonly data: Uint8Array;
   /** It did not end in the time it had: then the others say nothing. */
   readonly endless: boolean;
@@ -152,12 +153,13 @@ function differenceOf(a: Outcome, b: Outcome, registers: ReadonlySet<number>): s
   if (a.fault.startsWith('not a fault')) return a.fault;
   if (Buffer.compare(a.data, b.data) === 0) return undefined;
   const at = a.data.findIndex((x, i) => x !== b.data[i]);
-  return `byte ${at} of the data: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
+  const where = at < DATA_SIZE ? `${at} of the data` : `${at - DATA_SIZE} of the tile buffer`;
+  return `byte ${where}: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
 }
 
 export class Fuzzer {
   readonly #memory = new FuzzMemory();
-  readonly #fragment = new FuzzFragment(this.#memory.memory, DEPTH_STENCIL_AT);
+  readonly #fragment = new FuzzFragment(this.#memory.fragment);
   readonly #engine: MakeExecutor;
 
   /** `engine` is held to the interpreter. */
@@ -187,6 +189,7 @@ export class Fuzzer {
 
   #run(engine: MakeExecutor, { code, flushToZero }: Shader, input: Input): Outcome {
     const place = this.#memory;
+    const name = engine === interpreter ? 'interpreter' : 'wasm';
     place.setProgram(code, flushToZero);
     place.setUniforms(input.uniforms);
     place.setData(input.data);
@@ -196,7 +199,7 @@ export class Fuzzer {
     let left = MOST_INSTRUCTIONS / input.budget;
     try {
       const stage: Stage = input.fragment
-        ? this.#fragment.stage(input.fragment, engine === interpreter ? 'interpreter' : 'wasm')
+        ? this.#fragment.stage(input.fragment, name)
         : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
       run = openShader(place.memory, place.pointers, stage, noTextures, 0, watched(engine, snapshots));
       preload(run, input);
@@ -207,7 +210,8 @@ export class Fuzzer {
     } finally {
       run?.close();
     }
-    return { snapshots, fault, data: place.data(), endless: left <= 0 };
+    const tile = input.fragment ? this.#fragment.contents(input.fragment, name) : new Uint8Array();
+    return { snapshots, fault, data: Buffer.concat([place.data(), tile]), endless: left <= 0 };
   }
 
   /** Leaves out what the difference does not need. */
