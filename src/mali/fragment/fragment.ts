@@ -44,12 +44,17 @@ interface OpenDraw {
   readonly scissor: readonly [minX: number, minY: number, maxX: number, maxY: number];
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Draws kept open at once. */
 const MAX_OPEN_DRAWS = 256;
 /** Rough costs of a slice and of its parts, in interpreted warp instructions. */
 const SLICE = 4000;
 const WARP_BUDGET = 2000;
 const COST = { tile: 100, primitive: 50, warp: 80 } as const;
+
+/** Whether a frame shader of this mode leaves tiles alone that no primitive touches. */
+const idle = (mode: number): boolean => mode === FRAME_SHADER_MODE.NEVER || mode === FRAME_SHADER_MODE.INTERSECT;
 
 export class FragmentWork implements Work {
   readonly #job: FragmentJob;
@@ -89,6 +94,12 @@ class FragmentJob {
   readonly #coverage = new Coverage();
   readonly #packets = [0, 0, 0];
   readonly #slots = [0, 0, 0];
+  readonly #vertices: Writable<PrimitiveVertices> = {
+    count: 3,
+    packets: this.#packets,
+    slots: this.#slots,
+    provoking: 0,
+  };
   #budget = SLICE;
   /** Whether the tile buffer holds nothing but clear values. */
   #clear = false;
@@ -138,7 +149,7 @@ class FragmentJob {
     for (let row = this.#rows[0]; row <= this.#rows[1]; row++) {
       this.#reader.row(row);
       for (let column = this.#columns[0]; column <= this.#columns[1]; column++) {
-        yield* this.#drawTile(column, row);
+        if (!this.#untouched(column, row)) yield* this.#drawTile(column, row);
         this.progress++;
         this.#budget -= COST.tile;
         if (this.#budget < 0) yield* this.#rest();
@@ -156,6 +167,16 @@ class FragmentJob {
   *#rest(): Generator<void, void> {
     this.#budget = SLICE;
     yield;
+  }
+
+  /** Does a tile that nothing is drawn to, as most are. False if something is. */
+  #untouched(column: number, row: number): boolean {
+    const { preFrame0, preFrame1, postFrame } = this.#framebuffer.parameters;
+    if (this.#reader.next(column, 0) >= 0 || !idle(preFrame0) || !idle(preFrame1) || !idle(postFrame)) return false;
+    if (!this.#clear) this.#tile.clear();
+    this.#clear = true;
+    this.#writeback.write(column * TILE, row * TILE, true);
+    return true;
   }
 
   *#drawTile(column: number, row: number): Generator<void, void> {
@@ -298,12 +319,9 @@ class FragmentJob {
     this.#slots[0] = record.slot0;
     this.#slots[1] = record.slot1;
     this.#slots[2] = record.slot2;
-    const vertices: PrimitiveVertices = {
-      count: record.kind as 1 | 2 | 3,
-      packets: this.#packets,
-      slots: this.#slots,
-      provoking: record.provoking,
-    };
+    const vertices = this.#vertices;
+    vertices.count = record.kind as 1 | 2 | 3;
+    vertices.provoking = record.provoking;
     stage.primitive(triangle, vertices, record.backFacing !== 0, record.kind === PRIMITIVE_KIND.POINT);
     stage.frontEnd(coverage, left, top);
     if (!run) {
@@ -322,15 +340,19 @@ class FragmentJob {
       }
       if (n === 0) break;
       for (let sample = 0; sample < samples; sample++) {
-        yield* this.#warp(stage, run, record, n, left, top, stage.perSample ? sample : -1);
+        if (!this.#startWarp(stage, run, record, n, left, top, stage.perSample ? sample : -1)) continue;
+        this.#budget -= COST.warp;
+        while (!run.resume(WARP_BUDGET)) yield* this.#rest();
+        this.progress++;
+        if (this.#budget < 0) yield* this.#rest();
       }
     }
   }
 
   readonly #warpQuads = new Int32Array(QUADS);
 
-  /** Shades `count` quads of the coverage; at one sample only if `sample` ≥ 0. */
-  *#warp(
+  /** Makes a warp of `count` quads of the coverage; at one sample only if `sample` ≥ 0. False if nothing is covered. */
+  #startWarp(
     stage: DrawStage,
     run: ShaderRun,
     record: Infer<typeof PrimitiveRecord>,
@@ -338,7 +360,7 @@ class FragmentJob {
     left: number,
     top: number,
     sample: number,
-  ): Generator<void, void> {
+  ): boolean {
     run.reset();
     const { warp } = run;
     const live = 2 ** (count * 4) - 1;
@@ -350,13 +372,10 @@ class FragmentJob {
       helpers = this.#loadSlowly(stage, warp.u32, record, count, left, top, sample);
     }
     const covered = live & ~helpers;
-    if (covered === 0) return;
+    if (covered === 0) return false;
     if (run.environment.program.requiresHelperThreads) run.start(live, helpers);
     else run.start(covered);
-    this.#budget -= COST.warp;
-    while (!run.resume(WARP_BUDGET)) yield* this.#rest();
-    this.progress++;
-    if (this.#budget < 0) yield* this.#rest();
+    return true;
   }
 
   /** Registers and lanes of a warp by emitted code, which has left only quads with coverage. Answers lanes with samples. */
