@@ -423,8 +423,11 @@ class UnitEmitter implements Operands, Around {
     const { instruction } = site;
     if (instruction.spec.name === 'NOP') {
       // Only its flow counts.
-    } else if (!this.#lowered(instruction) && !this.#memory.emit(site) && !this.#varyings.emit(site))
-      this.interpret(site);
+    } else {
+      const known =
+        this.#lowered(instruction) || this.#memory.emit(site) || this.#varyings.emit(site) || this.#alphaTest(site);
+      if (!known) this.interpret(site);
+    }
     this.lanes.release();
     this.#flow(instruction.flow);
   }
