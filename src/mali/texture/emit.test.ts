@@ -264,3 +264,56 @@ test('emitted samplers and the script sampler give the same bits', () => {
     }
   }
 });
+
+test('what was learnt of physical addresses is forgotten when translations are dropped', () => {
+  const { memory, environment } = scene(random(1));
+  TextureDescriptor.write(memory.view, TEXTURE_AT, {
+    ...TextureDescriptor.read(memory.view, TEXTURE_AT),
+    format: 187 << 12,
+    swizzle: 0o3210,
+    width: 1,
+    height: 1,
+    levels: 1,
+  });
+  Plane.write(memory.view, PLANES_AT, {
+    type: DESCRIPTOR_TYPE.PLANE,
+    planeType: PLANE_TYPE.GENERIC,
+    clumpOrdering: CLUMP_ORDERING.LINEAR,
+    clumpFormat: CLUMP_FORMAT.RAW32,
+    pointer: 0x10000,
+    rowStride: 4,
+  });
+  memory.view.setUint32(0x10000, 0xff);
+  memory.view.setUint32(0x20000, 0xff000000);
+  // The page of the texel, and where it is; undefined: nowhere.
+  let page: number | undefined = 0x10000;
+  let generation = 1;
+  const moving = Object.create(memory, {
+    generation: { get: () => generation },
+    extent: {
+      value: (va: number) => (va === 0x10000 ? page && { start: va, size: 0x1000, physical: page } : memory.extent(va)),
+    },
+  }) as VirtualMemory;
+  moving.load32 = (va: number) => {
+    if (page === undefined) throw new Error(`fault at ${va}`);
+    return memory.load32(page);
+  };
+  const there = { ...environment, memory: moving };
+  const pipe = new TexturePipe('wasm');
+  const zero = new Float32Array(LANES);
+  const fetch = (): number[] => {
+    const out = vectors();
+    const lanes = new Int32Array(LANES).fill(1);
+    const request = { operation: 'fetch', dimension: '2d', texture: lanes, x: zero, y: zero, lodMode: 'zero' };
+    const warp = { discarded: 0 } as Warp;
+    pipe.execute(there, warp, 1, request as unknown as TextureRequest, out);
+    return [out.f32[0]!, out.f32[3 * LANES]!];
+  };
+  assert.deepEqual(fetch(), [0, 1]);
+  page = 0x20000;
+  generation++;
+  assert.deepEqual(fetch(), [1, 0]);
+  page = undefined;
+  generation++;
+  assert.throws(fetch, /fault at 65536/);
+});

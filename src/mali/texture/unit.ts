@@ -11,7 +11,6 @@ import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
 import { CUBE_S_BITS, GRADIENT_LOD_MASK, LOD_ALGORITHM, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
 import { GpuFault } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
-import { scratch } from '../engine/scratch.ts';
 import { bitsToFloat } from '../format.ts';
 import { roundEven } from '../pack.ts';
 import {
@@ -19,7 +18,6 @@ import {
   LANES,
   type LaneType,
   type LaneVectors,
-  type LodMode,
   QUADS,
   type ShaderEnvironment,
   type TextureDimension,
@@ -27,9 +25,8 @@ import {
   type TextureUnit,
   type Warp,
 } from '../shader/contract.ts';
-import { type Binding, bind } from './bind.ts';
 import { CUBE_FACES, FACES } from './cube.ts';
-import { RECORD } from './emit-address.ts';
+import { Bindings, EmittedSamplers } from './emitted.ts';
 import { lodOfSquare } from './lod.ts';
 import { type Place, Sampler } from './sampler.ts';
 import { type Colour, Texture } from './texture.ts';
@@ -50,23 +47,6 @@ interface Known {
   readonly bindings: Bindings;
 }
 
-/** Emitted samplers by handles and by what instructions want; none of an older generation than this. */
-interface Bindings {
-  generation: number;
-  readonly of: Map<number, Map<number, (Binding | undefined)[]>>;
-  texture: number;
-  sampler: number;
-  /** Those of the texture and sampler above. */
-  last: (Binding | undefined)[];
-}
-
-const LOD_MODES: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
-const LANE_BYTES = LANES * 4;
-const CHANNELS = 4;
-/** In place of a handle: no handle has this many bits. */
-const NO_SAMPLER = 2 ** 32;
-const ZEROS = new Int32Array(LANES);
-
 const { fround } = Math;
 const square = (x: number): number => fround(x * x);
 /** The squared length of a vector of singles, summed in singles. */
@@ -83,7 +63,7 @@ interface Footprint {
 }
 
 export class TexturePipe implements TextureUnit {
-  readonly #emitted: boolean;
+  readonly #emitted: EmittedSamplers | undefined;
   readonly #known = new WeakMap<ShaderEnvironment, Known>();
   #last: Known | undefined;
   readonly #colour: Colour = new Float64Array(4);
@@ -107,16 +87,17 @@ export class TexturePipe implements TextureUnit {
     cube: false,
     reference: undefined,
   };
-  /** Operands and results of emitted samplers, where the shader's are not in scratch memory: x, y, lod, reference, colours. */
-  readonly #at = scratch.owned(this, (4 + CHANNELS) * LANE_BYTES);
-  readonly #results = scratch.f32.subarray(this.#at / 4 + 4 * LANES, this.#at / 4 + (4 + CHANNELS) * LANES);
-
   constructor(engine: Engine) {
-    this.#emitted = engine === 'wasm';
+    const descriptors = {
+      texture: (environment: ShaderEnvironment, handle: number) => this.#texture(environment, handle),
+      sampler: (environment: ShaderEnvironment, handle: number) => this.#sampler(environment, handle),
+    };
+    this.#emitted = engine === 'wasm' ? new EmittedSamplers(descriptors) : undefined;
   }
 
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
-    if (this.#emitted && this.#run(environment, warp, mask, request, out)) return;
+    const { bindings } = this.#descriptors(environment);
+    if (this.#emitted?.execute(bindings, environment, warp, mask, request, out)) return;
     this.#loadCoordinates(request);
     switch (request.operation) {
       case 'fetch':
@@ -133,8 +114,7 @@ export class TexturePipe implements TextureUnit {
   #descriptors(environment: ShaderEnvironment): Known {
     let known = this.#last?.environment === environment ? this.#last : this.#known.get(environment);
     if (!known) {
-      const bindings = { generation: -1, of: new Map(), texture: Number.NaN, sampler: Number.NaN, last: [] };
-      known = { environment, textures: new Map(), samplers: new Map(), bindings };
+      known = { environment, textures: new Map(), samplers: new Map(), bindings: new Bindings() };
       this.#known.set(environment, known);
     }
     this.#last = known;
@@ -160,83 +140,6 @@ export class TexturePipe implements TextureUnit {
     const sampler = address ? new Sampler(environment.memory, address) : undefined;
     samplers.set(handle, sampler);
     return sampler;
-  }
-
-  /** Samples with emitted code. False where there is none for it; then nothing has happened. */
-  #run(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): boolean {
-    const fetch = request.operation === 'fetch';
-    if (request.dimension !== '2d' || request.array) return false;
-    if (!fetch && (request.operation !== 'single' || request.offset)) return false;
-    const wanted = request.skip && !fetch ? mask & ~warp.discarded : mask;
-    if (wanted === 0) return true;
-    const first = 31 - Math.clz32(wanted & -wanted);
-    const texture = request.texture[first]!;
-    const sampler = fetch ? NO_SAMPLER : request.sampler[first]!;
-    for (let lane = first + 1; lane < LANES; lane++) {
-      const same = request.texture[lane] === texture && (fetch || request.sampler[lane] === sampler);
-      if (!same && ((wanted >>> lane) & 1) !== 0) return false;
-    }
-    const binding = this.#binding(environment, texture, sampler, request);
-    if (!binding) return false;
-    const lod = request.lodMode === 'grdesc' ? request.gradient?.[0] : request.lod;
-    const words = fetch ? (request.offset ?? ZEROS) : lod;
-    const here = out.f32.buffer === scratch.buffer;
-    const at = this.#at;
-    const failed = binding.run(
-      binding.record,
-      place(request.x, at),
-      place(request.y, at + LANE_BYTES),
-      place(words, at + 2 * LANE_BYTES),
-      place(request.shadow, at + 3 * LANE_BYTES),
-      here ? out.f32.byteOffset : at + 4 * LANE_BYTES,
-      wanted,
-    );
-    if (failed) {
-      scratch.i32[(binding.record + RECORD.failed) / 4] = 0;
-      return false;
-    }
-    if (!here) out.f32.set(this.#results);
-    request.result = binding.result;
-    return true;
-  }
-
-  #binding(
-    environment: ShaderEnvironment,
-    texture: number,
-    sampler: number,
-    request: TextureRequest,
-  ): Binding | undefined {
-    const { bindings } = this.#descriptors(environment);
-    const { generation } = environment.memory;
-    if (bindings.generation !== generation) {
-      bindings.generation = generation;
-      bindings.of.clear();
-      bindings.texture = Number.NaN;
-    }
-    if (bindings.texture !== texture || bindings.sampler !== sampler) {
-      let samplers = bindings.of.get(texture);
-      if (!samplers) {
-        samplers = new Map();
-        bindings.of.set(texture, samplers);
-      }
-      let list = samplers.get(sampler);
-      if (!list) {
-        list = [];
-        samplers.set(sampler, list);
-      }
-      bindings.texture = texture;
-      bindings.sampler = sampler;
-      bindings.last = list;
-    }
-    const kind = LOD_MODES.indexOf(request.lodMode) * 2 + (request.shadow ? 1 : 0);
-    if (!(kind in bindings.last)) {
-      const fetch = sampler === NO_SAMPLER;
-      const t = this.#texture(environment, texture);
-      const s = fetch ? undefined : this.#sampler(environment, sampler);
-      const wanted = { lodMode: request.lodMode, shadow: !fetch && request.shadow !== undefined, fetch };
-      bindings.last[kind] = t && (s || fetch) ? bind(environment.memory, t, s, wanted) : undefined;
-    }
-    return bindings.last[kind];
   }
 
   /** Copies coordinates, and takes cube coordinates apart: s, t in 0…1, face. */
@@ -512,14 +415,6 @@ export class TexturePipe implements TextureUnit {
       store(out, lane, colour, texture);
     }
   }
-}
-
-/** Where a lane operand lies in scratch memory, if need be after a copy to `at`. What is absent is not read. */
-function place(operand: Float32Array | Int32Array | undefined, at: number): number {
-  if (!operand) return at;
-  if (operand.buffer === scratch.buffer) return operand.byteOffset;
-  (operand instanceof Float32Array ? scratch.f32 : scratch.i32).set(operand, at / 4);
-  return at;
 }
 
 function inside(
