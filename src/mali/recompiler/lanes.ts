@@ -88,6 +88,12 @@ export class LaneCode {
     return () => this.code.get(local);
   }
 
+  /** A word for each of the warp's lanes. */
+  each(words: readonly number[]): Lanes {
+    const vectors = Array.from({ length: VECTORS }, (_, k) => this.words(...words.slice(4 * k, 4 * k + 4)));
+    return (k) => vectors[k]!(k);
+  }
+
   single(x: number): Lanes {
     const view = new DataView(new ArrayBuffer(4));
     view.setFloat32(0, x);

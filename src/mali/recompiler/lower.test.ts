@@ -75,12 +75,15 @@ function modifiersOf(spec: InstructionSpec): string[] {
   return texts;
 }
 
-function sourceText(random: Random, spec: SourceSpec): string {
+/** `page`: the special that stands for uniforms, of which it is on another page; '' for none. */
+function sourceText(random: Random, spec: SourceSpec, page: string): string {
   const pair = spec.size === 64;
   // What is always even is right for pairs, too.
   const index = random(8) * 2 + (pair ? 0 : random(2));
-  let text =
-    random(8) === 0 ? `u${index}` : random(8) === 0 ? pick(random, ['0x0', '0x3f800000', '0x3020100']) : `r${index}`;
+  let text = `r${index}`;
+  const kind = random(16);
+  if (kind < 2) text = page === '' ? `u${index}` : `${page}.w${pair ? 0 : random(2)}`;
+  else if (kind < 4) text = pick(random, ['0x0', '0x3f800000', '0x3020100']);
   if (spec.select) {
     const part = pick(
       random,
@@ -99,7 +102,8 @@ function lineOf(random: Random, spec: InstructionSpec, modifiers: string, dest: 
   // Half of a single is no float, whose NaNs could be told.
   const whole = /64$/.test(spec.type) || resultOf(spec) === 'single';
   if (spec.dest) operands.push(`r${dest}${whole ? '' : pick(random, ['', '', '', '.h0', '.h1'])}`);
-  for (const source of spec.sources) operands.push(sourceText(random, source));
+  const page = random(3) ? '' : pick(random, ['lane_id', 'thread_local_pointer']);
+  for (const source of spec.sources) operands.push(sourceText(random, source, page));
   for (const field of spec.immediates) {
     const value = field.width === 32 ? word(random) >>> 0 : random(2 ** field.width);
     operands.push(field.name === 'constant' ? `#${value}` : `${field.name}:${value}`);

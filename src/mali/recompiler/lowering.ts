@@ -2,8 +2,10 @@
  * What the lowering of every instruction starts from: its sources as lane values, with the parts, signs and flushing that the
  * instruction asks for, and its results as register words. Semantics: shader/operand.ts.
  */
-import { CONSTANTS, HALVES } from '../../abi/isa/encoding.ts';
+import { CONSTANTS, HALVES, SPECIALS } from '../../abi/isa/encoding.ts';
+import { LANES } from '../shader/contract.ts';
 import type { Instruction, Source } from '../shader/decode.ts';
+import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 
@@ -19,8 +21,27 @@ export interface Operands {
   readonly running: Lanes;
 }
 
-/** Whether an instruction's sources can be read here: specials are the interpreter's. */
-export const readable = (i: Instruction): boolean => i.sources.every(({ kind }) => kind !== 'special');
+const NUMBERS: readonly number[] = Array.from({ length: LANES }, (_, lane) => lane);
+const all = (word: number): readonly number[] => NUMBERS.map(() => word);
+
+/** Words of a special that is the same in all warps and at all addresses, lane by lane; undefined: it is another one. */
+function fixedSpecial(page: number, index: number): readonly number[] | undefined {
+  const upper = (index & 1) === 1;
+  switch (SPECIALS[page]?.[index >>> 1]) {
+    case 'lane_id':
+      return upper ? all(0) : NUMBERS;
+    case 'core_id':
+      return all(0);
+    case 'thread_local_pointer':
+      return all(upper ? THREAD_LOCAL_TAG : 0);
+    default:
+      return undefined;
+  }
+}
+
+/** Whether an instruction's sources can be read here: most specials are the interpreter's. */
+export const readable = (i: Instruction): boolean =>
+  i.sources.every(({ kind, index }) => kind !== 'special' || fixedSpecial(i.page, index) !== undefined);
 
 export class Lowering {
   readonly o: Operands;
@@ -41,7 +62,9 @@ export class Lowering {
         return this.o.register(source.index + word);
       case 'uniform':
         return this.o.uniform(source.index + word);
-      default:
+      case 'special':
+        return this.l.each(fixedSpecial(this.i.page, source.index + word)!);
+      case 'constant':
         return this.l.words(word ? 0 : CONSTANTS[source.index]!);
     }
   }

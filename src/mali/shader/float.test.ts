@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  COSINES,
   clampTo,
+  exp2,
   F16_TO_F32,
   fma16,
   fma32,
   fmaScale32,
   fromBits,
+  log2Ratio,
+  power2,
   reducedExponent,
   reducedMantissa,
   roundHalf,
   roundInteger,
   roundTo16,
   roundTo32,
+  SINES,
   toHalf,
   toInteger,
 } from './float.ts';
@@ -149,4 +154,23 @@ test('reductions put mantissas where the approximations want them', () => {
     const plain = reducedMantissa(single, 'plain');
     assert.ok(plain >= 0.5 && plain < 1);
   }
+});
+
+test('transcendental functions err by far less than a unit of a single', () => {
+  const close = (value: number, want: number, what: string) =>
+    assert.ok(Math.abs(value - want) <= Math.abs(want) * 2 ** -34, `${what}: ${value}, not ${want}`);
+  for (let x = -150; x < 130; x += 0.00731) close(exp2(x), 2 ** x, `2^${x}`);
+  for (let t = -0.25; t < 0.5; t += 0.000031)
+    close(log2Ratio(t), Math.log1p(t) / (t * Math.LN2), `log2(1 + ${t}) / ${t}`);
+  assert.equal(log2Ratio(0), Math.LOG2E);
+  for (let e = -150; e <= 150; e++) assert.equal(exp2(e), power2(e));
+  assert.ok(Number.isNaN(exp2(Number.NaN)));
+  assert.equal(Math.fround(exp2(Number.POSITIVE_INFINITY)), Number.POSITIVE_INFINITY);
+  assert.equal(Math.fround(exp2(Number.NEGATIVE_INFINITY)), 0);
+  for (let n = 0; n < 64; n++) {
+    const near = (value: number, want: number) => assert.ok(Math.abs(value - want) < 2 ** -25, `${n}: ${value}`);
+    near(SINES[n]!, Math.sin((n * Math.PI) / 32));
+    near(COSINES[n]!, Math.cos((n * Math.PI) / 32));
+  }
+  assert.ok(Object.is(SINES[32], 0) && Object.is(COSINES[48], 0));
 });
