@@ -12,6 +12,7 @@ import { layout, uint, viewOf } from '../../abi/layout.ts';
 import { handles } from './attribute.ts';
 import type { Compilers, Exec } from './compile.ts';
 import {
+  ALL_LANES,
   type ImageRequest,
   LANES,
   type LaneType,
@@ -81,12 +82,18 @@ function maskedWriter(
   mask: number,
   bits: 16 | 32,
   request: TextureRequest,
-): (w: WarpState, from: Vectors) => void {
+  from: Vectors,
+): (w: WarpState) => void {
   const kept = [0, 1, 2, 3].filter((c) => mask & (1 << c));
   if (register + registerCount({ type: request.type, bits }, kept.length) > 64) {
     throw new EncodingError(`${i.spec.name}: registers end beyond r63`);
   }
-  return (w, from) => {
+  const rows = kept.map((c) => from.i32.subarray(c * LANES, (c + 1) * LANES));
+  return (w) => {
+    if (bits === 32 && w.mask === ALL_LANES) {
+      for (let k = 0; k < rows.length; k++) w.ri[register + k]!.set(rows[k]!);
+      return;
+    }
     for (let k = 0; k < kept.length; k++) {
       const base = kept[k]! * LANES;
       for (let n = 0; n < LANES; n++) {
@@ -162,8 +169,8 @@ function texture(i: Instruction, operation: TextureRequest['operation']): Exec {
 
   const bits = m.registerWidth === '16' ? 16 : 32;
   const mask = operation === 'gradient' ? request.writeMask & 3 : request.writeMask;
-  const write = maskedWriter(i, written!.register, mask, operation === 'gradient' ? 32 : bits, request);
-  const out = new Vectors();
+  const out = new Vectors(4, true);
+  const write = maskedWriter(i, written!.register, mask, operation === 'gradient' ? 32 : bits, request, out);
   const float = (w: WarpState, r: number): Float32Array | undefined => (r < 0 ? undefined : w.rf[r]);
   const integer = (w: WarpState, r: number): Int32Array | undefined => (r < 0 ? undefined : w.ri[r]);
   return (w) => {
@@ -178,7 +185,7 @@ function texture(i: Instruction, operation: TextureRequest['operation']): Exec {
     request.gradient = gradient < 0 ? undefined : [w.ri[gradient]!, w.ri[gradient2]!];
     if (derivatives) request.deltas = deltas.map((r) => w.rf[r]!);
     w.run.textures.execute(w.run.environment, w, w.mask, request, out);
-    write(w, out);
+    write(w);
   };
 }
 

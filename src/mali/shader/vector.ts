@@ -4,6 +4,7 @@
  * Outside, every channel has 32 bits and stands channel by channel (`LaneVectors`); in registers the instruction's register
  * format says the type, and 16-bit channels share a register in pairs.
  */
+import { scratch } from '../engine/scratch.ts';
 import { LANES, type LaneType, type LaneVectors } from './contract.ts';
 import { EncodingError, type Instruction } from './decode.ts';
 import { F16_TO_F32, toHalf } from './float.ts';
@@ -14,11 +15,14 @@ export class Vectors implements LaneVectors {
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
 
-  constructor(channels = 4) {
-    const buffer = new ArrayBuffer(channels * LANES * 4);
-    this.f32 = new Float32Array(buffer);
-    this.i32 = new Int32Array(buffer);
-    this.u32 = new Uint32Array(buffer);
+  /** `shared`: in scratch memory, where emitted code can fill them. */
+  constructor(channels = 4, shared = false) {
+    const words = channels * LANES;
+    const buffer = shared ? scratch.buffer : new ArrayBuffer(words * 4);
+    const at = shared ? scratch.owned(this, words * 4) : 0;
+    this.f32 = new Float32Array(buffer, at, words);
+    this.i32 = new Int32Array(buffer, at, words);
+    this.u32 = new Uint32Array(buffer, at, words);
   }
 }
 
