@@ -4,7 +4,7 @@
  * at a barrier (each program ends with one), memory, and the fault that stopped it. The interpreter is the reference.
  *
  * Registers of lanes that have ended, or stand elsewhere when a fault comes, mean nothing and are not looked at. In registers
- * of floats any NaN equals any other (fuzz-program.ts says why, and how programs are kept from telling them apart).
+ * of floats any NaN equals any other (fuzz-instruction.ts says why, and how programs are kept from telling them apart).
  *
  * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
  */
@@ -17,8 +17,9 @@ import { effectsOf, REGISTERS } from './effects.ts';
 import { recompiler } from './executor.ts';
 import { findUnit } from './flow.ts';
 import { FuzzFragment } from './fuzz-fragment.ts';
+import { type Input, type Kind, kindOf } from './fuzz-input.ts';
 import { CODE_AT, DATA_SIZE, FuzzMemory } from './fuzz-memory.ts';
-import { type Input, type Kind, kindOf, type Shader, shaderOf } from './fuzz-program.ts';
+import { type Shader, shaderOf } from './fuzz-program.ts';
 
 /** A warp while all its lanes wait. */
 interface Snapshot {

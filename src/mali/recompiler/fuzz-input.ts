@@ -1,0 +1,181 @@
+/**
+ * What fuzzed shaders start with: which register is for what, and random values for all of them, for the uniforms and the data.
+ *
+ * Values are those at which arithmetic has edges (zeros, infinities, NaNs, subnormals, powers of two), everyday ones, and any.
+ */
+import { COMPONENT_ORDER } from '../../abi/formats.ts';
+import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
+import { ALL_LANES, LANES } from '../shader/contract.ts';
+import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
+import type { FragmentInput } from './fuzz-fragment.ts';
+import { DATA_AT, DATA_SIZE, UNIFORM_WORDS } from './fuzz-memory.ts';
+import type { Random } from './fuzz-random.ts';
+
+/** How a register may be looked at: fuzz-instruction.ts says why. */
+export type Kind = 'bits' | 'single' | 'half';
+
+/** Registers by use: [first, number]. */
+export const RANGES: Record<Kind, readonly [first: number, count: number]> = {
+  single: [0, 14],
+  half: [14, 14],
+  bits: [28, 20],
+};
+/** Pairs that hold an address of the data for each lane. */
+export const ADDRESSES = [48, 50, 52, 54] as const;
+/** Registers from here on are addresses and counters. */
+const FIXED = 48;
+/** The first of two uniforms that hold an address for all lanes. */
+export const UNIFORM_ADDRESS = 60;
+export const STAGED_WORDS = 4;
+/** How far each lane's indirect branches go, and how many rounds its loops have. */
+export const DISTANCE = 61;
+export const ROUNDS = 62;
+
+/** What a register holds. */
+export const kindOf = (register: number): Kind => {
+  const inside = ([first, count]: readonly [number, number]) => register >= first && register < first + count;
+  return inside(RANGES.single) ? 'single' : inside(RANGES.half) ? 'half' : 'bits';
+};
+
+/** One run's inputs. */
+export interface Input {
+  /** register * 16 + lane. */
+  readonly registers: Uint32Array;
+  readonly uniforms: Uint32Array;
+  readonly data: Uint8Array;
+  readonly live: number;
+  readonly helpers: number;
+  /** The registers are cleared as a stage does, and then only those written that are not zero in all lanes. */
+  readonly clear: boolean;
+  /** Instructions of one slice. */
+  readonly budget: number;
+  /** For a fragment shader. */
+  readonly fragment: FragmentInput | undefined;
+}
+
+const SINGLES = [
+  0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc12345, 0x7f812345, 1, 0x80000001,
+  0x007fffff, 0x00800000, 0x7f7fffff, 0x3effffff, 0x3f000000, 0x3f7fffff, 0x4b000000, 0x4b7fffff, 0x4effffff,
+  0x4f000000, 0xcf000000, 0x4f7fffff, 0x4f800000, 0x33000000, 0x33800000, 0x387fc000, 0x38800000, 0x477fe000,
+  0x477ff000, 0x3f800001, 0x40490fdb,
+];
+const HALF_VALUES = [
+  0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 0xfd23, 1, 0x8001, 0x3ff, 0x400, 0x7bff, 0x3800,
+];
+const WORDS = [0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000];
+
+function value(random: Random, kind: Kind): number {
+  const choice = random.below(100);
+  if (choice < 25) return random.word();
+  const half = () => (random.chance(60) ? random.pick(HALF_VALUES) : random.below(65536));
+  if (kind === 'half' || choice < 30) return (half() | (half() << 16)) >>> 0;
+  if (kind === 'single' || choice < 50) {
+    if (choice < 60) return random.pick(SINGLES);
+    // A float of everyday size, with few or many bits of fraction.
+    const exponent = 117 + random.below(24);
+    const fraction = random.word() & (random.chance(50) ? 0x7fffff : 0x7c0000);
+    return ((random.below(2) << 31) | (exponent << 23) | fraction) >>> 0;
+  }
+  return random.chance(60) ? random.pick(WORDS) : -random.pick(WORDS) >>> 0;
+}
+
+/** A triangle in and around the tile, in records that mostly lie in the data. */
+function fragmentInput(random: Random): FragmentInput {
+  const fraction = () => random.word() / 2 ** 32;
+  const weights = random.pick(['vertices', 'inside'] as const);
+  const corners = [0, 1, 2].map((n) => ({
+    x: random.below(32 * 256) - 2048,
+    y: random.below(32 * 256) - 2048,
+    z: fraction(),
+    inverseW: random.chance(50) ? 1 : random.chance(5) ? 0 : 2 ** (random.below(16) - 8) * (1 + fraction()),
+    weight0: weights === 'vertices' ? (n === 0 ? 1 : 0) : fraction() / 2,
+    weight1: weights === 'vertices' ? (n === 1 ? 1 : 0) : fraction() / 2,
+  }));
+  const packet = DATA_AT + 16 * random.below(DATA_SIZE / 16 - 64);
+  const quads = Array.from({ length: LANES / 4 }, () => [2 * random.below(8), 2 * random.below(8)] as const);
+  const lanes = Array.from({ length: LANES }, (_, n) => n);
+  return {
+    samples: random.chance(80) ? 1 : 4,
+    corners,
+    packets: [0, 1, 2].map(() => (random.chance(90) ? packet : DATA_AT + 16 * random.below(DATA_SIZE / 16))),
+    slots: [0, 1, 2].map(() => random.below(16)),
+    stride: 4 * random.below(32),
+    provoking: random.below(3),
+    x: lanes.map((n) => quads[n >> 2]![0] + (n & 1)),
+    y: lanes.map((n) => quads[n >> 2]![1] + ((n >> 1) & 1)),
+    late: random.chance(20),
+    clear: random.word(),
+    blends: [0, 1].map(() => ({
+      mode: random.pick([BLEND_MODE.OPAQUE, BLEND_MODE.OPAQUE, BLEND_MODE.OPAQUE, BLEND_MODE.OFF]),
+      order: random.chance(60) ? 0 : Number(random.pick(Object.keys(COMPONENT_ORDER))),
+      raw: random.chance(5),
+      alphaToOne: random.chance(10),
+    })),
+  };
+}
+
+export function input(random: Random, fragment: boolean): Input {
+  const registers = new Uint32Array(64 * LANES);
+  for (let r = 0; r < 64; r++) {
+    const kind = kindOf(r);
+    const same = random.chance(15);
+    const first = value(random, kind);
+    for (let n = 0; n < LANES; n++) registers[r * LANES + n] = same ? first : value(random, kind);
+  }
+  const set = (r: number, lane: number, word: number) => {
+    registers[r * LANES + lane] = word;
+  };
+  for (const r of ADDRESSES) {
+    const bad = random.chance(2);
+    const step = random.pick([0, 1, 2, 4, 8, 16, 64, 256]);
+    const start = random.below(DATA_SIZE - 1024) & -random.pick([1, 2, 4, 8, 16]);
+    const scattered = random.chance(20);
+    for (let n = 0; n < LANES; n++) {
+      let offset = scattered ? random.below(DATA_SIZE - 256) & -4 : (start + n * step) % (DATA_SIZE - 128);
+      if (bad && random.chance(20)) offset = DATA_SIZE - 8 + random.below(8192);
+      const address = DATA_AT + offset;
+      set(r, n, address % 2 ** 32);
+      set(r + 1, n, Math.floor(address / 2 ** 32));
+    }
+  }
+  // Thread storage has addresses of its own.
+  if (random.chance(10)) {
+    const r = random.pick(ADDRESSES);
+    for (let n = 0; n < LANES; n++) {
+      set(r, n, random.chance(3) ? 64 : 4 * random.below(12));
+      set(r + 1, n, THREAD_LOCAL_TAG);
+    }
+  }
+  // Registers with the same values here and there, so that comparisons meet equals.
+  for (let times = 0; times < 10; times++) {
+    const [to, from] = [random.below(FIXED), random.below(FIXED)];
+    if (kindOf(to) !== kindOf(from)) continue;
+    for (let n = 0; n < LANES; n++) if (random.chance(70)) set(to, n, registers[from * LANES + n]!);
+  }
+  const clear = random.chance(30);
+  if (clear) for (let r = 0; r < FIXED; r++) if (random.chance(60)) registers.fill(0, r * LANES, (r + 1) * LANES);
+  const rounds = random.below(32);
+  for (let n = 0; n < LANES; n++) {
+    set(DISTANCE, n, random.below(4));
+    set(ROUNDS, n, random.chance(50) ? rounds : random.below(32));
+  }
+  const uniforms = Uint32Array.from({ length: UNIFORM_WORDS }, () =>
+    value(random, random.pick(['bits', 'single', 'half'])),
+  );
+  const shared = DATA_AT + 4 * random.below(DATA_SIZE / 8);
+  uniforms[UNIFORM_ADDRESS] = shared % 2 ** 32;
+  uniforms[UNIFORM_ADDRESS + 1] = Math.floor(shared / 2 ** 32);
+  const data = Uint32Array.from({ length: DATA_SIZE / 4 }, () => random.word());
+  const live = random.chance(60) ? ALL_LANES : random.word() & ALL_LANES || 1;
+  const helpers = random.chance(70) ? 0 : random.word() & live;
+  return {
+    registers,
+    uniforms,
+    data: new Uint8Array(data.buffer),
+    live,
+    helpers,
+    clear,
+    budget: random.pick([7, 60, 1000]),
+    fragment: fragment ? fragmentInput(random) : undefined,
+  };
+}
