@@ -123,7 +123,7 @@ export class GpuMemory implements VirtualMemory {
 
   /** Physical address of a page, or -1 where it may not be accessed so. */
   #page(page: number, need: number): number {
-    const i = page & (ENTRIES - 1);
+    const i = entryOf(page);
     if (this.#tags[i] === page) return (this.#rights[i]! & need) === need ? this.#pages[i]! : -1;
     const result = this.#walk;
     walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
