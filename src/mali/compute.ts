@@ -14,6 +14,7 @@ import type { CsOperands } from '../abi/gpu/cs.ts';
 import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
 import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
+import { COMPUTE_PRELOAD as R } from '../abi/isa/preload.ts';
 import { viewOf } from '../abi/layout.ts';
 import { GpuFault, type RunRequest, type Work, type WorkState } from './contract.ts';
 import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
@@ -27,12 +28,6 @@ const SLICE = 8192;
 const MAX_THREADS = 1024;
 
 type Operands = CsOperands<'RUN_COMPUTE'> | CsOperands<'RUN_COMPUTE_INDIRECT'>;
-
-/** Registers that a compute shader is started with. */
-const LOCAL_XY = 55;
-const LOCAL_Z = 56;
-const GROUP = 57;
-const GLOBAL = 60;
 
 /** Starts a compute job. */
 export function compute(request: RunRequest<Operands>, textures: TextureUnit, makeExecutor: MakeExecutor): Work {
@@ -168,12 +163,12 @@ class ComputeWork implements Work {
         const local = thread % threads;
         const l = [local % sx, Math.floor(local / sx) % sy, Math.floor(local / (sx * sy))] as const;
         const g = [group % cx, Math.floor(group / cx) % cy, Math.floor(group / (cx * cy))] as const;
-        w.u32[LOCAL_XY * LANES + lane] = l[0] | (l[1] << 16);
-        w.u32[LOCAL_Z * LANES + lane] = l[2];
+        w.u32[R.LOCAL_ID_XY * LANES + lane] = l[0] | (l[1] << 16);
+        w.u32[R.LOCAL_ID_Z * LANES + lane] = l[2];
         for (let axis = 0; axis < 3; axis++) {
           const id = g[axis]! + this.#offset[axis]!;
-          w.u32[(GROUP + axis) * LANES + lane] = id;
-          w.u32[(GLOBAL + axis) * LANES + lane] = id * this.#size[axis]! + l[axis]!;
+          w.u32[(R.WORKGROUP_ID + axis) * LANES + lane] = id;
+          w.u32[(R.GLOBAL_ID + axis) * LANES + lane] = id * this.#size[axis]! + l[axis]!;
         }
       }
       w.start(this.#program, lanes === LANES ? ALL_LANES : (1 << lanes) - 1, 0);

@@ -66,13 +66,13 @@ export class Clipper {
       if (corners[i * CORNER + 4]! > corners[low * CORNER + 4]!) low = i;
       if (corners[i * CORNER + 4]! < corners[high * CORNER + 4]!) high = i;
     }
-    const ends = [
-      ...corners.subarray(low * CORNER, low * CORNER + 6),
-      ...corners.subarray(high * CORNER, high * CORNER + 6),
-    ];
+    const ends = this.#other;
+    copy(corners, low * CORNER, ends, 0);
+    copy(corners, high * CORNER, ends, CORNER);
     ends[5] = 1 - ends[4]!;
     ends[11] = 1 - ends[10]!;
-    corners.set(ends);
+    copy(ends, 0, corners, 0);
+    copy(ends, CORNER, corners, CORNER);
     return 2;
   }
 

@@ -7,6 +7,9 @@
  * visible primitives use into it, and append the primitives to the polygon list. Vertices that several primitives share
  * are shaded once per batch.
  *
+ * A step goes on where the last one stopped: `#phase`, and in it the place in the index stream, the warp, or the primitive and its
+ * triangle. Nothing is allocated for a vertex, a primitive or a batch.
+ *
  * When the heap has no room the work answers 'oom'. Afterwards the list may have been drawn and dropped by the stream's handler;
  * then draw record and packet are gone too, and the batch goes on with new ones from the primitive that was due.
  * Sources: Mesa 25.0.7 `src/panfrost/lib/genxml/decode_csf.c` (pandecode_run_idvs), `src/gallium/drivers/panfrost/pan_csf.c`,
@@ -14,7 +17,7 @@
  */
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import { fauOf, pairOf, IDVS_REGISTERS as R } from '../../abi/gpu/cs-registers.ts';
-import { type DrawRecord, PRIMITIVE_KIND, type PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
+import { type DrawRecord, PRIMITIVE_KIND } from '../../abi/gpu/polygon-list.ts';
 import {
   DcdFlags0,
   Draw,
@@ -27,14 +30,17 @@ import {
   TilerContext,
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { VERTEX_PRELOAD as PRELOAD } from '../../abi/isa/preload.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import { GpuFault, type RunRequest, type Work, type WorkState } from '../contract.ts';
 import { halfToFloat } from '../format.ts';
 import { LANES, type ShaderRun, THREAD_SLOT, type VertexStage } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { type Arity, Assembler, arityOf } from './assemble.ts';
+import { Batch, PACKET_VERTICES } from './batch.ts';
 import { Clipper, CORNER } from './clip.ts';
 import { PolygonListWriter } from './polygon-list.ts';
+import { PrimitiveWords } from './primitive-words.ts';
 
 /** Addresses of a shader's environment, as a draw's registers or descriptors hold them. */
 export interface ShaderAddresses {
@@ -56,11 +62,11 @@ export type OpenVertexShader = (
   threadSlot: number,
 ) => ShaderRun;
 
-const PACKET_VERTICES = 64;
 /** Bytes of positions at the start of a packet. */
 const PACKET_HEADER = PACKET_VERTICES * 16;
 const POSITION_BYTES = 16;
-const MAX_BATCH_PRIMITIVES = 256;
+/** What a translation is good for. */
+const PAGE = 4096;
 /** Pixels: largest point, widest line. */
 const MAX_SIZE = 2048;
 /** Shader instructions in a slice of about a millisecond. */
@@ -68,31 +74,16 @@ const SLICE = 4000;
 /** Cost of one index or primitive in instructions. */
 const STEP_COST = 2;
 
-type State = 'more' | 'oom';
-
-export class IdvsWork implements Work {
-  readonly #draw: IdvsDraw;
-  readonly #steps: Generator<State, void>;
-
-  constructor(request: RunRequest<CsOperands<'RUN_IDVS'>>, open: OpenVertexShader) {
-    this.#draw = new IdvsDraw(request, open);
-    this.#steps = this.#draw.run();
-  }
-
-  get progress(): number {
-    return this.#draw.progress;
-  }
-
-  step(): WorkState {
-    const next = this.#steps.next();
-    return next.done ? 'done' : next.value;
-  }
-}
+/**
+ * Where a draw stands: taking primitives from the index stream; shading their positions; binning them, with the varyings of
+ * the batch when the first one is visible.
+ */
+const PHASE = { COLLECT: 0, POSITIONS: 1, BIN: 2, DONE: 3 } as const;
 
 const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
 
-/** All that a draw's primitives keep from the registers, and the machinery of its batches. */
-class IdvsDraw {
+/** A draw: all that its primitives keep from the registers, and the machinery of its batches. */
+export class IdvsWork implements Work {
   /** Warps that have ended, and slices of indices. */
   progress = 0;
   readonly #request: RunRequest<CsOperands<'RUN_IDVS'>>;
@@ -114,14 +105,36 @@ class IdvsDraw {
   #packet = 0;
   #budget = SLICE;
 
-  // The batch: vertices (index and instance of each), and primitives as slots.
-  readonly #vertices = new Map<number, number>();
-  readonly #index = new Uint32Array(PACKET_VERTICES);
-  readonly #instance = new Uint32Array(PACKET_VERTICES);
-  readonly #slots = new Uint8Array(MAX_BATCH_PRIMITIVES * 4);
-  readonly #ids = new Uint32Array(MAX_BATCH_PRIMITIVES);
-  #primitives = 0;
+  #phase: number = PHASE.COLLECT;
+  // The index stream.
+  readonly #assembler: Assembler;
+  readonly #indexBytes: number;
+  readonly #restart: number;
+  readonly #indices: number;
+  readonly #available: number;
+  #instance = 0;
+  #next = 0;
+  #id = 0;
+  /** The assembler's primitive, of this instance, waits for the next batch; -1: none does. */
+  #held = -1;
+  // The batch.
+  readonly #batch = new Batch();
+  readonly #words = new PrimitiveWords();
+  readonly #used = new Uint8Array(PACKET_VERTICES);
+  /** First vertex of the warp that is being shaded, and whether it has begun. */
+  #first = 0;
+  #running = false;
+  /** The packet's varyings are being shaded. */
+  #shading = false;
+  /** Primitive that is due, its triangles (0: not clipped yet), and the one of them that is due. */
+  #due = 0;
+  #triangles = 0;
+  #triangle = 0;
+  #backFacing = false;
+  /** The last step answered 'oom'. */
+  #starved = false;
   readonly #positions = new Float32Array(PACKET_VERTICES * 4);
+  readonly #positionBits = new Uint32Array(this.#positions.buffer);
   readonly #pointSize = new Float32Array(PACKET_VERTICES);
   readonly #layer = new Uint8Array(PACKET_VERTICES);
   #positionRun: ShaderRun | undefined;
@@ -156,6 +169,15 @@ class IdvsDraw {
     this.#arity = arityOf(flags.drawMode);
     this.#extended = flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
     this.#attributeStride = registers[R.varyingAllocation]!;
+    const bytes = indexBytes(flags.indexType);
+    this.#assembler = new Assembler(flags.drawMode, this.#context.firstProvokingVertex);
+    this.#indexBytes = bytes;
+    this.#restart = flags.primitiveRestart && bytes > 0 ? 2 ** (bytes * 8) - 1 : -1;
+    this.#indices = pairOf(registers, R.indices) + registers[R.indexOffset]! * bytes;
+    this.#available = Math.floor(registers[R.indexArraySize]! / Math.max(1, bytes)) - registers[R.indexOffset]!;
+    if (registers[R.indexCount] === 0 || registers[R.instanceCount] === 0 || pairOf(registers, R.positionSpd) === 0) {
+      this.#phase = PHASE.DONE;
+    }
     this.#check(contextAddress);
   }
 
@@ -188,159 +210,202 @@ class IdvsDraw {
     }
   }
 
-  *run(): Generator<State, void> {
-    const { registers, memory } = this.#request;
-    const count = registers[R.indexCount]!;
-    const instances = registers[R.instanceCount]!;
-    if (count === 0 || instances === 0 || pairOf(registers, R.positionSpd) === 0) return;
-    const assembler = new Assembler(this.#flags.drawMode, this.#context.firstProvokingVertex);
-    const bytes = indexBytes(this.#flags.indexType);
-    const restart = this.#flags.primitiveRestart && bytes > 0 ? 2 ** (bytes * 8) - 1 : -1;
-    const indices = pairOf(registers, R.indices) + registers[R.indexOffset]! * bytes;
-    const available = Math.floor(registers[R.indexArraySize]! / Math.max(1, bytes)) - registers[R.indexOffset]!;
-    for (let instance = 0; instance < instances; instance++) {
-      let id = 0;
-      for (let i = 0; i < count; i++) {
-        if (--this.#budget < 0) yield* this.#rest();
-        const index = bytes === 0 ? i : i < available ? loadIndex(memory, indices + i * bytes, bytes) : 0;
-        if (index === restart) {
-          if (assembler.finish()) yield* this.#add(assembler, id++, instance);
-          continue;
-        }
-        if (assembler.push(index)) yield* this.#add(assembler, id++, instance);
-      }
-      if (assembler.finish()) yield* this.#add(assembler, id, instance);
+  step(): WorkState {
+    try {
+      const state = this.#step();
+      if (state === 'done') this.#close();
+      return state;
+    } catch (error) {
+      this.#close();
+      throw error;
     }
-    yield* this.#flush();
+  }
+
+  /** Gives the shader cores their registers back, also when the draw ends with a fault. */
+  #close(): void {
     this.#positionRun?.close();
     this.#varyingRun?.close();
+    this.#positionRun = undefined;
+    this.#varyingRun = undefined;
+    this.#phase = PHASE.DONE;
   }
 
-  *#rest(): Generator<State, void> {
-    this.progress++;
-    this.#budget = SLICE;
-    yield 'more';
+  #step(): WorkState {
+    if (this.#budget < 0) {
+      this.progress++;
+      this.#budget = SLICE;
+    }
+    for (;;) {
+      switch (this.#phase) {
+        case PHASE.COLLECT:
+          if (!this.#collect()) return 'more';
+          if (this.#batch.primitives === 0) return 'done';
+          this.#phase = PHASE.POSITIONS;
+          break;
+        case PHASE.POSITIONS:
+          if (!this.#shadePositions()) return 'more';
+          this.#packet = 0;
+          this.#due = 0;
+          this.#phase = PHASE.BIN;
+          break;
+        case PHASE.BIN: {
+          const state = this.#bin();
+          if (state !== 'done') return state;
+          this.#batch.clear();
+          this.#phase = PHASE.COLLECT;
+          break;
+        }
+        default:
+          return 'done';
+      }
+    }
   }
 
-  /** Adds the assembler's primitive to the batch, which is worked off first if it has no room. */
-  *#add(assembler: Assembler, id: number, instance: number): Generator<State, void> {
+  /** Fills the batch. True: it is full, or the stream is at its end; false: the slice is over. */
+  #collect(): boolean {
+    const { registers, memory } = this.#request;
+    const assembler = this.#assembler;
+    const bytes = this.#indexBytes;
+    const count = registers[R.indexCount]!;
+    const instances = registers[R.instanceCount]!;
+    if (this.#held >= 0) {
+      // An empty batch has room for any primitive.
+      const instance = this.#held;
+      this.#held = -1;
+      this.#add(instance);
+    }
+    while (this.#instance < instances) {
+      const instance = this.#instance;
+      if (this.#next === count) {
+        this.#instance++;
+        this.#next = 0;
+        if (assembler.finish() && !this.#add(instance)) return true;
+        continue;
+      }
+      if (this.#next === 0) this.#id = 0;
+      if (--this.#budget < 0) return false;
+      const i = this.#next++;
+      const index = bytes === 0 ? i : i < this.#available ? loadIndex(memory, this.#indices + i * bytes, bytes) : 0;
+      if (index === this.#restart ? !assembler.finish() : !assembler.push(index)) continue;
+      if (!this.#add(instance)) return true;
+    }
+    return true;
+  }
+
+  /** Adds the assembler's primitive to the batch. False: it has no room, the primitive is held. */
+  #add(instance: number): boolean {
     const arity = this.#arity;
-    const { a, b, c } = assembler;
-    if (arity === 3 && (a === b || b === c || a === c)) return;
-    const base = instance * 2 ** 32;
-    let fresh = 0;
-    if (!this.#vertices.has(base + a)) fresh++;
-    if (arity > 1 && !this.#vertices.has(base + b)) fresh++;
-    if (arity > 2 && !this.#vertices.has(base + c)) fresh++;
-    if (this.#vertices.size + fresh > PACKET_VERTICES || this.#primitives === MAX_BATCH_PRIMITIVES) {
-      yield* this.#flush();
+    const { a, b, c, provoking } = this.#assembler;
+    // Primitives that have no area count, too.
+    const degenerate = arity === 3 && (a === b || b === c || a === c);
+    if (!degenerate && !this.#batch.add(arity, a, b, c, instance, provoking, this.#id)) {
+      this.#held = instance;
+      return false;
     }
-    const at = this.#primitives * 4;
-    this.#slots[at] = this.#slot(a, instance);
-    if (arity > 1) this.#slots[at + 1] = this.#slot(b, instance);
-    if (arity > 2) this.#slots[at + 2] = this.#slot(c, instance);
-    this.#slots[at + 3] = assembler.provoking;
-    this.#ids[this.#primitives++] = id;
-  }
-
-  #slot(index: number, instance: number): number {
-    const key = instance * 2 ** 32 + index;
-    let slot = this.#vertices.get(key);
-    if (slot === undefined) {
-      slot = this.#vertices.size;
-      this.#vertices.set(key, slot);
-      this.#index[slot] = index;
-      this.#instance[slot] = instance;
-    }
-    return slot;
-  }
-
-  /** Works off the batch. */
-  *#flush(): Generator<State, void> {
-    if (this.#primitives === 0) return;
-    yield* this.#shadePositions();
-    this.#packet = 0;
-    for (let p = 0; p < this.#primitives; p++) {
-      this.#budget -= STEP_COST;
-      yield* this.#primitive(p);
-    }
-    this.#vertices.clear();
-    this.#primitives = 0;
+    this.#id++;
+    return true;
   }
 
   // Shading.
 
-  *#shadePositions(): Generator<State, void> {
+  /** Shades the batch's positions and takes them over. False: the slice is over. */
+  #shadePositions(): boolean {
     const { registers, memory } = this.#request;
-    const count = this.#vertices.size;
+    const count = this.#batch.vertices;
     this.#positionRun ??= this.#open(memory, this.#addresses('position'), this.#positionStage, THREAD_SLOT.VERTEX);
     const { output } = this.#positionStage;
     output.base = this.#context.geometryBuffer;
     output.count = PACKET_VERTICES * (this.#extended ? 2 : 1);
     output.packetStride = PACKET_HEADER;
-    yield* this.#shade(this.#positionRun, count, undefined, this.#extended);
-    const base = output.base;
-    const view = viewOf(
-      memory.read(base, positionId(count - 1, this.#extended, true) * POSITION_BYTES + POSITION_BYTES),
-    );
+    if (!this.#shade(this.#positionRun, undefined, this.#extended)) return false;
+    const { view } = memory.dram;
+    const { base } = output;
+    const pageOffset = base - Math.floor(base / PAGE) * PAGE;
     const sizes = this.#flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     for (let v = 0; v < count; v++) {
       const at = positionId(v, this.#extended) * POSITION_BYTES;
-      for (let i = 0; i < 4; i++) this.#positions[v * 4 + i] = view.getFloat32(at + i * 4, true);
+      if ((pageOffset + at) % PAGE <= PAGE - POSITION_BYTES) {
+        const physical = memory.translate(base + at, 'read');
+        for (let i = 0; i < 4; i++) this.#positions[v * 4 + i] = view.getFloat32(physical + i * 4, true);
+      } else {
+        for (let i = 0; i < 4; i++) this.#positionBits[v * 4 + i] = memory.load32(base + at + i * 4);
+      }
       if (!this.#extended) continue;
-      const extension = positionId(v, true, true) * POSITION_BYTES;
-      this.#pointSize[v] = sizes ? halfToFloat(view.getUint16(extension, true)) : this.#size;
-      this.#layer[v] = this.#flags.layerIndexEnable ? view.getUint8(extension + 2) : 0;
+      const extension = base + positionId(v, true, true) * POSITION_BYTES;
+      this.#pointSize[v] = sizes ? halfToFloat(memory.load16(extension)) : this.#size;
+      this.#layer[v] = this.#flags.layerIndexEnable ? memory.load8(extension + 2) : 0;
     }
     if (pairOf(registers, R.varyingSpd) === 0 && this.#flags.secondaryShader) {
       throw fault('RUN_IDVS: a secondary shader is enabled, its program is 0');
     }
+    return true;
   }
 
-  *#shadeVaryings(): Generator<State, void> {
+  /** Shades the varyings that the batch needs into its packet. False: the slice is over. */
+  #shadeVaryings(): boolean {
     const { memory } = this.#request;
     this.#varyingRun ??= this.#open(memory, this.#addresses('varying'), this.#varyingStage, THREAD_SLOT.VERTEX);
     const { output } = this.#varyingStage;
     output.base = this.#packet;
     output.stride = this.#attributeStride;
     output.packetStride = PACKET_VERTICES * (POSITION_BYTES + this.#attributeStride);
-    yield* this.#shade(this.#varyingRun, this.#vertices.size, this.#used(), false);
+    return this.#shade(this.#varyingRun, this.#used, false);
   }
 
-  /** Slots that a visible primitive uses. */
-  #used(): Uint8Array {
-    const used = new Uint8Array(PACKET_VERTICES);
-    for (let p = 0; p < this.#primitives; p++) {
-      for (let i = 0; i < this.#arity; i++) used[this.#slots[p * 4 + i]!] = 1;
+  /** Marks the slots that primitives use. */
+  #markUsed(): void {
+    const { slots, primitives } = this.#batch;
+    this.#used.fill(0);
+    for (let p = 0; p < primitives; p++) {
+      for (let i = 0; i < this.#arity; i++) this.#used[slots[p * 4 + i]!] = 1;
     }
-    return used;
   }
 
-  *#shade(run: ShaderRun, count: number, used: Uint8Array | undefined, extended: boolean): Generator<State, void> {
+  /** Shades the batch's vertices (those that are used) from `#first` on. False: the slice is over; call again. */
+  #shade(run: ShaderRun, used: Uint8Array | undefined, extended: boolean): boolean {
+    const count = this.#batch.vertices;
+    while (this.#first < count) {
+      if (!this.#running) {
+        const live = this.#preload(run, used, extended);
+        if (live === 0) {
+          this.#first += LANES;
+          continue;
+        }
+        run.start(live);
+        this.#running = true;
+      }
+      if (!run.resume(SLICE)) return false;
+      this.#running = false;
+      this.#first += LANES;
+      this.progress++;
+      this.#budget -= SLICE / 16;
+      if (this.#budget < 0) return false;
+    }
+    this.#first = 0;
+    return true;
+  }
+
+  /** Fills the registers of the warp at `#first`. Answers its lanes. */
+  #preload(run: ShaderRun, used: Uint8Array | undefined, extended: boolean): number {
     const { registers, operands } = this.#request;
+    const { index, instance, vertices } = this.#batch;
     const vertexOffset = registers[R.vertexOffset]!;
     const instanceOffset = registers[R.instanceOffset]!;
     const drawId = operands.drawIdRegisterEnable ? registers[operands.drawId]! : 0;
-    for (let first = 0; first < count; first += LANES) {
-      let live = 0;
-      run.reset();
-      const { u32 } = run.warp;
-      for (let lane = 0; lane < LANES && first + lane < count; lane++) {
-        const v = first + lane;
-        if (used && !used[v]) continue;
-        live |= 1 << lane;
-        u32[59 * LANES + lane] = positionId(v, extended);
-        u32[60 * LANES + lane] = this.#index[v]! + vertexOffset;
-        u32[61 * LANES + lane] = this.#instance[v]! + instanceOffset;
-        u32[62 * LANES + lane] = drawId;
-      }
-      if (live === 0) continue;
-      run.start(live);
-      while (!run.resume(SLICE)) yield 'more';
-      this.progress++;
-      this.#budget -= SLICE / 16;
-      if (this.#budget < 0) yield* this.#rest();
+    const first = this.#first;
+    let live = 0;
+    run.reset();
+    const { u32 } = run.warp;
+    for (let lane = 0; lane < LANES && first + lane < vertices; lane++) {
+      const v = first + lane;
+      if (used && !used[v]) continue;
+      live |= 1 << lane;
+      u32[PRELOAD.LINEAR_ID * LANES + lane] = positionId(v, extended);
+      u32[PRELOAD.VERTEX_ID * LANES + lane] = index[v]! + vertexOffset;
+      u32[PRELOAD.INSTANCE_ID * LANES + lane] = instance[v]! + instanceOffset;
+      u32[PRELOAD.DRAW_ID * LANES + lane] = drawId;
     }
+    return live;
   }
 
   #addresses(which: 'position' | 'varying'): ShaderAddresses {
@@ -359,26 +424,41 @@ class IdvsDraw {
 
   // Primitives.
 
-  /** Clips, culls and appends primitive `p` of the batch. */
-  *#primitive(p: number): Generator<State, void> {
-    const a = this.#slots[p * 4]!;
-    const b = this.#slots[p * 4 + 1]!;
-    const c = this.#slots[p * 4 + 2]!;
-    if (this.#arity === 3) {
-      if (this.#depthCulled(a, b, c)) return;
-      const corners = this.#clipper.triangle(this.#positions, a, b, c);
-      if (corners < 3) return;
-      const area = this.#area(corners);
-      if (area === 0 || Number.isNaN(area)) return;
-      const front = area < 0 === this.#culls.frontFaceCcw;
-      if (front ? this.#culls.cullFrontFace : this.#culls.cullBackFace) return;
-      for (let i = 2; i < corners; i++) yield* this.#emit(p, 0, i - 1, i, !front);
-      return;
+  /** Clips, culls and appends the batch's primitives from `#due` on. Not 'done': call again. */
+  #bin(): WorkState {
+    const { primitives } = this.#batch;
+    for (; this.#due < primitives; this.#due++) {
+      if (this.#triangles === 0) {
+        this.#budget -= STEP_COST;
+        this.#triangles = this.#shape(this.#due);
+        this.#triangle = 0;
+      }
+      for (; this.#triangle < this.#triangles; this.#triangle++) {
+        const state = this.#emit(this.#due, this.#triangle);
+        if (state !== 'done') return state;
+      }
+      this.#triangles = 0;
     }
-    const shape = this.#arity === 2 ? this.#line(a, b) : this.#point(a);
-    if (!shape) return;
-    yield* this.#emit(p, 0, 1, 2, false);
-    yield* this.#emit(p, 1, 3, 2, false);
+    return 'done';
+  }
+
+  /** Puts the visible part of primitive `p` in the clipper's corners. Answers of how many triangles it is made. */
+  #shape(p: number): number {
+    const { slots } = this.#batch;
+    const a = slots[p * 4]!;
+    const b = slots[p * 4 + 1]!;
+    const c = slots[p * 4 + 2]!;
+    this.#backFacing = false;
+    if (this.#arity < 3) return (this.#arity === 2 ? this.#line(a, b) : this.#point(a)) ? 2 : 0;
+    if (this.#depthCulled(a, b, c)) return 0;
+    const corners = this.#clipper.triangle(this.#positions, a, b, c);
+    if (corners < 3) return 0;
+    const area = this.#area(corners);
+    if (area === 0 || Number.isNaN(area)) return 0;
+    const front = area < 0 === this.#culls.frontFaceCcw;
+    if (front ? this.#culls.cullFrontFace : this.#culls.cullBackFace) return 0;
+    this.#backFacing = !front;
+    return corners - 2;
   }
 
   /** Whether all vertices are beyond the same end of the depth range. */
@@ -389,7 +469,8 @@ class IdvsDraw {
     const za = positions[a * 4 + 2]!;
     const zb = positions[b * 4 + 2]!;
     const zc = positions[c * 4 + 2]!;
-    const [low, high] = [this.#minimumZ, this.#maximumZ];
+    const low = this.#minimumZ;
+    const high = this.#maximumZ;
     return (lowDepthCull && za < low && zb < low && zc < low) || (highDepthCull && za > high && zb > high && zc > high);
   }
 
@@ -422,7 +503,8 @@ class IdvsDraw {
         const to = (i * 2 + side) * CORNER;
         corners.copyWithin(to, from, from + CORNER);
       }
-      const [first, second] = [i * 2 * CORNER, (i * 2 + 1) * CORNER];
+      const first = i * 2 * CORNER;
+      const second = first + CORNER;
       const along = dx >= dy ? 1 : 0;
       const middle = corners[first + along]!;
       corners[first + along] = middle - half;
@@ -434,7 +516,10 @@ class IdvsDraw {
   /** Makes a point four corners whose weights are its coordinate, (0, 0) at the top left. */
   #point(a: number): boolean {
     const positions = this.#positions;
-    const [x, y, z, inverseW] = [0, 1, 2, 3].map((i) => positions[a * 4 + i]!) as [number, number, number, number];
+    const x = positions[a * 4]!;
+    const y = positions[a * 4 + 1]!;
+    const z = positions[a * 4 + 2]!;
+    const inverseW = positions[a * 4 + 3]!;
     if (!(Number.isFinite(x + y + z) && inverseW > 0) || Math.abs(x) > 32768 || Math.abs(y) > 32768) return false;
     if (this.#depthCulled(a, a, a)) return false;
     const size = this.#extended ? this.#pointSize[a]! : this.#size;
@@ -444,90 +529,91 @@ class IdvsDraw {
     for (let i = 0; i < 4; i++) {
       const right = i & 1;
       const low = i >> 1;
-      corners.set([right ? x + half : x - half, low ? y + half : y - half, z, inverseW, right, low], i * CORNER);
+      const at = i * CORNER;
+      corners[at] = right ? x + half : x - half;
+      corners[at + 1] = low ? y + half : y - half;
+      corners[at + 2] = z;
+      corners[at + 3] = inverseW;
+      corners[at + 4] = right;
+      corners[at + 5] = low;
     }
     return true;
   }
 
-  /** Appends the triangle of corners i, j, k. */
-  *#emit(p: number, i: number, j: number, k: number, backFacing: boolean): Generator<State, void> {
-    const corner = [i, j, k].map((n) => {
-      const at = n * CORNER;
-      const [x, y, z, inverseW, weight0, weight1] = this.#clipper.corners.subarray(
-        at,
-        at + CORNER,
-      ) as unknown as number[];
-      return { x: snap(x!), y: snap(y!), z: z!, inverseW: inverseW!, weight0: weight0!, weight1: weight1! };
-    }) as [Corner, Corner, Corner];
-    const [one, two, three] = corner;
-    const low = (v: 'x' | 'y') => Math.floor(Math.min(one[v], two[v], three[v]) / 256);
-    const high = (v: 'x' | 'y') => Math.floor(Math.max(one[v], two[v], three[v]) / 256);
-    const { minimumX, minimumY, maximumX, maximumY } = this.#scissor;
-    const minX = Math.max(low('x'), minimumX, 0);
-    const minY = Math.max(low('y'), minimumY, 0);
-    const maxX = Math.min(high('x'), maximumX, this.#context.fbWidth - 1);
-    const maxY = Math.min(high('y'), maximumY, this.#context.fbHeight - 1);
-    if (minX > maxX || minY > maxY) return;
-    const a = this.#slots[p * 4]!;
+  /** Appends triangle `t` of what `#shape` made: of a fan of corners, or of the four corners of a line or point. */
+  #emit(p: number, t: number): WorkState {
+    const fan = this.#arity === 3;
+    const i = (fan || t === 0 ? 0 : 1) * CORNER;
+    const j = (fan ? t + 1 : t === 0 ? 1 : 3) * CORNER;
+    const k = (fan ? t + 2 : 2) * CORNER;
+    const { corners } = this.#clipper;
+    const x0 = snap(corners[i]!);
+    const y0 = snap(corners[i + 1]!);
+    const x1 = snap(corners[j]!);
+    const y1 = snap(corners[j + 1]!);
+    const x2 = snap(corners[k]!);
+    const y2 = snap(corners[k + 1]!);
+    const scissor = this.#scissor;
+    const minX = Math.max(Math.min(x0, x1, x2) >> PIXEL, scissor.minimumX, 0);
+    const minY = Math.max(Math.min(y0, y1, y2) >> PIXEL, scissor.minimumY, 0);
+    const maxX = Math.min(Math.max(x0, x1, x2) >> PIXEL, scissor.maximumX, this.#context.fbWidth - 1);
+    const maxY = Math.min(Math.max(y0, y1, y2) >> PIXEL, scissor.maximumY, this.#context.fbHeight - 1);
+    if (minX > maxX || minY > maxY) return 'done';
     const layer = this.#layerOf(p) + this.#context.layerOffset;
-    if (layer < 0 || layer >= this.#context.layerCount) return;
-    const slot = (n: number) => (n < this.#arity ? this.#slots[p * 4 + n]! : a);
-    for (;;) {
-      if (this.#draw === 0) {
-        const draw = this.#list.draw(this.#drawRecord());
-        if (draw === undefined) {
-          yield* this.#outOfMemory();
-          continue;
-        }
-        this.#draw = draw;
-      }
-      if (this.#packet === 0) {
-        const packet = this.#heap.alloc(PACKET_HEADER + this.#attributeStride * this.#vertices.size, 64);
-        if (packet === undefined) {
-          yield* this.#outOfMemory();
-          continue;
-        }
-        this.#packet = packet;
-        if (this.#flags.secondaryShader) yield* this.#shadeVaryings();
-      }
-      const record: Partial<Infer<typeof PrimitiveRecord>> = {
-        draw: this.#draw,
-        packet0: this.#packet,
-        packet1: this.#packet,
-        packet2: this.#packet,
-        slot0: slot(0),
-        slot1: slot(1),
-        slot2: slot(2),
-        provoking: this.#slots[p * 4 + 3]!,
-        kind:
-          this.#arity === 3 ? PRIMITIVE_KIND.TRIANGLE : this.#arity === 2 ? PRIMITIVE_KIND.LINE : PRIMITIVE_KIND.POINT,
-        backFacing: backFacing ? 1 : 0,
-        layer,
-        id: this.#ids[p]!,
-        corner0: one,
-        corner1: two,
-        corner2: three,
-        minX,
-        minY,
-        maxX,
-        maxY,
-      };
-      if (this.#list.append(record)) return;
-      yield* this.#outOfMemory();
-    }
+    if (layer < 0 || layer >= this.#context.layerCount) return 'done';
+    const room = this.#makeRoom();
+    if (room !== 'done') return room;
+    const { slots, ids } = this.#batch;
+    const a = slots[p * 4]!;
+    const b = this.#arity > 1 ? slots[p * 4 + 1]! : a;
+    const c = this.#arity > 2 ? slots[p * 4 + 2]! : a;
+    const words = this.#words;
+    words.addresses(this.#draw, this.#packet);
+    words.primitive(a, b, c, slots[p * 4 + 3]!, KINDS[this.#arity], this.#backFacing, layer, ids[p]!);
+    words.corner(0, x0, y0, corners[i + 2]!, corners[i + 3]!, corners[i + 4]!, corners[i + 5]!);
+    words.corner(1, x1, y1, corners[j + 2]!, corners[j + 3]!, corners[j + 4]!, corners[j + 5]!);
+    words.corner(2, x2, y2, corners[k + 2]!, corners[k + 3]!, corners[k + 4]!, corners[k + 5]!);
+    words.bounds(minX, minY, maxX, maxY);
+    return this.#list.append(words.u32) ? 'done' : this.#outOfMemory();
   }
 
-  /** Waits for memory. If the list is gone afterwards, so are the draw's record and the batch's packet. */
-  *#outOfMemory(): Generator<State, void> {
-    yield 'oom';
-    if (this.#list.list === 0) {
-      this.#draw = 0;
-      this.#packet = 0;
+  /** Sees to it that the draw has its record and the batch its packet with varyings. */
+  #makeRoom(): WorkState {
+    if (this.#starved) {
+      // If the list is gone since then, so are the draw's record and the batch's packet.
+      this.#starved = false;
+      if (this.#list.list === 0) {
+        this.#draw = 0;
+        this.#packet = 0;
+      }
     }
+    if (this.#draw === 0) {
+      const draw = this.#list.draw(this.#drawRecord());
+      if (draw === undefined) return this.#outOfMemory();
+      this.#draw = draw;
+    }
+    if (this.#packet === 0) {
+      const packet = this.#heap.alloc(PACKET_HEADER + this.#attributeStride * this.#batch.vertices, 64);
+      if (packet === undefined) return this.#outOfMemory();
+      this.#packet = packet;
+      this.#shading = this.#flags.secondaryShader;
+      if (this.#shading) this.#markUsed();
+    }
+    if (this.#shading) {
+      if (!this.#shadeVaryings()) return 'more';
+      this.#shading = false;
+    }
+    return 'done';
+  }
+
+  #outOfMemory(): WorkState {
+    this.#starved = true;
+    return 'oom';
   }
 
   #layerOf(p: number): number {
-    return this.#extended ? this.#layer[this.#slots[p * 4 + this.#slots[p * 4 + 3]!]!]! : 0;
+    const { slots } = this.#batch;
+    return this.#extended ? this.#layer[slots[p * 4 + slots[p * 4 + 3]!]!]! : 0;
   }
 
   #drawRecord(): Partial<Infer<typeof DrawRecord>> {
@@ -566,14 +652,11 @@ class IdvsDraw {
   }
 }
 
-interface Corner {
-  x: number;
-  y: number;
-  z: number;
-  inverseW: number;
-  weight0: number;
-  weight1: number;
-}
+/** By the number of vertices. */
+const KINDS: Record<Arity, number> = { 1: PRIMITIVE_KIND.POINT, 2: PRIMITIVE_KIND.LINE, 3: PRIMITIVE_KIND.TRIANGLE };
+
+/** Bits of a snapped coordinate below the pixel. */
+const PIXEL = 8;
 
 /** Window coordinates to 1/256 pixel. */
 const snap = (x: number): number => Math.round(x * 256);

@@ -22,14 +22,14 @@ import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { TilerHeap } from '../tiler-heap.ts';
 
 const ALIGN = 64;
+/** What a translation is good for. */
+const PAGE = 4096;
 const LIST_FIELD = TilerContext.offset.polygonList;
 
 export class PolygonListWriter {
   readonly #memory: VirtualMemory;
   readonly #heap: TilerHeap;
   readonly #context: number;
-  readonly #record = new Uint8Array(PrimitiveRecord.size);
-  readonly #view = new DataView(this.#record.buffer);
 
   constructor(memory: VirtualMemory, heap: TilerHeap, context: number) {
     this.#memory = memory;
@@ -50,8 +50,8 @@ export class PolygonListWriter {
     return at;
   }
 
-  /** Appends a primitive. False: no room, the heap must grow. */
-  append(values: Partial<Infer<typeof PrimitiveRecord>>): boolean {
+  /** Appends a primitive, the words of its PrimitiveRecord. False: no room, the heap must grow. */
+  append(words: Uint32Array): boolean {
     const memory = this.#memory;
     let list = this.list;
     if (list === 0) {
@@ -81,11 +81,21 @@ export class PolygonListWriter {
       block = at;
     }
     const count = this.#count(block);
-    this.#record.fill(0);
-    PrimitiveRecord.write(this.#view, 0, values);
-    memory.write(block + PolygonBlock.size + count * PrimitiveRecord.size, this.#record);
+    this.#write(block + PolygonBlock.size + count * PrimitiveRecord.size, words);
     memory.store32(block + PolygonBlock.offset.count, count + 1);
     return true;
+  }
+
+  /** Words to one translated range; where that is not in one page, one by one. */
+  #write(at: number, words: Uint32Array): void {
+    const memory = this.#memory;
+    if (at - Math.floor(at / PAGE) * PAGE + PrimitiveRecord.size > PAGE) {
+      for (let i = 0; i < words.length; i++) memory.store32(at + i * 4, words[i]!);
+      return;
+    }
+    const physical = memory.translate(at, 'write');
+    const { view } = memory.dram;
+    for (let i = 0; i < words.length; i++) view.setUint32(physical + i * 4, words[i]!, true);
   }
 
   #count(block: number): number {

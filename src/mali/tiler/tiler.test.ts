@@ -1,9 +1,12 @@
-/** Primitive assembly and clipping. */
+/** Primitive assembly, batches, clipping and records. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PRIMITIVE_KIND, PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import { DRAW_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { Assembler, arityOf } from './assemble.ts';
+import { Batch, PACKET_VERTICES } from './batch.ts';
 import { Clipper, CORNER, GUARD_BAND } from './clip.ts';
+import { PrimitiveWords } from './primitive-words.ts';
 
 function assemble(mode: number, vertices: number, first: boolean): (readonly number[])[] {
   const assembler = new Assembler(mode, first);
@@ -113,4 +116,44 @@ test('a line keeps its visible end and cuts the other', () => {
   );
   assert.ok(Math.abs(clipper.corners[CORNER + 4]! + clipper.corners[CORNER + 5]! - 1) < 1e-12);
   assert.ok(clipper.corners[CORNER + 3]! > 0);
+});
+
+test('a batch shares vertices by index and instance, and takes a primitive whole or not at all', () => {
+  const batch = new Batch();
+  assert.ok(batch.add(3, 5, 0xffffffff, 7, 0, 2, 40));
+  assert.ok(batch.add(3, 7, 0xffffffff, 9, 0, 0, 41));
+  assert.ok(batch.add(3, 5, 7, 9, 1, 0, 0));
+  assert.equal(batch.vertices, 7);
+  assert.deepEqual([...batch.slots.subarray(0, 12)], [0, 1, 2, 2, 2, 1, 3, 0, 4, 5, 6, 0]);
+  assert.deepEqual([batch.index[1], batch.instance[1], batch.index[6], batch.instance[6]], [0xffffffff, 0, 9, 1]);
+  assert.deepEqual([...batch.ids.subarray(0, 3)], [40, 41, 0]);
+  for (let i = 0; batch.vertices < PACKET_VERTICES - 2; i++) assert.ok(batch.add(1, i * 256, 0, 0, 2, 0, i));
+  assert.ok(!batch.add(3, 1, 2, 3, 3, 0, 0));
+  assert.equal(batch.vertices, PACKET_VERTICES - 2);
+  assert.ok(batch.add(3, 1, 2, 5, 0, 0, 0), 'one of its vertices is there');
+  assert.ok(batch.add(3, 5, 7, 9, 1, 0, 0), 'all of them are');
+  batch.clear();
+  assert.ok(batch.add(3, 1, 2, 3, 3, 0, 0));
+  assert.equal(batch.vertices, 3);
+});
+
+test('records made of words are those of the layout', () => {
+  const words = new PrimitiveWords();
+  const draw = 0x12_3456_7840;
+  const packet = 0xfedc_ba98_7640;
+  words.addresses(draw, packet);
+  words.primitive(63, 1, 42, 2, PRIMITIVE_KIND.TRIANGLE, true, 200, 0xfffffffe);
+  const corner0 = { x: -5, y: 65536 * 256, z: 0.25, inverseW: 2, weight0: 1, weight1: 0 };
+  const corner1 = { x: 7, y: -65536 * 256, z: -1, inverseW: 0.5, weight0: 0, weight1: 1 };
+  const corner2 = { x: 0, y: 9, z: 8, inverseW: 4, weight0: 0.125, weight1: 0.5 };
+  for (const [n, c] of [corner0, corner1, corner2].entries()) {
+    words.corner(n, c.x, c.y, c.z, c.inverseW, c.weight0, c.weight1);
+  }
+  words.bounds(1, 0xffff, 0xfffe, 3);
+  const record = PrimitiveRecord.pack({
+    ...{ draw, packet0: packet, packet1: packet, packet2: packet, slot0: 63, slot1: 1, slot2: 42, provoking: 2 },
+    ...{ kind: PRIMITIVE_KIND.TRIANGLE, backFacing: 1, layer: 200, id: 0xfffffffe, corner0, corner1, corner2 },
+    ...{ minX: 1, minY: 0xffff, maxX: 0xfffe, maxY: 3 },
+  });
+  assert.deepEqual(new Uint8Array(words.u32.buffer), record);
 });
