@@ -1,59 +1,19 @@
 /**
  * `tyr bench NAME`: named measurements. With --json one object {bench, machine, results: [{metric, value, unit}]}; the
- * names of the metrics stay the same for good, so that runs can be compared.
+ * names of the metrics stay the same for good, so that runs can be compared. With --markdown the table of docs/performance.md.
  */
 import { arch, availableParallelism, cpus, release } from 'node:os';
 import { basename } from 'node:path';
 import { silent } from '../board/log.ts';
 import { launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
-import { ensureUserland, type ShimBuild, type Userland } from '../host/userland/userland.ts';
-import type { Engine } from '../mali/engine/names.ts';
+import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
+import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
 import { progressBar } from './progress-bar.ts';
-import { summary } from './run.ts';
-
-interface Result {
-  metric: string;
-  value: number;
-  unit: string;
-}
-
-interface BenchOptions {
-  frames: number;
-  json?: boolean;
-  /** Who runs shaders. */
-  engine?: Engine;
-}
-
-type Bench = (userland: Userland, options: BenchOptions) => Promise<Result[]>;
-
-/** Frames at 1024x768, as fast as they come. */
-const kmscube: Bench = async (userland, { frames, engine }) => {
-  const times: number[] = [];
-  const result = await launch({
-    userland,
-    program: 'kmscube',
-    log: silent,
-    mode: '1024x768@60',
-    refresh: 'unlimited',
-    frames,
-    engine,
-    stdout: () => {},
-    stderr: () => {},
-    onFrame: () => times.push(performance.now()),
-  });
-  if (result.ended !== 'frames') throw new Problem(`kmscube did not draw its ${frames} frames: ${summary(result)}`);
-  const steps = times.slice(1).map((time, i) => time - times[i]!);
-  return [
-    { metric: 'fps', value: result.fps, unit: 'frames/s' },
-    { metric: 'frame_time_mean', value: 1000 / result.fps, unit: 'ms' },
-    { metric: 'frame_time_worst', value: Math.max(...steps), unit: 'ms' },
-    { metric: 'jobs_per_frame', value: result.jobs / result.frames, unit: 'jobs' },
-  ];
-};
 
 /** A small ioctl from a program to the driver and back, from the guest and from a program of the host's own. */
-const ioctl: Bench = async (userland) => {
+const ioctl: Bench = async (userland, { vs }) => {
+  if (vs) throw new Problem(`there is nothing in ioctl that ${vs} could do`);
   const results: Result[] = [];
   const sides: [string, ShimBuild][] = [['guest', userland.guest]];
   if (userland.host !== userland.guest) sides.push(['host', userland.host]);
@@ -72,7 +32,7 @@ const ioctl: Bench = async (userland) => {
   return results;
 };
 
-const BENCHES: Record<string, Bench> = { kmscube, ioctl };
+const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl };
 
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
@@ -80,6 +40,7 @@ export async function bench(name: string, options: BenchOptions): Promise<number
   const userland = await ensureUserland({ progress: progressBar() });
   const results = await measure(userland, options);
   if (options.json) console.log(JSON.stringify({ bench: name, machine: machine(), results }));
+  else if (options.markdown) process.stdout.write(markdown(name, results));
   else for (const { metric, value, unit } of results) console.log(`${metric.padEnd(24)} ${value.toFixed(3)} ${unit}`);
   return 0;
 }
@@ -93,4 +54,17 @@ function machine(): Record<string, string | number> {
     kernel: release(),
     node: process.version,
   };
+}
+
+/** The machine, and one row a metric. */
+function markdown(name: string, results: Result[]): string {
+  const { cpu, cores, architecture, kernel, node } = machine();
+  return [
+    `\`tyr bench ${name}\` on ${cpu}, ${cores} cores, ${architecture}, Linux ${kernel}, Node ${node}, ${new Date().toISOString().slice(0, 10)}:`,
+    '',
+    '| metric | value | unit |',
+    '|---|---:|---|',
+    ...results.map(({ metric, value, unit }) => `| ${metric} | ${value.toPrecision(3)} | ${unit} |`),
+    '',
+  ].join('\n');
 }

@@ -149,9 +149,18 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
   tyr
     .command('bench')
     .description('measure; prints one line per metric')
-    .argument('<name>', 'kmscube (frames of 1024x768), or ioctl (a round trip from a program to the driver and back)')
+    .argument(
+      '<name>',
+      'kmscube (frames of 1024x768), glmark2 (eight scenes of 800x600), or ioctl (a round trip to the driver and back)',
+    )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
     .addOption(engine())
+    .addOption(
+      new Option('--vs <rival>', 'run the same programs on the rival, in turn, and print the ratio').choices([
+        'llvmpipe',
+      ]),
+    )
+    .option('--markdown', 'print a table in Markdown instead')
     .option('--json', 'print one JSON object instead: bench, machine, results [{metric, value, unit}]')
     .action(async (name, options) => {
       const { bench } = await import('./bench.ts');

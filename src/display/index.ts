@@ -21,6 +21,8 @@ export type { Picture } from './scanout.ts';
 export interface DisplayOptions {
   /** The preferred mode as WIDTHxHEIGHT@HZ; one that is not among the standard ones is added. Throws Error if malformed. */
   readonly mode?: string;
+  /** The monitor can show the preferred mode alone: for programs that choose the largest one. */
+  readonly soleMode?: boolean | undefined;
   /** 'unlimited': a flip is shown as soon as its fences have signalled. */
   readonly refresh?: 'mode' | 'unlimited';
 }
@@ -46,7 +48,7 @@ export class Display {
 
   constructor(context: DeviceContext, options: DisplayOptions = {}) {
     this.#context = context;
-    const timings = displayTimings(options.mode);
+    const timings = displayTimings(options.mode).slice(0, options.soleMode ? 1 : undefined);
     const [width, height] = [timings[0]!.horizontal[0], timings[0]!.vertical[0]];
     this.#size = { width, height };
 

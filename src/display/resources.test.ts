@@ -87,6 +87,10 @@ test('mode option: a standard mode becomes preferred, any other is added in fron
   assert.throws(() => displayTimings('4096x4096@240'), /pixel clock/);
 });
 
+test('a monitor with a sole mode offers no other', () => {
+  assert.deepEqual(testClient({ mode: '800x600@60', soleMode: true }).modes().map(modeName), ['800x600']);
+});
+
 test('CVT reduced blanking gives the rate that was asked for', () => {
   // 1920×1200 at 60 Hz is in the standard: 154 MHz, 2080×1235.
   const timing = cvtReduced(1920, 1200, 60);

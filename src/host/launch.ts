@@ -33,6 +33,8 @@ export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' |
   /** Who runs shaders; by default as MachineOptions.engine says. */
   engine?: Engine | undefined;
   mode?: string;
+  /** The display has no other mode than `mode`. */
+  soleMode?: boolean;
   refresh?: 'mode' | 'unlimited';
   /** End the program after so many page flips. */
   frames?: number;
@@ -74,7 +76,7 @@ const SECOND = 1e9;
 
 export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const clock = options.clock ?? new HostClock();
-  const { log, mode, refresh, userland } = options;
+  const { log, mode, soleMode, refresh, userland } = options;
   const directory = await runtimeFolder();
   const remove = () => rmSync(directory, { recursive: true, force: true });
   const undo: (() => unknown)[] = [remove];
@@ -89,7 +91,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   try {
     const backing = new MemfdBacking();
     const { firmware, engine } = options;
-    const machine = await Machine.boot({ clock, backing, log, mode, refresh, firmware, engine, dramSize: dramSize() });
+    const display = { mode, soleMode, refresh };
+    const machine = await Machine.boot({ clock, backing, log, ...display, firmware, engine, dramSize: dramSize() });
     undo.push(() => machine.close());
     const server = new GuestServer({ nodes: machine.nodes, backing, log, directory });
     undo.push(() => server.close());

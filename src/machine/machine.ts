@@ -36,6 +36,8 @@ export interface MachineOptions {
   readonly engine?: Engine | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
   readonly mode?: string | undefined;
+  /** The connector has no other mode. */
+  readonly soleMode?: boolean | undefined;
   /** 'unlimited': frames come onto the screen as fast as they are drawn. */
   readonly refresh?: 'mode' | 'unlimited' | undefined;
 }
@@ -115,7 +117,8 @@ export class Machine {
       gpu: new IrqLine('gpu', clock),
     };
     const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, options.engine ?? defaultEngine()) });
-    const display = new Display({ clock, dram, log }, { mode: options.mode, refresh: options.refresh });
+    const { mode, soleMode, refresh } = options;
+    const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
     return new Machine(clock, dram, display, gpu);

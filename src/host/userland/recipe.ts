@@ -46,6 +46,18 @@ export const TOOL_EXCLUDE = [
   './usr/bin/qemu-ar*',
 ];
 
+/** The same programs for the host's own architecture, with the same Mesa: what `tyr bench --vs llvmpipe` compares with. */
+export const NATIVE_PACKAGES = [
+  'kmscube',
+  'glmark2-es2-drm',
+  'glmark2-data',
+  'libgl1-mesa-dri',
+  'libegl-mesa0',
+  'libegl1',
+  'libgles2',
+  'libgbm1',
+];
+
 /** Raw firmware images for the Mali-G610, as Linux distributions ship them. */
 export const FIRMWARE_PACKAGE = 'firmware-misc-nonfree';
 export const FIRMWARE_COMPONENT = 'non-free-firmware';

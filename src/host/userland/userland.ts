@@ -33,6 +33,7 @@ import {
   GUEST_ETC,
   GUEST_FOLDERS,
   GUEST_PACKAGES,
+  NATIVE_PACKAGES,
   SUITE,
   TOOL_EXCLUDE,
   TOOL_PACKAGES,
@@ -121,6 +122,12 @@ class Plan {
     );
   }
 
+  /** The guest's programs and Mesa for the host's own architecture, to compare with. Fetched when asked for. */
+  natives(): Piece {
+    const title = "programs of the host's architecture with llvmpipe";
+    return this.#packages('native', title, this.host, ['main'], NATIVE_PACKAGES, []);
+  }
+
   /** mali_csffw.bin as Debian ships it. Not part of the userland: fetched when asked for. */
   firmware(): Piece {
     const title = 'Mali firmware image of architecture 10.8';
@@ -206,6 +213,20 @@ export async function ensureRealFirmware(options: UserlandOptions = {}): Promise
   const store = new Store(options.cache ?? cacheFolder(), progress);
   try {
     return join(await store.ensure(new Plan(progress).firmware()), basename(FIRMWARE_FILE));
+  } finally {
+    store.release();
+  }
+}
+
+/** The root folder of the programs that are compared with: fetched first where it is missing. */
+export async function ensureNatives(
+  options: UserlandOptions = {},
+): Promise<{ root: string; architecture: Architecture }> {
+  const progress = options.progress ?? quiet;
+  const store = new Store(options.cache ?? cacheFolder(), progress);
+  const plan = new Plan(progress);
+  try {
+    return { root: await store.ensure(plan.natives()), architecture: plan.host };
   } finally {
     store.release();
   }

@@ -1,0 +1,185 @@
+/**
+ * The benches of whole programs, kmscube and glmark2, on our GPU and, with --vs llvmpipe, in turn on Mesa's llvmpipe.
+ *
+ * llvmpipe runs the same program, size and scene as a native program of the host, without qemu-user: that is the goal to be
+ * held against, not an equal race of GPUs. It opens our machine's display node, since a host may have none, and draws by
+ * itself; only kmscube's page flips pass through our server and our display, which costs llvmpipe what it costs us. The
+ * scenes of glmark2 are drawn off screen and pass through nothing of ours. Each side runs alone, one after the other. A
+ * run whose GL_RENDERER is not the wanted one is refused.
+ *
+ * glmark2-es2-drm ignores its --size and takes the display's largest mode, also off screen (glmark2's
+ * native-state-drm.cpp); so its machine has a display with 800x600 alone. Asked for the very size that the display has,
+ * glmark2 takes its window for made and fails ("glwindow has never been initialized"); so it is asked for another one.
+ */
+import { join } from 'node:path';
+import { silent } from '../board/log.ts';
+import { type LaunchOptions, type LaunchResult, launch } from '../host/launch.ts';
+import { nativeStart } from '../host/userland/natives.ts';
+import { Problem } from '../host/userland/problem.ts';
+import { ensureNatives, type Userland } from '../host/userland/userland.ts';
+import type { Engine } from '../mali/engine/names.ts';
+import { progressBar } from './progress-bar.ts';
+import { summary } from './run.ts';
+
+export interface Result {
+  metric: string;
+  value: number;
+  unit: string;
+}
+
+export interface BenchOptions {
+  frames: number;
+  json?: boolean;
+  markdown?: boolean;
+  /** Who runs shaders. */
+  engine?: Engine;
+  vs?: 'llvmpipe';
+}
+
+export type Bench = (userland: Userland, options: BenchOptions) => Promise<Result[]>;
+
+type Natives = Awaited<ReturnType<typeof ensureNatives>>;
+
+/** What GL_RENDERER says of the two sides. */
+const OURS = /Mali-G610/;
+const THEIRS = /llvmpipe/;
+
+interface Run {
+  result: LaunchResult;
+  output: string;
+}
+
+/** Runs a program of the guest, or of `natives`, to its end. Throws Problem if another GPU than the wanted one drew. */
+async function draw(
+  userland: Userland,
+  natives: Natives | undefined,
+  program: string,
+  args: string[],
+  options: Partial<LaunchOptions>,
+): Promise<Run> {
+  let output = '';
+  const collect = (text: string) => {
+    output += text;
+  };
+  const start = natives ? nativeStart(userland, natives, program, args) : { program, args };
+  const result = await launch({
+    userland,
+    log: silent,
+    refresh: 'unlimited',
+    ...options,
+    ...start,
+    stdout: collect,
+    stderr: collect,
+  });
+  const renderer = /^\s*(?:GL_RENDERER|renderer):\s*(.*)$/m.exec(output)?.[1];
+  const wanted = natives ? THEIRS : OURS;
+  // Standard output of a program that is ended after its frames may still have been in its buffer.
+  if (renderer === undefined ? result.ended === 'itself' : !wanted.test(renderer)) {
+    throw new Problem(
+      `${program} was to draw on ${wanted.source}, but drew on ${renderer ?? 'nothing'}: ${summary(result)}\n${output}`,
+    );
+  }
+  return { result, output };
+}
+
+/** Frames at 1024x768, as fast as they come. */
+export const kmscube: Bench = async (userland, { frames, engine, vs }) => {
+  const natives = vs && (await ensureNatives({ progress: progressBar() }));
+  const times: number[][] = [];
+  const cube = async (side: Natives | undefined) => {
+    const own: number[] = [];
+    const onFrame = () => void own.push(performance.now());
+    const { result } = await draw(userland, side, 'kmscube', [], { mode: '1024x768@60', frames, engine, onFrame });
+    if (result.ended !== 'frames') throw new Problem(`kmscube did not draw its ${frames} frames: ${summary(result)}`);
+    if (!side) times.push(own);
+    return result;
+  };
+  const ours: LaunchResult[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < (natives ? ROUNDS : 1); round++) {
+    ours.push(await cube(undefined));
+    if (natives) theirs.push((await cube(natives)).fps);
+  }
+  const fps = median(ours.map((result) => result.fps));
+  const steps = times.flatMap((own) => own.slice(1).map((time, i) => time - own[i]!));
+  const [first] = ours;
+  const results = [
+    { metric: 'fps', value: fps, unit: 'frames/s' },
+    { metric: 'frame_time_mean', value: 1000 / fps, unit: 'ms' },
+    { metric: 'frame_time_worst', value: Math.max(...steps), unit: 'ms' },
+    { metric: 'jobs_per_frame', value: first!.jobs / first!.frames, unit: 'jobs' },
+  ];
+  return natives ? [...results, ...compared('kmscube', fps, median(theirs))] : results;
+};
+
+/** How often kmscube runs on each side; the median counts. */
+const ROUNDS = 3;
+
+/** glmark2's scenes by name, each with the options that it is run with. Fixed for good: results are compared over time. */
+export const SCENES = {
+  build: 'build:use-vbo=true',
+  texture: 'texture:texture-filter=linear',
+  shading: 'shading:shading=phong',
+  bump: 'bump:bump-render=normals',
+  effect2d: 'effect2d:kernel=0,1,0;1,-4,1;0,1,0;',
+  pulsar: 'pulsar:light=false:quads=5:texture=false',
+  conditionals: 'conditionals:fragment-steps=5:vertex-steps=0',
+  jellyfish: 'jellyfish',
+} as const;
+
+/** Seconds that glmark2 draws each scene, and that a scene may take with all its loading. */
+const DURATION = 2;
+const SCENE_LIMIT = 120;
+
+/** Eight scenes at 800x600, off screen. */
+export const glmark2: Bench = async (userland, { engine, vs }) => {
+  const natives = vs && (await ensureNatives({ progress: progressBar() }));
+  const scene = async (side: Natives | undefined, name: string, options: string) => {
+    const data = side ? ['--data-path', join(side.root, 'usr/share/glmark2')] : [];
+    const args = ['--off-screen', '--size', '640x480', '-b', `${options}:duration=${DURATION}`, ...data];
+    const display = { mode: '800x600@60', soleMode: true, timeout: SCENE_LIMIT };
+    const { result, output } = await draw(userland, side, 'glmark2-es2-drm', args, { ...display, engine });
+    const fps = sceneRate(output);
+    if (fps !== undefined && result.faults === 0) return fps;
+    throw new Problem(`glmark2's scene ${name} was not drawn: ${summary(result)}\n${output}`);
+  };
+  const results: Result[] = [];
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (const [name, options] of Object.entries(SCENES)) {
+    const fps = await scene(undefined, name, options);
+    ours.push(fps);
+    results.push({ metric: `${name}_fps`, value: fps, unit: 'frames/s' });
+    if (!natives) continue;
+    const rival = await scene(natives, name, options);
+    theirs.push(rival);
+    results.push(...compared(name, fps, rival));
+  }
+  const mean = geometricMean(ours);
+  results.push({ metric: 'geometric_mean_fps', value: mean, unit: 'frames/s' });
+  if (natives) results.push(...compared('geometric_mean', mean, geometricMean(theirs)));
+  return results;
+};
+
+/** Frames a second of the one scene in glmark2's output, undefined where it was not drawn at 800x600. */
+export function sceneRate(output: string): number | undefined {
+  if (!/^\s*Surface Size:\s*800x600\b/m.test(output)) return undefined;
+  // FPS is rounded to whole frames; the time of a frame is not.
+  const milliseconds = Number(/ FPS: \d+ FrameTime: ([\d.]+) ms/.exec(output)?.[1]);
+  return milliseconds > 0 ? 1000 / milliseconds : undefined;
+}
+
+function compared(name: string, ours: number, theirs: number): Result[] {
+  return [
+    { metric: `${name}_llvmpipe_fps`, value: theirs, unit: 'frames/s' },
+    { metric: `${name}_ratio`, value: ours / theirs, unit: 'ratio' },
+  ];
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+export function geometricMean(values: number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
