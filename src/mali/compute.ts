@@ -20,7 +20,7 @@ import { GpuFault, type RunRequest, type Work, type WorkState } from './contract
 import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
 import type { MakeExecutor, WarpExecutor } from './shader/core.ts';
 import { loadEnvironment, splitFau } from './shader/resources.ts';
-import { RunContext, WarpState } from './shader/warp.ts';
+import { Registers, RunContext, WarpState } from './shader/warp.ts';
 
 /** Instructions of a warp that make about a millisecond. */
 const SLICE = 8192;
@@ -96,6 +96,22 @@ class ComputeWork implements Work {
   }
 
   step(): WorkState {
+    let state: WorkState | undefined;
+    try {
+      state = this.#slice();
+    } finally {
+      if (state !== 'more') this.#close();
+    }
+    return state;
+  }
+
+  /** The job is over, or a fault has ended it: its register files may serve others. */
+  #close(): void {
+    for (const { registers } of this.#warps.splice(0)) Registers.give(registers);
+    this.#context?.close();
+  }
+
+  #slice(): WorkState {
     let left = SLICE;
     while (left > 0) {
       if (this.#active === 0) {

@@ -164,10 +164,11 @@ class DrawRun implements ShaderRun {
   readonly environment: ShaderEnvironment;
   readonly warp: WarpState;
   readonly #executor: WarpExecutor;
+  #closed = false;
 
   constructor(context: RunContext, executor: WarpExecutor, threadSlot: number) {
     this.environment = context.environment;
-    this.warp = new WarpState(context, Registers.take());
+    this.warp = new WarpState(context);
     this.warp.threadSlot = threadSlot;
     this.#executor = executor;
   }
@@ -181,7 +182,10 @@ class DrawRun implements ShaderRun {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     Registers.give(this.warp.registers);
+    this.warp.run.close();
   }
 
   resume(budget: number): boolean {

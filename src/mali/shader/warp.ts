@@ -48,6 +48,11 @@ export class RunContext {
     this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
   }
 
+  /** No warp of the run is left. */
+  close(): void {
+    scratch.disown(this, [this.fauAt, FAU_WORDS * 4]);
+  }
+
   /** Takes a new epoch if translations have been dropped. */
   refresh(): void {
     const { generation } = this.environment.memory;
@@ -103,10 +108,17 @@ const RESOURCE_TABLE = specialIndex('resource_table_pointer');
  */
 export const THREAD_LOCAL_TAG = 0x10000000;
 
-/** The register file of one warp: one buffer, seen as numbers of all kinds. Making one is dear, so they are used again. */
+const REGISTER_BYTES = REGISTERS * LANES * 4;
+
+/**
+ * The register file of one warp: one buffer, seen as numbers of all kinds, and the warp's frame behind it. Making one is
+ * dear, so they are used again.
+ */
 export class Registers {
   /** Where they lie in scratch memory. */
   readonly at: number;
+  /** What recompiled code knows of the warp: recompiler/frame.ts. */
+  readonly frame: number;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   readonly f32: Float32Array;
@@ -120,7 +132,8 @@ export class Registers {
   constructor() {
     const { buffer } = scratch;
     const words = REGISTERS * LANES;
-    this.at = scratch.owned(this, words * 4);
+    this.at = scratch.owned(this, REGISTER_BYTES + FRAME_BYTES);
+    this.frame = this.at + REGISTER_BYTES;
     this.u32 = new Uint32Array(buffer, this.at, words);
     this.i32 = new Int32Array(buffer, this.at, words);
     this.f32 = new Float32Array(buffer, this.at, words);
@@ -140,6 +153,7 @@ export class Registers {
   /** Gives a register file back that nobody uses any more. */
   static give(registers: Registers): void {
     if (Registers.#free.length < FREE_REGISTERS) Registers.#free.push(registers);
+    else scratch.disown(registers, [registers.at, REGISTER_BYTES + FRAME_BYTES]);
   }
 }
 
@@ -188,12 +202,14 @@ export class WarpState implements Warp {
   /** Weights of the last varying load that asked to keep them. */
   readonly weights: Float32Array;
 
-  constructor(run: RunContext, registers = new Registers()) {
+  constructor(run: RunContext, registers = Registers.take()) {
     this.run = run;
     this.flush32 = run.flush32;
     this.flush16 = run.flush16;
     this.registers = registers;
-    this.frame = scratch.owned(this, FRAME_BYTES);
+    this.frame = registers.frame;
+    // An earlier warp, perhaps another client's, has left weights there.
+    scratch.u32.fill(0, this.frame / 4, (this.frame + FRAME_BYTES) / 4);
     scratch.u32[(this.frame + FRAME.fau) / 4] = run.fauAt;
     scratch.u32[(this.frame + FRAME.stage) / 4] = run.stage.kind === 'fragment' ? run.stage.frame : 0;
     this.weights = new Float32Array(scratch.buffer, this.frame + FRAME.weights, 3 * LANES);
