@@ -236,7 +236,7 @@ class UnitEmitter implements Operands, Around {
     for (let k = 0; k < VECTORS; k++) {
       code.get(this.#next[k]!).get(this.#vector).op('i32x4_eq').set(this.#mask[k]!);
     }
-    this.#maskBits((k) => code.get(this.#mask[k]!));
+    this.lanes.bitmask((k) => code.get(this.#mask[k]!));
     code.set(this.#bits);
     this.#least(
       this.#next.map((local, k) => () => {
@@ -257,20 +257,6 @@ class UnitEmitter implements Operands, Around {
     code.tee(this.#vector).get(this.#vector).get(this.#vector).shuffle32(2, 3, 0, 1).op('i32x4_min_u');
     code.tee(this.#vector).get(this.#vector).get(this.#vector).shuffle32(1, 0, 3, 2).op('i32x4_min_u');
     code.lane('i32x4_extract_lane', 0);
-  }
-
-  /** Pushes a bit a lane: the sign bits of four vectors. */
-  #maskBits(vector: Lanes): void {
-    const code = this.code;
-    for (let k = 0; k < VECTORS; k++) {
-      vector(k);
-      code.op('i32x4_bitmask');
-      if (k > 0)
-        code
-          .i32(4 * k)
-          .op('i32_shl')
-          .op('i32_or');
-    }
   }
 
   #load(r: number): void {
@@ -442,7 +428,7 @@ class UnitEmitter implements Operands, Around {
     const code = this.code;
     const discard = lowerDiscard(this, i);
     if (discard) {
-      this.#maskBits(discard);
+      this.lanes.bitmask(discard);
       code.get(this.#bits).op('i32_and').get(this.#discarded).op('i32_or').set(this.#discarded);
       return true;
     }
@@ -505,7 +491,7 @@ class UnitEmitter implements Operands, Around {
     if (source.select === 'h0') value = lanes.and(value, lanes.words(0xffff));
     else if (source.select === 'h1') value = lanes.and(value, lanes.words(0xffff0000));
     const test = lanes.op(i.modifiers.eq === 'eq' ? 'i32x4_eq' : 'i32x4_ne', value, lanes.words(0));
-    this.#maskBits(test);
+    this.lanes.bitmask(test);
     code.get(this.#bits).op('i32_and').tee(this.#word).get(this.#bits).op('i32_eq');
     code.if();
     this.#goto(n, block.target, false);

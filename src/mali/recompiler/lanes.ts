@@ -59,6 +59,17 @@ export class LaneCode {
     };
   }
 
+  /** Pushes a bit a lane, the sign of each: of the whole warp, or of the vectors that are named. */
+  bitmask(vector: Lanes, vectors: readonly number[] = [0, 1, 2, 3]): void {
+    for (const [n, k] of vectors.entries()) {
+      vector(k);
+      this.code.op('i32x4_bitmask');
+      if (n === 0) continue;
+      const up = this.code.i32(4 * n);
+      up.op('i32_shl').op('i32_or');
+    }
+  }
+
   local(locals: readonly number[]): Lanes {
     return (k) => this.code.get(locals[k]!);
   }

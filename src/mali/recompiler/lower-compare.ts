@@ -156,15 +156,7 @@ const warpMask: Lower = (x) => {
   const size = subgroupOf(i);
   const test = l.and(l.op('i32x4_ne', x.raw(0), l.words(0)), x.o.running);
   const bits = l.keep((k) => {
-    for (const [n, other] of around(size, k).entries()) {
-      test(other);
-      l.code.op('i32x4_bitmask');
-      if (n > 0)
-        l.code
-          .i32(4 * n)
-          .op('i32_shl')
-          .op('i32_or');
-    }
+    l.bitmask(test, around(size, k));
     l.code.op('i32x4_splat');
   });
   if (size > 2) return [bits];

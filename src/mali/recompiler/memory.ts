@@ -163,14 +163,7 @@ export class MemoryCode {
       field(RECORD.high);
       code.op('i32x4_eq').op('v128_and').set(this.#fits[k]!);
     }
-    for (let k = 0; k < VECTORS; k++) {
-      code.get(this.#fits[k]!).op('i32x4_bitmask');
-      if (k > 0)
-        code
-          .i32(4 * k)
-          .op('i32_shl')
-          .op('i32_or');
-    }
+    this.#a.lanes.bitmask((k) => code.get(this.#fits[k]!));
     // All bits, if the record is of this time; else none.
     code.i32(0).i32(record).memory('i32_load', RECORD.time);
     code.get(1).memory('i32_load', kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);

@@ -111,15 +111,7 @@ export class OutputCode {
       .i32(BLEND_KIND.STORE_RGBA8)
       .op('i32_eq');
     code.if();
-    for (let k = 0; k < VECTORS; k++) {
-      covered(k);
-      code.op('i32x4_bitmask');
-      if (k > 0)
-        code
-          .i32(4 * k)
-          .op('i32_shl')
-          .op('i32_or');
-    }
+    lanes.bitmask(covered);
     code.get(this.#a.bits).op('i32_and').get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').tee(this.#bits);
     code.if();
     for (let k = 0; k < VECTORS; k++) {
