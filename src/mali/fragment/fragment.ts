@@ -12,6 +12,7 @@ import { pairOf, FRAGMENT_REGISTERS as R } from '../../abi/gpu/cs-registers.ts';
 import { PRIMITIVE_KIND, type PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import { Draw, FRAME_SHADER_MODE, nameOf, TilerContext } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { FRAGMENT_PRELOAD } from '../../abi/isa/preload.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { Dram } from '../../board/dram.ts';
 import { GpuFault, type RunRequest, type VirtualMemory, type Work, type WorkState } from '../contract.ts';
@@ -428,13 +429,13 @@ class FragmentJob {
       if (sample >= 0) samples &= 1 << sample;
       if (samples === 0) helpers |= 1 << lane;
       stage.load(lane, x, y, left, top, samples);
-      u32[57 * LANES + lane] = record.id;
-      u32[58 * LANES + lane] = record.backFacing;
-      u32[59 * LANES + lane] = x | (y << 16);
-      u32[60 * LANES + lane] = samples;
-      u32[61 * LANES + lane] = samples | (Math.max(sample, 0) << 16);
-      u32[62 * LANES + lane] = frameArgumentLow;
-      u32[63 * LANES + lane] = frameArgumentHigh;
+      u32[FRAGMENT_PRELOAD.PRIMITIVE_ID * LANES + lane] = record.id;
+      u32[FRAGMENT_PRELOAD.PRIMITIVE_FLAGS * LANES + lane] = record.backFacing;
+      u32[FRAGMENT_PRELOAD.PIXEL * LANES + lane] = x | (y << 16);
+      u32[FRAGMENT_PRELOAD.COVERAGE * LANES + lane] = samples;
+      u32[FRAGMENT_PRELOAD.SAMPLE * LANES + lane] = samples | (Math.max(sample, 0) << 16);
+      u32[FRAGMENT_PRELOAD.FRAME_ARGUMENT * LANES + lane] = frameArgumentLow;
+      u32[(FRAGMENT_PRELOAD.FRAME_ARGUMENT + 1) * LANES + lane] = frameArgumentHigh;
     }
     return helpers;
   }

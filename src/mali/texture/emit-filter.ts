@@ -7,8 +7,9 @@
  */
 import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
 import { WRAP } from '../../abi/gpu/texture-descriptors.ts';
+import { FLOAT_COMPARE } from '../engine/compare.ts';
 import type { Code, ModuleBuilder } from '../wasm/builder.ts';
-import type { OpName, ValueType } from '../wasm/opcodes.ts';
+import type { ValueType } from '../wasm/opcodes.ts';
 import { AddressEmitter, LEVEL, type TexelLayout } from './emit-address.ts';
 import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
 
@@ -43,14 +44,6 @@ const WRAPS: readonly number[] = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_
 export const wrapIsEmitted = (mode: number): boolean => WRAPS.includes(mode);
 
 export const VECTORS: ValueType[] = ['v128', 'v128', 'v128', 'v128'];
-const COMPARE: Readonly<Record<number, OpName>> = {
-  [FUNC.LESS]: 'f32x4_lt',
-  [FUNC.EQUAL]: 'f32x4_eq',
-  [FUNC.LEQUAL]: 'f32x4_le',
-  [FUNC.GREATER]: 'f32x4_gt',
-  [FUNC.NOT_EQUAL]: 'f32x4_ne',
-  [FUNC.GEQUAL]: 'f32x4_ge',
-};
 
 export function lerp(f: Code, a: number, b: number, weight: number, into: number): void {
   f.get(a).get(b).get(a).op('f32x4_sub').get(weight).op('f32x4_mul').op('f32x4_add').set(into);
@@ -109,7 +102,7 @@ function texelOf(state: SamplerState): readonly ChannelSource[] {
 /** Turns a decoded texel into 1 or 0. */
 function compareTexel(f: Code, state: SamplerState, texel: number): void {
   const { func } = state.compare!;
-  const op = COMPARE[func];
+  const op = FLOAT_COMPARE[func];
   if (op) f.get(texel).get(FILTER.reference).op(op).f32x4(1).op('v128_and').set(texel);
   else f.f32x4(func === FUNC.ALWAYS ? 1 : 0).set(texel);
 }

@@ -6,6 +6,7 @@
  * has. Quads that nothing is left of are taken out of the list.
  */
 import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
+import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { OpName } from '../../wasm/opcodes.ts';
 import type { SamplePattern } from '../raster.ts';
@@ -67,14 +68,6 @@ const key = ({ pattern, ...rest }: FrontEndState): string => `${JSON.stringify(r
 
 const P = { triangle: 0, coverage: 1, count: 2, left: 3, top: 4, depth: 5, stencil: 6, bias: 7, low: 8, high: 9 };
 
-const F32_COMPARE: Record<number, OpName> = {
-  [FUNC.LESS]: 'f32x4_lt',
-  [FUNC.EQUAL]: 'f32x4_eq',
-  [FUNC.LEQUAL]: 'f32x4_le',
-  [FUNC.GREATER]: 'f32x4_gt',
-  [FUNC.NOT_EQUAL]: 'f32x4_ne',
-  [FUNC.GEQUAL]: 'f32x4_ge',
-};
 const I32_COMPARE: Record<number, OpName> = {
   [FUNC.LESS]: 'i32x4_lt_s',
   [FUNC.EQUAL]: 'i32x4_eq',
@@ -258,7 +251,7 @@ class Tests {
     f.get(at).memory('v128_load64_zero').get(at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#stored);
     if (func === FUNC.NEVER) f.get(this.#zero);
     else if (func === FUNC.ALWAYS) f.get(this.#zero).op('v128_not');
-    else f.get(this.#z).get(this.#stored).op(F32_COMPARE[func]!);
+    else f.get(this.#z).get(this.#stored).op(FLOAT_COMPARE[func]!);
     f.set(this.#passes);
     this.#stencil?.test(() => pixel().get(P.stencil).op('i32_add'), alive, this.#passes, this.#zero);
     f.get(this.#passes).get(alive).op('v128_and').set(alive);

@@ -4,6 +4,7 @@
  * The layouts of Triangle and Coverage in scratch memory are here. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1),
  * (1, 1). Numbers are those of the script, bit for bit: edge functions are integers either way.
  */
+import { FRAGMENT_PRELOAD } from '../../../abi/isa/preload.ts';
 import { STAGE } from '../../recompiler/frame.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
@@ -341,16 +342,16 @@ function emitLoad(m: ModuleBuilder): void {
     f.memory('v128_store', r * 64);
   };
   for (const [r, param] of [
-    [57, id],
-    [58, id + 1],
-    [62, id + 2],
-    [63, id + 3],
+    [FRAGMENT_PRELOAD.PRIMITIVE_ID, id],
+    [FRAGMENT_PRELOAD.PRIMITIVE_FLAGS, id + 1],
+    [FRAGMENT_PRELOAD.FRAME_ARGUMENT, id + 2],
+    [FRAGMENT_PRELOAD.FRAME_ARGUMENT + 1, id + 3],
   ] as const) {
     register(r, () => f.get(param).op('i32x4_splat'));
   }
-  register(59, () => f.get(y!).i32(16).op('i32x4_shl').get(x!).op('v128_or'));
-  register(60, () => f.get(samples!));
-  register(61, () => f.get(samples!).get(number!).op('v128_or'));
+  register(FRAGMENT_PRELOAD.PIXEL, () => f.get(y!).i32(16).op('i32x4_shl').get(x!).op('v128_or'));
+  register(FRAGMENT_PRELOAD.COVERAGE, () => f.get(samples!));
+  register(FRAGMENT_PRELOAD.SAMPLE, () => f.get(samples!).get(number!).op('v128_or'));
   f.get(samples!).get(zero!).op('i32x4_ne').op('i32x4_bitmask').get(shift).op('i32_shl');
   f.get(covered).op('i32_or').set(covered);
   f.get(shift).i32(4).op('i32_add').set(shift);
