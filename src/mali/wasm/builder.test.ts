@@ -59,3 +59,22 @@ test('a table of branches, and calls out of the module', () => {
   for (const n of [0, 1, 7]) run(n);
   assert.deepEqual(seen, [1, 2, 3]);
 });
+
+test('a function is called by its number in a table, and one of another type is not', () => {
+  const m = new ModuleBuilder();
+  m.importTable('e', 'table', 2);
+  const binary = m.functionType(['i32', 'i32'], ['i32']);
+  m.function('f', ['i32'], ['i32'], true).i32(30).i32(12).get(0).callIndirect(binary);
+  const n = new ModuleBuilder();
+  n.function('sub', ['i32', 'i32'], ['i32'], true).get(0).get(1).op('i32_sub');
+  n.function('add', ['i32', 'i32'], ['i32'], true).get(0).get(1).op('i32_add');
+  n.function('neg', ['i32'], ['i32'], true).i32(0).get(0).op('i32_sub');
+  const { sub, add, neg } = instantiate(n);
+  const table = new WebAssembly.Table({ element: 'anyfunc', initial: 4 });
+  for (const [at, fn] of [add, sub, neg].entries()) table.set(at, fn);
+  const { f } = instantiate(m, { e: { table } });
+  assert.deepEqual([f(0), f(1)], [42, 18]);
+  assert.throws(() => f(2), { name: 'RuntimeError' });
+  assert.throws(() => f(3), { name: 'RuntimeError' });
+  assert.throws(() => m.importTable('e', 'other', 1), /one table/);
+});

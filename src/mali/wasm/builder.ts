@@ -1,5 +1,5 @@
 /**
- * A builder that knows WebAssembly and nothing else: modules with imported memories and functions, functions with typed
+ * A builder that knows WebAssembly and nothing else: modules with imported memories, functions and a table, functions with typed
  * locals, and the instructions of opcodes.ts pushed one after the other.
  *
  * It writes bytes as they come and checks no types: V8 validates the module. Blocks are closed by `end`; a branch names the
@@ -90,6 +90,11 @@ export interface FunctionType {
 export interface Callable {
   readonly index: number;
   readonly type: FunctionType;
+}
+
+/** The type of a function that is called by its number in a table. */
+export interface TypeIndex {
+  readonly typeIndex: number;
 }
 
 /** A label: what `br` names. */
@@ -242,6 +247,14 @@ export class Code implements Callable {
     return this;
   }
 
+  /** Calls the function of that type whose number in the module's table is on the stack, above its arguments. */
+  callIndirect({ typeIndex }: TypeIndex): this {
+    this.bytes.byte(0x11);
+    this.bytes.unsigned(typeIndex);
+    this.bytes.unsigned(0);
+    return this;
+  }
+
   block(): Label {
     return this.#open(0x02, undefined);
   }
@@ -311,9 +324,16 @@ interface MemoryImport {
   readonly maximum: number;
 }
 
+interface TableImport {
+  readonly module: string;
+  readonly name: string;
+  readonly size: number;
+}
+
 export class ModuleBuilder {
   readonly #types: FunctionType[] = [];
   readonly #memories: MemoryImport[] = [];
+  #table: TableImport | undefined;
   readonly #imports: { module: string; name: string; type: number }[] = [];
   readonly #functions: Code[] = [];
   readonly #exports: { name: string; index: number }[] = [];
@@ -322,6 +342,17 @@ export class ModuleBuilder {
   importMemory(module: string, name: string, pages: number, maximum: number): number {
     this.#memories.push({ module, name, pages, maximum });
     return this.#memories.length - 1;
+  }
+
+  /** A table of functions of at least `size` places that the module is given, for `callIndirect`; a module has one at most. */
+  importTable(module: string, name: string, size: number): void {
+    if (this.#table) throw new Error('wasm: a module imports one table');
+    this.#table = { module, name, size };
+  }
+
+  /** What `callIndirect` names: a type, shared between equal ones. */
+  functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex {
+    return { typeIndex: this.#type({ params, results }) };
   }
 
   /** All imports come before the first function. */
@@ -366,7 +397,8 @@ export class ModuleBuilder {
         }
       }
     });
-    section(out, 2, this.#memories.length + this.#imports.length, (b) => {
+    const table = this.#table;
+    section(out, 2, this.#memories.length + (table ? 1 : 0) + this.#imports.length, (b) => {
       for (const { module, name, pages, maximum } of this.#memories) {
         b.text(module);
         b.text(name);
@@ -374,6 +406,14 @@ export class ModuleBuilder {
         b.byte(3);
         b.unsigned(pages);
         b.unsigned(maximum);
+      }
+      if (table) {
+        b.text(table.module);
+        b.text(table.name);
+        b.byte(1);
+        b.byte(0x70);
+        b.byte(0);
+        b.unsigned(table.size);
       }
       for (const { module, name, type } of this.#imports) {
         b.text(module);
