@@ -77,8 +77,9 @@ export class DepthStencilTest {
   readonly culls: boolean;
   readonly #state: Infer<typeof DepthStencil>;
   readonly #format: number;
-  readonly #low: number;
-  readonly #high: number;
+  /** The draw's depth range. */
+  readonly low: number;
+  readonly high: number;
   readonly #depth: Float32Array;
   readonly #stencil: Uint8Array;
 
@@ -93,8 +94,8 @@ export class DepthStencilTest {
   ) {
     this.#state = state;
     this.#format = format;
-    this.#low = Math.min(minimumZ, maximumZ);
-    this.#high = Math.max(minimumZ, maximumZ);
+    this.low = Math.min(minimumZ, maximumZ);
+    this.high = Math.max(minimumZ, maximumZ);
     this.#depth = depth;
     this.#stencil = stencil;
     this.fromShader = state.depthSource === DEPTH_SOURCE.SHADER || state.stencilFromShader;
@@ -104,11 +105,6 @@ export class DepthStencilTest {
       !state.depthWriteEnable &&
       state.depthFunction === FUNC.ALWAYS &&
       !state.depthCullEnable;
-  }
-
-  /** The draw's depth range. */
-  get range(): readonly [low: number, high: number] {
-    return [this.#low, this.#high];
   }
 
   /** What emitted code for early tests of a face is made from. */
@@ -148,7 +144,7 @@ export class DepthStencilTest {
 
   /** Whether a depth that comes from raster lies in the draw's range, which near and far clipping ask for. */
   inRange(z: number): boolean {
-    return !this.#state.depthCullEnable || (z >= this.#low && z <= this.#high);
+    return !this.#state.depthCullEnable || (z >= this.low && z <= this.high);
   }
 
   /** Adds the depth bias for a triangle of this slope (depth per pixel). `largest`: its largest depth. */
@@ -176,9 +172,9 @@ export class DepthStencilTest {
   /** Limits a depth as the descriptor says and makes it what the tile buffer keeps. */
   final(z: number): number {
     const { depthClampMode, depthSource } = this.#state;
-    if (depthSource === DEPTH_SOURCE.MINIMUM) z = this.#low;
-    else if (depthSource === DEPTH_SOURCE.MAXIMUM) z = this.#high;
-    else if (depthClampMode === DEPTH_CLAMP_MODE.BOUNDS) z = Math.min(Math.max(z, this.#low), this.#high);
+    if (depthSource === DEPTH_SOURCE.MINIMUM) z = this.low;
+    else if (depthSource === DEPTH_SOURCE.MAXIMUM) z = this.high;
+    else if (depthClampMode === DEPTH_CLAMP_MODE.BOUNDS) z = Math.min(Math.max(z, this.low), this.high);
     else z = Math.min(Math.max(z, 0), 1);
     return quantize(this.#format, z);
   }

@@ -26,7 +26,7 @@ import { readImage } from '../../board/image/image.ts';
 import { GpuFault, type Work } from '../contract.ts';
 import { LANES } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
-import { bitCount } from './draw-stage.ts';
+import { bitCount } from './early-tests.ts';
 import { Bench, blendBits, laneVectors, shade } from './test-bench.ts';
 
 const RED = [1, 0, 0, 1] as const;

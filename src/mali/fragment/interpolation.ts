@@ -1,0 +1,81 @@
+/**
+ * Interpolation: the weights of a warp's vertices, and the positions that shaders ask for, where each lane samples.
+ *
+ * Positions are in 1/256 pixel of the window. Weights are rounded to singles step by step, as recompiler/varying.ts does it.
+ */
+import { LANES, type LaneVectors, type SampleMode } from '../shader/contract.ts';
+import type { Framebuffer } from './framebuffer.ts';
+import { CENTER, SUBPIXEL } from './raster.ts';
+import type { StageWarp } from './stage-warp.ts';
+
+export class Interpolation {
+  readonly #warp: StageWarp;
+  readonly #framebuffer: Framebuffer;
+  readonly #weights = new Float64Array(2);
+  #py = 0;
+
+  constructor(warp: StageWarp, framebuffer: Framebuffer) {
+    this.#warp = warp;
+    this.#framebuffer = framebuffer;
+  }
+
+  /** Position that `mode` asks for: x; y is left in #py. */
+  #position(lane: number, mode: SampleMode, source: number): number {
+    const x = this.#warp.x[lane]! * SUBPIXEL;
+    const y = this.#warp.y[lane]! * SUBPIXEL;
+    const { pattern } = this.#framebuffer;
+    if (mode === 'explicit') {
+      this.#py = y + (source >> 16);
+      return x + ((source << 16) >> 16);
+    }
+    let sample = -1;
+    if (mode === 'sample') sample = Math.min((source >>> 16) & 0x1f, pattern.count - 1);
+    else if (mode === 'centroid') {
+      const covered = this.#warp.coverage[lane]!;
+      if (covered !== 0 && covered !== 2 ** pattern.count - 1) sample = 31 - Math.clz32(covered & -covered);
+    }
+    if (sample < 0 || pattern.count === 1 || sample >= pattern.count) {
+      this.#py = y + CENTER.y[0]!;
+      return x + CENTER.x[0]!;
+    }
+    this.#py = y + pattern.y[sample]!;
+    return x + pattern.x[sample]!;
+  }
+
+  barycentrics(mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void {
+    const triangle = this.#warp.triangle!;
+    const count = this.#warp.primitives[0]!.count;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      if (count === 1) {
+        out[lane] = 1;
+        continue;
+      }
+      const x = this.#position(lane, mode, source[lane]!);
+      triangle.weights(x, this.#py, this.#weights);
+      const w0 = Math.fround(this.#weights[0]!);
+      const w1 = Math.fround(count === 2 ? 1 - w0 : this.#weights[1]!);
+      out[lane] = w0;
+      out[LANES + lane] = w1;
+      if (count === 3) out[2 * LANES + lane] = Math.fround(1 - w0) - w1;
+    }
+  }
+
+  special(mask: number, what: 'point' | 'w' | 'z', mode: SampleMode, source: Int32Array, out: LaneVectors): void {
+    const triangle = this.#warp.triangle!;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      const x = this.#position(lane, mode, source[lane]!);
+      const y = this.#py;
+      if (what === 'w') out.f32[lane] = triangle.inverseW(x, y);
+      else if (what === 'z') out.f32[lane] = triangle.depth(x, y) + this.#warp.bias;
+      else {
+        this.#weights.fill(0);
+        if (this.#warp.point) triangle.weights(x, y, this.#weights);
+        const t = this.#weights[1]!;
+        out.f32[lane] = this.#weights[0]!;
+        out.f32[LANES + lane] = this.#framebuffer.parameters.pointSpriteCoordOriginMaxY ? 1 - t : t;
+      }
+    }
+  }
+}
