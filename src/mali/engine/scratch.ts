@@ -14,6 +14,7 @@ export class Scratch {
   readonly buffer = this.memory.buffer as SharedArrayBuffer;
   readonly pages = PAGES;
   readonly u8 = new Uint8Array(this.buffer);
+  readonly u16 = new Uint16Array(this.buffer);
   readonly i32 = new Int32Array(this.buffer);
   readonly u32 = new Uint32Array(this.buffer);
   readonly f32 = new Float32Array(this.buffer);

@@ -34,7 +34,7 @@ export class StageDescription {
   }
 
   /** Tells which colours shaders may store by themselves. */
-  #output({ pixel, coverage }: StageWarp): void {
+  #output({ pixel, coverage, tested }: StageWarp): void {
     const { early, merged, framebuffer, tile, blendDescriptors } = this.#state;
     const words = scratch.u32;
     const at = this.#at;
@@ -42,6 +42,9 @@ export class StageDescription {
     words[at + STAGE.flags / 4] = tile.dirtyAt;
     words[at + STAGE.pixels / 4] = pixel.byteOffset;
     words[at + STAGE.coverage / 4] = coverage.byteOffset;
+    words[at + STAGE.tested / 4] = tested.byteOffset;
+    words[at + STAGE.argumentLow / 4] = framebuffer.parameters.frameArgumentLow;
+    words[at + STAGE.argumentHigh / 4] = framebuffer.parameters.frameArgumentHigh;
     for (let n = 0; n < MAX_RENDER_TARGETS; n++) {
       const record = at + (STAGE.blend + n * BLEND_RECORD_BYTES) / 4;
       const { mode, rt, conversion } = blendView(blendDescriptors[n * 2]!, blendDescriptors[n * 2 + 1]!);

@@ -29,7 +29,10 @@ import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
 import { PageFault, type RunRequest, type VirtualMemory, type Work } from '../contract.ts';
 import { defaultEngine } from '../engine/engine.ts';
+import { scratch } from '../engine/scratch.ts';
+import { STAGE } from '../recompiler/frame.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
+import { beginListed } from '../shader/quad-list.ts';
 import { IdvsWork, type ShaderAddresses } from '../tiler/idvs.ts';
 import { FragmentWork } from './fragment.ts';
 
@@ -335,7 +338,7 @@ export class Bench {
     stage: VertexStage,
     _slot: number,
   ): ShaderRun =>
-    this.#run(memory, (warp, mask) => {
+    this.#run(memory, 0, (warp, mask) => {
       const { base, packetStride, offset, stride, count } = stage.output;
       const address = (id: number) => {
         if (id >= count) throw new Error(`LEA_BUF: id ${id} of ${count}`);
@@ -372,14 +375,14 @@ export class Bench {
     stage: FragmentStage,
     _slot: number,
   ): ShaderRun =>
-    this.#run(memory, (warp, mask) => {
+    this.#run(memory, stage.frame, (warp, mask) => {
       const program = this.fragments.get(addresses.shader);
       if (!program) throw new Error(`no fragment program at ${addresses.shader}`);
       this.warps++;
       program(stage, warp, mask);
     });
 
-  #run(memory: VirtualMemory, body: (warp: Warp, mask: number) => void): ShaderRun {
+  #run(memory: VirtualMemory, frame: number, body: (warp: Warp, mask: number) => void): ShaderRun {
     const u32 = new Uint32Array(64 * LANES);
     const warp: Warp = {
       u32,
@@ -390,7 +393,8 @@ export class Bench {
       discarded: 0,
     };
     const program = ShaderProgram.read(viewOf(ShaderProgram.pack({ requiresHelperThreads: true })), 0);
-    return {
+    if (frame !== 0) scratch.u32[(frame + STAGE.helpers) / 4] = 1;
+    const run: ShaderRun = {
       environment: {
         memory,
         program,
@@ -412,8 +416,13 @@ export class Bench {
         body(warp, warp.live);
         return true;
       },
+      resumeList: () => {
+        while (beginListed(run, frame)) body(warp, warp.live);
+        return true;
+      },
       close: () => {},
     };
+    return run;
   }
 }
 

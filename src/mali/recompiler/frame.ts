@@ -54,11 +54,31 @@ export const STAGE = {
   flags: 252,
   /** Records of what BLEND does by the draw's own descriptor of each render target. */
   blend: 256,
+  /** Scratch address of sixteen words: samples that the late test has left, all ones before it. */
+  tested: 384,
+  /** Scratch address of the list of quads (engine/quads.ts) that the run works off; its next warp, and the end of its warps. */
+  list: 388,
+  warp: 392,
+  warps: 396,
+  /** The tile's first pixel in the window. */
+  left: 400,
+  top: 404,
+  /** The only sample that is shaded now, or -1. */
+  sample: 408,
+  /** 1: the program needs helper lanes. */
+  helpers: 412,
+  /** What is preloaded as FRAME_ARGUMENT. */
+  argumentLow: 416,
+  argumentHigh: 420,
+  /** Scratch addresses of the primitives (engine/quads.ts) of the quads of the warp in work. */
+  quads: 424,
 } as const;
 /** kind; scratch address of the render target's words in the tile buffer; dirty bits to set. */
 export const BLEND_RECORD = { kind: 0, words: 4, touch: 8 } as const;
 export const BLEND_RECORD_BYTES = 16;
-export const STAGE_BYTES = STAGE.blend + 8 * BLEND_RECORD_BYTES;
+export const STAGE_BYTES = STAGE.quads + 16;
+/** A pixel's place in its tile: y << TILE_SHIFT | x. */
+export const TILE_SHIFT = 4;
 
 /** STAGE: the fragment stage must be asked. NOTHING: the target is off. STORE_RGBA8: the colour replaces four bytes. */
 export const BLEND_KIND = { STAGE: 0, NOTHING: 1, STORE_RGBA8: 2 } as const;

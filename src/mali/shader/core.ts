@@ -11,8 +11,11 @@ import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { scratch } from '../engine/scratch.ts';
+import { STAGE } from '../recompiler/frame.ts';
 import { LANES, type ShaderEnvironment, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
 import { type CodeCache, type CodePage, codeCache } from './program.ts';
+import { beginListed } from './quad-list.ts';
 import { type EnvironmentPointers, loadEnvironment } from './resources.ts';
 import { Registers, RunContext, WarpState } from './warp.ts';
 
@@ -164,6 +167,8 @@ class DrawRun implements ShaderRun {
   readonly environment: ShaderEnvironment;
   readonly warp: WarpState;
   readonly #executor: WarpExecutor;
+  /** The fragment stage's frame, 0 without one. */
+  readonly #stage: number;
   #closed = false;
 
   constructor(context: RunContext, executor: WarpExecutor, threadSlot: number) {
@@ -171,6 +176,11 @@ class DrawRun implements ShaderRun {
     this.warp = new WarpState(context);
     this.warp.threadSlot = threadSlot;
     this.#executor = executor;
+    const { stage } = context;
+    this.#stage = stage.kind === 'fragment' ? stage.frame : 0;
+    if (this.#stage !== 0) {
+      scratch.i32[(this.#stage + STAGE.helpers) / 4] = this.environment.program.requiresHelperThreads ? 1 : 0;
+    }
   }
 
   reset(): void {
@@ -197,7 +207,20 @@ class DrawRun implements ShaderRun {
     }
     return end === 'done';
   }
+
+  resumeList(budget: number): boolean {
+    const { warp } = this;
+    const executor = this.#executor;
+    for (let left = budget; left > 0; left = executor.left - WARP_COST) {
+      if (warp.live === 0 && !beginListed(this, this.#stage)) return true;
+      if (executor.run(warp, left) === 'barrier') executor.pass(warp);
+    }
+    return false;
+  }
 }
+
+/** What beginning a warp costs, in instructions. */
+const WARP_COST = 8;
 
 /** Opens a program for the warps of one draw. Throws GpuFault. */
 export function openShader(

@@ -78,6 +78,7 @@ export interface RunOptions {
   readonly stage?: Stage;
   readonly fau?: readonly number[];
   readonly flushToZero?: number;
+  readonly requiresHelperThreads?: boolean;
   readonly live?: number;
   readonly helpers?: number;
   readonly pointers?: Partial<EnvironmentPointers>;
@@ -96,6 +97,7 @@ export function open(text: string, options: RunOptions = {}): ShaderRun {
     type: DESCRIPTOR_TYPE.SHADER,
     stage: 1,
     flushToZero: options.flushToZero ?? 0,
+    requiresHelperThreads: options.requiresHelperThreads ?? false,
     binary: PROGRAM_AT,
   });
   const fau = options.fau ?? [];
