@@ -18,6 +18,7 @@ export class Scratch {
   readonly i32 = new Int32Array(this.buffer);
   readonly u32 = new Uint32Array(this.buffer);
   readonly f32 = new Float32Array(this.buffer);
+  readonly f64 = new Float64Array(this.buffer);
   readonly #free = new Map<number, number[]>();
   readonly #owned = new FinalizationRegistry<readonly [number, number]>(([at, size]) => this.free(at, size));
   // Address 0 is nobody's.

@@ -8,8 +8,9 @@
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { Engine } from '../engine/engine.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
-import { COVERAGE, cover, NARROW, TRIANGLE } from './wasm/raster.ts';
+import { COVERAGE, cover, NARROW } from './wasm/raster.ts';
 
 /** Pixels along a side of a tile, and quads in it. */
 export const TILE = 16;
@@ -45,108 +46,86 @@ export class Coverage {
   }
 }
 
-/** One corner's values: 1/w, weights of vertex 0 and 1. */
-const VALUES = 3;
+type Corner = Infer<typeof PrimitiveRecord>['corner0'];
+type Corners = Pick<Infer<typeof PrimitiveRecord>, 'corner0' | 'corner1' | 'corner2'>;
 
+/** A set-up primitive in scratch memory (engine/quads.ts): its corners become edges, depth and planes here. */
 export class Triangle {
-  /** Edges and depth in scratch memory, where emitted code finds them (wasm/raster.ts). */
-  readonly at = scratch.owned(this, TRIANGLE.size);
-  // Edge i lies opposite corner i: e = a * x + b * y + c.
-  readonly #a = new Float64Array(scratch.buffer, this.at + TRIANGLE.a, 3);
-  readonly #b = new Float64Array(scratch.buffer, this.at + TRIANGLE.b, 3);
-  /** c, less one where a sample on the edge is outside. */
-  readonly #limit = new Float64Array(scratch.buffer, this.at + TRIANGLE.limit, 3);
-  /** z, dz/dx, dz/dy, x and y of corner 0. */
-  readonly #place = new Float64Array(scratch.buffer, this.at + TRIANGLE.z, 5);
-  /** Whether all edges keep to NARROW. */
-  #narrow = false;
+  /** Where the PRIMITIVE lies: one of its own, or any other that is to be looked at. */
+  at: number;
   readonly #engine: Engine;
-  readonly #values = new Float64Array(3 * VALUES);
-  #area = 0;
-  #z = 0;
-  #dzdx = 0;
-  #dzdy = 0;
-  #x0 = 0;
-  #y0 = 0;
-  /**
-   * Planes of 1/w, and of the weights of vertices 0 and 1 times 1/w: the value at corner 0, and slopes by 1/256 pixel. With
-   * the corner's position behind them, this is what recompiled shaders are given (recompiler/frame.ts: STAGE).
-   */
-  readonly planes = new Float64Array(3 * VALUES + 2);
-  /** Largest change of depth from pixel to pixel. */
-  slope = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, at?: number) {
     this.#engine = engine;
+    this.at = at ?? scratch.owned(this, PRIMITIVE.size);
+  }
+
+  #get(offset: number): number {
+    return scratch.f64[(this.at + offset) / 8]!;
+  }
+
+  #put(offset: number, value: number): void {
+    scratch.f64[(this.at + offset) / 8] = value;
   }
 
   /** Takes a primitive's corners. False if it has no area. */
-  set(primitive: Infer<typeof PrimitiveRecord>): boolean {
-    const p = primitive.corner0;
-    let q = primitive.corner1;
-    let r = primitive.corner2;
+  set({ corner0: p, corner1, corner2 }: Corners): boolean {
+    let [q, r] = [corner1, corner2];
     let area = (q.x - p.x) * (r.y - p.y) - (r.x - p.x) * (q.y - p.y);
     if (area === 0) return false;
     if (area < 0) {
       [q, r] = [r, q];
       area = -area;
     }
-    this.#area = area;
-    this.#edge(0, q, r);
-    this.#edge(1, r, p);
-    this.#edge(2, p, q);
-    this.#narrow = true;
-    for (let i = 0; i < 3; i++) this.#narrow &&= Math.abs(this.#a[i]!) + Math.abs(this.#b[i]!) <= NARROW;
-    this.#value(0, p);
-    this.#value(1, q);
-    this.#value(2, r);
+    const narrow = [this.#edge(0, q, r), this.#edge(1, r, p), this.#edge(2, p, q)];
+    scratch.u32[(this.at + PRIMITIVE.narrow) / 4] = narrow.every(Boolean) ? 1 : 0;
     const z1 = q.z - p.z;
     const z2 = r.z - p.z;
-    this.#z = p.z;
-    this.#x0 = p.x;
-    this.#y0 = p.y;
-    this.#dzdx = (z1 * (r.y - p.y) - z2 * (q.y - p.y)) / area;
-    this.#dzdy = (z2 * (q.x - p.x) - z1 * (r.x - p.x)) / area;
-    this.#plane(0, (i) => this.#values[i * VALUES]!);
-    this.#plane(1, (i) => this.#values[i * VALUES]! * this.#values[i * VALUES + 1]!);
-    this.#plane(2, (i) => this.#values[i * VALUES]! * this.#values[i * VALUES + 2]!);
-    this.planes[3 * VALUES] = p.x;
-    this.planes[3 * VALUES + 1] = p.y;
-    const place = this.#place;
-    place[0] = this.#z;
-    place[1] = this.#dzdx;
-    place[2] = this.#dzdy;
-    place[3] = this.#x0;
-    place[4] = this.#y0;
-    this.slope = Math.max(Math.abs(this.#dzdx), Math.abs(this.#dzdy)) * SUBPIXEL;
+    this.#put(PRIMITIVE.z, p.z);
+    this.#put(PRIMITIVE.dzdx, (z1 * (r.y - p.y) - z2 * (q.y - p.y)) / area);
+    this.#put(PRIMITIVE.dzdy, (z2 * (q.x - p.x) - z1 * (r.x - p.x)) / area);
+    for (const x of [PRIMITIVE.x0, PRIMITIVE.originX]) this.#put(x, p.x);
+    for (const y of [PRIMITIVE.y0, PRIMITIVE.originY]) this.#put(y, p.y);
+    const corners = [p, q, r];
+    this.#plane(0, corners, area, ({ inverseW }) => inverseW);
+    this.#plane(1, corners, area, ({ inverseW, weight0 }) => inverseW * weight0);
+    this.#plane(2, corners, area, ({ inverseW, weight1 }) => inverseW * weight1);
     return true;
   }
 
-  #edge(i: number, from: { x: number; y: number }, to: { x: number; y: number }): void {
+  /** Edge i lies opposite corner i. Whether it keeps to NARROW. */
+  #edge(i: number, from: Corner, to: Corner): boolean {
     const dx = to.x - from.x;
     const dy = to.y - from.y;
-    this.#a[i] = -dy;
-    this.#b[i] = dx;
     const c = dy * from.x - dx * from.y;
-    this.#limit[i] = dy < 0 || (dy === 0 && dx > 0) ? c : c - 1;
+    this.#put(PRIMITIVE.a + i * 8, -dy);
+    this.#put(PRIMITIVE.b + i * 8, dx);
+    this.#put(PRIMITIVE.limit + i * 8, dy < 0 || (dy === 0 && dx > 0) ? c : c - 1);
+    return Math.abs(dx) + Math.abs(dy) <= NARROW;
   }
 
-  #value(i: number, corner: { inverseW: number; weight0: number; weight1: number }): void {
-    this.#values[i * VALUES] = corner.inverseW;
-    this.#values[i * VALUES + 1] = corner.weight0;
-    this.#values[i * VALUES + 2] = corner.weight1;
-  }
-
-  #plane(n: number, value: (corner: number) => number): void {
+  #plane(n: number, corners: readonly Corner[], area: number, value: (corner: Corner) => number): void {
     let x = 0;
     let y = 0;
-    for (let i = 0; i < 3; i++) {
-      x += this.#a[i]! * value(i);
-      y += this.#b[i]! * value(i);
-    }
-    this.planes[n * VALUES] = value(0);
-    this.planes[n * VALUES + 1] = x / this.#area;
-    this.planes[n * VALUES + 2] = y / this.#area;
+    corners.forEach((corner, i) => {
+      x += this.#get(PRIMITIVE.a + i * 8) * value(corner);
+      y += this.#get(PRIMITIVE.b + i * 8) * value(corner);
+    });
+    const at = PRIMITIVE.planes + n * 24;
+    this.#put(at, value(corners[0]!));
+    this.#put(at + 8, x / area);
+    this.#put(at + 16, y / area);
+  }
+
+  /** Largest change of depth from pixel to pixel. */
+  get slope(): number {
+    return Math.max(Math.abs(this.#get(PRIMITIVE.dzdx)), Math.abs(this.#get(PRIMITIVE.dzdy))) * SUBPIXEL;
+  }
+
+  /** The nine words of the planes and the two of their origin. */
+  get planes(): Float64Array {
+    const from = (this.at + PRIMITIVE.planes) / 8;
+    return scratch.f64.subarray(from, from + 11);
   }
 
   /**
@@ -172,15 +151,23 @@ export class Triangle {
     const inside = this.#relation(x0 * SUBPIXEL, y0 * SUBPIXEL, (x1 + 1) * SUBPIXEL, (y1 + 1) * SUBPIXEL);
     if (inside < 0) return;
     if (this.#engine === 'wasm') {
-      out.count = cover(pattern, this.#narrow)(this.at, out.at, left, top, x0, y0, x1, y1, inside);
+      out.count = cover(pattern, scratch.u32[(this.at + PRIMITIVE.narrow) / 4] === 1)(
+        this.at,
+        out.at,
+        left,
+        top,
+        x0,
+        y0,
+        x1,
+        y1,
+        inside,
+      );
       return;
     }
     const all = 2 ** pattern.count - 1;
-    const [a0, a1, a2] = this.#a as unknown as [number, number, number];
-    const [b0, b1, b2] = this.#b as unknown as [number, number, number];
-    const c0 = this.#limit[0]!;
-    const c1 = this.#limit[1]!;
-    const c2 = this.#limit[2]!;
+    const [a0, a1, a2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.a + i)) as [number, number, number];
+    const [b0, b1, b2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.b + i)) as [number, number, number];
+    const [c0, c1, c2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.limit + i)) as [number, number, number];
     for (let qy = y0 & ~1; qy <= y1; qy += 2) {
       for (let qx = x0 & ~1; qx <= x1; qx += 2) {
         let any = 0;
@@ -214,9 +201,9 @@ export class Triangle {
   #relation(x0: number, y0: number, x1: number, y1: number): number {
     let inside = 1;
     for (let i = 0; i < 3; i++) {
-      const a = this.#a[i]!;
-      const b = this.#b[i]!;
-      const c = this.#limit[i]!;
+      const a = this.#get(PRIMITIVE.a + i * 8);
+      const b = this.#get(PRIMITIVE.b + i * 8);
+      const c = this.#get(PRIMITIVE.limit + i * 8);
       if (a * (a > 0 ? x1 : x0) + b * (b > 0 ? y1 : y0) + c < 0) return -1;
       if (a * (a > 0 ? x0 : x1) + b * (b > 0 ? y0 : y1) + c < 0) inside = 0;
     }
@@ -225,26 +212,28 @@ export class Triangle {
 
   /** Depth at a position in 1/256 pixel. */
   depth(x: number, y: number): number {
-    return this.#z + this.#dzdx * (x - this.#x0) + this.#dzdy * (y - this.#y0);
+    const dx = x - this.#get(PRIMITIVE.x0);
+    const dy = y - this.#get(PRIMITIVE.y0);
+    return this.#get(PRIMITIVE.z) + this.#get(PRIMITIVE.dzdx) * dx + this.#get(PRIMITIVE.dzdy) * dy;
   }
 
   /** 1/w at a position. */
   inverseW(x: number, y: number): number {
-    return this.#at(0, x - this.#x0, y - this.#y0);
+    return this.#value(0, x, y);
   }
 
   /** Weights of vertices 0 and 1 at a position, perspective-correct. */
   weights(x: number, y: number, out: Float64Array): void {
-    const dx = x - this.#x0;
-    const dy = y - this.#y0;
-    const sum = this.#at(0, dx, dy);
-    out[0] = this.#at(1, dx, dy) / sum;
-    out[1] = this.#at(2, dx, dy) / sum;
+    const sum = this.#value(0, x, y);
+    out[0] = this.#value(1, x, y) / sum;
+    out[1] = this.#value(2, x, y) / sum;
   }
 
-  /** Plane n, so far from corner 0. */
-  #at(n: number, dx: number, dy: number): number {
-    const at = n * VALUES;
-    return this.planes[at]! + this.planes[at + 1]! * dx + this.planes[at + 2]! * dy;
+  /** Plane n at a position. */
+  #value(n: number, x: number, y: number): number {
+    const at = PRIMITIVE.planes + n * 24;
+    const dx = x - this.#get(PRIMITIVE.originX);
+    const dy = y - this.#get(PRIMITIVE.originY);
+    return this.#get(at) + this.#get(at + 8) * dx + this.#get(at + 16) * dy;
   }
 }

@@ -7,11 +7,12 @@
  */
 import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
+import { PRIMITIVE } from '../../engine/quads.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { OpName } from '../../wasm/opcodes.ts';
 import type { SamplePattern } from '../raster.ts';
 import { functions } from './modules.ts';
-import { COVERAGE, TRIANGLE } from './raster.ts';
+import { COVERAGE } from './raster.ts';
 
 /** Stencil state of one face. */
 export interface StencilFace {
@@ -184,11 +185,11 @@ class Tests {
       f.op('f64x2_splat').set(local);
       return local;
     };
-    this.#z0 = splat(TRIANGLE.z);
-    this.#dzdx = splat(TRIANGLE.dzdx);
-    this.#dzdy = splat(TRIANGLE.dzdy);
-    this.#x0 = splat(TRIANGLE.x0);
-    this.#y0 = splat(TRIANGLE.y0);
+    this.#z0 = splat(PRIMITIVE.z);
+    this.#dzdx = splat(PRIMITIVE.dzdx);
+    this.#dzdy = splat(PRIMITIVE.dzdy);
+    this.#x0 = splat(PRIMITIVE.x0);
+    this.#y0 = splat(PRIMITIVE.y0);
     this.#bias = double(() => f.get(P.bias));
     this.#low = double(() => f.get(P.low));
     this.#high = double(() => f.get(P.high));

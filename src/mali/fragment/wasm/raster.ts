@@ -1,28 +1,15 @@
 /**
  * Emitted WebAssembly for the rasteriser: what a triangle covers of a tile, and warps made of that.
  *
- * The layouts of Triangle and Coverage in scratch memory are here. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1),
+ * The layout of Coverage in scratch memory is here. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1),
  * (1, 1). Numbers are those of the script, bit for bit: edge functions are integers either way.
  */
 import { FRAGMENT_PRELOAD } from '../../../abi/isa/preload.ts';
+import { PRIMITIVE } from '../../engine/quads.ts';
 import { STAGE } from '../../recompiler/frame.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
 import { functions } from './modules.ts';
-
-/** Byte offsets in a triangle: doubles, three each for edges. */
-export const TRIANGLE = {
-  a: 0,
-  b: 24,
-  /** c with the tie-break: below zero is outside. */
-  limit: 48,
-  z: 72,
-  dzdx: 80,
-  dzdy: 88,
-  x0: 96,
-  y0: 104,
-  size: 112,
-} as const;
 
 /** Byte offsets in a coverage: 16-bit masks of 64 quads' four pixels, then the quads' places in the tile. */
 export const COVERAGE = { mask: 0, x: 512, y: 576, count: 640, size: 704 } as const;
@@ -153,18 +140,18 @@ class NarrowEdges {
       f.i32(0).set(a).i32(0).set(b).i32(0).set(e);
       f.get(p.inside).op('i32_eqz').if();
       f.get(p.triangle)
-        .memory('f64_load', TRIANGLE.a + i * 8)
+        .memory('f64_load', PRIMITIVE.a + i * 8)
         .op('i32_trunc_sat_f64_s')
         .set(a);
       f.get(p.triangle)
-        .memory('f64_load', TRIANGLE.b + i * 8)
+        .memory('f64_load', PRIMITIVE.b + i * 8)
         .op('i32_trunc_sat_f64_s')
         .set(b);
       f.get(a).op('f64_convert_i32_s').get(p.left).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
       f.get(b).op('f64_convert_i32_s').get(p.top).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
       f.op('f64_add');
       f.get(p.triangle)
-        .memory('f64_load', TRIANGLE.limit + i * 8)
+        .memory('f64_load', PRIMITIVE.limit + i * 8)
         .op('f64_add');
       f.f64(1 - 2 ** 30)
         .op('f64_max')
@@ -242,7 +229,7 @@ class WideEdges {
     for (let i = 0; i < 3; i++) {
       const edge: [number, number, number] = [f.local('v128'), f.local('v128'), f.local('v128')];
       f.get(PARAMS.inside).op('i32_eqz').if();
-      for (const [k, at] of [TRIANGLE.a, TRIANGLE.b, TRIANGLE.limit].entries()) {
+      for (const [k, at] of [PRIMITIVE.a, PRIMITIVE.b, PRIMITIVE.limit].entries()) {
         f.get(PARAMS.triangle)
           .memory('v128_load64_splat', at + i * 8)
           .set(edge[k]!);
