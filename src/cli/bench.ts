@@ -9,6 +9,7 @@ import { launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
+import { submit } from './bench-submit.ts';
 import { progressBar } from './progress-bar.ts';
 
 /** A small ioctl from a program to the driver and back, from the guest and from a program of the host's own. */
@@ -32,7 +33,7 @@ const ioctl: Bench = async (userland, { vs }) => {
   return results;
 };
 
-const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl };
+const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit };
 
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;

@@ -1,0 +1,220 @@
+/**
+ * `tyr bench submit`: what lies between a program's ioctl and the GPU's work, in process, with nothing of a guest.
+ *
+ * `job`: submit a stream that only stores a word, and wait for it, over and over. `frame`: the ioctls of one frame as Mesa
+ * makes them for kmscube (submit, pass the fence from syncobj to sync file to dma-buf and back, wait, flip), around such a
+ * stream. `switch`: 32 groups of 32 programs on 8 group slots, a few jobs each. Times are of the CPU, not of the clock on
+ * the wall, so that a busy host does not change them much.
+ */
+import { getHeapStatistics } from 'node:v8';
+import { DMA_BUF_IOCTL, DMA_BUF_SYNC } from '../abi/dma-buf.ts';
+import { DRM_IOCTL, DRM_SYNCOBJ_FD } from '../abi/drm.ts';
+import { assembleCs } from '../abi/gpu/cs.ts';
+import type { IoctlDef } from '../abi/ioctl.ts';
+import { FLIP } from '../abi/kms.ts';
+import * as KMS from '../abi/kms-ioctls.ts';
+import { PANTHOR, QueueCreate, QueueSubmit, SYNC_OP, SyncOp, VM_BIND_OP, VmBindOp } from '../abi/panthor.ts';
+import { HostClock } from '../board/clock.ts';
+import type { BackingFile } from '../board/dram.ts';
+import { silent } from '../board/log.ts';
+import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
+import { MemfdBacking } from '../host/memfd-backing.ts';
+import { Problem } from '../host/userland/problem.ts';
+import { Machine } from '../machine/machine.ts';
+import { BenchFile, BenchProcess, Call } from './bench-client.ts';
+import type { Bench, Result } from './bench-programs.ts';
+
+const SCREEN = { width: 640, height: 480 };
+const DRAM = 2 ** 28;
+const STREAM = 0x10000000n;
+const RESULT = 0x20000000n;
+const PAGE = 4096;
+const FOREVER = 2n ** 62n;
+/** How often each is done, first to warm up and then for the figures. */
+const WARM = 1000;
+const JOBS = 3000;
+const FRAMES = 1500;
+const CLIENTS = 32;
+const ROUNDS = 4;
+
+/** One program: a VM with a stream in it, a group, and a syncobj that its jobs signal. */
+interface Program {
+  readonly file: BenchFile;
+  readonly syncobj: number;
+  readonly submit: Call;
+  readonly wait: Call;
+}
+
+async function open(machine: Machine, process: BenchProcess): Promise<Program> {
+  if (!machine.gpu) throw new Error('no GPU came up');
+  const file = new BenchFile(process, machine.gpu, 'render');
+  const vmId = (await file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
+  const size = BigInt(PAGE);
+  const stream = (await file.do(PANTHOR.BO_CREATE, { size })).handle;
+  const result = (await file.do(PANTHOR.BO_CREATE, { size })).handle;
+  const places = [
+    { boHandle: stream, va: STREAM, size, flags: VM_BIND_OP.MAP_NOEXEC },
+    { boHandle: result, va: RESULT, size, flags: VM_BIND_OP.MAP_NOEXEC },
+  ];
+  await file.do(PANTHOR.VM_BIND, { vmId, ops: process.objects(VmBindOp.layout, places) });
+  const program = assembleCs([
+    ['MOVE', { destination: 0, immediate: Number(RESULT) }],
+    ['MOVE32', { destination: 2, immediate: 1 }],
+    ['STORE_MULTIPLE', { address: 0, baseRegister: 2, mask: 1, offset: 0 }],
+    ['WAIT', { waitMask: 0xff }],
+  ]);
+  machine.dram.u8.set(program, file.file.object(stream).run.physical);
+  const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, {
+    queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE }]),
+    maxComputeCores: 1,
+    maxFragmentCores: 1,
+    maxTilerCores: 1,
+    priority: 1,
+    computeCoreMask: 1n,
+    fragmentCoreMask: 1n,
+    tilerCoreMask: 1n,
+    vmId,
+  });
+  const { handle: syncobj } = await file.do(DRM_IOCTL.SYNCOBJ_CREATE, {});
+  const syncs = process.objects(SyncOp.layout, [{ flags: SYNC_OP.SIGNAL + SYNC_OP.SYNCOBJ, handle: syncobj }]);
+  const job = { streamAddr: STREAM, streamSize: program.length, syncs };
+  return {
+    file,
+    syncobj,
+    submit: file.call(PANTHOR.GROUP_SUBMIT, { groupHandle, queueSubmits: process.objects(QueueSubmit.layout, [job]) }),
+    wait: waitFor(file, syncobj, DRM_IOCTL.SYNCOBJ_WAIT),
+  };
+}
+
+const waitFor = (file: BenchFile, syncobj: number, def: IoctlDef): Call =>
+  file.call(def, { handles: file.process.words(syncobj), timeout_nsec: FOREVER, count_handles: 1 });
+
+async function submitAndWait({ submit, wait }: Program): Promise<void> {
+  await submit.run();
+  await wait.run();
+}
+
+/** A program with a screen: two buffers of a display's, which the GPU's driver has as well. */
+async function openFrames(machine: Machine, program: Program): Promise<() => Promise<void>> {
+  const { file: gpu, syncobj, submit } = program;
+  const { process } = gpu;
+  const card = new BenchFile(process, machine.display.device, 'primary');
+  const screens: { readonly handle: number; readonly fb_id: number }[] = [];
+  for (let i = 0; i < 2; i++) {
+    const { handle, pitch } = await card.do(KMS.MODE_CREATE_DUMB, { ...SCREEN, bpp: 32 });
+    const { fb_id } = await card.do(KMS.MODE_ADDFB, { ...SCREEN, bpp: 32, depth: 24, pitch, handle });
+    const { fd } = await card.do(DRM_IOCTL.PRIME_HANDLE_TO_FD, { handle });
+    const own = (await gpu.do(DRM_IOCTL.PRIME_FD_TO_HANDLE, { fd })).handle;
+    screens.push({ handle: own, fb_id });
+  }
+  const { crtcs, connectors } = machine.display.config;
+  await card.do(KMS.MODE_SETCRTC, {
+    crtc_id: crtcs[0]!.id,
+    fb_id: screens[0]!.fb_id,
+    mode_valid: 1,
+    mode: connectors[0]!.options.modes[0]!,
+    set_connectors_ptr: process.words(connectors[0]!.id),
+    count_connectors: 1,
+  });
+  const other = (await gpu.do(DRM_IOCTL.SYNCOBJ_CREATE, {})).handle;
+  const create = gpu.call(DRM_IOCTL.SYNCOBJ_CREATE, {});
+  const destroy = gpu.call(DRM_IOCTL.SYNCOBJ_DESTROY, {});
+  const offset = gpu.call(PANTHOR.BO_MMAP_OFFSET, {});
+  const toFd = gpu.call(DRM_IOCTL.PRIME_HANDLE_TO_FD, {});
+  const toFile = gpu.call(DRM_IOCTL.SYNCOBJ_HANDLE_TO_FD, { handle: syncobj, flags: DRM_SYNCOBJ_FD.SYNC_FILE });
+  const fromFile = gpu.call(DRM_IOCTL.SYNCOBJ_FD_TO_HANDLE, { flags: DRM_SYNCOBJ_FD.SYNC_FILE });
+  const transfer = gpu.call(DRM_IOCTL.SYNCOBJ_TRANSFER, { src_handle: syncobj, dst_handle: other });
+  const timeline = waitFor(gpu, other, DRM_IOCTL.SYNCOBJ_TIMELINE_WAIT);
+  const flip = card.call(KMS.MODE_PAGE_FLIP, { crtc_id: crtcs[0]!.id, flags: FLIP.EVENT });
+  let buffer: BackingFile | undefined;
+  const onBuffer = (def: IoctlDef): Call =>
+    new Call(process, def, { flags: DMA_BUF_SYNC.WRITE }, (request, arg) =>
+      dmaBufIoctl(buffer!, request, arg, process),
+    );
+  const importFile = onBuffer(DMA_BUF_IOCTL.IMPORT_SYNC_FILE);
+  const exportFile = onBuffer(DMA_BUF_IOCTL.EXPORT_SYNC_FILE);
+  let flipped = (): void => {};
+  card.file.sendEvent = () => flipped();
+  let frame = 0;
+  return async () => {
+    const { handle, fb_id } = screens[++frame % 2]!;
+    const shown = new Promise<void>((resolve) => {
+      flipped = resolve;
+    });
+    create.run();
+    for (let i = 0; i < 2; i++) {
+      offset.set('handle', handle).run();
+      toFd.set('handle', handle).run();
+    }
+    submit.run();
+    transfer.run();
+    buffer = process.buffer(toFd.get('fd'));
+    toFile.run();
+    importFile.set('fd', toFile.get('fd')).run();
+    for (let i = 0; i < 4; i++) {
+      exportFile.run();
+      fromFile.set('handle', create.get('handle')).set('fd', exportFile.get('fd')).run();
+    }
+    destroy.set('handle', create.get('handle')).run();
+    await timeline.run();
+    await timeline.run();
+    flip.set('fb_id', fb_id).run();
+    await shown;
+    process.closeAll();
+  };
+}
+
+/** What each of many costs: CPU time of the thread and time on the wall in µs, and KiB that were allocated. */
+async function cost(name: string, times: number, one: () => Promise<void>): Promise<Result[]> {
+  for (let i = 0; i < WARM; i++) await one();
+  const allocated = getHeapStatistics().total_allocated_bytes;
+  const start = process.threadCpuUsage();
+  const begin = performance.now();
+  for (let i = 0; i < times; i++) await one();
+  const seconds = (performance.now() - begin) / 1000;
+  const { user, system } = process.threadCpuUsage(start);
+  return [
+    { metric: `${name}s_per_second`, value: times / seconds, unit: `${name}s/s` },
+    { metric: `${name}_cpu`, value: (user + system) / times, unit: 'µs' },
+    {
+      metric: `${name}_allocated`,
+      value: (getHeapStatistics().total_allocated_bytes - allocated) / 1024 / times,
+      unit: 'KiB',
+    },
+  ];
+}
+
+/** All programs at once, each with jobs one after the other; more of them than there are group slots. */
+async function switches(programs: readonly Program[]): Promise<Result[]> {
+  const round = () => Promise.all(programs.map(submitAndWait));
+  await round();
+  const start = process.threadCpuUsage();
+  const begin = performance.now();
+  for (let i = 0; i < ROUNDS; i++) await round();
+  const seconds = (performance.now() - begin) / 1000;
+  const { user, system } = process.threadCpuUsage(start);
+  return [
+    { metric: 'switched_jobs_per_second', value: (ROUNDS * programs.length) / seconds, unit: 'jobs/s' },
+    { metric: 'switched_job_cpu', value: (user + system) / ROUNDS / programs.length, unit: 'µs' },
+  ];
+}
+
+export const submit: Bench = async (_userland, { engine, vs }) => {
+  if (vs) throw new Problem(`there is nothing in submit that ${vs} could do`);
+  const options = { clock: new HostClock(), log: silent, backing: new MemfdBacking() };
+  const machine = await Machine.boot({
+    ...options,
+    engine,
+    dramSize: DRAM,
+    mode: `${SCREEN.width}x${SCREEN.height}@60`,
+    refresh: 'unlimited',
+  });
+  const program = await open(machine, new BenchProcess());
+  const results = await cost('job', JOBS, () => submitAndWait(program));
+  results.push(...(await cost('frame', FRAMES, await openFrames(machine, program))));
+  const programs: Program[] = [];
+  for (let i = 0; i < CLIENTS; i++) programs.push(await open(machine, new BenchProcess()));
+  results.push(...(await switches(programs)));
+  machine.close();
+  return results;
+};
