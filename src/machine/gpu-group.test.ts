@@ -192,6 +192,27 @@ test('an endless job starves nobody, ends after five seconds, and its group take
   assert.equal(bad.word(0), 9);
 });
 
+test('with more busy VMs than address spaces, a slot that nobody can use keeps no ticks going', async () => {
+  let rung = 0;
+  const machine = await bootedMachine({
+    wrap: (gpu) => ({
+      read32: (offset) => gpu.read32(offset),
+      write32: (offset, value) => {
+        if (offset === doorbell(0)) rung++;
+        gpu.write32(offset, value);
+      },
+    }),
+  });
+  for (let i = 0; i < 12; i++) {
+    const worker = await Worker.create(machine);
+    await worker.start(await worker.createGroup(worker.vm), FOREVER);
+  }
+  await settle(machine.clock);
+  rung = 0;
+  await settle(machine.clock);
+  assert.ok(rung < 10, `${rung} requests to the firmware while time stood still`);
+});
+
 /** A machine whose compute works last until `end`, in seconds of its time; `moves`: pieces of them come to their end. */
 async function slowMachine(end: number, moves: boolean): Promise<Machine> {
   let machine: Machine | undefined;

@@ -277,10 +277,17 @@ export class Scheduler {
     for (const resolve of this.#settling.splice(0)) resolve();
   }
 
-  /** Work may have come for groups outside while the tick was busy with others. */
+  /**
+   * Work may have come for groups outside while the tick was busy with others. Only for those that there is room for: a
+   * free slot is of no use to a VM that finds no free address space.
+   */
   #retick(): void {
-    const free = this.slots.some((slot) => !slot.group);
-    if (free && this.#runnable.some((row) => row.size > 0)) this.#again = true;
+    const residents = this.#residents();
+    if (residents.length === this.slots.length) return;
+    const vms = new Set(residents.map((slot) => slot.group!.vm));
+    const room = vms.size < this.hw.mmu.slotCount;
+    for (const row of this.#runnable)
+      for (const { canRun, vm } of row) if (canRun && (room || vms.has(vm))) this.#again = true;
   }
 
   /** A page fault in the group's VM is its queues' fault. */
