@@ -16,7 +16,7 @@ import { type Callable, type Code, type Label, ModuleBuilder } from '../wasm/bui
 import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
-import { LaneCode, type Lanes, VECTORS } from './lanes.ts';
+import { LaneCode, type Lanes } from './lanes.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { type Around, MemoryCode } from './memory.ts';
 import { OutputCode } from './output.ts';
@@ -105,7 +105,7 @@ class UnitEmitter implements Operands, Around {
     const code = this.module.function(`shade_${unit.entry.toString(16)}`, ['i32', 'i32'], ['i32']);
     this.code = code;
     this.lanes = new LaneCode(code, this.#constants, mode.fused);
-    const vectors = (): number[] => Array.from({ length: VECTORS }, () => code.local('v128'));
+    const vectors = (): number[] => Array.from({ length: this.lanes.vectors }, () => code.local('v128'));
     this.#next = vectors();
     this.#mask = vectors();
     this.#vector = code.local('v128');
@@ -196,7 +196,7 @@ class UnitEmitter implements Operands, Around {
     code.else();
     for (const r of this.#used) this.#load(r);
     code.end();
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       code
         .get(1)
         .memory('v128_load', FRAME.next + k * VECTOR_BYTES)
@@ -233,7 +233,7 @@ class UnitEmitter implements Operands, Around {
     this.#leave(STATUS.MORE);
     code.end();
     code.get(this.#target).op('i32x4_splat').set(this.#vector);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       code.get(this.#next[k]!).get(this.#vector).op('i32x4_eq').set(this.#mask[k]!);
     }
     this.lanes.bitmask((k) => code.get(this.#mask[k]!));
@@ -250,7 +250,7 @@ class UnitEmitter implements Operands, Around {
   #least(vectors: (() => void)[]): void {
     const code = this.code;
     vectors[0]!();
-    for (let k = 1; k < VECTORS; k++) {
+    for (let k = 1; k < this.lanes.vectors; k++) {
       vectors[k]!();
       code.op('i32x4_min_u');
     }
@@ -281,7 +281,7 @@ class UnitEmitter implements Operands, Around {
   #leave(status: number): void {
     const code = this.code;
     for (const r of this.#written) this.#store(r);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       code
         .get(1)
         .get(this.#next[k]!)
@@ -304,7 +304,7 @@ class UnitEmitter implements Operands, Around {
 
   /** Lanes of `mask` go nowhere any more. */
   #end(mask: readonly number[]): void {
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       this.code.get(this.#next[k]!).get(mask[k]!).op('v128_or').set(this.#next[k]!);
     }
   }
@@ -370,7 +370,7 @@ class UnitEmitter implements Operands, Around {
   #park(n: number, mask: readonly number[]): void {
     const code = this.code;
     const where = this.lanes.words(n);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       where(k);
       code.get(this.#next[k]!).get(mask[k]!).op('v128_bitselect').set(this.#next[k]!);
     }
@@ -389,7 +389,7 @@ class UnitEmitter implements Operands, Around {
       for (const local of [this.#live, this.#discarded, this.#bits]) {
         code.get(local).get(this.#word).i32(-1).op('i32_xor').op('i32_and').set(local);
       }
-      for (let k = 0; k < VECTORS; k++) {
+      for (let k = 0; k < this.lanes.vectors; k++) {
         const bits = this.lanes.words(...[0, 1, 2, 3].map((lane) => 1 << (4 * k + lane)));
         code.get(this.#word).op('i32x4_splat');
         bits(k);
@@ -439,11 +439,11 @@ class UnitEmitter implements Operands, Around {
     };
     // An instruction that reads other vectors must have read all before the first is overwritten.
     const late = crosses(i);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       for (const [n, value] of results.entries()) this.#result(i, i.dest + n, value, k);
       if (!late) store(k);
     }
-    if (late) for (let k = VECTORS - 1; k >= 0; k--) store(k);
+    if (late) for (let k = this.lanes.vectors - 1; k >= 0; k--) store(k);
     return true;
   }
 
@@ -503,7 +503,7 @@ class UnitEmitter implements Operands, Around {
       code.get(this.#live).get(this.#bits).get(this.#word).op('i32_xor').i32(-1).op('i32_xor').op('i32_and');
       code.set(this.#live);
     } else this.#park(this.#numberOf(block.next), this.#mask);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.lanes.vectors; k++) {
       lanes.words(this.#numberOf(block.target))(k);
       code.get(this.#next[k]!);
       test(k);

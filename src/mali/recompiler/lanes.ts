@@ -13,7 +13,8 @@ import type { OpName } from '../wasm/opcodes.ts';
 
 /** Pushes vector k. */
 export type Lanes = (k: number) => void;
-export const VECTORS = 4;
+/** Vectors of a whole warp. Code is emitted for all of them, or for one quad at a time: `LaneCode.vectors`. */
+export const WARP_VECTORS = 4;
 
 const SIGN = 0x80000000;
 const MAGNITUDE = 0x7fffffff;
@@ -28,6 +29,8 @@ interface Directed {
 
 export class LaneCode {
   readonly code: Code;
+  /** Vectors that the code works on: k of `Lanes` stays below it. */
+  readonly vectors: number;
   /** Whether the host's relaxed multiply-add rounds once. */
   readonly #fused: boolean;
   readonly #constants: Map<string, number>;
@@ -35,8 +38,9 @@ export class LaneCode {
   readonly #taken: number[] = [];
 
   /** `constants`: locals that the function's prologue fills; the first of two passes finds out which are needed. */
-  constructor(code: Code, constants: Map<string, number>, fused: boolean) {
+  constructor(code: Code, constants: Map<string, number>, fused: boolean, vectors = WARP_VECTORS) {
     this.code = code;
+    this.vectors = vectors;
     this.#constants = constants;
     this.#fused = fused;
   }
@@ -60,7 +64,7 @@ export class LaneCode {
   }
 
   /** Pushes a bit a lane, the sign of each: of the whole warp, or of the vectors that are named. */
-  bitmask(vector: Lanes, vectors: readonly number[] = [0, 1, 2, 3]): void {
+  bitmask(vector: Lanes, vectors: readonly number[] = [0, 1, 2, 3].slice(0, this.vectors)): void {
     for (const [n, k] of vectors.entries()) {
       vector(k);
       this.code.op('i32x4_bitmask');
@@ -101,7 +105,7 @@ export class LaneCode {
 
   /** A word for each of the warp's lanes. */
   each(words: readonly number[]): Lanes {
-    const vectors = Array.from({ length: VECTORS }, (_, k) => this.words(...words.slice(4 * k, 4 * k + 4)));
+    const vectors = Array.from({ length: this.vectors }, (_, k) => this.words(...words.slice(4 * k, 4 * k + 4)));
     return (k) => vectors[k]!(k);
   }
 

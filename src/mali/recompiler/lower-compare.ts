@@ -6,7 +6,7 @@ import { INACTIVE_VALUES, MODIFIER } from '../../abi/isa/encoding.ts';
 import { elementOf } from '../shader/alu-integer.ts';
 import type { Instruction } from '../shader/decode.ts';
 import type { OpName } from '../wasm/opcodes.ts';
-import { type Lanes, VECTORS } from './lanes.ts';
+import type { Lanes } from './lanes.ts';
 import { type Lower, type Lowering, type Lowerings, on } from './lowering.ts';
 
 /** A mask of the elements for which an integer comparison holds. */
@@ -122,7 +122,7 @@ const permute: Lower = (x) => {
   // The interpreter refuses them.
   if (operation === 'accumulate' || operation === 'shift') return undefined;
   const inactive = l.words(INACTIVE_VALUES[(MODIFIER.inactive.values ?? []).indexOf(i.modifiers.inactive as never)]!);
-  const own = Array.from({ length: VECTORS }, (_, k) => l.words(...numbers(k)));
+  const own = Array.from({ length: l.vectors }, (_, k) => l.words(...numbers(k)));
   const group = l.words(size - 1);
   const wanted = l.keep((k) => {
     const given = x.integer(1, 8, false);
@@ -131,7 +131,7 @@ const permute: Lower = (x) => {
   });
   // Four bytes a lane. A swizzle gives zero for bytes that are not in its vector.
   const bytes = l.keep(l.op('i32x4_add', l.op('i32x4_mul', wanted, l.words(0x04040404)), l.words(0x03020100)));
-  const firsts = Array.from({ length: VECTORS }, (_, k) => l.words(16 * k * 0x01010101));
+  const firsts = Array.from({ length: l.vectors }, (_, k) => l.words(16 * k * 0x01010101));
   const words = i.spec.type.endsWith('64') ? [0, 1] : [0];
   return words.map((word): Lanes => {
     const value = l.choose(x.o.running, x.raw(0, word), inactive);

@@ -11,7 +11,7 @@ import type { Instruction } from '../shader/decode.ts';
 import type { Callable, Code } from '../wasm/builder.ts';
 import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL } from './frame.ts';
-import { type LaneCode, type Lanes, VECTORS } from './lanes.ts';
+import type { LaneCode, Lanes } from './lanes.ts';
 
 /** What the program around tells. */
 export interface Around {
@@ -47,7 +47,7 @@ export class MemoryCode {
   constructor(around: Around) {
     this.#a = around;
     const { code } = around;
-    const vectors = (): number[] => Array.from({ length: VECTORS }, () => code.local('v128'));
+    const vectors = (): number[] => Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
     this.#relative = vectors();
     this.#fits = vectors();
     this.#results = Array.from({ length: 4 }, vectors);
@@ -121,7 +121,7 @@ export class MemoryCode {
     code.if();
     code.get(this.#tried).brIf(slow);
     code.i32(1).set(this.#tried);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       code.get(1);
       low(k);
       code.memory('v128_store', FRAME.low + 16 * k);
@@ -132,7 +132,7 @@ export class MemoryCode {
     code.i32(kind).i32(record).get(this.#failing).call(refill).brIf(again).br(slow);
     code.end();
     code.end();
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       code.get(this.#relative[k]!).get(this.#fits[k]!).op('v128_and');
       code.i32(record).memory('v128_load32_splat', RECORD.physical).op('i32x4_add').set(this.#relative[k]!);
     }
@@ -149,7 +149,7 @@ export class MemoryCode {
     const field = (at: number): void => {
       code.i32(record).memory('v128_load32_splat', at);
     };
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       low(k);
       if (kind !== REFILL.BUFFER) {
         field(RECORD.low);
@@ -183,18 +183,18 @@ export class MemoryCode {
           .get(this.#relative[0]!)
           .lane('i32x4_extract_lane', 0)
           .memory('v128_load32_splat', 4 * word, dram);
-        for (let k = 0; k < VECTORS; k++) {
-          if (k < VECTORS - 1) code.tee(this.#results[word]![k]!);
+        for (let k = 0; k < this.#a.lanes.vectors; k++) {
+          if (k < this.#a.lanes.vectors - 1) code.tee(this.#results[word]![k]!);
           else code.set(this.#results[word]![k]!);
         }
       }
       code.else();
-      for (let word = 0; word < words; word++) for (let k = 0; k < VECTORS; k++) this.#gather(k, word);
+      for (let word = 0; word < words; word++) for (let k = 0; k < this.#a.lanes.vectors; k++) this.#gather(k, word);
       code.end();
     } else {
       const signed = i.modifiers.unsigned === '';
       const name = width === 8 ? (signed ? 'i32_load8_s' : 'i32_load8_u') : signed ? 'i32_load16_s' : 'i32_load16_u';
-      for (let k = 0; k < VECTORS; k++) {
+      for (let k = 0; k < this.#a.lanes.vectors; k++) {
         code.get(this.#relative[k]!);
         for (let lane = 0; lane < 4; lane++) {
           code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane).memory(name, 0, dram);
@@ -205,7 +205,7 @@ export class MemoryCode {
     }
     for (let word = 0; word < words; word++) {
       const locals = this.#a.locals(register + word);
-      for (let k = 0; k < VECTORS; k++) {
+      for (let k = 0; k < this.#a.lanes.vectors; k++) {
         code.get(this.#results[word]![k]!);
         if (this.#a.mask) code.get(locals[k]!).get(this.#a.mask[k]!).op('v128_bitselect');
         code.set(locals[k]!);
@@ -216,7 +216,7 @@ export class MemoryCode {
   /** Pushes whether all lanes have the same address. */
   #same(): void {
     const { code } = this.#a;
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       code.get(this.#relative[k]!).get(this.#relative[0]!).lane('i32x4_extract_lane', 0).op('i32x4_splat');
       code.op('i32x4_eq');
       if (k > 0) code.op('v128_and');
@@ -243,7 +243,7 @@ export class MemoryCode {
     const { code, dram } = this.#a;
     const { register } = i.staging[0]!;
     const name = width === 8 ? 'i32_store8' : width === 16 ? 'i32_store16' : 'i32_store';
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       for (let lane = 0; lane < 4; lane++) {
         code
           .get(this.#active)

@@ -8,7 +8,7 @@
 import { SPECIALS } from '../../abi/isa/encoding.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, FRAME, STAGE } from './frame.ts';
-import { type Lanes, VECTORS } from './lanes.ts';
+import type { Lanes } from './lanes.ts';
 import type { Around } from './memory.ts';
 
 const FIRST_BLEND = SPECIALS[0]!.indexOf('blend_descriptor_0');
@@ -65,7 +65,7 @@ export class OutputCode {
     const locals = this.#a.locals(i.staging[0]!.register);
     this.#direct();
     code.if();
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       covered(k);
       if (mask) code.get(locals[k]!).get(mask[k]!).op('v128_bitselect');
       code.set(locals[k]!);
@@ -114,7 +114,7 @@ export class OutputCode {
     lanes.bitmask(covered);
     code.get(this.#a.bits).op('i32_and').get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').tee(this.#bits);
     code.if();
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       word(k);
       code.set(this.#value);
       code

@@ -9,7 +9,7 @@
 
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
-import { type Lanes, VECTORS } from './lanes.ts';
+import { type Lanes, WARP_VECTORS } from './lanes.ts';
 import type { Around } from './memory.ts';
 
 const VERTICES = 3;
@@ -29,9 +29,9 @@ export class VaryingCode {
     this.#a = around;
     const { code } = around;
     const vectors = (n: number): number[] => Array.from({ length: n }, () => code.local('v128'));
-    this.#weights = Array.from({ length: VERTICES }, () => vectors(VECTORS));
+    this.#weights = Array.from({ length: VERTICES }, () => vectors(around.lanes.vectors));
     this.#corners = vectors(VERTICES);
-    this.#value = vectors(VECTORS * 2);
+    this.#value = vectors(around.lanes.vectors * 2);
     this.#stage = code.local('i32');
     const [dx, dy, sum] = vectors(3) as [number, number, number];
     this.#wide = { dx, dy, sum };
@@ -86,8 +86,8 @@ export class VaryingCode {
           code.set(word);
         }
       }
-      for (let k = 0; k < VECTORS; k++) {
-        const to = this.#value[k + (half && c % 2 ? VECTORS : 0)]!;
+      for (let k = 0; k < this.#a.lanes.vectors; k++) {
+        const to = this.#value[k + (half && c % 2 ? this.#a.lanes.vectors : 0)]!;
         if (flat) code.get(this.#corners[0]!);
         else this.#sum(k);
         code.set(to);
@@ -119,7 +119,7 @@ export class VaryingCode {
       return flat ? lanes.and(value, lanes.words(0xffff)) : lanes.narrow(value);
     };
     const low = narrow(this.#value[k]!);
-    if (both) this.#write(register, k, () => lanes.pair(low, narrow(this.#value[k + VECTORS]!))(k));
+    if (both) this.#write(register, k, () => lanes.pair(low, narrow(this.#value[k + this.#a.lanes.vectors]!))(k));
     else {
       // The upper half stays.
       const old = this.#a.locals(register)[k]!;
@@ -144,10 +144,10 @@ export class VaryingCode {
   #retrieve(): void {
     const { code } = this.#a;
     for (let v = 0; v < VERTICES; v++) {
-      for (let k = 0; k < VECTORS; k++) {
+      for (let k = 0; k < this.#a.lanes.vectors; k++) {
         code
           .get(1)
-          .memory('v128_load', FRAME.weights + (v * VECTORS + k) * 16)
+          .memory('v128_load', FRAME.weights + (v * WARP_VECTORS + k) * 16)
           .set(this.#weights[v]![k]!);
       }
     }
@@ -157,7 +157,7 @@ export class VaryingCode {
   #weigh(): void {
     const { code, lanes, mask } = this.#a;
     const one = lanes.single(1);
-    for (let k = 0; k < VECTORS; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       for (let v = 0; v < 2; v++) {
         this.#weight(k, v, false);
         this.#weight(k, v, true);
@@ -167,7 +167,7 @@ export class VaryingCode {
       code.get(this.#weights[0]![k]!).op('f32x4_sub').get(this.#weights[1]![k]!).op('f32x4_sub');
       code.set(this.#weights[2]![k]!);
       for (let v = 0; v < VERTICES; v++) {
-        const at = FRAME.weights + (v * VECTORS + k) * 16;
+        const at = FRAME.weights + (v * WARP_VECTORS + k) * 16;
         code.get(1).get(this.#weights[v]![k]!);
         if (mask) code.get(1).memory('v128_load', at).get(mask[k]!).op('v128_bitselect');
         code.memory('v128_store', at);
