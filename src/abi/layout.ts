@@ -6,6 +6,16 @@
  * `layout` takes the positions from the datasheet. All memory is little-endian.
  */
 
+import {
+  arraySource,
+  bitsSource,
+  compileReader,
+  compileWriter,
+  type FieldSource,
+  numberSource,
+  scalarSource,
+} from './layout-code.ts';
+
 /** One named value inside a layout: where it lies and how it is read and written. */
 export interface Field<T> {
   /** First bit, counted from the start of the layout. */
@@ -18,6 +28,8 @@ export interface Field<T> {
   write(view: DataView, base: number, value: T): void;
   /** The same field at another bit position. */
   at(bit: number): Field<T>;
+  /** `read` and `write` as JavaScript, where they are simple enough. */
+  readonly source?: FieldSource | undefined;
 }
 
 type Fields = Record<string, Field<any>>;
@@ -54,6 +66,7 @@ function field<T>(
   align: number,
   read: (view: DataView, base: number, bit: number) => T,
   write: (view: DataView, base: number, bit: number, value: T) => void,
+  source?: FieldSource,
 ): Field<T> {
   return {
     bit,
@@ -61,7 +74,8 @@ function field<T>(
     align,
     read: (view, base) => read(view, base, bit),
     write: (view, base, value) => write(view, base, bit, value),
-    at: (to) => field(to, width, align, read, write),
+    at: (to) => field(to, width, align, read, write, source),
+    source,
   };
 }
 
@@ -108,6 +122,7 @@ export function uint(bit: number, width: number): Field<number> {
     4,
     (v, b, at) => readBits(v, b, at, width),
     (v, b, at, value) => writeBits(v, b, at, width, value),
+    bitsSource(width),
   );
 }
 
@@ -119,6 +134,11 @@ export function shifted(bit: number, width: number, shift: number): Field<number
     4,
     (v, b, at) => readBits(v, b, at, width) * 2 ** shift,
     (v, b, at, value) => writeBits(v, b, at, width, Math.floor(value / 2 ** shift)),
+    bitsSource(
+      width,
+      (raw) => `${raw} * ${2 ** shift}`,
+      (value) => `Math.floor(${value} / ${2 ** shift})`,
+    ),
   );
 }
 
@@ -130,6 +150,11 @@ export function minusOne(bit: number, width: number): Field<number> {
     4,
     (v, b, at) => readBits(v, b, at, width) + 1,
     (v, b, at, value) => writeBits(v, b, at, width, value - 1),
+    bitsSource(
+      width,
+      (raw) => `${raw} + 1`,
+      (value) => `(${value} - 1)`,
+    ),
   );
 }
 
@@ -141,6 +166,11 @@ export function log2(bit: number, width: number): Field<number> {
     4,
     (v, b, at) => 2 ** readBits(v, b, at, width),
     (v, b, at, value) => writeBits(v, b, at, width, Math.round(Math.log2(value))),
+    bitsSource(
+      width,
+      (raw) => `2 ** ${raw}`,
+      (value) => `Math.round(Math.log2(${value}))`,
+    ),
   );
 }
 
@@ -155,6 +185,7 @@ export function sint(bit: number, width: number): Field<number> {
       return raw >= 2 ** (width - 1) ? raw - 2 ** width : raw;
     },
     (v, b, at, value) => writeBits(v, b, at, width, value < 0 ? value + 2 ** width : value),
+    bitsSource(width, (raw) => `(${raw} << ${32 - width} >> ${32 - width})`),
   );
 }
 
@@ -166,6 +197,11 @@ export function bool(bit: number): Field<boolean> {
     4,
     (v, b, at) => readBits(v, b, at, 1) === 1,
     (v, b, at, value) => writeBits(v, b, at, 1, value ? 1 : 0),
+    bitsSource(
+      1,
+      (raw) => `${raw} === 1`,
+      (value) => `(${value} ? 1 : 0)`,
+    ),
   );
 }
 
@@ -177,6 +213,7 @@ export function float(bit: number): Field<number> {
     4,
     (v, b, at) => v.getFloat32(b + (at >>> 3), true),
     (v, b, at, value) => v.setFloat32(b + (at >>> 3), value, true),
+    scalarSource('Float32'),
   );
 }
 
@@ -194,6 +231,7 @@ export function address(bit: number): Field<number> {
       v.setUint32(b + (at >>> 3), value % 2 ** 32, true);
       v.setUint32(b + (at >>> 3) + 4, Math.floor(value / 2 ** 32), true);
     },
+    numberSource,
   );
 }
 
@@ -206,6 +244,7 @@ export const u8 = (bit = 0): Field<number> =>
     1,
     (v, b, at) => v.getUint8(b + (at >>> 3)),
     (v, b, at, x) => v.setUint8(b + (at >>> 3), x),
+    scalarSource('Uint8'),
   );
 export const u16 = (bit = 0): Field<number> =>
   field(
@@ -214,6 +253,7 @@ export const u16 = (bit = 0): Field<number> =>
     2,
     (v, b, at) => v.getUint16(b + (at >>> 3), true),
     (v, b, at, x) => v.setUint16(b + (at >>> 3), x, true),
+    scalarSource('Uint16'),
   );
 export const u32 = (bit = 0): Field<number> =>
   field(
@@ -222,6 +262,7 @@ export const u32 = (bit = 0): Field<number> =>
     4,
     (v, b, at) => v.getUint32(b + (at >>> 3), true),
     (v, b, at, x) => v.setUint32(b + (at >>> 3), x, true),
+    scalarSource('Uint32'),
   );
 export const s32 = (bit = 0): Field<number> =>
   field(
@@ -230,6 +271,7 @@ export const s32 = (bit = 0): Field<number> =>
     4,
     (v, b, at) => v.getInt32(b + (at >>> 3), true),
     (v, b, at, x) => v.setInt32(b + (at >>> 3), x, true),
+    scalarSource('Int32'),
   );
 /** 64-bit value as bigint: the uAPI's edge, where a hostile client may send any of the 2^64. */
 export const u64 = (bit = 0): Field<bigint> =>
@@ -239,6 +281,7 @@ export const u64 = (bit = 0): Field<bigint> =>
     8,
     (v, b, at) => v.getBigUint64(b + (at >>> 3), true),
     (v, b, at, x) => v.setBigUint64(b + (at >>> 3), x, true),
+    scalarSource('BigUint64'),
   );
 export const s64 = (bit = 0): Field<bigint> =>
   field(
@@ -247,19 +290,32 @@ export const s64 = (bit = 0): Field<bigint> =>
     8,
     (v, b, at) => v.getBigInt64(b + (at >>> 3), true),
     (v, b, at, x) => v.setBigInt64(b + (at >>> 3), x, true),
+    scalarSource('BigInt64'),
   );
 
 /** `n` equal fields one after the other. */
 export function array<T>(element: Field<T>, n: number, bit = 0): Field<T[]> {
   const stride = element.width;
+  const places = new Map<number, readonly Field<T>[]>();
+  /** The elements of an array at bit `at`: made when it is first read or written there. */
+  const elementsAt = (at: number): readonly Field<T>[] => {
+    let elements = places.get(at);
+    if (!elements) {
+      elements = Array.from({ length: n }, (_, i) => element.at(at + i * stride));
+      places.set(at, elements);
+    }
+    return elements;
+  };
   return field(
     bit,
     stride * n,
     element.align,
-    (v, b, at) => Array.from({ length: n }, (_, i) => element.at(at + i * stride).read(v, b)),
+    (v, b, at) => elementsAt(at).map((each) => each.read(v, b)),
     (v, b, at, values) => {
-      for (let i = 0; i < n; i++) element.at(at + i * stride).write(v, b, values[i] as T);
+      const each = elementsAt(at);
+      for (let i = 0; i < n; i++) each[i]!.write(v, b, values[i] as T);
     },
+    arraySource(element.source, stride, n),
   );
 }
 
@@ -292,30 +348,39 @@ export function layout<F extends Fields>(name: string, size: number, fields: F, 
   for (const [key, f] of list) {
     if (f.bit + f.width > size * 8) throw new Error(`${name}.${key} ends beyond ${size} bytes`);
   }
+  let read = (view: DataView, base: number): Values<F> => {
+    if (++reads >= HOT) read = compileReader(list);
+    const out = {} as Values<F>;
+    for (const [key, f] of list) out[key] = f.read(view, base);
+    return out;
+  };
+  let write = (view: DataView, base: number, values: Partial<Values<F>>): void => {
+    if (++writes >= HOT) write = compileWriter(list);
+    for (const [key, f] of list) {
+      const value = values[key];
+      if (value !== undefined) f.write(view, base, value);
+    }
+  };
+  let reads = 0;
+  let writes = 0;
   return {
     name,
     size,
     align,
     fields,
     offset: Object.fromEntries(list.map(([key, f]) => [key, f.bit >>> 3])) as { [K in keyof F]: number },
-    read(view, base) {
-      const out = {} as Values<F>;
-      for (const [key, f] of list) out[key] = f.read(view, base);
-      return out;
-    },
-    write(view, base, values) {
-      for (const [key, f] of list) {
-        const value = values[key];
-        if (value !== undefined) f.write(view, base, value);
-      }
-    },
+    read: (view, base) => read(view, base),
+    write: (view, base, values) => write(view, base, values),
     pack(values) {
       const out = new Uint8Array(size);
-      this.write(new DataView(out.buffer), 0, values);
+      write(new DataView(out.buffer), 0, values);
       return out;
     },
   };
 }
+
+/** Uses after which a layout gets functions of its own. */
+const HOT = 4;
 
 /** A C struct: fields in order, each at its natural alignment, size rounded up to the largest. */
 export function struct<F extends Fields>(name: string, members: F): Layout<F> {

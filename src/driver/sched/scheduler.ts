@@ -153,10 +153,13 @@ export class Scheduler {
     for (const waiting of [...this.#waiting]) this.#checkWaiting(waiting);
   }
 
-  /** The firmware says that a group, or all, ran out of work. */
+  /**
+   * The firmware says that a group ran out of work. Unless somebody waits for its slot there is nothing to decide: the next
+   * group that comes will ask for a tick.
+   */
   groupIdle(): void {
     this.#mightHaveIdle = true;
-    this.requestTick();
+    if (this.#ticking || this.#runnable.some((row) => row.size > 0)) this.requestTick();
   }
 
   /** Looks at everything again, `delay` nanoseconds from now. An earlier tick stays. */
