@@ -26,6 +26,7 @@
 
 #define TYR_ENVIRONMENT "TYR_MACHINE"
 #define TYR_GUEST "TYR_GUEST"
+#define TYR_CPU "cortex-a76"
 #define TYR_SOCKET "socket"
 #define TYR_TREE "root"
 #define TYR_ADDRESS_PREFIX "tyr/"

@@ -326,6 +326,8 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
       file = words[n++] = (char *)guest->emulator;
       words[n++] = "-L";
       words[n++] = (char *)guest->root;
+      words[n++] = "-cpu";
+      words[n++] = TYR_CPU;
       words[n++] = "-0";
    } else if (start->ours) {
       at--;

@@ -22,6 +22,8 @@ export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
  * where the host itself does), the guest's root, and the folder with its shim. Programs of the host have none.
  */
 export const SHIM_GUEST = 'TYR_GUEST';
+/** The processor that the emulator is: the machine's own, as on an RK3588. It has no pointer authentication to compute. */
+export const SHIM_CPU = 'cortex-a76';
 /** In the machine's folder: the listening socket, and the tree that stands for /dev/dri and parts of /sys. */
 export const SHIM_SOCKET = 'socket';
 export const SHIM_TREE = 'root';
@@ -121,6 +123,7 @@ export const SHIM_PROTOCOL: {
   strings: {
     TYR_ENVIRONMENT: SHIM_ENVIRONMENT,
     TYR_GUEST: SHIM_GUEST,
+    TYR_CPU: SHIM_CPU,
     TYR_SOCKET: SHIM_SOCKET,
     TYR_TREE: SHIM_TREE,
     TYR_ADDRESS_PREFIX: SHIM_ADDRESS_PREFIX,

@@ -43,7 +43,7 @@ const userland: Userland = {
 test('a bare name is a program of the guest, run by qemu with the guest’s shim', () => {
   const start = programStart(userland, 'cube', ['-A'], { TYR_MACHINE: '/run/m' }, { TERM: 'x' });
   assert.equal(start.file, '/tools/qemu-aarch64');
-  assert.deepEqual(start.args, ['-L', root, '-0', 'cube', join(root, 'usr/bin/cube'), '-A']);
+  assert.deepEqual(start.args, ['-L', root, '-cpu', 'cortex-a76', '-0', 'cube', join(root, 'usr/bin/cube'), '-A']);
   assert.equal(start.env.LD_PRELOAD, 'libtyr-drm.so');
   assert.equal(start.env.LD_LIBRARY_PATH, '/shim arm64');
   assert.equal(start.env.TYR_MACHINE, '/run/m');
@@ -51,7 +51,7 @@ test('a bare name is a program of the guest, run by qemu with the guest’s shim
 });
 
 test('a path within the guest is found there', () => {
-  assert.equal(programStart(userland, '/usr/bin/cube', [], {}, {}).args[4], join(root, 'usr/bin/cube'));
+  assert.equal(programStart(userland, '/usr/bin/cube', [], {}, {}).args[6], join(root, 'usr/bin/cube'));
 });
 
 test('a program of the host’s architecture runs as it is, with the host’s shim before its own libraries', () => {
@@ -94,8 +94,8 @@ test('on an arm64 host the guest’s own loader runs it, with Mesa told where it
 
 test('a script is started by the guest’s shell', () => {
   const start = programStart(userland, script, ['a b'], {}, {});
-  assert.equal(start.args[4], join(root, 'usr/bin/sh'));
-  assert.deepEqual(start.args.slice(5), ['-c', 'exec "$0" "$@"', script, 'a b']);
+  assert.equal(start.args[6], join(root, 'usr/bin/sh'));
+  assert.deepEqual(start.args.slice(7), ['-c', 'exec "$0" "$@"', script, 'a b']);
 });
 
 test('the guest has a seat of its own, and the caller’s word on it counts', () => {

@@ -8,7 +8,7 @@
  */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shim.ts';
+import { SHIM_CPU, SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shim.ts';
 import type { Architecture } from './compiler.ts';
 import { Problem } from './problem.ts';
 import type { Userland } from './userland.ts';
@@ -52,7 +52,7 @@ export function guestStart(
   argv0 = program,
 ): Start {
   const { root, qemu } = userland;
-  if (qemu) return { file: qemu, args: ['-L', root, '-0', argv0, program, ...args], env };
+  if (qemu) return { file: qemu, args: ['-L', root, '-cpu', SHIM_CPU, '-0', argv0, program, ...args], env };
   const lib = join(root, 'usr/lib', TRIPLET);
   const libraries = [env.LD_LIBRARY_PATH, lib, join(root, 'usr/lib')].filter(Boolean).join(':');
   const { LD_PRELOAD, LD_LIBRARY_PATH: _, ...rest } = env;
