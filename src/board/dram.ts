@@ -1,6 +1,9 @@
 /**
  * Dram: the board's memory, one shared WebAssembly.Memory; a physical address is an offset into it.
  *
+ * `PhysicalMemory` is the memory as whoever has a physical address sees it, on any thread: the bytes and nothing else.
+ * `Dram` is that and the book of who has which pages; there is one of it, on the machine's main thread.
+ *
  * Pages are handed out in physically contiguous runs. A run can be backed by a host file (memfd) that is mapped over its
  * addresses, so that guest processes map the very same pages: that is the host floor's `Backing`. Without one, a run is
  * plain anonymous memory. Address 0 is never handed out.
@@ -48,7 +51,8 @@ const WASM_PAGE = 65536;
 /** Runs from this size on go back to the host when they are free. */
 const DISCARD = 65536;
 
-export class Dram {
+/** All of memory, in the views that its readers and writers need. */
+export class PhysicalMemory {
   readonly memory: WebAssembly.Memory;
   readonly size: number;
   readonly buffer: SharedArrayBuffer;
@@ -57,7 +61,25 @@ export class Dram {
   readonly u16: Uint16Array<SharedArrayBuffer>;
   readonly u32: Uint32Array<SharedArrayBuffer>;
   readonly i32: Int32Array<SharedArrayBuffer>;
+  readonly u64: BigUint64Array<SharedArrayBuffer>;
   readonly f32: Float32Array<SharedArrayBuffer>;
+
+  /** `memory` is shared: a thread gets it from the one that made it. */
+  constructor(memory: WebAssembly.Memory) {
+    this.memory = memory;
+    this.buffer = memory.buffer as unknown as SharedArrayBuffer;
+    this.size = this.buffer.byteLength;
+    this.view = new DataView(this.buffer);
+    this.u8 = new Uint8Array(this.buffer);
+    this.u16 = new Uint16Array(this.buffer);
+    this.u32 = new Uint32Array(this.buffer);
+    this.i32 = new Int32Array(this.buffer);
+    this.u64 = new BigUint64Array(this.buffer);
+    this.f32 = new Float32Array(this.buffer);
+  }
+}
+
+export class Dram extends PhysicalMemory {
   readonly #backing: Backing | undefined;
   /** Free runs as [first page, page count], sorted, never adjacent. */
   #free: [number, number][];
@@ -66,15 +88,7 @@ export class Dram {
   /** `size` in bytes, a multiple of 64 KiB, at most 4 GiB - 64 KiB. Untouched pages cost the host nothing. */
   constructor(size: number, backing?: Backing) {
     const pages = size / WASM_PAGE;
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.buffer = this.memory.buffer as unknown as SharedArrayBuffer;
-    this.size = size;
-    this.view = new DataView(this.buffer);
-    this.u8 = new Uint8Array(this.buffer);
-    this.u16 = new Uint16Array(this.buffer);
-    this.u32 = new Uint32Array(this.buffer);
-    this.i32 = new Int32Array(this.buffer);
-    this.f32 = new Float32Array(this.buffer);
+    super(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }));
     this.#backing = backing;
     backing?.attach(this.memory);
     this.#free = [[1, size / PAGE - 1]];

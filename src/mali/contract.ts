@@ -7,7 +7,7 @@
  */
 import type { CsOperands } from '../abi/gpu/cs.ts';
 import type { Layout, Values } from '../abi/layout.ts';
-import type { Dram } from '../board/dram.ts';
+import type { PhysicalMemory } from '../board/dram.ts';
 
 export type Access = 'read' | 'write' | 'execute' | 'atomic';
 
@@ -58,7 +58,7 @@ export interface VirtualMemory {
    */
   readonly generation: number;
   /** The memory that physical addresses are offsets into. */
-  readonly dram: Dram;
+  readonly dram: PhysicalMemory;
   /** Pages around `va` that may be accessed so and lie behind one another; undefined where `va` itself may not. No fault. */
   extent(va: number, access: Access): Extent | undefined;
   load8(va: number): number;
@@ -72,6 +72,12 @@ export interface VirtualMemory {
   store32(va: number, value: number): void;
   store64(va: number, value: number): void;
   storeBig64(va: number, value: bigint): void;
+  /**
+   * Replaces a word by what `change` makes of it and answers the old one: in one piece for all threads and guests where `va` is
+   * aligned. `change` may be called more than once. Needs the right to read and write ('atomic').
+   */
+  update32(va: number, change: (old: number) => number): number;
+  update64(va: number, change: (old: bigint) => bigint): bigint;
   /** Copies bytes out of or into the address space, page by page. */
   read(va: number, size: number): Uint8Array;
   write(va: number, data: Uint8Array): void;

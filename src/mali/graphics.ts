@@ -4,7 +4,7 @@
  */
 import type { CsOperands } from '../abi/gpu/cs.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
-import type { Dram } from '../board/dram.ts';
+import type { PhysicalMemory } from '../board/dram.ts';
 import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
 import type { Engine } from './engine/engine.ts';
 import { FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
@@ -23,7 +23,7 @@ function missing(name: string): never {
 }
 
 export function graphicsUnits(
-  dram: Dram,
+  dram: PhysicalMemory,
   cores: ShaderCores,
   engine: Engine,
 ): Pick<Units, 'idvs' | 'tiling' | 'fullscreen' | 'finishTiling' | 'fragment'> {

@@ -1,5 +1,5 @@
 /** Units: what RUN_* instructions start, put together from shader cores, texture unit and fixed-function graphics. */
-import type { Dram } from '../board/dram.ts';
+import type { PhysicalMemory } from '../board/dram.ts';
 import { compute } from './compute.ts';
 import type { Units } from './contract.ts';
 import { type Engine, executorOf } from './engine/engine.ts';
@@ -7,7 +7,7 @@ import { graphicsUnits } from './graphics.ts';
 import { openShader } from './shader/core.ts';
 import { TexturePipe } from './texture/unit.ts';
 
-export function maliUnits(dram: Dram, engine: Engine): Units {
+export function maliUnits(dram: PhysicalMemory, engine: Engine): Units {
   const textures = new TexturePipe(engine);
   const executor = executorOf(engine);
   return {

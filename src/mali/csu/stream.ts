@@ -13,7 +13,7 @@
  */
 import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, printCs } from '../../abi/gpu/cs.ts';
 import { EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import { GpuFault, PageFault, type Units, type VirtualMemory } from '../contract.ts';
 import { DecodeCache } from './decode-cache.ts';
@@ -35,7 +35,7 @@ export type Blocked =
 /** What a stream needs of the world: its group slot, the host and the rest of the GPU. */
 export interface StreamHost {
   readonly name: string;
-  readonly dram: Dram;
+  readonly dram: PhysicalMemory;
   readonly memory: VirtualMemory;
   readonly units: Units;
   readonly log: Log;

@@ -32,9 +32,11 @@ export function writeSync(
   data: bigint,
   error: boolean,
 ): void {
-  const value = add ? loadSync(memory, address, wide) + data : data;
-  if (wide) memory.storeBig64(address, BigInt.asUintN(64, value));
-  else memory.store32(address, Number(BigInt.asUintN(32, value)));
+  if (wide) memory.update64(address, (old) => (add ? old + data : data));
+  else {
+    const word = Number(BigInt.asUintN(32, data));
+    memory.update32(address, (old) => (add ? old + word : word));
+  }
   if (error) memory.store32(address + (wide ? STATUS_64 : STATUS_32), SYNC_ERROR);
 }
 

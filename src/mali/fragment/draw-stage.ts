@@ -162,7 +162,7 @@ export class DrawStage implements FragmentStage {
     const { passed } = this.state;
     this.state.passed = 0;
     if (passed === 0 || occlusionQuery === OCCLUSION_MODE.DISABLED) return;
-    if (occlusionQuery === OCCLUSION_MODE.COUNTER) memory.store64(occlusion, memory.load64(occlusion) + passed);
+    if (occlusionQuery === OCCLUSION_MODE.COUNTER) memory.update64(occlusion, (old) => old + BigInt(passed));
     else if (occlusionQuery === OCCLUSION_MODE.PREDICATE) memory.store64(occlusion, 1);
     else {
       throw new GpuFault(

@@ -14,7 +14,7 @@ import { Draw, FRAME_SHADER_MODE, nameOf, TilerContext } from '../../abi/gpu/ras
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FRAGMENT_PRELOAD } from '../../abi/isa/preload.ts';
 import type { Infer } from '../../abi/layout.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type RunRequest, type VirtualMemory, type Work, type WorkState } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -61,7 +61,12 @@ export class FragmentWork implements Work {
   readonly #job: FragmentJob;
   readonly #steps: Generator<void, void>;
 
-  constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader, engine: Engine) {
+  constructor(
+    request: RunRequest<CsOperands<'RUN_FRAGMENT'>>,
+    dram: PhysicalMemory,
+    open: OpenFragmentShader,
+    engine: Engine,
+  ) {
     this.#job = new FragmentJob(request, dram, open, engine);
     this.#steps = this.#job.run();
   }
@@ -105,7 +110,12 @@ class FragmentJob {
   /** Whether the tile buffer holds nothing but clear values. */
   #clear = false;
 
-  constructor(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, dram: Dram, open: OpenFragmentShader, engine: Engine) {
+  constructor(
+    request: RunRequest<CsOperands<'RUN_FRAGMENT'>>,
+    dram: PhysicalMemory,
+    open: OpenFragmentShader,
+    engine: Engine,
+  ) {
     const { registers, memory, operands } = request;
     if (operands.enableTem) {
       throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, 'RUN_FRAGMENT: tile enable maps are not implemented');

@@ -70,6 +70,16 @@ export class FlatMemory implements VirtualMemory {
   }
   storeBig64 = (va: number, value: bigint): void =>
     this.dram.view.setBigUint64(this.translate(va, 'write'), value, true);
+  update32(va: number, change: (old: number) => number): number {
+    const old = this.load32(va);
+    this.store32(va, change(old) >>> 0);
+    return old;
+  }
+  update64(va: number, change: (old: bigint) => bigint): bigint {
+    const old = this.loadBig64(va);
+    this.storeBig64(va, BigInt.asUintN(64, change(old)));
+    return old;
+  }
   read(va: number, size: number): Uint8Array {
     this.translate(va, 'read');
     if (size > 0) this.translate(va + size - 1, 'read');

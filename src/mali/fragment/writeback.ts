@@ -16,7 +16,7 @@ import {
   ZS_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
 import { type Extent, GpuFault, type VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -41,7 +41,7 @@ const PIECES = 2 + MAX_RENDER_TARGETS + 2;
 
 export class Writeback {
   readonly #memory: VirtualMemory;
-  readonly #dram: Dram;
+  readonly #dram: PhysicalMemory;
   readonly #framebuffer: Framebuffer;
   readonly #tile: TileBuffer;
   /** All rows and blocks lie here in scratch memory. */
@@ -66,7 +66,7 @@ export class Writeback {
   readonly #extents = new Map<Surface, Extent>();
   #generation = -1;
 
-  constructor(memory: VirtualMemory, dram: Dram, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
+  constructor(memory: VirtualMemory, dram: PhysicalMemory, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
     this.#memory = memory;
     this.#dram = dram;
     this.#framebuffer = framebuffer;

@@ -14,7 +14,7 @@ import { FW_SHARED_START, VectorTable } from '../../abi/gpu/firmware.ts';
 import { GROUPS, INTERFACE_SIZE, INTERFACE_VERSION } from '../../abi/gpu/firmware-places.ts';
 import { GPU_IRQ, JOB_IRQ_GLOBAL, MCU, MCU_CONTROL, MCU_STATUS } from '../../abi/gpu/regs.ts';
 import type { Clock } from '../../board/clock.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import { PageFault, type Units } from '../contract.ts';
 import type { GpuControlBlock } from '../control.ts';
@@ -27,7 +27,7 @@ import { GroupSlot, type Kept } from './group-slot.ts';
 import { writeControl } from './interface.ts';
 
 export interface McuParts {
-  readonly dram: Dram;
+  readonly dram: PhysicalMemory;
   readonly clock: Clock;
   readonly log: Log;
   readonly control: GpuControlBlock;
@@ -40,7 +40,7 @@ export interface McuParts {
 const KEPT_LIMIT = 256;
 
 export class Mcu {
-  readonly dram: Dram;
+  readonly dram: PhysicalMemory;
   readonly clock: Clock;
   readonly log: Log;
   readonly control: GpuControlBlock;

@@ -18,7 +18,7 @@ import {
   MMU_IRQ_COMPLETE_SHIFT,
 } from '../../abi/gpu/regs.ts';
 import type { Register } from '../../abi/register.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import type { InterruptBlock } from '../irq.ts';
 import { GpuMemory, type TranslationSource } from './memory.ts';
@@ -126,7 +126,7 @@ const IDLE_VIEWS = 32;
 
 export class Mmu {
   readonly log: Log;
-  readonly #dram: Dram;
+  readonly #dram: PhysicalMemory;
   readonly #irq: InterruptBlock;
   readonly #paBits: number;
   readonly #slots: AddressSpace[];
@@ -136,7 +136,7 @@ export class Mmu {
   onUnlock: (slot: number) => void = () => {};
 
   /** `present`: bitmap of the slots that exist. */
-  constructor(dram: Dram, log: Log, irq: InterruptBlock, present: number, paBits: number) {
+  constructor(dram: PhysicalMemory, log: Log, irq: InterruptBlock, present: number, paBits: number) {
     this.#dram = dram;
     this.log = log;
     this.#irq = irq;

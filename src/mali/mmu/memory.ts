@@ -10,7 +10,7 @@
 
 import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import { type Access, type Extent, PageFault, type VirtualMemory } from '../contract.ts';
 import { type Translation, UNMAPPED, type WalkResult, walk } from './walk.ts';
 
@@ -46,7 +46,7 @@ const EXTENT_PAGES = 64;
 let generations = 0;
 
 export class GpuMemory implements VirtualMemory {
-  readonly dram: Dram;
+  readonly dram: PhysicalMemory;
   generation = ++generations;
   readonly #outputBits: number;
   readonly #tags = new Float64Array(ENTRIES).fill(-1);
@@ -56,7 +56,7 @@ export class GpuMemory implements VirtualMemory {
   readonly #walk: WalkResult = { code: 0, physical: 0, readable: false, writable: false, executable: false, level: 0 };
   #source: TranslationSource | undefined;
 
-  constructor(dram: Dram, outputBits: number) {
+  constructor(dram: PhysicalMemory, outputBits: number) {
     this.dram = dram;
     this.#view = dram.view;
     this.#outputBits = outputBits;
@@ -240,6 +240,36 @@ export class GpuMemory implements VirtualMemory {
       this.store32(va, Number(BigInt.asUintN(32, value)));
       this.store32(va + 4, Number(BigInt.asUintN(32, value / 2n ** 32n)));
     } else this.#view.setBigUint64(this.#locate(page, offset, WRITE, 'write'), value, true);
+  }
+
+  update32(va: number, change: (old: number) => number): number {
+    const at = this.translate(va, 'atomic');
+    if (va % 4 !== 0) {
+      const old = this.load32(va);
+      this.store32(va, change(old) >>> 0);
+      return old;
+    }
+    const { u32 } = this.dram;
+    for (let expected = u32[at / 4]!; ; ) {
+      const old = Atomics.compareExchange(u32, at / 4, expected, change(expected));
+      if (old === expected) return old;
+      expected = old;
+    }
+  }
+
+  update64(va: number, change: (old: bigint) => bigint): bigint {
+    const at = this.translate(va, 'atomic');
+    if (va % 8 !== 0) {
+      const old = this.loadBig64(va);
+      this.storeBig64(va, BigInt.asUintN(64, change(old)));
+      return old;
+    }
+    const { u64 } = this.dram;
+    for (let expected = u64[at / 8]!; ; ) {
+      const old = Atomics.compareExchange(u64, at / 8, expected, BigInt.asUintN(64, change(expected)));
+      if (old === expected) return old;
+      expected = old;
+    }
   }
 
   read(va: number, size: number): Uint8Array {

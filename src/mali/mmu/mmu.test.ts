@@ -84,6 +84,35 @@ test('scalars, bytes and descriptors may cross a page whose neighbour lies elsew
   assert.deepEqual(view.decode(pair, VA + 4092), { a: 1, b: 2 });
 });
 
+test('a word is replaced in one piece, aligned or not, and only where it may be read and written', () => {
+  const { dram, tables, view } = bench();
+  const physical = tables.map(VA, 8192);
+  tables.map(VA + 8192, 4096, { write: false });
+  for (const offset of [8, 10, 4094]) {
+    view.store32(VA + offset, 0xfffffffe);
+    assert.equal(
+      view.update32(VA + offset, (old) => old + 3),
+      0xfffffffe,
+    );
+    assert.equal(view.load32(VA + offset), 1);
+    view.storeBig64(VA + offset, 2n ** 64n - 1n);
+    assert.equal(
+      view.update64(VA + offset, (old) => old + 2n),
+      2n ** 64n - 1n,
+    );
+    assert.equal(view.loadBig64(VA + offset), 1n);
+  }
+  // Whoever comes between reading and writing is not lost.
+  let calls = 0;
+  view.store32(VA, 5);
+  const old = view.update32(VA, (value) => {
+    if (calls++ === 0) dram.view.setUint32(physical, 40, true);
+    return value + 1;
+  });
+  assert.deepEqual([old, view.load32(VA), calls], [40, 41, 2]);
+  assert.equal(fault(() => view.update32(VA + 8192, (value) => value)).access, 'atomic');
+});
+
 test('every kind of fault has its code and its level', () => {
   const cases: [number, Access, (b: ReturnType<typeof bench>) => void][] = [
     [EXCEPTION.TRANSLATION_FAULT_0, 'read', () => {}],

@@ -6,7 +6,7 @@
  */
 import { LEVELS, levelShift, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../abi/gpu/lpae.ts';
 import { AS, AS_INA_BITS_BASE, AS_MODE, EXCEPTION, MEMATTR } from '../../abi/gpu/regs.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 
 /** What AS_TRANSTAB, AS_TRANSCFG and AS_MEMATTR say, taken over by the UPDATE command. */
 export interface Translation {
@@ -55,7 +55,7 @@ export function translationOf(transtab: number, transcfg: number, memattr: reado
 }
 
 /** Walks for `va` and fills `out`. Physical addresses are below 2^outputBits. */
-export function walk(dram: Dram, at: Translation, va: number, outputBits: number, out: WalkResult): void {
+export function walk(dram: PhysicalMemory, at: Translation, va: number, outputBits: number, out: WalkResult): void {
   out.code = EXCEPTION.OK;
   out.level = 0;
   if (at.mode === AS_MODE.IDENTITY) {

@@ -10,7 +10,7 @@
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { LANES } from '../shader/contract.ts';
@@ -29,7 +29,7 @@ type Run = (registers: number, frame: number) => number;
 interface Compiled {
   readonly module: WebAssembly.Module;
   /** The module bound to a board's memory. */
-  readonly instances: WeakMap<Dram, Run>;
+  readonly instances: WeakMap<PhysicalMemory, Run>;
   readonly records: object;
   /** Offsets from the entry of the instructions that the interpreter is called for. */
   readonly steps: readonly number[];
@@ -161,7 +161,7 @@ function compileUnit(unit: Unit, mode: Mode): Compiled {
   return code;
 }
 
-function instantiate({ module, instances }: Compiled, dram: Dram): Run {
+function instantiate({ module, instances }: Compiled, dram: PhysicalMemory): Run {
   let run = instances.get(dram);
   if (!run) {
     const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, step, refill } };

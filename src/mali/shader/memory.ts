@@ -233,7 +233,7 @@ function store(i: Instruction): Exec {
   };
 }
 
-// Atomics. Lanes follow one another, and nothing else runs meanwhile.
+// Atomics. Lanes follow one another; other threads and guests may change memory meanwhile.
 
 const lesser = (a: bigint, b: bigint): bigint => {
   if (a < b) return a;
@@ -279,14 +279,15 @@ function atomic(i: Instruction): Exec {
     for (let n = 0; n < LANES; n++) {
       if (!(mask & (1 << n))) continue;
       const address = laneAddress(w, n, xl[n]!, xh[n]!, offset);
-      memory.translate(address, 'atomic');
       const value = (k: number): bigint =>
         BigInt(input![k]![n]! >>> 0) + (words === 2 ? BigInt(input![k + 1]![n]! >>> 0) << 32n : 0n);
-      const old = words === 2 ? memory.loadBig64(address) : BigInt(memory.load32(address) >>> 0);
       // Compare and exchange: the new value comes first, what is expected second.
-      const next = compare ? (old === value(words) ? value(0) : old) : operation(old, one ? constant : value(0), bits);
-      if (words === 2) memory.storeBig64(address, BigInt.asUintN(64, next));
-      else memory.store32(address, Number(BigInt.asUintN(32, next)));
+      const next = (old: bigint): bigint =>
+        compare ? (old === value(words) ? value(0) : old) : operation(old, one ? constant : value(0), bits);
+      const old =
+        words === 2
+          ? memory.update64(address, next)
+          : BigInt(memory.update32(address, (word) => Number(BigInt.asUintN(32, next(BigInt(word))))));
       if (output) {
         output[0]![n] = Number(old & 0xffffffffn);
         if (words === 2) output[1]![n] = Number(old >> 32n);

@@ -41,6 +41,16 @@ export class FlatMemory implements VirtualMemory {
   store32 = (va: number, x: number): void => this.view.setUint32(this.translate(va, 'write'), x, true);
   store64 = (va: number, x: number): void => this.storeBig64(va, BigInt(x));
   storeBig64 = (va: number, x: bigint): void => this.view.setBigUint64(this.translate(va, 'write'), x, true);
+  update32(va: number, change: (old: number) => number): number {
+    const old = this.load32(va);
+    this.store32(va, change(old) >>> 0);
+    return old;
+  }
+  update64(va: number, change: (old: bigint) => bigint): bigint {
+    const old = this.loadBig64(va);
+    this.storeBig64(va, BigInt.asUintN(64, change(old)));
+    return old;
+  }
   read(va: number, size: number): Uint8Array {
     this.translate(va, 'read');
     return this.bytes.slice(va, va + size);

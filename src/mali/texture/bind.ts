@@ -19,7 +19,7 @@ import {
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
-import type { Dram } from '../../board/dram.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../board/image/afbc.ts';
 import { U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
@@ -55,10 +55,10 @@ const WASM_PAGE = 65536;
 const OVERREACH = 3;
 
 const modules = new Map<string, WebAssembly.Module>();
-const instances = new WeakMap<Dram, Map<string, EmittedSampler>>();
+const instances = new WeakMap<PhysicalMemory, Map<string, EmittedSampler>>();
 
 /** The sampler of a state: its code is shared by all machines, an instance belongs to one DRAM. */
-function samplerOf(state: SamplerState, dram: Dram): EmittedSampler {
+function samplerOf(state: SamplerState, dram: PhysicalMemory): EmittedSampler {
   const key = JSON.stringify(state);
   let known = instances.get(dram);
   if (!known) {

@@ -4,7 +4,7 @@
  * Their memories are scratch (number 0: tiles, quads, warps) and, for those that ask, DRAM (number 1). Script checks every
  * physical address before a module sees it.
  */
-import type { Dram } from '../../../board/dram.ts';
+import type { PhysicalMemory } from '../../../board/dram.ts';
 import { scratch } from '../../engine/scratch.ts';
 import { ModuleBuilder } from '../../wasm/builder.ts';
 
@@ -15,10 +15,10 @@ const DRAM_PAGES = 65536;
 
 const modules = new Map<string, WebAssembly.Module>();
 const instances = new Map<string, Record<string, unknown>>();
-const ofDram = new WeakMap<Dram, Map<string, Record<string, unknown>>>();
+const ofDram = new WeakMap<PhysicalMemory, Map<string, Record<string, unknown>>>();
 
 /** Functions of the module that `key` names; `emit` fills it if there is none yet. */
-export function functions<T>(key: string, emit: (m: ModuleBuilder) => void, dram?: Dram): T {
+export function functions<T>(key: string, emit: (m: ModuleBuilder) => void, dram?: PhysicalMemory): T {
   let known = instances;
   if (dram) {
     known = ofDram.get(dram) ?? new Map();

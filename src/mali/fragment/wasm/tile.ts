@@ -3,7 +3,7 @@
  *
  * All of it moves 256 pixels at a time between places of scratch memory; only `writeback_rows` touches DRAM.
  */
-import type { Dram } from '../../../board/dram.ts';
+import type { PhysicalMemory } from '../../../board/dram.ts';
 import { U_ORDER } from '../../../board/image/u-interleaved.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { MemoryOpName } from '../../wasm/opcodes.ts';
@@ -143,7 +143,7 @@ function quad(f: Code, p: number, lane: number): Code {
   return f.shuffle32(...lanes);
 }
 
-export const copyRows = (dram: Dram): CopyRows =>
+export const copyRows = (dram: PhysicalMemory): CopyRows =>
   functions<{ writeback_rows: CopyRows }>('rows', emitRows, dram).writeback_rows;
 
 function emitRows(m: ModuleBuilder): void {
