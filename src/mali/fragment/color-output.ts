@@ -5,8 +5,7 @@
  * reference. A lane's late test comes before its first colour.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_blend.c`, `src/panfrost/compiler/bifrost_compile.c`.
  */
-import { namePixelFormat } from '../../abi/formats.ts';
-import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
+import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { PIXEL_CURRENT } from '../../abi/gpu/shader-descriptors.ts';
 import { GpuFault } from '../contract.ts';
@@ -20,73 +19,60 @@ import {
   type TileRequest,
   type Warp,
 } from '../shader/contract.ts';
+import type { BlendCall, BlendCodes } from './blend-code.ts';
 import { blendView, conversionView, indicesView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import type { LateTests } from './late-tests.ts';
 import { TILE_PIXELS } from './raster.ts';
 import type { StageWarp } from './stage-warp.ts';
-import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
-import { type BlendWarp, blendWarp } from './wasm/blend.ts';
+import type { TileCodec } from './tile-codec.ts';
 import { WARP } from './wasm/raster.ts';
-
-/** Blending by emitted code, and the request that it is for. */
-interface FastBlend {
-  readonly rt: number;
-  readonly run: BlendWarp;
-}
-interface LastBlend {
-  readonly low: number;
-  readonly high: number;
-  readonly type: LaneType;
-  readonly channels: number;
-  readonly fast: FastBlend | undefined;
-}
 
 export class ColorOutput {
   readonly #state: DrawState;
   readonly #warp: StageWarp;
   readonly #late: LateTests;
+  readonly #codes: BlendCodes;
   readonly #engine: Engine;
   readonly #rgba = new Float64Array(4);
   readonly #source = new Float64Array(4);
   /** Samples that blend, and colours, where emitted code finds them. */
   readonly #blended: Int32Array;
   readonly #colour: Int32Array;
-  #last: LastBlend | undefined;
-  /** By render target and pixel format. */
-  readonly #codecs = new Map<number, TileCodec>();
 
-  constructor(state: DrawState, warp: StageWarp, late: LateTests, engine: Engine) {
+  constructor(state: DrawState, warp: StageWarp, late: LateTests, codes: BlendCodes, engine: Engine) {
     this.#state = state;
     this.#warp = warp;
     this.#late = late;
+    this.#codes = codes;
     this.#engine = engine;
     this.#blended = state.tile.warpWords(WARP.blended);
     this.#colour = new Int32Array(scratch.buffer, state.tile.warpAt + WARP.colour, 4 * LANES);
   }
 
   blend(warp: Warp, mask: number, request: BlendRequest): void {
-    const fast = this.#blendCode(request);
-    if (fast) {
-      this.#blendFast(fast, warp, mask, request);
-      return;
+    const { descriptorLow, descriptorHigh, type, channels } = request;
+    if (this.#engine === 'wasm') {
+      const call = this.#codes.code(descriptorLow, descriptorHigh, type, channels);
+      if (call) {
+        this.#blendFast(call, warp, mask, request);
+        return;
+      }
     }
-    const { mode, rt, conversion } = blendView(request.descriptorLow, request.descriptorHigh);
-    if (mode === BLEND_MODE.OFF) return;
+    if (this.#codes.vanishes(descriptorLow, descriptorHigh)) return;
+    const { mode, rt, conversion } = blendView(descriptorLow, descriptorHigh);
     const { framebuffer, tile, blends } = this.#state;
     const { samples } = framebuffer;
-    const target = framebuffer.targets[rt];
-    const state = blends[rt];
-    if (!target || (mode === BLEND_MODE.FIXED_FUNCTION && state && !state.enabled)) return;
-    const codec = this.#codec(conversion.memoryFormat, conversion.raw, rt);
-    const equation = mode === BLEND_MODE.FIXED_FUNCTION ? state?.equation : undefined;
+    const target = framebuffer.targets[rt]!;
+    const codec = this.#codes.codec(conversion.memoryFormat, conversion.raw, rt);
+    const equation = mode === BLEND_MODE.FIXED_FUNCTION ? blends[rt]?.equation : undefined;
     const words = tile.colors[rt]!;
     const alphaToOne = this.#state.alphaToOne(rt);
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & ~warp.discarded & (1 << lane))) continue;
       const covered = this.#late.left(lane, request.coverage[lane]!, undefined, -1);
       if (covered === 0) continue;
-      readColor(request.colour, request.type, request.channels, lane, codec, this.#source);
+      readColor(request.colour, type, channels, lane, codec, this.#source);
       if (alphaToOne) this.#source[3] = 1;
       if (equation && codec.unorm) limit(this.#source);
       for (let s = 0; s < samples; s++) {
@@ -103,45 +89,7 @@ export class ColorOutput {
     }
   }
 
-  /** Emitted code for a request, or undefined where script is to do it. Remembers the last answer. */
-  #blendCode({ descriptorLow, descriptorHigh, type, channels }: BlendRequest): FastBlend | undefined {
-    if (this.#engine !== 'wasm') return undefined;
-    const last = this.#last;
-    if (
-      last &&
-      last.low === descriptorLow &&
-      last.high === descriptorHigh &&
-      last.type === type &&
-      last.channels === channels
-    ) {
-      return last.fast;
-    }
-    const fast = this.#makeBlend(descriptorLow, descriptorHigh, type, channels);
-    this.#last = { low: descriptorLow, high: descriptorHigh, type, channels, fast };
-    return fast;
-  }
-
-  #makeBlend(low: number, high: number, type: LaneType, channels: number): FastBlend | undefined {
-    const { framebuffer, blends } = this.#state;
-    const { mode, rt, conversion } = blendView(low, high);
-    const target = framebuffer.targets[rt];
-    const state = blends[rt];
-    if (mode === BLEND_MODE.OFF || !target || (mode === BLEND_MODE.FIXED_FUNCTION && state && !state.enabled)) {
-      return undefined;
-    }
-    const { fixed } = this.#codec(conversion.memoryFormat, conversion.raw, rt);
-    if (!fixed || target.words !== 1 || (type !== 'float' && type !== 'raw')) return undefined;
-    const run = blendWarp({
-      ...fixed,
-      equation: mode === BLEND_MODE.FIXED_FUNCTION ? state?.equation?.code : undefined,
-      channels,
-      alphaToOne: this.#state.alphaToOne(rt),
-      samples: framebuffer.samples,
-    });
-    return { rt, run };
-  }
-
-  #blendFast({ rt, run }: FastBlend, warp: Warp, mask: number, { coverage, colour }: BlendRequest): void {
+  #blendFast({ rt, run }: BlendCall, warp: Warp, mask: number, { coverage, colour }: BlendRequest): void {
     const { early, merged, tile } = this.#state;
     const samples = this.#blended;
     const lanes = mask & ~warp.discarded;
@@ -191,29 +139,8 @@ export class ColorOutput {
     if (y !== PIXEL_CURRENT) throw invalid(`Pixel Indices: y ${y}: only the current pixel is implemented`);
     if (sample >= samples) throw invalid(`Pixel Indices: sample ${sample} of ${samples}`);
     const conversion = conversionView(request.conversion[lane]!);
-    const codec = this.#codec(conversion.memoryFormat, conversion.raw, rt);
+    const codec = this.#codes.codec(conversion.memoryFormat, conversion.raw, rt);
     return [rt, (sample * TILE_PIXELS + this.#warp.pixel[lane]!) * target.words, codec, sample];
-  }
-
-  #codec(format: number, raw: boolean, rt: number): TileCodec {
-    const key = (format * 2 + (raw ? 1 : 0)) * MAX_RENDER_TARGETS * 2 + rt;
-    let codec = this.#codecs.get(key);
-    if (!codec) {
-      codec = this.#makeCodec(format, raw, rt);
-      this.#codecs.set(key, codec);
-    }
-    return codec;
-  }
-
-  #makeCodec(format: number, raw: boolean, rt: number): TileCodec {
-    if (raw) throw invalid('Internal Conversion: raw is not implemented');
-    const { internal } = this.#state.framebuffer.targets[rt]!;
-    if (!fits(format, internal)) {
-      throw invalid(
-        `Internal Conversion: memory format ${namePixelFormat(format)} does not fit render target ${rt} (${internal.name})`,
-      );
-    }
-    return tileCodec(format);
   }
 }
 

@@ -21,6 +21,7 @@ import type {
   TileRequest,
   Warp,
 } from '../shader/contract.ts';
+import { BlendCodes } from './blend-code.ts';
 import { ColorOutput } from './color-output.ts';
 import { DrawState } from './draw-state.ts';
 import { EarlyTests } from './early-tests.ts';
@@ -70,8 +71,9 @@ export class DrawStage implements FragmentStage {
     this.#early = new EarlyTests(state, this.#warp, engine);
     this.#late = new LateTests(state, this.#warp);
     this.#interpolation = new Interpolation(this.#warp, framebuffer);
-    this.#output = new ColorOutput(state, this.#warp, this.#late, engine);
-    this.#description = new StageDescription(state, this.#warp, memory);
+    const codes = new BlendCodes(state);
+    this.#output = new ColorOutput(state, this.#warp, this.#late, codes, engine);
+    this.#description = new StageDescription(state, this.#warp, codes, memory);
   }
 
   get draw(): Infer<typeof Draw> {
@@ -84,6 +86,11 @@ export class DrawStage implements FragmentStage {
 
   get perSample(): boolean {
     return this.state.perSample;
+  }
+
+  /** Samples that have passed, for occlusion queries. */
+  get passed(): number {
+    return this.state.passed;
   }
 
   get early(): boolean {

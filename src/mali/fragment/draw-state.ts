@@ -98,6 +98,12 @@ export class DrawState {
     if (!this.draw.cleanFragmentWrite) this.tile.dirtyColors |= 1 << rt;
   }
 
+  /** Alpha takes samples out of the coverage. */
+  get byAlpha(): boolean {
+    const { alphaToCoverage, multisampleEnable } = this.draw;
+    return alphaToCoverage && multisampleEnable && this.framebuffer.samples > 1;
+  }
+
   /** Alpha is one whatever the shader says. */
   alphaToOne(rt: number): boolean {
     return this.blends[rt]?.alphaToOne === true && this.draw.multisampleEnable;

@@ -51,21 +51,20 @@ export class LateTests {
   }
 
   alphaTest(warp: Warp, mask: number, coverage: Int32Array, alpha: Float32Array, out: Int32Array): void {
-    const { draw, framebuffer, early, merged, test } = this.#state;
-    const { alphaToCoverage, alphaToCoverageInvert, multisampleEnable } = draw;
+    const { draw, framebuffer, early, merged, test, byAlpha } = this.#state;
     const { samples } = framebuffer;
     const own = this.#warp.coverage;
-    if (early && !merged && !alphaToCoverage) {
+    if (early && !merged && !byAlpha) {
       for (let lane = 0; lane < LANES; lane++) if (mask & (1 << lane)) out[lane] = coverage[lane]! & own[lane]!;
       return;
     }
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
       let covered = coverage[lane]! & own[lane]!;
-      if (alphaToCoverage && multisampleEnable && samples > 1) {
+      if (byAlpha) {
         const a = alpha[lane]!;
         const n = Math.round((a > 0 ? Math.min(a, 1) : 0) * samples);
-        covered &= alphaToCoverageInvert ? ~(2 ** (samples - n) - 1) : 2 ** n - 1;
+        covered &= draw.alphaToCoverageInvert ? ~(2 ** (samples - n) - 1) : 2 ** n - 1;
       }
       const gone = (warp.discarded & (1 << lane)) !== 0;
       if (gone) out[lane] = covered;

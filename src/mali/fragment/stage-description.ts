@@ -6,16 +6,22 @@ import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors
 import { PACKET_VARYINGS_OFFSET } from '../../abi/gpu/shader-descriptors.ts';
 import type { Extent, VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, STAGE } from '../recompiler/frame.ts';
+import { functionTable } from '../engine/table.ts';
+import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from '../recompiler/frame.ts';
 import type { PrimitiveVertices } from '../shader/contract.ts';
+import type { BlendCodes } from './blend-code.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import type { Triangle } from './raster.ts';
 import type { StageWarp } from './stage-warp.ts';
-import { fits, isRgba8 } from './tile-codec.ts';
+import { isRgba8 } from './tile-codec.ts';
+
+/** Recompiled shaders always hand over all channels. */
+const CHANNELS = 4;
 
 export class StageDescription {
   readonly #state: DrawState;
+  readonly #codes: BlendCodes;
   readonly #memory: VirtualMemory;
   readonly #at: number;
   /** The triangle's planes. */
@@ -25,8 +31,9 @@ export class StageDescription {
   #extent: Extent | undefined;
   #generation = -1;
 
-  constructor(state: DrawState, warp: StageWarp, memory: VirtualMemory) {
+  constructor(state: DrawState, warp: StageWarp, codes: BlendCodes, memory: VirtualMemory) {
     this.#state = state;
+    this.#codes = codes;
     this.#memory = memory;
     this.#at = warp.frame / 4;
     this.#planes = new Float64Array(scratch.buffer, warp.frame + STAGE.planes, 11);
@@ -35,35 +42,44 @@ export class StageDescription {
 
   /** Tells which colours shaders may store by themselves. */
   #output({ pixel, coverage, tested }: StageWarp): void {
-    const { early, merged, framebuffer, tile, blendDescriptors } = this.#state;
+    const { early, merged, framebuffer, tile, byAlpha } = this.#state;
     const words = scratch.u32;
     const at = this.#at;
-    words[at + STAGE.direct / 4] = early && !merged && framebuffer.samples === 1 ? 1 : 0;
+    words[at + STAGE.direct / 4] = early && !merged && !byAlpha ? 1 : 0;
     words[at + STAGE.flags / 4] = tile.dirtyAt;
     words[at + STAGE.pixels / 4] = pixel.byteOffset;
     words[at + STAGE.coverage / 4] = coverage.byteOffset;
     words[at + STAGE.tested / 4] = tested.byteOffset;
     words[at + STAGE.argumentLow / 4] = framebuffer.parameters.frameArgumentLow;
     words[at + STAGE.argumentHigh / 4] = framebuffer.parameters.frameArgumentHigh;
-    for (let n = 0; n < MAX_RENDER_TARGETS; n++) {
-      const record = at + (STAGE.blend + n * BLEND_RECORD_BYTES) / 4;
-      const { mode, rt, conversion } = blendView(blendDescriptors[n * 2]!, blendDescriptors[n * 2 + 1]!);
-      const target = framebuffer.targets[rt];
-      let kind: number = BLEND_KIND.STAGE;
-      if (mode === BLEND_MODE.OFF) kind = BLEND_KIND.NOTHING;
-      else if (
-        mode === BLEND_MODE.OPAQUE &&
-        target &&
-        !this.#state.alphaToOne(rt) &&
-        !conversion.raw &&
-        fits(conversion.memoryFormat, target.internal) &&
-        isRgba8(conversion.memoryFormat)
-      ) {
-        kind = BLEND_KIND.STORE_RGBA8;
-        words[record + BLEND_RECORD.words / 4] = tile.colorAt[rt]!;
-        words[record + BLEND_RECORD.touch / 4] = this.#state.draw.cleanFragmentWrite ? 0 : 1 << rt;
-      }
-      words[record + BLEND_RECORD.kind / 4] = kind;
+    for (let n = 0; n < MAX_RENDER_TARGETS; n++) this.#blend(n);
+  }
+
+  /** Tells what BLEND by the descriptor of render target `n` does. */
+  #blend(n: number): void {
+    const { framebuffer, tile, blendDescriptors, draw } = this.#state;
+    const words = scratch.u32;
+    const record = this.#at + (STAGE.blend + n * BLEND_RECORD_BYTES) / 4;
+    const [low, high] = [blendDescriptors[n * 2]!, blendDescriptors[n * 2 + 1]!];
+    const { mode, rt, conversion } = blendView(low, high);
+    const shader = mode === BLEND_MODE.SHADER;
+    const vanishes = !shader && this.#codes.vanishes(low, high);
+    const known = !shader && !vanishes && this.#codes.known(conversion.memoryFormat, conversion.raw, rt);
+    if (!known) {
+      words[record + BLEND_RECORD.kind / 4] = vanishes ? BLEND_KIND.NOTHING : BLEND_KIND.STAGE;
+      return;
+    }
+    const plain =
+      mode === BLEND_MODE.OPAQUE &&
+      framebuffer.samples === 1 &&
+      !this.#state.alphaToOne(rt) &&
+      isRgba8(conversion.memoryFormat);
+    words[record + BLEND_RECORD.kind / 4] = plain ? BLEND_KIND.STORE_RGBA8 : BLEND_KIND.CALL;
+    words[record + BLEND_RECORD.words / 4] = tile.colorAt[rt]!;
+    words[record + BLEND_RECORD.touch / 4] = draw.cleanFragmentWrite ? 0 : 1 << rt;
+    for (const [i, type] of BLEND_TYPES.entries()) {
+      const call = this.#codes.code(low, high, type, CHANNELS);
+      words[record + BLEND_RECORD.slots / 4 + i] = call ? functionTable.slotOf(call.run) : 0;
     }
   }
 

@@ -10,16 +10,17 @@
  */
 import { CONSTANTS, FLOW_DISCARD, FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
+import { TABLE_IMPORT } from '../engine/table.ts';
 import { LANES } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
-import { type Callable, type Code, type Label, ModuleBuilder } from '../wasm/builder.ts';
+import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes } from './lanes.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { type Around, MemoryCode } from './memory.ts';
-import { OutputCode } from './output.ts';
+import { BLEND_TYPE, OutputCode } from './output.ts';
 import { VaryingCode } from './varying.ts';
 
 /** What besides its instructions makes a unit's code. */
@@ -66,6 +67,7 @@ class UnitEmitter implements Operands, Around {
   readonly code: Code;
   readonly dram: number;
   readonly refill: Callable;
+  readonly blendType: TypeIndex;
   recordCount = 0;
   readonly #records: number;
   readonly #memory: MemoryCode;
@@ -101,6 +103,8 @@ class UnitEmitter implements Operands, Around {
     this.dram = this.module.importMemory('gpu', 'dram', 1, MAX_PAGES);
     this.#step = this.module.importFunction('gpu', 'step', ['i32', 'i32', 'i32', 'i32'], ['i32']);
     this.refill = this.module.importFunction('gpu', 'refill', ['i32', 'i32', 'i32'], ['i32']);
+    this.module.importTable(...TABLE_IMPORT);
+    this.blendType = this.module.functionType(...BLEND_TYPE);
     this.#records = records;
     const code = this.module.function(`shade_${unit.entry.toString(16)}`, ['i32', 'i32'], ['i32']);
     this.code = code;

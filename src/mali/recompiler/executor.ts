@@ -13,6 +13,7 @@ import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
+import { functionTable } from '../engine/table.ts';
 import { LANES } from '../shader/contract.ts';
 import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
@@ -164,7 +165,7 @@ function compileUnit(unit: Unit, mode: Mode): Compiled {
 function instantiate({ module, instances }: Compiled, dram: PhysicalMemory): Run {
   let run = instances.get(dram);
   if (!run) {
-    const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, step, refill } };
+    const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, table: functionTable.table, step, refill } };
     run = new WebAssembly.Instance(module, imports).exports.run as Run;
     instances.set(dram, run);
   }

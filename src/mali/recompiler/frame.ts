@@ -45,15 +45,16 @@ export const STAGE = {
   vertices: 224,
   /** Bytes of a record that can be read there. */
   limit: 236,
-  /** Scratch addresses of sixteen words each: the places of the lanes' pixels in the tile; samples that they stand for. */
+  /**
+   * Scratch addresses of sixteen words each: the places of the lanes' pixels in the tile, which is where WARP begins
+   * (fragment/wasm/raster.ts); samples that they stand for.
+   */
   pixels: 240,
   coverage: 244,
-  /** 1: a pixel is one sample, and depth and stencil have been tested before the shader runs. */
+  /** 1: depth and stencil have been tested before the shader runs, and what ATEST is given is what it leaves. */
   direct: 248,
   /** Scratch address of the tile's dirty bits, one a render target. */
   flags: 252,
-  /** Records of what BLEND does by the draw's own descriptor of each render target. */
-  blend: 256,
   /** Scratch address of sixteen words: samples that the late test has left, all ones before it. */
   tested: 384,
   /** Scratch address of the list of quads (engine/quads.ts) that the run works off; its next warp, and the end of its warps. */
@@ -72,16 +73,26 @@ export const STAGE = {
   argumentHigh: 420,
   /** Scratch addresses of the primitives (engine/quads.ts) of the quads of the warp in work. */
   quads: 424,
+  /** Records of what BLEND does by the draw's own descriptor of each render target. */
+  blend: 448,
 } as const;
-/** kind; scratch address of the render target's words in the tile buffer; dirty bits to set. */
-export const BLEND_RECORD = { kind: 0, words: 4, touch: 8 } as const;
-export const BLEND_RECORD_BYTES = 16;
-export const STAGE_BYTES = STAGE.quads + 16;
+/**
+ * kind; scratch address of the render target's words in the tile buffer; dirty bits to set; numbers of the emitted blend
+ * functions (engine/table.ts) by BLEND_TYPES, 0 where there is none.
+ */
+export const BLEND_RECORD = { kind: 0, words: 4, touch: 8, slots: 12 } as const;
+export const BLEND_RECORD_BYTES = 32;
+/** Kinds of numbers that BLEND sends. */
+export const BLEND_TYPES = ['float', 'sint', 'uint'] as const;
+export const STAGE_BYTES = STAGE.blend + 8 * BLEND_RECORD_BYTES;
 /** A pixel's place in its tile: y << TILE_SHIFT | x. */
 export const TILE_SHIFT = 4;
 
-/** STAGE: the fragment stage must be asked. NOTHING: the target is off. STORE_RGBA8: the colour replaces four bytes. */
-export const BLEND_KIND = { STAGE: 0, NOTHING: 1, STORE_RGBA8: 2 } as const;
+/**
+ * STAGE: the fragment stage must be asked. NOTHING: the target is off. STORE_RGBA8: the colour replaces four bytes of a
+ * pixel's only sample. CALL: by the function of the record.
+ */
+export const BLEND_KIND = { STAGE: 0, NOTHING: 1, STORE_RGBA8: 2, CALL: 3 } as const;
 
 /**
  * What a load or store remembers: the generation or epoch that it is of, the extent's first address (or the buffer's

@@ -1,29 +1,21 @@
 /**
  * The fragment stage that fuzzed shaders run in: the GPU's own, on one random triangle whose vertices' varyings lie somewhere
- * in the data, with one RGBA8 render target. With one sample a pixel, recompiled code interpolates and stores colours by
- * itself; with four it asks the stage.
+ * in the data, with one render target of any format and a random state of the back end (fuzz-output.ts).
  */
 
-import { INTERNAL_FORMATS, PIXEL_FORMAT, PixelFormatWord } from '../../abi/formats.ts';
+import { INTERNAL_FORMATS } from '../../abi/formats.ts';
 import { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
-import {
-  BLEND_MODE,
-  Blend,
-  DepthStencil,
-  Draw,
-  FramebufferParameters,
-  FUNC,
-  PIXEL_KILL,
-} from '../../abi/gpu/raster-descriptors.ts';
-import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import { Blend, Draw, FramebufferParameters, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
+import { quantize } from '../fragment/depth-stencil.ts';
 import { DrawStage } from '../fragment/draw-stage.ts';
 import type { Framebuffer, Target } from '../fragment/framebuffer.ts';
 import { CENTER, type SamplePattern, TILE, Triangle } from '../fragment/raster.ts';
 import { TileBuffer } from '../fragment/tile-buffer.ts';
 import { LANES } from '../shader/contract.ts';
+import { type BlendInput, type DepthInput, depthStencil } from './fuzz-output.ts';
 
 /** A triangle, its vertices, and where the warp's lanes are. */
 export interface FragmentInput {
@@ -40,14 +32,14 @@ export interface FragmentInput {
   /** Depth and stencil are tested when the shader has run. */
   readonly late: boolean;
   readonly clear: number;
+  /** The render target's internal format. */
+  readonly internal: number;
   readonly blends: readonly BlendInput[];
-}
-export interface BlendInput {
-  readonly mode: number;
-  /** A COMPONENT_ORDER. */
-  readonly order: number;
-  readonly raw: boolean;
-  readonly alphaToOne: boolean;
+  readonly depth: DepthInput;
+  readonly backFacing: boolean;
+  readonly alphaToCoverage: boolean;
+  readonly alphaToCoverageInvert: boolean;
+  readonly multisample: boolean;
 }
 export interface Corner {
   readonly x: number;
@@ -67,13 +59,14 @@ function descriptor<F extends Record<string, any>>(layout: Layout<F>, values: ob
   return layout.read(view, 0);
 }
 
-const RGBA8_INTERNAL = 1;
+const WORD = 4;
 
-function target(): Target {
+function target(index: number): Target {
+  const internal = INTERNAL_FORMATS.get(index)!;
   return {
     index: 0,
-    internal: INTERNAL_FORMATS.get(RGBA8_INTERNAL)!,
-    words: 1,
+    internal,
+    words: Math.ceil(internal.bytes / WORD),
     clear: new Uint32Array(1),
     writeClean: false,
     surface: undefined,
@@ -85,12 +78,13 @@ function target(): Target {
   };
 }
 
-function framebuffer(samples: 1 | 4): Framebuffer {
+function framebuffer({ samples, internal, depth }: FragmentInput): Framebuffer {
   const pattern = samples === 1 ? CENTER : FOUR;
   const parameters: Infer<typeof FramebufferParameters> = descriptor(FramebufferParameters, {
     width: TILE,
     height: TILE,
     sampleCount: samples,
+    zInternalFormat: depth.internal,
   });
   return {
     address: 0,
@@ -98,21 +92,12 @@ function framebuffer(samples: 1 | 4): Framebuffer {
     samples,
     raster: pattern,
     pattern,
-    targets: [target()],
+    targets: [target(internal)],
     depth: undefined,
     stencil: undefined,
     writeCleanDepth: false,
   };
 }
-
-/** What the depth/stencil descriptor of all draws holds: everything passes. */
-export const writeDepthStencil = (view: DataView<any>, at: number): void =>
-  DepthStencil.write(view, at, {
-    type: DESCRIPTOR_TYPE.DEPTH_STENCIL,
-    depthFunction: FUNC.ALWAYS,
-    frontCompareFunction: FUNC.ALWAYS,
-    backCompareFunction: FUNC.ALWAYS,
-  });
 
 /** Where the stage finds its descriptors: addresses, and a way to write the blend descriptors. */
 export interface FragmentPlace {
@@ -120,71 +105,80 @@ export interface FragmentPlace {
   readonly depthStencil: number;
   readonly blends: number;
   setBlends(bytes: Uint8Array): void;
+  setDepthStencil(bytes: Uint8Array): void;
 }
+
+const keyOf = ({ samples, internal, depth }: FragmentInput, engine: Engine): string =>
+  `${engine} ${samples} ${internal} ${depth.internal}`;
 
 export class FuzzFragment {
   readonly #memory: VirtualMemory;
   readonly #depthStencil: number;
   readonly #blends: number;
   readonly #setBlends: (bytes: Uint8Array) => void;
-  readonly #buffers = new Map<string, { framebuffer: Framebuffer; tile: TileBuffer }>();
+  readonly #setDepthStencil: (bytes: Uint8Array) => void;
+  readonly #buffers = new Map<string, { framebuffer: Framebuffer; tile: TileBuffer; stage: DrawStage | undefined }>();
   readonly #triangle = new Triangle('interpreter');
 
-  constructor({ memory, depthStencil, blends, setBlends }: FragmentPlace) {
+  constructor({ memory, depthStencil, blends, setBlends, setDepthStencil }: FragmentPlace) {
     this.#memory = memory;
     this.#depthStencil = depthStencil;
     this.#blends = blends;
     this.#setBlends = setBlends;
+    this.#setDepthStencil = setDepthStencil;
   }
 
-  /** What the last stage of an engine has left in its tile buffer. */
-  contents({ samples }: FragmentInput, engine: Engine): Uint8Array {
-    const { tile } = this.#buffers.get(`${engine} ${samples}`)!;
-    const words = Uint32Array.of(...tile.colors[0]!, tile.dirtyColors);
-    return new Uint8Array(words.buffer);
+  /** What the last stage of an engine has left in its tile buffer, and how many samples have passed. */
+  contents(input: FragmentInput, engine: Engine): Uint8Array {
+    const { tile, stage } = this.#buffers.get(keyOf(input, engine))!;
+    const passed = stage?.passed ?? 0;
+    const words = Uint32Array.of(...tile.colors[0]!, tile.dirtyColors, tile.dirtyDepth ? 1 : 0, passed);
+    const { depth, stencil } = tile;
+    return Buffer.concat([new Uint8Array(words.buffer), new Uint8Array(depth.slice().buffer), stencil.slice()]);
   }
 
   /** The stage of an engine, with the warp loaded. */
   stage(input: FragmentInput, engine: Engine): DrawStage {
     const { samples, corners, packets, slots, provoking } = input;
-    const key = `${engine} ${samples}`;
+    const key = keyOf(input, engine);
     let buffers = this.#buffers.get(key);
     if (!buffers) {
-      const made = framebuffer(samples);
-      buffers = { framebuffer: made, tile: new TileBuffer(made, engine) };
+      const made = framebuffer(input);
+      buffers = { framebuffer: made, tile: new TileBuffer(made, engine), stage: undefined };
       this.#buffers.set(key, buffers);
     }
-    buffers.tile.clear();
-    buffers.tile.colors[0]!.fill(input.clear);
+    const { tile } = buffers;
+    tile.clear();
+    for (let i = 0; i < tile.colors[0]!.length; i++) tile.colors[0]![i] = Math.imul(input.clear, 2 * i + 1);
+    tile.depth.fill(quantize(input.depth.internal, input.depth.clearDepth));
+    tile.stencil.fill(input.depth.clearStencil);
     const blends = new Uint8Array(input.blends.length * Blend.size);
-    for (const [n, { mode, order, raw, alphaToOne }] of input.blends.entries()) {
-      const memoryFormat = descriptor(PixelFormatWord, { order, index: PIXEL_FORMAT.RGBA8_TB });
-      const word = viewOf(new Uint8Array(PixelFormatWord.size));
-      PixelFormatWord.write(word, 0, memoryFormat);
+    for (const [n, { format, raw, ...fields }] of input.blends.entries()) {
       Blend.write(viewOf(blends), n * Blend.size, {
-        mode,
-        // Blending itself is the stage's own in both engines: here it is off.
-        enable: mode !== BLEND_MODE.FIXED_FUNCTION,
-        alphaToOne,
+        ...fields,
         numComps: 4,
-        conversion: { memoryFormat: word.getUint32(0, true), raw, registerFormat: 0 },
+        conversion: { memoryFormat: format, raw, registerFormat: 0 },
       });
     }
     this.#setBlends(blends);
+    this.#setDepthStencil(depthStencil(input.depth));
     const draw: Infer<typeof Draw> = descriptor(Draw, {
       vertexAttributeStride: input.stride,
       depthStencil: this.#depthStencil,
-      multisampleEnable: samples > 1,
+      multisampleEnable: samples > 1 && input.multisample,
+      alphaToCoverage: input.alphaToCoverage,
+      alphaToCoverageInvert: input.alphaToCoverageInvert,
       maximumZ: 1,
       blend: this.#blends,
       blendCount: input.blends.length,
       pixelKillOperation: input.late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY,
       zsUpdateOperation: input.late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY,
     });
-    const stage = new DrawStage(this.#memory, draw, buffers.framebuffer, buffers.tile, engine);
+    const stage = new DrawStage(this.#memory, draw, buffers.framebuffer, tile, engine);
+    buffers.stage = stage;
     const [corner0, corner1, corner2] = corners;
     this.#triangle.set(descriptor(PrimitiveRecord, { corner0, corner1, corner2 }));
-    stage.primitive(this.#triangle, { count: 3, packets, slots, provoking }, false, false);
+    stage.primitive(this.#triangle, { count: 3, packets, slots, provoking }, input.backFacing, false);
     for (let lane = 0; lane < LANES; lane++) {
       stage.load(lane, input.x[lane]!, input.y[lane]!, 0, 0, 2 ** samples - 1);
     }

@@ -3,12 +3,11 @@
  *
  * Values are those at which arithmetic has edges (zeros, infinities, NaNs, subnormals, powers of two), everyday ones, and any.
  */
-import { COMPONENT_ORDER } from '../../abi/formats.ts';
-import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import type { FragmentInput } from './fuzz-fragment.ts';
 import { DATA_AT, DATA_SIZE, UNIFORM_WORDS } from './fuzz-memory.ts';
+import { blendInput, depthInput, internalFormat } from './fuzz-output.ts';
 import type { Random } from './fuzz-random.ts';
 
 /** How a register may be looked at: fuzz-instruction.ts says why. */
@@ -94,6 +93,7 @@ function fragmentInput(random: Random): FragmentInput {
   const packet = DATA_AT + 16 * random.below(DATA_SIZE / 16 - 64);
   const quads = Array.from({ length: LANES / 4 }, () => [2 * random.below(8), 2 * random.below(8)] as const);
   const lanes = Array.from({ length: LANES }, (_, n) => n);
+  const internal = internalFormat(random);
   return {
     samples: random.chance(80) ? 1 : 4,
     corners,
@@ -103,14 +103,15 @@ function fragmentInput(random: Random): FragmentInput {
     provoking: random.below(3),
     x: lanes.map((n) => quads[n >> 2]![0] + (n & 1)),
     y: lanes.map((n) => quads[n >> 2]![1] + ((n >> 1) & 1)),
-    late: random.chance(20),
+    late: random.chance(30),
     clear: random.word(),
-    blends: [0, 1].map(() => ({
-      mode: random.pick([BLEND_MODE.OPAQUE, BLEND_MODE.OPAQUE, BLEND_MODE.OPAQUE, BLEND_MODE.OFF]),
-      order: random.chance(60) ? 0 : Number(random.pick(Object.keys(COMPONENT_ORDER))),
-      raw: random.chance(5),
-      alphaToOne: random.chance(10),
-    })),
+    internal,
+    blends: [0, 1].map(() => blendInput(random, internal)),
+    depth: depthInput(random),
+    backFacing: random.chance(30),
+    alphaToCoverage: random.chance(20),
+    alphaToCoverageInvert: random.chance(50),
+    multisample: random.chance(80),
   };
 }
 

@@ -19,7 +19,7 @@ import type { VirtualMemory } from '../contract.ts';
 import { GpuMemory } from '../mmu/memory.ts';
 import { LANES } from '../shader/contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
-import { type FragmentPlace, writeDepthStencil } from './fuzz-fragment.ts';
+import type { FragmentPlace } from './fuzz-fragment.ts';
 
 const DRAM_SIZE = 2 ** 20;
 const OUTPUT_BITS = 40;
@@ -95,7 +95,6 @@ export class FuzzMemory {
       tlsBase: STORAGE_AT,
       tlsAddressMode: ADDRESS_MODE.FLAT,
     });
-    writeDepthStencil(view, at + DEPTH_STENCIL);
     Resource.write(view, at + TABLE, { address: DATA_AT, containsDescriptors: false, size: BUFFER_SIZE });
   }
 
@@ -128,6 +127,7 @@ export class FuzzMemory {
       depthStencil: DESCRIPTORS_AT + DEPTH_STENCIL,
       blends: DESCRIPTORS_AT + BLENDS,
       setBlends: (bytes) => this.#dram.u8.set(bytes, this.#descriptors + BLENDS),
+      setDepthStencil: (bytes) => this.#dram.u8.set(bytes, this.#descriptors + DEPTH_STENCIL),
     };
   }
 

@@ -8,7 +8,7 @@
  * fault is exactly its fault. LD_BUFFER's record is the buffer of its handle, good for one run.
  */
 import type { Instruction } from '../shader/decode.ts';
-import type { Callable, Code } from '../wasm/builder.ts';
+import type { Callable, Code, TypeIndex } from '../wasm/builder.ts';
 import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL } from './frame.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
@@ -21,6 +21,8 @@ export interface Around {
   readonly dram: number;
   /** refill(kind, record, lanes that do not fit) → whether the record is a new one. */
   readonly refill: Callable;
+  /** The type of emitted blend functions (fragment/wasm/blend.ts: BlendWarp). */
+  readonly blendType: TypeIndex;
   /** Locals: lanes that run, and those without effect. */
   readonly bits: number;
   readonly discarded: number;

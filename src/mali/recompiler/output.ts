@@ -1,13 +1,18 @@
 /**
- * The back end of recompiled fragment shaders: ATEST, and BLEND to the commonest render target.
+ * The back end of recompiled fragment shaders: ATEST, and BLEND by the draw's own descriptors.
  *
- * Where depth and stencil have been tested before the shader, and a pixel is one sample (STAGE.direct), ATEST only takes what is
- * left of the coverage, and a colour that replaces what an RGBA8 tile buffer holds is packed and stored here. Everything
- * else is the fragment stage's, by the interpreter's step. Packing is that of fragment/tile-codec.ts, in singles.
+ * Where depth and stencil have been tested before the shader (STAGE.direct), ATEST only takes what is left of the coverage. A
+ * colour that replaces what an RGBA8 tile buffer holds is packed and stored here, quad after quad; all others are laid
+ * where the draw's emitted blend function (fragment/wasm/blend.ts) finds them, which is called by its number in the record
+ * (frame.ts: BLEND_RECORD). Everything else is the fragment stage's, by the interpreter's step. Packing is that of
+ * fragment/tile-codec.ts, in singles.
  */
 import { SPECIALS } from '../../abi/isa/encoding.ts';
+import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
-import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, FRAME, STAGE } from './frame.ts';
+import { channelCount } from '../shader/vector.ts';
+import type { Code, Label } from '../wasm/builder.ts';
+import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, FRAME, STAGE, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import type { Around } from './memory.ts';
 
@@ -21,49 +26,63 @@ export function targetOfBlend({ sources, page }: Instruction): number {
   return rt >= 0 && rt < TARGETS && (index & 1) === 0 ? rt : -1;
 }
 
+/** The parameters and results of BlendWarp. */
+export const BLEND_TYPE = [['i32', 'i32', 'i32', 'i32', 'i32'], ['i32']] as const;
+
+/** Register formats whose kind of number the instruction says. */
+const TYPES: Readonly<Record<string, (typeof BLEND_TYPES)[number]>> = {
+  f32: 'float',
+  f16: 'float',
+  s32: 'sint',
+  s16: 'sint',
+  u32: 'uint',
+  u16: 'uint',
+};
+
 export class OutputCode {
   readonly #a: Around;
   readonly #stage: number;
-  readonly #bits: number;
-  readonly #value: number;
+  readonly #done: number;
+  readonly #lanes: number;
+  readonly #kind: number;
+  readonly #any: number;
   readonly #at: number;
+  readonly #old: number;
+  readonly #value: number;
+  readonly #covered: number[];
 
   constructor(around: Around) {
     this.#a = around;
     const { code } = around;
     this.#stage = code.local('i32');
-    this.#bits = code.local('i32');
+    this.#done = code.local('i32');
+    this.#lanes = code.local('i32');
+    this.#kind = code.local('i32');
+    this.#any = code.local('i32');
+    this.#at = code.local('i32');
+    this.#old = code.local('v128');
     this.#value = code.local('v128');
-    this.#at = code.local('v128');
+    this.#covered = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
   }
 
-  /** Pushes whether tests are done and pixels are single samples. */
-  #direct(): void {
-    const { code } = this.#a;
-    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage);
-    code.if('i32');
-    code.get(this.#stage).memory('i32_load', STAGE.direct);
-    code.else().i32(0).end();
-  }
-
-  #covered(coverage: Lanes): Lanes {
-    const { code, lanes } = this.#a;
-    return lanes.and(coverage, (k) =>
-      code
-        .get(this.#stage)
-        .memory('i32_load', STAGE.coverage)
-        .memory('v128_load', 16 * k),
-    );
+  #own(k: number): void {
+    this.#a.code
+      .get(this.#stage)
+      .memory('i32_load', STAGE.coverage)
+      .memory('v128_load', 16 * k);
   }
 
   /** ATEST, where its coverage is in a register; `otherwise` where it is not so simple. */
   alphaTest(i: Instruction, otherwise: () => void): boolean {
-    const { code, mask } = this.#a;
+    const { code, lanes, mask } = this.#a;
     const source = i.sources[0]!;
     if (source.kind !== 'register') return false;
-    const covered = this.#covered(this.#a.register(source.index));
+    const covered = lanes.and(this.#a.register(source.index), (k) => this.#own(k));
     const locals = this.#a.locals(i.staging[0]!.register);
-    this.#direct();
+    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage);
+    code.if('i32');
+    code.get(this.#stage).memory('i32_load', STAGE.direct);
+    code.else().i32(0).end();
     code.if();
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
       covered(k);
@@ -77,84 +96,148 @@ export class OutputCode {
   }
 
   /**
-   * BLEND to render target `rt`. Leaves on the stack whether it is done; if not, the stage must do it. False: nothing is
-   * pushed, this form is always the stage's.
+   * BLEND by the descriptor of a render target. Leaves on the stack whether it is done; if not, the stage must do it. False:
+   * nothing is pushed, this form is always the stage's.
    */
   blend(i: Instruction): boolean {
-    const { code, lanes } = this.#a;
+    const { code } = this.#a;
     const rt = targetOfBlend(i);
-    const format = i.modifiers.regfmt!;
     const coverage = i.sources[1]!;
-    if (rt < 0 || (format !== 'f32' && format !== 'f16') || coverage.kind !== 'register') return false;
-    const channels = i.modifiers.vecsize === 'none' ? 1 : Number(i.modifiers.vecsize![1]);
+    const type = BLEND_TYPES.indexOf(TYPES[i.modifiers.regfmt!]!);
+    if (rt < 0 || type < 0 || coverage.kind !== 'register') return false;
     const record = STAGE.blend + rt * BLEND_RECORD_BYTES;
+    code.i32(0).set(this.#done);
+    const out = code.block();
+    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').brIf(out);
+    code
+      .get(this.#stage)
+      .memory('i32_load', record + BLEND_RECORD.kind)
+      .tee(this.#kind);
+    code.i32(BLEND_KIND.NOTHING).op('i32_eq').tee(this.#done).brIf(out);
+    code.get(this.#kind).i32(BLEND_KIND.STAGE).op('i32_eq').brIf(out);
+    code.get(this.#stage).memory('i32_load', STAGE.direct).op('i32_eqz').brIf(out);
+    const channels = this.#channels(i);
+    if (type === BLEND_TYPES.indexOf('float')) {
+      code.get(this.#kind).i32(BLEND_KIND.STORE_RGBA8).op('i32_eq').if();
+      this.#samples(coverage.index);
+      this.#store(record, channels);
+      code.else();
+      this.#call(record, type, coverage.index, channels, out);
+      code.end();
+    } else this.#call(record, type, coverage.index, channels, out);
+    code.get(this.#any).if();
+    const flags = (): Code => code.get(this.#stage).memory('i32_load', STAGE.flags);
+    flags();
+    flags().memory('i32_load');
+    code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.touch);
+    code.op('i32_or').memory('i32_store');
+    code.end();
+    code.i32(1).set(this.#done);
+    code.end();
+    code.get(this.#done);
+    this.#a.lanes.release();
+    return true;
+  }
+
+  /** Fills #covered with the samples of lanes that have an effect. */
+  #samples(register: number): void {
+    const { code, lanes } = this.#a;
+    code.get(this.#a.bits).get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').set(this.#lanes);
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
+      const bits = lanes.words(...[0, 1, 2, 3].map((lane) => 1 << (4 * k + lane)));
+      this.#a.register(register)(k);
+      this.#own(k);
+      code.op('v128_and').get(this.#lanes).op('i32x4_splat');
+      bits(k);
+      code.op('v128_and');
+      bits(k);
+      code.op('i32x4_eq').op('v128_and').set(this.#covered[k]!);
+    }
+  }
+
+  /** The four channels that are sent: as singles, or as integers of 32 bits. Those that are not are 0, 0, 0, 1. */
+  #channels(i: Instruction): Lanes[] {
+    const { lanes } = this.#a;
+    const format = i.modifiers.regfmt!;
     const { register } = i.staging[0]!;
-    const channel = (c: number): Lanes => {
-      if (c >= channels) return c === 3 ? lanes.single(1) : lanes.words(0);
-      if (format === 'f32') return this.#a.register(register + c);
+    const count = channelCount(i.modifiers.vecsize!);
+    return Array.from({ length: 4 }, (_, c) => {
+      if (c >= count) return c < 3 ? lanes.words(0) : TYPES[format] === 'float' ? lanes.single(1) : lanes.words(1);
+      if (format.endsWith('32')) return this.#a.register(register + c);
       const pair = this.#a.register(register + (c >> 1));
-      return c & 1 ? lanes.widenHigh(pair) : lanes.widenLow(pair);
-    };
+      if (format === 'f16') return c & 1 ? lanes.widenHigh(pair) : lanes.widenLow(pair);
+      if (format === 'u16') {
+        return c & 1 ? lanes.shift('i32x4_shr_u', pair, 16) : lanes.and(pair, lanes.words(0xffff));
+      }
+      return lanes.shift('i32x4_shr_s', c & 1 ? pair : lanes.shift('i32x4_shl', pair, 16), 16);
+    });
+  }
+
+  /** Stores colours of one byte a channel, quad after quad: four pixels in two rows. #any: whether there were any. */
+  #store(record: number, channels: readonly Lanes[]): void {
+    const { code, lanes } = this.#a;
     const byte = (c: number): Lanes => {
-      const scaled = lanes.op('f32x4_add', lanes.op('f32x4_mul', channel(c), lanes.single(255)), lanes.single(0.5));
+      const scaled = lanes.op('f32x4_add', lanes.op('f32x4_mul', channels[c]!, lanes.single(255)), lanes.single(0.5));
       const whole = lanes.op('i32x4_min_u', lanes.op('i32x4_trunc_sat_f32x4_u', scaled), lanes.words(255));
       return lanes.shift('i32x4_shl', whole, 8 * c);
     };
     const word = lanes.or(lanes.or(byte(0), byte(1)), lanes.or(byte(2), byte(3)));
-    const covered = lanes.op('i32x4_ne', this.#covered(this.#a.register(coverage.index)), lanes.words(0));
-
-    this.#direct();
-    code.if('i32');
-    code
-      .get(this.#stage)
-      .memory('i32_load', record + BLEND_RECORD.kind)
-      .i32(BLEND_KIND.STORE_RGBA8)
-      .op('i32_eq');
-    code.if();
-    lanes.bitmask(covered);
-    code.get(this.#a.bits).op('i32_and').get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').tee(this.#bits);
-    code.if();
+    code.i32(0).set(this.#any);
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      word(k);
-      code.set(this.#value);
+      code.get(this.#covered[k]!).op('v128_any_true').if();
+      code.i32(1).set(this.#any);
+      code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.words);
       code
         .get(this.#stage)
         .memory('i32_load', STAGE.pixels)
-        .memory('v128_load', 16 * k)
-        .i32(2)
-        .op('i32x4_shl');
+        .memory('i32_load', WARP.pixel + 16 * k);
+      code.i32(2).op('i32_shl').op('i32_add').tee(this.#at).memory('v128_load64_zero');
       code
-        .get(this.#stage)
-        .memory('v128_load32_splat', record + BLEND_RECORD.words)
-        .op('i32x4_add')
-        .set(this.#at);
-      for (let lane = 0; lane < 4; lane++) {
+        .get(this.#at)
+        .memory('v128_load64_zero', 4 << TILE_SHIFT)
+        .shuffle32(0, 1, 4, 5)
+        .set(this.#old);
+      word(k);
+      code.get(this.#old).get(this.#covered[k]!);
+      lanes.words(0)(k);
+      code.op('i32x4_ne').op('v128_bitselect').set(this.#value);
+      for (const row of [0, 1]) {
         code
-          .get(this.#bits)
-          .i32(1 << (4 * k + lane))
-          .op('i32_and');
-        code.if();
-        code.get(this.#at).lane('i32x4_extract_lane', lane);
-        code.get(this.#value).lane('i32x4_extract_lane', lane).memory('i32_store');
-        code.end();
+          .get(this.#at)
+          .get(this.#value)
+          .lane('i64x2_extract_lane', row)
+          .memory('i64_store', (4 << TILE_SHIFT) * row);
+      }
+      code.end();
+    }
+  }
+
+  /** Calls the function of the record; to `out` if there is none. #any: whether a colour has been written. */
+  #call(record: number, type: number, coverage: number, channels: readonly Lanes[], out: Label): void {
+    const { code } = this.#a;
+    code
+      .get(this.#stage)
+      .memory('i32_load', record + BLEND_RECORD.slots + 4 * type)
+      .tee(this.#kind)
+      .op('i32_eqz')
+      .brIf(out);
+    this.#samples(coverage);
+    code.get(this.#stage).memory('i32_load', STAGE.pixels).set(this.#at);
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
+      code
+        .get(this.#at)
+        .get(this.#covered[k]!)
+        .memory('v128_store', WARP.blended + 16 * k);
+      for (const [c, channel] of channels.entries()) {
+        code.get(this.#at);
+        channel(k);
+        code.memory('v128_store', WARP.colour + 64 * c + 16 * k);
       }
     }
-    code.get(this.#stage).memory('i32_load', STAGE.flags);
-    code.get(this.#stage).memory('i32_load', STAGE.flags).memory('i32_load');
-    code
-      .get(this.#stage)
-      .memory('i32_load', record + BLEND_RECORD.touch)
-      .op('i32_or')
-      .memory('i32_store');
-    code.end();
-    code.end();
-    code
-      .get(this.#stage)
-      .memory('i32_load', record + BLEND_RECORD.kind)
-      .i32(BLEND_KIND.STAGE)
-      .op('i32_ne');
-    code.else().i32(0).end();
-    lanes.release();
-    return true;
+    code.get(this.#at);
+    code.get(this.#at).i32(WARP.blended).op('i32_add');
+    code.get(this.#at).i32(WARP.colour).op('i32_add');
+    code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.words);
+    code.get(this.#lanes).get(this.#kind).callIndirect(this.#a.blendType).set(this.#any);
   }
 }
