@@ -105,6 +105,10 @@ class ComputeWork implements Work {
     return state;
   }
 
+  abandon(): void {
+    this.#close();
+  }
+
   /** The job is over, or a fault has ended it: its register files may serve others. */
   #close(): void {
     for (const { registers } of this.#warps.splice(0)) Registers.give(registers);

@@ -86,8 +86,11 @@ export interface VirtualMemory {
   encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void;
 }
 
-/** How a slice of work ended. After 'oom' the tiler is stepped again when its heap has room; see TilerHeap. */
-export type WorkState = 'more' | 'done' | 'oom';
+/**
+ * How a slice of work ended. After 'oom' the tiler is stepped again when its heap has room; see TilerHeap. After 'waiting', as
+ * another thread is at it, when the work calls `onWake`.
+ */
+export type WorkState = 'more' | 'done' | 'oom' | 'waiting';
 
 /** A job in progress. */
 export interface Work {
@@ -98,6 +101,10 @@ export interface Work {
    * hangs goes by this, as time is not modelled.
    */
   readonly progress?: number;
+  /** Set by whoever steps the work: it has answered 'waiting' and can be stepped again. Never called from inside a step. */
+  onWake?: () => void;
+  /** The work will not be stepped again, though it is not over: it gives back what it holds and touches memory no more. */
+  abandon?(): void;
 }
 
 /** What a RUN_* instruction hands over: its address space, the 96 work registers as they were, its decoded operands. */

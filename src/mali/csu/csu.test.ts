@@ -500,6 +500,90 @@ test('a doorbell for a stream that cannot go on announces nothing, so that host 
   assert.equal(host.take(0).group, 0);
 });
 
+/** A work that another thread is at: it waits until the test says that it is over. */
+class Elsewhere implements Work {
+  progress = 0;
+  steps = 0;
+  over = false;
+  abandoned = 0;
+  onWake?: () => void;
+
+  step() {
+    this.steps++;
+    return this.over ? 'done' : 'waiting';
+  }
+
+  abandon(): void {
+    this.abandoned++;
+  }
+
+  finish(): void {
+    this.over = true;
+    this.onWake!();
+  }
+}
+
+test('a work that waits for another thread is not stepped until it wakes its stream, across a suspend too', () => {
+  const work = new Elsewhere();
+  const { rig, host, group } = started({ compute: () => work });
+  group.run([['RUN_COMPUTE', {}], ['WAIT', { waitMask: 0xff }], ...addSync(0x200)]);
+  assert.equal(work.steps, 1);
+  host.state(0, CSG_STATE.SUSPEND);
+  rig.enable(2, group.tables);
+  group.program(1, 2);
+  host.state(1, CSG_STATE.RESUME);
+  assert.equal(group.word(0x200), 0);
+  work.finish();
+  rig.clock.run();
+  assert.deepEqual([group.word(0x200), work.abandoned], [1, 0]);
+});
+
+test('works that will not be stepped again are told: at terminate, a stream’s end, a reset, and when nobody keeps them', () => {
+  const works: Elsewhere[] = [];
+  const fresh = () => {
+    const s = started({
+      compute: () => {
+        works.push(new Elsewhere());
+        return works.at(-1)!;
+      },
+    });
+    s.group.run([['RUN_COMPUTE', {}]]);
+    return s;
+  };
+  fresh().host.state(0, CSG_STATE.TERMINATE);
+  fresh().group.run([['JUMP', { address: 80, length: 82 }]]);
+  fresh().rig.reset(GPU_RESET.SOFT);
+  const { host } = fresh();
+  host.state(0, CSG_STATE.SUSPEND);
+  assert.equal(works.at(-1)!.abandoned, 0);
+  // The stream begins anew, and so does its work.
+  host.state(0, CSG_STATE.START);
+  assert.deepEqual(
+    works.map((work) => work.abandoned),
+    [1, 1, 1, 1, 0],
+  );
+});
+
+test('a work on another thread that gets on is no hang', () => {
+  const work = new Elsewhere();
+  const { rig, host, group } = started({ compute: () => work });
+  host.state(0, CSG_STATE.TERMINATE);
+  host.global.input.set('progressTimer', 1000);
+  host.global.input.set('req', GLB_REQ.CFG_PROGRESS_TIMER);
+  host.ring();
+  rig.clock.run();
+  group.program();
+  host.state(0, CSG_STATE.START);
+  group.submit([['RUN_COMPUTE', {}]]);
+  for (let i = 0; i < 100; i++) {
+    work.progress++;
+    rig.clock.advance(4e6);
+  }
+  assert.equal(host.take(0).group & CSG_REQ.PROGRESS_TIMER_EVENT, 0);
+  rig.clock.advance(100e6);
+  assert.ok(host.take(0).group & CSG_REQ.PROGRESS_TIMER_EVENT);
+});
+
 test('works that do not come to an end are reported after the progress time', () => {
   const { rig, host, group } = started({ idvs: () => ({ step: () => 'oom' }) });
   host.state(0, CSG_STATE.TERMINATE);

@@ -23,6 +23,8 @@ export interface Job {
   /** Address of the tiler context, for out-of-memory. */
   readonly tilerContext: number;
   work?: Work;
+  /** The work waits for another thread. */
+  waiting?: boolean;
   /** The work's progress when it was last looked at. */
   progress?: number | undefined;
 }
@@ -49,7 +51,10 @@ export class Endpoints {
     if (i >= 0) queue.splice(i, 1);
   }
 
+  /** Forgets all works; those that have begun are told. */
   clear(): void {
-    for (const endpoint of ENDPOINTS) this.#queues[endpoint].length = 0;
+    for (const endpoint of ENDPOINTS) {
+      for (const { work } of this.#queues[endpoint].splice(0)) work?.abandon?.();
+    }
   }
 }

@@ -15,7 +15,7 @@ import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, printCs } fro
 import { EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
-import { GpuFault, PageFault, type Units, type VirtualMemory } from '../contract.ts';
+import { GpuFault, PageFault, type Units, type VirtualMemory, type Work } from '../contract.ts';
 import { DecodeCache } from './decode-cache.ts';
 import { ENDPOINTS, Endpoints, type Job } from './endpoint.ts';
 import { HeapShortage } from './heap.ts';
@@ -274,7 +274,7 @@ export class CommandStream {
     let worked = false;
     for (const endpoint of ENDPOINTS) {
       const job = this.endpoints.head(endpoint);
-      if (!job || this.state === STREAM_STATE.DEAD || this.shortage.stops(job)) continue;
+      if (!job || this.state === STREAM_STATE.DEAD || job.waiting || this.shortage.stops(job)) continue;
       worked = true;
       this.activity++;
       this.#work(job);
@@ -284,13 +284,11 @@ export class CommandStream {
 
   #work(job: Job): void {
     try {
-      job.work ??= job.start(this.host.units, job.request);
-      const state = job.work.step();
-      if (job.work.progress !== job.progress) {
-        job.progress = job.work.progress;
-        this.host.workProgressed();
-      }
+      const work = job.work ?? this.#begin(job);
+      const state = work.step();
+      this.#lookAtProgress(job);
       if (state === 'oom') this.shortage.begin(job);
+      else if (state === 'waiting') job.waiting = true;
       else {
         this.shortage.progressed(job);
         if (state === 'done') this.finish(job);
@@ -298,6 +296,35 @@ export class CommandStream {
     } catch (error) {
       this.fail(job, error);
     }
+  }
+
+  #begin(job: Job): Work {
+    const work = job.start(this.host.units, job.request);
+    job.work = work;
+    work.onWake = () => {
+      job.waiting = false;
+      this.host.schedule();
+    };
+    return work;
+  }
+
+  #lookAtProgress(job: Job): void {
+    if (job.work?.progress === job.progress) return;
+    job.progress = job.work?.progress;
+    this.host.workProgressed();
+  }
+
+  /** Works that other threads are at get on between steps. */
+  lookAtProgress(): void {
+    for (const endpoint of ENDPOINTS) {
+      const job = this.endpoints.head(endpoint);
+      if (job) this.#lookAtProgress(job);
+    }
+  }
+
+  /** The stream will not go on: its works are told. */
+  abandon(): void {
+    this.endpoints.clear();
   }
 
   /** A work is done. */

@@ -78,6 +78,10 @@ export class FragmentWork implements Work {
   step(): WorkState {
     return this.#steps.next().done ? 'done' : 'more';
   }
+
+  abandon(): void {
+    this.#steps.return();
+  }
 }
 
 class FragmentJob {

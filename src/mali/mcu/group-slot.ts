@@ -111,7 +111,7 @@ export class GroupSlot {
       case CSG_STATE.START:
         this.terminate();
         this.#begin(undefined);
-        this.mcu.kept.delete(this.#blocks.input.get('suspendBuf'));
+        this.mcu.forget(this.#blocks.input.get('suspendBuf'));
         for (const stream of this.streams) if (stream.wanted) stream.start();
         break;
       case CSG_STATE.RESUME:
@@ -203,6 +203,7 @@ export class GroupSlot {
     const kept = this.mcu.kept.get(buffer);
     this.mcu.kept.delete(buffer);
     const own = kept?.generation === header.generation ? kept : undefined;
+    if (!own) for (const stream of kept?.streams ?? []) stream?.abandon();
     this.#begin(own?.memory);
     for (const slot of this.streams) {
       if ((header.streams >> slot.index) & 1) slot.resume(buffer + suspendOffset(slot.index), own?.streams[slot.index]);
@@ -270,6 +271,7 @@ export class GroupSlot {
     this.#progressAt = this.mcu.clock.now();
     const look = (): void =>
       this.mcu.guard(() => {
+        for (const slot of this.streams) if (slot.started) slot.stream.lookAtProgress();
         const left = this.#progressAt + limit - this.mcu.clock.now();
         if (this.streams.every((slot) => !slot.started || slot.stream.endpoints.empty)) this.workProgressed();
         else if (left <= 0) {

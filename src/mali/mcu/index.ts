@@ -210,12 +210,18 @@ export class Mcu {
   }
 
   keep(buffer: number, kept: Kept): void {
-    this.kept.delete(buffer);
+    this.forget(buffer);
     this.kept.set(buffer, kept);
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= KEPT_LIMIT) break;
-      this.kept.delete(oldest);
+      this.forget(oldest);
     }
+  }
+
+  /** Drops what was kept for a suspend buffer; works in flight are told. */
+  forget(buffer: number): void {
+    for (const stream of this.kept.get(buffer)?.streams ?? []) stream?.abandon();
+    this.kept.delete(buffer);
   }
 
   /** Power-on state. Suspended groups' works stay, as their suspend buffers do. */

@@ -121,10 +121,12 @@ export class StreamSlot implements StreamHost, Runner {
 
   stop(): void {
     if (!this.#stream) return;
+    this.#stream.abandon();
     this.#leave();
   }
 
   drop(): void {
+    this.#stream?.abandon();
     this.#stream = undefined;
   }
 

@@ -221,6 +221,10 @@ export class IdvsWork implements Work {
     }
   }
 
+  abandon(): void {
+    this.#close();
+  }
+
   /** Gives the shader cores their registers back, also when the draw ends with a fault. */
   #close(): void {
     this.#positionRun?.close();
