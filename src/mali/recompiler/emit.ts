@@ -13,14 +13,16 @@ import { scratch } from '../engine/scratch.ts';
 import { TABLE_IMPORT } from '../engine/table.ts';
 import { LANES } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
+import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes } from './lanes.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
-import { type Around, MemoryCode } from './memory.ts';
+import { MemoryCode } from './memory.ts';
 import { BLEND_TYPE, OutputCode } from './output.ts';
+import { type AroundTextures, TextureCode } from './texture.ts';
 import { VaryingCode } from './varying.ts';
 
 /** What besides its instructions makes a unit's code. */
@@ -57,7 +59,7 @@ export function emitUnit(unit: Unit, mode: Mode): Emitted {
   return { bytes: second.module.build(), steps: second.steps, records };
 }
 
-class UnitEmitter implements Operands, Around {
+class UnitEmitter implements Operands, AroundTextures {
   readonly module = new ModuleBuilder();
   readonly steps: Site[] = [];
   readonly lanes: LaneCode;
@@ -68,10 +70,13 @@ class UnitEmitter implements Operands, Around {
   readonly dram: number;
   readonly refill: Callable;
   readonly blendType: TypeIndex;
+  readonly bind: Callable;
+  readonly sampler: TypeIndex;
   recordCount = 0;
   readonly #records: number;
   readonly #memory: MemoryCode;
   readonly #varyings: VaryingCode;
+  readonly #textures: TextureCode;
   readonly #output: OutputCode;
   readonly #step: Callable;
   readonly #constants = new Map<string, number>();
@@ -103,8 +108,10 @@ class UnitEmitter implements Operands, Around {
     this.dram = this.module.importMemory('gpu', 'dram', 1, MAX_PAGES);
     this.#step = this.module.importFunction('gpu', 'step', ['i32', 'i32', 'i32', 'i32'], ['i32']);
     this.refill = this.module.importFunction('gpu', 'refill', ['i32', 'i32', 'i32'], ['i32']);
+    this.bind = this.module.importFunction('gpu', 'bind', ['i32', 'i32', 'i32'], ['i32']);
     this.module.importTable(...TABLE_IMPORT);
     this.blendType = this.module.functionType(...BLEND_TYPE);
+    this.sampler = this.module.functionType(SAMPLER_TYPE.params, SAMPLER_TYPE.results);
     this.#records = records;
     const code = this.module.function(`shade_${unit.entry.toString(16)}`, ['i32', 'i32'], ['i32']);
     this.code = code;
@@ -140,6 +147,7 @@ class UnitEmitter implements Operands, Around {
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
     this.#varyings = new VaryingCode(this);
+    this.#textures = new TextureCode(this);
     this.#output = new OutputCode(this);
     this.module.exportFunction('run', code);
   }
@@ -415,7 +423,11 @@ class UnitEmitter implements Operands, Around {
       // Only its flow counts.
     } else {
       const known =
-        this.#lowered(instruction) || this.#memory.emit(site) || this.#varyings.emit(site) || this.#alphaTest(site);
+        this.#lowered(instruction) ||
+        this.#memory.emit(site) ||
+        this.#varyings.emit(site) ||
+        this.#textures.emit(site) ||
+        this.#alphaTest(site);
       if (!known) this.interpret(site);
     }
     this.lanes.release();

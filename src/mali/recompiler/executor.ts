@@ -23,6 +23,7 @@ import { REGISTERS } from './effects.ts';
 import { emitUnit, type Mode, parts } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
 import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
+import { refillTexture } from './texture.ts';
 
 type Run = (registers: number, frame: number) => number;
 
@@ -136,6 +137,10 @@ function refill(kind: number, record: number, failing: number): number {
   return 1;
 }
 
+/** Finds the sampler that a texture instruction may call. */
+const bind = (wanted: number, record: number, failing: number): number =>
+  refillTexture(current!, wanted, record, failing);
+
 const HIGH = 2 ** 32;
 /** Bytes of the largest load. */
 const WIDEST = 16;
@@ -165,7 +170,8 @@ function compileUnit(unit: Unit, mode: Mode): Compiled {
 function instantiate({ module, instances }: Compiled, dram: PhysicalMemory): Run {
   let run = instances.get(dram);
   if (!run) {
-    const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, table: functionTable.table, step, refill } };
+    const { table } = functionTable;
+    const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, table, step, refill, bind } };
     run = new WebAssembly.Instance(module, imports).exports.run as Run;
     instances.set(dram, run);
   }

@@ -101,6 +101,12 @@ export const BLEND_KIND = { STAGE: 0, NOTHING: 1, STORE_RGBA8: 2, CALL: 3 } as c
 export const RECORD = { time: 0, high: 4, low: 8, size: 12, physical: 16 } as const;
 export const RECORD_BYTES = 32;
 
+/**
+ * What a texture instruction remembers: the epoch that it is of, the two words of its source, the number of the emitted sampler
+ * (0: there is none, the interpreter is asked) and the scratch address of its binding.
+ */
+export const TEXTURE_RECORD = { time: 0, high: 4, low: 8, slot: 12, binding: 16 } as const;
+
 /** Kinds of records. */
 export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2 } as const;
 

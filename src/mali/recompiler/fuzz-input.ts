@@ -6,9 +6,10 @@
 import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import type { FragmentInput } from './fuzz-fragment.ts';
-import { DATA_AT, DATA_SIZE, UNIFORM_WORDS } from './fuzz-memory.ts';
+import { DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './fuzz-memory.ts';
 import { blendInput, depthInput, internalFormat } from './fuzz-output.ts';
 import type { Random } from './fuzz-random.ts';
+import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './fuzz-texture.ts';
 
 /** How a register may be looked at: fuzz-instruction.ts says why. */
 export type Kind = 'bits' | 'single' | 'half';
@@ -42,6 +43,8 @@ export interface Input {
   readonly registers: Uint32Array;
   readonly uniforms: Uint32Array;
   readonly data: Uint8Array;
+  /** Descriptors of textures and samplers. */
+  readonly textures: Uint8Array;
   readonly live: number;
   readonly helpers: number;
   /** The registers are cleared as a stage does, and then only those written that are not zero in all lanes. */
@@ -166,6 +169,10 @@ export function input(random: Random, fragment: boolean): Input {
   const shared = DATA_AT + 4 * random.below(DATA_SIZE / 8);
   uniforms[UNIFORM_ADDRESS] = shared % 2 ** 32;
   uniforms[UNIFORM_ADDRESS + 1] = Math.floor(shared / 2 ** 32);
+  setHandles(random, uniforms);
+  const [handle, other] = [handleOf(random), random.chance(20) ? handleOf(random) : undefined];
+  for (let n = 0; n < LANES; n++) set(HANDLE_REGISTER, n, random.chance(40) ? (other ?? handle) : handle);
+  const textures = textureBytes(random, TEXTURES_AT, DATA_AT, DATA_SIZE);
   const data = Uint32Array.from({ length: DATA_SIZE / 4 }, () => random.word());
   const live = random.chance(60) ? ALL_LANES : random.word() & ALL_LANES || 1;
   const helpers = random.chance(70) ? 0 : random.word() & live;
@@ -173,6 +180,7 @@ export function input(random: Random, fragment: boolean): Input {
     registers,
     uniforms,
     data: new Uint8Array(data.buffer),
+    textures,
     live,
     helpers,
     clear,

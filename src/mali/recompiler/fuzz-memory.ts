@@ -20,6 +20,7 @@ import { GpuMemory } from '../mmu/memory.ts';
 import { LANES } from '../shader/contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
 import type { FragmentPlace } from './fuzz-fragment.ts';
+import { TEXTURE_TABLE, TEXTURE_TABLE_BYTES } from './fuzz-texture.ts';
 
 const DRAM_SIZE = 2 ** 20;
 const OUTPUT_BITS = 40;
@@ -40,7 +41,10 @@ const STORAGE_LOG2 = 2;
 const STORAGE_AT = DATA_AT + DATA_SIZE - (LANES << (STORAGE_LOG2 + 4));
 /** The one buffer of the resource table: it ends within a page. */
 const BUFFER_SIZE = PAGE_SIZE + 100;
-const RESOURCES = 1;
+const RESOURCES = 2;
+/** Descriptors of textures have pages of their own. */
+export const TEXTURES_AT = DESCRIPTORS_AT + PAGE_SIZE;
+const TEXTURES_SIZE = 2 * PAGE_SIZE;
 
 export class FuzzMemory {
   readonly memory: VirtualMemory;
@@ -56,12 +60,14 @@ export class FuzzMemory {
   readonly #root = this.#dram.alloc(PAGE_SIZE).physical;
   readonly #code: number;
   readonly #descriptors: number;
+  readonly #textures: number;
   readonly #data: readonly [physical: number, size: number][];
 
   constructor() {
     const dram = this.#dram;
     this.#code = dram.alloc(CODE_SIZE).physical;
     this.#descriptors = dram.alloc(PAGE_SIZE).physical;
+    this.#textures = dram.alloc(TEXTURES_SIZE).physical;
     const last = dram.alloc(PAGE_SIZE).physical;
     const readOnly = dram.alloc(PAGE_SIZE).physical;
     const first = dram.alloc(2 * PAGE_SIZE).physical;
@@ -71,6 +77,7 @@ export class FuzzMemory {
     ];
     this.#map(CODE_AT, this.#code, CODE_SIZE, false, true);
     this.#map(DESCRIPTORS_AT, this.#descriptors, PAGE_SIZE, false, false);
+    this.#map(TEXTURES_AT, this.#textures, TEXTURES_SIZE, false, false);
     this.#map(DATA_AT, first, 2 * PAGE_SIZE, true, false);
     this.#map(DATA_AT + 2 * PAGE_SIZE, last, PAGE_SIZE, true, false);
     this.#map(READ_ONLY_AT, readOnly, PAGE_SIZE, false, false);
@@ -96,6 +103,11 @@ export class FuzzMemory {
       tlsAddressMode: ADDRESS_MODE.FLAT,
     });
     Resource.write(view, at + TABLE, { address: DATA_AT, containsDescriptors: false, size: BUFFER_SIZE });
+    Resource.write(view, at + TABLE + TEXTURE_TABLE * Resource.size, {
+      address: TEXTURES_AT,
+      containsDescriptors: true,
+      size: TEXTURE_TABLE_BYTES,
+    });
   }
 
   #map(va: number, physical: number, size: number, write: boolean, execute: boolean): void {
@@ -143,6 +155,10 @@ export class FuzzMemory {
       flushToZero,
       binary: CODE_AT,
     });
+  }
+
+  setTextures(bytes: Uint8Array): void {
+    this.#dram.u8.set(bytes, this.#textures);
   }
 
   setUniforms(words: Uint32Array): void {

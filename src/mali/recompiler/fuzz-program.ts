@@ -29,6 +29,7 @@ import {
 } from './fuzz-input.ts';
 import { instruction, modelled, valid } from './fuzz-instruction.ts';
 import { Random } from './fuzz-random.ts';
+import { textureInstruction } from './fuzz-tex.ts';
 export interface Shader {
   readonly code: Uint32Array;
   readonly flushToZero: number;
@@ -78,6 +79,7 @@ class Writer {
     const random = this.#random;
     const choice = random.below(1000);
     if (this.#fragment && random.chance(20)) this.#varying();
+    else if (random.chance(this.#fragment ? 20 : 4)) this.#texture();
     else if (choice < 830) this.#one(random.pick(ARITHMETIC));
     else if (choice < 900) this.#memory();
     else if (choice < 925) this.#one(DISCARD);
@@ -104,6 +106,11 @@ class Writer {
 
   #one(spec: InstructionSpec): void {
     const words = instruction(this.#random, spec);
+    if (words) this.code.push(words);
+  }
+
+  #texture(): void {
+    const words = textureInstruction(this.#random);
     if (words) this.code.push(words);
   }
 

@@ -10,9 +10,10 @@
  */
 import { GpuFault, PageFault, type VirtualMemory } from '../contract.ts';
 import { assembleLine } from '../shader/assemble.ts';
-import { LANES, type ShaderRun, type Stage, type TextureUnit } from '../shader/contract.ts';
+import { LANES, type ShaderRun, type Stage } from '../shader/contract.ts';
 import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../shader/core.ts';
 import { disassemble } from '../shader/disassemble.ts';
+import { TexturePipe } from '../texture/unit.ts';
 import { effectsOf, REGISTERS } from './effects.ts';
 import { recompiler } from './executor.ts';
 import { findUnit } from './flow.ts';
@@ -51,14 +52,8 @@ const hex = (x: number): string => `0x${(x >>> 0).toString(16)}`;
 
 const MOST_INSTRUCTIONS = 40_000;
 
-const noTextures: TextureUnit = {
-  execute: () => refuse(),
-  texelAddress: () => refuse(),
-  loadTexel: () => refuse(),
-};
-function refuse(): never {
-  throw new Error('fuzz: programs use no textures');
-}
+/** The texture units of the two engines. */
+const units = { interpreter: new TexturePipe('interpreter'), wasm: new TexturePipe('wasm') };
 
 /** An engine that shows its warps when they pass a barrier. */
 const watched =
@@ -194,6 +189,7 @@ export class Fuzzer {
     place.setProgram(code, flushToZero);
     place.setUniforms(input.uniforms);
     place.setData(input.data);
+    place.setTextures(input.textures);
     const snapshots: Snapshot[] = [];
     let run: ShaderRun | undefined;
     let fault = '';
@@ -202,7 +198,7 @@ export class Fuzzer {
       const stage: Stage = input.fragment
         ? this.#fragment.stage(input.fragment, name)
         : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
-      run = openShader(place.memory, place.pointers, stage, noTextures, 0, watched(engine, snapshots));
+      run = openShader(place.memory, place.pointers, stage, units[name], 0, watched(engine, snapshots));
       preload(run, input);
       run.start(input.live, input.helpers);
       while (!run.resume(input.budget) && --left > 0);

@@ -259,18 +259,37 @@ export type Stage = VertexStage | FragmentStage | ComputeStage;
 export type TextureDimension = '1d' | '2d' | '3d' | 'cube';
 export type LodMode = 'zero' | 'computed' | 'explicit' | 'computed_bias' | 'grdesc';
 
+export type TextureOperation = 'single' | 'fetch' | 'gather' | 'gradient';
+
+/** What a texture instruction asks for, whatever its operands are: together with the descriptors, all that the unit's code depends on. */
+export interface TextureKind {
+  readonly operation: TextureOperation;
+  readonly dimension: TextureDimension;
+  /** Which operands there are besides the coordinates. */
+  readonly array: boolean;
+  readonly shadow: boolean;
+  readonly offset: boolean;
+  readonly lodMode: LodMode;
+  /** 'gather': channel 0…3. */
+  readonly component: number;
+  readonly integerCoordinates: boolean;
+  /** 'gradient': sources are dx/dy pairs: ddx.x, ddy.x, ddx.y, … */
+  readonly derivatives: boolean;
+  readonly lodBiasDisable: boolean;
+  readonly lodClampDisable: boolean;
+}
+
 /**
- * One texture instruction, decoded. Arrays of 16 by lane; absent operands are undefined. `texture` and `sampler` are
- * resource handles (table << 24 | index; abi/gpu/shader-descriptors.ts) per lane.
+ * One texture instruction with its operands. Arrays of 16 by lane; absent operands are undefined. `texture` and `sampler`
+ * are resource handles (table << 24 | index; abi/gpu/shader-descriptors.ts) per lane.
  */
 export interface TextureRequest {
-  operation: 'single' | 'fetch' | 'gather' | 'gradient';
+  readonly kind: TextureKind;
   /** The instruction's own name, for faults. */
-  name: string;
-  dimension: TextureDimension;
-  texture: Int32Array;
-  sampler: Int32Array;
-  /** Coordinates: floats, or for 'fetch' (and gather with `integerCoordinates`) integers in the same bits. */
+  readonly name: string;
+  readonly texture: Int32Array;
+  readonly sampler: Int32Array;
+  /** Coordinates: floats, or with `integerCoordinates` integers in the same bits. */
   x: Float32Array;
   y: Float32Array | undefined;
   z: Float32Array | undefined;
@@ -284,25 +303,22 @@ export interface TextureRequest {
   lod: Int32Array | undefined;
   /** Result of 'gradient', two words. */
   gradient: readonly [Int32Array, Int32Array] | undefined;
-  lodMode: LodMode;
-  /** 'gather': channel 0…3. */
-  component: number;
-  integerCoordinates: boolean;
-  /** 'gradient': which of its operands count. With `derivatives`, sources are dx/dy pairs: ddx.x, ddy.x, ddx.y, … */
-  derivatives: boolean;
-  forceDelta: boolean;
-  lodBiasDisable: boolean;
-  lodClampDisable: boolean;
   /** 'gradient' with derivatives: the pairs as they came. */
   deltas: readonly Float32Array[];
   /** True where lanes that are helpers need no result. */
-  skip: boolean;
+  readonly skip: boolean;
   /** What the shader wants: floats, signed or unsigned integers; raw: what the texture has. */
-  type: LaneType;
+  readonly type: LaneType;
   /** Set by the unit: what it has put into `out`, 32 bits each. The core narrows them. */
   result: 'float' | 'sint' | 'uint';
-  /** Bits 0…3: channels that are kept. The unit may fill all four. */
-  writeMask: number;
+}
+
+/** How emitted code samples with one texture and sampler: its number in the table of functions, and what it is given. */
+export interface TextureCall {
+  readonly slot: number;
+  /** Scratch address of what it knows of texture and sampler. Good for the run, and for one generation of translations. */
+  readonly record: number;
+  readonly result: TextureRequest['result'];
 }
 
 /** Addressing of texels for image access: LEA_TEX, LD_TEX. */
@@ -319,6 +335,11 @@ export interface ImageRequest {
 /** The texture unit. Results are channel-major in `out`; 'gradient' puts its two words in channels 0 and 1. */
 export interface TextureUnit {
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void;
+  /**
+   * The emitted function for instructions of this kind with this texture and sampler (handles), or undefined: then `execute` has
+   * to be asked. May throw as `execute` does.
+   */
+  call(environment: ShaderEnvironment, kind: TextureKind, texture: number, sampler: number): TextureCall | undefined;
   /**
    * LEA_TEX: for each lane the address of the texel (low and high word, channels 0 and 1) and the conversion descriptor
    * (InternalConversion's memory format; channel 2) that ST_CVT uses. Out of bounds: address 0, for which ST_CVT stores

@@ -217,10 +217,10 @@ test('texture operands are taken from the staging registers that the instruction
     [single.texture[0], single.sampler[0], single.x[0], single.array![0], single.shadow !== undefined, single.lod![0]],
     [0x02000005, 0x03000007, 4, 6, true, 8],
   );
-  assert.equal(single.lodMode, 'computed_bias');
+  assert.equal(single.kind.lodMode, 'computed_bias');
   assert.deepEqual([lane0(run, 0), lane0(run, 1) & 0xffff], [f16x2(1, 3), f16x2(4, 0)]);
   assert.deepEqual(
-    [fetch.texture[0], fetch.sampler[0], fetch.offset![0], fetch.operation],
+    [fetch.texture[0], fetch.sampler[0], fetch.offset![0], fetch.kind.operation],
     [0x03000004, 0x01000002, 7, 'fetch'],
   );
   assert.equal(lane0(run, 2), f32(2));

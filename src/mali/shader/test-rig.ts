@@ -76,6 +76,7 @@ export const FAU_AT = 0x9000;
 /** A texture unit that nobody should need. */
 export const noTextures: TextureUnit = {
   execute: () => assertUnused(),
+  call: () => undefined,
   texelAddress: () => assertUnused(),
   loadTexel: () => assertUnused(),
 };

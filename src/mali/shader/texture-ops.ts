@@ -18,6 +18,8 @@ import {
   type LaneType,
   type LodMode,
   type TextureDimension,
+  type TextureKind,
+  type TextureOperation,
   type TextureRequest,
 } from './contract.ts';
 import { EncodingError, type Instruction } from './decode.ts';
@@ -43,6 +45,11 @@ export function splitNarrow(word: number): { texture: number; sampler: number } 
     texture: unfoldTable(textureTable) * 2 ** 24 + texture,
     sampler: unfoldTable(samplerTable) * 2 ** 24 + sampler,
   };
+}
+
+/** The handles in the two words of a texture instruction's source. */
+export function splitHandles(low: number, high: number, wide: boolean): { texture: number; sampler: number } {
+  return wide ? { texture: high, sampler: low } : splitNarrow(low);
 }
 
 const TYPES: Record<string, LaneType> = { auto: 'raw', f: 'float', u: 'uint', s: 'sint' };
@@ -75,29 +82,112 @@ function handleLoader(i: Instruction, texture: Int32Array, sampler: Int32Array):
   };
 }
 
-/** Writes the channels that the mask keeps, one after the other, as 32- or 16-bit values. */
-function maskedWriter(
-  i: Instruction,
-  register: number,
-  mask: number,
-  bits: 16 | 32,
-  request: TextureRequest,
-  from: Vectors,
-): (w: WarpState) => void {
-  const kept = [0, 1, 2, 3].filter((c) => mask & (1 << c));
-  if (register + registerCount({ type: request.type, bits }, kept.length) > 64) {
+const kinds = new Map<string, TextureKind>();
+/** The one object for equal kinds, so that they can be looked up by identity. */
+export function kindOf(kind: TextureKind): TextureKind {
+  const key = JSON.stringify(kind);
+  const known = kinds.get(key);
+  if (known) return known;
+  kinds.set(key, kind);
+  return kind;
+}
+
+/** Where a texture instruction's operands are, and what it asks for: all that does not change while it runs. */
+export interface TextureForm {
+  readonly kind: TextureKind;
+  /** Registers of operands, -1 for what it does not have. */
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+  readonly array: number;
+  readonly shadow: number;
+  readonly offset: number;
+  readonly lod: number;
+  /** The first of the two words of a gradient. */
+  readonly gradient: number;
+  /** 'gradient' with derivatives: the registers of its pairs. */
+  readonly deltas: readonly number[];
+  /** The first register of the results, their width, and the channels that are kept. */
+  readonly result: number;
+  readonly bits: 16 | 32;
+  readonly channels: readonly number[];
+  /** Lanes without effect need no result. */
+  readonly skip: boolean;
+  readonly type: LaneType;
+}
+
+const OPERATIONS: Readonly<Record<string, TextureOperation>> = {
+  TEX_SINGLE: 'single',
+  TEX_FETCH: 'fetch',
+  TEX_GATHER: 'gather',
+  TEX_GRADIENT: 'gradient',
+};
+
+/** Takes a texture instruction apart. Undefined: it is another one. Throws EncodingError. */
+export function textureForm(i: Instruction): TextureForm | undefined {
+  const operation = OPERATIONS[i.spec.name];
+  const [written, read] = i.staging;
+  if (!operation || !written || !read) return undefined;
+  const m = i.modifiers;
+  const dimension = m.dimension as TextureDimension;
+  // Operands follow one another in a fixed order.
+  let next = read.register;
+  const end = next + read.count;
+  const take = (present: boolean): number => (present ? next++ : -1);
+  const coordinates = COORDINATES[dimension];
+  const derivatives = operation === 'gradient' && m.derivative_enable === 'derivative_enable';
+  const x = take(!derivatives);
+  const y = take(!derivatives && coordinates > 1);
+  const z = take(!derivatives && coordinates > 2);
+  const deltas = derivatives ? Array.from({ length: coordinates * 2 }, () => take(true)) : [];
+  const array = take(m.array_enable === 'array_enable');
+  const shadow = take(m.shadow === 'shadow');
+  const offset = take(m.texel_offset === 'texel_offset');
+  const lod = take(m.lodMode === 'explicit' || m.lodMode === 'computed_bias');
+  const gradient = take(m.lodMode === 'grdesc');
+  take(m.lodMode === 'grdesc');
+  if (next > end) {
+    throw new EncodingError(`${i.spec.name}: ${read.count} staging registers where ${next - read.register} are read`);
+  }
+  const kept = [...m.writeMask!].map((c) => CHANNELS.indexOf(c));
+  const channels = [0, 1, 2, 3].filter((c) => kept.includes(c) && (operation !== 'gradient' || c < 2));
+  const bits = m.registerWidth === '16' && operation !== 'gradient' ? 16 : 32;
+  const type = TYPES[m.registerType ?? 'auto'] ?? 'raw';
+  if (written.register + registerCount({ type, bits }, channels.length) > 64) {
     throw new EncodingError(`${i.spec.name}: registers end beyond r63`);
   }
-  const rows = kept.map((c) => from.i32.subarray(c * LANES, (c + 1) * LANES));
+  const kind = kindOf({
+    operation,
+    dimension,
+    array: array >= 0,
+    shadow: shadow >= 0,
+    offset: offset >= 0,
+    lodMode: (m.lodMode ?? 'zero') as LodMode,
+    component: Math.max(0, COMPONENTS.indexOf(m.component ?? '')),
+    integerCoordinates: operation === 'fetch' || m.integer_coordinates === 'integer_coordinates',
+    derivatives,
+    lodBiasDisable: m.lod_bias_disable === 'lod_bias_disable',
+    lodClampDisable: m.lod_clamp_disable === 'lod_clamp_disable',
+  });
+  const places = { x, y, z, array, shadow, offset, lod, gradient, deltas };
+  return { kind, ...places, result: written.register, bits, channels, skip: m.skip === 'skip', type };
+}
+
+/** Writes the channels that are kept, one after the other, as 32- or 16-bit values. */
+function maskedWriter(form: TextureForm, request: TextureRequest, from: Vectors): (w: WarpState) => void {
+  const { result: register, bits, channels, skip } = form;
+  const rows = channels.map((c) => from.i32.subarray(c * LANES, (c + 1) * LANES));
   return (w) => {
-    if (bits === 32 && w.mask === ALL_LANES) {
+    // What needs no result keeps what it had.
+    const mask = skip ? w.mask & ~w.discarded : w.mask;
+    if (bits === 32 && mask === ALL_LANES) {
       for (let k = 0; k < rows.length; k++) w.ri[register + k]!.set(rows[k]!);
       return;
     }
-    for (let k = 0; k < kept.length; k++) {
-      const base = kept[k]! * LANES;
+    for (let k = 0; k < channels.length; k++) {
+      const base = channels[k]! * LANES;
       for (let n = 0; n < LANES; n++) {
-        if (!(w.mask & (1 << n))) continue;
+        if (!(mask & (1 << n))) continue;
         if (bits === 32) w.ri[register + k]![n] = from.i32[base + n]!;
         else {
           const narrow = request.result === 'float' ? toHalf(from.f32[base + n]!) : from.i32[base + n]! & 0xffff;
@@ -110,12 +200,12 @@ function maskedWriter(
 
 const empty = new Float32Array(LANES);
 
-function newRequest(i: Instruction, operation: TextureRequest['operation']): TextureRequest {
-  const m = i.modifiers;
-  return {
-    operation,
+function texture(i: Instruction): Exec {
+  const form = textureForm(i)!;
+  const { x, y, z, array, shadow, offset, lod, gradient, deltas } = form;
+  const request: TextureRequest = {
+    ...form,
     name: i.spec.name,
-    dimension: m.dimension as TextureDimension,
     texture: new Int32Array(LANES),
     sampler: new Int32Array(LANES),
     x: empty,
@@ -126,51 +216,12 @@ function newRequest(i: Instruction, operation: TextureRequest['operation']): Tex
     offset: undefined,
     lod: undefined,
     gradient: undefined,
-    lodMode: (m.lodMode ?? 'zero') as LodMode,
-    component: Math.max(0, COMPONENTS.indexOf(m.component ?? '')),
-    integerCoordinates: operation === 'fetch' || m.integer_coordinates === 'integer_coordinates',
-    derivatives: m.derivative_enable === 'derivative_enable',
-    forceDelta: m.force_delta_enable === 'force_delta_enable',
-    lodBiasDisable: m.lod_bias_disable === 'lod_bias_disable',
-    lodClampDisable: m.lod_clamp_disable === 'lod_clamp_disable',
     deltas: [],
-    skip: m.skip === 'skip',
-    type: TYPES[m.registerType ?? 'auto'] ?? 'raw',
     result: 'float',
-    writeMask: 15,
   };
-}
-
-function texture(i: Instruction, operation: TextureRequest['operation']): Exec {
-  const m = i.modifiers;
-  const [written, read] = i.staging;
-  const request = newRequest(i, operation);
   const loadHandles = handleLoader(i, request.texture, request.sampler);
-  request.writeMask = [...m.writeMask!].reduce((mask, c) => mask | (1 << CHANNELS.indexOf(c)), 0);
-
-  // Which staging register each operand is in, in the fixed order.
-  let next = read!.register;
-  const end = next + read!.count;
-  const take = (present: boolean): number => (present ? next++ : -1);
-  const coordinates = COORDINATES[request.dimension];
-  const derivatives = operation === 'gradient' && request.derivatives;
-  const x = take(!derivatives);
-  const y = take(!derivatives && coordinates > 1);
-  const z = take(!derivatives && coordinates > 2);
-  const deltas = derivatives ? Array.from({ length: coordinates * 2 }, () => take(true)) : [];
-  const array = take(m.array_enable === 'array_enable');
-  const shadow = take(m.shadow === 'shadow');
-  const offset = take(m.texel_offset === 'texel_offset');
-  const lod = take(m.lodMode === 'explicit' || m.lodMode === 'computed_bias');
-  const gradient = take(m.lodMode === 'grdesc');
-  const gradient2 = take(m.lodMode === 'grdesc');
-  if (next > end)
-    throw new EncodingError(`${i.spec.name}: ${read!.count} staging registers where ${next - read!.register} are read`);
-
-  const bits = m.registerWidth === '16' ? 16 : 32;
-  const mask = operation === 'gradient' ? request.writeMask & 3 : request.writeMask;
   const out = new Vectors(4, true);
-  const write = maskedWriter(i, written!.register, mask, operation === 'gradient' ? 32 : bits, request, out);
+  const write = maskedWriter(form, request, out);
   const float = (w: WarpState, r: number): Float32Array | undefined => (r < 0 ? undefined : w.rf[r]);
   const integer = (w: WarpState, r: number): Int32Array | undefined => (r < 0 ? undefined : w.ri[r]);
   return (w) => {
@@ -182,8 +233,8 @@ function texture(i: Instruction, operation: TextureRequest['operation']): Exec {
     request.shadow = float(w, shadow);
     request.offset = integer(w, offset);
     request.lod = integer(w, lod);
-    request.gradient = gradient < 0 ? undefined : [w.ri[gradient]!, w.ri[gradient2]!];
-    if (derivatives) request.deltas = deltas.map((r) => w.rf[r]!);
+    request.gradient = gradient < 0 ? undefined : [w.ri[gradient]!, w.ri[gradient + 1]!];
+    if (deltas.length > 0) request.deltas = deltas.map((r) => w.rf[r]!);
     w.run.textures.execute(w.run.environment, w, w.mask, request, out);
     write(w);
   };
@@ -243,10 +294,10 @@ const notModelled = (i: Instruction): never => {
 };
 
 export const TEXTURE: Compilers = {
-  TEX_SINGLE: (i) => texture(i, 'single'),
-  TEX_FETCH: (i) => texture(i, 'fetch'),
-  TEX_GATHER: (i) => texture(i, 'gather'),
-  TEX_GRADIENT: (i) => texture(i, 'gradient'),
+  TEX_SINGLE: texture,
+  TEX_FETCH: texture,
+  TEX_GATHER: texture,
+  TEX_GRADIENT: texture,
   LEA_TEX: texelAddress,
   LEA_TEX_IMM: texelAddress,
   LD_TEX: loadTexel,

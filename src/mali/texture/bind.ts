@@ -24,7 +24,8 @@ import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../
 import { U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import type { LodMode, TextureRequest } from '../shader/contract.ts';
+import { functionTable } from '../engine/table.ts';
+import type { TextureCall, TextureKind } from '../shader/contract.ts';
 import { BLOCK_CODECS } from './compressed/codec.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
 import { LEVEL, RECORD, type TexelLayout } from './emit-address.ts';
@@ -35,19 +36,8 @@ import type { Sampler } from './sampler.ts';
 import { AFBC_WIDTH } from './surface.ts';
 import type { Texture } from './texture.ts';
 
-export interface Binding {
-  readonly result: TextureRequest['result'];
+export interface Binding extends TextureCall {
   readonly run: EmittedSampler;
-  /** Its record in scratch memory. */
-  readonly record: number;
-}
-
-/** What an instruction wants of a sampler beyond what the descriptors say. */
-export interface Wanted {
-  readonly lodMode: LodMode;
-  /** Texels by integer coordinates, without a sampler. */
-  readonly fetch: boolean;
-  readonly shadow: boolean;
 }
 
 const WASM_PAGE = 65536;
@@ -82,13 +72,17 @@ export function bind(
   memory: VirtualMemory,
   texture: Texture,
   sampler: Sampler | undefined,
-  wanted: Wanted,
+  kind: TextureKind,
 ): Binding | undefined {
   const { levels, surfaces } = texture.descriptor;
-  const filters = wanted.fetch ? fetchState(texture) : sampler && filterState(texture, sampler, wanted);
+  const { operation, dimension, array, offset } = kind;
+  const fetch = operation === 'fetch';
+  if (dimension !== '2d' || array) return undefined;
+  if (!fetch && (operation !== 'single' || offset)) return undefined;
+  const filters = fetch ? fetchState(texture, kind) : sampler && filterState(texture, sampler, kind);
   if (!filters || !inOnePiece(memory, surfaces, levels * Plane.size)) return undefined;
   const planes = Array.from({ length: levels }, (_, level) => memory.decode(Plane, surfaces + level * Plane.size));
-  const texels = texelState(texture, sampler, planes, wanted);
+  const texels = texelState(texture, sampler, planes, kind);
   if (!texels) return undefined;
   const places: Place[] = [];
   for (const [level, plane] of planes.entries()) {
@@ -96,8 +90,10 @@ export function bind(
     if (!place) return undefined;
     places.push(place);
   }
+  const run = samplerOf({ ...filters, ...texels }, memory.dram);
   const binding = {
-    run: samplerOf({ ...filters, ...texels }, memory.dram),
+    run,
+    slot: functionTable.slotOf(run),
     record: 0,
     result: !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
   } satisfies Binding;
@@ -109,7 +105,7 @@ export function bind(
 type FilterState = Pick<SamplerState, 'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap'>;
 type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'compare' | 'integer'>;
 
-function filterState(texture: Texture, sampler: Sampler, { lodMode }: Wanted): FilterState | undefined {
+function filterState(texture: Texture, sampler: Sampler, { lodMode }: TextureKind): FilterState | undefined {
   const s = sampler.descriptor;
   const { dimension, levels } = texture.descriptor;
   if (dimension !== TEXTURE_DIMENSION.D2 || !wrapIsEmitted(s.wrapS) || !wrapIsEmitted(s.wrapT)) return undefined;
@@ -141,19 +137,19 @@ function filterState(texture: Texture, sampler: Sampler, { lodMode }: Wanted): F
   };
 }
 
-function fetchState(texture: Texture): FilterState | undefined {
+function fetchState(texture: Texture, { offset }: TextureKind): FilterState | undefined {
   const { dimension, sampleCount } = texture.descriptor;
   if (dimension !== TEXTURE_DIMENSION.D2 || sampleCount !== 1) return undefined;
   const edge = WRAP.CLAMP_TO_EDGE;
   const filters = { magnify: 'fetch', minify: 'fetch', mipmap: 'none' } as const;
-  return { lod: 'fetched', ...filters, cutoff: 0, normalized: false, wrap: [edge, edge] };
+  return { lod: offset ? 'fetched' : 'first', ...filters, cutoff: 0, normalized: false, wrap: [edge, edge] };
 }
 
 function texelState(
   texture: Texture,
   sampler: Sampler | undefined,
   planes: readonly Infer<typeof Plane>[],
-  { shadow }: Wanted,
+  { shadow }: TextureKind,
 ): TexelState | undefined {
   const [layout, ...others] = planes.map(layoutOf);
   if (!layout || texture.yuv || (texture.integer && (layout.select || shadow))) return undefined;

@@ -15,10 +15,9 @@ import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
 
 /**
  * Where the level of detail comes from: none is needed, it is zero, the quad's footprint, that and a bias of each lane, or
- * each lane. 'fetched': no sampling, coordinates are integers, and levels come with the offsets, which take the place of
- * `lod`.
+ * each lane. 'fetched', 'first': no sampling, coordinates are integers, and levels come with the offsets, or are zero.
  */
-export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given' | 'fetched';
+export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given' | 'fetched' | 'first';
 export type Filter = 'nearest' | 'linear' | 'fetch';
 
 /** All that a sampler's code depends on. */

@@ -19,10 +19,12 @@ import {
   type LaneVectors,
   type LodMode,
   type ShaderEnvironment,
+  type TextureKind,
   type TextureRequest,
   type Warp,
 } from '../shader/contract.ts';
 import { FlatMemory } from '../shader/test-rig.ts';
+import { kindOf } from '../shader/texture-ops.ts';
 import { bind } from './bind.ts';
 import { Sampler } from './sampler.ts';
 import { Texture } from './texture.ts';
@@ -203,21 +205,38 @@ function scene(next: () => number) {
       const level = coin(0.8) ? fetched : Math.floor(next() * 9);
       return (x & 255) | ((y & 255) << 8) | (coin(0.05) ? 1 << 16 : 0) | (level << 24);
     });
-  const request = {
+  const offset = fetch && coin() ? offsets() : undefined;
+  const kind = kindOf({
     operation: fetch ? 'fetch' : 'single',
-    name: 'TEX_SINGLE',
     dimension: '2d',
+    array: false,
+    shadow,
+    offset: offset !== undefined,
+    lodMode: pick(LODS),
+    component: 0,
+    integerCoordinates: fetch,
+    derivatives: false,
+    lodBiasDisable: false,
+    lodClampDisable: false,
+  });
+  const request = {
+    kind,
+    name: 'TEX_SINGLE',
     texture: new Int32Array(LANES).fill(1),
     sampler: new Int32Array(LANES).fill(2),
     x: fetch ? texels(width) : coordinates(left, 0),
     y: fetch ? texels(height) : coordinates(top, 1),
-    offset: fetch && coin() ? offsets() : undefined,
+    offset,
     shadow: shadow ? Float32Array.from({ length: LANES }, next) : undefined,
-    lod: coin() ? lods().map((word) => word % 0x400) : lods().fill(Math.floor(next() * 0x500)),
+    lod:
+      kind.lodMode === 'grdesc'
+        ? undefined
+        : coin()
+          ? lods().map((word) => word % 0x400)
+          : lods().fill(Math.floor(next() * 0x500)),
     gradient: [lods(), lods()],
-    lodMode: pick(LODS),
+    deltas: [],
     skip: coin(),
-    writeMask: 15,
   } as unknown as TextureRequest;
   const mask = coin() ? 0xffff : Math.floor(next() * 0x10000);
   const warp = { mask, live: mask, discarded: coin() ? 0 : Math.floor(next() * 0x10000) & mask } as Warp;
@@ -236,12 +255,7 @@ test('emitted samplers and the script sampler give the same bits', () => {
     const { memory, environment, request, warp, what } = scene(random(seed));
     const [a, b] = [vectors(), vectors()];
     const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];
-    const wanted = {
-      lodMode: request.lodMode,
-      shadow: request.shadow !== undefined,
-      fetch: request.operation === 'fetch',
-    };
-    assert.ok(bind(memory, texture, sampler, wanted), `seed ${seed}: there is an emitted sampler for ${what}`);
+    assert.ok(bind(memory, texture, sampler, request.kind), `seed ${seed}: there is an emitted sampler for ${what}`);
     const results: string[] = [];
     const faults = [script, emitted].map((pipe, i) => {
       try {
@@ -258,7 +272,7 @@ test('emitted samplers and the script sampler give the same bits', () => {
     const lanes = request.skip ? warp.mask & ~warp.discarded : warp.mask;
     for (let i = 0; i < 4 * LANES; i++) {
       if (((lanes >> (i % LANES)) & 1) === 0) continue;
-      const where = `seed ${seed}: ${what}, ${request.operation} ${request.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
+      const where = `seed ${seed}: ${what}, ${request.kind.operation} ${request.kind.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
       const same = request.result === 'float' ? Object.is(a.f32[i], b.f32[i]) : a.u32[i] === b.u32[i];
       assert.ok(same, `${where}: ${a.f32[i]} by script, ${b.f32[i]} emitted`);
     }
@@ -304,7 +318,8 @@ test('what was learnt of physical addresses is forgotten when translations are d
   const fetch = (): number[] => {
     const out = vectors();
     const lanes = new Int32Array(LANES).fill(1);
-    const request = { operation: 'fetch', dimension: '2d', texture: lanes, x: zero, y: zero, lodMode: 'zero' };
+    const kind = { operation: 'fetch', dimension: '2d', lodMode: 'zero' } as TextureKind;
+    const request = { kind, texture: lanes, sampler: lanes, x: zero, y: zero, deltas: [] };
     const warp = { discarded: 0 } as Warp;
     pipe.execute(there, warp, 1, request as unknown as TextureRequest, out);
     return [out.f32[0]!, out.f32[3 * LANES]!];

@@ -13,24 +13,18 @@ import type { OpName } from '../wasm/opcodes.ts';
 import { headerFunction, LEVEL, RECORD } from './emit-address.ts';
 import { FILTERS, type Filter, lerp, type SamplerState, VECTORS } from './emit-filter.ts';
 import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
+import { CHANNEL_BYTES, OPERAND } from './operands.ts';
 
 /**
- * Addresses in scratch memory. `lod`: words of 8.8; `reference`: floats; what the state does not want is not read. Answers
- * 0, or 1 if the results are not to be used: the record's `failed`.
+ * Addresses in scratch memory: a binding's record, and a block of operands (operands.ts), into which the results go. `mask`: the
+ * lanes that want a result, and in the upper half those that run, which differences are taken between. Answers 0, or 1 if the results are not to be used.
  */
-export type EmittedSampler = (
-  record: number,
-  x: number,
-  y: number,
-  lod: number,
-  reference: number,
-  out: number,
-  mask: number,
-) => number;
+export type EmittedSampler = (record: number, operands: number, mask: number) => number;
+/** Its type. */
+export const SAMPLER_TYPE = { params: ['i32', 'i32', 'i32'], results: ['i32'] } as const;
 
 const QUAD_BYTES = 16;
 const LOD_SHIFT = 8;
-const CHANNEL_BYTES = 64;
 
 /** The module's bytes; its memories are `e.scratch` and `e.dram`, of `dramPages`; it exports `sample`. */
 export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<ArrayBuffer> {
@@ -45,7 +39,7 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   };
   const magnify = filter(state.magnify);
   const minify = filter(state.minify);
-  const f = m.function('texture_sample', ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], ['i32']);
+  const f = m.function('texture_sample', [...SAMPLER_TYPE.params], [...SAMPLER_TYPE.results]);
   m.exportFunction('sample', f);
   sample(f, state, magnify, minify);
   return m.build();
@@ -53,16 +47,18 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
 
 /** The loop over quads. */
 function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void {
-  const [record, x, y, lodAt, reference, out, mask] = [0, 1, 2, 3, 4, 5, 6];
-  const end = f.local('i32');
-  f.get(x).i32(CHANNEL_BYTES).op('i32_add').set(end);
+  const [record, at, mask] = [0, 1, 2] as const;
+  const wanted = f.local('i32');
+  f.get(mask).i32(0xffff).op('i32_and').set(wanted);
+  const fails = state.layout.kind === 'afbc';
+  if (fails) f.get(record).i32(0).memory('i32_store', RECORD.failed);
   const again = f.loop();
   const next = f.block();
-  f.get(mask).i32(15).op('i32_and').op('i32_eqz').brIf(next);
+  f.get(wanted).i32(15).op('i32_and').op('i32_eqz').brIf(next);
   const [vx, vy, ref] = [f.local('v128'), f.local('v128'), f.local('v128')];
-  f.get(x).memory('v128_load').set(vx);
-  f.get(y).memory('v128_load').set(vy);
-  if (state.compare) f.get(reference).memory('v128_load').set(ref);
+  f.get(at).memory('v128_load', OPERAND.x).set(vx);
+  f.get(at).memory('v128_load', OPERAND.y).set(vy);
+  if (state.compare) f.get(at).memory('v128_load', OPERAND.shadow).set(ref);
   const result = VECTORS.map((type) => f.local(type));
   const call = (to: Code, level: () => void, into: readonly number[]): void => {
     level();
@@ -71,9 +67,9 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
   };
   const store = (): void =>
     result.forEach((local, c) => {
-      f.get(out)
+      f.get(at)
         .get(local)
-        .memory('v128_store', c * CHANNEL_BYTES);
+        .memory('v128_store', OPERAND.result + c * CHANNEL_BYTES);
     });
   const first = (): void => {
     f.get(record).i32(RECORD.levels).op('i32_add');
@@ -89,21 +85,21 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
   };
   const fetchAt = (): void => {
     for (const local of result) f.v128(0).set(local);
-    f.get(lod).i32(LOD_SHIFT).op('i32_shl').get(record!).memory('i32_load', RECORD.lastLod).op('i32_le_s').if();
+    f.get(lod).i32(LOD_SHIFT).op('i32_shl').get(record).memory('i32_load', RECORD.lastLod).op('i32_le_s').if();
     call(
       magnify,
-      () => f.get(lod).i32(LEVEL.bytes).op('i32_mul').get(record!).op('i32_add').i32(RECORD.levels).op('i32_add'),
+      () => f.get(lod).i32(LEVEL.bytes).op('i32_mul').get(record).op('i32_add').i32(RECORD.levels).op('i32_add'),
       result,
     );
     f.end();
   };
-  if (state.lod === 'none') {
+  if (state.lod === 'none' || state.lod === 'first') {
     call(magnify, first, result);
     store();
   } else if (state.lod === 'zero' || state.lod === 'footprint') {
     if (state.lod === 'zero') f.i32(0).set(lod);
     else {
-      footprint(f, record, x, y, lod);
+      footprint(f, record, vx, vy, mask, lod);
       f.get(lod).get(record).memory('i32_load', RECORD.bias).op('i32_add').set(lod);
     }
     bound(f, lod, record, RECORD.minimumLod, 'i32_gt_s');
@@ -111,20 +107,21 @@ function sample(f: Code, state: SamplerState, magnify: Code, minify: Code): void
     atLod();
     store();
   } else if (state.lod === 'fetched') {
-    const levels = fetched(f, lodAt!, vx, vy);
-    lanewise(f, levels, mask!, lod, fetchAt, result);
+    const levels = fetched(f, at, vx, vy);
+    lanewise(f, levels, wanted, lod, fetchAt, result);
     store();
   } else {
-    const lods = lodsOfLanes(f, state, { record: record!, x: x!, y: y!, lodAt: lodAt!, lod });
-    lanewise(f, lods, mask!, lod, atLod, result);
+    const lods = lodsOfLanes(f, state, { record, at, x: vx, y: vy, mask, lod });
+    lanewise(f, lods, wanted, lod, atLod, result);
     store();
   }
   f.end();
-  for (const pointer of [x, y, lodAt, reference, out]) f.get(pointer).i32(QUAD_BYTES).op('i32_add').set(pointer);
   f.get(mask).i32(4).op('i32_shr_u').set(mask);
-  f.get(x).get(end).op('i32_ne').brIf(again);
+  f.get(at).i32(QUAD_BYTES).op('i32_add').set(at);
+  f.get(wanted).i32(4).op('i32_shr_u').tee(wanted).brIf(again);
   f.end();
-  f.get(record).memory('i32_load', RECORD.failed);
+  if (fails) f.get(record).memory('i32_load', RECORD.failed);
+  else f.i32(0);
 }
 
 /** `local` becomes the record's field unless it already is `better` than that. */
@@ -141,26 +138,39 @@ function bound(f: Code, local: number, record: number, field: number, better: Op
     .set(local);
 }
 
-/** The level of detail from the differences between the lanes at x and y (unit.ts: #footprint, lod.ts). */
-function footprint(f: Code, record: number, x: number, y: number, lod: number): void {
-  const difference = (at: number, lane: number, scale: number): number => {
-    const d = f.local('f32');
-    f.get(at)
-      .memory('f32_load', lane * 4)
-      .get(at)
-      .memory('f32_load')
-      .op('f32_sub');
-    f.get(record).memory('f32_load', scale).op('f32_mul').set(d);
-    return d;
-  };
+/** By the bits of a quad's lanes that run: all ones for the difference to lane 1 and to lane 2, if both ends run. */
+const ENDS_AT = scratch.alloc(16 * 8);
+for (let running = 0; running < 16; running++) {
   for (const lane of [1, 2]) {
-    const dx = difference(x, lane, RECORD.scaleX);
-    const dy = difference(y, lane, RECORD.scaleY);
-    f.get(dx).get(dx).op('f32_mul').get(dy).get(dy).op('f32_mul').op('f32_add');
+    const both = 1 | (1 << lane);
+    scratch.i32[ENDS_AT / 4 + running * 2 + lane - 1] = (running & both) === both ? -1 : 0;
   }
+}
+
+/** The level of detail from the differences between the lanes of x and y that run (unit.ts: #footprint, lod.ts). */
+function footprint(f: Code, record: number, x: number, y: number, mask: number, lod: number): void {
+  const squares = f.local('v128');
+  for (const [operand, scale] of [
+    [x, RECORD.scaleX],
+    [y, RECORD.scaleY],
+  ] as const) {
+    const d = f.local('v128');
+    f.get(operand).get(operand).shuffle32(1, 2, 1, 2).get(operand).get(operand).shuffle32(0, 0, 0, 0).op('f32x4_sub');
+    f.get(record).memory('v128_load32_splat', scale).op('f32x4_mul').tee(d).get(d).op('f32x4_mul');
+  }
+  f.op('f32x4_add');
+  f.get(mask)
+    .i32(13)
+    .op('i32_shr_u')
+    .i32(15 << 3)
+    .op('i32_and')
+    .memory('v128_load64_zero', ENDS_AT);
+  f.op('v128_and').tee(squares);
+  // The greater one: none is negative, and the bits of a NaN are greater than those of any number.
+  f.get(squares).get(squares).shuffle32(1, 0, 1, 0).op('i32x4_max_u');
   const bits = f.local('i32');
   const exponent = f.local('i32');
-  f.op('f32_max').op('i32_reinterpret_f32').set(bits);
+  f.lane('i32x4_extract_lane', 0).set(bits);
   f.get(bits).i32(23).op('i32_shr_u').i32(255).op('i32_and').tee(exponent);
   f.i32(127)
     .op('i32_sub')
@@ -180,12 +190,12 @@ function footprint(f: Code, record: number, x: number, y: number, lod: number): 
 function lodsOfLanes(
   f: Code,
   state: SamplerState,
-  { record, x, y, lodAt, lod }: { record: number; x: number; y: number; lodAt: number; lod: number },
+  { record, at, x, y, mask, lod }: Record<'record' | 'at' | 'x' | 'y' | 'mask' | 'lod', number>,
 ): number {
   const lods = f.local('v128');
-  f.get(lodAt).memory('v128_load').i32(16).op('i32x4_shl').i32(16).op('i32x4_shr_s').set(lods);
+  f.get(at).memory('v128_load', OPERAND.lod).i32(16).op('i32x4_shl').i32(16).op('i32x4_shr_s').set(lods);
   if (state.lod === 'biased') {
-    footprint(f, record, x, y, lod);
+    footprint(f, record, x, y, mask, lod);
     f.get(lods).get(lod).op('i32x4_splat').op('i32x4_add').set(lods);
   }
   const field = (offset: number) => f.get(record).memory('v128_load32_splat', offset);
@@ -197,9 +207,9 @@ function lodsOfLanes(
 }
 
 /** Adds the offsets to integer coordinates and gives the levels; a sample that there is none of becomes a place outside. */
-function fetched(f: Code, offsetsAt: number, x: number, y: number): number {
+function fetched(f: Code, at: number, x: number, y: number): number {
   const [offsets, levels] = [f.local('v128'), f.local('v128')];
-  f.get(offsetsAt).memory('v128_load').tee(offsets).i32(24).op('i32x4_shr_u').set(levels);
+  f.get(at).memory('v128_load', OPERAND.offset).tee(offsets).i32(24).op('i32x4_shr_u').set(levels);
   f.get(x).get(offsets).i32(24).op('i32x4_shl').i32(24).op('i32x4_shr_s').op('i32x4_add');
   f.get(offsets).v128(0xff0000).op('v128_and').v128(0).op('i32x4_ne').op('v128_or').set(x);
   f.get(y).get(offsets).i32(16).op('i32x4_shl').i32(24).op('i32x4_shr_s').op('i32x4_add').set(y);

@@ -2,20 +2,19 @@
  * EmittedSamplers: answers those texture instructions for which there is emitted code (bind.ts), all sixteen lanes at once.
  *
  * It wants one texture and one sampler for all lanes. Bindings are kept with what a shader run knows of its descriptors, and
- * dropped when the address space drops translations. Operands that lie in scratch memory (recompiled shaders' do) are used where
- * they are, others are copied there.
+ * dropped when the address space drops translations. Recompiled shaders call the bindings' functions by themselves
+ * (recompiler/texture.ts); the interpreter's step for an instruction comes here.
  */
 import { scratch } from '../engine/scratch.ts';
 import {
   LANES,
   type LaneVectors,
-  type LodMode,
   type ShaderEnvironment,
+  type TextureKind,
   type TextureRequest,
-  type Warp,
 } from '../shader/contract.ts';
 import { type Binding, bind } from './bind.ts';
-import { RECORD } from './emit-address.ts';
+import { OPERAND, OPERAND_BYTES, OPERANDS_AT } from './operands.ts';
 import type { Sampler } from './sampler.ts';
 import type { Texture } from './texture.ts';
 
@@ -25,24 +24,22 @@ export interface Descriptors {
   sampler(environment: ShaderEnvironment, handle: number): Sampler | undefined;
 }
 
-const LOD_MODES: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
-const LANE_BYTES = LANES * 4;
-const CHANNELS = 4;
 /** In place of a handle: no handle has this many bits. */
 const NO_SAMPLER = 2 ** 32;
-const ZEROS = new Int32Array(LANES);
 
-/** Bindings by handles and by what instructions want; none of an older generation than this. */
+type List = Map<TextureKind, Binding | undefined>;
+
+/** Bindings by handles and by kinds of instructions; none of an older generation than this. */
 export class Bindings {
   #generation = -1;
-  readonly #of = new Map<number, Map<number, (Binding | undefined)[]>>();
+  readonly #of = new Map<number, Map<number, List>>();
   #texture = Number.NaN;
   #sampler = Number.NaN;
   /** Those of the texture and sampler above. */
-  #last: (Binding | undefined)[] = [];
+  #last: List = new Map();
 
   /** The list of a texture and a sampler, by kind of instruction. */
-  list(generation: number, texture: number, sampler: number): (Binding | undefined)[] {
+  list(generation: number, texture: number, sampler: number): List {
     if (this.#generation !== generation) {
       this.#generation = generation;
       this.#of.clear();
@@ -56,7 +53,7 @@ export class Bindings {
     }
     let list = samplers.get(sampler);
     if (!list) {
-      list = [];
+      list = new Map();
       samplers.set(sampler, list);
     }
     this.#texture = texture;
@@ -68,83 +65,70 @@ export class Bindings {
 
 export class EmittedSamplers {
   readonly #descriptors: Descriptors;
-  /** Operands and results where the shader's are not in scratch memory: x, y, lod, reference, colours. */
-  readonly #at = scratch.owned(this, (4 + CHANNELS) * LANE_BYTES);
-  readonly #results = scratch.f32.subarray(this.#at / 4 + 4 * LANES, this.#at / 4 + (4 + CHANNELS) * LANES);
 
   constructor(descriptors: Descriptors) {
     this.#descriptors = descriptors;
   }
 
-  /** Samples or fetches. False where there is no code for it, or it has met what the script must see; nothing has happened then. */
+  /** Lanes that want a result, and those that run. False where there is no code for it, or it has met what the script must see; nothing has happened then. */
   execute(
     bindings: Bindings,
     environment: ShaderEnvironment,
-    warp: Warp,
-    mask: number,
+    wanted: number,
+    running: number,
     request: TextureRequest,
     out: LaneVectors,
   ): boolean {
-    const fetch = request.operation === 'fetch';
-    if (request.dimension !== '2d' || request.array) return false;
-    if (!fetch && (request.operation !== 'single' || request.offset)) return false;
-    const wanted = request.skip && !fetch ? mask & ~warp.discarded : mask;
+    const fetch = request.kind.operation === 'fetch';
     if (wanted === 0) return true;
     const first = 31 - Math.clz32(wanted & -wanted);
     const texture = request.texture[first]!;
-    const sampler = fetch ? NO_SAMPLER : request.sampler[first]!;
+    const sampler = request.sampler[first]!;
     for (let lane = first + 1; lane < LANES; lane++) {
       const same = request.texture[lane] === texture && (fetch || request.sampler[lane] === sampler);
       if (!same && ((wanted >>> lane) & 1) !== 0) return false;
     }
-    const binding = this.#binding(bindings, environment, texture, sampler, request);
+    const binding = this.binding(bindings, environment, request.kind, texture, sampler);
     if (!binding) return false;
-    const lod = request.lodMode === 'grdesc' ? request.gradient?.[0] : request.lod;
-    const words = fetch ? (request.offset ?? ZEROS) : lod;
-    const here = out.f32.buffer === scratch.buffer;
-    const at = this.#at;
-    const failed = binding.run(
-      binding.record,
-      place(request.x, at),
-      place(request.y, at + LANE_BYTES),
-      place(words, at + 2 * LANE_BYTES),
-      place(request.shadow, at + 3 * LANE_BYTES),
-      here ? out.f32.byteOffset : at + 4 * LANE_BYTES,
-      wanted,
-    );
-    if (failed) {
-      scratch.i32[(binding.record + RECORD.failed) / 4] = 0;
-      return false;
-    }
-    if (!here) out.f32.set(this.#results);
+    put(request.x, OPERAND.x);
+    put(request.y, OPERAND.y);
+    put(request.z, OPERAND.z);
+    put(request.array, OPERAND.array);
+    put(request.shadow, OPERAND.shadow);
+    put(request.offset, OPERAND.offset);
+    put(request.lod ?? request.gradient?.[0], OPERAND.lod);
+    request.deltas.forEach((delta, n) => {
+      put(delta, n * OPERAND.y);
+    });
+    if (binding.run(binding.record, OPERANDS_AT, wanted | (running << LANES))) return false;
+    out.f32.set(RESULTS);
     request.result = binding.result;
     return true;
   }
 
-  #binding(
+  /** The binding for instructions of a kind with the texture and sampler of these handles. */
+  binding(
     bindings: Bindings,
     environment: ShaderEnvironment,
+    kind: TextureKind,
     texture: number,
     sampler: number,
-    request: TextureRequest,
   ): Binding | undefined {
-    const list = bindings.list(environment.memory.generation, texture, sampler);
-    const kind = LOD_MODES.indexOf(request.lodMode) * 2 + (request.shadow ? 1 : 0);
-    if (!(kind in list)) {
-      const fetch = sampler === NO_SAMPLER;
-      const t = this.#descriptors.texture(environment, texture);
-      const s = fetch ? undefined : this.#descriptors.sampler(environment, sampler);
-      const wanted = { lodMode: request.lodMode, shadow: !fetch && request.shadow !== undefined, fetch };
-      list[kind] = t && (s || fetch) ? bind(environment.memory, t, s, wanted) : undefined;
-    }
-    return list[kind];
+    const fetch = kind.operation === 'fetch';
+    const list = bindings.list(environment.memory.generation, texture, fetch ? NO_SAMPLER : sampler);
+    const known = list.get(kind);
+    if (known || list.has(kind)) return known;
+    const t = this.#descriptors.texture(environment, texture);
+    const s = fetch ? undefined : this.#descriptors.sampler(environment, sampler);
+    const made = t && (s || fetch) ? bind(environment.memory, t, s, kind) : undefined;
+    list.set(kind, made);
+    return made;
   }
 }
 
-/** Where a lane operand lies in scratch memory, if need be after a copy to `at`. What is absent is not read. */
-function place(operand: Float32Array | Int32Array | undefined, at: number): number {
-  if (!operand) return at;
-  if (operand.buffer === scratch.buffer) return operand.byteOffset;
-  (operand instanceof Float32Array ? scratch.f32 : scratch.i32).set(operand, at / 4);
-  return at;
+const RESULTS = scratch.f32.subarray((OPERANDS_AT + OPERAND.result) / 4, (OPERANDS_AT + OPERAND_BYTES) / 4);
+
+function put(operand: Float32Array | Int32Array | undefined, at: number): void {
+  if (!operand) return;
+  (operand instanceof Float32Array ? scratch.f32 : scratch.i32).set(operand, (OPERANDS_AT + at) / 4);
 }

@@ -17,7 +17,8 @@ import { Dram } from '../../board/dram.ts';
 import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { defaultEngine } from '../engine/engine.ts';
-import type { LaneVectors, ShaderEnvironment, TextureRequest, Warp } from '../shader/contract.ts';
+import type { LaneVectors, ShaderEnvironment, TextureKind, TextureRequest, Warp } from '../shader/contract.ts';
+import { kindOf } from '../shader/texture-ops.ts';
 import { TexturePipe } from './unit.ts';
 
 const RGBA8 = 187 << 12;
@@ -100,7 +101,25 @@ const lanes = (fill: (lane: number) => number): Float32Array =>
 const words = (fill: (lane: number) => number): Int32Array => Int32Array.from({ length: 16 }, (_, lane) => fill(lane));
 const integers = (fill: (lane: number) => number): Float32Array => new Float32Array(words(fill).buffer);
 
-function run(environment: ShaderEnvironment, request: Partial<TextureRequest>): LaneVectors {
+/** What a test says of an instruction; which operands there are follows from it. */
+type Given = Partial<TextureRequest & Omit<TextureKind, 'array' | 'shadow' | 'offset'>>;
+
+function run(environment: ShaderEnvironment, given: Given): LaneVectors {
+  const { operation = 'single', dimension = '2d', lodMode = 'zero', component = 0, ...request } = given;
+  const { derivatives = false, lodBiasDisable = false, lodClampDisable = false, ...operands } = request;
+  const kind = kindOf({
+    operation,
+    dimension,
+    array: operands.array !== undefined,
+    shadow: operands.shadow !== undefined,
+    offset: operands.offset !== undefined,
+    lodMode,
+    component,
+    integerCoordinates: operation === 'fetch',
+    derivatives,
+    lodBiasDisable,
+    lodClampDisable,
+  });
   const f32 = new Float32Array(64);
   const out = { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };
   new TexturePipe(defaultEngine()).execute(
@@ -108,19 +127,15 @@ function run(environment: ShaderEnvironment, request: Partial<TextureRequest>): 
     { mask: 0xffff, live: 0xffff, discarded: 0 } as Warp,
     0xffff,
     {
-      operation: 'single',
+      kind,
       name: 'TEX_SINGLE',
-      dimension: '2d',
       texture: words(() => 1),
       sampler: words(() => 2),
       x: lanes(() => 0),
       y: lanes(() => 0),
-      lodMode: 'zero',
-      component: 0,
       deltas: [],
       type: 'float',
-      writeMask: 15,
-      ...request,
+      ...operands,
     } as TextureRequest,
     out,
   );
@@ -183,7 +198,7 @@ test('u-interleaved planes are read in their order', () => {
 test('texels outside, levels and layers that do not exist fetch zero', () => {
   const { view, environment } = scene({});
   view.setUint32(TEXELS_AT, 0xffffffff, true);
-  const fetch = (request: Partial<TextureRequest>) => run(environment, { operation: 'fetch', ...request }).f32[48];
+  const fetch = (request: Given) => run(environment, { operation: 'fetch', ...request }).f32[48];
   assert.equal(fetch({ x: integers(() => 0), y: integers(() => 0) }), 1);
   assert.equal(fetch({ x: integers(() => -1), y: integers(() => 0) }), 0);
   assert.equal(fetch({ x: integers(() => 0), y: integers(() => 2) }), 0);
@@ -372,7 +387,7 @@ function store(view: DataView, at: number, bytes: string): void {
     view.setUint8(at + i, byte);
   });
 }
-const texels = (environment: ShaderEnvironment, request: Partial<TextureRequest>): number[] => {
+const texels = (environment: ShaderEnvironment, request: Given): number[] => {
   const out = run(environment, { operation: 'fetch', name: 'TEX_FETCH', ...request });
   return [0, 16, 32, 48].map((i) => Math.round(out.f32[i]! * 255));
 };

@@ -20,7 +20,9 @@ import {
   type LaneVectors,
   QUADS,
   type ShaderEnvironment,
+  type TextureCall,
   type TextureDimension,
+  type TextureKind,
   type TextureRequest,
   type TextureUnit,
   type Warp,
@@ -97,18 +99,24 @@ export class TexturePipe implements TextureUnit {
 
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
     const { bindings } = this.#descriptors(environment);
-    if (this.#emitted?.execute(bindings, environment, warp, mask, request, out)) return;
+    const wanted = request.skip ? mask & ~warp.discarded : mask;
+    if (this.#emitted?.execute(bindings, environment, wanted, mask, request, out)) return;
     this.#loadCoordinates(request);
-    switch (request.operation) {
+    switch (request.kind.operation) {
       case 'fetch':
-        this.#fetch(environment, mask, request, out);
+        this.#fetch(environment, wanted, request, out);
         break;
       case 'gradient':
-        this.#gradient(environment, mask, request, out);
+        this.#gradient(environment, wanted, mask, request, out);
         break;
       default:
-        this.#sample(environment, warp, mask, request, out);
+        this.#sample(environment, wanted, mask, request, out);
     }
+  }
+
+  call(environment: ShaderEnvironment, kind: TextureKind, texture: number, sampler: number): TextureCall | undefined {
+    const { bindings } = this.#descriptors(environment);
+    return this.#emitted?.binding(bindings, environment, kind, texture, sampler);
   }
 
   #descriptors(environment: ShaderEnvironment): Known {
@@ -149,7 +157,7 @@ export class TexturePipe implements TextureUnit {
     else this.#y.fill(0);
     if (request.z) this.#z.set(request.z);
     else this.#z.fill(0);
-    if (request.dimension !== 'cube') {
+    if (request.kind.dimension !== 'cube') {
       this.#face.fill(0);
       return;
     }
@@ -163,7 +171,7 @@ export class TexturePipe implements TextureUnit {
   }
 
   #check(texture: Texture, request: TextureRequest): void {
-    const wanted = DIMENSIONS[request.dimension];
+    const wanted = DIMENSIONS[request.kind.dimension];
     const { dimension } = texture.descriptor;
     // A cube's faces may be read as layers of a 2D array.
     const faces = dimension === TEXTURE_DIMENSION.CUBE && wanted === TEXTURE_DIMENSION.D2;
@@ -171,7 +179,7 @@ export class TexturePipe implements TextureUnit {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
         request.texture[0]! >>> 0,
-        `${request.name}: the instruction's dimension is ${request.dimension}, the texture's has number ${dimension}`,
+        `${request.name}: the instruction's dimension is ${request.kind.dimension}, the texture's has number ${dimension}`,
       );
     }
   }
@@ -182,7 +190,7 @@ export class TexturePipe implements TextureUnit {
     place.v = this.#y[lane]!;
     place.w = this.#z[lane]!;
     const layer = request.array ? layerOf(request.array[lane]!, texture.descriptor.arraySize) : 0;
-    place.cube = request.dimension === 'cube';
+    place.cube = request.kind.dimension === 'cube';
     place.layer = place.cube ? layer * CUBE_FACES + this.#face[lane]! : layer;
     const offset = request.offset?.[lane] ?? 0;
     place.dx = signed8(offset, 0);
@@ -192,8 +200,13 @@ export class TexturePipe implements TextureUnit {
     return place;
   }
 
-  #sample(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
-    const wanted = request.skip ? mask & ~warp.discarded : mask;
+  #sample(
+    environment: ShaderEnvironment,
+    wanted: number,
+    running: number,
+    request: TextureRequest,
+    out: LaneVectors,
+  ): void {
     for (let quad = 0; quad < QUADS; quad++) {
       const lanes = (wanted >>> (quad * LANES_PER_QUAD)) & 15;
       if (lanes === 0) continue;
@@ -207,10 +220,10 @@ export class TexturePipe implements TextureUnit {
         else {
           this.#check(texture, request);
           const place = this.#setPlace(texture, request, lane);
-          if (request.operation === 'gather') sampler.gather(texture, place, request.component, colour);
+          if (request.kind.operation === 'gather') sampler.gather(texture, place, request.kind.component, colour);
           else {
-            if (request.lodMode === 'computed' || request.lodMode === 'computed_bias') {
-              footprint ??= this.#footprint(texture, sampler, request.dimension, quad);
+            if (request.kind.lodMode === 'computed' || request.kind.lodMode === 'computed_bias') {
+              footprint ??= this.#footprint(texture, sampler, request.kind.dimension, quad, running);
             }
             this.#filtered(texture, sampler, place, request, lane, footprint, colour);
           }
@@ -232,7 +245,7 @@ export class TexturePipe implements TextureUnit {
   ): void {
     const word = request.lod?.[lane] ?? 0;
     let lod = 0;
-    switch (request.lodMode) {
+    switch (request.kind.lodMode) {
       case 'explicit':
         lod = signed16(word);
         break;
@@ -246,7 +259,7 @@ export class TexturePipe implements TextureUnit {
         lod = footprint!.lod + signed16(word);
         break;
     }
-    if (request.lodMode !== 'zero') lod += sampler.bias;
+    if (request.kind.lodMode !== 'zero') lod += sampler.bias;
     lod = sampler.clampLod(texture, lod);
     const samples = footprint?.samples ?? 1;
     if (samples === 1) {
@@ -265,9 +278,18 @@ export class TexturePipe implements TextureUnit {
     for (let c = 0; c < 4; c++) out[c] = sum[c]! / samples;
   }
 
-  /** The quad's footprint from the differences between its lanes. */
-  #footprint(texture: Texture, sampler: Sampler, dimension: TextureDimension, quad: number): Footprint {
+  /** The quad's footprint from the differences between its lanes. Of a lane that does not run there is no difference. */
+  #footprint(
+    texture: Texture,
+    sampler: Sampler,
+    dimension: TextureDimension,
+    quad: number,
+    running: number,
+  ): Footprint {
     const first = quad * LANES_PER_QUAD;
+    const [right, below] = [first + 1, first + 2];
+    const both = (lane: number): boolean => ((running >>> first) & 1 & (running >>> lane)) === 1;
+    const difference = (of: Float32Array, lane: number): number => (both(lane) ? fround(of[lane]! - of[first]!) : 0);
     const footprint = this.#footprints[quad]!;
     footprint.samples = 1;
     if (dimension === 'cube') {
@@ -277,19 +299,19 @@ export class TexturePipe implements TextureUnit {
       const half = texture.width(0) / 2;
       const length = (other: readonly number[]): number =>
         squareOf((other[0]! - origin[0]) * half, (other[1]! - origin[1]) * half, (other[2]! - origin[2]) * half);
-      footprint.lod = lodOfSquare(Math.max(length(at(first + 1)), length(at(first + 2))));
+      footprint.lod = lodOfSquare(Math.max(both(right) ? length(at(right)) : 0, both(below) ? length(at(below)) : 0));
       return footprint;
     }
     const normalized = sampler.descriptor.normalizedCoordinates;
     const w = normalized ? texture.width(0) : 1;
     const h = normalized ? texture.height(0) : 1;
     const d = normalized ? texture.depth(0) : 1;
-    const ux = fround(this.#x[first + 1]! - this.#x[first]!);
-    const vx = fround(this.#y[first + 1]! - this.#y[first]!);
-    const uy = fround(this.#x[first + 2]! - this.#x[first]!);
-    const vy = fround(this.#y[first + 2]! - this.#y[first]!);
-    const wx = dimension === '3d' ? fround(this.#z[first + 1]! - this.#z[first]!) : 0;
-    const wy = dimension === '3d' ? fround(this.#z[first + 2]! - this.#z[first]!) : 0;
+    const ux = difference(this.#x, right);
+    const vx = difference(this.#y, right);
+    const uy = difference(this.#x, below);
+    const vy = difference(this.#y, below);
+    const wx = dimension === '3d' ? difference(this.#z, right) : 0;
+    const wy = dimension === '3d' ? difference(this.#z, below) : 0;
     const px = squareOf(fround(ux * w), fround(vx * h), fround(wx * d));
     const py = squareOf(fround(uy * w), fround(vy * h), fround(wy * d));
     let long = Math.max(px, py);
@@ -306,7 +328,13 @@ export class TexturePipe implements TextureUnit {
   }
 
   /** TEX_GRADIENT: the level of detail as signed 8.8, for a later sample or for textureQueryLod. */
-  #gradient(environment: ShaderEnvironment, mask: number, request: TextureRequest, out: LaneVectors): void {
+  #gradient(
+    environment: ShaderEnvironment,
+    mask: number,
+    running: number,
+    request: TextureRequest,
+    out: LaneVectors,
+  ): void {
     for (let lane = 0; lane < LANES; lane++) {
       if (((mask >>> lane) & 1) === 0) continue;
       const texture = this.#texture(environment, request.texture[lane]!);
@@ -314,11 +342,11 @@ export class TexturePipe implements TextureUnit {
       let lod = 0;
       if (texture && sampler) {
         this.#check(texture, request);
-        lod = request.derivatives
+        lod = request.kind.derivatives
           ? this.#lodOfDerivatives(texture, sampler, request, lane)
-          : this.#footprint(texture, sampler, request.dimension, lane >>> 2).lod;
-        if (!request.lodBiasDisable) lod += sampler.bias;
-        if (!request.lodClampDisable) lod = sampler.clampLod(texture, lod);
+          : this.#footprint(texture, sampler, request.kind.dimension, lane >>> 2, running).lod;
+        if (!request.kind.lodBiasDisable) lod += sampler.bias;
+        if (!request.kind.lodClampDisable) lod = sampler.clampLod(texture, lod);
       }
       const fixed = Math.max(-0x8000, Math.min(0x7fff, lod));
       out.u32[lane] = fixed & GRADIENT_LOD_MASK;
@@ -351,9 +379,9 @@ export class TexturePipe implements TextureUnit {
         this.#check(texture, request);
         const offset = request.offset?.[lane] ?? 0;
         const level = offset >>> 24;
-        const volume = request.dimension === '3d';
+        const volume = request.kind.dimension === '3d';
         const x = this.#xBits[lane]! + signed8(offset, 0);
-        const y = this.#yBits[lane]! + (request.dimension === '1d' ? 0 : signed8(offset, 1));
+        const y = this.#yBits[lane]! + (request.kind.dimension === '1d' ? 0 : signed8(offset, 1));
         const slice = volume ? this.#zBits[lane]! + signed8(offset, 2) : (offset >>> 16) & 0xff;
         const layer = (request.array?.[lane] ?? 0) >>> 0;
         if (inside(texture, level, layer, x, y, slice, volume)) {

@@ -1,0 +1,30 @@
+/** Random texture instructions for the fuzzer, which mostly name the textures and samplers that there are (fuzz-texture.ts). */
+import { FAU_PAGE, SOURCE_KIND, SOURCE_KIND_SHIFT, setField } from '../../abi/isa/encoding.ts';
+import { INSTRUCTIONS } from '../../abi/isa/instructions.ts';
+import { decode } from '../shader/decode.ts';
+import { type Kind, RANGES, STAGED_WORDS } from './fuzz-input.ts';
+import { instruction, modelled, valid } from './fuzz-instruction.ts';
+import type { Random } from './fuzz-random.ts';
+import { HANDLE_REGISTER, handlePair } from './fuzz-texture.ts';
+
+const SPECS = modelled(INSTRUCTIONS.filter(({ base }) => base.startsWith('TEX_')));
+
+/** A texture instruction, mostly with handles of textures and samplers; undefined where none was found. */
+export function textureInstruction(random: Random): Uint32Array | undefined {
+  const spec = random.pick(SPECS);
+  const words = instruction(random, spec);
+  if (!words) return undefined;
+  const [source] = spec.sources;
+  const { modifiers } = decode(words[0]!, words[1]!);
+  if (random.chance(95)) {
+    const wide = modifiers.wide_indices === 'wide_indices';
+    const uniform = (SOURCE_KIND.UNIFORM << SOURCE_KIND_SHIFT) | handlePair(modifiers.dimension!, wide);
+    const lanewise = modifiers.dimension === '2d' && !wide && random.chance(30);
+    setField(words, { bit: source!.bit, width: 8 }, lanewise ? HANDLE_REGISTER : uniform);
+    setField(words, FAU_PAGE, 0);
+  }
+  const kind: Kind = modifiers.registerType !== 'f' ? 'bits' : modifiers.registerWidth === '16' ? 'half' : 'single';
+  const [first, count] = RANGES[spec.name === 'TEX_GRADIENT' ? 'bits' : kind];
+  setField(words, spec.staging[0]!.base, first + random.below(count - STAGED_WORDS));
+  return valid(words, spec) ? words : undefined;
+}

@@ -1,0 +1,249 @@
+/**
+ * Texture instructions of recompiled code: the emitted sampler (mali/texture/emit.ts) is called from the shader's function.
+ *
+ * Each instruction has a record in scratch memory: texture and sampler handle as its source has them, the run's epoch, and the
+ * sampler's number in the table of functions with its binding. It fits where all lanes that want a result bring those handles
+ * in that epoch, which ends with the run and with each generation of translations. Where it does not fit, script looks the
+ * sampler up (`refillTexture`). What has no emitted sampler, lanes with different handles, and what faults is the
+ * interpreter's step.
+ *
+ * Operands go through a block in scratch memory, and the results come back there (mali/texture/operands.ts).
+ */
+import { CONSTANTS } from '../../abi/isa/encoding.ts';
+import { GpuFault } from '../contract.ts';
+import { scratch } from '../engine/scratch.ts';
+import { LANES, type TextureKind } from '../shader/contract.ts';
+import type { Instruction } from '../shader/decode.ts';
+import { splitHandles, type TextureForm, textureForm } from '../shader/texture-ops.ts';
+import type { WarpState } from '../shader/warp.ts';
+import { CHANNEL_BYTES, OPERAND, OPERANDS_AT } from '../texture/operands.ts';
+import type { Callable, TypeIndex } from '../wasm/builder.ts';
+import type { Site } from './flow.ts';
+import { FRAME, TEXTURE_RECORD } from './frame.ts';
+import type { Lanes } from './lanes.ts';
+import type { Around } from './memory.ts';
+
+const VECTOR_BYTES = 16;
+
+/** What the program around tells besides. */
+export interface AroundTextures extends Around {
+  /** bind(number of what is wanted, record, lanes that do not fit) → whether the record is a new one. */
+  readonly bind: Callable;
+  /** The type of samplers. */
+  readonly sampler: TypeIndex;
+}
+
+/** What a record is filled for. */
+interface Wanted {
+  readonly kind: TextureKind;
+  readonly wide: boolean;
+  /** 16-bit results are narrowed as floats, or as integers. Undefined: they are not narrowed. */
+  readonly narrow: 'float' | 'integer' | undefined;
+}
+const wants: Wanted[] = [];
+const numbers = new Map<string, number>();
+
+/** A number by which emitted code names what it wants. */
+function numberOf(wanted: Wanted): number {
+  const key = JSON.stringify(wanted);
+  let number = numbers.get(key);
+  if (number === undefined) {
+    number = wants.push(wanted) - 1;
+    numbers.set(key, number);
+  }
+  return number;
+}
+
+/** Fills a record for the handles of the first lane of `failing`. 0: the interpreter must see the instruction. */
+export function refillTexture(w: WarpState, number: number, record: number, failing: number): number {
+  const { kind, wide, narrow } = wants[number]!;
+  const words = scratch.i32;
+  const lane = 31 - Math.clz32(failing & -failing);
+  const low = words[(w.frame + FRAME.low) / 4 + lane]!;
+  const high = words[(w.frame + FRAME.high) / 4 + lane]!;
+  const { texture, sampler } = splitHandles(low, high, wide);
+  const at = record / 4;
+  words[at + TEXTURE_RECORD.time / 4] = w.run.epoch;
+  words[at + TEXTURE_RECORD.low / 4] = low;
+  words[at + TEXTURE_RECORD.high / 4] = high;
+  words[at + TEXTURE_RECORD.slot / 4] = 0;
+  try {
+    const call = w.run.textures.call(w.run.environment, kind, texture, sampler);
+    if (!call || (narrow && (call.result === 'float') !== (narrow === 'float'))) return 1;
+    words[at + TEXTURE_RECORD.slot / 4] = call.slot;
+    words[at + TEXTURE_RECORD.binding / 4] = call.record;
+  } catch (error) {
+    // The interpreter meets it again, in the lane and at the place where it belongs.
+    if (!(error instanceof GpuFault)) throw error;
+  }
+  return 1;
+}
+
+export class TextureCode {
+  readonly #a: AroundTextures;
+  readonly #wanted: number;
+  readonly #failing: number;
+  readonly #tried: number;
+  readonly #lanes: number[];
+
+  constructor(around: AroundTextures) {
+    this.#a = around;
+    const { code } = around;
+    this.#wanted = code.local('i32');
+    this.#failing = code.local('i32');
+    this.#tried = code.local('i32');
+    this.#lanes = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
+  }
+
+  /** Emits a texture instruction. False: this form is the interpreter's. */
+  emit(site: Site): boolean {
+    const i = site.instruction;
+    const form = textureForm(i);
+    if (!form || i.sources[0]!.kind === 'special') return false;
+    const { code, lanes, bits, discarded, bind, sampler } = this.#a;
+    const record = this.#a.record();
+    const wide = i.modifiers.wide_indices === 'wide_indices';
+    const narrow = form.bits === 32 ? undefined : isInteger(form) ? 'integer' : 'float';
+    const number = numberOf({ kind: form.kind, wide, narrow });
+    const done = code.block();
+    code.get(bits);
+    if (form.skip) code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
+    code.tee(this.#wanted).op('i32_eqz').brIf(done);
+    code.i32(0).set(this.#tried);
+    const slow = code.block();
+    const again = code.loop();
+    this.#check(i, record, wide);
+    code.if();
+    code.get(this.#tried).brIf(slow);
+    code.i32(1).set(this.#tried);
+    for (const [word, at] of [
+      [0, FRAME.low],
+      [1, FRAME.high],
+    ] as const) {
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(1);
+        this.#handle(i, word)(k);
+        code.memory('v128_store', at + VECTOR_BYTES * k);
+      }
+    }
+    code.i32(number).i32(record).get(this.#failing).call(bind).brIf(again).br(slow);
+    code.end();
+    code.end();
+    code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).op('i32_eqz').brIf(slow);
+    this.#operands(form);
+    code.i32(record).memory('i32_load', TEXTURE_RECORD.binding).i32(OPERANDS_AT);
+    code.get(bits).i32(LANES).op('i32_shl').get(this.#wanted).op('i32_or');
+    code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).callIndirect(sampler).brIf(slow);
+    this.#results(form);
+    code.br(done);
+    code.end();
+    this.#a.interpret(site);
+    code.end();
+    return true;
+  }
+
+  /** A word of the source that names texture and sampler. */
+  #handle(i: Instruction, word: number): Lanes {
+    const { kind, index } = i.sources[0]!;
+    if (kind === 'register') return this.#a.register(index + word);
+    if (kind === 'uniform') return this.#a.uniform(index + word);
+    return this.#a.lanes.words(word ? 0 : CONSTANTS[index]!);
+  }
+
+  /** Leaves on the stack, and in #failing, which lanes do not fit the record. */
+  #check(i: Instruction, record: number, wide: boolean): void {
+    const { code, lanes } = this.#a;
+    const field = (at: number) => () => {
+      code.i32(record).memory('v128_load32_splat', at);
+    };
+    const low = lanes.op('i32x4_eq', this.#handle(i, 0), field(TEXTURE_RECORD.low));
+    const same = wide ? lanes.and(low, lanes.op('i32x4_eq', this.#handle(i, 1), field(TEXTURE_RECORD.high))) : low;
+    if (i.sources[0]!.kind === 'register') lanes.bitmask(same);
+    else {
+      // All lanes have the same.
+      code.i32(0);
+      same(0);
+      code.lane('i32x4_extract_lane', 0).op('i32_or');
+    }
+    code.i32(0).i32(record).memory('i32_load', TEXTURE_RECORD.time).get(1).memory('i32_load', FRAME.epoch);
+    code.op('i32_eq').op('i32_sub').op('i32_and').i32(-1).op('i32_xor');
+    code.get(this.#wanted).op('i32_and').tee(this.#failing);
+  }
+
+  #operands({ x, y, z, array, shadow, offset, lod, gradient, deltas }: TextureForm): void {
+    const { code } = this.#a;
+    const places: (readonly [register: number, at: number])[] = [
+      [x, OPERAND.x],
+      [y, OPERAND.y],
+      [z, OPERAND.z],
+      [array, OPERAND.array],
+      [shadow, OPERAND.shadow],
+      [offset, OPERAND.offset],
+      [lod, OPERAND.lod],
+      [gradient, OPERAND.lod],
+      ...deltas.map((register, n) => [register, n * CHANNEL_BYTES] as const),
+    ];
+    for (const [register, at] of places) {
+      if (register < 0) continue;
+      for (const [k, local] of this.#a.locals(register).entries()) {
+        code
+          .i32(OPERANDS_AT)
+          .get(local)
+          .memory('v128_store', at + VECTOR_BYTES * k);
+      }
+    }
+  }
+
+  /** Results into registers, in the lanes that want them. */
+  #results(form: TextureForm): void {
+    const { code, lanes, mask, discarded, bits } = this.#a;
+    const { channels, result } = form;
+    const select = form.skip ? this.#lanes : mask;
+    if (form.skip) {
+      code.get(discarded).get(bits).op('i32_and').if();
+      const number = lanes.each(Array.from({ length: 4 * lanes.vectors }, (_, lane) => 1 << lane));
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(this.#wanted).op('i32x4_splat');
+        number(k);
+        code.op('v128_and');
+        number(k);
+        code.op('i32x4_eq').set(this.#lanes[k]!);
+      }
+      code.else();
+      for (let k = 0; k < lanes.vectors; k++) {
+        if (mask) code.get(mask[k]!);
+        else lanes.words(-1)(k);
+        code.set(this.#lanes[k]!);
+      }
+      code.end();
+    }
+    const channel =
+      (c: number): Lanes =>
+      (k) =>
+        code.i32(OPERANDS_AT).memory('v128_load', OPERAND.result + c * CHANNEL_BYTES + VECTOR_BYTES * k);
+    const write = (register: number, value: Lanes): void => {
+      const locals = this.#a.locals(register);
+      for (let k = 0; k < lanes.vectors; k++) {
+        value(k);
+        if (select) code.get(locals[k]!).get(select[k]!).op('v128_bitselect');
+        code.set(locals[k]!);
+      }
+    };
+    if (form.bits === 32) {
+      for (const [n, c] of channels.entries()) write(result + n, channel(c));
+      return;
+    }
+    const narrow = (c: number): Lanes =>
+      isInteger(form) ? lanes.and(channel(c), lanes.words(0xffff)) : lanes.narrow(channel(c));
+    for (let n = 0; n < channels.length; n += 2) {
+      const register = result + (n >> 1);
+      const high = channels[n + 1];
+      const old: Lanes = lanes.and(this.#a.register(register), lanes.words(0xffff0000));
+      const low = narrow(channels[n]!);
+      write(register, high === undefined ? lanes.or(low, old) : lanes.pair(low, narrow(high)));
+      lanes.release();
+    }
+  }
+}
+
+const isInteger = ({ type }: TextureForm): boolean => type === 'sint' || type === 'uint';
