@@ -3,10 +3,12 @@
  *
  * A superblock of 16×16 pixels is a tile and is coded at once. A wide one of 32×8 takes its left half from one tile and its
  * right half from the next in the row: the first waits here for the second. When another pair begins, or the job ends,
- * what is still missing is taken from memory. Layout and coding: board/image/afbc.ts.
+ * what is still missing is taken from memory. Layout and coding: board/image/afbc.ts; emitted code (wasm/afbc.ts) codes where one
+ * run of pages holds the surface.
  */
 import { BLOCK_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
 import {
   AFBC_HEADER_BYTES,
   AFBC_WIDE,
@@ -17,8 +19,11 @@ import {
   afbcHeaderIndex,
 } from '../../board/image/afbc.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { scratch } from '../engine/scratch.ts';
 import type { Surface } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
+import type { SurfaceExtents } from './surface-extents.ts';
+import { type EncodeSuperblock, encodeSuperblock } from './wasm/afbc.ts';
 
 const MAX_BYTES = 16;
 const HALVES = { LEFT: 1, RIGHT: 2, BOTH: 3 } as const;
@@ -33,7 +38,8 @@ interface Pair {
   readonly surface: Surface;
   readonly base: number;
   readonly bytes: number;
-  readonly pixels: Uint8Array;
+  /** Scratch address of the pixels. */
+  readonly at: number;
   x: number;
   y: number;
   /** HALVES that have come. */
@@ -49,14 +55,24 @@ export class AfbcStore {
   readonly #header = new Uint8Array(this.#header32.buffer);
   readonly #superblock = new Uint8Array(TILE_PIXELS * MAX_BYTES);
   readonly #pairs = new Map<Surface, Pair>();
+  readonly #pieces: (readonly [at: number, size: number])[] = [];
+  /** DRAM for emitted code; undefined: script does it all. */
+  readonly #dram: PhysicalMemory | undefined;
+  readonly #extents: SurfaceExtents;
+  readonly #headers = new Map<Surface, object>();
+  /** Emitted coders by bytes of a pixel: of square superblocks, of wide ones. */
+  readonly #square: (EncodeSuperblock | undefined)[] = [];
+  readonly #wide: (EncodeSuperblock | undefined)[] = [];
 
-  constructor(memory: VirtualMemory, put: Put) {
+  constructor(memory: VirtualMemory, put: Put, extents: SurfaceExtents, dram: PhysicalMemory | undefined) {
     this.#memory = memory;
     this.#put = put;
+    this.#extents = extents;
+    this.#dram = dram;
   }
 
-  /** Stores the tile whose first pixel is (x, y), `bytes` bytes a pixel in rows. */
-  store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: Uint8Array): void {
+  /** Stores the tile whose first pixel is (x, y), `bytes` bytes a pixel in rows at `rows` in scratch memory. */
+  store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
     if (surface.wide) this.#pair(surface, base, bytes, x, y, rows);
     else this.#encode(surface, base, bytes, x / TILE, y / TILE, rows, TILE);
   }
@@ -66,18 +82,25 @@ export class AfbcStore {
     this.#decode(surface, base, bytes, x / TILE, y / TILE, rows, TILE);
   }
 
+  /** The job is over: the memory may serve another. */
+  close(): void {
+    scratch.disown(this, ...this.#pieces);
+  }
+
   /** The job's end: nothing more will come. */
   flush(): void {
     for (const pair of this.#pairs.values()) this.#write(pair);
     this.#pairs.clear();
   }
 
-  #pair(surface: Surface, base: number, bytes: number, x: number, y: number, rows: Uint8Array): void {
+  #pair(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
     const left = x - (x % AFBC_WIDE.width);
     let pair = this.#pairs.get(surface);
     if (!pair) {
-      const pixels = new Uint8Array(AFBC_WIDE.width * TILE * bytes);
-      pair = { surface, base, bytes, pixels, x: left, y, have: 0 };
+      const size = AFBC_WIDE.width * TILE * bytes;
+      const at = scratch.owned(this, size);
+      this.#pieces.push([at, size]);
+      pair = { surface, base, bytes, at, x: left, y, have: 0 };
       this.#pairs.set(surface, pair);
     } else if (pair.x !== left || pair.y !== y) {
       this.#write(pair);
@@ -86,21 +109,22 @@ export class AfbcStore {
     }
     const size = TILE * bytes;
     for (let row = 0; row < TILE; row++) {
-      pair.pixels.set(rows.subarray(row * size, (row + 1) * size), row * AFBC_WIDE.width * bytes + (x - left) * bytes);
+      const to = pair.at + (row * AFBC_WIDE.width + x - left) * bytes;
+      scratch.u8.copyWithin(to, rows + row * size, rows + (row + 1) * size);
     }
     pair.have |= x === left ? HALVES.LEFT : HALVES.RIGHT;
     if (pair.have === HALVES.BOTH) this.#write(pair);
   }
 
   #write(pair: Pair): void {
-    const { surface, base, bytes, pixels, have } = pair;
+    const { surface, base, bytes, at, have } = pair;
     if (have === 0) return;
     pair.have = 0;
     const size = afbcBodyBytes(bytes);
     for (let i = 0; i < WIDE_ROWS; i++) {
       const column = pair.x / AFBC_WIDE.width;
       const row = pair.y / AFBC_WIDE.height + i;
-      const block = pixels.subarray(i * size, (i + 1) * size);
+      const block = at + i * size;
       if (have !== HALVES.BOTH) this.#fill(surface, base, bytes, column, row, block, have === HALVES.LEFT);
       this.#encode(surface, base, bytes, column, row, block, AFBC_WIDE.width);
     }
@@ -113,7 +137,7 @@ export class AfbcStore {
     bytes: number,
     column: number,
     row: number,
-    block: Uint8Array,
+    block: number,
     right: boolean,
   ): void {
     const old = this.#superblock;
@@ -121,7 +145,7 @@ export class AfbcStore {
     const size = TILE * bytes;
     for (let y = 0; y < AFBC_WIDE.height; y++) {
       const at = (y * 2 + (right ? 1 : 0)) * size;
-      block.set(old.subarray(at, at + size), at);
+      scratch.u8.set(old.subarray(at, at + size), block + at);
     }
   }
 
@@ -131,15 +155,38 @@ export class AfbcStore {
     bytes: number,
     column: number,
     row: number,
-    pixels: Uint8Array,
+    rows: number,
     width: number,
   ): void {
     const index = indexOf(surface, column, row);
-    const body = surface.bodyOffset + index * afbcBodyBytes(bytes);
-    if (afbcEncode(pixels, bytes, this.#header, this.#block, body, width)) {
-      this.#put(base + body, this.#block, this.#block32, 0, afbcBodyBytes(bytes));
+    const size = afbcBodyBytes(bytes);
+    const place = surface.bodyOffset + index * size;
+    const headerAt = base + index * AFBC_HEADER_BYTES;
+    if (this.#dram) {
+      const emitted = width === TILE ? this.#square : this.#wide;
+      emitted[bytes] ??= encodeSuperblock(this.#dram, bytes, width);
+      const body = this.#extents.within(surface, base + place, size);
+      const header = body < 0 ? -1 : this.#extents.within(this.#headersOf(surface), headerAt, AFBC_HEADER_BYTES);
+      if (header >= 0) {
+        emitted[bytes](rows, header, body, place);
+        return;
+      }
     }
-    this.#put(base + index * AFBC_HEADER_BYTES, this.#header, this.#header32, 0, AFBC_HEADER_BYTES);
+    const pixels = scratch.u8.subarray(rows, rows + size);
+    if (afbcEncode(pixels, bytes, this.#header, this.#block, place, width)) {
+      this.#put(base + place, this.#block, this.#block32, 0, size);
+    }
+    this.#put(headerAt, this.#header, this.#header32, 0, AFBC_HEADER_BYTES);
+  }
+
+  /** What stands for a surface's headers, which lie apart from its bodies. */
+  #headersOf(surface: Surface): object {
+    let headers = this.#headers.get(surface);
+    if (!headers) {
+      headers = {};
+      this.#headers.set(surface, headers);
+    }
+    return headers;
   }
 
   #decode(

@@ -18,7 +18,7 @@ import {
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
-import { type Extent, GpuFault, type VirtualMemory } from '../contract.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
 import { linearToSrgb, srgbToLinear } from '../format.ts';
@@ -26,6 +26,7 @@ import { floatToBits } from '../pack.ts';
 import { AfbcStore } from './afbc-store.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
+import { SurfaceExtents } from './surface-extents.ts';
 import type { TileBuffer } from './tile-buffer.ts';
 import { type CopyRows, copyRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
@@ -62,21 +63,22 @@ export class Writeback {
   /** By render target; by bytes of a pixel. */
   readonly #swizzles: (Turn | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
-  /** Extents of surfaces, good as long as the generation stays. */
-  readonly #extents = new Map<Surface, Extent>();
-  #generation = -1;
+  readonly #extents: SurfaceExtents;
 
   constructor(memory: VirtualMemory, dram: PhysicalMemory, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
     this.#memory = memory;
     this.#dram = dram;
     this.#framebuffer = framebuffer;
     this.#tile = tile;
-    this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what));
+    this.#extents = new SurfaceExtents(memory);
+    const emitting = engine === 'wasm' ? dram : undefined;
+    this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what), this.#extents, emitting);
     this.#copyRows = engine === 'wasm' ? copyRows(dram) : undefined;
   }
 
   /** The job is over: the memory may serve another. */
   close(): void {
+    this.#afbc.close();
     scratch.disown(this, [this.#piece, ROWS * PIECES]);
   }
 
@@ -284,7 +286,7 @@ export class Writeback {
       return;
     }
     if (isAfbc(surface.block)) {
-      this.#afbc.store(surface, base, bytes, x, y, scratch.u8.subarray(rows, rows + TILE_PIXELS * bytes));
+      this.#afbc.store(surface, base, bytes, x, y, rows);
       return;
     }
     if (this.#copyRows) {
@@ -311,7 +313,7 @@ export class Writeback {
     count: number,
   ): void {
     if (this.#copyRows) {
-      const physical = stride >= 0 ? this.#within(surface, va, (count - 1) * stride + size) : -1;
+      const physical = stride >= 0 ? this.#extents.within(surface, va, (count - 1) * stride + size) : -1;
       if (physical >= 0) {
         this.#copyRows(from, fromStride, physical, stride, size, count);
         return;
@@ -320,23 +322,6 @@ export class Writeback {
     for (let row = 0; row < count; row++) {
       this.#put(va + row * stride, scratch.u8, scratch.u32, from + row * fromStride, size);
     }
-  }
-
-  /** Physical address of [va, va + span) if that is one run of pages that may be written; else -1. */
-  #within(surface: Surface, va: number, span: number): number {
-    const { generation } = this.#memory;
-    if (this.#generation !== generation) {
-      this.#extents.clear();
-      this.#generation = generation;
-    }
-    let extent = this.#extents.get(surface);
-    if (!extent || va < extent.start || va + span > extent.start + extent.size) {
-      extent = this.#memory.extent(va, 'write');
-      if (!extent) return -1;
-      this.#extents.set(surface, extent);
-      if (va + span > extent.start + extent.size) return -1;
-    }
-    return extent.physical + (va - extent.start);
   }
 
   /** Fills the rows with what memory holds, where only a part of each pixel will be written. */

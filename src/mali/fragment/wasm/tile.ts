@@ -81,7 +81,7 @@ export const interleave = (bytes: number): Turn =>
     .writeback_interleave;
 
 /** Loads and stores that together move so many bytes. */
-const PIECES: readonly (readonly [bytes: number, load: MemoryOpName, store: MemoryOpName])[] = [
+export const PIECES: readonly (readonly [bytes: number, load: MemoryOpName, store: MemoryOpName])[] = [
   [16, 'v128_load', 'v128_store'],
   [8, 'i64_load', 'i64_store'],
   [4, 'i32_load', 'i32_store'],
