@@ -8,12 +8,15 @@
 import {
   DEPTH_CLAMP_MODE,
   DEPTH_SOURCE,
-  type DepthStencil,
+  DepthStencil,
   FUNC,
   STENCIL_OP,
   Z_INTERNAL_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { FrontEndState } from './wasm/depth.ts';
 
 /** Compares as a Func says: `value` is the new one. */
@@ -65,6 +68,54 @@ export function quantize(format: number, z: number): number {
   if (format === Z_INTERNAL_FORMAT.D32) return Math.fround(z);
   const max = format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff;
   return z > 0 ? Math.round(Math.min(z, 1) * max) : 0;
+}
+
+/** The depth bias of a draw. */
+export class DepthBias {
+  readonly factor: number;
+  /** What is added whatever the slope. */
+  readonly constant: number;
+  /** Limits the bias from above if it is positive, from below if it is negative. */
+  readonly clamp: number;
+
+  constructor({ depthFactor, depthUnits, depthBiasClamp }: Infer<typeof DepthStencil>, format: number) {
+    this.factor = depthFactor;
+    this.constant = depthUnits * unit(format);
+    this.clamp = depthBiasClamp;
+  }
+
+  /** The bias of a triangle whose depth changes so much from pixel to pixel. */
+  of(slope: number): number {
+    const bias = this.factor * slope + this.constant;
+    if (this.clamp > 0) return Math.min(bias, this.clamp);
+    return this.clamp < 0 ? Math.max(bias, this.clamp) : bias;
+  }
+}
+
+/** The smallest difference of depth, near one, that the internal format resolves. */
+function unit(format: number): number {
+  switch (format) {
+    case Z_INTERNAL_FORMAT.D16:
+      return 2 ** -17;
+    case Z_INTERNAL_FORMAT.D24:
+      // Mesa doubles the API's units for fixed-point formats.
+      return 2 ** -25;
+    default:
+      return 2 ** -23;
+  }
+}
+
+/** A draw's depth and stencil descriptor. Throws GpuFault if there is none. */
+export function loadDepthStencil(memory: VirtualMemory, at: number): Infer<typeof DepthStencil> {
+  const state = memory.decode(DepthStencil, at);
+  if (state.type !== DESCRIPTOR_TYPE.DEPTH_STENCIL) {
+    throw new GpuFault(
+      EXCEPTION.DATA_INVALID_FAULT,
+      at,
+      `Draw: depth/stencil at 0x${at.toString(16)} has descriptor type ${state.type}`,
+    );
+  }
+  return state;
 }
 
 /** The state of a draw's tests. */
@@ -145,28 +196,6 @@ export class DepthStencilTest {
   /** Whether a depth that comes from raster lies in the draw's range, which near and far clipping ask for. */
   inRange(z: number): boolean {
     return !this.#state.depthCullEnable || (z >= this.low && z <= this.high);
-  }
-
-  /** Adds the depth bias for a triangle of this slope (depth per pixel). `largest`: its largest depth. */
-  bias(slope: number, largest: number): number {
-    const { depthBiasEnable, depthFactor, depthUnits, depthBiasClamp } = this.#state;
-    if (!depthBiasEnable) return 0;
-    const bias = depthFactor * slope + depthUnits * this.#unit(largest);
-    if (depthBiasClamp > 0) return Math.min(bias, depthBiasClamp);
-    return depthBiasClamp < 0 ? Math.max(bias, depthBiasClamp) : bias;
-  }
-
-  /** The smallest difference of depth that the internal format resolves, which `depthUnits` counts. */
-  #unit(largest: number): number {
-    switch (this.#format) {
-      case Z_INTERNAL_FORMAT.D16:
-        return 2 ** -17;
-      case Z_INTERNAL_FORMAT.D24:
-        // Mesa doubles the API's units for fixed-point formats.
-        return 2 ** -25;
-      default:
-        return largest > 0 ? 2 ** (Math.floor(Math.log2(largest)) - 23) : 2 ** -149;
-    }
   }
 
   /** Limits a depth as the descriptor says and makes it what the tile buffer keeps. */

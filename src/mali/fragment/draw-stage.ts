@@ -1,9 +1,9 @@
 /**
  * DrawStage: the fixed functions around the fragment shader of one draw, as the shader core sees them (FragmentStage).
  *
- * The front end loads a warp (four quads of one primitive) with `load`; the core then asks for interpolation, and hands over
+ * The front end lists quads, four of which are a warp; the core then asks for interpolation, and hands over
  * coverage, depth and colours. Each part is a file of its own: what the descriptors say (draw-state.ts), the warp in work
- * (stage-warp.ts), tests before (early-tests.ts) and after shading (late-tests.ts), interpolation.ts, color-output.ts, and
+ * (stage-warp.ts), what comes before (front.ts) and tests after shading (late-tests.ts), interpolation.ts, color-output.ts, and
  * what recompiled shaders are told so that they need not ask (stage-description.ts).
  * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_fragment_out).
  */
@@ -24,11 +24,11 @@ import type {
 import { BlendCodes } from './blend-code.ts';
 import { ColorOutput } from './color-output.ts';
 import { DrawState } from './draw-state.ts';
-import { EarlyTests } from './early-tests.ts';
 import type { Framebuffer } from './framebuffer.ts';
+import { Front } from './front.ts';
 import { Interpolation } from './interpolation.ts';
 import { LateTests } from './late-tests.ts';
-import type { Coverage, SamplePattern, Triangle } from './raster.ts';
+import type { SamplePattern } from './raster.ts';
 import { StageDescription } from './stage-description.ts';
 import { StageWarp } from './stage-warp.ts';
 import type { TileBuffer } from './tile-buffer.ts';
@@ -43,8 +43,9 @@ export class DrawStage implements FragmentStage {
   readonly atestDatum: readonly [number, number];
   readonly blendDescriptors: Uint32Array;
   readonly state: DrawState;
+  /** What comes before shading. */
+  readonly front: Front;
   readonly #warp: StageWarp;
-  readonly #early: EarlyTests;
   readonly #late: LateTests;
   readonly #interpolation: Interpolation;
   readonly #output: ColorOutput;
@@ -68,12 +69,12 @@ export class DrawStage implements FragmentStage {
     this.#warp = new StageWarp(state);
     this.frame = this.#warp.frame;
     this.primitives = this.#warp.primitives;
-    this.#early = new EarlyTests(state, this.#warp, engine);
+    this.front = new Front(state, engine);
     this.#late = new LateTests(state, this.#warp);
     this.#interpolation = new Interpolation(this.#warp, framebuffer);
     const codes = new BlendCodes(state);
     this.#output = new ColorOutput(state, this.#warp, this.#late, codes, engine);
-    this.#description = new StageDescription(state, this.#warp, codes, memory);
+    this.#description = new StageDescription(state, this.#warp, codes);
   }
 
   get draw(): Infer<typeof Draw> {
@@ -97,28 +98,15 @@ export class DrawStage implements FragmentStage {
     return this.state.early;
   }
 
-  /** Begins a primitive. `point`: weights are gl_PointCoord. */
-  primitive(triangle: Triangle, vertices: PrimitiveVertices, backFacing: boolean, point: boolean): void {
-    this.#warp.primitive(triangle, vertices, backFacing, point);
-    this.#description.primitive(triangle, vertices);
-  }
-
-  /**
-   * Takes samples out of `coverage` that lie outside the draw's depth range or, if tests come early, fail. (left, top):
-   * the tile's first pixel.
-   */
-  frontEnd(coverage: Coverage, left: number, top: number): void {
-    this.#early.run(coverage, left, top);
+  /** All quads of the warps to come are of one primitive. */
+  primitive(at: number): void {
+    this.#warp.fill(at);
+    this.#description.primitive(at);
   }
 
   /** Puts a lane of the warp on a pixel with the samples that it stands for. */
   load(lane: number, x: number, y: number, left: number, top: number, samples: number): void {
     this.#warp.load(lane, x, y, left, top, samples);
-  }
-
-  /** Tests a lane that no shader runs for. */
-  testNow(lane: number): void {
-    this.#late.left(lane, this.#warp.coverage[lane]!, undefined, -1);
   }
 
   barycentrics(_warp: Warp, mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void {

@@ -5,20 +5,11 @@
  * the draw forces them to come late.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_earlyzs.c`, `src/panfrost/lib/pan_blend.c`.
  */
-import {
-  BLEND_MODE,
-  Blend,
-  DepthStencil,
-  type Draw,
-  MAX_RENDER_TARGETS,
-  PIXEL_KILL,
-} from '../../abi/gpu/raster-descriptors.ts';
-import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import { BLEND_MODE, Blend, type Draw, MAX_RENDER_TARGETS, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
-import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { VirtualMemory } from '../contract.ts';
 import { BlendEquation } from './blend.ts';
-import { DepthStencilTest } from './depth-stencil.ts';
+import { DepthStencilTest, loadDepthStencil } from './depth-stencil.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { CENTER, type SamplePattern } from './raster.ts';
 import type { TileBuffer } from './tile-buffer.ts';
@@ -41,6 +32,8 @@ export class DrawState {
   readonly merged: boolean;
   /** Shade each sample by itself. */
   readonly perSample: boolean;
+  /** Whether it has a shader; without one it only tests depth and stencil. */
+  readonly shaded: boolean;
   /** Test and update before shading; else after. */
   readonly early: boolean;
   /** By render target, as the draw has them. */
@@ -55,23 +48,18 @@ export class DrawState {
     this.framebuffer = framebuffer;
     this.tile = tile;
     const { parameters, samples } = framebuffer;
-    const zs = memory.decode(DepthStencil, draw.depthStencil);
-    if (zs.type !== DESCRIPTOR_TYPE.DEPTH_STENCIL) {
-      throw new GpuFault(
-        EXCEPTION.DATA_INVALID_FAULT,
-        draw.depthStencil,
-        `Draw: depth/stencil at 0x${draw.depthStencil.toString(16)} has descriptor type ${zs.type}`,
-      );
-    }
+    const zs = loadDepthStencil(memory, draw.depthStencil);
     const { depth, stencil } = tile;
     this.test = new DepthStencilTest(zs, parameters.zInternalFormat, draw.minimumZ, draw.maximumZ, depth, stencil);
     this.pattern = draw.multisampleEnable ? framebuffer.raster : CENTER;
     this.merged = this.pattern.count > samples;
     this.perSample = samples > 1 && draw.multisampleEnable && draw.evaluatePerSample;
+    this.shaded = draw.shader.shader !== 0;
     this.early =
-      !this.test.fromShader &&
-      draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE &&
-      draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE;
+      !this.shaded ||
+      (!this.test.fromShader &&
+        draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE &&
+        draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE);
     const blends: BlendState[] = [];
     this.blendDescriptors = loadBlends(memory, draw, blends);
     this.blends = blends;

@@ -1,29 +1,24 @@
 /**
  * EarlyTests: what a draw does to the coverage of a primitive before it is shaded: sample masks, the depth range, and depth
- * and stencil tests where they come early. Emitted code (wasm/depth.ts) or the script that is its reference.
+ * and stencil tests where they come early. This is the script; wasm/depth.ts emits the same from `emitted`.
  */
-import type { Engine } from '../engine/engine.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
+import { scratch } from '../engine/scratch.ts';
 import type { DrawState } from './draw-state.ts';
-import { type Coverage, TILE, TILE_PIXELS } from './raster.ts';
-import type { StageWarp } from './stage-warp.ts';
-import { type FrontEnd, frontEnd } from './wasm/depth.ts';
+import { type Coverage, TILE, TILE_PIXELS, Triangle } from './raster.ts';
+import type { FrontEndState } from './wasm/depth.ts';
 
 export class EarlyTests {
   readonly #state: DrawState;
-  readonly #warp: StageWarp;
-  readonly #engine: Engine;
-  /** Emitted front ends, for front and back faces. */
-  readonly #emitted: (FrontEnd | undefined)[] = [undefined, undefined];
+  readonly #triangle = new Triangle(0);
   /** Rastered samples that count, and kept ones. */
   readonly #before: number;
   readonly #after: number;
   /** Neither range nor tests. */
   readonly #simple: boolean;
 
-  constructor(state: DrawState, warp: StageWarp, engine: Engine) {
+  constructor(state: DrawState) {
     this.#state = state;
-    this.#warp = warp;
-    this.#engine = engine;
     const { draw, framebuffer, merged, test, early } = state;
     const everything = 2 ** framebuffer.samples - 1;
     this.#before = merged ? draw.sampleMask : 0xffff;
@@ -31,19 +26,12 @@ export class EarlyTests {
     this.#simple = test.trivial || (!early && !test.culls);
   }
 
-  /** Takes samples out of `coverage` that are masked, outside the depth range, or fail. (left, top): the tile's corner. */
-  run(coverage: Coverage, left: number, top: number): void {
-    if (this.#engine === 'wasm') this.#fast(coverage, left, top);
-    else this.#slowly(coverage, left, top);
-  }
-
-  #fast(coverage: Coverage, left: number, top: number): void {
-    const { framebuffer, merged, pattern, early, test, tile } = this.#state;
-    const { backFacing, bias, triangle } = this.#warp;
-    const face = backFacing ? 1 : 0;
-    this.#emitted[face] ??= frontEnd({
+  /** What emitted code is made from, for one face. */
+  emitted(backFacing: boolean): FrontEndState {
+    const { framebuffer, merged, pattern, depthPattern, early, test } = this.#state;
+    return {
       samples: framebuffer.samples,
-      pattern: this.#state.depthPattern,
+      pattern: depthPattern,
       before: this.#before,
       after: this.#after,
       merged,
@@ -51,17 +39,15 @@ export class EarlyTests {
       simple: this.#simple,
       early,
       ...test.emitted(backFacing),
-    });
-    const { depthAt, stencilAt } = tile;
-    const { at, count } = coverage;
-    const { low, high } = test;
-    const done = this.#emitted[face](triangle!.at, at, count, left, top, depthAt, stencilAt, bias, low, high);
-    this.#state.passed += done >> 1;
-    if (done & 1) this.#state.touchDepth();
-    coverage.count = coverage.left;
+    };
   }
 
-  #slowly(coverage: Coverage, left: number, top: number): void {
+  /**
+   * Takes samples of a primitive out of `coverage` that are masked, outside the depth range, or fail. (left, top): the
+   * tile's corner.
+   */
+  run(primitive: number, coverage: Coverage, left: number, top: number): void {
+    this.#triangle.at = primitive;
     const { merged, early } = this.#state;
     for (let i = 0; i < coverage.count * 4; i++) {
       const rastered = coverage.mask[i]! & this.#before;
@@ -77,17 +63,19 @@ export class EarlyTests {
   }
 
   #test(samples: number, x: number, y: number, pixel: number): number {
-    const { framebuffer, early, test } = this.#state;
-    const { backFacing, bias } = this.#warp;
+    const { framebuffer, early, test, depthPattern } = this.#state;
+    const { at } = this.#triangle;
+    const bias = scratch.f64[(at + PRIMITIVE.bias) / 8]!;
+    const backFacing = scratch.u32[(at + PRIMITIVE.flags) / 4] !== 0;
     let left = 0;
     for (let s = 0; s < framebuffer.samples; s++) {
       if (!(samples & (1 << s))) continue;
-      const z = this.#warp.depthAt(x, y, s);
+      const z = this.#triangle.depthAt(x, y, depthPattern, s);
       if (!test.inRange(Math.fround(z))) continue;
       if (early) {
-        const at = s * TILE_PIXELS + pixel;
+        const sample = s * TILE_PIXELS + pixel;
         this.#state.touchDepth();
-        if (!test.test(at, test.final(z + bias), backFacing, -1, true)) continue;
+        if (!test.test(sample, test.final(z + bias), backFacing, -1, true)) continue;
         this.#state.passed++;
       }
       left |= 1 << s;

@@ -43,16 +43,15 @@ export class Interpolation {
   }
 
   barycentrics(mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void {
-    const triangle = this.#warp.triangle!;
-    const count = this.#warp.primitives[0]!.count;
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
+      const { count } = this.#warp.primitives[lane >> 2]!;
       if (count === 1) {
         out[lane] = 1;
         continue;
       }
       const x = this.#position(lane, mode, source[lane]!);
-      triangle.weights(x, this.#py, this.#weights);
+      this.#warp.triangle(lane).weights(x, this.#py, this.#weights);
       const w0 = Math.fround(this.#weights[0]!);
       const w1 = Math.fround(count === 2 ? 1 - w0 : this.#weights[1]!);
       out[lane] = w0;
@@ -62,16 +61,16 @@ export class Interpolation {
   }
 
   special(mask: number, what: 'point' | 'w' | 'z', mode: SampleMode, source: Int32Array, out: LaneVectors): void {
-    const triangle = this.#warp.triangle!;
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
       const x = this.#position(lane, mode, source[lane]!);
       const y = this.#py;
+      const triangle = this.#warp.triangle(lane);
       if (what === 'w') out.f32[lane] = triangle.inverseW(x, y);
-      else if (what === 'z') out.f32[lane] = triangle.depth(x, y) + this.#warp.bias;
+      else if (what === 'z') out.f32[lane] = triangle.depth(x, y) + this.#warp.bias(lane);
       else {
         this.#weights.fill(0);
-        if (this.#warp.point) triangle.weights(x, y, this.#weights);
+        if (this.#warp.primitives[lane >> 2]!.count === 1) triangle.weights(x, y, this.#weights);
         const t = this.#weights[1]!;
         out.f32[lane] = this.#weights[0]!;
         out.f32[LANES + lane] = this.#framebuffer.parameters.pointSpriteCoordOriginMaxY ? 1 - t : t;

@@ -33,10 +33,10 @@ export class LateTests {
     let left = 0;
     for (let s = 0; s < state.framebuffer.samples; s++) {
       if (!(samples & (1 << s))) continue;
-      const z = depth ?? warp.depthAt(warp.x[lane]!, warp.y[lane]!, s) + warp.bias;
+      const z = depth ?? warp.depth(lane, s) + warp.bias(lane);
       state.touchDepth();
       const at = s * TILE_PIXELS + warp.pixel[lane]!;
-      if (!state.test.test(at, state.test.final(z), warp.backFacing, stencil, true)) continue;
+      if (!state.test.test(at, state.test.final(z), warp.backFacing(lane), stencil, true)) continue;
       state.passed++;
       left |= 1 << s;
     }

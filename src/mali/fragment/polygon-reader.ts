@@ -1,9 +1,8 @@
 /**
  * PolygonReader: the fragment front end's way through a polygon list.
  *
- * The list is walked once at the start of a job, and of each primitive of the wanted layer its address and the tiles that it may
- * touch are kept; binning is then a comparison per row of tiles and per tile. The primitives themselves are read
- * when a tile needs them. Whoever owns the address space may have written there: magic numbers, block numbers (which make
+ * The list is walked block by block, and of the primitives those of the wanted layer and part of the framebuffer are set up
+ * (setup.ts). Whoever owns the address space may have written there: magic numbers, block numbers (which make
  * loops impossible), counts and coordinates are checked before they are used.
  */
 import {
@@ -22,7 +21,12 @@ import {
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
+import type { TileRect } from './bins.ts';
+import type { DrawTable } from './draw-table.ts';
+import type { PrimitiveStore } from './primitive-store.ts';
 import { SUBPIXEL, TILE } from './raster.ts';
+import type { Setup } from './setup.ts';
 
 /** Coordinates of corners lie within ± this, in 1/256 pixel: the tiler's guard band, and half a line or point more. */
 const LIMIT = (65536 + 1024) * SUBPIXEL;
@@ -30,94 +34,85 @@ const PAGE = 4096;
 const CORNERS = ['corner0', 'corner1', 'corner2'] as const;
 
 export class PolygonReader {
-  /** Number of primitives of the layer. */
-  count = 0;
-  #address = new Float64Array(64);
-  /** First and last tile: column and row. */
-  #left = new Uint16Array(64);
-  #top = new Uint16Array(64);
-  #right = new Uint16Array(64);
-  #bottom = new Uint16Array(64);
   readonly #memory: VirtualMemory;
-  /** Primitives that touch the row of tiles in work. */
-  #row = new Uint32Array(64);
-  #rowCount = 0;
+  #list = 0;
+  /** The next block, and how many came before. */
+  #next = 0;
+  #sequence = 0;
+  /** Primitives of all blocks so far. */
+  #total = 0;
+  /** The block in work, its primitives, and those that have been taken. */
+  #block = 0;
+  #count = 0;
+  #taken = 0;
 
   constructor(memory: VirtualMemory) {
     this.#memory = memory;
   }
 
-  /** Walks the list at `list` (0: empty); yields now and then. */
-  *load(list: number, layer: number): Generator<void, void> {
+  /** Begins the list at `list` (0: empty). */
+  open(list: number): void {
+    this.#list = list;
+    this.#next = 0;
+    this.#sequence = 0;
+    this.#total = 0;
+    this.#count = 0;
+    this.#taken = 0;
     if (list === 0) return;
-    const memory = this.#memory;
-    const head = memory.decode(PolygonList, list);
+    const head = this.#memory.decode(PolygonList, list);
     if (head.magic !== POLYGON_LIST_MAGIC) throw invalid(list, 'no polygon list of this tiler');
-    let total = 0;
-    let block = head.first;
-    for (let sequence = 0; block !== 0; sequence++) {
-      const b = memory.decode(PolygonBlock, block);
-      if (b.magic !== POLYGON_BLOCK_MAGIC || b.sequence !== sequence || b.count > MAX_BLOCK_PRIMITIVES) {
-        throw invalid(block, `a damaged polygon list (block ${sequence})`);
-      }
-      total += b.count;
-      if (total > MAX_LIST_PRIMITIVES)
-        throw invalid(list, `a polygon list of more than ${MAX_LIST_PRIMITIVES} primitives`);
-      for (let i = 0; i < b.count; i++) this.#add(block + PolygonBlock.size + i * PrimitiveRecord.size, layer);
-      block = b.next;
-      if (sequence % 16 === 15) yield;
-    }
+    this.#next = head.first;
   }
 
-  #add(at: number, layer: number): void {
+  /** Goes to the next block unless something is left of this one. False: the list is at its end. */
+  block(): boolean {
+    while (this.#taken === this.#count) {
+      const block = this.#next;
+      if (block === 0) return false;
+      const b = this.#memory.decode(PolygonBlock, block);
+      if (b.magic !== POLYGON_BLOCK_MAGIC || b.sequence !== this.#sequence || b.count > MAX_BLOCK_PRIMITIVES) {
+        throw invalid(block, `a damaged polygon list (block ${this.#sequence})`);
+      }
+      this.#sequence++;
+      this.#total += b.count;
+      if (this.#total > MAX_LIST_PRIMITIVES) {
+        throw invalid(this.#list, `a polygon list of more than ${MAX_LIST_PRIMITIVES} primitives`);
+      }
+      this.#block = block + PolygonBlock.size;
+      this.#count = b.count;
+      this.#taken = 0;
+      this.#next = b.next;
+    }
+    return true;
+  }
+
+  /** Sets the block's primitives up that are of the layer and touch `rect`. False: the store is full. */
+  take(setup: Setup, store: PrimitiveStore, draws: DrawTable, layer: number, rect: TileRect): boolean {
+    for (; this.#taken < this.#count; this.#taken++) {
+      const at = this.#block + this.#taken * PrimitiveRecord.size;
+      if (!this.#concerns(at, layer, rect)) continue;
+      const record = this.read(at);
+      if (!store.reserve()) return false;
+      if (setup.set(store.next, record, draws.of(record.draw))) store.keep(store.next + PRIMITIVE.size);
+    }
+    return true;
+  }
+
+  /** Whether a primitive is of the layer and may touch the tiles. */
+  #concerns(at: number, layer: number, { column, row, columns, rows }: TileRect): boolean {
     const memory = this.#memory;
     const { offset } = PrimitiveRecord;
-    if (memory.load8(at + offset.layer) !== layer) return;
-    if (this.count === this.#address.length) this.#grow();
-    const i = this.count++;
-    this.#address[i] = at;
-    this.#left[i] = memory.load16(at + offset.minX) / TILE;
-    this.#top[i] = memory.load16(at + offset.minY) / TILE;
-    this.#right[i] = memory.load16(at + offset.maxX) / TILE;
-    this.#bottom[i] = memory.load16(at + offset.maxY) / TILE;
+    if (memory.load8(at + offset.layer) !== layer) return false;
+    return (
+      memory.load16(at + offset.minX) < (column + columns) * TILE &&
+      memory.load16(at + offset.maxX) >= column * TILE &&
+      memory.load16(at + offset.minY) < (row + rows) * TILE &&
+      memory.load16(at + offset.maxY) >= row * TILE
+    );
   }
 
-  #grow(): void {
-    const size = this.count * 2;
-    const wider = (old: Uint16Array) => {
-      const grown = new Uint16Array(size);
-      grown.set(old);
-      return grown;
-    };
-    const address = new Float64Array(size);
-    address.set(this.#address);
-    this.#address = address;
-    this.#left = wider(this.#left);
-    this.#top = wider(this.#top);
-    this.#right = wider(this.#right);
-    this.#bottom = wider(this.#bottom);
-  }
-
-  /** Begins a row of tiles. */
-  row(y: number): void {
-    if (this.#row.length < this.count) this.#row = new Uint32Array(this.count);
-    let n = 0;
-    for (let i = 0; i < this.count; i++) if (this.#top[i]! <= y && this.#bottom[i]! >= y) this.#row[n++] = i;
-    this.#rowCount = n;
-  }
-
-  /** The place in the row's list, from `from` on, of the next primitive that touches tile column x; -1: none. */
-  next(x: number, from: number): number {
-    for (let i = from; i < this.#rowCount; i++) {
-      const p = this.#row[i]!;
-      if (this.#left[p]! <= x && this.#right[p]! >= x) return i;
-    }
-    return -1;
-  }
-
-  /** Reads the primitive at a place of the row's list. The answer is good until the next call. */
-  read(place: number): Infer<typeof PrimitiveRecord> {
-    const at = this.#address[this.#row[place]!]!;
+  /** Reads and checks the primitive at an address. The answer is good until the next call. */
+  read(at: number): Infer<typeof PrimitiveRecord> {
     const record = this.#decode(at);
     if (record.kind < PRIMITIVE_KIND.POINT) throw invalid(at, 'a primitive of no kind');
     if (record.provoking >= record.kind) throw invalid(at, `a primitive with provoking vertex ${record.provoking}`);
@@ -132,7 +127,7 @@ export class PolygonReader {
   readonly #bytes = new Uint8Array(PrimitiveRecord.size);
   readonly #view = new DataView(this.#bytes.buffer);
 
-  /** What Layout.read does, without new objects: this is done for every primitive of every tile. */
+  /** What Layout.read does, without new objects: this is done for every primitive. */
   #decode(at: number): Infer<typeof PrimitiveRecord> {
     const { u8 } = this.#memory.dram;
     for (let done = 0; done < PrimitiveRecord.size; ) {

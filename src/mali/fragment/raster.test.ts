@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
-import { defaultEngine } from '../engine/engine.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
+import { scratch } from '../engine/scratch.ts';
 import { CENTER, Coverage, type SamplePattern, Triangle } from './raster.ts';
 
 type Point = readonly [x: number, y: number, z?: number, inverseW?: number];
@@ -18,7 +19,8 @@ function triangle(points: readonly Point[]): Triangle | undefined {
     weight1: i === 1 ? 1 : 0,
   });
   const [corner0, corner1, corner2] = points.map(corner);
-  const t = new Triangle(defaultEngine());
+  const t = new Triangle(scratch.alloc(PRIMITIVE.size));
+  scratch.i32.set([0, 0, 31, 31], (t.at + PRIMITIVE.minX) / 4);
   return t.set({ corner0, corner1, corner2 } as Infer<typeof PrimitiveRecord>) ? t : undefined;
 }
 
@@ -27,7 +29,7 @@ function cover(t: Triangle | undefined, counts: Uint8Array, pattern: SamplePatte
   const coverage = new Coverage();
   for (const top of [0, 16]) {
     for (const left of [0, 16]) {
-      t?.cover(left, top, 0, 0, 31, 31, pattern, coverage);
+      t?.cover(left, top, pattern, coverage);
       for (let i = 0; i < (t ? coverage.count * 4 : 0); i++) {
         const x = left + coverage.x[i >> 2]! + (i & 1);
         const y = top + coverage.y[i >> 2]! + ((i >> 1) & 1);

@@ -7,10 +7,9 @@
  */
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
-import type { Engine } from '../engine/engine.ts';
 import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
-import { COVERAGE, cover, NARROW } from './wasm/raster.ts';
+import { COVERAGE, NARROW } from './wasm/raster.ts';
 
 /** Pixels along a side of a tile, and quads in it. */
 export const TILE = 16;
@@ -38,12 +37,6 @@ export class Coverage {
   readonly y = new Uint8Array(scratch.buffer, this.at + COVERAGE.y, TILE_QUADS);
   /** [quad * 4 + (x & 1) + 2 * (y & 1)] */
   readonly mask = new Uint16Array(scratch.buffer, this.at + COVERAGE.mask, TILE_QUADS * 4);
-  readonly #left = new Uint32Array(scratch.buffer, this.at + COVERAGE.count, 1);
-
-  /** Quads that emitted tests have left. */
-  get left(): number {
-    return this.#left[0]!;
-  }
 }
 
 type Corner = Infer<typeof PrimitiveRecord>['corner0'];
@@ -51,13 +44,11 @@ type Corners = Pick<Infer<typeof PrimitiveRecord>, 'corner0' | 'corner1' | 'corn
 
 /** A set-up primitive in scratch memory (engine/quads.ts): its corners become edges, depth and planes here. */
 export class Triangle {
-  /** Where the PRIMITIVE lies: one of its own, or any other that is to be looked at. */
+  /** Where the PRIMITIVE lies that is looked at. */
   at: number;
-  readonly #engine: Engine;
 
-  constructor(engine: Engine, at?: number) {
-    this.#engine = engine;
-    this.at = at ?? scratch.owned(this, PRIMITIVE.size);
+  constructor(at: number) {
+    this.at = at;
   }
 
   #get(offset: number): number {
@@ -129,41 +120,19 @@ export class Triangle {
   }
 
   /**
-   * Collects what the triangle covers of the tile whose first pixel is (left, top), between the given pixels of the
-   * window (inclusive), at the samples of `pattern`.
+   * Collects what the triangle covers of the tile whose first pixel is (left, top), within its bounds, at the samples of
+   * `pattern`.
    */
-  cover(
-    left: number,
-    top: number,
-    minX: number,
-    minY: number,
-    maxX: number,
-    maxY: number,
-    pattern: SamplePattern,
-    out: Coverage,
-  ): void {
+  cover(left: number, top: number, pattern: SamplePattern, out: Coverage): void {
+    const { i32 } = scratch;
     out.count = 0;
-    const x0 = Math.max(left, minX);
-    const y0 = Math.max(top, minY);
-    const x1 = Math.min(left + TILE - 1, maxX);
-    const y1 = Math.min(top + TILE - 1, maxY);
+    const x0 = Math.max(left, i32[(this.at + PRIMITIVE.minX) / 4]!);
+    const y0 = Math.max(top, i32[(this.at + PRIMITIVE.minY) / 4]!);
+    const x1 = Math.min(left + TILE - 1, i32[(this.at + PRIMITIVE.maxX) / 4]!);
+    const y1 = Math.min(top + TILE - 1, i32[(this.at + PRIMITIVE.maxY) / 4]!);
     if (x0 > x1 || y0 > y1) return;
-    const inside = this.#relation(x0 * SUBPIXEL, y0 * SUBPIXEL, (x1 + 1) * SUBPIXEL, (y1 + 1) * SUBPIXEL);
+    const inside = this.relation(x0 * SUBPIXEL, y0 * SUBPIXEL, (x1 + 1) * SUBPIXEL, (y1 + 1) * SUBPIXEL);
     if (inside < 0) return;
-    if (this.#engine === 'wasm') {
-      out.count = cover(pattern, scratch.u32[(this.at + PRIMITIVE.narrow) / 4] === 1)(
-        this.at,
-        out.at,
-        left,
-        top,
-        x0,
-        y0,
-        x1,
-        y1,
-        inside,
-      );
-      return;
-    }
     const all = 2 ** pattern.count - 1;
     const [a0, a1, a2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.a + i)) as [number, number, number];
     const [b0, b1, b2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.b + i)) as [number, number, number];
@@ -198,7 +167,7 @@ export class Triangle {
   }
 
   /** Where a rectangle lies: 1 inside, 0 on an edge, -1 outside. */
-  #relation(x0: number, y0: number, x1: number, y1: number): number {
+  relation(x0: number, y0: number, x1: number, y1: number): number {
     let inside = 1;
     for (let i = 0; i < 3; i++) {
       const a = this.#get(PRIMITIVE.a + i * 8);
@@ -215,6 +184,12 @@ export class Triangle {
     const dx = x - this.#get(PRIMITIVE.x0);
     const dy = y - this.#get(PRIMITIVE.y0);
     return this.#get(PRIMITIVE.z) + this.#get(PRIMITIVE.dzdx) * dx + this.#get(PRIMITIVE.dzdy) * dy;
+  }
+
+  /** Depth at a sample of a pixel. A pattern of one sample has it for all. */
+  depthAt(x: number, y: number, pattern: SamplePattern, sample: number): number {
+    const s = pattern.count === 1 ? 0 : sample;
+    return this.depth(x * SUBPIXEL + pattern.x[s]!, y * SUBPIXEL + pattern.y[s]!);
   }
 
   /** 1/w at a position. */

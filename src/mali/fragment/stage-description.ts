@@ -3,16 +3,13 @@
  * need not ask: which colours they may store by themselves, and how to interpolate where it is simple.
  */
 import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
-import { PACKET_VARYINGS_OFFSET } from '../../abi/gpu/shader-descriptors.ts';
-import type { Extent, VirtualMemory } from '../contract.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from '../recompiler/frame.ts';
-import type { PrimitiveVertices } from '../shader/contract.ts';
 import type { BlendCodes } from './blend-code.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
-import type { Triangle } from './raster.ts';
 import type { StageWarp } from './stage-warp.ts';
 import { isRgba8 } from './tile-codec.ts';
 
@@ -22,21 +19,12 @@ const CHANNELS = 4;
 export class StageDescription {
   readonly #state: DrawState;
   readonly #codes: BlendCodes;
-  readonly #memory: VirtualMemory;
   readonly #at: number;
-  /** The triangle's planes. */
-  readonly #planes: Float64Array;
-  /** The vertex packet that was met last. */
-  #packet = -1;
-  #extent: Extent | undefined;
-  #generation = -1;
 
-  constructor(state: DrawState, warp: StageWarp, codes: BlendCodes, memory: VirtualMemory) {
+  constructor(state: DrawState, warp: StageWarp, codes: BlendCodes) {
     this.#state = state;
     this.#codes = codes;
-    this.#memory = memory;
     this.#at = warp.frame / 4;
-    this.#planes = new Float64Array(scratch.buffer, warp.frame + STAGE.planes, 11);
     this.#output(warp);
   }
 
@@ -83,36 +71,14 @@ export class StageDescription {
     }
   }
 
-  /** Tells what is needed to interpolate, if the primitive is as simple as recompiled code wants it. */
-  primitive(triangle: Triangle, { count, packets, slots, provoking }: PrimitiveVertices): void {
-    const { framebuffer, draw } = this.#state;
-    const words = scratch.u32;
-    const at = this.#at;
-    words[at + STAGE.simple / 4] = 0;
-    if (count !== 3 || framebuffer.pattern.count !== 1) return;
-    let limit = 2 ** 31;
-    for (let v = 0; v < 3; v++) {
-      const packet = packets[v]!;
-      const extent = this.#extentOf(packet);
-      if (!extent) return;
-      const record = packet + PACKET_VARYINGS_OFFSET + slots[v]! * draw.vertexAttributeStride;
-      limit = Math.min(limit, extent.start + extent.size - record);
-      words[at + STAGE.vertices / 4 + v] = extent.physical + (record - extent.start);
-    }
-    if (limit <= 0) return;
-    words[at + STAGE.provoking / 4] = words[at + STAGE.vertices / 4 + provoking]!;
-    words[at + STAGE.limit / 4] = limit;
-    words[at + STAGE.simple / 4] = 1;
-    this.#planes.set(triangle.planes);
-  }
-
-  #extentOf(packet: number): Extent | undefined {
-    const { generation } = this.#memory;
-    if (packet !== this.#packet || generation !== this.#generation) {
-      this.#packet = packet;
-      this.#generation = generation;
-      this.#extent = this.#memory.extent(packet, 'read');
-    }
-    return this.#extent;
+  /** Tells what is needed to interpolate. */
+  primitive(at: number): void {
+    const { u32, f64 } = scratch;
+    const to = this.#at;
+    u32[to + STAGE.simple / 4] = u32[(at + PRIMITIVE.simple) / 4]!;
+    u32[to + STAGE.limit / 4] = u32[(at + PRIMITIVE.varyingBytes) / 4]!;
+    u32[to + STAGE.provoking / 4] = u32[(at + PRIMITIVE.provoking) / 4]!;
+    for (let v = 0; v < 3; v++) u32[to + STAGE.vertices / 4 + v] = u32[(at + PRIMITIVE.vertices) / 4 + v]!;
+    for (let i = 0; i < 11; i++) f64[to / 2 + STAGE.planes / 8 + i] = f64[(at + PRIMITIVE.planes) / 8 + i]!;
   }
 }

@@ -1,14 +1,15 @@
 /**
- * StageWarp: the warp that a fragment stage works on, and the primitive that its quads are of.
+ * StageWarp: the warp that a fragment stage works on, and the primitives that its quads are of.
  *
  * Places and samples of the lanes lie in scratch memory, where emitted code finds them too: WARP (wasm/raster.ts) with the
  * tile buffer, and STAGE (recompiler/frame.ts) with the draw.
  */
+import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
-import { LANES, type PrimitiveVertices } from '../shader/contract.ts';
+import { LANES, type PrimitiveVertices, QUADS } from '../shader/contract.ts';
 import type { DrawState } from './draw-state.ts';
-import { SUBPIXEL, TILE, type Triangle } from './raster.ts';
+import { TILE, Triangle } from './raster.ts';
 import { WARP } from './wasm/raster.ts';
 
 /** What `tested` holds of a lane whose late test is still to be made. */
@@ -24,13 +25,11 @@ export class StageWarp {
   /** Samples that each lane stands for, and what is left of them after the late test (NOT_TESTED before). */
   readonly coverage: Int32Array;
   readonly tested: Int32Array;
-  readonly primitives: (PrimitiveVertices | undefined)[] = [undefined, undefined, undefined, undefined];
-  triangle: Triangle | undefined;
-  backFacing = false;
-  /** What is added to the triangle's depth. */
-  bias = 0;
-  /** A point: weights are gl_PointCoord. */
-  point = false;
+  /** By quad. */
+  readonly primitives: PrimitiveVertices[];
+  /** Scratch addresses of the quads' primitives. */
+  readonly #quads: Uint32Array;
+  readonly #triangle = new Triangle(0);
   readonly #state: DrawState;
 
   constructor(state: DrawState) {
@@ -41,15 +40,28 @@ export class StageWarp {
     this.tested = tile.warpWords(WARP.tested);
     this.x = new Int32Array(scratch.buffer, this.frame + STAGE.x, LANES);
     this.y = new Int32Array(scratch.buffer, this.frame + STAGE.y, LANES);
+    this.#quads = new Uint32Array(scratch.buffer, this.frame + STAGE.quads, QUADS);
+    this.primitives = Array.from({ length: QUADS }, (_, quad) => new QuadVertices(this.#quads, quad));
   }
 
-  /** Begins a primitive. */
-  primitive(triangle: Triangle, vertices: PrimitiveVertices, backFacing: boolean, point: boolean): void {
-    this.triangle = triangle;
-    this.backFacing = backFacing;
-    this.point = point;
-    this.bias = this.#state.test.bias(triangle.slope, 1);
-    this.primitives.fill(vertices);
+  /** All quads are of one primitive. */
+  fill(primitive: number): void {
+    this.#quads.fill(primitive);
+  }
+
+  /** The primitive of a lane, good until the next call. */
+  triangle(lane: number): Triangle {
+    this.#triangle.at = this.#quads[lane >> 2]!;
+    return this.#triangle;
+  }
+
+  /** What is added to the depth of a lane's triangle. */
+  bias(lane: number): number {
+    return scratch.f64[(this.#quads[lane >> 2]! + PRIMITIVE.bias) / 8]!;
+  }
+
+  backFacing(lane: number): boolean {
+    return scratch.u32[(this.#quads[lane >> 2]! + PRIMITIVE.flags) / 4] !== 0;
   }
 
   /** Puts a lane on a pixel with the samples that it stands for. */
@@ -61,10 +73,45 @@ export class StageWarp {
     this.tested[lane] = NOT_TESTED;
   }
 
-  /** Depth of the triangle at a kept sample of a pixel, without bias. */
-  depthAt(x: number, y: number, sample: number): number {
-    const pattern = this.#state.depthPattern;
-    const s = pattern.count === 1 ? 0 : sample;
-    return this.triangle!.depth(x * SUBPIXEL + pattern.x[s]!, y * SUBPIXEL + pattern.y[s]!);
+  /** Depth of a lane's triangle at a kept sample of its pixel, without bias. */
+  depth(lane: number, sample: number): number {
+    const { depthPattern } = this.#state;
+    return this.triangle(lane).depthAt(this.x[lane]!, this.y[lane]!, depthPattern, sample);
+  }
+}
+
+/** The vertices of the primitive that a quad is of, where the shader core asks for them. */
+class QuadVertices implements PrimitiveVertices {
+  readonly #quads: Uint32Array;
+  readonly #quad: number;
+  readonly #packets = [0, 0, 0];
+  readonly #slots = [0, 0, 0];
+
+  constructor(quads: Uint32Array, quad: number) {
+    this.#quads = quads;
+    this.#quad = quad;
+  }
+
+  #word(offset: number): number {
+    return scratch.u32[(this.#quads[this.#quad]! + offset) / 4]!;
+  }
+
+  get count(): 1 | 2 | 3 {
+    return this.#word(PRIMITIVE.kind) as 1 | 2 | 3;
+  }
+
+  get provoking(): number {
+    return this.#word(PRIMITIVE.provokingVertex);
+  }
+
+  get packets(): readonly number[] {
+    const from = (this.#quads[this.#quad]! + PRIMITIVE.packets) / 8;
+    for (let v = 0; v < 3; v++) this.#packets[v] = scratch.f64[from + v]!;
+    return this.#packets;
+  }
+
+  get slots(): readonly number[] {
+    for (let v = 0; v < 3; v++) this.#slots[v] = this.#word(PRIMITIVE.slots + v * 4);
+    return this.#slots;
   }
 }

@@ -11,7 +11,7 @@ import { floatToBits } from '../pack.ts';
 import { LANES } from '../shader/contract.ts';
 import { quantize } from './depth-stencil.ts';
 import type { Framebuffer, Target } from './framebuffer.ts';
-import { TILE_PIXELS } from './raster.ts';
+import { Coverage, TILE_PIXELS } from './raster.ts';
 import { WARP } from './wasm/raster.ts';
 import { type Fill, tileFill } from './wasm/tile.ts';
 
@@ -27,6 +27,8 @@ export class TileBuffer {
   readonly stencilAt: number;
   /** The warp in work (WARP): pixels of its lanes in the tile, and their samples; see DrawStage. */
   readonly warpAt: number;
+  /** What the primitive in work covers. */
+  readonly coverage = new Coverage();
   /** Scratch address of a word: which render targets a draw has written, a bit each. */
   readonly dirtyAt = scratch.owned(this, 4);
   /** Whether a draw has written depth or stencil. */

@@ -4,15 +4,19 @@
  */
 
 import { INTERNAL_FORMATS } from '../../abi/formats.ts';
-import { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
+import { PRIMITIVE_KIND, PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import { Blend, Draw, FramebufferParameters, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
+import { scratch } from '../engine/scratch.ts';
 import { quantize } from '../fragment/depth-stencil.ts';
 import { DrawStage } from '../fragment/draw-stage.ts';
+import { drawSetup } from '../fragment/draw-table.ts';
 import type { Framebuffer, Target } from '../fragment/framebuffer.ts';
-import { CENTER, type SamplePattern, TILE, Triangle } from '../fragment/raster.ts';
+import { CENTER, type SamplePattern, TILE } from '../fragment/raster.ts';
+import { Setup } from '../fragment/setup.ts';
 import { TileBuffer } from '../fragment/tile-buffer.ts';
 import { LANES } from '../shader/contract.ts';
 import { type BlendInput, type DepthInput, depthStencil } from './fuzz-output.ts';
@@ -118,7 +122,7 @@ export class FuzzFragment {
   readonly #setBlends: (bytes: Uint8Array) => void;
   readonly #setDepthStencil: (bytes: Uint8Array) => void;
   readonly #buffers = new Map<string, { framebuffer: Framebuffer; tile: TileBuffer; stage: DrawStage | undefined }>();
-  readonly #triangle = new Triangle('interpreter');
+  readonly #primitive = scratch.owned(this, PRIMITIVE.size);
 
   constructor({ memory, depthStencil, blends, setBlends, setDepthStencil }: FragmentPlace) {
     this.#memory = memory;
@@ -177,8 +181,19 @@ export class FuzzFragment {
     const stage = new DrawStage(this.#memory, draw, buffers.framebuffer, tile, engine);
     buffers.stage = stage;
     const [corner0, corner1, corner2] = corners;
-    this.#triangle.set(descriptor(PrimitiveRecord, { corner0, corner1, corner2 }));
-    stage.primitive(this.#triangle, { count: 3, packets, slots, provoking }, input.backFacing, false);
+    const [packet0, packet1, packet2] = packets;
+    const [slot0, slot1, slot2] = slots;
+    const record = descriptor(PrimitiveRecord, {
+      ...{ corner0, corner1, corner2, packet0, packet1, packet2, slot0, slot1, slot2, provoking },
+      kind: PRIMITIVE_KIND.TRIANGLE,
+      backFacing: input.backFacing ? 1 : 0,
+    });
+    const everywhere = { minX: 0, minY: 0, maxX: 0xffff, maxY: 0xffff };
+    const setup = drawSetup(this.#memory, buffers.framebuffer, draw, everywhere, 0);
+    if (!new Setup(this.#memory).fill(this.#primitive, record, setup)) {
+      throw new Error('fuzz: a primitive without area');
+    }
+    stage.primitive(this.#primitive);
     for (let lane = 0; lane < LANES; lane++) {
       stage.load(lane, input.x[lane]!, input.y[lane]!, 0, 0, 2 ** samples - 1);
     }

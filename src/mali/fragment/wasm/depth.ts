@@ -1,17 +1,17 @@
 /**
  * Emitted WebAssembly for what comes between raster and shading: sample masks, the depth range, and depth and stencil tests
- * where they come early. One module for each state, so that nothing is asked for each quad.
+ * where they come early. A function inside the module of front.ts, made for a state, so that nothing is asked for each quad.
  *
  * Depth is computed in doubles as the script does it, kept and compared in singles, which hold all that the tile buffer
- * has. Quads that nothing is left of are taken out of the list.
+ * has. Quads that something is left of are appended to the list.
  */
 import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
-import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { OpName } from '../../wasm/opcodes.ts';
 import type { SamplePattern } from '../raster.ts';
-import { functions } from './modules.ts';
+import { Append, FRONT } from './list.ts';
 import { COVERAGE } from './raster.ts';
 
 /** Stencil state of one face. */
@@ -48,26 +48,8 @@ export interface FrontEndState {
   readonly stencil: StencilFace | undefined;
 }
 
-/** Answers the number of samples that have passed early tests, times two, and whether any was tested. */
-export type FrontEnd = (
-  triangle: number,
-  coverage: number,
-  count: number,
-  left: number,
-  top: number,
-  depth: number,
-  stencil: number,
-  bias: number,
-  low: number,
-  high: number,
-) => number;
-
-export const frontEnd = (state: FrontEndState): FrontEnd =>
-  functions<{ raster_test: FrontEnd }>(`test ${key(state)}`, (m) => emit(m, state)).raster_test;
-
-const key = ({ pattern, ...rest }: FrontEndState): string => `${JSON.stringify(rest)} ${pattern.x} ${pattern.y}`;
-
-const P = { triangle: 0, coverage: 1, count: 2, left: 3, top: 4, depth: 5, stencil: 6, bias: 7, low: 8, high: 9 };
+/** Parameters: the primitive, FRONT, and the number of quads in the coverage. */
+const P = { triangle: 0, args: 1, count: 2 };
 
 const I32_COMPARE: Record<number, OpName> = {
   [FUNC.LESS]: 'i32x4_lt_s',
@@ -78,8 +60,9 @@ const I32_COMPARE: Record<number, OpName> = {
   [FUNC.GEQUAL]: 'i32x4_ge_s',
 };
 
-function emit(m: ModuleBuilder, state: FrontEndState): void {
-  const f = m.function('raster_test', [...Array(7).fill('i32'), 'f64', 'f64', 'f64'], ['i32'], true);
+/** Tests the quads of a coverage and appends those that something is left of to the list, if it is `listed`. */
+export function emitTests(m: ModuleBuilder, name: string, state: FrontEndState, listed: boolean): Callable {
+  const f = m.function(name, ['i32', 'i32', 'i32'], []);
   const v = () => f.local('v128');
   const i = () => f.local('i32');
   const constant = (...words: number[]) => {
@@ -87,7 +70,7 @@ function emit(m: ModuleBuilder, state: FrontEndState): void {
     f.v128(...words).set(local);
     return local;
   };
-  const [quad, out, x, y, at, passed, any] = [i(), i(), i(), i(), i(), i(), i()];
+  const [quad, coverage, x, y, at, passed, any] = [i(), i(), i(), i(), i(), i(), i()];
   const [rastered, samples, left, alive] = [v(), v(), v(), v()];
   const zero = v();
   const tests = state.simple ? undefined : new Tests(f, state, constant, { x, y, at, passed, any, alive });
@@ -95,12 +78,15 @@ function emit(m: ModuleBuilder, state: FrontEndState): void {
   const everything = constant(2 ** state.samples - 1);
   const after = constant(state.after);
   const bits = Array.from({ length: state.samples }, (_, s) => constant(1 << s));
+  const out = listed ? new Append(f, P, { x, y, at, samples }) : undefined;
+  f.get(P.args).memory('i32_load', FRONT.coverage).set(coverage);
   const done = f.block();
   const again = f.loop();
   f.get(quad).get(P.count).op('i32_ge_u').brIf(done);
-  f.get(P.coverage).get(quad).op('i32_add').tee(at).memory('i32_load8_u', COVERAGE.x).set(x);
+  f.get(coverage).get(quad).op('i32_add').tee(at).memory('i32_load8_u', COVERAGE.x).set(x);
   f.get(at).memory('i32_load8_u', COVERAGE.y).set(y);
-  f.get(P.coverage).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
+  f.get(coverage).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
+  f.get(quad).i32(1).op('i32_add').set(quad);
   f.op('i32x4_extend_low_i16x8_u').get(before).op('v128_and').tee(rastered);
   if (state.spread) f.get(zero).op('i32x4_ne').get(everything).op('v128_and');
   f.get(after).op('v128_and').set(samples);
@@ -119,17 +105,21 @@ function emit(m: ModuleBuilder, state: FrontEndState): void {
       f.op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
     }
   }
-  if (state.merged) f.get(rastered).get(samples).get(zero).op('i32x4_ne').op('v128_and').set(samples);
-  f.get(P.coverage).get(out).i32(3).op('i32_shl').op('i32_add');
-  f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0);
-  f.memory('i64_store', COVERAGE.mask);
-  f.get(P.coverage).get(out).op('i32_add').tee(at).get(x).memory('i32_store8', COVERAGE.x);
-  f.get(at).get(y).memory('i32_store8', COVERAGE.y);
-  f.get(out).get(samples).op('v128_any_true').op('i32_add').set(out);
-  f.get(quad).i32(1).op('i32_add').set(quad).br(again);
-  f.end().end();
-  f.get(P.coverage).get(out).memory('i32_store', COVERAGE.count);
-  f.get(passed).i32(1).op('i32_shl').get(any).op('i32_or');
+  if (out) {
+    f.get(samples).op('v128_any_true').op('i32_eqz').brIf(again);
+    if (state.merged) f.get(rastered).get(samples).get(zero).op('i32x4_ne').op('v128_and').set(samples);
+    out.quad();
+  }
+  f.br(again).end().end();
+  out?.finish();
+  f.get(P.args)
+    .get(P.args)
+    .memory('i32_load', FRONT.passed)
+    .get(passed)
+    .op('i32_add')
+    .memory('i32_store', FRONT.passed);
+  f.get(P.args).get(P.args).memory('i32_load', FRONT.tested).get(any).op('i32_or').memory('i32_store', FRONT.tested);
+  return f;
 }
 
 interface Locals {
@@ -146,6 +136,10 @@ class Tests {
   readonly #f: Code;
   readonly #state: FrontEndState;
   readonly #locals: Locals;
+  readonly #left: number;
+  readonly #top: number;
+  readonly #depth: number;
+  readonly #stencilAt: number;
   readonly #z0: number;
   readonly #dzdx: number;
   readonly #dzdy: number;
@@ -190,13 +184,22 @@ class Tests {
     this.#dzdy = splat(PRIMITIVE.dzdy);
     this.#x0 = splat(PRIMITIVE.x0);
     this.#y0 = splat(PRIMITIVE.y0);
-    this.#bias = double(() => f.get(P.bias));
-    this.#low = double(() => f.get(P.low));
-    this.#high = double(() => f.get(P.high));
+    this.#bias = splat(PRIMITIVE.bias);
+    this.#low = double(() => f.get(P.args).memory('f64_load', FRONT.low));
+    this.#high = double(() => f.get(P.args).memory('f64_load', FRONT.high));
+    const word = (offset: number) => {
+      const local = f.local('i32');
+      f.get(P.args).memory('i32_load', offset).set(local);
+      return local;
+    };
+    this.#left = word(FRONT.left);
+    this.#top = word(FRONT.top);
+    this.#depth = word(FRONT.depth);
+    this.#stencilAt = word(FRONT.stencil);
     this.#low32 = v();
     this.#high32 = v();
-    f.get(P.low).op('f32_demote_f64').op('f32x4_splat').set(this.#low32);
-    f.get(P.high).op('f32_demote_f64').op('f32x4_splat').set(this.#high32);
+    f.get(P.args).memory('f64_load', FRONT.low).op('f32_demote_f64').op('f32x4_splat').set(this.#low32);
+    f.get(P.args).memory('f64_load', FRONT.high).op('f32_demote_f64').op('f32x4_splat').set(this.#high32);
     this.#right = constant(0, 0, 0, 0x40700000);
     this.#zero = constant(0);
     this.#one = double(() => f.f64(1));
@@ -222,9 +225,9 @@ class Tests {
       f.get(from).get(inTile).op('i32_add').i32(8).op('i32_shl').i32(offset).op('i32_add').op('f64_convert_i32_s');
     // dz/dx (x - x0) is the same in both rows.
     f.get(this.#z0).get(this.#dzdx);
-    position(P.left, x, pattern.x[p]!).op('f64x2_splat').get(this.#right).op('f64x2_add');
+    position(this.#left, x, pattern.x[p]!).op('f64x2_splat').get(this.#right).op('f64x2_add');
     f.get(this.#x0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add').set(this.#whole);
-    position(P.top, y, pattern.y[p]!).op('f64x2_splat').set(row1);
+    position(this.#top, y, pattern.y[p]!).op('f64x2_splat').set(row1);
     f.get(this.#whole).get(this.#dzdy).get(row1).get(this.#y0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add');
     f.set(row0);
     f.get(this.#whole).get(this.#dzdy).get(row1).get(this.#step).op('f64x2_add').get(this.#y0).op('f64x2_sub');
@@ -248,13 +251,13 @@ class Tests {
         .op('i32_add')
         .i32(s * 256)
         .op('i32_add');
-    pixel().i32(2).op('i32_shl').get(P.depth).op('i32_add').set(at);
+    pixel().i32(2).op('i32_shl').get(this.#depth).op('i32_add').set(at);
     f.get(at).memory('v128_load64_zero').get(at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#stored);
     if (func === FUNC.NEVER) f.get(this.#zero);
     else if (func === FUNC.ALWAYS) f.get(this.#zero).op('v128_not');
     else f.get(this.#z).get(this.#stored).op(FLOAT_COMPARE[func]!);
     f.set(this.#passes);
-    this.#stencil?.test(() => pixel().get(P.stencil).op('i32_add'), alive, this.#passes, this.#zero);
+    this.#stencil?.test(() => pixel().get(this.#stencilAt).op('i32_add'), alive, this.#passes, this.#zero);
     f.get(this.#passes).get(alive).op('v128_and').set(alive);
     if (write) {
       f.get(this.#z).get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);

@@ -1,18 +1,15 @@
 /**
- * Emitted WebAssembly for the rasteriser: what a triangle covers of a tile, and warps made of that.
+ * Emitted WebAssembly for the rasteriser: what a triangle covers of a tile. A function inside the module of front.ts.
  *
  * The layout of Coverage in scratch memory is here. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1),
  * (1, 1). Numbers are those of the script, bit for bit: edge functions are integers either way.
  */
-import { FRAGMENT_PRELOAD } from '../../../abi/isa/preload.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
-import { STAGE } from '../../recompiler/frame.ts';
-import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
-import { functions } from './modules.ts';
 
 /** Byte offsets in a coverage: 16-bit masks of 64 quads' four pixels, then the quads' places in the tile. */
-export const COVERAGE = { mask: 0, x: 512, y: 576, count: 640, size: 704 } as const;
+export const COVERAGE = { mask: 0, x: 512, y: 576, size: 640 } as const;
 
 /**
  * Byte offsets of what the fixed functions know of the warp in work: 16 words each (the window's x and y: STAGE), then room for
@@ -23,42 +20,14 @@ export const WARP = { pixel: 0, coverage: 64, tested: 128, blended: 192, colour:
 /** Largest |a| + |b| of an edge for which its function, within a tile, fits 32 bits. */
 export const NARROW = 2 ** 18;
 
-export type Cover = (
-  triangle: number,
-  coverage: number,
-  left: number,
-  top: number,
-  x0: number,
-  y0: number,
-  x1: number,
-  y1: number,
-  inside: number,
-) => number;
-
-const covers = new Map<SamplePattern, (Cover | undefined)[]>();
-
-/** Collects quads. `narrow`: all edges keep to NARROW. The answer is their number. */
-export function cover(pattern: SamplePattern, narrow: boolean): Cover {
-  let known = covers.get(pattern);
-  if (!known) {
-    // Patterns live as long as a framebuffer.
-    if (covers.size >= MAX_PATTERNS) covers.clear();
-    known = [undefined, undefined];
-    covers.set(pattern, known);
-  }
-  known[narrow ? 1 : 0] ??= functions<{ raster_cover: Cover }>(`cover ${narrow} ${pattern.x} ${pattern.y}`, (m) =>
-    emitCover(m, pattern, narrow),
-  ).raster_cover;
-  return known[narrow ? 1 : 0]!;
-}
-
-/** Patterns remembered by identity. */
-const MAX_PATTERNS = 64;
-
 const PARAMS = { triangle: 0, coverage: 1, left: 2, top: 3, x0: 4, y0: 5, x1: 6, y1: 7, inside: 8 } as const;
 
-function emitCover(m: ModuleBuilder, pattern: SamplePattern, narrow: boolean): void {
-  const f = m.function('raster_cover', Array(9).fill('i32'), ['i32'], true);
+/**
+ * Collects quads between the pixels (x0, y0) and (x1, y1) of a tile, and answers their number. `inside`: all of them are
+ * covered. `narrow`: all edges keep to NARROW.
+ */
+export function emitCover(m: ModuleBuilder, name: string, pattern: SamplePattern, narrow: boolean): Callable {
+  const f = m.function(name, Array(9).fill('i32'), ['i32']);
   const p = PARAMS;
   const count = f.local('i32');
   const qx = f.local('i32');
@@ -112,6 +81,7 @@ function emitCover(m: ModuleBuilder, pattern: SamplePattern, narrow: boolean): v
   edges.down();
   f.get(qy).i32(2).op('i32_add').set(qy).br(nextRow);
   f.end().end().get(count);
+  return f;
 }
 
 /** Edge functions as 32-bit integers, from the tile's corner on. Far away they are cut off: the sign is what counts. */
@@ -266,85 +236,4 @@ class WideEdges {
     }
     f.get(this.#rows[0]).get(this.#rows[1]).shuffle32(0, 2, 4, 6);
   }
-}
-
-export type LoadWarp = (
-  warp: number,
-  stage: number,
-  registers: number,
-  coverage: number,
-  first: number,
-  quads: number,
-  left: number,
-  top: number,
-  sample: number,
-  id: number,
-  flags: number,
-  argumentLow: number,
-  argumentHigh: number,
-) => number;
-
-/**
- * Puts quads `first`… of a coverage (`quads` of them, at most four) into a warp: places and samples, and the registers that
- * are preloaded. Answers the lanes with samples.
- */
-export const loadWarp = (): LoadWarp => functions<{ raster_load: LoadWarp }>('load', emitLoad).raster_load;
-
-function emitLoad(m: ModuleBuilder): void {
-  const f = m.function('raster_load', Array(13).fill('i32'), ['i32'], true);
-  const [warp, stage, registers, coverage, first, quads, left, top, sample, id] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-  const [end, quad, at, covered, shift] = [
-    f.local('i32'),
-    f.local('i32'),
-    f.local('i32'),
-    f.local('i32'),
-    f.local('i32'),
-  ];
-  const v = () => f.local('v128');
-  const [zero, oddX, oddY, x, y, samples, minus, wanted, number] = Array.from({ length: 9 }, v);
-  f.v128(0, 1, 0, 1).set(oddX!).v128(0, 0, 1, 1).set(oddY!).v128(-1).set(minus!);
-  f.get(minus!).set(wanted!);
-  f.get(sample).i32(0).op('i32_ge_s').if();
-  f.i32(1).get(sample).op('i32_shl').op('i32x4_splat').set(wanted!);
-  f.get(sample).i32(16).op('i32_shl').op('i32x4_splat').set(number!);
-  f.end();
-  f.get(first).set(quad);
-  f.get(first).get(quads).op('i32_add').set(end);
-  const again = f.loop();
-  f.get(coverage).get(quad).op('i32_add').tee(at);
-  f.memory('i32_load8_u', COVERAGE.x).op('i32x4_splat').get(oddX!).op('i32x4_add').set(x!);
-  f.get(at).memory('i32_load8_u', COVERAGE.y).op('i32x4_splat').get(oddY!).op('i32x4_add').set(y!);
-  f.get(coverage).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
-  f.op('i32x4_extend_low_i16x8_u').get(wanted!).op('v128_and').set(samples!);
-  f.get(warp).get(y!).i32(4).op('i32x4_shl').get(x!).op('i32x4_add').memory('v128_store', WARP.pixel);
-  f.get(x!).get(left).op('i32x4_splat').op('i32x4_add').set(x!);
-  f.get(y!).get(top).op('i32x4_splat').op('i32x4_add').set(y!);
-  f.get(stage).get(x!).memory('v128_store', STAGE.x);
-  f.get(stage).get(y!).memory('v128_store', STAGE.y);
-  f.get(warp).get(samples!).memory('v128_store', WARP.coverage);
-  f.get(warp).get(minus!).memory('v128_store', WARP.tested);
-  const register = (r: number, push: () => void) => {
-    f.get(registers);
-    push();
-    f.memory('v128_store', r * 64);
-  };
-  for (const [r, param] of [
-    [FRAGMENT_PRELOAD.PRIMITIVE_ID, id],
-    [FRAGMENT_PRELOAD.PRIMITIVE_FLAGS, id + 1],
-    [FRAGMENT_PRELOAD.FRAME_ARGUMENT, id + 2],
-    [FRAGMENT_PRELOAD.FRAME_ARGUMENT + 1, id + 3],
-  ] as const) {
-    register(r, () => f.get(param).op('i32x4_splat'));
-  }
-  register(FRAGMENT_PRELOAD.PIXEL, () => f.get(y!).i32(16).op('i32x4_shl').get(x!).op('v128_or'));
-  register(FRAGMENT_PRELOAD.COVERAGE, () => f.get(samples!));
-  register(FRAGMENT_PRELOAD.SAMPLE, () => f.get(samples!).get(number!).op('v128_or'));
-  f.get(samples!).get(zero!).op('i32x4_ne').op('i32x4_bitmask').get(shift).op('i32_shl');
-  f.get(covered).op('i32_or').set(covered);
-  f.get(shift).i32(4).op('i32_add').set(shift);
-  f.get(warp).i32(16).op('i32_add').set(warp);
-  f.get(stage).i32(16).op('i32_add').set(stage);
-  f.get(registers).i32(16).op('i32_add').set(registers);
-  f.get(quad).i32(1).op('i32_add').tee(quad).get(end).op('i32_lt_u').brIf(again).end();
-  f.get(covered);
 }

@@ -1,0 +1,341 @@
+/**
+ * TileJob: draws tiles, with a tile buffer of its own. What is drawn (list, bins, draws) is the FragmentJob's; several of
+ * these could share its tiles.
+ *
+ * A tile is cleared; pre-frame shaders load what memory holds, if Mesa wants it; the primitives of its bin come in drawing order;
+ * then the post-frame shader, and write-back. The front end of a draw (front.ts) makes quads of as many primitives as come one
+ * after the other, and its shader works off the list.
+ */
+import { PRIMITIVE_KIND, type PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
+import { Draw, FRAME_SHADER_MODE, nameOf } from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import type { Infer } from '../../abi/layout.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
+import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { Engine } from '../engine/engine.ts';
+import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
+import { scratch } from '../engine/scratch.ts';
+import { STAGE } from '../recompiler/frame.ts';
+import type { FragmentStage } from '../shader/contract.ts';
+import { QUADS, type ShaderRun, THREAD_SLOT } from '../shader/contract.ts';
+import type { ShaderAddresses } from '../tiler/idvs.ts';
+import type { Bins } from './bins.ts';
+import { DrawStage } from './draw-stage.ts';
+import { type DrawTable, drawSetup } from './draw-table.ts';
+import type { Framebuffer } from './framebuffer.ts';
+import { SUBPIXEL, TILE } from './raster.ts';
+import { Setup } from './setup.ts';
+import { TileBuffer } from './tile-buffer.ts';
+import { FRONT } from './wasm/list.ts';
+import { Writeback } from './writeback.ts';
+
+/** Opens a program for warps of fragments. Bound to the shader cores where the units are put together. */
+export type OpenFragmentShader = (
+  memory: VirtualMemory,
+  addresses: ShaderAddresses,
+  stage: FragmentStage,
+  threadSlot: number,
+) => ShaderRun;
+
+/** Where tiles come from: items of the bins, -1 when there are no more. */
+export interface TileSource {
+  next(): number;
+}
+
+/** A part of the framebuffer, and of the list: whether the tiles begin and end with it. */
+export interface Part {
+  readonly bins: Bins;
+  readonly draws: DrawTable;
+  readonly first: boolean;
+  readonly last: boolean;
+}
+
+/** A draw as this job runs it. */
+interface OpenDraw {
+  readonly stage: DrawStage;
+  /** Undefined if the draw has no shader: it only tests depth and stencil. */
+  readonly run: ShaderRun | undefined;
+}
+
+/** A frame shader: its draw, and a bin with the rectangle that it draws. */
+interface FrameDraw extends OpenDraw {
+  readonly bin: number;
+}
+
+/** Draws kept open at once. */
+const MAX_OPEN_DRAWS = 256;
+/** Rough costs of a slice and of its parts, in interpreted warp instructions. */
+const SLICE = 4000;
+const WARP_BUDGET = 2000;
+const COST = { tile: 100, cleanTile: 10, front: 50, primitive: 10, warp: 80 } as const;
+const FRAME_SHADERS = 3;
+const FRAME_BYTES = PRIMITIVE.size + 64;
+/** Primitives that a front end takes up at a time. */
+const FRONT_LIMIT = 1;
+
+/** Whether a frame shader of this mode leaves tiles alone that no primitive touches. */
+const idle = (mode: number): boolean => mode === FRAME_SHADER_MODE.NEVER || mode === FRAME_SHADER_MODE.INTERSECT;
+
+export class TileJob {
+  /** Warps, primitives in tiles, and tiles that are done. */
+  progress = 0;
+  readonly #memory: VirtualMemory;
+  readonly #open: OpenFragmentShader;
+  readonly #engine: Engine;
+  readonly #framebuffer: Framebuffer;
+  readonly #tile: TileBuffer;
+  readonly #writeback: Writeback;
+  /** By address of the draw's record. */
+  readonly #draws = new Map<number, OpenDraw>();
+  readonly #frameDraws: (FrameDraw | undefined)[] = [];
+  /** Scratch memory: FRONT, the list, primitives and bins of frame shaders. */
+  readonly #args: number;
+  readonly #list: number;
+  readonly #frames: number;
+  readonly #size = FRONT.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES;
+  #budget = SLICE;
+  /** Whether the tile buffer holds nothing but clear values. */
+  #clear = false;
+
+  constructor(
+    memory: VirtualMemory,
+    dram: PhysicalMemory,
+    framebuffer: Framebuffer,
+    open: OpenFragmentShader,
+    engine: Engine,
+  ) {
+    this.#memory = memory;
+    this.#open = open;
+    this.#engine = engine;
+    this.#framebuffer = framebuffer;
+    this.#tile = new TileBuffer(framebuffer, engine);
+    this.#writeback = new Writeback(memory, dram, framebuffer, this.#tile, engine);
+    this.#args = scratch.owned(this, this.#size);
+    this.#list = this.#args + FRONT.size + 64 - (FRONT.size % 64);
+    this.#frames = this.#list + QUAD_LIST.size;
+    const words = scratch.u32;
+    words[(this.#args + FRONT.list) / 4] = this.#list;
+    words[(this.#args + FRONT.coverage) / 4] = this.#tile.coverage.at;
+    words[(this.#args + FRONT.depth) / 4] = this.#tile.depthAt;
+    words[(this.#args + FRONT.stencil) / 4] = this.#tile.stencilAt;
+  }
+
+  /** Whether tiles that no primitive touches need nothing but clearing and write-back. */
+  get idle(): boolean {
+    const { preFrame0, preFrame1, postFrame } = this.#framebuffer.parameters;
+    return idle(preFrame0) && idle(preFrame1) && idle(postFrame);
+  }
+
+  /** Draws tiles until there are no more; rests now and then. */
+  *run(part: Part, source: TileSource): Generator<void, void> {
+    const { bins } = part;
+    const { column, row, columns } = bins.rect;
+    for (let item = source.next(); item >= 0; item = source.next()) {
+      const tile = bins.tile(item);
+      const left = (column + (tile % columns)) * TILE;
+      const top = (row + Math.floor(tile / columns)) * TILE;
+      const run = bins.run(item);
+      if (run > 0) {
+        this.#cleanTiles(left, top, run);
+        this.progress += run;
+        this.#budget -= COST.cleanTile * run;
+      } else {
+        yield* this.#drawTile(part, bins.begin(tile), bins.end(tile), left, top);
+        this.progress++;
+        this.#budget -= COST.tile;
+      }
+      if (this.#budget < 0) yield* this.#rest();
+    }
+  }
+
+  /** All tiles are done. */
+  finish(): void {
+    this.#writeback.finish();
+    for (const { stage } of this.#draws.values()) stage.flushQuery(this.#memory);
+  }
+
+  /** The job is over, or has failed. */
+  close(): void {
+    for (const { run } of this.#draws.values()) run?.close();
+    for (const draw of this.#frameDraws) draw?.run?.close();
+    this.#tile.close();
+    this.#writeback.close();
+    scratch.disown(this, [this.#args, this.#size]);
+  }
+
+  *#rest(): Generator<void, void> {
+    this.#budget = SLICE;
+    yield;
+  }
+
+  #cleanTiles(left: number, top: number, count: number): void {
+    if (!this.#clear) this.#tile.clear();
+    this.#clear = true;
+    for (let i = 0; i < count; i++) this.#writeback.write(left + i * TILE, top, true);
+  }
+
+  *#drawTile(part: Part, begin: number, end: number, left: number, top: number): Generator<void, void> {
+    const { preFrame0, preFrame1, postFrame } = this.#framebuffer.parameters;
+    const words = scratch.u32;
+    words[(this.#args + FRONT.left) / 4] = left;
+    words[(this.#args + FRONT.top) / 4] = top;
+    const empty = part.first && part.last && begin === end;
+    if (part.first) {
+      if (!this.#clear) this.#tile.clear();
+      this.#clear = true;
+      yield* this.#frameShader(0, preFrame0, empty, left, top);
+      yield* this.#frameShader(1, preFrame1, empty, left, top);
+    }
+    let place = begin;
+    while (place < end) {
+      this.#clear = false;
+      const primitive = words[place / 4]!;
+      const number = words[(primitive + PRIMITIVE.draw) / 4]!;
+      const { address, draw } = part.draws.at(number);
+      place = yield* this.#primitives(this.#openDraw(address, draw), number, place, end, left, top);
+    }
+    if (!part.last) return;
+    yield* this.#frameShader(2, postFrame, empty, left, top);
+    this.#writeback.write(left, top, this.#clear);
+  }
+
+  // Frame shaders.
+
+  *#frameShader(index: number, mode: number, empty: boolean, left: number, top: number): Generator<void, void> {
+    if (mode === FRAME_SHADER_MODE.NEVER || (mode === FRAME_SHADER_MODE.INTERSECT && empty)) return;
+    if (mode > FRAME_SHADER_MODE.EARLY_ZS_ALWAYS) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        this.#framebuffer.address,
+        `Framebuffer Parameters: frame shader ${index} has mode ${nameOf(FRAME_SHADER_MODE, mode)}`,
+      );
+    }
+    const draw = this.#openFrameDraw(index);
+    // What it loads would neither be read nor written.
+    if (empty && draw.stage.draw.cleanFragmentWrite && !this.#writeback.cleanNeeded) return;
+    this.#clear = false;
+    yield* this.#primitives(draw, index, draw.bin, draw.bin + 4, left, top);
+  }
+
+  #openFrameDraw(index: number): FrameDraw {
+    let draw = this.#frameDraws[index];
+    if (!draw) {
+      const descriptor = this.#memory.decode(Draw, this.#framebuffer.parameters.frameShaderDcds + index * Draw.size);
+      const primitive = this.#frames + index * FRAME_BYTES;
+      const bin = primitive + PRIMITIVE.size;
+      const everywhere = { minX: 0, minY: 0, maxX: 0xffff, maxY: 0xffff };
+      const setup = drawSetup(this.#memory, this.#framebuffer, descriptor, everywhere, index);
+      new Setup(this.#memory).set(primitive, frameRecord(this.#framebuffer), setup);
+      scratch.u32[bin / 4] = primitive;
+      draw = { ...this.#makeDraw(descriptor), bin };
+      this.#frameDraws[index] = draw;
+    }
+    return draw;
+  }
+
+  // Draws.
+
+  #openDraw(address: number, draw: Infer<typeof Draw>): OpenDraw {
+    let open = this.#draws.get(address);
+    if (open) return open;
+    if (this.#draws.size >= MAX_OPEN_DRAWS) {
+      const [oldest, { stage, run }] = this.#draws.entries().next().value!;
+      stage.flushQuery(this.#memory);
+      run?.close();
+      this.#draws.delete(oldest);
+    }
+    open = this.#makeDraw(draw);
+    this.#draws.set(address, open);
+    return open;
+  }
+
+  #makeDraw(draw: Infer<typeof Draw>): OpenDraw {
+    const stage = new DrawStage(this.#memory, draw, this.#framebuffer, this.#tile, this.#engine);
+    const { shader } = draw;
+    const run = shader.shader === 0 ? undefined : this.#open(this.#memory, shader, stage, THREAD_SLOT.FRAGMENT);
+    return { stage, run };
+  }
+
+  // Primitives.
+
+  /** Draws primitives of one draw from a place in a bin on; answers where it has stopped. */
+  *#primitives(
+    draw: OpenDraw,
+    number: number,
+    from: number,
+    end: number,
+    left: number,
+    top: number,
+  ): Generator<void, number> {
+    const words = scratch.u32;
+    const at = this.#args / 4;
+    words[at + FRONT.place / 4] = from;
+    words[at + FRONT.end / 4] = end;
+    words[at + FRONT.limit / 4] = FRONT_LIMIT;
+    words[at + FRONT.draw / 4] = number;
+    draw.stage.primitive(words[from / 4]!);
+    draw.stage.front.run(this.#args);
+    const place = words[at + FRONT.place / 4]!;
+    const taken = (place - from) / 4;
+    this.progress += taken;
+    this.#budget -= COST.front + COST.primitive * taken;
+    const warps = words[at + FRONT.count / 4]! / QUADS;
+    if (warps > 0) yield* this.#shade(draw, warps, left, top);
+    else if (this.#budget < 0) yield* this.#rest();
+    return place;
+  }
+
+  *#shade({ stage, run }: OpenDraw, warps: number, left: number, top: number): Generator<void, void> {
+    const words = scratch.i32;
+    const frame = stage.frame / 4;
+    const { perSample } = stage;
+    words[frame + STAGE.list / 4] = this.#list;
+    words[frame + STAGE.left / 4] = left;
+    words[frame + STAGE.top / 4] = top;
+    for (let sample = 0; sample < (perSample ? this.#framebuffer.samples : 1); sample++) {
+      words[frame + STAGE.warp / 4] = 0;
+      words[frame + STAGE.warps / 4] = warps;
+      words[frame + STAGE.sample / 4] = perSample ? sample : -1;
+      this.#budget -= COST.warp * warps;
+      while (!run!.resumeList(WARP_BUDGET)) yield* this.#rest();
+      this.progress += warps;
+      if (this.#budget < 0) yield* this.#rest();
+    }
+  }
+}
+
+/**
+ * The rectangle that frame shaders draw. Its vertices 0, 1, 2 are the framebuffer's corners (0, 0), (width, 0) and (0, height);
+ * the triangle reaches twice as far and so covers all of it.
+ */
+function frameRecord({ parameters: { width, height } }: Framebuffer): Infer<typeof PrimitiveRecord> {
+  const corner = (x: number, y: number, weight0: number, weight1: number) => ({
+    x: x * SUBPIXEL,
+    y: y * SUBPIXEL,
+    z: 0,
+    inverseW: 1,
+    weight0,
+    weight1,
+  });
+  return {
+    draw: 0,
+    packet0: 0,
+    packet1: 0,
+    packet2: 0,
+    slot0: 0,
+    slot1: 1,
+    slot2: 2,
+    provoking: 0,
+    kind: PRIMITIVE_KIND.TRIANGLE,
+    backFacing: 0,
+    layer: 0,
+    id: 0,
+    corner0: corner(0, 0, 1, 0),
+    corner1: corner(2 * width, 0, -1, 2),
+    corner2: corner(0, 2 * height, -1, 0),
+    minX: 0,
+    minY: 0,
+    maxX: width - 1,
+    maxY: height - 1,
+  };
+}

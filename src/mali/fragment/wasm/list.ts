@@ -1,0 +1,127 @@
+/**
+ * Emitted WebAssembly that lists quads (engine/quads.ts: QUAD_LIST), and what a front end and the script around it tell each
+ * other.
+ */
+import { QUAD_LIST } from '../../engine/quads.ts';
+import type { Code } from '../../wasm/builder.ts';
+import { TILE_QUADS } from '../raster.ts';
+
+/** What a call of a front end is told, and tells: byte offsets in scratch memory. */
+export const FRONT = {
+  /** Next place in the bin, which holds addresses of primitives, and its end. */
+  place: 0,
+  end: 4,
+  /** Primitives that are taken up at most; counts down. */
+  limit: 8,
+  /** The job's number of the draw: the first primitive of another one is left alone. */
+  draw: 12,
+  /** The tile's first pixel. */
+  left: 16,
+  top: 20,
+  /** Scratch addresses: QUAD_LIST, COVERAGE, depth and stencil of the tile. */
+  list: 24,
+  coverage: 28,
+  depth: 32,
+  stencil: 36,
+  /** Quads in the list: before the call none, after it a multiple of four. */
+  count: 40,
+  /** Samples that have passed early tests, added up; whether any was tested. */
+  passed: 44,
+  tested: 48,
+  /** Places of the tile (y * 4 + x / 2, both even) that the list's last, open warp has quads at: 64 bits. */
+  used: 56,
+  /** The draw's depth range (doubles). */
+  low: 64,
+  high: 72,
+  size: 80,
+} as const;
+
+/** Quads that must be free in the list before a primitive is taken up: all of a tile's, and padding. */
+export const ROOM = TILE_QUADS + 4;
+
+interface QuadLocals {
+  readonly x: number;
+  readonly y: number;
+  readonly at: number;
+  readonly samples: number;
+}
+
+/** Appends quads to the list: a place of the tile comes once in a warp, which is else closed before its time. */
+export class Append {
+  readonly #f: Code;
+  readonly #quad: QuadLocals;
+  readonly #primitive: number;
+  readonly #args: number;
+  readonly #list: number;
+  readonly #count: number;
+  readonly #used: number;
+  readonly #place: number;
+
+  /** Locals: the primitive and FRONT; place and samples of the quad, and a word to spare. */
+  constructor(f: Code, { triangle, args }: { triangle: number; args: number }, quad: QuadLocals) {
+    this.#f = f;
+    this.#primitive = triangle;
+    this.#args = args;
+    this.#quad = quad;
+    this.#list = f.local('i32');
+    this.#count = f.local('i32');
+    this.#used = f.local('i64');
+    this.#place = f.local('i64');
+    f.get(this.#args).memory('i32_load', FRONT.list).set(this.#list);
+    f.get(this.#args).memory('i32_load', FRONT.count).set(this.#count);
+    f.get(this.#args).memory('i64_load', FRONT.used).set(this.#used);
+  }
+
+  quad(): void {
+    const f = this.#f;
+    const { x, y, at, samples } = this.#quad;
+    f.i64(1n).get(y).i32(2).op('i32_shl').get(x).i32(1).op('i32_shr_u').op('i32_add').op('i64_extend_i32_u');
+    f.op('i64_shl').set(this.#place);
+    f.get(this.#used).get(this.#place).op('i64_and').i64(0n).op('i64_ne').if();
+    const again = f.loop();
+    emitPadding(f, this.#list, this.#count, this.#primitive);
+    f.get(this.#count).i32(3).op('i32_and').brIf(again).end();
+    f.i64(0n).set(this.#used).end();
+    f.get(this.#list).get(this.#count).i32(3).op('i32_shl').op('i32_add');
+    f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0);
+    f.memory('i64_store', QUAD_LIST.mask);
+    f.get(this.#list).get(this.#count).i32(2).op('i32_shl').op('i32_add');
+    f.get(this.#primitive).memory('i32_store', QUAD_LIST.primitive);
+    f.get(this.#list).get(this.#count).op('i32_add').tee(at).get(x).memory('i32_store8', QUAD_LIST.x);
+    f.get(at).get(y).memory('i32_store8', QUAD_LIST.y);
+    // A full warp has no open places.
+    f.get(this.#used).get(this.#place).op('i64_or').i64(0n);
+    f.get(this.#count).i32(1).op('i32_add').tee(this.#count).i32(3).op('i32_and').op('select').set(this.#used);
+  }
+
+  finish(): void {
+    const f = this.#f;
+    f.get(this.#args).get(this.#count).memory('i32_store', FRONT.count);
+    f.get(this.#args).get(this.#used).memory('i64_store', FRONT.used);
+  }
+}
+
+/** Fills the open warp with quads of nothing, whose primitive is the last one that has been listed. */
+export function emitPad(f: Code, args: number, p: number, count: number): void {
+  const list = f.local('i32');
+  f.get(args).memory('i32_load', FRONT.list).set(list);
+  f.get(args).memory('i32_load', FRONT.count).set(count);
+  const out = f.block();
+  f.get(count).i32(3).op('i32_and').op('i32_eqz').brIf(out);
+  f.get(list).get(count).i32(2).op('i32_shl').op('i32_add').i32(4).op('i32_sub');
+  f.memory('i32_load', QUAD_LIST.primitive).set(p);
+  const again = f.loop();
+  emitPadding(f, list, count, p);
+  f.get(count).i32(3).op('i32_and').brIf(again).end();
+  f.get(args).get(count).memory('i32_store', FRONT.count);
+  f.end();
+}
+
+/** One quad of nothing. */
+function emitPadding(f: Code, list: number, count: number, primitive: number): void {
+  f.get(list).get(count).i32(3).op('i32_shl').op('i32_add').i64(0n).memory('i64_store', QUAD_LIST.mask);
+  f.get(list).get(count).i32(2).op('i32_shl').op('i32_add').get(primitive).memory('i32_store', QUAD_LIST.primitive);
+  f.get(list).get(count).op('i32_add').i32(0).memory('i32_store8', QUAD_LIST.x);
+  f.get(list).get(count).op('i32_add').i32(0).memory('i32_store8', QUAD_LIST.y);
+  f.get(count).i32(1).op('i32_add').set(count);
+}
