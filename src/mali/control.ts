@@ -68,8 +68,8 @@ export class GpuControlBlock {
   readonly #plain = new Map<number, number>();
   #cycleOrigin: number;
   #flushId = 1;
-  /** Called for a reset, before it is announced. */
-  onReset: () => void = () => {};
+  /** Called for a reset; it is announced when `done` is called. */
+  onReset: (done: () => void) => void = (done) => done();
   /** Called when LATEST_FLUSH_ID has changed. */
   onFlush: (id: number) => void = () => {};
 
@@ -218,7 +218,6 @@ export class GpuControlBlock {
     this.irq.clear(this.irq.raw);
     for (const offset of this.#plain.keys()) this.#plain.set(offset, 0);
     this.#cycleOrigin = this.#clock.now();
-    this.onReset();
-    this.irq.raise(GPU_IRQ.RESET_COMPLETED);
+    this.onReset(() => this.irq.raise(GPU_IRQ.RESET_COMPLETED));
   }
 }

@@ -15,6 +15,7 @@ import type { Units } from './contract.ts';
 import { GpuControlBlock } from './control.ts';
 import { InterruptBlock } from './irq.ts';
 import { Mcu } from './mcu/index.ts';
+import type { Agents } from './mmu/agents.ts';
 import { isMmuOffset, Mmu } from './mmu/index.ts';
 
 export interface MaliParts {
@@ -24,6 +25,8 @@ export interface MaliParts {
   readonly irqs: { readonly job: IrqLine; readonly mmu: IrqLine; readonly gpu: IrqLine };
   /** What RUN_* instructions start. */
   readonly units: Units;
+  /** Who translates addresses on other threads. */
+  readonly agents?: Agents | undefined;
 }
 
 export class MaliGpu implements Mmio {
@@ -35,18 +38,18 @@ export class MaliGpu implements Mmio {
   readonly #userPage: PageRun;
 
   constructor(parts: MaliParts) {
-    const { dram, clock, log, irqs, units } = parts;
+    const { dram, clock, log, irqs, units, agents } = parts;
     this.#dram = dram;
     this.#jobIrq = new InterruptBlock(irqs.job, JOB);
     this.#control = new GpuControlBlock(clock, log, new InterruptBlock(irqs.gpu, GPU));
     const paBits = GPU.MMU_FEATURES.get(this.#control.read(GPU.MMU_FEATURES.offset), 'paBits');
     const present = this.#control.read(GPU.AS_PRESENT.offset);
-    this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits);
+    this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits, agents);
     this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units });
     this.#userPage = dram.allocShared('mali-user-page', PAGE);
-    this.#control.onReset = () => {
+    this.#control.onReset = (done) => {
       this.#mcu.reset();
-      this.#mmu.reset();
+      this.#mmu.reset(done);
     };
     this.#control.onFlush = (id) => this.#showFlushId(id);
     this.#showFlushId(this.#control.flushId);

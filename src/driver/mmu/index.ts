@@ -4,7 +4,8 @@
  * There are more VMs than slots. Slot 0 is the microcontroller's; the others go to VMs whose groups run, and stay with
  * an idle VM until somebody else needs one. A change of the tables of a resident address space locks the region, writes
  * the entries, flushes the GPU's caches and unlocks: no unit sees half of it. All commands take turns: silicon takes one
- * at a time, shows its end in AS_STATUS and needs microseconds.
+ * at a time, shows its end in AS_STATUS and by an interrupt, and needs microseconds; one that has to wait for units at work
+ * in the address space (up to a millisecond on the model) lets everybody else go on meanwhile.
  *
  * A page fault is fatal to the work in that address space: it is logged, the slot is switched off so that nothing else
  * gets through, and the scheduler throws the faulty groups out.
@@ -27,12 +28,13 @@ import {
   MAX_AS,
   MEMATTR,
   MMU,
+  MMU_IRQ_COMPLETE_SHIFT,
 } from '../../abi/gpu/regs.ts';
 import type { Clock } from '../../board/clock.ts';
 import type { IrqLine } from '../../board/irq.ts';
 import { type Mmio, readReg, writeReg } from '../../board/mmio.ts';
 import { DrmError } from '../../drm/error.ts';
-import { MICROSECOND, MILLISECOND, Mutex, poll } from '../async.ts';
+import { MICROSECOND, Mutex, SECOND, WaitQueue } from '../async.ts';
 import type { GpuControl } from '../gpu.ts';
 import { IrqBlock } from '../irq.ts';
 import { hex, type Logger } from '../log.ts';
@@ -41,7 +43,10 @@ import type { AddressSpace } from './address-space.ts';
 
 export const MCU_SLOT = 0;
 const STATUS_INTERVAL = 10 * MICROSECOND;
-const STATUS_TIMEOUT = 100 * MILLISECOND;
+/** Linux waits 100 ms; the model's units are threads, which a busy host may keep from their check points for longer. */
+const STATUS_TIMEOUT = 2 * SECOND;
+/** How long what lost its mapping is held if the GPU did not take note: until the reset, or so long. */
+const RESET_TIMEOUT = 10 * SECOND;
 
 /** What the MMU tells the rest of the driver. */
 export interface MmuEvents {
@@ -62,10 +67,18 @@ export class Mmu {
   readonly #mcu = new SlotManager<AddressSpace>([MCU_SLOT]);
   readonly #slots: SlotManager<AddressSpace>;
   readonly #turns = new Mutex();
-  /** Slots that a fault has switched off. */
+  /** Commands come to their end. */
+  readonly #ends: WaitQueue;
+  /** Slots that a fault has switched off, and those of them that the GPU knows of. */
   readonly #off = new Set<number>();
+  readonly #silent = new Set<number>();
   /** A reset is under way: no commands. */
   #down = false;
+  /** Resets are over. */
+  readonly #resets: WaitQueue;
+  #resetCount = 0;
+  /** Ends the turn that a reset has taken. */
+  #endReset: (() => void) | undefined;
 
   constructor(
     mmio: Mmio,
@@ -82,6 +95,8 @@ export class Mmu {
     this.#log = log;
     this.#coherent = coherent;
     this.#events = events;
+    this.#ends = new WaitQueue(clock);
+    this.#resets = new WaitQueue(clock);
     const present = gpu.properties.asPresent;
     const usable = Array.from({ length: MAX_AS }, (_, slot) => slot).filter(
       (slot) => slot !== MCU_SLOT && (present & (1 << slot)) !== 0,
@@ -120,23 +135,38 @@ export class Mmu {
   }
 
   /** Changes the tables of `space` inside [va, va + size). What `change` throws comes through, after the unlock. */
-  update(space: AddressSpace, va: number, size: number, change: () => void): Promise<void> {
-    return this.#turns.run(async () => {
-      const slot = this.#down ? undefined : this.slotOf(space);
-      if (slot === undefined || this.#off.has(slot)) {
-        change();
+  async update(space: AddressSpace, va: number, size: number, change: () => void): Promise<void> {
+    let noted = true;
+    try {
+      await this.#turns.run(async () => {
+        const slot = this.#down ? undefined : this.slotOf(space);
+        if (slot === undefined || this.#off.has(slot)) {
+          if (slot !== undefined) noted = await this.#switchOff(slot);
+          change();
+          if (noted) space.table.release();
+          return;
+        }
+        const locked = await this.#try(() => this.#lock(slot, va, size));
+        try {
+          change();
+        } finally {
+          const flushed = await this.#try(() => this.#gpu.flushCaches());
+          noted = locked && flushed && (await this.#try(() => this.#command(slot, AS_COMMAND.UNLOCK)));
+          if (noted) space.table.release();
+        }
+      });
+    } finally {
+      if (!noted) {
+        await this.#untilReset();
         space.table.release();
-        return;
       }
-      const locked = await this.#try(() => this.#lock(slot, va, size));
-      try {
-        change();
-      } finally {
-        const flushed = await this.#try(() => this.#gpu.flushCaches());
-        if (locked && flushed) await this.#try(() => this.#command(slot, AS_COMMAND.UNLOCK));
-        space.table.release();
-      }
-    });
+    }
+  }
+
+  /** The GPU has not taken note: units may go on through what is no longer mapped, so its pages are still theirs. */
+  async #untilReset(): Promise<void> {
+    const count = this.#resetCount;
+    await this.#resets.wait(() => this.#resetCount !== count, RESET_TIMEOUT);
   }
 
   /** Keeps the GPU out of `space`, which stays in its slot: its tables cannot be trusted any more. */
@@ -145,25 +175,37 @@ export class Mmu {
       const slot = this.slotOf(space);
       if (slot === undefined || this.#down) return;
       this.#off.add(slot);
-      await this.#try(() => this.#disable(slot));
+      await this.#switchOff(slot);
     });
   }
 
   /** Takes `space` out of its slot for good. */
-  evict(space: AddressSpace): Promise<void> {
-    return this.#turns.run(async () => {
+  async evict(space: AddressSpace): Promise<void> {
+    let noted = true;
+    await this.#turns.run(async () => {
       const slot = this.#managerOf(space).evict(space);
       if (slot === undefined || this.#down) return;
-      await this.#try(() => this.#disable(slot));
+      noted = await this.#switchOff(slot);
       this.#off.delete(slot);
+      this.#silent.delete(slot);
     });
+    if (!noted) await this.#untilReset();
   }
 
-  /** Waits for commands under way and takes no more until `postReset`. */
-  async preReset(): Promise<void> {
+  /** Waits for commands under way; no tables change and no pages are given back until `postReset`. */
+  preReset(): Promise<void> {
     this.#irq.suspend();
     this.#down = true;
-    await this.#turns.run(() => {});
+    this.#ends.wake();
+    return new Promise((begin) => {
+      void this.#turns.run(
+        () =>
+          new Promise<void>((end) => {
+            this.#endReset = end;
+            begin();
+          }),
+      );
+    });
   }
 
   /** The GPU has forgotten its slots. */
@@ -176,13 +218,25 @@ export class Mmu {
       }
     }
     this.#off.clear();
+    this.#silent.clear();
     this.#down = false;
     this.#irq.resume();
+    this.#resetOver();
   }
 
+  /** The GPU is given up: there are no commands any more. */
   unplug(): void {
     this.#irq.detach();
     this.#down = true;
+    this.#resetOver();
+  }
+
+  #resetOver(): void {
+    this.#resetCount++;
+    this.#resets.wake();
+    this.#ends.wake();
+    this.#endReset?.();
+    this.#endReset = undefined;
   }
 
   /** Slot 0 is the firmware's for good. */
@@ -202,6 +256,7 @@ export class Mmu {
         }
         if (fresh || this.#off.has(slot)) {
           if (this.#off.delete(slot)) this.#irq.clear(faultBit(slot));
+          this.#silent.delete(slot);
           space.faulted = false;
           await this.#enable(slot, space);
         }
@@ -238,6 +293,14 @@ export class Mmu {
     await this.#command(slot, AS_COMMAND.UPDATE);
   }
 
+  /** Lets nothing through a slot any more. False if the GPU did not take note. */
+  async #switchOff(slot: number): Promise<boolean> {
+    if (this.#silent.has(slot)) return true;
+    if (!(await this.#try(() => this.#disable(slot)))) return false;
+    this.#silent.add(slot);
+    return true;
+  }
+
   #mask(slot: number): void {
     this.#irq.disable(faultBit(slot));
   }
@@ -252,14 +315,26 @@ export class Mmu {
   async #command(slot: number, command: number): Promise<void> {
     const ready = (): boolean =>
       AS.STATUS.get(readReg(this.#mmio, AS.STATUS, registers(slot)), 'active') === 0 || this.#down;
-    await this.#ready(ready, slot);
+    if (!ready()) await this.#ready(ready, slot);
     writeReg(this.#mmio, AS.COMMAND, command, registers(slot));
-    await this.#ready(ready, slot);
+    if (!ready()) await this.#ready(ready, slot);
   }
 
+  /** Waits for the interrupt that tells the command's end, and looks by itself now and then, as Linux does. */
   async #ready(ready: () => boolean, slot: number): Promise<void> {
-    if (await poll(this.#clock, ready, STATUS_INTERVAL, STATUS_TIMEOUT)) return;
-    throw new DrmError('ETIMEDOUT', `AS_ACTIVE bit stuck in AS${slot}`);
+    const end = this.#clock.now() + STATUS_TIMEOUT;
+    const bit = completeBit(slot);
+    this.#irq.clear(bit);
+    this.#irq.enable(bit);
+    try {
+      for (let pause = STATUS_INTERVAL; ; pause *= 2) {
+        const left = end - this.#clock.now();
+        if (await this.#ends.wait(ready, Math.max(0, Math.min(pause, left)))) return;
+        if (left <= 0) throw new DrmError('ETIMEDOUT', `AS_ACTIVE bit stuck in AS${slot}`);
+      }
+    } finally {
+      this.#irq.disable(bit);
+    }
   }
 
   /** Runs a hardware step; a hang asks for a reset and returns false. */
@@ -285,6 +360,11 @@ export class Mmu {
   }
 
   #interrupt(status: number): void {
+    const ends = (status & ~AS_FAULT_MASK) >>> 0;
+    if (ends !== 0) {
+      this.#irq.clear(ends);
+      this.#ends.wake();
+    }
     const faults = status & AS_FAULT_MASK;
     for (let slot = 0; slot < MAX_AS; slot++) if (faults & faultBit(slot)) this.#fault(slot);
   }
@@ -312,13 +392,14 @@ export class Mmu {
     }
     // Whatever still runs there must not get through.
     void this.#turns.run(async () => {
-      if (this.#off.has(slot) && !this.#down) await this.#try(() => this.#disable(slot));
+      if (this.#off.has(slot) && !this.#down) await this.#switchOff(slot);
     });
   }
 }
 
 const registers = (slot: number): number => AS_BASE + slot * AS_STRIDE;
 const faultBit = (slot: number): number => 1 << slot;
+const completeBit = (slot: number): number => 1 << (MMU_IRQ_COMPLETE_SHIFT + slot);
 
 /** The smallest naturally aligned power of two that holds [va, va + size). */
 export function lockRegion(va: number, size: number): { base: number; log2: number } {

@@ -4,7 +4,9 @@
  * The host writes a slot's TRANSTAB, TRANSCFG and MEMATTR and makes them count with the command UPDATE. It brackets
  * changes of the tables with LOCK and UNLOCK (or FLUSH_*), which drop cached translations. While a region is locked,
  * accesses to it wait on silicon; here all works of the address space wait (`locked`), which nobody can tell apart but by
- * timing. Commands are complete at once: AS_STATUS never shows one. A fault is latched in FAULTSTATUS and FAULTADDRESS until its interrupt has been cleared.
+ * timing. A command is complete at once, unless other threads translate through the slot (agents.ts): then AS_STATUS shows it
+ * until each of them has passed a check point. A fault is latched in FAULTSTATUS and FAULTADDRESS until its interrupt has
+ * been cleared.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_mmu.c`, `panthor_mmu_regs.h`.
  */
 import {
@@ -21,6 +23,7 @@ import type { Register } from '../../abi/register.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import type { InterruptBlock } from '../irq.ts';
+import { type Agents, nobody } from './agents.ts';
 import { GpuMemory, type TranslationSource } from './memory.ts';
 import { type Translation, translationOf, UNMAPPED } from './walk.ts';
 
@@ -38,6 +41,8 @@ class AddressSpace implements TranslationSource {
   readonly #views = new Set<GpuMemory>();
   translation: Translation = UNMAPPED;
   locked = false;
+  /** A command that is not complete. */
+  active = false;
 
   constructor(mmu: Mmu, slot: number) {
     this.#mmu = mmu;
@@ -56,7 +61,7 @@ class AddressSpace implements TranslationSource {
   }
 
   read(offset: number): number {
-    if (offset === AS.STATUS.offset) return AS.STATUS.encode({ active: 0 });
+    if (offset === AS.STATUS.offset) return AS.STATUS.encode({ active: this.#mmu.settled(this) ? 0 : 1 });
     if (offset === AS.COMMAND.offset) return 0;
     return this.#registers[offset / 4]!;
   }
@@ -106,17 +111,21 @@ class AddressSpace implements TranslationSource {
   join(view: GpuMemory): void {
     this.#views.add(view);
     view.attach(this);
+    this.#mmu.agents.moved(view, this.slot);
   }
 
   leave(view: GpuMemory): void {
     this.#views.delete(view);
-    if (view.source === this) view.attach(undefined);
+    if (view.source !== this) return;
+    view.attach(undefined);
+    this.#mmu.agents.moved(view, undefined);
   }
 
   reset(): void {
     this.#registers.fill(0);
     this.translation = UNMAPPED;
     this.locked = false;
+    this.active = false;
     this.flush();
   }
 }
@@ -130,13 +139,26 @@ export class Mmu {
   readonly #irq: InterruptBlock;
   readonly #paBits: number;
   readonly #slots: AddressSpace[];
+  /** Who else translates. */
+  readonly agents: Agents;
+  /** What to do when a reset has reached all of them. */
+  #onReset: (() => void) | undefined;
   /** Views that nobody uses, the one given back last at the end, and the table that each looked through. */
   readonly #idle: { readonly table: number; readonly view: GpuMemory }[] = [];
   /** Called when an address space has become accessible again. */
   onUnlock: (slot: number) => void = () => {};
 
   /** `present`: bitmap of the slots that exist. */
-  constructor(dram: PhysicalMemory, log: Log, irq: InterruptBlock, present: number, paBits: number) {
+  constructor(
+    dram: PhysicalMemory,
+    log: Log,
+    irq: InterruptBlock,
+    present: number,
+    paBits: number,
+    agents: Agents = nobody(),
+  ) {
+    this.agents = agents;
+    agents.onCheckPoint = () => this.#look();
     this.#dram = dram;
     this.log = log;
     this.#irq = irq;
@@ -217,8 +239,28 @@ export class Mmu {
         this.log('error', 'mali-mmu', `address space ${as.slot}: AS_COMMAND ${command} is none`);
         return;
     }
+    this.agents.changed(as.slot, as.translation, as.locked);
+    as.active = true;
+    this.settled(as);
+  }
+
+  /** Whether no command of this slot is under way any more. */
+  settled(as: AddressSpace): boolean {
+    if (!as.active) return true;
+    if (this.agents.busy(as.slot)) return false;
+    as.active = false;
     this.#irq.raise(1 << (MMU_IRQ_COMPLETE_SHIFT + as.slot));
     if (!as.locked) this.onUnlock(as.slot);
+    return true;
+  }
+
+  /** Somebody has passed a check point. */
+  #look(): void {
+    for (const slot of this.#slots) this.settled(slot);
+    const done = this.#onReset;
+    if (!done || this.#slots.some(({ slot }) => this.agents.busy(slot))) return;
+    this.#onReset = undefined;
+    done();
   }
 
   read(offset: number): number {
@@ -229,9 +271,15 @@ export class Mmu {
     if (!this.#irq.write(offset, value)) this.#at(offset)?.write((offset - AS_BASE) % AS_STRIDE, value);
   }
 
-  reset(): void {
+  /** Power-on state. `done` is called when nobody can use an old translation any more. */
+  reset(done: () => void): void {
     this.#irq.reset();
-    for (const slot of this.#slots) slot.reset();
+    for (const slot of this.#slots) {
+      slot.reset();
+      this.agents.changed(slot.slot, slot.translation, slot.locked);
+    }
+    this.#onReset = done;
+    this.#look();
   }
 
   #at(offset: number): AddressSpace | undefined {

@@ -10,16 +10,17 @@ import { recorder } from '../../board/log.ts';
 import { type Access, PageFault } from '../contract.ts';
 import { InterruptBlock } from '../irq.ts';
 import { Tables } from '../test-rig.ts';
+import { type Agents, nobody } from './agents.ts';
 import { Mmu } from './index.ts';
 
 const SLOT = 1;
 const AT = 0x2400 + SLOT * 0x40;
 const VA = 0x7f0000001000;
 
-function bench(transcfg: Partial<Record<'disableAfFault' | 'wxn' | 'mode', number>> = {}) {
+function bench(transcfg: Partial<Record<'disableAfFault' | 'wxn' | 'mode', number>> = {}, agents?: Agents) {
   const dram = new Dram(16 * 1024 * 1024);
   const record = recorder();
-  const mmu = new Mmu(dram, record.log, new InterruptBlock(new IrqLine('mmu', new TestClock()), MMU), 0xff, 40);
+  const mmu = new Mmu(dram, record.log, new InterruptBlock(new IrqLine('mmu', new TestClock()), MMU), 0xff, 40, agents);
   const tables = new Tables(dram);
   const write = (offset: number, value: number, wide = true) => {
     mmu.write(AT + offset, value % 2 ** 32);
@@ -238,4 +239,52 @@ test('a view without a slot faults, and a view follows its slot', () => {
   assert.equal(view.load32(VA), 0);
   b.mmu.bind(view, undefined);
   fault(() => view.load32(VA));
+});
+
+test('a command is complete when nobody on another thread can use the old translation any more, and so is a reset', () => {
+  let working = false;
+  const changes: [number, boolean][] = [];
+  const agents: Agents = {
+    ...nobody(),
+    changed: (slot, _, locked) => changes.push([slot, locked]),
+    busy: () => working,
+  };
+  const b = bench({}, agents);
+  const active = () => AS.STATUS.get(b.mmu.read(AT + AS.STATUS.offset), 'active');
+  const complete = () => b.mmu.read(MMU.IRQ_RAWSTAT.offset) >>> 16;
+  let unlocked = 0;
+  b.mmu.onUnlock = () => unlocked++;
+  for (const command of [AS_COMMAND.LOCK, AS_COMMAND.UNLOCK, AS_COMMAND.FLUSH_PT, AS_COMMAND.UPDATE]) {
+    b.clear();
+    unlocked = 0;
+    working = true;
+    b.command(command);
+    assert.deepEqual(changes.at(-1), [SLOT, command === AS_COMMAND.LOCK]);
+    agents.onCheckPoint();
+    assert.deepEqual([active(), complete(), unlocked], [1, 0, 0]);
+    working = false;
+    agents.onCheckPoint();
+    assert.deepEqual([active(), complete(), unlocked], [0, 1 << SLOT, command === AS_COMMAND.LOCK ? 0 : 1]);
+  }
+  b.command(AS_COMMAND.LOCK);
+  working = true;
+  let reset = 0;
+  b.mmu.reset(() => reset++);
+  assert.ok(!b.mmu.isLocked(SLOT));
+  agents.onCheckPoint();
+  assert.equal(reset, 0);
+  working = false;
+  agents.onCheckPoint();
+  agents.onCheckPoint();
+  assert.equal(reset, 1);
+});
+
+test('those on other threads hear where a view goes', () => {
+  const moves: (number | undefined)[] = [];
+  const b = bench({}, { ...nobody(), moved: (_, slot) => moves.push(slot) });
+  const view = b.mmu.view();
+  b.mmu.bind(view, 2);
+  b.mmu.bind(view, 3);
+  b.mmu.bind(view, undefined);
+  assert.deepEqual(moves, [SLOT, 2, undefined, 3, undefined]);
 });
