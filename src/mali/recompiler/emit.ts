@@ -15,6 +15,8 @@ import { LANES } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
+import type { ValueType } from '../wasm/opcodes.ts';
+import { AttributeCode } from './attribute.ts';
 import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
@@ -75,6 +77,7 @@ class UnitEmitter implements Operands, AroundTextures {
   recordCount = 0;
   readonly #records: number;
   readonly #memory: MemoryCode;
+  readonly #attributes: AttributeCode;
   readonly #varyings: VaryingCode;
   readonly #textures: TextureCode;
   readonly #output: OutputCode;
@@ -146,6 +149,7 @@ class UnitEmitter implements Operands, AroundTextures {
     }
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
+    this.#attributes = new AttributeCode(this);
     this.#varyings = new VaryingCode(this);
     this.#textures = new TextureCode(this);
     this.#output = new OutputCode(this);
@@ -186,6 +190,10 @@ class UnitEmitter implements Operands, AroundTextures {
 
   locals(register: number): readonly number[] {
     return this.#registers.get(register)!;
+  }
+
+  functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex {
+    return this.module.functionType(params, results);
   }
 
   record(): number {
@@ -425,6 +433,7 @@ class UnitEmitter implements Operands, AroundTextures {
       const known =
         this.#lowered(instruction) ||
         this.#memory.emit(site) ||
+        this.#attributes.emit(site) ||
         this.#varyings.emit(site) ||
         this.#textures.emit(site) ||
         this.#alphaTest(site);

@@ -19,6 +19,7 @@ import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
+import { fillAddress, fillAttribute } from './attribute-record.ts';
 import { REGISTERS } from './effects.ts';
 import { emitUnit, type Mode, parts } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
@@ -109,6 +110,8 @@ function refill(kind: number, record: number, failing: number): number {
   const { memory, resources } = w.run.environment;
   const words = scratch.u32;
   const lane = 31 - Math.clz32(failing & -failing);
+  if ((kind & 15) === REFILL.ATTRIBUTE) return fillAttribute(w, kind >>> 4, record, lane);
+  if (kind === REFILL.ADDRESS) return fillAddress(w, record, lane);
   const low = words[(w.frame + FRAME.low) / 4 + lane]!;
   const high = words[(w.frame + FRAME.high) / 4 + lane]!;
   const buffer = kind === REFILL.BUFFER ? resources.buffer(high) : undefined;

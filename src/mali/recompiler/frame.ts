@@ -20,13 +20,17 @@ export const FRAME = {
   stage: 96,
   /** 1: the warp begins; registers that nobody has preloaded are zero. */
   fresh: 100,
+  /** Scratch address of a vertex stage's output buffer (OUTPUT), 0 without one. */
+  output: 104,
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,
   /** Weights of the last varying load that asked to keep them: three times sixteen floats. */
   weights: 256,
+  /** Sixteen further words for who wants a record: handles. */
+  third: 448,
 } as const;
-export const FRAME_BYTES = 448;
+export const FRAME_BYTES = 512;
 
 /** What a fragment stage tells recompiled shaders of its warp and primitive: byte offsets in scratch memory. */
 export const STAGE = {
@@ -108,7 +112,31 @@ export const RECORD_BYTES = 32;
 export const TEXTURE_RECORD = { time: 0, high: 4, low: 8, slot: 12, binding: 16 } as const;
 
 /** Kinds of records. */
-export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2 } as const;
+export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2, ADDRESS: 3, ATTRIBUTE: 4 } as const;
+
+/**
+ * What an address calculation remembers of its buffer: the epoch and handle that it is of, its address, the bytes of an
+ * element, the last element whose place 32 bits can hold, and all ones if there is such a buffer. It takes one record.
+ */
+export const ADDRESS = { time: 0, handle: 4, low: 8, high: 12, stride: 16, last: 20, present: 24 } as const;
+
+/**
+ * What an attribute load remembers: the epoch and handle that it is of; the function that fetches (engine/table.ts); the first
+ * element of the buffer and how many follow; the window of those that lie in one extent, and where in DRAM its first one
+ * is; and how elements are counted. It takes two records.
+ */
+export const ATTRIBUTE = {
+  ...{ time: 0, handle: 4, slot: 8, first: 12, last: 16, low: 20, windowLast: 24, physical: 28, stride: 32 },
+  ...{ offset: 36, divisorR: 40, divisorE: 44, divisorD: 48 },
+} as const;
+export const ATTRIBUTE_RECORDS = 2;
+
+/**
+ * Where a vertex shader's results go, as OutputBuffer says (shader/contract.ts): address of the first element, bytes between
+ * runs of 64 elements, bytes of one, and how many there are. Whoever fills it sees to it that 32 bits hold all offsets.
+ */
+export const OUTPUT = { low: 0, high: 4, packetStride: 8, stride: 12, count: 16 } as const;
+export const OUTPUT_BYTES = 20;
 
 /** Why a function returned: no lane has anywhere to go; fuel is used up; or lanes of `mask` were handed back. */
 export const STATUS = { DONE: 0, MORE: 1, BARRIER: 2, INDIRECT: 3, LEAVE: 4 } as const;

@@ -5,8 +5,9 @@
  */
 import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
+import { descriptors } from './fuzz-descriptors.ts';
 import type { FragmentInput } from './fuzz-fragment.ts';
-import { DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './fuzz-memory.ts';
+import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './fuzz-memory.ts';
 import { blendInput, depthInput, internalFormat } from './fuzz-output.ts';
 import type { Random } from './fuzz-random.ts';
 import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './fuzz-texture.ts';
@@ -26,10 +27,16 @@ export const ADDRESSES = [48, 50, 52, 54] as const;
 const FIXED = 48;
 /** The first of two uniforms that hold an address for all lanes. */
 export const UNIFORM_ADDRESS = 60;
+/** The first of the uniforms that hold handles of attributes. */
+export const UNIFORM_HANDLES = 56;
+export const HANDLES = 4;
 export const STAGED_WORDS = 4;
 /** How far each lane's indirect branches go, and how many rounds its loops have. */
 export const DISTANCE = 61;
 export const ROUNDS = 62;
+
+/** A small number for each lane, and one that most of them share. */
+export const INDICES = [56, 57] as const;
 
 /** What a register holds. */
 export const kindOf = (register: number): Kind => {
@@ -51,6 +58,10 @@ export interface Input {
   readonly clear: boolean;
   /** Instructions of one slice. */
   readonly budget: number;
+  /** Attribute descriptors and the buffers that they read. */
+  readonly descriptors: Uint8Array;
+  /** The output buffer of a vertex shader. */
+  readonly output: { readonly base: number; readonly stride: number; readonly count: number } | undefined;
   /** For a fragment shader. */
   readonly fragment: FragmentInput | undefined;
 }
@@ -118,6 +129,13 @@ function fragmentInput(random: Random): FragmentInput {
   };
 }
 
+/** Where a vertex shader's outputs go: 64 elements, and as many again 2 KiB further on. */
+const output = (random: Random) => ({
+  base: DATA_AT + 16 * random.below(DATA_SIZE / 16),
+  stride: 4 * random.below(16),
+  count: random.pick([64, 128]),
+});
+
 export function input(random: Random, fragment: boolean): Input {
   const registers = new Uint32Array(64 * LANES);
   for (let r = 0; r < 64; r++) {
@@ -158,6 +176,11 @@ export function input(random: Random, fragment: boolean): Input {
   }
   const clear = random.chance(30);
   if (clear) for (let r = 0; r < FIXED; r++) if (random.chance(60)) registers.fill(0, r * LANES, (r + 1) * LANES);
+  const common = random.below(40);
+  for (let n = 0; n < LANES; n++) {
+    set(INDICES[0], n, random.chance(8) ? random.pick([63, 64, 127, 128, 70_000]) : random.below(100));
+    set(INDICES[1], n, random.chance(95) ? common : random.word());
+  }
   const rounds = random.below(32);
   for (let n = 0; n < LANES; n++) {
     set(DISTANCE, n, random.below(4));
@@ -173,6 +196,7 @@ export function input(random: Random, fragment: boolean): Input {
   const [handle, other] = [handleOf(random), random.chance(20) ? handleOf(random) : undefined];
   for (let n = 0; n < LANES; n++) set(HANDLE_REGISTER, n, random.chance(40) ? (other ?? handle) : handle);
   const textures = textureBytes(random, TEXTURES_AT, DATA_AT, DATA_SIZE);
+  for (let n = 0; n < HANDLES; n++) uniforms[UNIFORM_HANDLES + n] = ATTRIBUTE_TABLE * 2 ** 24 + n;
   const data = Uint32Array.from({ length: DATA_SIZE / 4 }, () => random.word());
   const live = random.chance(60) ? ALL_LANES : random.word() & ALL_LANES || 1;
   const helpers = random.chance(70) ? 0 : random.word() & live;
@@ -185,6 +209,8 @@ export function input(random: Random, fragment: boolean): Input {
     helpers,
     clear,
     budget: random.pick([7, 60, 1000]),
+    descriptors: descriptors(random),
+    output: fragment || random.chance(50) ? undefined : output(random),
     fragment: fragment ? fragmentInput(random) : undefined,
   };
 }

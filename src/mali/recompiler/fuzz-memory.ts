@@ -39,12 +39,15 @@ const [PROGRAM, STORAGE, TABLE, DEPTH_STENCIL, UNIFORMS, BLENDS] = [0, 64, 128, 
 /** 16 << n bytes of thread storage for each lane; it is the end of the data. */
 const STORAGE_LOG2 = 2;
 const STORAGE_AT = DATA_AT + DATA_SIZE - (LANES << (STORAGE_LOG2 + 4));
-/** The one buffer of the resource table: it ends within a page. */
+/** Entry 0 of the resource table, a buffer: it ends within a page. */
 const BUFFER_SIZE = PAGE_SIZE + 100;
-const RESOURCES = 2;
+const RESOURCES = 3;
 /** Descriptors of textures have pages of their own. */
 export const TEXTURES_AT = DESCRIPTORS_AT + PAGE_SIZE;
 const TEXTURES_SIZE = 2 * PAGE_SIZE;
+/** An entry of the resource table: attributes, and behind them buffers. */
+export const ATTRIBUTE_TABLE = 2;
+const DESCRIPTORS = 2048;
 
 export class FuzzMemory {
   readonly memory: VirtualMemory;
@@ -54,7 +57,7 @@ export class FuzzMemory {
     threadStorage: DESCRIPTORS_AT + STORAGE,
     fau: DESCRIPTORS_AT + UNIFORMS,
     fauCount: UNIFORM_WORDS / 2,
-    attributeOffset: 0,
+    attributeOffset: 3,
   };
   readonly #dram = new Dram(DRAM_SIZE);
   readonly #root = this.#dram.alloc(PAGE_SIZE).physical;
@@ -163,6 +166,18 @@ export class FuzzMemory {
 
   setUniforms(words: Uint32Array): void {
     this.#dram.u32.set(words, (this.#descriptors + UNIFORMS) / 4);
+  }
+
+  /** The descriptors of attributes and their buffers. */
+  setDescriptors(bytes: Uint8Array): void {
+    const { view, u8 } = this.#dram;
+    const at = this.#descriptors + TABLE + ATTRIBUTE_TABLE * Resource.size;
+    Resource.write(view, at, {
+      address: DESCRIPTORS_AT + DESCRIPTORS,
+      containsDescriptors: true,
+      size: bytes.length,
+    });
+    u8.set(bytes, this.#descriptors + DESCRIPTORS);
   }
 
   setData(bytes: Uint8Array): void {

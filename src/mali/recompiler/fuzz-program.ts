@@ -4,6 +4,8 @@
  * Programs branch forward as they like, and backward only behind a counter that all loops share and nothing else writes, so
  * they end. Before the end all lanes that are left wait at a barrier.
  */
+
+import { foldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
 import {
   FAU_PAGE,
   FLOW,
@@ -16,9 +18,12 @@ import {
 import { INSTRUCTIONS, type InstructionSpec } from '../../abi/isa/instructions.ts';
 import { assembleLine } from '../shader/assemble.ts';
 import { decode } from '../shader/decode.ts';
+import { ATTRIBUTE_COUNT, BUFFER_COUNT } from './fuzz-descriptors.ts';
 import {
   ADDRESSES,
   DISTANCE,
+  HANDLES,
+  INDICES,
   type Input,
   input,
   type Kind,
@@ -26,8 +31,10 @@ import {
   ROUNDS,
   STAGED_WORDS,
   UNIFORM_ADDRESS,
+  UNIFORM_HANDLES,
 } from './fuzz-input.ts';
 import { instruction, modelled, valid } from './fuzz-instruction.ts';
+import { ATTRIBUTE_TABLE } from './fuzz-memory.ts';
 import { Random } from './fuzz-random.ts';
 import { textureInstruction } from './fuzz-tex.ts';
 export interface Shader {
@@ -39,10 +46,12 @@ export interface Shader {
 const ARITHMETIC = modelled(INSTRUCTIONS.filter(({ dest }) => dest));
 const MEMORY = modelled(INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER)/.test(base)));
 const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST)$/.test(base)));
+const ATTRIBUTES = modelled(INSTRUCTIONS.filter(({ base }) => /^LD_ATTR/.test(base)));
 const BLENDS = INSTRUCTIONS.filter(({ name }) => name === 'BLEND');
 const named = (name: string): InstructionSpec => INSTRUCTIONS.find((spec) => spec.name === name)!;
 const BRANCH = named('BRANCHZ');
 const INDIRECT = named('BRANCHZI');
+const ELEMENT = named('LEA_BUF_IMM');
 const DISCARD = named('DISCARD.f32');
 
 /** The instruction that ends a program, and the barrier before it, at which the fuzzer looks at the lanes that are left. */
@@ -81,7 +90,8 @@ class Writer {
     if (this.#fragment && random.chance(20)) this.#varying();
     else if (random.chance(this.#fragment ? 20 : 4)) this.#texture();
     else if (choice < 830) this.#one(random.pick(ARITHMETIC));
-    else if (choice < 900) this.#memory();
+    else if (choice < 885) this.#memory();
+    else if (choice < 910) this.#attribute();
     else if (choice < 925) this.#one(DISCARD);
     else if (choice < 930) this.code.push(assembleLine(EPILOGUE[0]!));
     else if (choice < 940) this.#indirect();
@@ -116,7 +126,7 @@ class Writer {
 
   /** Mostly through an address that is good. */
   #memory(): void {
-    const words = instruction(this.#random, this.#random.pick(MEMORY));
+    const words = instruction(this.#random, this.#random.chance(10) ? ELEMENT : this.#random.pick(MEMORY));
     if (!words) return;
     const { spec } = decode(words[0]!, words[1]!);
     if (spec.sources[0]!.size === 64 && this.#random.chance(90)) {
@@ -125,12 +135,53 @@ class Writer {
       setField(words, { bit: spec.sources[0]!.bit, width: 8 }, shared ? uniform : this.#random.pick(ADDRESSES));
       if (shared) setField(words, FAU_PAGE, 0);
     }
-    if (/BUFFER/.test(spec.base) && this.#random.chance(80)) {
+    if (spec.base === 'LEA_BUF_IMM') this.#element(words, spec);
+    else if (/BUFFER/.test(spec.base) && this.#random.chance(80)) {
       setField(words, { bit: spec.sources[0]!.bit, width: 8 }, this.#random.pick(ADDRESSES));
       // Handle 0: the buffer.
       setField(words, { bit: spec.sources[1]!.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
     }
     this.code.push(words);
+  }
+
+  /** Mostly an element of the output buffer, or of one that there is. */
+  #element(words: Uint32Array, spec: InstructionSpec): void {
+    const random = this.#random;
+    if (random.chance(80)) setField(words, { bit: spec.sources[0]!.bit, width: 8 }, random.pick(INDICES));
+    const [table, index] = [spec.immediates[0]!, spec.immediates[1]!];
+    const output = random.chance(60);
+    setField(
+      words,
+      table,
+      output ? foldTable(VERTEX_PACKET_TABLE) : random.chance(90) ? ATTRIBUTE_TABLE : random.below(16),
+    );
+    setField(words, index, output ? (random.chance(95) ? 0 : 1) : ATTRIBUTE_COUNT + random.below(BUFFER_COUNT + 1));
+  }
+
+  /** Mostly of an attribute that there is, and of a small number. */
+  #attribute(): void {
+    const random = this.#random;
+    const spec = random.pick(ATTRIBUTES);
+    const words = instruction(random, spec);
+    if (!words) return;
+    const [vertex, instance, handle] = spec.sources;
+    for (const source of [vertex!, instance!]) {
+      if (random.chance(85)) setField(words, { bit: source.bit, width: 8 }, random.pick(INDICES));
+    }
+    const index = random.below(ATTRIBUTE_COUNT);
+    if (handle) {
+      const uniform = (SOURCE_KIND.UNIFORM << SOURCE_KIND_SHIFT) | (UNIFORM_HANDLES + (index % HANDLES));
+      if (random.chance(80)) setField(words, { bit: handle.bit, width: 8 }, uniform);
+      setField(words, FAU_PAGE, 0);
+    } else if (random.chance(95)) {
+      for (const field of spec.immediates) setField(words, field, field.name === 'table' ? ATTRIBUTE_TABLE : index);
+    }
+    if (!valid(words, spec)) return;
+    const { modifiers } = decode(words[0]!, words[1]!);
+    const kind: Kind = modifiers.regfmt === 'f16' ? 'half' : /^(f32|auto)$/.test(modifiers.regfmt!) ? 'single' : 'bits';
+    const [first, count] = RANGES[kind];
+    setField(words, spec.staging[0]!.base, first + random.below(count - STAGED_WORDS));
+    if (valid(words, spec)) this.code.push(words);
   }
 
   /** Mostly at an offset that is in the record. */

@@ -13,6 +13,7 @@ import { assembleLine } from '../shader/assemble.ts';
 import { LANES, type ShaderRun, type Stage } from '../shader/contract.ts';
 import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../shader/core.ts';
 import { disassemble } from '../shader/disassemble.ts';
+import { VertexOutput } from '../shader/vertex-output.ts';
 import { TexturePipe } from '../texture/unit.ts';
 import { effectsOf, REGISTERS } from './effects.ts';
 import { recompiler } from './executor.ts';
@@ -73,6 +74,16 @@ const watched =
       },
     } satisfies WarpExecutor;
   };
+
+/** Bytes from one run of 64 elements to the next. */
+const RUN_BYTES = 2048;
+const FIRST_ELEMENT = 64;
+
+function vertexStage({ base, stride, count }: NonNullable<Input['output']>): Stage {
+  const output = new VertexOutput();
+  output.set(base, RUN_BYTES, FIRST_ELEMENT, stride, count);
+  return { kind: 'vertex', frame: output.frame, output };
+}
 
 const STALE = 0xdead_beef;
 
@@ -190,6 +201,7 @@ export class Fuzzer {
     place.setUniforms(input.uniforms);
     place.setData(input.data);
     place.setTextures(input.textures);
+    place.setDescriptors(input.descriptors);
     const snapshots: Snapshot[] = [];
     let run: ShaderRun | undefined;
     let fault = '';
@@ -197,7 +209,9 @@ export class Fuzzer {
     try {
       const stage: Stage = input.fragment
         ? this.#fragment.stage(input.fragment, name)
-        : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
+        : input.output
+          ? vertexStage(input.output)
+          : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
       run = openShader(place.memory, place.pointers, stage, units[name], 0, watched(engine, snapshots));
       preload(run, input);
       run.start(input.live, input.helpers);

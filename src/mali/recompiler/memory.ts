@@ -9,6 +9,7 @@
  */
 import type { Instruction } from '../shader/decode.ts';
 import type { Callable, Code, TypeIndex } from '../wasm/builder.ts';
+import type { ValueType } from '../wasm/opcodes.ts';
 import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL } from './frame.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
@@ -31,7 +32,9 @@ export interface Around {
   register(index: number): Lanes;
   uniform(index: number): Lanes;
   locals(register: number): readonly number[];
-  /** Scratch address of a new record. */
+  /** A type for indirect calls. */
+  functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex;
+  /** Scratch address of a new record; those of one after the other are neighbours. */
   record(): number;
   /** Calls the interpreter's step. */
   interpret(site: Site): void;

@@ -130,6 +130,8 @@ export interface OutputBuffer {
 /** What a vertex stage answers. */
 export interface VertexStage {
   readonly kind: 'vertex';
+  /** Where recompiled shaders find the output buffer in scratch memory (recompiler/frame.ts: OUTPUT); 0: they ask by calls. */
+  readonly frame: number;
   readonly output: OutputBuffer;
 }
 

@@ -210,6 +210,7 @@ test('attributes come converted, by vertex or by instance', () => {
 test('vertex shaders find their outputs by linear id', () => {
   const stage: VertexStage = {
     kind: 'vertex',
+    frame: 0,
     output: { base: DATA, packetStride: 0x1000, offset: 0x400, stride: 0x20, count: 80 },
   };
   const memory = new FlatMemory();

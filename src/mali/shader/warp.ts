@@ -212,6 +212,7 @@ export class WarpState implements Warp {
     scratch.u32.fill(0, this.frame / 4, (this.frame + FRAME_BYTES) / 4);
     scratch.u32[(this.frame + FRAME.fau) / 4] = run.fauAt;
     scratch.u32[(this.frame + FRAME.stage) / 4] = run.stage.kind === 'fragment' ? run.stage.frame : 0;
+    scratch.u32[(this.frame + FRAME.output) / 4] = run.stage.kind === 'vertex' ? run.stage.frame : 0;
     this.weights = new Float32Array(scratch.buffer, this.frame + FRAME.weights, 3 * LANES);
     this.u32 = registers.u32;
     this.i32 = registers.i32;

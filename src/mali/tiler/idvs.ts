@@ -35,6 +35,7 @@ import { type Infer, viewOf } from '../../abi/layout.ts';
 import { GpuFault, type RunRequest, type Work, type WorkState } from '../contract.ts';
 import { halfToFloat } from '../format.ts';
 import { LANES, type ShaderRun, THREAD_SLOT, type VertexStage } from '../shader/contract.ts';
+import { VertexOutput } from '../shader/vertex-output.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { type Arity, Assembler, arityOf } from './assemble.ts';
 import { Batch, PACKET_VERTICES } from './batch.ts';
@@ -139,14 +140,8 @@ export class IdvsWork implements Work {
   readonly #layer = new Uint8Array(PACKET_VERTICES);
   #positionRun: ShaderRun | undefined;
   #varyingRun: ShaderRun | undefined;
-  readonly #positionStage: VertexStage = {
-    kind: 'vertex',
-    output: { base: 0, packetStride: 0, offset: 0, stride: POSITION_BYTES, count: 0 },
-  };
-  readonly #varyingStage: VertexStage = {
-    kind: 'vertex',
-    output: { base: 0, packetStride: 0, offset: PACKET_HEADER, stride: 0, count: PACKET_VERTICES },
-  };
+  readonly #positionOutput = new VertexOutput();
+  readonly #varyingOutput = new VertexOutput();
 
   constructor(request: RunRequest<CsOperands<'RUN_IDVS'>>, open: OpenVertexShader) {
     this.#request = request;
@@ -316,11 +311,10 @@ export class IdvsWork implements Work {
   #shadePositions(): boolean {
     const { registers, memory } = this.#request;
     const count = this.#batch.vertices;
-    this.#positionRun ??= this.#open(memory, this.#addresses('position'), this.#positionStage, THREAD_SLOT.VERTEX);
-    const { output } = this.#positionStage;
-    output.base = this.#context.geometryBuffer;
-    output.count = PACKET_VERTICES * (this.#extended ? 2 : 1);
-    output.packetStride = PACKET_HEADER;
+    const output = this.#positionOutput;
+    const entries = PACKET_VERTICES * (this.#extended ? 2 : 1);
+    output.set(this.#context.geometryBuffer, PACKET_HEADER, 0, POSITION_BYTES, entries);
+    this.#positionRun ??= this.#open(memory, this.#addresses('position'), stageOf(output), THREAD_SLOT.VERTEX);
     if (!this.#shade(this.#positionRun, undefined, this.#extended)) return false;
     const { view } = memory.dram;
     const { base } = output;
@@ -348,11 +342,10 @@ export class IdvsWork implements Work {
   /** Shades the varyings that the batch needs into its packet. False: the slice is over. */
   #shadeVaryings(): boolean {
     const { memory } = this.#request;
-    this.#varyingRun ??= this.#open(memory, this.#addresses('varying'), this.#varyingStage, THREAD_SLOT.VERTEX);
-    const { output } = this.#varyingStage;
-    output.base = this.#packet;
-    output.stride = this.#attributeStride;
-    output.packetStride = PACKET_VERTICES * (POSITION_BYTES + this.#attributeStride);
+    const output = this.#varyingOutput;
+    const stride = this.#attributeStride;
+    output.set(this.#packet, PACKET_VERTICES * (POSITION_BYTES + stride), PACKET_HEADER, stride, PACKET_VERTICES);
+    this.#varyingRun ??= this.#open(memory, this.#addresses('varying'), stageOf(output), THREAD_SLOT.VERTEX);
     return this.#shade(this.#varyingRun, this.#used, false);
   }
 
@@ -655,6 +648,8 @@ export class IdvsWork implements Work {
     };
   }
 }
+
+const stageOf = (output: VertexOutput): VertexStage => ({ kind: 'vertex', frame: output.frame, output });
 
 /** By the number of vertices. */
 const KINDS: Record<Arity, number> = { 1: PRIMITIVE_KIND.POINT, 2: PRIMITIVE_KIND.LINE, 3: PRIMITIVE_KIND.TRIANGLE };

@@ -1,0 +1,286 @@
+/**
+ * Attributes and addresses in recompiled code: LD_ATTR, LEA_BUF_IMM, LEA_BUFFER.
+ *
+ * An attribute is loaded by a function that is emitted for its descriptor's form (attribute-fetch.ts) and found by its number
+ * in a record, like the buffer that it reads; so a shader's code does not depend on its descriptors. All lanes are fetched before a
+ * register is written. Addresses are computed here, from the buffer that a record remembers, or from the vertex stage's
+ * output buffer, which a draw moves from packet to packet and keeps in scratch memory (frame.ts: OUTPUT). Whatever does
+ * not fit (another buffer in each lane, elements across pages, a fault) is the interpreter's step.
+ */
+import { handleTable, unfoldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
+import type { Instruction } from '../shader/decode.ts';
+import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
+import type { Label } from '../wasm/builder.ts';
+import { fetchType } from './attribute-fetch.ts';
+import { attributeShape } from './attribute-record.ts';
+import type { Site } from './flow.ts';
+import { ADDRESS, ATTRIBUTE, ATTRIBUTE_RECORDS, FRAME, OUTPUT, REFILL } from './frame.ts';
+import type { Lanes } from './lanes.ts';
+import { Lowering, type Operands, readable } from './lowering.ts';
+import type { Around } from './memory.ts';
+
+/** Elements of the output buffer that follow one another without a gap. */
+const RUN = 64;
+const RUN_LOG2 = 6;
+const MOST_REGISTERS = 4;
+
+export class AttributeCode {
+  readonly #a: Around & Operands;
+  readonly #results: number[][];
+  readonly #active: number;
+  readonly #failing: number;
+  readonly #tried: number;
+  readonly #base: number;
+
+  constructor(around: Around & Operands) {
+    this.#a = around;
+    const { code } = around;
+    this.#results = Array.from({ length: MOST_REGISTERS }, () =>
+      Array.from({ length: around.lanes.vectors }, () => code.local('v128')),
+    );
+    this.#active = code.local('i32');
+    this.#failing = code.local('i32');
+    this.#tried = code.local('i32');
+    this.#base = code.local('i32');
+  }
+
+  /** Emits an attribute load or an address. False: it is not one, or this form is the interpreter's. */
+  emit(site: Site): boolean {
+    const i = site.instruction;
+    if (!readable(i)) return false;
+    switch (i.spec.base) {
+      case 'LD_ATTR':
+      case 'LD_ATTR_IMM':
+        this.#attribute(site);
+        return true;
+      case 'LEA_BUFFER':
+        this.#address(site, new Lowering(this.#a, i).raw(1), undefined);
+        return true;
+      case 'LEA_BUF_IMM': {
+        const handle = immediateHandle(i);
+        if (handleTable(handle) === VERTEX_PACKET_TABLE) this.#output(site);
+        else this.#address(site, this.#a.lanes.words(handle), handle);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #attribute(site: Site): void {
+    const { code, lanes } = this.#a;
+    const i = site.instruction;
+    const format = i.modifiers.regfmt!;
+    const channels = channelCount(i.modifiers.vecsize!);
+    const registers = registerCount(registerFormat(format), channels);
+    const x = new Lowering(this.#a, i);
+    const [vertex, instance] = [x.raw(0), x.raw(1)];
+    const indirect = i.sources.length > 2;
+    const handle = indirect ? x.raw(2) : lanes.words(immediateHandle(i));
+    const record = this.#a.record();
+    for (let n = 1; n < ATTRIBUTE_RECORDS; n++) this.#a.record();
+    const { params, results } = fetchType(registers);
+    const type = this.#a.functionType(params, results);
+    this.#remembered(
+      site,
+      REFILL.ATTRIBUTE + 16 * attributeShape(format, channels),
+      { record, time: ATTRIBUTE.time, handle: ATTRIBUTE.handle },
+      [vertex, instance],
+      handle,
+      indirect,
+      () => {
+        code.i32(0).set(this.#failing);
+        for (let k = 0; k < lanes.vectors; k++) {
+          code.i32(record);
+          vertex(k);
+          instance(k);
+          code.i32(record).memory('i32_load', ATTRIBUTE.slot).callIndirect(type);
+          code.op('v128_not').op('i32x4_bitmask');
+          if (k > 0)
+            code
+              .i32(4 * k)
+              .op('i32_shl')
+              .get(this.#failing)
+              .op('i32_or');
+          code.set(this.#failing);
+          for (let r = registers - 1; r >= 0; r--) code.set(this.#results[r]![k]!);
+        }
+      },
+      () => {
+        // The last of an odd number of 16-bit channels leaves the other half of its register.
+        const half = registerFormat(format).bits === 16 && channels % 2 === 1;
+        this.#write(i, registers, half);
+      },
+    );
+  }
+
+  /** LEA_BUFFER, and LEA_BUF_IMM (`elements`: the handle) of a buffer that a resource table names. */
+  #address(site: Site, handle: Lanes, elements: number | undefined): void {
+    const { code, lanes } = this.#a;
+    const i = site.instruction;
+    const place = new Lowering(this.#a, i).raw(0);
+    const record = this.#a.record();
+    const field = (at: number): void => {
+      code.i32(record).memory('v128_load32_splat', at);
+    };
+    this.#remembered(
+      site,
+      REFILL.ADDRESS,
+      { record, time: ADDRESS.time, handle: ADDRESS.handle },
+      [],
+      handle,
+      elements === undefined,
+      () => {
+        if (elements === undefined) code.i32(0).set(this.#failing);
+        else {
+          lanes.bitmask((k) => {
+            place(k);
+            field(ADDRESS.last);
+            code.op('i32x4_gt_u');
+          });
+          code.set(this.#failing);
+        }
+      },
+      () => {
+        for (let k = 0; k < lanes.vectors; k++) {
+          const [low, high] = [this.#results[0]![k]!, this.#results[1]![k]!];
+          place(k);
+          if (elements !== undefined) {
+            field(ADDRESS.stride);
+            code.op('i32x4_mul');
+          }
+          this.#sum(low, high, field, ADDRESS);
+          for (const local of [low, high]) {
+            code.get(local);
+            field(ADDRESS.present);
+            code.op('v128_and').set(local);
+          }
+        }
+        this.#write(i, 2, false);
+      },
+    );
+  }
+
+  /** LEA_BUF_IMM of the vertex stage's output buffer. */
+  #output(site: Site): void {
+    const { code, lanes } = this.#a;
+    const i = site.instruction;
+    const element = new Lowering(this.#a, i).raw(0);
+    const field = (at: number): void => {
+      code.get(this.#base).memory('v128_load32_splat', at);
+    };
+    const done = code.block();
+    const slow = code.block();
+    code.get(1).memory('i32_load', FRAME.output).tee(this.#base).op('i32_eqz').brIf(slow);
+    // Entry 0 is the only one.
+    if (i.immediates.index !== 0) code.br(slow);
+    lanes.bitmask((k) => {
+      element(k);
+      field(OUTPUT.count);
+      code.op('i32x4_ge_u');
+    });
+    code.get(this.#a.bits).op('i32_and').brIf(slow);
+    for (let k = 0; k < lanes.vectors; k++) {
+      element(k);
+      code.i32(RUN_LOG2).op('i32x4_shr_u');
+      field(OUTPUT.packetStride);
+      code.op('i32x4_mul');
+      lanes.and(element, lanes.words(RUN - 1))(k);
+      field(OUTPUT.stride);
+      code.op('i32x4_mul').op('i32x4_add');
+      this.#sum(this.#results[0]![k]!, this.#results[1]![k]!, field, OUTPUT);
+    }
+    this.#write(i, 2, false);
+    code.br(done);
+    code.end();
+    this.#a.interpret(site);
+    code.end();
+  }
+
+  /** The sum of a 64-bit field and the vector on the stack, which has no sign. */
+  #sum(low: number, high: number, field: (at: number) => void, at: { low: number; high: number }): void {
+    const { code } = this.#a;
+    field(at.low);
+    code.op('i32x4_add').set(low);
+    field(at.high);
+    code.get(low);
+    field(at.low);
+    // A comparison gives -1 for true: the carry.
+    code.op('i32x4_lt_u').op('i32x4_sub').set(high);
+  }
+
+  /**
+   * `attempt` by a record that is of this epoch and of the lanes' handle, and that finds the lanes in #failing which do not
+   * fit; then `finish`. Where the record does not serve, a new one is asked for once; then the interpreter's step has it.
+   */
+  #remembered(
+    site: Site,
+    kind: number,
+    { record, time, handle: known }: { record: number; time: number; handle: number },
+    inputs: readonly Lanes[],
+    handle: Lanes,
+    indirect: boolean,
+    attempt: () => void,
+    finish: () => void,
+  ): void {
+    const { code, bits, lanes } = this.#a;
+    code.get(bits).set(this.#active);
+    code.i32(0).set(this.#tried);
+    const done = code.block();
+    const slow = code.block();
+    const again = code.loop();
+    const stale: Label = code.block();
+    code.get(this.#active).set(this.#failing);
+    code.i32(record).memory('i32_load', time).get(1).memory('i32_load', FRAME.epoch).op('i32_ne').brIf(stale);
+    if (indirect) {
+      lanes.bitmask((k) => {
+        handle(k);
+        code.i32(record).memory('v128_load32_splat', known).op('i32x4_ne');
+      });
+      code.get(this.#active).op('i32_and').brIf(stale);
+    }
+    attempt();
+    code.end();
+    code.get(this.#failing).get(this.#active).op('i32_and').tee(this.#failing);
+    code.if();
+    code.get(this.#tried).brIf(slow);
+    code.i32(1).set(this.#tried);
+    for (const [n, lane] of [...inputs, handle].entries()) {
+      const last = n === inputs.length;
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(1);
+        lane(k);
+        code.memory('v128_store', (last ? FRAME.third : n === 0 ? FRAME.low : FRAME.high) + 16 * k);
+      }
+    }
+    code.i32(kind).i32(record).get(this.#failing).call(this.#a.refill).brIf(again).br(slow);
+    code.end();
+    code.end();
+    finish();
+    code.br(done);
+    code.end();
+    this.#a.interpret(site);
+    code.end();
+  }
+
+  /** Results to the staging registers of the lanes that run. `half`: of the last one only the lower half. */
+  #write(i: Instruction, registers: number, half: boolean): void {
+    const { code, mask, lanes } = this.#a;
+    const { register } = i.staging[0]!;
+    for (let r = 0; r < registers; r++) {
+      const locals = this.#a.locals(register + r);
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(this.#results[r]![k]!);
+        if (half && r === registers - 1) {
+          lanes.and(() => code.get(locals[k]!), lanes.words(0xffff0000))(k);
+          code.op('v128_or');
+        }
+        if (mask) code.get(locals[k]!).get(mask[k]!).op('v128_bitselect');
+        code.set(locals[k]!);
+      }
+    }
+  }
+}
+
+const immediateHandle = (i: Instruction): number =>
+  (unfoldTable(i.immediates.table!) * 2 ** 24 + i.immediates.index!) >>> 0;
