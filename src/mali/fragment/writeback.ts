@@ -7,14 +7,7 @@
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_desc.c`; layouts: board/image/.
  */
 import type { TileLayout } from '../../abi/formats.ts';
-import {
-  BLOCK_FORMAT,
-  MAX_RENDER_TARGETS,
-  MSAA,
-  S_FORMAT,
-  Z_INTERNAL_FORMAT,
-  ZS_FORMAT,
-} from '../../abi/gpu/raster-descriptors.ts';
+import { BLOCK_FORMAT, MAX_RENDER_TARGETS, MSAA, S_FORMAT, ZS_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
@@ -22,12 +15,13 @@ import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
 import { linearToSrgb, srgbToLinear } from '../format.ts';
-import { floatToBits } from '../pack.ts';
 import { AfbcStore } from './afbc-store.ts';
+import { makeDepthRows } from './depth-rows.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import { SurfaceExtents } from './surface-extents.ts';
 import type { TileBuffer } from './tile-buffer.ts';
+import { type DepthRows, depthRows } from './wasm/depth-rows.ts';
 import { type CopyRows, copyRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
 const PAGE = 4096;
@@ -63,6 +57,7 @@ export class Writeback {
   /** By render target; by bytes of a pixel. */
   readonly #swizzles: (Turn | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
+  readonly #depthRows = new Map<DepthTarget, DepthRows>();
   readonly #extents: SurfaceExtents;
 
   constructor(memory: VirtualMemory, dram: PhysicalMemory, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
@@ -238,32 +233,28 @@ export class Writeback {
       let rows = untouched && !partial ? this.#cleanDepth.get(target) : undefined;
       if (rows === undefined) {
         if (partial) this.#load(target.surface, base, target.bytes, x, y);
-        this.#convertDepth(target, sample * TILE_PIXELS);
-        rows = this.#rowsAt;
+        rows = this.#convertDepth(target, sample * TILE_PIXELS);
         if (untouched && !partial) this.#cleanDepth.set(target, this.#keep(rows, TILE_PIXELS * target.bytes));
       }
       this.#store(target.surface, base, target.bytes, x, y, rows);
     }
   }
 
-  #convertDepth({ depth, stencil, format, bytes }: DepthTarget, from: number): void {
-    const { zInternalFormat } = this.#framebuffer.parameters;
-    const z = this.#tile.depth;
-    const s = this.#tile.stencil;
-    for (let p = 0; p < TILE_PIXELS; p++) {
-      let word = bytes === 4 ? this.#rows32[p]! : 0;
-      if (depth) {
-        if (format === ZS_FORMAT.D32) word = floatToBits(toFloat(zInternalFormat, z[from + p]!));
-        else {
-          const max = format === ZS_FORMAT.D16 ? 0xffff : 0xffffff;
-          const value = toUnorm(zInternalFormat, z[from + p]!, max);
-          word = format === ZS_FORMAT.D24S8 ? (word & 0xff000000) | value : value;
-        }
+  /** Makes rows of the samples from `from` on; answers where they are. */
+  #convertDepth(target: DepthTarget, from: number): number {
+    const { depth, stencil, depthAt, stencilAt } = this.#tile;
+    // Stencil alone is in rows of bytes already.
+    if (target.bytes === 1) return stencilAt + from;
+    const code = { ...target, internal: this.#framebuffer.parameters.zInternalFormat };
+    if (this.#copyRows) {
+      let make = this.#depthRows.get(target);
+      if (!make) {
+        make = depthRows(code);
+        this.#depthRows.set(target, make);
       }
-      if (stencil) word = bytes === 1 ? s[from + p]! : (word & 0xffffff) | (s[from + p]! << 24);
-      if (bytes === 4) this.#rows32[p] = word;
-      else for (let i = 0; i < bytes; i++) this.#rows[p * bytes + i] = word >>> (i * 8);
-    }
+      make(depthAt + from * 4, stencilAt + from, this.#rowsAt);
+    } else makeDepthRows(code, depth, stencil, from, this.#rows, this.#rows32);
+    return this.#rowsAt;
   }
 
   // Layouts.
@@ -394,16 +385,4 @@ function channelOf(
   const value = Math.min(max, Math.floor(raw / 2 ** fraction + (dither ? threshold : 0.5)));
   const exact = fraction === 0 ? raw : value;
   return whole === bits ? exact : max === 0 ? 2 ** bits - 1 : Math.round((exact / max) * (2 ** bits - 1));
-}
-
-/** Depth of the tile buffer as an integer of memory. */
-function toUnorm(internal: number, z: number, max: number): number {
-  if (internal === Z_INTERNAL_FORMAT.D32) return z > 0 ? Math.round(Math.min(z, 1) * max) : 0;
-  const from = internal === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff;
-  return from === max ? z : Math.round((z / from) * max);
-}
-
-function toFloat(internal: number, z: number): number {
-  if (internal === Z_INTERNAL_FORMAT.D32) return z;
-  return z / (internal === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff);
 }
