@@ -2,7 +2,8 @@
  * Control channels: connections of this process to the machine, each used by one thread at a time.
  *
  * A slot's mutex is held for the whole of a call, and taken by trylock alone, so a signal handler that comes in between
- * simply finds another slot. A forked child starts with empty slots. A descriptor that somebody closed behind our back
+ * simply finds another slot. A forked child starts with empty slots; one that was forked by a bare clone, behind the back
+ * of the C library, finds `mark` wiped by the kernel and uses none. A descriptor that somebody closed behind our back
  * (closefrom) is noticed by its inode before anything is written to it.
  */
 #include "tyr.h"
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -33,6 +35,8 @@ struct channel {
 
 static struct channel slots[SLOTS];
 static pid_t owner;
+/* Not zero in memory that is still its owner's; NULL where the kernel has no such memory. */
+static volatile char *mark;
 static uint64_t proof;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -50,6 +54,8 @@ static void reset(void)
       slots[i].fd = -1;
    }
    owner = getpid();
+   if (mark)
+      *mark = 1;
    if (getrandom(&proof, sizeof proof, GRND_NONBLOCK) != sizeof proof)
       proof = (uint64_t)owner << 32 ^ (uintptr_t)&proof;
 }
@@ -66,8 +72,17 @@ static void after_fork(void)
 
 static void initialise(void)
 {
+   void *page = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+   if (page != MAP_FAILED && madvise(page, sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
+      mark = page;
    reset();
    pthread_atfork(NULL, NULL, after_fork);
+}
+
+/* May these slots be used here? A child by vfork shares memory and descriptors with its parent, who waits: it may. */
+static int is_own(void)
+{
+   return mark ? *mark : getpid() == owner;
 }
 
 union control {
@@ -75,9 +90,11 @@ union control {
    struct cmsghdr align;
 };
 
-/* Sends one packet. Returns its length, or -errno. */
-static ssize_t send_packet(int channel, const struct tyr_request *request, const void *data, size_t size, int fd)
+/* Sends one packet, with as many of the two descriptors as there are. Returns its length, or -errno. */
+static ssize_t send_packet(int channel, const struct tyr_request *request, const void *data, size_t size, int fd,
+                           int second)
 {
+   int fds[2], count = 0;
    struct iovec iov[2];
    struct msghdr msg;
    union control control;
@@ -89,15 +106,19 @@ static ssize_t send_packet(int channel, const struct tyr_request *request, const
    iov[1].iov_len = size;
    msg.msg_iov = iov;
    msg.msg_iovlen = size ? 2 : 1;
-   if (fd >= 0) {
-      memset(&control, 0, sizeof control);
+   if (fd >= 0)
+      fds[count++] = fd;
+   if (second >= 0)
+      fds[count++] = second;
+   if (count) {
+      memset(&control, 0, CMSG_SPACE(sizeof fds));
       msg.msg_control = control.bytes;
-      msg.msg_controllen = CMSG_SPACE(sizeof fd);
+      msg.msg_controllen = CMSG_SPACE(count * sizeof *fds);
       struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
       cmsg->cmsg_level = SOL_SOCKET;
       cmsg->cmsg_type = SCM_RIGHTS;
-      cmsg->cmsg_len = CMSG_LEN(sizeof fd);
-      memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
+      cmsg->cmsg_len = CMSG_LEN(count * sizeof *fds);
+      memcpy(CMSG_DATA(cmsg), fds, count * sizeof *fds);
    }
    for (;;) {
       ssize_t n = sendmsg(channel, &msg, MSG_NOSIGNAL);
@@ -114,7 +135,7 @@ static ssize_t send_answer(int channel, uint32_t kind, int error, const void *da
    memset(&answer, 0, sizeof answer);
    answer.kind = kind;
    answer.number = error;
-   return send_packet(channel, &answer, data, size, fd);
+   return send_packet(channel, &answer, data, size, fd, -1);
 }
 
 static int connect_machine(void)
@@ -143,7 +164,7 @@ static int connect_machine(void)
    hello.number = TYR_VERSION;
    hello.address = (uintptr_t)&proof;
    hello.size = proof;
-   if (r < 0 || send_packet(fd, &hello, NULL, 0, -1) != sizeof hello) {
+   if (r < 0 || send_packet(fd, &hello, NULL, 0, -1, -1) != sizeof hello) {
       close(fd);
       return -1;
    }
@@ -203,7 +224,12 @@ static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssiz
 /* One call on one channel. Returns the value, -errno, LOST or GONE; sets *broken if the channel cannot be used again. */
 static int64_t exchange(int channel, struct tyr_call *call, int *broken)
 {
-   ssize_t sent = send_packet(channel, &call->request, call->in, call->in_size, call->fd);
+   struct tyr_request *request = &call->request;
+   ssize_t sent = send_packet(channel, request, call->in, call->in_size, call->fd, request->named);
+   if (sent == -EBADF && request->named >= 0) {
+      request->named = -1; /* not a descriptor: the machine says what that means */
+      sent = send_packet(channel, request, call->in, call->in_size, call->fd, -1);
+   }
    if (sent < 0) {
       if (sent == -EPIPE || sent == -ECONNRESET || sent == -ENOTCONN || sent == -ENOTSOCK)
          return LOST;
@@ -337,8 +363,7 @@ HIDDEN int64_t tyr_call(struct tyr_call *call)
    pthread_once(&once, initialise);
    call->result_fd = -1;
    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-   /* A child by vfork or a bare clone shares or copies our slots without after_fork: it must not touch them. */
-   if (getpid() == owner)
+   if (is_own())
       for (int i = 0; i < SLOTS && !slot; i++)
          if (pthread_mutex_trylock(&slots[i].lock) == 0)
             slot = &slots[i];

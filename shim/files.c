@@ -357,7 +357,7 @@ static ssize_t device_link(const char *path, char *out, size_t size)
 {
    char name[32];
    int fd = tyr_descriptor_path(path);
-   struct tyr_identity identity = { TYR_NONE, 0 };
+   struct tyr_identity identity = { TYR_NONE, 0, 0 };
    if (fd >= 0)
       identity = tyr_identify(fd);
    if (identity.kind != TYR_FILE)

@@ -8,11 +8,13 @@
 #include <asm/ioctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,7 +26,7 @@ DECLARE_NEXT(mmap);
 HIDDEN struct tyr_identity tyr_identify(int fd)
 {
    static const size_t prefix = sizeof TYR_ADDRESS_PREFIX - 1;
-   struct tyr_identity none = { TYR_NONE, 0 }, identity = none;
+   struct tyr_identity none = { TYR_NONE, 0, 0 }, identity = none;
    struct {
       struct sockaddr_un address;
       char zero;
@@ -51,8 +53,11 @@ HIDDEN struct tyr_identity tyr_identify(int fd)
       char *end;
       if (strtoul(what, &end, 10) != TYR_DRM_MAJOR || *end != ':')
          return none;
+      identity.minor = strtoul(end + 1, &end, 10);
+      if (*end != '/')
+         return none;
       identity.kind = TYR_FILE;
-      identity.minor = strtoul(end + 1, NULL, 10);
+      identity.end = strtoull(end + 1, NULL, 10);
    }
    return identity;
 }
@@ -64,6 +69,7 @@ HIDDEN int tyr_open_node(unsigned minor, int flags)
    call.request.kind = TYR_REQUEST_OPEN;
    call.request.number = minor;
    call.request.flags = flags;
+   call.request.named = -1;
    call.fd = -1;
    int64_t value = tyr_call(&call);
    if (value < 0) {
@@ -77,13 +83,44 @@ HIDDEN int tyr_open_node(unsigned minor, int flags)
    return call.result_fd;
 }
 
-static int carry(int fd, uint32_t request, void *arg)
+/* Can a number be read there? The kernel does the check, and then finds that there is nothing to do. */
+static int readable(const int *at)
+{
+   int saved = errno;
+   int ok = syscall(SYS_futex, at, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, at, 0) >= 0 || errno == EAGAIN;
+   errno = saved;
+   return ok;
+}
+
+/* The descriptor that an ioctl's argument names, -1 if none. */
+static int named(uint32_t request, const void *arg)
+{
+   static const unsigned rows[][2] = { TYR_NAMED };
+   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+      if (rows[i][0] == (request & 0xffff) && rows[i][1] + sizeof(int) <= _IOC_SIZE(request)) {
+         const int *at = (const int *)((const char *)arg + rows[i][1]);
+         return readable(at) ? *at : -1;
+      }
+   return -1;
+}
+
+/* A call about the descriptor: one that is a DRM file is known by its number. */
+static void about(struct tyr_call *call, int fd, const struct tyr_identity *identity)
+{
+   memset(call, 0, sizeof *call);
+   call->request.subject = fd;
+   call->request.named = -1;
+   call->request.end = identity->kind == TYR_FILE ? identity->end : 0;
+   call->fd = identity->kind == TYR_FILE ? -1 : fd;
+}
+
+static int carry(int fd, const struct tyr_identity *identity, uint32_t request, void *arg)
 {
    struct tyr_call call;
-   memset(&call, 0, sizeof call);
+   about(&call, fd, identity);
    call.request.kind = TYR_REQUEST_IOCTL;
    call.request.number = request;
-   call.fd = fd;
+   call.request.named = named(request, arg);
    if (_IOC_DIR(request) & _IOC_WRITE) {
       call.in = arg;
       call.in_size = _IOC_SIZE(request);
@@ -115,34 +152,36 @@ int ioctl(int fd, unsigned long request, ...)
    va_start(list, request);
    void *arg = va_arg(list, void *);
    va_end(list);
+   struct tyr_identity identity = { TYR_NONE, 0, 0 };
 
    switch (_IOC_TYPE((uint32_t)request)) {
    case 'd': /* DRM */
    case '>': /* sync file */
-      if (tyr_identify(fd).kind != TYR_NONE)
-         return carry(fd, request, arg);
+      identity = tyr_identify(fd);
+      if (identity.kind != TYR_NONE)
+         return carry(fd, &identity, request, arg);
       /* qemu-user refuses requests that it does not know before it looks at the descriptor. */
       if (tyr_enabled() && fcntl(fd, F_GETFD) < 0)
          return -1;
       break;
    case 'b': /* dma-buf */
       if (tyr_enabled() && is_buffer(fd))
-         return carry(fd, request, arg);
+         return carry(fd, &identity, request, arg);
       break;
    }
    return NEXT(ioctl)(fd, request, arg);
 }
 
-static void *map_node(void *at, size_t length, int prot, int flags, int fd, uint64_t offset)
+static void *map_node(void *at, size_t length, int prot, int flags, int fd, const struct tyr_identity *identity,
+                      uint64_t offset)
 {
    struct tyr_call call;
-   memset(&call, 0, sizeof call);
+   about(&call, fd, identity);
    call.request.kind = TYR_REQUEST_MMAP;
    call.request.number = prot;
    call.request.flags = flags;
    call.request.address = offset;
    call.request.size = length;
-   call.fd = fd;
    int64_t value = tyr_call(&call);
    if (value < 0) {
       errno = -value;
@@ -157,8 +196,11 @@ static void *map_node(void *at, size_t length, int prot, int flags, int fd, uint
 
 void *mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
 {
-   if (fd >= 0 && !(flags & MAP_ANONYMOUS) && tyr_identify(fd).kind == TYR_FILE)
-      return map_node(at, length, prot, flags, fd, offset);
+   if (fd >= 0 && !(flags & MAP_ANONYMOUS)) {
+      struct tyr_identity identity = tyr_identify(fd);
+      if (identity.kind == TYR_FILE)
+         return map_node(at, length, prot, flags, fd, &identity, offset);
+   }
    return NEXT(mmap)(at, length, prot, flags, fd, offset);
 }
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TYR_VERSION 1
+#define TYR_VERSION 2
 #define TYR_DRM_MAJOR 226
 #define TYR_CHUNK 65536
 #define TYR_MAX_FDS 16
@@ -24,6 +24,7 @@
 #define TYR_PLACE_ARGUMENT 1
 #define TYR_PLACE_MEMORY 2
 
+#define TYR_NAMED { 25646, 8 }, { 25794, 8 }, { 25807, 16 }, { 25091, 4 }, { 15875, 32 }
 #define TYR_ENVIRONMENT "TYR_MACHINE"
 #define TYR_GUEST "TYR_GUEST"
 #define TYR_CPU "cortex-a76"
@@ -36,9 +37,12 @@ struct tyr_request {
    uint32_t kind;
    uint32_t number;
    uint32_t flags;
-   uint32_t unused;
+   int32_t subject;
    uint64_t address;
    uint64_t size;
+   uint64_t end;
+   int32_t named;
+   uint32_t pad;
 };
 
 struct tyr_reply {
@@ -60,10 +64,13 @@ struct tyr_place {
 typedef char tyr_check_tyr_request_kind[(offsetof(struct tyr_request, kind) == 0) ? 1 : -1];
 typedef char tyr_check_tyr_request_number[(offsetof(struct tyr_request, number) == 4) ? 1 : -1];
 typedef char tyr_check_tyr_request_flags[(offsetof(struct tyr_request, flags) == 8) ? 1 : -1];
-typedef char tyr_check_tyr_request_unused[(offsetof(struct tyr_request, unused) == 12) ? 1 : -1];
+typedef char tyr_check_tyr_request_subject[(offsetof(struct tyr_request, subject) == 12) ? 1 : -1];
 typedef char tyr_check_tyr_request_address[(offsetof(struct tyr_request, address) == 16) ? 1 : -1];
 typedef char tyr_check_tyr_request_size[(offsetof(struct tyr_request, size) == 24) ? 1 : -1];
-typedef char tyr_check_tyr_request[(sizeof(struct tyr_request) == 32) ? 1 : -1];
+typedef char tyr_check_tyr_request_end[(offsetof(struct tyr_request, end) == 32) ? 1 : -1];
+typedef char tyr_check_tyr_request_named[(offsetof(struct tyr_request, named) == 40) ? 1 : -1];
+typedef char tyr_check_tyr_request_pad[(offsetof(struct tyr_request, pad) == 44) ? 1 : -1];
+typedef char tyr_check_tyr_request[(sizeof(struct tyr_request) == 48) ? 1 : -1];
 typedef char tyr_check_tyr_reply_kind[(offsetof(struct tyr_reply, kind) == 0) ? 1 : -1];
 typedef char tyr_check_tyr_reply_fds[(offsetof(struct tyr_reply, fds) == 4) ? 1 : -1];
 typedef char tyr_check_tyr_reply_size[(offsetof(struct tyr_reply, size) == 8) ? 1 : -1];

@@ -36,7 +36,7 @@ HIDDEN void *tyr_next(void **cache, const char *name);
 /* One request and what comes back. */
 struct tyr_call {
    struct tyr_request request;
-   int fd;            /* descriptor that rides on the request, or -1 */
+   int fd;            /* descriptor that rides on the request, or -1; request.named may be another */
    const void *in;    /* caller's memory that goes with the request; may be a bad address */
    size_t in_size;
    void *out;         /* caller's memory that the answer overwrites; may be a bad address */
@@ -138,6 +138,7 @@ enum tyr_kind { TYR_NONE, TYR_FILE, TYR_SYNC };
 struct tyr_identity {
    enum tyr_kind kind;
    unsigned minor; /* of a TYR_FILE */
+   uint64_t end;   /* the machine's number of it */
 };
 
 /* What the descriptor is to the machine. Leaves errno alone. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 /* VERSION of DRM: three numbers, and three texts that the machine writes to our memory. */
 #define VERSION 0xc0406400u
 #define VERSION_SIZE 64
+#define GET_CAP 0xc010640cu
 
 static void hold(void)
 {
@@ -61,6 +63,7 @@ static ssize_t ask(int s, uint32_t kind, uint32_t number, const void *data, size
 	memset(space, 0, sizeof(space));
 	request.kind = kind;
 	request.number = number;
+	request.named = -1;
 	iov[0].iov_base = &request;
 	iov[0].iov_len = sizeof(request);
 	iov[1].iov_base = (void *)data;
@@ -77,6 +80,17 @@ static ssize_t ask(int s, uint32_t kind, uint32_t number, const void *data, size
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	}
 	return sendmsg(s, &msg, MSG_NOSIGNAL);
+}
+
+/* The machine's number of a DRM file: the last part of its peer's name. */
+static uint64_t number_of(int file)
+{
+	struct sockaddr_un peer;
+	socklen_t size = sizeof(peer);
+
+	memset(&peer, 0, sizeof(peer));
+	NEED(getpeername(file, (struct sockaddr *)&peer, &size) == 0);
+	return strtoull(strrchr(peer.sun_path + 1, '/') + 1, NULL, 10);
 }
 
 /* A channel that has greeted, and a DRM file that was opened on it. */
@@ -136,6 +150,36 @@ int main(int argc, char **argv)
 				s = begin(&file);
 			}
 		}
+	} else if (!strcmp(what, "thief")) {
+		/* Ioctls on a file that the channel never had, called by its number; what is shown instead is another one. */
+		int other, theirs = begin(&file);
+		uint64_t number = number_of(file);
+
+		for (; done < n; done++) {
+			struct tyr_request request;
+			struct tyr_reply reply;
+			uint64_t cap[2] = { 5, 0 };
+
+			s = begin(&other);
+			memset(&request, 0, sizeof(request));
+			request.kind = TYR_REQUEST_IOCTL;
+			request.number = GET_CAP;
+			request.end = number;
+			request.named = -1;
+			request.subject = 3;
+			struct iovec iov[2] = { { &request, sizeof(request) }, { cap, sizeof(cap) } };
+			NEED(writev(s, iov, 2) > 0);
+			NEED(recv(s, &reply, sizeof(reply), 0) >= (ssize_t)sizeof(reply) && reply.kind == TYR_REPLY_TAKE);
+			if (done % 2)
+				NEED(ask(s, TYR_REQUEST_GIVE, 0, NULL, 0, other) > 0);
+			else
+				NEED(ask(s, TYR_REQUEST_GIVE, EBADF, NULL, 0, -1) > 0);
+			NEED(recv(s, &reply, sizeof(reply), 0) >= (ssize_t)sizeof(reply) && reply.kind == TYR_REPLY_DONE);
+			NEED(reply.value == -ENODEV);
+			close(s);
+			close(other);
+		}
+		NEED(theirs >= 0);
 	} else {
 		return 2;
 	}

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -458,6 +459,14 @@ static void processes(char *self)
       _exit(echo(fd, 1) == 2 ? 0 : 1);
    wait(&status);
    SAY("vfork", "%d", status);
+   /* Forked where no pthread_atfork handler sees it, parent and child speak at the same time. */
+   int good = 0, child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+   for (int i = 0; i < 200; i++)
+      good += echo(fd, i) == (uint64_t)i + 1;
+   if (child == 0)
+      _exit(good == 200 ? 0 : 1);
+   wait(&status);
+   SAY("clone", "%d %d", status, good);
    for (int i = 3; i < 1024; i++)
       if (i != fd)
          close(i); /* our channel, too */
@@ -532,6 +541,21 @@ static void outlive(void)
    SAY("mmap", "%s", error(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0));
    struct pollfd p = { fd, POLLIN, 0 };
    SAY("poll", "%d", poll(&p, 1, 1000));
+}
+
+/* Closes a file in which a thread still waits: the file stays until that thread has come out. */
+static void part(void)
+{
+   int fd = node();
+   pthread_t thread;
+   void *result;
+   NEED(pthread_create(&thread, NULL, waiter, (void *)(intptr_t)fd) == 0);
+   getchar();
+   close(fd);
+   SAY("closed", "%d", 1);
+   pthread_join(thread, &result);
+   SAY("wait", "%s", strerrorname_np((int)(intptr_t)result));
+   pause();
 }
 
 /* Writes nonsense to the machine's socket, in every shape that comes to mind. */
@@ -653,6 +677,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "walk")) walk();
    else if (!strcmp(what, "hold")) hold();
    else if (!strcmp(what, "outlive")) outlive();
+   else if (!strcmp(what, "part")) part();
    else if (!strcmp(what, "junk")) junk();
    else if (!strcmp(what, "greed")) greed();
    else if (!strcmp(what, "reopen")) reopen();

@@ -10,10 +10,14 @@
  *   names the node. Its packets are DRM events;
  * - a sync file: the same; it is readable (end of file) once its fences have signalled.
  */
-import { type Layout, s64, struct, u32, u64 } from './layout.ts';
+import { DMA_BUF_IOCTL, DmaBufSyncFile } from './dma-buf.ts';
+import { DRM_IOCTL, DrmPrimeHandle, DrmSyncobjEventfd, DrmSyncobjHandle } from './drm.ts';
+import type { IoctlDef } from './ioctl.ts';
+import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
+import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
-export const SHIM_VERSION = 1;
+export const SHIM_VERSION = 2;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
@@ -41,15 +45,23 @@ export const SHIM_CHUNK = 65536;
 /** Greatest number of descriptors that one DONE brings. */
 export const SHIM_MAX_FDS = 16;
 
-/** Guest to machine. `fd`: a descriptor rides on the packet. */
+/** Guest to machine. `fd`: descriptors ride on the packet. */
 export const SHIM_REQUEST = {
   /** First packet of a channel. number: SHIM_VERSION; address: where `size` stands in the guest's memory, as a proof. */
   HELLO: 1,
   /** Open a node. number: minor; flags: open flags. DONE brings the file's descriptor. */
   OPEN: 2,
-  /** fd; number: the ioctl's request; the argument's bytes follow where its direction has a write. */
+  /**
+   * number: the ioctl's request; subject: the descriptor's number; the argument's bytes follow where its direction has a
+   * write. The descriptor itself rides along, fd, unless it is a DRM file: `end` says which, and a machine to which this
+   * channel has not shown it yet takes it by its number. fd too: the descriptor that the argument names, if `named` is not
+   * negative (SHIM_NAMED).
+   */
   IOCTL: 3,
-  /** fd; number: PROT_*; flags: MAP_*; address: offset; size: length. DONE brings a file to map and value, its offset. */
+  /**
+   * A DRM file, `subject` and `end` as above; number: PROT_*; flags: MAP_*; address: offset; size: length. DONE brings a
+   * file to map and value, its offset.
+   */
   MMAP: 4,
   /** Answer to READ: number is 0 and the bytes follow, or number is an errno. */
   DATA: 5,
@@ -75,10 +87,29 @@ export const ShimRequest = struct('tyr_request', {
   kind: u32(),
   number: u32(),
   flags: u32(),
-  unused: u32(),
+  subject: s32(),
   address: u64(),
   size: u64(),
+  end: u64(),
+  named: s32(),
+  pad: u32(),
 });
+
+/**
+ * Ioctls whose argument names a descriptor: type and number, as in the low half of a request, and the byte of the argument
+ * where the descriptor's number stands. It rides on the request, so that the machine need not ask for it.
+ */
+export const SHIM_NAMED: readonly (readonly [ioctl: number, at: number])[] = [
+  named(DRM_IOCTL.PRIME_FD_TO_HANDLE, DrmPrimeHandle.offset.fd),
+  named(DRM_IOCTL.SYNCOBJ_FD_TO_HANDLE, DrmSyncobjHandle.offset.fd),
+  named(DRM_IOCTL.SYNCOBJ_EVENTFD, DrmSyncobjEventfd.offset.fd),
+  named(DMA_BUF_IOCTL.IMPORT_SYNC_FILE, DmaBufSyncFile.offset.fd),
+  named(SYNC_IOC.MERGE, SyncMergeData.offset.fd2),
+];
+
+function named({ request }: IoctlDef, at: number): readonly [number, number] {
+  return [request % 0x10000, at];
+}
 
 export const ShimReply = struct('tyr_reply', {
   kind: u32(),
@@ -109,6 +140,8 @@ export const ShimPlace = struct('tyr_place', {
 export const SHIM_PROTOCOL: {
   readonly numbers: Readonly<Record<string, number>>;
   readonly strings: Readonly<Record<string, string>>;
+  /** Macros of initialisers: rows of numbers. */
+  readonly rows: Readonly<Record<string, readonly (readonly number[])[]>>;
   readonly structs: readonly Layout<any>[];
 } = {
   numbers: {
@@ -116,9 +149,9 @@ export const SHIM_PROTOCOL: {
     TYR_DRM_MAJOR: DRM_MAJOR,
     TYR_CHUNK: SHIM_CHUNK,
     TYR_MAX_FDS: SHIM_MAX_FDS,
-    ...named('TYR_REQUEST', SHIM_REQUEST),
-    ...named('TYR_REPLY', SHIM_REPLY),
-    ...named('TYR_PLACE', SHIM_PLACE),
+    ...prefixed('TYR_REQUEST', SHIM_REQUEST),
+    ...prefixed('TYR_REPLY', SHIM_REPLY),
+    ...prefixed('TYR_PLACE', SHIM_PLACE),
   },
   strings: {
     TYR_ENVIRONMENT: SHIM_ENVIRONMENT,
@@ -129,9 +162,10 @@ export const SHIM_PROTOCOL: {
     TYR_ADDRESS_PREFIX: SHIM_ADDRESS_PREFIX,
     TYR_ADDRESS_SYNC: SHIM_ADDRESS_SYNC,
   },
+  rows: { TYR_NAMED: SHIM_NAMED },
   structs: [ShimRequest, ShimReply, ShimPlace],
 };
 
-function named(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
+function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, value]));
 }

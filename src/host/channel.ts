@@ -1,84 +1,58 @@
 /**
  * Channel: one control connection of a guest process; it carries one request at a time.
  *
- * A request runs its handler, perhaps again and again (see user-context.ts), then writes what the handler gave into the
- * guest's memory, then answers. Whatever a guest sends that the protocol does not foresee closes its channel, and touches
- * no one else.
+ * A request is about a descriptor. A DRM file's is not sent with each request: a channel that has shown it once says its
+ * number. What a process had it could have kept, so this gives nobody more than he had.
+ *
+ * How an ioctl goes on from there stands in ioctl-call.ts. Whatever a guest sends that the protocol does not foresee closes
+ * its channel, and touches no one else.
  */
-import { ERRNO, type Errno } from '../abi/errno.ts';
+import { ERRNO } from '../abi/errno.ts';
 import type { Infer } from '../abi/layout.ts';
 import { MAP_PRIVATE, MAP_TYPE, O_RDONLY, O_RDWR, PROT_WRITE } from '../abi/linux.ts';
-import {
-  SHIM_CHUNK,
-  SHIM_PLACE,
-  SHIM_REPLY,
-  SHIM_REQUEST,
-  SHIM_VERSION,
-  ShimPlace,
-  ShimReply,
-  ShimRequest,
-} from '../abi/shim.ts';
+import { SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
 import { PAGE } from '../board/dram.ts';
-import { DrmError, must } from '../drm/error.ts';
-import { decodeRequest, type IoctlResult } from '../drm/ioctl.ts';
+import { must } from '../drm/error.ts';
+import type { Held } from './ends.ts';
 import type { EventLoop, Source } from './event-loop.ts';
+import { type Caller, closeIf, IoctlCall, type Subject, Violation } from './ioctl-call.ts';
 import { MemfdFile } from './memfd-backing.ts';
+import { NO_DESCRIPTORS, type Outgoing, sendDone, sendQuestion } from './replies.ts';
 import type { GuestServer } from './server.ts';
 import * as sys from './syscalls.ts';
-import { type Question, RequestContext, Restart } from './user-context.ts';
-
-const DIRECTION_WRITE = 1;
-const DIRECTION_READ = 2;
 
 type Request = Infer<typeof ShimRequest>;
 
-/** One descriptor on its way to the guest. */
-interface Outgoing {
-  readonly fd: number;
-  readonly place: Partial<Infer<typeof ShimPlace>>;
+/** A request that waits for its subject to be shown. */
+interface Unshown {
+  readonly request: Request;
+  readonly body: Uint8Array;
+  readonly named: number;
 }
 
-/** Something that the guest has to answer before the request can go on. */
-type Pending =
-  | { readonly question: Question; readonly got: Uint8Array; have: number }
-  | { readonly write: { address: bigint; data: Uint8Array } };
+/** DRM files that a channel is known to have; more are forgotten once they are closed. */
+const KNOWN_MOST = 64;
 
-/** One ioctl under way. */
-interface Running {
-  readonly context: RequestContext;
-  /** Runs the handler from its start. */
-  readonly handler: () => IoctlResult | Promise<IoctlResult>;
-  /** Does the argument go back to the guest? */
-  readonly returnsArgument: boolean;
-  /** The descriptor that the ioctl is about, held so that the file lives until the end; -1 when let go. */
-  fd: number;
-  /** Files that the client brought in by this request; those that nothing has mapped are dropped at the end. */
-  readonly adopted: MemfdFile[];
-  readonly eventfds: (() => void)[];
-  pending: Pending | undefined;
-  result: IoctlResult | undefined;
-  writes: { address: bigint; data: Uint8Array }[];
-}
-
-class Violation extends Error {}
-
-export class Channel implements Source {
+export class Channel implements Source, Caller {
   readonly fd: number;
   readonly ends = false;
   readonly pid: number;
-  readonly #server: GuestServer;
+  readonly server: GuestServer;
   readonly #loop: EventLoop;
   /** When it was opened, in milliseconds of this process. */
   readonly opened = performance.now();
   #greeted = false;
   #direct = false;
-  #running: Running | undefined;
+  #running: IoctlCall | undefined;
+  #unshown: Unshown | undefined;
+  /** Numbers of the DRM files that it has shown. */
+  readonly #shown = new Set<number>();
   #closed = false;
 
   constructor(fd: number, server: GuestServer, loop: EventLoop) {
     this.fd = fd;
     this.pid = sys.peerPid(fd);
-    this.#server = server;
+    this.server = server;
     this.#loop = loop;
   }
 
@@ -100,22 +74,21 @@ export class Channel implements Source {
     }
     let held: readonly number[] = packet.fds;
     try {
-      if (packet.unaffordable && this.#greeted && !this.#running) {
-        this.#done(-ERRNO.ENFILE, undefined, []);
+      if (packet.unaffordable && this.#greeted && !this.#running && !this.#unshown) {
+        for (const fd of held) sys.close(fd);
+        this.done(-ERRNO.ENFILE, undefined);
         return;
       }
       if (packet.cut) throw new Violation('a packet too long, or with too many descriptors');
       if (packet.bytes.length < ShimRequest.size) throw new Violation(`a packet of ${packet.bytes.length} bytes`);
       const request = ShimRequest.read(packet.view, 0);
       const body = packet.bytes.subarray(ShimRequest.size);
-      const fd = packet.fds[0] ?? -1;
-      if (packet.fds.length > 1) throw new Violation('more than one descriptor');
       held = [];
-      this.#serve(request, body, fd);
+      this.#serve(request, body, packet.fds);
     } catch (error) {
       for (const fd of held) sys.close(fd);
       if (!(error instanceof Violation)) throw error;
-      this.#server.log('warn', 'host', `pid ${this.pid} broke the protocol: ${error.message}; its channel is closed`);
+      this.server.log('warn', 'host', `pid ${this.pid} broke the protocol: ${error.message}; its channel is closed`);
       this.close();
     }
   }
@@ -126,53 +99,98 @@ export class Channel implements Source {
     this.#closed = true;
     this.#loop.remove(this);
     sys.close(this.fd);
-    this.#server.forget(this);
+    this.server.forget(this);
+    if (this.#unshown) closeIf(this.#unshown.named);
+    this.#unshown = undefined;
     const running = this.#running;
     this.#running = undefined;
-    if (!running) return;
-    this.#release(running);
-    running.context.gone();
-    this.#discard(running, true);
+    running?.abandon();
   }
 
-  /** Takes over `fd` (-1: none came). */
-  #serve(request: Request, body: Uint8Array, fd: number): void {
+  /** Takes over the descriptors. */
+  #serve(request: Request, body: Uint8Array, fds: readonly number[]): void {
     const refuse = (why: string): never => {
-      if (fd >= 0) sys.close(fd);
+      for (const fd of fds) sys.close(fd);
       throw new Violation(why);
     };
-    const alone = (): void => void (fd >= 0 && refuse('a descriptor where none belongs'));
+    const count = (least: number, most = least): void => {
+      if (fds.length < least || fds.length > most) refuse(`${fds.length} descriptors with request ${request.kind}`);
+    };
     if (!this.#greeted) {
-      alone();
+      count(0);
       if (request.kind !== SHIM_REQUEST.HELLO || request.number !== SHIM_VERSION)
         refuse(`request ${request.kind}, version ${request.number} instead of a greeting of version ${SHIM_VERSION}`);
       this.#greeted = true;
-      this.#direct = this.#server.directMemory && this.#proves(request);
+      this.#direct = this.server.directMemory && this.#proves(request);
+      return;
+    }
+    if (this.#unshown) {
+      if (request.kind !== SHIM_REQUEST.GIVE) refuse(`answer ${request.kind} to a request for a descriptor`);
+      count(request.number === 0 ? 1 : 0);
+      this.#show(this.#unshown, fds[0] ?? -1);
       return;
     }
     if (this.#running) {
-      const { pending } = this.#running;
-      if (!pending) refuse(`request ${request.kind} while one is served`);
-      this.#answer(this.#running, pending!, request, body, fd);
+      count(0, 1);
+      this.#running.answer(request.kind, request.number, body, fds[0] ?? -1);
       return;
     }
     switch (request.kind) {
       case SHIM_REQUEST.OPEN:
-        alone();
+        count(0);
         this.#open(request.number);
         return;
-      case SHIM_REQUEST.IOCTL:
-        if (fd < 0) refuse('an ioctl without its descriptor');
-        this.#ioctl(request, body.slice(), fd);
+      case SHIM_REQUEST.IOCTL: {
+        const own = request.end === 0n ? 1 : 0;
+        const named = request.named >= 0 ? 1 : 0;
+        count(own + named);
+        this.#about(request, body, own ? fds[0]! : -1, named ? fds[own]! : -1);
         return;
+      }
       case SHIM_REQUEST.MMAP:
-        if (fd < 0) refuse('an mmap without its descriptor');
-        this.#mmap(request, fd);
+        count(0);
+        this.#about(request, body, -1, -1);
         return;
       default:
         refuse(`request ${request.kind}`);
         return;
     }
+  }
+
+  /** Finds out what a request is about: what came along, a file that was shown, or one that has to be shown now. */
+  #about(request: Request, body: Uint8Array, fd: number, named: number): void {
+    const number = Number(request.end);
+    if (number === 0) this.#begin(request, body, { end: undefined, fd, named });
+    else if (this.#shown.has(number)) this.#begin(request, body, { end: this.server.ends.get(number), fd, named });
+    else {
+      this.#unshown = { request, body: body.slice(), named };
+      this.send(SHIM_REPLY.TAKE, BigInt(request.subject));
+    }
+  }
+
+  /** The descriptor `fd` (-1: there is none) has come for a request that waited for it. Takes it over. */
+  #show({ request, body, named }: Unshown, fd: number): void {
+    this.#unshown = undefined;
+    let end = fd < 0 ? undefined : this.server.ends.find(fd);
+    closeIf(fd);
+    if (end?.held.kind !== 'drm' || end.number !== Number(request.end)) end = undefined;
+    else this.#know(end.number);
+    this.#begin(request, body, { end, fd: -1, named });
+  }
+
+  #know(number: number): void {
+    const { ends } = this.server;
+    if (this.#shown.size >= KNOWN_MOST) for (const each of this.#shown) if (!ends.get(each)) this.#shown.delete(each);
+    this.#shown.add(number);
+  }
+
+  #begin(request: Request, body: Uint8Array, subject: Subject): void {
+    if (request.kind === SHIM_REQUEST.MMAP) {
+      this.#mmap(request, subject.end?.held);
+      return;
+    }
+    this.#running = new IoctlCall(this, request.number, body, subject, request.named);
+    this.#running.start();
   }
 
   /** Does the guest's memory, read directly, hold what the guest says it does? Not so under an emulator that moves it. */
@@ -188,268 +206,45 @@ export class Channel implements Source {
   // --- open and mmap: nothing to wait for ---
 
   #open(minor: number): void {
-    let fd = -1;
+    this.#finish(() => ({ value: 0, outgoing: result(this.server.open(minor, this.pid)) }));
+  }
+
+  #mmap({ number: prot, flags, address: offset, size }: Request, held: Held | undefined): void {
     this.#finish(() => {
-      fd = this.#server.open(minor, this.pid);
-      return { value: 0, outgoing: [{ fd, place: { where: SHIM_PLACE.RESULT, cloexec: 1 } }] };
+      must(held?.kind === 'drm', 'ENODEV', 'mmap of a file that is closed');
+      must((flags & MAP_TYPE) !== MAP_PRIVATE, 'EINVAL', 'a private mapping of device memory');
+      must(size > 0n && size <= 2n ** 40n && offset < 2n ** 63n, 'EINVAL', () => `mmap of ${size} bytes at ${offset}`);
+      const length = Math.ceil(Number(size) / PAGE) * PAGE;
+      const writable = (prot & PROT_WRITE) !== 0;
+      const target = held.file.mmap(offset, length, writable);
+      must(target.writable || !writable, 'EACCES', 'a writable mapping of read-only memory');
+      const { file } = target.run;
+      must(file instanceof MemfdFile, 'ENODEV', 'this memory has no file behind it');
+      const out = sys.reopen(file.fd, target.writable ? O_RDWR : O_RDONLY);
+      return { value: target.offset, outgoing: result(out) };
     });
   }
 
-  #mmap({ number: prot, flags, address: offset, size }: Request, fd: number): void {
-    this.#finish(() => {
-      try {
-        const held = this.#server.ends.find(fd);
-        must(held?.kind === 'drm', 'ENODEV', 'mmap of a file that is closed');
-        must((flags & MAP_TYPE) !== MAP_PRIVATE, 'EINVAL', 'a private mapping of device memory');
-        must(
-          size > 0n && size <= 2n ** 40n && offset < 2n ** 63n,
-          'EINVAL',
-          () => `mmap of ${size} bytes at ${offset}`,
-        );
-        const length = Math.ceil(Number(size) / PAGE) * PAGE;
-        const writable = (prot & PROT_WRITE) !== 0;
-        const target = held.file.mmap(offset, length, writable);
-        must(target.writable || !writable, 'EACCES', 'a writable mapping of read-only memory');
-        const { file } = target.run;
-        must(file instanceof MemfdFile, 'ENODEV', 'this memory has no file behind it');
-        const out = sys.reopen(file.fd, target.writable ? O_RDWR : O_RDONLY);
-        return { value: target.offset, outgoing: [{ fd: out, place: { where: SHIM_PLACE.RESULT, cloexec: 1 } }] };
-      } finally {
-        sys.close(fd);
-      }
-    });
-  }
-
-  #finish(run: () => { value: number; outgoing: Outgoing[] }): void {
-    const { value, outgoing } = this.#try(run, { value: 0, outgoing: [] });
-    this.#done(value, undefined, outgoing);
-  }
-
-  /** Runs what may fail for the client's or the host's reasons, which then is the value. */
-  #try<T extends { value: number }>(run: () => T, empty: T): T {
-    try {
-      return run();
-    } catch (error) {
-      const value = errorValue(error);
-      this.#server.log('warn', 'host', `pid ${this.pid}: ${(error as Error).message}`);
-      return { ...empty, value };
-    }
-  }
-
-  // --- ioctl ---
-
-  #ioctl({ number, address }: Request, given: Uint8Array, fd: number): void {
-    const { size, direction, type } = decodeRequest(number);
-    const wanted = direction & DIRECTION_WRITE ? size : 0;
-    if (given.length > wanted) {
-      sys.close(fd);
-      throw new Violation(`${given.length} bytes of argument for ioctl 0x${number.toString(16)}`);
-    }
-    // The guest's memory ended before the argument did.
-    if (given.length < wanted) {
-      sys.close(fd);
-      this.#done(-ERRNO.EFAULT, undefined, []);
-      return;
-    }
-    const context = new RequestContext(this.pid, address, this.#direct);
-    const adopted: MemfdFile[] = [];
-    const argument = (): Uint8Array => {
-      const bytes = new Uint8Array(size);
-      bytes.set(given);
-      return bytes;
-    };
-    const handler = this.#handler(number, fd, context, adopted, argument);
-    if (!handler) {
-      if (adopted.length === 0) sys.close(fd);
-      for (const file of adopted) file.close();
-      this.#done(type === 0x62 ? -ERRNO.ENOTTY : -ERRNO.ENODEV, undefined, []);
-      return;
-    }
-    this.#running = {
-      context,
-      handler,
-      returnsArgument: (direction & DIRECTION_READ) !== 0 && size > 0,
-      fd,
-      adopted,
-      eventfds: [],
-      pending: undefined,
-      result: undefined,
-      writes: [],
-    };
-    this.#run(this.#running);
-  }
-
-  #run(running: Running): void {
-    running.context.restart();
-    const settle = (result: IoctlResult): void => {
-      if (this.#running !== running) {
-        this.#discard(running, true);
-        return;
-      }
-      running.result = result;
-      running.writes = running.context.takeWrites();
-      this.#write(running);
-    };
-    const restart = (error: unknown): void => {
-      if (error instanceof Restart) {
-        if (this.#running === running) this.#ask(running, error.question);
-        return;
-      }
-      // A bug of ours: loud, and the end of this ioctl, but not of the machine.
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#server.log('error', 'host', `the machine is at fault in an ioctl of pid ${this.pid}: ${text}`);
-      settle({ value: -ERRNO.EIO, arg: new Uint8Array() });
-    };
-    try {
-      const result = running.handler();
-      if (result instanceof Promise) result.then(settle, restart);
-      else settle(result);
-    } catch (error) {
-      restart(error);
-    }
-  }
-
-  #ask(running: Running, question: Question): void {
-    if (question.kind === 'descriptor') {
-      running.pending = { question, got: new Uint8Array(), have: 0 };
-      this.#send(SHIM_REPLY.TAKE, { value: BigInt(question.fd) });
-      return;
-    }
-    const pending = { question, got: new Uint8Array(question.size), have: 0 };
-    running.pending = pending;
-    this.#send(SHIM_REPLY.READ, { address: question.address, size: Math.min(question.size, SHIM_CHUNK) });
-  }
-
-  #answer(running: Running, pending: Pending, request: Request, body: Uint8Array, fd: number): void {
-    const refuse = (why: string): never => {
-      if (fd >= 0) sys.close(fd);
-      throw new Violation(why);
-    };
-    if ('write' in pending) {
-      if (request.kind !== SHIM_REQUEST.READY || fd >= 0) refuse(`answer ${request.kind} to a write`);
-      running.pending = undefined;
-      if (sys.sendPacket(this.fd, [pending.write.data]) !== 'sent') {
-        this.close();
-        return;
-      }
-      this.#write(running);
-      return;
-    }
-    const { question } = pending;
-    if (question.kind === 'memory') {
-      if (request.kind !== SHIM_REQUEST.DATA || fd >= 0) refuse(`answer ${request.kind} to a read`);
-      const wanted = Math.min(question.size - pending.have, SHIM_CHUNK);
-      // Short: the guest's memory ends there.
-      if (request.number !== 0 || body.length !== wanted) {
-        running.context.giveMemory(question.address, question.size, 'EFAULT');
-      } else {
-        pending.got.set(body, pending.have);
-        pending.have += wanted;
-        if (pending.have < question.size) {
-          const left = Math.min(question.size - pending.have, SHIM_CHUNK);
-          this.#send(SHIM_REPLY.READ, { address: question.address + BigInt(pending.have), size: left });
-          return;
-        }
-        running.context.giveMemory(question.address, question.size, pending.got);
-      }
-    } else {
-      if (request.kind !== SHIM_REQUEST.GIVE || (request.number === 0) !== fd >= 0)
-        refuse(`answer ${request.kind} to a request for a descriptor`);
-      running.context.giveDescriptor(question.fd, fd < 0 ? 'EBADF' : this.#server.describe(fd, running));
-    }
-    running.pending = undefined;
-    this.#run(running);
-  }
-
-  /** Writes what the handler gave to the guest's memory, then answers. */
-  #write(running: Running): void {
-    for (let next = running.writes.shift(); next; next = running.writes.shift()) {
-      if (this.#direct && sys.writeProcess(this.pid, next.address, next.data)) continue;
-      const data = next.data.subarray(0, SHIM_CHUNK);
-      if (data.length < next.data.length)
-        running.writes.unshift({
-          address: next.address + BigInt(data.length),
-          data: next.data.subarray(data.length),
-        });
-      running.pending = { write: { address: next.address, data } };
-      this.#send(SHIM_REPLY.WRITE, { address: next.address, size: data.length });
-      return;
-    }
-    this.#complete(running);
-  }
-
-  #complete(running: Running): void {
-    const { context, result } = running;
-    const { value, outgoing } = this.#try(
-      () => {
-        if (result!.value < 0) return { value: result!.value, outgoing: [] };
-        return { value: result!.value, outgoing: this.#server.export(context.takeInstallations(), this.pid) };
-      },
-      { value: 0, outgoing: [] },
-    );
-    this.#running = undefined;
-    this.#discard(running, value < 0);
-    this.#done(value, running.returnsArgument ? result!.arg : undefined, outgoing);
-    this.#release(running);
-  }
-
-  /** Drops what the client brought and the handler did not keep. */
-  #discard(running: Running, failed: boolean): void {
-    running.context.restart();
-    for (const file of running.adopted) if (file.mappings === 0) file.close();
-    if (failed) for (const close of running.eventfds) close();
-  }
-
-  #release(running: Running): void {
-    if (running.fd >= 0) sys.close(running.fd);
-    running.fd = -1;
-  }
-
-  /** How to serve an ioctl on this descriptor, undefined if it is not one of ours. */
-  #handler(
-    number: number,
-    fd: number,
-    context: RequestContext,
-    adopted: MemfdFile[],
-    argument: () => Uint8Array,
-  ): (() => IoctlResult | Promise<IoctlResult>) | undefined {
-    const held = this.#server.ends.find(fd);
-    if (held?.kind === 'drm') return () => held.file.device.ioctl(held.file, number, argument(), context);
-    if (held?.kind === 'sync-file') return () => this.#server.syncFileIoctl(held.syncFile, number, argument(), context);
-    const buffer = held ? undefined : this.#server.buffer(fd, adopted);
-    if (buffer) return () => this.#server.dmaBufIoctl(buffer, number, argument(), context);
-    return undefined;
+  #finish(run: () => { value: number; outgoing: Outgoing }): void {
+    const result = this.server.attempt(this.pid, run);
+    if (typeof result === 'number') this.done(result, undefined);
+    else this.done(result.value, undefined, [result.outgoing]);
   }
 
   // --- answers ---
 
-  #done(value: number, arg: Uint8Array | undefined, outgoing: readonly Outgoing[]): void {
-    const places = outgoing.map(({ place }) => ShimPlace.pack(place));
-    const reply = ShimReply.pack({
-      kind: SHIM_REPLY.DONE,
-      value: BigInt(value),
-      argSize: arg?.length ?? 0,
-      fds: outgoing.length,
-    });
-    const fds = outgoing.map(({ fd }) => fd);
-    const sent = this.#closed
-      ? 'gone'
-      : sys.sendPacket(this.fd, arg ? [reply, arg, ...places] : [reply, ...places], fds);
-    for (const fd of fds) sys.close(fd);
-    if (sent === 'full' && fds.length > 0) this.#done(-ERRNO.EMFILE, arg, []);
+  done(value: number, arg: Uint8Array | undefined, outgoing: readonly Outgoing[] = NO_DESCRIPTORS): void {
+    this.#running = undefined;
+    const sent = this.#closed ? 'gone' : sendDone(this.fd, value, arg, outgoing);
+    for (const { fd } of outgoing) sys.close(fd);
+    if (sent === 'full' && outgoing.length > 0) this.done(-ERRNO.EMFILE, arg);
     else if (sent !== 'sent') this.close();
   }
 
-  #send(kind: number, values: Partial<Infer<typeof ShimReply>>): void {
-    if (sys.sendPacket(this.fd, [ShimReply.pack({ kind, ...values })]) !== 'sent') this.close();
+  send(kind: number, value: bigint, address = 0n, size = 0): void {
+    if (!sendQuestion(this.fd, kind, value, address, size)) this.close();
   }
 }
 
-/** The result that a client sees for what a client or the host's limits caused. Anything else is a bug and passes on. */
-function errorValue(error: unknown): number {
-  if (error instanceof DrmError) return error.code;
-  if (error instanceof sys.SystemError) return -error.errno;
-  throw error;
-}
-
-export type { Errno, Outgoing, Running };
+/** A descriptor that is the result of a call. */
+const result = (fd: number): Outgoing => ({ fd, place: { where: SHIM_PLACE.RESULT, cloexec: 1 } });

@@ -6,6 +6,7 @@
  * tells the shim, and us when the descriptor comes back with a request, what it is. No one else can take that address
  * while our end lives, and no number is used twice.
  */
+import { randomInt } from 'node:crypto';
 import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../abi/linux.ts';
 import { DRM_MAJOR, SHIM_ADDRESS_PREFIX, SHIM_ADDRESS_SYNC } from '../abi/shim.ts';
 import type { Log } from '../board/log.ts';
@@ -26,7 +27,8 @@ export type Held =
   | { readonly kind: 'sync-file'; readonly syncFile: SyncFile }
   | { readonly kind: 'syncobj'; readonly syncobj: Syncobj };
 
-class End implements Source {
+export class End implements Source {
+  readonly number: number;
   readonly fd: number;
   readonly ends = true;
   readonly held: Held;
@@ -35,9 +37,12 @@ class End implements Source {
   readonly #log: Log;
   #queue: Uint8Array[] = [];
   #lost = 0;
+  #uses = 0;
+  #closed = false;
   #undo: () => void = () => {};
 
-  constructor(fd: number, held: Held, loop: EventLoop, log: Log, gone: () => void) {
+  constructor(number: number, fd: number, held: Held, loop: EventLoop, log: Log, gone: () => void) {
+    this.number = number;
     this.fd = fd;
     this.held = held;
     this.#loop = loop;
@@ -49,12 +54,30 @@ class End implements Source {
   }
 
   ready(mask: number): void {
-    if (mask & (EPOLLHUP | EPOLLERR)) this.close();
+    if (mask & (EPOLLHUP | EPOLLERR)) this.#hungUp();
     else if (mask & EPOLLOUT) this.#flush();
   }
 
-  /** The guest's last descriptor is gone, or the machine ends. */
+  /** An ioctl begins: until `done` the file stays, as with a descriptor of its own. */
+  use(): this {
+    this.#uses++;
+    return this;
+  }
+
+  done(): void {
+    if (--this.#uses === 0 && !this.#loop.has(this)) this.close();
+  }
+
+  /** The guest's last descriptor is gone. An ioctl that is still under way is finished first. */
+  #hungUp(): void {
+    if (this.#uses === 0) this.close();
+    else this.#loop.remove(this);
+  }
+
+  /** The end of it, or of the machine. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#gone();
     this.#undo();
     this.#loop.remove(this);
@@ -64,7 +87,7 @@ class End implements Source {
   }
 
   #send(event: Uint8Array): void {
-    if (this.#queue.length === 0 && sys.sendPacket(this.fd, [event]) !== 'full') return;
+    if (this.#queue.length === 0 && sys.sendPacket(this.fd, event) !== 'full') return;
     this.#queue.push(event.slice());
     if (this.#queue.length === 1) this.#loop.modify(this, EPOLLOUT);
     if (this.#queue.length <= MOST_EVENTS) return;
@@ -75,7 +98,7 @@ class End implements Source {
 
   #flush(): void {
     while (this.#queue.length > 0) {
-      if (sys.sendPacket(this.fd, [this.#queue[0]!]) === 'full') return;
+      if (sys.sendPacket(this.fd, this.#queue[0]!) === 'full') return;
       this.#queue.shift();
     }
     this.#lost = 0;
@@ -90,7 +113,8 @@ export class Ends {
   readonly #loop: EventLoop;
   readonly #log: Log;
   readonly #ends = new Map<number, End>();
-  #next = 1;
+  /** Guests name ends by their numbers: so no other machine, whose descriptors a guest may have too, has the same ones. */
+  #next = randomInt(1, 2 ** 47);
 
   readonly #freed: () => void;
   readonly #room: () => boolean;
@@ -131,7 +155,7 @@ export class Ends {
     };
     try {
       sys.bindAbstract(ours, this.#address(held, number));
-      this.#ends.set(number, new End(ours, held, this.#loop, this.#log, gone));
+      this.#ends.set(number, new End(number, ours, held, this.#loop, this.#log, gone));
       this.#made.set(pid, made + 1);
       return theirs;
     } catch (error) {
@@ -141,13 +165,18 @@ export class Ends {
     }
   }
 
+  /** The end with this number, while a guest has a descriptor of it. */
+  get(number: number): End | undefined {
+    return this.#ends.get(number);
+  }
+
   /** What a descriptor that came from a guest is, if it is one of ours. */
-  find(fd: number): Held | undefined {
+  find(fd: number): End | undefined {
     const address = sys.peerAddress(fd);
     if (!address) return undefined;
     const number = Number(address.slice(address.lastIndexOf('/') + 1));
     const end = this.#ends.get(number);
-    return end && this.#address(end.held, number) === address ? end.held : undefined;
+    return end && this.#address(end.held, number) === address ? end : undefined;
   }
 
   close(): void {

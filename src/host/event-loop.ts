@@ -42,6 +42,11 @@ export class EventLoop {
     this.#ids.set(source, id);
   }
 
+  /** Is it watched still? */
+  has(source: Source): boolean {
+    return this.#ids.has(source);
+  }
+
   modify(source: Source, mask: number): void {
     sys.epollControl(this.#epoll, 'modify', source.fd, mask, this.#ids.get(source));
   }
@@ -66,14 +71,17 @@ export class EventLoop {
 
   #serve(): void {
     if (this.#closed) return;
-    const batch = sys.epollReady(this.#epoll);
-    for (const ends of [true, false]) {
-      for (const [id, mask] of batch) {
-        // A source may have been removed by one that was served before it.
-        const source = this.#sources.get(id);
-        if (source?.ends === ends) source.ready(mask);
-        if (this.#closed) return;
-      }
+    const count = sys.epollReady(this.#epoll);
+    this.#pass(count, true);
+    this.#pass(count, false);
+  }
+
+  #pass(count: number, ends: boolean): void {
+    for (let i = 0; i < count; i++) {
+      if (this.#closed) return;
+      // A source may have been removed by one that was served before it.
+      const source = this.#sources.get(sys.readyId(i));
+      if (source?.ends === ends) source.ready(sys.readyMask(i));
     }
   }
 }

@@ -45,6 +45,11 @@ test('memory that is never shown keeps nobody waiting but its owner', async () =
   await harm('mute', 200);
 });
 
+test('a file’s number is of no use to who has not got the file', async () => {
+  const lines = await harm('thief', 50);
+  assert.equal(lines[0], 'done 50');
+});
+
 test('packets out of turn end the channel', async () => {
   await harm('endless', 5000);
 });

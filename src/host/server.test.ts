@@ -193,6 +193,7 @@ for (const where of ['host', 'guest'] as const) {
           'dup 12',
           'inherited 21',
           'vfork 0',
+          'clone 0 200',
           'after-closing-all 13',
         ]);
       });
@@ -227,6 +228,22 @@ for (const where of ['host', 'guest'] as const) {
         await until(() => clean(machine));
         assert.equal(machine.waiting(), 0);
         assert.equal(descriptors(), before);
+      });
+
+      test('closes a file that a thread of it waits in: the file goes when the thread has come out', async () => {
+        const guest = run('part');
+        await until(() => machine.waiting() === 1);
+        guest.type('\n');
+        await guest.said('closed');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        assert.equal(machine.devices.gpu.files.size, 1);
+        assert.equal(machine.waiting(), 1);
+        machine.signal();
+        await guest.said('wait 0');
+        await until(() => machine.devices.gpu.files.size === 0);
+        guest.kill();
+        await guest.ended;
+        await until(() => clean(machine));
       });
 
       test('gets ENODEV, and no hang, when the machine is gone', async () => {

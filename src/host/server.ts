@@ -2,9 +2,9 @@
  * GuestServer: makes the machine's DRM nodes visible to Linux programs that run with the preload shim.
  *
  * Reading order: guest-tree.ts writes the files that stand for /dev/dri and /sys; event-loop.ts waits for what guests do;
- * channel.ts serves one connection; user-context.ts is what a handler sees of its caller; ends.ts holds what guests have
- * open; memfd-backing.ts puts shared files behind DRAM; syscalls.ts does what Node cannot. The wire stands in
- * src/abi/shim.ts, the other side of it in shim/.
+ * channel.ts serves one connection, ioctl-call.ts one ioctl of it; user-context.ts is what a handler sees of its caller;
+ * ends.ts holds what guests have open; memfd-backing.ts puts shared files behind DRAM; syscalls.ts does what Node cannot.
+ * The wire stands in src/abi/shim.ts, the other side of it in shim/.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
@@ -23,11 +23,12 @@ import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import type { Descriptor, UserContext } from '../drm/user.ts';
 import type { DeviceNode } from '../machine/machine.ts';
 import { capable, mayUse } from './capabilities.ts';
-import { Channel, type Outgoing } from './channel.ts';
+import { Channel } from './channel.ts';
 import { Ends } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
 import { writeGuestTree } from './guest-tree.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
+import type { Outgoing } from './replies.ts';
 import * as sys from './syscalls.ts';
 import type { Installation } from './user-context.ts';
 
@@ -116,6 +117,17 @@ export class GuestServer {
     this.#resume();
   }
 
+  /** Runs what may fail for the client's or the host's reasons, which then is the value: a negative errno. */
+  attempt<T>(pid: number, run: () => T): T | number {
+    try {
+      return run();
+    } catch (error) {
+      const value = errorValue(error);
+      this.log('warn', 'host', `pid ${pid}: ${(error as Error).message}`);
+      return value;
+    }
+  }
+
   /** Opens a node: a descriptor to send to the guest. */
   open(minor: number, pid: number): number {
     const node = this.#options.nodes.find((each) => each.minor === minor);
@@ -151,10 +163,10 @@ export class GuestServer {
 
   /** What a descriptor that a client sent means. Takes over `fd`. What has to be dropped again is noted. */
   describe(fd: number, note: { adopted: MemfdFile[]; eventfds: (() => void)[] }): Descriptor | Errno {
-    const held = this.ends.find(fd);
-    if (held) {
+    const end = this.ends.find(fd);
+    if (end) {
       sys.close(fd);
-      return held;
+      return end.held;
     }
     if (isEventfd(fd)) {
       let open = true;
@@ -292,4 +304,11 @@ export class GuestServer {
   #clean(): void {
     for (const name of [SHIM_SOCKET, SHIM_TREE]) rmSync(join(this.directory, name), { recursive: true, force: true });
   }
+}
+
+/** The result that a client sees for what a client or the host's limits caused. Anything else is a bug and passes on. */
+function errorValue(error: unknown): number {
+  if (error instanceof DrmError) return error.code;
+  if (error instanceof sys.SystemError) return -error.errno;
+  throw error;
 }

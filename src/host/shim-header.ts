@@ -23,6 +23,8 @@ export function shimHeader(): string {
   ];
   for (const [name, value] of Object.entries(SHIM_PROTOCOL.numbers)) lines.push(`#define ${name} ${value}`);
   lines.push('');
+  for (const [name, rows] of Object.entries(SHIM_PROTOCOL.rows))
+    lines.push(`#define ${name} ${rows.map((row) => `{ ${row.join(', ')} }`).join(', ')}`);
   for (const [name, value] of Object.entries(SHIM_PROTOCOL.strings)) lines.push(`#define ${name} "${value}"`);
   const checks: [label: string, condition: string][] = [];
   for (const layout of SHIM_PROTOCOL.structs) {

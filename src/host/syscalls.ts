@@ -111,6 +111,7 @@ const control = new Scratch(linux.rightsSpace(FDS_MAX));
 const packet = new Scratch(MESSAGE_MAX);
 const name = new Scratch(linux.SockaddrUn.size);
 const small = new Scratch(16);
+const NONE: readonly number[] = [];
 
 /** Both ends of a connected pair of packet sockets; neither blocks us. */
 export function socketPair(): [ours: number, theirs: number] {
@@ -194,14 +195,13 @@ function sizeHeader(length: number, controlLength: number): void {
  */
 export function sendPacket(
   fd: number,
-  parts: readonly Uint8Array[],
-  fds: readonly number[] = [],
+  head: Uint8Array,
+  body?: Uint8Array,
+  fds: readonly number[] = NONE,
 ): 'sent' | 'full' | 'gone' {
-  let length = 0;
-  for (const part of parts) {
-    packet.bytes.set(part, length);
-    length += part.length;
-  }
+  packet.bytes.set(head);
+  if (body) packet.bytes.set(body, head.length);
+  const length = head.length + (body?.length ?? 0);
   if (fds.length > 0) {
     linux.Cmsghdr.write(control.view, 0, {
       length: BigInt(linux.Cmsghdr.size + 4 * fds.length),
@@ -234,13 +234,26 @@ export interface Packet {
   readonly fds: readonly number[];
   /** Longer than the buffer, or with more descriptors than we took. */
   readonly cut: boolean;
-  /** Descriptors came, and we may have no more. */
+  /** More descriptors came than we may have. */
   readonly unaffordable: boolean;
 }
 
+function receivedDescriptors(filled: number): number[] {
+  const fds: number[] = [];
+  for (let at = 0; at + linux.Cmsghdr.size <= filled; ) {
+    const { length: size, level, type } = linux.Cmsghdr.read(control.view, at);
+    if (level === linux.SOL_SOCKET && type === linux.SCM_RIGHTS)
+      for (let i = linux.Cmsghdr.size; i + 4 <= Number(size); i += 4) fds.push(control.view.getInt32(at + i, true));
+    at += Math.max(linux.Cmsghdr.size, Math.ceil(Number(size) / 8) * 8);
+  }
+  return fds;
+}
+
+/** Descriptors that one packet may bring. */
+const TAKEN = 2;
 /** The next packet; 'none' if none waits, 'gone' at the end of the connection. An empty packet counts as the end. */
 export function receivePacket(fd: number): Packet | 'none' | 'gone' {
-  sizeHeader(MESSAGE_MAX, linux.rightsSpace(1));
+  sizeHeader(MESSAGE_MAX, linux.rightsSpace(TAKEN));
   let length: number;
   for (;;) {
     length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
@@ -249,17 +262,11 @@ export function receivePacket(fd: number): Packet | 'none' | 'gone' {
     if (errno === linux.EINTR) continue;
     return errno === linux.EAGAIN ? 'none' : 'gone';
   }
-  const fds: number[] = [];
   const filled = header.view.getUint32(linux.Msghdr.offset.controlLength, true);
-  for (let at = 0; at + linux.Cmsghdr.size <= filled; ) {
-    const { length: size, level, type } = linux.Cmsghdr.read(control.view, at);
-    if (level === linux.SOL_SOCKET && type === linux.SCM_RIGHTS)
-      for (let i = linux.Cmsghdr.size; i + 4 <= Number(size); i += 4) fds.push(control.view.getInt32(at + i, true));
-    at += Math.max(linux.Cmsghdr.size, Math.ceil(Number(size) / 8) * 8);
-  }
+  const fds = filled === 0 ? NONE : receivedDescriptors(filled);
   if (length === 0 && fds.length === 0) return 'gone';
   const flags = header.view.getInt32(linux.Msghdr.offset.flags, true);
-  const unaffordable = (flags & linux.MSG_CTRUNC) !== 0 && fds.length === 0;
+  const unaffordable = (flags & linux.MSG_CTRUNC) !== 0 && fds.length < TAKEN;
   return {
     bytes: packet.bytes.subarray(0, length),
     view: packet.view,
@@ -284,16 +291,16 @@ export function epollControl(epoll: number, what: 'add' | 'modify' | 'remove', f
   check('epoll_ctl', c.epoll_ctl(epoll, operation, fd, oneEvent.address));
 }
 
-/** What is ready now, as pairs of id and event mask. Does not wait. */
-export function epollReady(epoll: number): [id: number, mask: number][] {
+/** How many are ready now; `readyId` and `readyMask` say which, until the next call. Does not wait. */
+export function epollReady(epoll: number): number {
   const n = c.epoll_wait(epoll, events.address, EVENTS_MAX, 0);
-  if (n < 0 && koffi.errno() === linux.EINTR) return [];
-  check('epoll_wait', n);
-  return Array.from({ length: n }, (_, i) => {
-    const at = i * EpollEvent.size;
-    return [events.view.getUint32(at + EpollEvent.offset.data, true), events.view.getUint32(at, true)];
-  });
+  if (n < 0 && koffi.errno() === linux.EINTR) return 0;
+  return check('epoll_wait', n);
 }
+
+export const readyId = (i: number): number => events.view.getUint32(i * EpollEvent.size + EpollEvent.offset.data, true);
+
+export const readyMask = (i: number): number => events.view.getUint32(i * EpollEvent.size, true);
 
 // --- files and mappings ---
 

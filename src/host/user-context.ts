@@ -41,21 +41,20 @@ export interface Installation {
 
 export class RequestContext implements UserContext {
   readonly pid: number;
-  /** The address that the caller passed as the ioctl's argument. */
-  readonly argument: bigint;
   /** May the process's memory be had directly? */
   readonly #direct: boolean;
-  readonly #memory = new Map<string, Uint8Array | Errno>();
-  readonly #descriptors = new Map<number, Descriptor | Errno>();
-  #writes: { address: bigint; data: Uint8Array }[] = [];
-  #installations: Installation[] = [];
-  readonly #whenGone = new Set<() => void>();
+  // Most ioctls need none of these: they are made when they are.
+  #memory: Map<string, Uint8Array | Errno> | undefined;
+  #descriptors: Map<number, Descriptor | Errno> | undefined;
+  #lent: { readonly fd: number; readonly describe: () => Descriptor | Errno } | undefined;
+  #writes: { address: bigint; data: Uint8Array }[] | undefined;
+  #installations: Installation[] | undefined;
+  #whenGone: Set<() => void> | undefined;
   #bytes = 0;
   #questions = 0;
 
-  constructor(pid: number, argument: bigint, direct: boolean) {
+  constructor(pid: number, direct: boolean) {
     this.pid = pid;
-    this.argument = argument;
     this.#direct = direct;
   }
 
@@ -66,8 +65,7 @@ export class RequestContext implements UserContext {
   read(address: bigint, size: number): Uint8Array {
     if (size === 0) return new Uint8Array();
     must(Number.isSafeInteger(size) && size > 0 && size <= MOST_BYTES, 'ENOMEM', () => `a read of ${size} bytes`);
-    const key = `${address}+${size}`;
-    const known = this.#memory.get(key);
+    const known = this.#memory?.get(`${address}+${size}`);
     if (known instanceof Uint8Array) return known.slice();
     if (known !== undefined) throw new DrmError(known, `0x${address.toString(16)}+${size} cannot be read`);
     this.#charge(size);
@@ -81,17 +79,23 @@ export class RequestContext implements UserContext {
   write(address: bigint, data: Uint8Array): void {
     if (data.length === 0) return;
     this.#charge(data.length);
+    this.#writes ??= [];
     this.#writes.push({ address, data: data.slice() });
   }
 
   descriptor(fd: number): Descriptor {
-    const known = this.#descriptors.get(fd);
+    let known = this.#descriptors?.get(fd);
+    if (known === undefined && this.#lent?.fd === fd) {
+      known = this.#lent.describe();
+      this.giveDescriptor(fd, known);
+    }
     if (typeof known === 'string') throw new DrmError(known, `descriptor ${fd} is of no kind that we know`);
     if (known) return known;
     throw this.#ask({ kind: 'descriptor', fd });
   }
 
   install(descriptor: Descriptor, at: number | bigint, options?: { cloexec?: boolean; writable?: boolean }): void {
+    this.#installations ??= [];
     must(this.#installations.length < SHIM_MAX_FDS, 'EMFILE', `more than ${SHIM_MAX_FDS} descriptors`);
     const { cloexec = false, writable = true } = options ?? {};
     this.#installations.push({ descriptor, at, cloexec, writable });
@@ -99,40 +103,54 @@ export class RequestContext implements UserContext {
 
   onGone(fn: () => void): () => void {
     const own = (): void => fn();
+    this.#whenGone ??= new Set();
     this.#whenGone.add(own);
-    return () => this.#whenGone.delete(own);
+    return () => this.#whenGone?.delete(own);
   }
 
   // The channel's side.
 
   /** The answer to a question about memory: the bytes, or why there are none. */
   giveMemory(address: bigint, size: number, answer: Uint8Array | Errno): void {
+    this.#memory ??= new Map();
     this.#memory.set(`${address}+${size}`, answer);
   }
 
   giveDescriptor(fd: number, answer: Descriptor | Errno): void {
+    this.#descriptors ??= new Map();
     this.#descriptors.set(fd, answer);
+  }
+
+  /** The guest has sent its descriptor `fd` along; `describe` says what it is, if the handler asks. */
+  lend(fd: number, describe: () => Descriptor | Errno): void {
+    this.#lent = { fd, describe };
   }
 
   /** A new run of the handler begins: what the last one gave is void. */
   restart(): void {
-    this.#writes = [];
-    for (const { descriptor } of this.#installations) if (descriptor.kind === 'syncobj') descriptor.syncobj.put();
-    this.#installations = [];
+    this.#writes = undefined;
+    if (this.#installations)
+      for (const { descriptor } of this.#installations) if (descriptor.kind === 'syncobj') descriptor.syncobj.put();
+    this.#installations = undefined;
     this.#bytes = 0;
   }
 
-  /** What the handler wrote. */
-  takeWrites(): { address: bigint; data: Uint8Array }[] {
-    return this.#writes.splice(0);
+  /** What the handler wrote, if anything. */
+  takeWrites(): { address: bigint; data: Uint8Array }[] | undefined {
+    const writes = this.#writes;
+    this.#writes = undefined;
+    return writes;
   }
 
-  takeInstallations(): Installation[] {
-    return this.#installations.splice(0);
+  takeInstallations(): Installation[] | undefined {
+    const installations = this.#installations;
+    this.#installations = undefined;
+    return installations;
   }
 
   /** The guest died. */
   gone(): void {
+    if (!this.#whenGone) return;
     for (const fn of [...this.#whenGone]) fn();
     this.#whenGone.clear();
   }

@@ -1,0 +1,48 @@
+/**
+ * What the machine sends on a control channel: its answers, and its questions in between. Both are written into one buffer
+ * that is used again and again, since an ioctl of a drawing program costs little more than its transport.
+ */
+import type { Infer } from '../abi/layout.ts';
+import { SHIM_REPLY, ShimPlace, ShimReply } from '../abi/shim.ts';
+import * as sys from './syscalls.ts';
+
+/** One descriptor on its way to the guest. */
+export interface Outgoing {
+  readonly fd: number;
+  readonly place: Partial<Infer<typeof ShimPlace>>;
+}
+
+export const NO_DESCRIPTORS: readonly Outgoing[] = [];
+
+const head = new Uint8Array(ShimReply.size);
+const view = new DataView(head.buffer);
+
+/** Answers a request. `arg` goes over the caller's argument. The descriptors stay ours to close. */
+export function sendDone(
+  channel: number,
+  value: number,
+  arg: Uint8Array | undefined,
+  outgoing: readonly Outgoing[],
+): 'sent' | 'full' | 'gone' {
+  const argSize = arg?.length ?? 0;
+  const fds = outgoing.length;
+  ShimReply.write(view, 0, { kind: SHIM_REPLY.DONE, value: BigInt(value), argSize, fds, size: 0, address: 0n });
+  if (fds === 0) return sys.sendPacket(channel, head, arg);
+  const places = new Uint8Array(argSize + fds * ShimPlace.size);
+  if (arg) places.set(arg);
+  outgoing.forEach(({ place }, i) => {
+    places.set(ShimPlace.pack(place), argSize + i * ShimPlace.size);
+  });
+  return sys.sendPacket(
+    channel,
+    head,
+    places,
+    outgoing.map(({ fd }) => fd),
+  );
+}
+
+/** Asks for `size` bytes, or for a descriptor, or says that bytes will come. */
+export function sendQuestion(channel: number, kind: number, value: bigint, address = 0n, size = 0): boolean {
+  ShimReply.write(view, 0, { kind, value, argSize: 0, fds: 0, size, address });
+  return sys.sendPacket(channel, head) === 'sent';
+}
