@@ -5,25 +5,14 @@
  * Depth is computed in doubles as the script does it, kept and compared in singles, which hold all that the tile buffer
  * has. Quads that something is left of are appended to the list.
  */
-import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
+import { FUNC } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
-import type { OpName } from '../../wasm/opcodes.ts';
 import type { SamplePattern } from '../raster.ts';
 import { Append, FRONT } from './list.ts';
 import { COVERAGE } from './raster.ts';
-
-/** Stencil state of one face. */
-export interface StencilFace {
-  readonly func: number;
-  readonly reference: number;
-  readonly valueMask: number;
-  readonly writeMask: number;
-  readonly fail: number;
-  readonly depthFail: number;
-  readonly depthPass: number;
-}
+import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
 
 export interface FrontEndState {
   /** Samples that the tile keeps of a pixel, and where their depth is taken. */
@@ -44,21 +33,12 @@ export interface FrontEndState {
   readonly func: number;
   readonly write: boolean;
   /** What limits depth: 0…1, the draw's range; or which end of it replaces depth. */
-  readonly limit: 'unit' | 'bounds' | 'low' | 'high';
+  readonly limit: DepthLimit;
   readonly stencil: StencilFace | undefined;
 }
 
 /** Parameters: the primitive, FRONT, and the number of quads in the coverage. */
 const P = { triangle: 0, args: 1, count: 2 };
-
-const I32_COMPARE: Record<number, OpName> = {
-  [FUNC.LESS]: 'i32x4_lt_s',
-  [FUNC.EQUAL]: 'i32x4_eq',
-  [FUNC.LEQUAL]: 'i32x4_le_s',
-  [FUNC.GREATER]: 'i32x4_gt_s',
-  [FUNC.NOT_EQUAL]: 'i32x4_ne',
-  [FUNC.GEQUAL]: 'i32x4_ge_s',
-};
 
 /** Tests the quads of a coverage and appends those that something is left of to the list, if it is `listed`. */
 export function emitTests(m: ModuleBuilder, name: string, state: FrontEndState, listed: boolean): Callable {
@@ -152,9 +132,7 @@ class Tests {
   readonly #high32: number;
   readonly #right: number;
   readonly #zero: number;
-  readonly #one: number;
-  readonly #half: number;
-  readonly #scale: number;
+  readonly #rounding: DepthRounding;
   readonly #step: number;
   readonly #rows: [number, number];
   readonly #whole: number;
@@ -202,9 +180,7 @@ class Tests {
     f.get(P.args).memory('f64_load', FRONT.high).op('f32_demote_f64').op('f32x4_splat').set(this.#high32);
     this.#right = constant(0, 0, 0, 0x40700000);
     this.#zero = constant(0);
-    this.#one = double(() => f.f64(1));
-    this.#half = double(() => f.f64(0.5));
-    this.#scale = double(() => f.f64(state.format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff));
+    this.#rounding = new DepthRounding(f, state, this.#low, this.#high);
     this.#step = double(() => f.f64(256));
     this.#rows = [v(), v()];
     this.#whole = v();
@@ -239,7 +215,10 @@ class Tests {
     }
     if (!early) return;
     f.get(any).get(alive).op('v128_any_true').op('i32_or').set(any);
-    for (const row of this.#rows) this.#final(row);
+    for (const row of this.#rows) {
+      f.get(row).get(this.#bias).op('f64x2_add').set(row);
+      this.#rounding.row(row);
+    }
     this.#singles();
     f.set(this.#z);
     const pixel = (): Code =>
@@ -280,112 +259,5 @@ class Tests {
       .get(row1)
       .op('f32x4_demote_f64x2_zero')
       .shuffle32(0, 1, 4, 5);
-  }
-
-  /** Bias, limits and rounding of a row, as DepthStencilTest.final. */
-  #final(row: number): void {
-    const f = this.#f;
-    const { limit, format } = this.#state;
-    if (limit === 'low') f.get(this.#low);
-    else if (limit === 'high') f.get(this.#high);
-    else {
-      f.get(row).get(this.#bias).op('f64x2_add');
-      if (limit === 'bounds') f.get(this.#low).op('f64x2_max').get(this.#high).op('f64x2_min');
-      else f.get(this.#zero).op('f64x2_max').get(this.#one).op('f64x2_min');
-    }
-    f.set(row);
-    if (format === Z_INTERNAL_FORMAT.D32) return;
-    // Math.round: up from one half on. What is not above zero is zero, also NaN.
-    const value = this.#z;
-    f.get(row).get(this.#one).op('f64x2_min').get(this.#scale).op('f64x2_mul').tee(value);
-    f.op('f64x2_floor').tee(this.#whole);
-    f.get(value).get(this.#whole).op('f64x2_sub').get(this.#half).op('f64x2_ge').get(this.#one).op('v128_and');
-    f.op('f64x2_add').get(row).get(this.#zero).op('f64x2_gt').op('v128_and').set(row);
-  }
-}
-
-/** The stencil test of four pixels, and what it writes. */
-class Stencil {
-  readonly #f: Code;
-  readonly #face: StencilFace;
-  readonly #reference: number;
-  readonly #masked: number;
-  readonly #valueMask: number;
-  readonly #writeMask: number;
-  readonly #one: number;
-  readonly #bytes: number;
-  readonly #stored: number;
-  readonly #passes: number;
-  readonly #word: number;
-  readonly #at: number;
-
-  constructor(f: Code, face: StencilFace, constant: (...words: number[]) => number) {
-    this.#f = f;
-    this.#face = face;
-    this.#reference = constant(face.reference);
-    this.#masked = constant(face.reference & face.valueMask);
-    this.#valueMask = constant(face.valueMask);
-    this.#writeMask = constant(face.writeMask);
-    this.#one = constant(1);
-    this.#bytes = constant(255);
-    this.#stored = f.local('v128');
-    this.#passes = f.local('v128');
-    this.#word = f.local('i32');
-    this.#at = f.local('i32');
-  }
-
-  /** Takes pixels out of `passes`, which holds those that pass the depth test. Those of `alive` are updated. */
-  test(pushAddress: () => Code, alive: number, passes: number, zero: number): void {
-    const f = this.#f;
-    const face = this.#face;
-    pushAddress().tee(this.#at).memory('i32_load16_u').get(this.#at).memory('i32_load16_u', 16).i32(16).op('i32_shl');
-    f.op('i32_or').op('i32x4_splat').op('i16x8_extend_low_i8x16_u').op('i32x4_extend_low_i16x8_u').set(this.#stored);
-    if (face.func === FUNC.NEVER) f.get(zero);
-    else if (face.func === FUNC.ALWAYS) f.get(zero).op('v128_not');
-    else f.get(this.#masked).get(this.#stored).get(this.#valueMask).op('v128_and').op(I32_COMPARE[face.func]!);
-    f.set(this.#passes);
-    const { KEEP } = STENCIL_OP;
-    if (face.fail !== KEEP || face.depthFail !== KEEP || face.depthPass !== KEEP) {
-      this.#operate(face.depthPass);
-      this.#operate(face.depthFail);
-      f.get(passes).op('v128_bitselect');
-      this.#operate(face.fail);
-      f.get(this.#passes).op('v128_bitselect');
-      f.get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
-      f.get(this.#stored).get(this.#stored).op('i16x8_narrow_i32x4_u').tee(this.#stored);
-      f.get(this.#stored).op('i8x16_narrow_i16x8_u').lane('i32x4_extract_lane', 0).set(this.#word);
-      f.get(this.#at).get(this.#word).memory('i32_store16');
-      f.get(this.#at).get(this.#word).i32(16).op('i32_shr_u').memory('i32_store16', 16);
-    }
-    f.get(passes).get(this.#passes).op('v128_and').set(passes);
-  }
-
-  /** Pushes what an operation makes of the stored value, with the write mask. */
-  #operate(op: number): void {
-    const f = this.#f;
-    f.get(this.#stored);
-    switch (op) {
-      case STENCIL_OP.KEEP:
-        return;
-      case STENCIL_OP.REPLACE:
-        f.op('drop').get(this.#reference);
-        break;
-      case STENCIL_OP.ZERO:
-        f.get(this.#stored).op('v128_xor');
-        break;
-      case STENCIL_OP.INVERT:
-        f.op('v128_not');
-        break;
-      case STENCIL_OP.INCR_WRAP:
-      case STENCIL_OP.INCR_SAT:
-        f.get(this.#one).op('i32x4_add');
-        if (op === STENCIL_OP.INCR_SAT) f.get(this.#bytes).op('i32x4_min_s');
-        break;
-      default:
-        f.get(this.#one).op('i32x4_sub');
-        if (op === STENCIL_OP.DECR_SAT) f.get(this.#bytes).get(this.#bytes).op('v128_xor').op('i32x4_max_s');
-    }
-    // Bits beyond the eighth fall to the mask.
-    f.get(this.#stored).get(this.#writeMask).op('v128_bitselect');
   }
 }
