@@ -15,6 +15,7 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type RunRequest, type VirtualMemory, type Work, type WorkState } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Bins, type TileRect } from './bins.ts';
+import { BlockSetup } from './block-setup.ts';
 import { DrawTable } from './draw-table.ts';
 import { type Framebuffer, loadFramebuffer } from './framebuffer.ts';
 import { PolygonReader } from './polygon-reader.ts';
@@ -54,6 +55,7 @@ export class FragmentWork implements Work {
 
 /** Blocks of the list that are read before a rest. */
 const BLOCKS = 16;
+const FAST_BLOCKS = 128;
 
 export class FragmentJob {
   readonly #memory: VirtualMemory;
@@ -62,6 +64,8 @@ export class FragmentJob {
   readonly #reader: PolygonReader;
   readonly #draws: DrawTable;
   readonly #setup: Setup;
+  /** Emitted code that does what `#setup` does otherwise. */
+  readonly #blocks: BlockSetup | undefined;
   readonly #store: PrimitiveStore;
   readonly #bins: Bins;
   readonly #all: TileRect;
@@ -88,6 +92,7 @@ export class FragmentJob {
     this.#reader = new PolygonReader(memory);
     this.#draws = new DrawTable(memory, this.#reader, this.#framebuffer);
     this.#setup = new Setup(memory);
+    this.#blocks = engine === 'wasm' ? new BlockSetup(memory, dram) : undefined;
     this.#store = new PrimitiveStore(limit);
     this.#bins = new Bins(engine);
     this.#tiles = new TileJob(memory, dram, this.#framebuffer, open, engine);
@@ -107,6 +112,7 @@ export class FragmentJob {
       this.#tiles.close();
       this.#store.close();
       this.#bins.close();
+      this.#blocks?.close();
     }
   }
 
@@ -130,10 +136,15 @@ export class FragmentJob {
 
   /** Sets primitives up that touch a part. False: there are more than fit. */
   *#collect(rect: TileRect): Generator<void, boolean> {
-    const { parameters } = this.#framebuffer;
-    for (let blocks = 1; this.#reader.block(); blocks++) {
-      if (!this.#reader.take(this.#setup, this.#store, this.#draws, parameters.internalLayerIndex, rect)) return false;
-      if (blocks % BLOCKS === 0) {
+    const { internalLayerIndex: layer } = this.#framebuffer.parameters;
+    const blocks = this.#blocks;
+    blocks?.begin(layer, rect);
+    for (let n = 1; this.#reader.block(); n++) {
+      const all = blocks
+        ? this.#reader.takeBlock(blocks, this.#store, this.#draws)
+        : this.#reader.take(this.#setup, this.#store, this.#draws, layer, rect);
+      if (!all) return false;
+      if (n % (blocks ? FAST_BLOCKS : BLOCKS) === 0) {
         this.#read++;
         yield;
         this.#renew();

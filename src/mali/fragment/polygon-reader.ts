@@ -23,13 +23,12 @@ import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { PRIMITIVE } from '../engine/quads.ts';
 import type { TileRect } from './bins.ts';
+import type { BlockSetup } from './block-setup.ts';
 import type { DrawTable } from './draw-table.ts';
 import type { PrimitiveStore } from './primitive-store.ts';
-import { SUBPIXEL, TILE } from './raster.ts';
+import { MAX_CORNER, TILE } from './raster.ts';
 import type { Setup } from './setup.ts';
 
-/** Coordinates of corners lie within ± this, in 1/256 pixel: the tiler's guard band, and half a line or point more. */
-const LIMIT = (65536 + 1024) * SUBPIXEL;
 const PAGE = 4096;
 const CORNERS = ['corner0', 'corner1', 'corner2'] as const;
 
@@ -92,11 +91,24 @@ export class PolygonReader {
       const at = this.#block + this.#taken * PrimitiveRecord.size;
       if (!this.#concerns(at, layer, rect)) continue;
       const record = this.read(at);
+      const draw = draws.of(record.draw);
       if (!store.reserve()) return false;
-      if (setup.set(store.next, record, draws.of(record.draw))) store.keep(store.next + PRIMITIVE.size);
+      if (setup.set(store.next, record, draw)) store.keep(store.next + PRIMITIVE.size);
     }
     return true;
   }
+
+  /** The same by emitted code, which knows layer and part. */
+  takeBlock(setup: BlockSetup, store: PrimitiveStore, draws: DrawTable): boolean {
+    this.#taken = setup.take(this.#block, this.#taken, this.#count, store, draws, this.#invalid);
+    return this.#taken === this.#count;
+  }
+
+  /** Throws what is wrong with a record. */
+  readonly #invalid = (at: number): void => {
+    this.read(at);
+    throw invalid(at, 'a primitive that changes while it is read');
+  };
 
   /** Whether a primitive is of the layer and may touch the tiles. */
   #concerns(at: number, layer: number, { column, row, columns, rows }: TileRect): boolean {
@@ -118,7 +130,8 @@ export class PolygonReader {
     if (record.provoking >= record.kind) throw invalid(at, `a primitive with provoking vertex ${record.provoking}`);
     for (const name of CORNERS) {
       const { x, y } = record[name];
-      if (Math.abs(x) > LIMIT || Math.abs(y) > LIMIT) throw invalid(at, `a primitive with a corner at ${x}, ${y}`);
+      if (Math.abs(x) > MAX_CORNER || Math.abs(y) > MAX_CORNER)
+        throw invalid(at, `a primitive with a corner at ${x}, ${y}`);
     }
     return record;
   }

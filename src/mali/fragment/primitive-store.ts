@@ -54,7 +54,7 @@ export class PrimitiveStore {
     }
     this.#full = n;
     this.#next = this.#pieces[n]!;
-    this.#end = this.#next + PIECE_BYTES;
+    this.#end = this.#next + Math.min(PIECE, this.#limit - n * PIECE) * PRIMITIVE.size;
     return true;
   }
 

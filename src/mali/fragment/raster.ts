@@ -17,6 +17,8 @@ export const TILE_PIXELS = TILE * TILE;
 export const TILE_QUADS = TILE_PIXELS / 4;
 /** Sub-pixel positions in a pixel. */
 export const SUBPIXEL = 256;
+/** Coordinates of corners lie within ± this: the tiler's guard band, and half a line or point more. */
+export const MAX_CORNER = (65536 + 1024) * SUBPIXEL;
 
 /** Sample positions in 1/256 pixel from the pixel's top left corner. */
 export interface SamplePattern {

@@ -105,6 +105,7 @@ export const OP = {
   f64_convert_i32_s: 0xb7,
   f64_convert_i32_u: 0xb8,
   f64_convert_i64_s: 0xb9,
+  f64_convert_i64_u: 0xba,
   f64_promote_f32: 0xbb,
   i32_reinterpret_f32: 0xbc,
   i64_reinterpret_f64: 0xbd,
@@ -297,6 +298,7 @@ export type OpName = keyof typeof OP;
 export const MEMORY_OP = {
   i32_load: [0x28, 2],
   i64_load: [0x29, 3],
+  i64_load32_u: [0x35, 2],
   f32_load: [0x2a, 2],
   f64_load: [0x2b, 3],
   i32_load8_s: [0x2c, 0],
