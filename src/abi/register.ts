@@ -22,30 +22,45 @@ export interface Register<B extends Bits = Bits> {
   encode(values: Partial<Value<B>>): number;
 }
 
-const extract = (raw: number, bit: number, width: number): number => Math.floor(raw / 2 ** bit) % 2 ** width;
+/** What lies in `width` bits from `bit` on, as source; registers of 64 bits are beyond JavaScript's shifts. */
+function extractSource(bit: number, width: number): string {
+  if (bit + width > 32) return `Math.floor(raw / ${2 ** bit}) % ${2 ** width}`;
+  return width === 32 ? 'raw >>> 0' : `(raw >>> ${bit}) & ${2 ** width - 1}`;
+}
+
+function insertSource(name: string, bit: number, width: number): string {
+  const value = `(values[${JSON.stringify(name)}] ?? 0)`;
+  return `(${value} % ${2 ** width}) * ${2 ** bit}`;
+}
+
+/** The functions of a register, made when they are first used: decoding and encoding by name, with constant shifts. */
+function compile<B extends Bits>(bits: B): Pick<Register<B>, 'decode' | 'encode'> {
+  const list = Object.entries(bits);
+  const reads = list.map(([name, [bit, width]]) => `${JSON.stringify(name)}: ${extractSource(bit, width)}`);
+  const writes = list.map(([name, [bit, width]]) => insertSource(name, bit, width));
+  return new Function(
+    `return { decode: (raw) => ({ ${reads.join(', ')} }), encode: (values) => ${writes.join(' + ') || '0'} };`,
+  )();
+}
 
 function register<B extends Bits>(name: string, offset: number, width: 32 | 64, bits: B): Register<B> {
-  const names = Object.keys(bits) as (keyof B)[];
-  const spot = (key: keyof B) => bits[key] as readonly [number, number];
+  let made: Pick<Register<B>, 'decode' | 'encode'> | undefined;
+  const functions = (): Pick<Register<B>, 'decode' | 'encode'> => {
+    made ??= compile(bits);
+    return made;
+  };
   return {
     name,
     offset,
     width,
     bits,
-    decode(raw) {
-      const out = {} as Value<B>;
-      for (const key of names) out[key] = extract(raw, ...spot(key));
-      return out;
+    decode: (raw) => functions().decode(raw),
+    get(raw, key) {
+      const [bit, size] = bits[key] as readonly [number, number];
+      if (bit + size > 32) return Math.floor(raw / 2 ** bit) % 2 ** size;
+      return size === 32 ? raw >>> 0 : (raw >>> bit) & ((1 << size) - 1);
     },
-    get: (raw, key) => extract(raw, ...spot(key)),
-    encode(values) {
-      let raw = 0;
-      for (const key of names) {
-        const [bit, size] = spot(key);
-        raw += ((values[key] ?? 0) % 2 ** size) * 2 ** bit;
-      }
-      return raw;
-    },
+    encode: (values) => functions().encode(values),
   };
 }
 

@@ -4,6 +4,7 @@
  * Everything runs on one thread. A part that wants to go on later asks the clock: `soon` after the current call has
  * returned, `after` when time has passed. Tests use TestClock, which moves only when told to.
  */
+import { Timers } from './timers.ts';
 
 export interface Timer {
   cancel(): void;
@@ -79,12 +80,21 @@ export class TestClock implements Clock {
   }
 }
 
+const NANOSECONDS = 1e6;
+
 /** Real time on the host's event loop. */
 export class HostClock implements Clock {
-  readonly #start = process.hrtime.bigint();
+  readonly #start = performance.now();
+  readonly #timers = new Timers(
+    () => this.now(),
+    (delay, fn) => {
+      const handle = setTimeout(fn, delay / NANOSECONDS);
+      return { cancel: () => clearTimeout(handle) };
+    },
+  );
 
   now(): number {
-    return Number(process.hrtime.bigint() - this.#start);
+    return (performance.now() - this.#start) * NANOSECONDS;
   }
 
   monotonic(): bigint {
@@ -92,8 +102,7 @@ export class HostClock implements Clock {
   }
 
   after(delay: number, fn: () => void): Timer {
-    const handle = setTimeout(fn, delay / 1e6);
-    return { cancel: () => clearTimeout(handle) };
+    return this.#timers.after(delay, fn);
   }
 
   soon(fn: () => void): void {

@@ -115,10 +115,12 @@ async function createGroup(
     }
     must(!vm.destroyed, 'EINVAL', 'the VM was destroyed');
     const group = new Group(pid, vm, priority, cores, { syncobjs, suspend, protmSuspend });
+    const { workRegisters: registers, scoreboards } = firmware.interface;
+    const unit = { registers, scoreboards };
     group.queues = queues.map((args, index) => {
       const [ring, queueInterface] = memory[index]!;
       const late = (): void => scheduler.timedOut(group, group.queues[index]!);
-      return new Queue(tyr.context.clock, index, args.priority, ring, queueInterface, syncobjs, late);
+      return new Queue(tyr.context.clock, index, args.priority, ring, queueInterface, syncobjs, unit, late);
     });
     group.entities = group.queues.map(
       (queue) =>
@@ -152,14 +154,8 @@ function runJob(tyr: Tyr, group: Group, job: SubmitArgs): Fence | undefined {
   // An empty job ends when those before it have.
   if (job.streamSize === 0) return queue.lastFence;
   if (!group.canRun) throw new DrmError('ECANCELED', 'the group cannot run any more');
-  const { workRegisters, scoreboards } = tyr.firmware.interface;
-  const fence = queue.insert({
-    registers: workRegisters,
-    scoreboards,
-    start: Number(job.streamAddr),
-    size: job.streamSize,
-    latestFlush: job.latestFlush,
-  });
+  const { streamAddr, streamSize: size, latestFlush } = job;
+  const fence = queue.insert({ start: Number(streamAddr), size, latestFlush });
   tyr.scheduler.queueUpdated(group, queue);
   return fence;
 }

@@ -59,13 +59,16 @@ export interface IoctlResult {
 
 /** The parts of a 32-bit request number. */
 export function decodeRequest(request: number): { type: number; nr: number; size: number; direction: number } {
-  scratch.setUint32(0, request, true);
-  return IoctlNumber.read(scratch, 0);
+  word.setUint32(0, request, true);
+  return IoctlNumber.read(word, 0);
 }
-const scratch = new DataView(new ArrayBuffer(4));
+const word = new DataView(new ArrayBuffer(4));
 
 /** Errors that answer a question rather than name a fault: not worth a line in an ordinary log. */
 const QUIET: ReadonlySet<Errno> = new Set<Errno>(['ETIME', 'EAGAIN', 'EINTR', 'EOPNOTSUPP']);
+
+const nameOf = (def: IoctlDef | undefined, request: number): string =>
+  def?.name ?? `ioctl 0x${(request >>> 0).toString(16)}`;
 
 /**
  * Runs one ioctl. `arg` holds the client's struct (as many bytes as `request` says). A DrmError becomes its errno and a
@@ -79,68 +82,84 @@ export function dispatch(
   user: UserContext,
 ): IoctlResult | Promise<IoctlResult> {
   const { device } = file;
-  const { type, nr } = decodeRequest(request);
+  const { type, nr, direction } = decodeRequest(request);
   const entry = table.get(key(type, nr));
-  const name = entry?.def.name ?? `ioctl 0x${(request >>> 0).toString(16)}`;
-  const log = (error: DrmError): void =>
-    device.log(
-      QUIET.has(error.errno) ? 'debug' : 'warn',
-      `${name} of pid ${user.pid}: ${error.errno}: ${error.message}`,
-    );
-  return run(
-    request,
-    arg,
-    () => {
-      if (device.gone) throw new DrmError('ENODEV', 'the device is gone');
-      if (!entry) throw unknown(type, nr, file);
-      allow(entry, file, user);
-      return entry.def;
-    },
-    (values) => entry!.handler(file, values, user),
-    log,
-  );
+  try {
+    if (device.gone) throw new DrmError('ENODEV', 'the device is gone');
+    if (!entry) throw unknown(type, nr, file);
+    allow(entry, file, user);
+  } catch (error) {
+    if (!(error instanceof DrmError)) throw error;
+    logOfDevice(device, nameOf(entry?.def, request), user, error);
+    return { value: error.code, arg };
+  }
+  return run(entry.def, direction, arg, entry.handler, file, user, logOfDevice, device);
 }
 
-/** Decodes `arg` after `find` has said what the ioctl is, runs `handler` and encodes the result. */
-export function run(
-  request: number,
+function logOfDevice(device: DrmFile<any>['device'], name: string, user: UserContext, error: DrmError): void {
+  device.log(QUIET.has(error.errno) ? 'debug' : 'warn', `${name} of pid ${user.pid}: ${error.errno}: ${error.message}`);
+}
+
+type Handler = (subject: any, values: any, user: UserContext) => number | void | Promise<number | void>;
+
+/** Decodes `arg`, runs the handler and encodes the result. `log(owner, …)` hears of a DrmError. */
+function run<O>(
+  def: IoctlDef,
+  direction: number,
   arg: Uint8Array,
-  find: () => IoctlDef,
-  handler: (values: any) => number | void | Promise<number | void>,
-  log: (error: DrmError) => void,
+  handler: Handler,
+  subject: unknown,
+  user: UserContext,
+  log: (owner: O, name: string, user: UserContext, error: DrmError) => void,
+  owner: O,
 ): IoctlResult | Promise<IoctlResult> {
-  let encode = (): void => {};
-  const done = (value: number | void): IoctlResult => {
-    encode();
-    return { value: value ?? 0, arg };
-  };
+  const layout: Layout<any> | undefined = def.arg;
+  const both = direction & DIRECTION[def.direction];
+  const values = layout ? decode(layout, arg, both) : {};
   const fail = (error: unknown): IoctlResult => {
     if (!(error instanceof DrmError)) throw error;
-    log(error);
-    encode();
+    log(owner, def.name, user, error);
+    if (layout) encode(layout, arg, both, values);
     return { value: error.code, arg };
   };
   try {
-    const def = find();
-    const layout: Layout<any> | undefined = def.arg;
-    let values: any = {};
-    if (layout) {
-      const both = decodeRequest(request).direction & decodeRequest(def.request).direction;
-      const whole = new Uint8Array(layout.size);
-      if (both & DIRECTION.w) whole.set(arg.subarray(0, layout.size));
-      const view = viewOf(whole);
-      values = layout.read(view, 0);
-      if (both & DIRECTION.r)
-        encode = () => {
-          layout.write(view, 0, values);
-          arg.set(whole.subarray(0, Math.min(arg.length, whole.length)));
-        };
+    const value = handler(subject, values, user);
+    if (value instanceof Promise) {
+      return value.then((late) => {
+        if (layout) encode(layout, arg, both, values);
+        return { value: late ?? 0, arg };
+      }, fail);
     }
-    const value = handler(values);
-    return value instanceof Promise ? value.then(done, fail) : done(value);
+    if (layout) encode(layout, arg, both, values);
+    return { value: value ?? 0, arg };
   } catch (error) {
     return fail(error);
   }
+}
+
+/** Room for the largest argument, whose size has 14 bits: where arguments are taken apart and put together. */
+const scratch = new Uint8Array(1 << 14);
+const scratchView = viewOf(scratch);
+
+/** Puts what the client passed into `scratch`, and zeros where it passed too little or nothing. */
+function load(layout: Layout<any>, arg: Uint8Array, both: number): void {
+  const given = both & DIRECTION.w ? arg.length : 0;
+  if (given > 0) scratch.set(arg);
+  if (given < layout.size) scratch.fill(0, given, layout.size);
+}
+
+function decode(layout: Layout<any>, arg: Uint8Array, both: number): any {
+  load(layout, arg, both);
+  return layout.read(scratchView, 0);
+}
+
+/** Writes the values back, and leaves the bytes between them as they were passed. */
+function encode(layout: Layout<any>, arg: Uint8Array, both: number, values: any): void {
+  if (!(both & DIRECTION.r)) return;
+  load(layout, arg, both);
+  layout.write(scratchView, 0, values);
+  const size = Math.min(arg.length, layout.size);
+  for (let i = 0; i < size; i++) arg[i] = scratch[i]!;
 }
 
 /** One ioctl of a descriptor that is no DRM node: its handler gets what stands behind the descriptor. */
@@ -167,17 +186,16 @@ export function runOn<S>(
   log: Log,
 ): IoctlResult | Promise<IoctlResult> {
   const entry = ioctls.find(({ def }) => def.request === request >>> 0);
-  const name = entry?.def.name ?? `ioctl 0x${(request >>> 0).toString(16)}`;
-  return run(
-    request,
-    arg,
-    () => {
-      if (!entry) throw new DrmError('ENOTTY', `a ${kind} has no such ioctl`);
-      return entry.def;
-    },
-    (values) => entry!.handler(subject, values, user),
-    (error) => log('warn', kind, `${name} of pid ${user.pid}: ${error.errno}: ${error.message}`),
-  );
+  if (!entry) {
+    const error = new DrmError('ENOTTY', `a ${kind} has no such ioctl`);
+    logOfKind({ log, kind }, nameOf(undefined, request), user, error);
+    return { value: error.code, arg };
+  }
+  return run(entry.def, DIRECTION[entry.def.direction], arg, entry.handler, subject, user, logOfKind, { log, kind });
+}
+
+function logOfKind(owner: { log: Log; kind: string }, name: string, user: UserContext, error: DrmError): void {
+  owner.log('warn', owner.kind, `${name} of pid ${user.pid}: ${error.errno}: ${error.message}`);
 }
 
 function unknown(type: number, nr: number, file: DrmFile<any>): DrmError {

@@ -30,24 +30,40 @@ import { hex } from '../log.ts';
 
 type FieldValue<F> = F extends Field<infer T> ? T : never;
 
-/** One struct in shared memory, read and written field by field. */
+/** Where the words of a layout lie; fields of other kinds have no place. */
+function placesOf<F extends Record<string, Field<any>>>({
+  fields,
+  offset,
+}: Layout<F>): Partial<Record<keyof F, number>> {
+  const places: Partial<Record<keyof F, number>> = {};
+  for (const name of Object.keys(fields) as (keyof F)[]) if (fields[name]!.width === 32) places[name] = offset[name];
+  return places;
+}
+
+/** One struct in shared memory, read and written field by field. Nearly all fields are words. */
 export class Block<F extends Record<string, Field<any>>> {
   readonly #fields: F;
+  readonly #places: Partial<Record<keyof F, number>>;
   readonly #view: DataView;
   readonly #base: number;
 
   constructor(layout: Layout<F>, view: DataView, base: number) {
     this.#fields = layout.fields;
+    this.#places = placesOf(layout);
     this.#view = view;
     this.#base = base;
   }
 
   get<K extends keyof F>(name: K): FieldValue<F[K]> {
-    return this.#fields[name]!.read(this.#view, this.#base);
+    const place = this.#places[name];
+    if (place === undefined) return this.#fields[name]!.read(this.#view, this.#base);
+    return this.#view.getUint32(this.#base + place, true) as FieldValue<F[K]>;
   }
 
   set<K extends keyof F>(name: K, value: FieldValue<F[K]>): void {
-    this.#fields[name]!.write(this.#view, this.#base, value);
+    const place = this.#places[name];
+    if (place === undefined) this.#fields[name]!.write(this.#view, this.#base, value);
+    else this.#view.setUint32(this.#base + place, value as number, true);
   }
 }
 

@@ -13,17 +13,21 @@ import {
   CsgEndpointReq,
   CsStatusWait,
 } from '../../abi/gpu/firmware.ts';
-import { type Layout, viewOf } from '../../abi/layout.ts';
+import type { Layout } from '../../abi/layout.ts';
 import { differing, type GroupInterface, type StreamInterface, toggle, update } from '../fw/interface.ts';
 import type { Group, GroupState } from './group.ts';
 import type { Queue } from './queue.ts';
 
 const ALL = 0xffffffff;
-const word = (data: Uint8Array): number => viewOf(data).getUint32(0, true);
+const scratch = new DataView(new ArrayBuffer(4));
+const toWord = <F extends Record<string, any>>(layout: Layout<F>, values: Parameters<Layout<F>['pack']>[0]): number => {
+  scratch.setUint32(0, 0, true);
+  layout.write(scratch, 0, values);
+  return scratch.getUint32(0, true);
+};
 const fromWord = <F extends Record<string, any>>(layout: Layout<F>, value: number): ReturnType<Layout<F>['read']> => {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, value, true);
-  return layout.read(view, 0);
+  scratch.setUint32(0, value, true);
+  return layout.read(scratch, 0);
 };
 
 export class CsgSlot {
@@ -52,13 +56,13 @@ export class CsgSlot {
     csg.input.set('allowCompute', cores.computeMask);
     csg.input.set('allowFragment', cores.fragmentMask);
     csg.input.set('allowOther', cores.tilerMask);
-    const endpoints = CsgEndpointReq.pack({
+    const endpoints = toWord(CsgEndpointReq, {
       compute: cores.maxCompute,
       fragment: cores.maxFragment,
       tiler: cores.maxTiler,
       priority,
     });
-    csg.input.set('endpointReq', word(endpoints));
+    csg.input.set('endpointReq', endpoints);
     csg.input.set('config', addressSpace);
     csg.input.set('suspendBuf', buffers.suspend.va);
     csg.input.set('protmSuspendBuf', buffers.protmSuspend.va);
@@ -69,7 +73,7 @@ export class CsgSlot {
   /** Changes the priority that the firmware will be asked for. */
   setPriority(priority: number): void {
     const endpoints = fromWord(CsgEndpointReq, this.interface.input.get('endpointReq'));
-    this.interface.input.set('endpointReq', word(CsgEndpointReq.pack({ ...endpoints, priority })));
+    this.interface.input.set('endpointReq', toWord(CsgEndpointReq, { ...endpoints, priority }));
   }
 
   /** Sets request bits; the firmware looks once its doorbell is rung. */
@@ -174,7 +178,7 @@ export class CsgSlot {
     input.set('ringbufSize', queue.ring.size);
     input.set('ringbufInput', queue.inputVa);
     input.set('ringbufOutput', queue.outputVa);
-    input.set('config', word(CsConfig.pack({ priority: queue.priority, doorbell: queue.doorbell ?? 0 })));
+    input.set('config', toWord(CsConfig, { priority: queue.priority, doorbell: queue.doorbell ?? 0 }));
     input.set('ackIrqMask', ALL);
     const idle = CS_REQ.IDLE_SYNC_WAIT | CS_REQ.IDLE_EMPTY;
     update(stream, idle | CS_STATE.START, idle | CS_REQ.STATE_MASK);

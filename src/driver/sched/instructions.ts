@@ -56,12 +56,44 @@ export function jobInstructions(call: JobCall): readonly CsLine[] {
   ];
 }
 
-/** Writes a job's instructions at `position` of a ring of `size` bytes; returns the position behind them. */
-export function writeJob(ring: DataView, size: number, position: number, call: JobCall): number {
-  const program = jobInstructions(call);
-  for (let i = 0; i < JOB_INSTRUCTIONS; i++) {
-    const [name, operands] = program[i] ?? (['NOP'] as const);
-    encodeCs(ring, (position + i * CS_INSTRUCTION_SIZE) % size, name, operands as object);
+/** Instructions of a job that differ from those of the queue's other jobs, by their place. */
+const LATEST_FLUSH = 0;
+const START = 2;
+const SIZE = 3;
+
+/** Writes the jobs of one queue: all of them alike but for three constants. */
+export class JobWriter {
+  readonly #ring: DataView;
+  readonly #bytes: Uint8Array;
+  readonly #size: number;
+  readonly #registers: number;
+  readonly #template = new Uint8Array(JOB_BYTES);
+
+  /** `ring` of `size` bytes; `queue`: what its jobs have in common. */
+  constructor(ring: DataView, size: number, queue: Pick<JobCall, 'registers' | 'scoreboards' | 'syncobj'>) {
+    if (size % JOB_BYTES !== 0) throw new RangeError(`a ring buffer of ${size} bytes holds no whole number of jobs`);
+    this.#ring = ring;
+    this.#bytes = new Uint8Array(ring.buffer, ring.byteOffset, ring.byteLength);
+    this.#size = size;
+    this.#registers = queue.registers;
+    const program = jobInstructions({ ...queue, start: 0, size: 0, latestFlush: 0 });
+    const view = new DataView(this.#template.buffer);
+    for (let i = 0; i < JOB_INSTRUCTIONS; i++) {
+      const [name, operands] = program[i] ?? (['NOP'] as const);
+      encodeCs(view, i * CS_INSTRUCTION_SIZE, name, operands as object);
+    }
   }
-  return position + JOB_BYTES;
+
+  /** Writes a job at `position`, a multiple of a job's size; returns the position behind it. */
+  write(position: number, { start, size, latestFlush }: Pick<JobCall, 'start' | 'size' | 'latestFlush'>): number {
+    const at = position % this.#size;
+    const address = this.#registers - FW_UNPRESERVED_REGS;
+    const value = address + 2;
+    this.#bytes.set(this.#template, at);
+    const place = (index: number): number => at + index * CS_INSTRUCTION_SIZE;
+    encodeCs(this.#ring, place(LATEST_FLUSH), 'MOVE32', { destination: value, immediate: latestFlush });
+    encodeCs(this.#ring, place(START), 'MOVE', { destination: address, immediate: start });
+    encodeCs(this.#ring, place(SIZE), 'MOVE32', { destination: value, immediate: size });
+    return position + JOB_BYTES;
+  }
 }

@@ -15,7 +15,7 @@ import { Fence, fenceContext } from '../../drm/fence.ts';
 import { SECOND } from '../async.ts';
 import { Block } from '../fw/interface.ts';
 import type { KernelBuffer } from '../kernel-buffer.ts';
-import { type JobCall, writeJob } from './instructions.ts';
+import { type JobCall, JobWriter } from './instructions.ts';
 
 export const JOB_TIMEOUT = 5 * SECOND;
 /** How often in a row a job may get more time, as long as the GPU is at work for it. */
@@ -51,6 +51,7 @@ export class Queue {
   /** GPU address of the counter, and where the CPU finds it. */
   readonly syncobjVa: number;
   readonly #syncobj: DataView;
+  readonly #writer: JobWriter;
   /** The doorbell while the group is in a slot. */
   doorbell: number | undefined;
   syncWait: SyncWait | undefined;
@@ -67,7 +68,7 @@ export class Queue {
   #remaining: number | undefined = JOB_TIMEOUT;
   #extensions = 0;
 
-  /** `onTimeout`: jobs are in flight and none has ended in time. */
+  /** `unit`: what a command-stream unit has. `onTimeout`: jobs are in flight and none has ended in time. */
   constructor(
     clock: Clock,
     index: number,
@@ -75,6 +76,7 @@ export class Queue {
     ring: KernelBuffer,
     queueInterface: KernelBuffer,
     syncobjs: KernelBuffer,
+    unit: Pick<JobCall, 'registers' | 'scoreboards'>,
     onTimeout: () => void,
   ) {
     this.#clock = clock;
@@ -87,6 +89,7 @@ export class Queue {
     const offset = index * Syncobj64.size;
     this.syncobjVa = syncobjs.va + offset;
     this.#syncobj = new DataView(syncobjs.view.buffer, syncobjs.view.byteOffset + offset, Syncobj64.size);
+    this.#writer = new JobWriter(ring.view, ring.size, { ...unit, syncobj: this.syncobjVa });
     this.#onTimeout = onTimeout;
   }
 
@@ -109,11 +112,11 @@ export class Queue {
   }
 
   /** Puts a job into the ring; the scheduler has seen to it that there is room. Returns the fence of its end. */
-  insert(call: Omit<JobCall, 'syncobj'>): Fence {
+  insert(call: Pick<JobCall, 'start' | 'size' | 'latestFlush'>): Fence {
     const seqno = ++this.#seqno;
     const fence = new Fence(this.#clock, 'panthor', 'queue-fence', this.#context, seqno);
     const start = this.input.get('insert');
-    const end = writeJob(this.ring.view, this.ring.size, start, { ...call, syncobj: this.syncobjVa });
+    const end = this.#writer.write(start, call);
     this.#inFlight.push({ fence, seqno, start, end, error: undefined });
     this.input.set('extract', this.output.get('extract'));
     this.input.set('insert', end);
@@ -137,6 +140,7 @@ export class Queue {
     const done = Number(Syncobj64.fields.seqno.read(this.#syncobj, 0));
     let count = 0;
     while (count < this.#inFlight.length && this.#inFlight[count]!.seqno <= done) count++;
+    if (count === 0 && this.#inFlight.length > 0) return false;
     const ended = this.#inFlight.splice(0, count);
     if (this.#inFlight.length === 0) this.stopClock(false);
     else if (count > 0 && this.#remaining === undefined) this.#arm(JOB_TIMEOUT);

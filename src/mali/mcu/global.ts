@@ -20,6 +20,7 @@ const UNSUPPORTED: Record<string, number> = {
   SLEEP: GLB_REQ.SLEEP,
   DBG_HOST: GLB_REQ.DBG_HOST,
 };
+const ANY_UNSUPPORTED = Object.values(UNSUPPORTED).reduce((all, bit) => all | bit, 0);
 /** Timer units are 1024 cycles of their source. */
 const TIMER_UNIT = 1024;
 const NS = 1e9;
@@ -53,8 +54,10 @@ export class GlobalInterface {
       done |= GLB_REQ.IDLE_EN;
       this.#idle = false;
     }
-    for (const [name, bit] of Object.entries(UNSUPPORTED)) {
-      if (open & bit) this.#mcu.log('warn', 'mali-mcu', `global request ${name} is not supported`);
+    if (open & ANY_UNSUPPORTED) {
+      for (const [name, bit] of Object.entries(UNSUPPORTED)) {
+        if (open & bit) this.#mcu.log('warn', 'mali-mcu', `global request ${name} is not supported`);
+      }
     }
     if (done !== 0) {
       output.set('ack', ((output.get('ack') & ~done) | (req & done)) >>> 0);

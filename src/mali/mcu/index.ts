@@ -59,7 +59,11 @@ export class Mcu {
   #mode: number = MCU_CONTROL.DISABLE;
   #status: number = MCU_STATUS.DISABLED;
   #generation = 0;
-  #rung = new Set<number>();
+  /** Doorbells that were rung and not answered yet, one bit each from the lowest word on. */
+  #rung = new Uint32Array(DOORBELLS / 32);
+  /** Those that are being answered. */
+  #served = new Uint32Array(DOORBELLS / 32);
+  #answering = false;
 
   constructor(parts: McuParts) {
     this.dram = parts.dram;
@@ -92,22 +96,31 @@ export class Mcu {
 
   /** A doorbell page was written: 0 is the global one, others belong to streams. The firmware looks a little later. */
   ring(doorbell: number): void {
-    if (this.#rung.size === 0) this.clock.soon(() => this.#answer());
-    this.#rung.add(doorbell);
+    if (doorbell >= DOORBELLS) return;
+    this.#rung[doorbell >>> 5]! |= 1 << (doorbell & 31);
+    if (this.#answering) return;
+    this.#answering = true;
+    this.clock.soon(this.#answer);
   }
 
-  #answer(): void {
-    const rung = this.#rung;
-    this.#rung = new Set();
-    if (this.#status !== MCU_STATUS.ENABLED) return;
-    this.guard(() => {
-      if (rung.has(0)) this.#global.process();
-      for (const group of this.groups) {
-        if (!group.running) continue;
-        for (const stream of group.streams) if (stream.started && rung.has(stream.doorbell)) stream.kick();
-      }
-    });
+  #isServed(doorbell: number): boolean {
+    return ((this.#served[doorbell >>> 5]! >>> (doorbell & 31)) & 1) !== 0;
   }
+
+  readonly #answer = (): void => {
+    this.#answering = false;
+    [this.#rung, this.#served] = [this.#served, this.#rung];
+    if (this.#status === MCU_STATUS.ENABLED) this.guard(this.#serve);
+    this.#served.fill(0);
+  };
+
+  readonly #serve = (): void => {
+    if (this.#isServed(GLOBAL_DOORBELL)) this.#global.process();
+    for (const group of this.groups) {
+      if (!group.running) continue;
+      for (const stream of group.streams) if (stream.started && this.#isServed(stream.doorbell)) stream.kick();
+    }
+  };
 
   #boot(): void {
     if (this.#mode === MCU_CONTROL.DISABLE || this.#status !== MCU_STATUS.DISABLED) return;
@@ -161,7 +174,7 @@ export class Mcu {
     this.frontEnd.clear();
     for (const group of this.groups) group.drop();
     this.#global.stop();
-    this.#rung.clear();
+    this.#rung.fill(0);
     this.control.tiler.reset();
     this.control.shader.reset();
     this.#setStatus(status);
@@ -232,6 +245,9 @@ export class Mcu {
   }
 }
 
+/** Doorbell pages; the first is the global interface's. */
+const DOORBELLS = 64;
+const GLOBAL_DOORBELL = 0;
 const VECTORS = 0;
 /** The stack grows down from its initial pointer. */
 const STACK_MIN = 4;

@@ -38,7 +38,7 @@ import {
   STREAMS,
 } from '../../abi/gpu/firmware-places.ts';
 import { suspendSize } from '../../abi/gpu/suspend.ts';
-import { type Field, type Layout, viewOf } from '../../abi/layout.ts';
+import type { Field, Layout } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 
 /** Bytes of the state that a suspend buffer takes. */
@@ -48,39 +48,57 @@ export const SUSPEND_SIZE = suspendSize(STREAMS);
 export const packWord = <F extends Record<string, any>>(
   layout: Layout<F>,
   values: Parameters<Layout<F>['pack']>[0],
-): number => viewOf(layout.pack(values)).getUint32(0, true);
+): number => {
+  scratch.setUint32(0, 0, true);
+  layout.write(scratch, 0, values as any);
+  return scratch.getUint32(0, true);
+};
 
 /** A 32-bit word taken apart by a layout. */
 export const unpackWord = <F extends Record<string, any>>(
   layout: Layout<F>,
   word: number,
 ): ReturnType<Layout<F>['read']> => {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, word, true);
-  return layout.read(view, 0);
+  scratch.setUint32(0, word, true);
+  return layout.read(scratch, 0);
 };
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** Where the fields of each layout lie: their byte offsets, and one more where they have 64 bits. */
+const places = new WeakMap<Layout<any>, Record<string, number>>();
+
+function placesOf(layout: Layout<any>): Record<string, number> {
+  let known = places.get(layout);
+  if (!known) {
+    known = {};
+    for (const [name, { width }] of Object.entries(layout.fields as Record<string, Field<any>>))
+      known[name] = layout.offset[name]! + (width === 64 ? 1 : 0);
+    places.set(layout, known);
+  }
+  return known;
+}
 
 /** The number fields of a struct in the MCU's memory, read and written one by one. */
 export class Block<F extends Record<string, Field<any>>> {
   readonly #memory: VirtualMemory;
-  readonly #layout: Layout<F>;
+  readonly #places: Record<keyof F, number>;
   readonly #base: number;
 
   constructor(memory: VirtualMemory, layout: Layout<F>, base: number) {
     this.#memory = memory;
-    this.#layout = layout;
+    this.#places = placesOf(layout) as Record<keyof F, number>;
     this.#base = base;
   }
 
   get(name: keyof F): number {
-    const at = this.#base + this.#layout.offset[name];
-    return this.#layout.fields[name]!.width === 64 ? this.#memory.load64(at) : this.#memory.load32(at);
+    const place = this.#places[name];
+    return place & 1 ? this.#memory.load64(this.#base + place - 1) : this.#memory.load32(this.#base + place);
   }
 
   set(name: keyof F, value: number): void {
-    const at = this.#base + this.#layout.offset[name];
-    if (this.#layout.fields[name]!.width === 64) this.#memory.store64(at, value);
-    else this.#memory.store32(at, value);
+    const place = this.#places[name];
+    if (place & 1) this.#memory.store64(this.#base + place - 1, value);
+    else this.#memory.store32(this.#base + place, value);
   }
 
   /** Turns bits round. */

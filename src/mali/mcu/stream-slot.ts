@@ -47,6 +47,7 @@ export class StreamSlot implements StreamHost, Runner {
   #ringInput: Block<(typeof RingInput)['fields']> | undefined;
   #ringOutput: Block<(typeof RingOutput)['fields']> | undefined;
   #stream: CommandStream | undefined;
+  #doorbell = 0;
   /** The stream's activity when it last had a turn. */
   #activity = 0;
 
@@ -67,9 +68,9 @@ export class StreamSlot implements StreamHost, Runner {
     return this.#stream !== undefined;
   }
 
-  /** The doorbell page that the host has given the stream. */
+  /** The doorbell page that the host has given the stream when it was started. */
   get doorbell(): number {
-    return unpackWord(CsConfig, this.#blocks.input.get('config')).doorbell;
+    return this.#doorbell;
   }
 
   /** Whether the host asks for the stream to run. */
@@ -145,12 +146,13 @@ export class StreamSlot implements StreamHost, Runner {
       }
     }
     this.#acknowledge(req);
-    this.kick();
+    this.#stream?.wake();
   }
 
   /** The ring or memory that the stream waits for may have changed. */
   kick(): void {
-    this.#stream?.wake();
+    const stream = this.#stream;
+    if (stream && !(stream.blocked === undefined && stream.empty)) stream.wake();
   }
 
   #acknowledge(req: number): void {
@@ -171,6 +173,7 @@ export class StreamSlot implements StreamHost, Runner {
     if (size < CS_INSTRUCTION_SIZE || Math.log2(size) % 1 !== 0 || base % CS_INSTRUCTION_SIZE !== 0) {
       return this.#fail(`no ring buffer can be ${size} bytes at 0x${base.toString(16)}`);
     }
+    this.#doorbell = unpackWord(CsConfig, input.get('config')).doorbell;
     const ringInput = input.get('ringbufInput');
     const ringOutput = input.get('ringbufOutput');
     if (!memory.probe(ringInput, RingInput.size, 'read') || !memory.probe(ringOutput, RingOutput.size, 'write')) {
