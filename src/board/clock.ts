@@ -21,6 +21,10 @@ export interface Clock {
   soon(fn: () => void): void;
   /** As `soon`, but lets pending input (clients, timers) be served first: for long work in slices. */
   yield(fn: () => void): void;
+  /** Does somebody outside wait to be served, so that a slice of long work should end soon? Without it, nobody ever does. */
+  pressed?(): boolean;
+  /** From now on `waiting` says whether somebody does. It is asked often. */
+  attend?(waiting: () => boolean): void;
 }
 
 /** Time that stands still until `advance`. Deferred work runs inside `run` and `advance`. */
@@ -92,6 +96,7 @@ export class HostClock implements Clock {
       return { cancel: () => clearTimeout(handle) };
     },
   );
+  #waiting = (): boolean => false;
 
   now(): number {
     return (performance.now() - this.#start) * NANOSECONDS;
@@ -111,5 +116,13 @@ export class HostClock implements Clock {
 
   yield(fn: () => void): void {
     setImmediate(fn);
+  }
+
+  pressed(): boolean {
+    return this.#waiting();
+  }
+
+  attend(waiting: () => boolean): void {
+    this.#waiting = waiting;
   }
 }

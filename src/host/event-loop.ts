@@ -29,6 +29,11 @@ export class EventLoop {
     this.#handle = koffi.node.poll(this.#epoll, { readable: true }, () => setImmediate(() => this.#serve()));
   }
 
+  /** Is there something to serve? Asking serves nothing. */
+  get pressed(): boolean {
+    return !this.#closed && sys.epollAny(this.#epoll);
+  }
+
   /** Number of descriptors that are watched. */
   get size(): number {
     return this.#sources.size;

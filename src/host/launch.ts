@@ -96,6 +96,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     undo.push(() => machine.close());
     const server = new GuestServer({ nodes: machine.nodes, backing, log, directory });
     undo.push(() => server.close());
+    clock.attend?.(() => server.pressed);
 
     const own = {
       ...guestFolders(userland.cache, directory),

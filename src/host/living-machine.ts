@@ -42,8 +42,11 @@ export class LivingMachine {
     const userland = await ensureUserland();
     const { log, lines } = recorder();
     const backing = new MemfdBacking();
-    const machine = await Machine.boot({ clock: new HostClock(), backing, log, refresh: 'unlimited' });
-    return new LivingMachine(userland, machine, new GuestServer({ nodes: machine.nodes, backing, log }), lines);
+    const clock = new HostClock();
+    const machine = await Machine.boot({ clock, backing, log, refresh: 'unlimited' });
+    const server = new GuestServer({ nodes: machine.nodes, backing, log });
+    clock.attend(() => server.pressed);
+    return new LivingMachine(userland, machine, server, lines);
   }
 
   close(): void {

@@ -92,6 +92,11 @@ export class GuestServer {
     return { [SHIM_ENVIRONMENT]: this.directory };
   }
 
+  /** Does a guest wait to be served? */
+  get pressed(): boolean {
+    return this.#loop.pressed;
+  }
+
   /** What guests have of the machine right now. */
   get usage(): { channels: number; descriptors: number; files: number } {
     return { channels: this.#channels.size, descriptors: this.ends.size, files: this.#options.backing.files };

@@ -291,6 +291,9 @@ export function epollControl(epoll: number, what: 'add' | 'modify' | 'remove', f
   check('epoll_ctl', c.epoll_ctl(epoll, operation, fd, oneEvent.address));
 }
 
+/** Is any ready now? */
+export const epollAny = (epoll: number): boolean => c.epoll_wait(epoll, oneEvent.address, 1, 0) > 0;
+
 /** How many are ready now; `readyId` and `readyMask` say which, until the next call. Does not wait. */
 export function epollReady(epoll: number): number {
   const n = c.epoll_wait(epoll, events.address, EVENTS_MAX, 0);

@@ -2,7 +2,8 @@
  * FrontEnd: gives all command streams of the GPU their turns.
  *
  * While something can be done it does a slice (one turn for each stream, a few milliseconds in all) and lets the rest of
- * the machine go on; when nothing can be done it rests until a doorbell, a sync object or a finished work wakes a stream.
+ * the machine go on, earlier if a client waits to be served: one whose next frame is in the works sends some ten ioctls
+ * while this one is drawn, each after the other's answer. When nothing can be done it rests until a doorbell, a sync object or a finished work wakes a stream.
  * An endless stream or shader therefore costs the others time, and blocks nobody.
  */
 import type { Clock } from '../../board/clock.ts';
@@ -22,6 +23,8 @@ export interface Runner {
 /** Nanoseconds that one stream may go on in its turn, and how often it may go round if time stands still. */
 const TURN = 2e6;
 const ROUNDS = 16;
+/** Nanoseconds after which it looks whether somebody waits. */
+const LOOK = 1e5;
 
 export class FrontEnd {
   readonly #clock: Clock;
@@ -78,13 +81,17 @@ export class FrontEnd {
     for (const runner of turns) {
       // An earlier turn may have stopped it.
       if (!this.#runners.includes(runner) || runner.paused()) continue;
-      const end = this.#clock.now() + TURN;
+      let now = this.#clock.now();
+      const end = now + TURN;
+      let look = now + LOOK;
       for (let round = 0; ; round++) {
         if (!runner.stream.step()) break;
-        if (round === ROUNDS || this.#clock.now() >= end) {
+        now = this.#clock.now();
+        if (round === ROUNDS || now >= end || (now >= look && this.#clock.pressed?.())) {
           more = true;
           break;
         }
+        if (now >= look) look = now + LOOK;
       }
       runner.settled();
     }

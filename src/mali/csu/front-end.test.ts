@@ -1,0 +1,59 @@
+/** Turns of command streams: how long one goes on while nobody waits, and while somebody does. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Clock } from '../../board/clock.ts';
+import { TestClock } from '../../board/clock.ts';
+import { FrontEnd } from './front-end.ts';
+import type { CommandStream } from './stream.ts';
+
+/** Steps that a stream does in one slice where each takes `step` nanoseconds, and `pressed` says whether somebody waits. */
+function stepsInSlice(step: number, pressed: () => boolean): number {
+  const time = new TestClock();
+  const yielded: (() => void)[] = [];
+  const clock: Clock = {
+    now: () => time.now(),
+    monotonic: () => time.monotonic(),
+    after: (delay, fn) => time.after(delay, fn),
+    soon: (fn) => time.soon(fn),
+    yield: (fn) => void yielded.push(fn),
+    pressed,
+  };
+  let steps = 0;
+  const endless = {
+    step: () => {
+      steps++;
+      time.advance(step);
+      return true;
+    },
+  } as CommandStream;
+  const frontEnd = new FrontEnd(clock, (fn) => fn());
+  frontEnd.add({ stream: endless, addressSpace: 0, paused: () => false, settled: () => {} });
+  yielded.shift()!();
+  assert.equal(yielded.length, 1, 'the stream is not done');
+  return steps;
+}
+
+test('a stream goes on for a turn by the clock, or for so many rounds', () => {
+  assert.equal(
+    stepsInSlice(3e5, () => false),
+    7,
+  );
+  assert.equal(
+    stepsInSlice(0, () => true),
+    17,
+  );
+});
+
+test('a turn ends early when a client waits, but not before a step is done, and nobody asks all the time', () => {
+  let asked = 0;
+  const ask = (): boolean => {
+    asked++;
+    return asked > 1;
+  };
+  assert.equal(stepsInSlice(3e4, ask), 8);
+  assert.equal(asked, 2);
+  assert.equal(
+    stepsInSlice(5e6, () => true),
+    1,
+  );
+});
