@@ -14,9 +14,12 @@ import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
 import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import { PA_BITS } from '../mali/control.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { MaliGpu } from '../mali/index.ts';
 import { maliUnits } from '../mali/units.ts';
+import { defaultWorkers } from '../mali/workers/count.ts';
+import { WorkerPool } from '../mali/workers/pool.ts';
 
 /** Just below the 4 GiB that a 32-bit WebAssembly.Memory can have. Untouched pages cost the host nothing. */
 export const DRAM_SIZE = 0xffff0000;
@@ -34,6 +37,8 @@ export interface MachineOptions {
   readonly firmware?: Uint8Array | undefined;
   /** Who runs shaders; by default recompiled code, or what TYR_ENGINE says. */
   readonly engine?: Engine | undefined;
+  /** Threads beside the main one that draw; 0: none. By default what TYR_WORKERS says, or 0. */
+  readonly workers?: number | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
   readonly mode?: string | undefined;
   /** The connector has no other mode. */
@@ -89,12 +94,21 @@ export class Machine {
   /** The GPU's driver, if it could bring the GPU up. */
   readonly gpu: TyrDevice | undefined;
   readonly nodes: readonly DeviceNode[];
+  /** The GPU's threads, if it has any. */
+  readonly workers: WorkerPool | undefined;
   readonly #clock: Clock;
   /** Bytes of DRAM that the machine needs for itself. */
   readonly #ownMemory: number;
 
-  private constructor(clock: Clock, dram: Dram, display: Display, gpu: TyrDevice | undefined) {
+  private constructor(
+    clock: Clock,
+    dram: Dram,
+    display: Display,
+    gpu: TyrDevice | undefined,
+    workers: WorkerPool | undefined,
+  ) {
     this.#clock = clock;
+    this.workers = workers;
     this.#ownMemory = dram.used;
     this.dram = dram;
     this.display = display;
@@ -116,12 +130,15 @@ export class Machine {
       mmu: new IrqLine('mmu', clock),
       gpu: new IrqLine('gpu', clock),
     };
-    const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, options.engine ?? defaultEngine()) });
+    const engine = options.engine ?? defaultEngine();
+    const count = options.workers ?? defaultWorkers();
+    const pool = count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log }) : undefined;
+    const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, engine, pool), agents: pool });
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
-    return new Machine(clock, dram, display, gpu);
+    return new Machine(clock, dram, display, gpu, pool);
   }
 
   get stats(): MachineStats {
@@ -156,5 +173,6 @@ export class Machine {
       for (const file of [...device.files]) file.close();
       device.unplug();
     }
+    this.workers?.close();
   }
 }

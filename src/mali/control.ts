@@ -12,6 +12,9 @@ import type { Log } from '../board/log.ts';
 import type { InterruptBlock } from './irq.ts';
 import { PowerDomain } from './power.ts';
 
+/** Physical addresses are below 2 to this. */
+export const PA_BITS = 40;
+
 /** What never changes: [register, value]. */
 const IDENTITY: readonly (readonly [Register<any>, number])[] = [
   [
@@ -32,7 +35,7 @@ const IDENTITY: readonly (readonly [Register<any>, number])[] = [
   /** Bins of 512 bytes, 8 levels. */
   [GPU.TILER_FEATURES, GPU.TILER_FEATURES.encode({ binSize: 9, maxActiveLevels: 8 })],
   [GPU.MEM_FEATURES, GPU.MEM_FEATURES.encode({ coherentCoreGroup: 1, l2Slices: 3 })],
-  [GPU.MMU_FEATURES, GPU.MMU_FEATURES.encode({ vaBits: 48, paBits: 40 })],
+  [GPU.MMU_FEATURES, GPU.MMU_FEATURES.encode({ vaBits: 48, paBits: PA_BITS })],
   [GPU.AS_PRESENT, 0xff],
   [GPU.CSF_ID, 0x40a0412],
   [GPU.THREAD_MAX_THREADS, 2048],

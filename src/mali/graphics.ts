@@ -15,6 +15,11 @@ export interface ShaderCores {
   readonly openFragment: OpenFragmentShader;
 }
 
+/** Draws fragment jobs on other threads. Undefined: this one it cannot take. */
+export interface FragmentPool {
+  fragment(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>): Work | undefined;
+}
+
 /** Work that is done at once. */
 const NOTHING: Work = { step: () => 'done' };
 
@@ -26,11 +31,12 @@ export function graphicsUnits(
   dram: PhysicalMemory,
   cores: ShaderCores,
   engine: Engine,
+  pool?: FragmentPool,
 ): Pick<Units, 'idvs' | 'tiling' | 'fullscreen' | 'finishTiling' | 'fragment'> {
   return {
     idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex),
     fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) =>
-      new FragmentWork(request, dram, cores.openFragment, engine),
+      pool?.fragment(request) ?? new FragmentWork(request, dram, cores.openFragment, engine),
     // Every draw leaves its primitives in memory; the tiler holds nothing back.
     finishTiling: () => NOTHING,
     tiling: () => missing('RUN_TILING'),

@@ -23,6 +23,7 @@ import { PrimitiveStore } from './primitive-store.ts';
 import { TILE } from './raster.ts';
 import { Setup } from './setup.ts';
 import { type OpenFragmentShader, TileJob } from './tile-job.ts';
+import { AllTiles, type TileShare } from './tile-share.ts';
 
 export type { OpenFragmentShader } from './tile-job.ts';
 
@@ -57,6 +58,12 @@ export class FragmentWork implements Work {
 const BLOCKS = 16;
 const FAST_BLOCKS = 128;
 
+/** What a job needs of its instruction. */
+export type FragmentRequest = Pick<
+  RunRequest<Pick<CsOperands<'RUN_FRAGMENT'>, 'enableTem'>>,
+  'memory' | 'registers' | 'operands'
+>;
+
 export class FragmentJob {
   readonly #memory: VirtualMemory;
   readonly #framebuffer: Framebuffer;
@@ -69,25 +76,31 @@ export class FragmentJob {
   readonly #store: PrimitiveStore;
   readonly #bins: Bins;
   readonly #all: TileRect;
+  readonly #share: TileShare;
+  /** Superblocks reach over tiles. */
+  readonly #whole: boolean;
   /** Slices of the polygon list that have been read. */
   #read = 0;
   /** The translations that primitives' physical addresses are of. */
   #generation: number;
 
   constructor(
-    request: RunRequest<CsOperands<'RUN_FRAGMENT'>>,
+    request: FragmentRequest,
     dram: PhysicalMemory,
     open: OpenFragmentShader,
     engine: Engine,
     limit?: number,
+    share: TileShare = new AllTiles(),
   ) {
     const { registers, memory, operands } = request;
     if (operands.enableTem) {
       throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, 'RUN_FRAGMENT: tile enable maps are not implemented');
     }
     this.#memory = memory;
+    this.#share = share;
     this.#generation = memory.generation;
     this.#framebuffer = loadFramebuffer(memory, pairOf(registers, R.framebuffer));
+    this.#whole = this.#framebuffer.targets.some(({ surface }) => surface?.wide);
     this.#all = tilesOf(this.#framebuffer, registers[R.boundMin]!, registers[R.boundMax]!);
     this.#reader = new PolygonReader(memory);
     this.#draws = new DrawTable(memory, this.#reader, this.#framebuffer);
@@ -161,9 +174,8 @@ export class FragmentJob {
     }
     const bins = this.#bins;
     bins.list(!this.#tiles.idle || !first || !last);
-    let item = 0;
-    const source = { next: () => (item < bins.items ? item++ : -1) };
-    const steps = this.#tiles.run({ bins, draws: this.#draws, first, last }, source);
+    this.#share.begin(bins.items, !first, this.#whole);
+    const steps = this.#tiles.run({ bins, draws: this.#draws, first, last }, this.#share);
     while (!steps.next().done) {
       yield;
       this.#renew();

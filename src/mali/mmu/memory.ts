@@ -44,8 +44,11 @@ const ACCESS_TYPE: Record<Access, number> = {
 const EXTENT_PAGES = 64;
 
 let generations = 0;
+let views = 0;
 
 export class GpuMemory implements VirtualMemory {
+  /** A number that no other view of this thread has. */
+  readonly id = ++views;
   readonly dram: PhysicalMemory;
   generation = ++generations;
   readonly #outputBits: number;
@@ -149,9 +152,14 @@ export class GpuMemory implements VirtualMemory {
     return result.physical + (va - page * PAGE);
   }
 
+  /** Shows the host a fault, of this view or of what looks through it on another thread. */
+  latch(code: number, address: number, access: Access): void {
+    this.#source?.fault(code, ACCESS_TYPE[access], address);
+  }
+
   #fault(code: number, va: number, access: Access): never {
     const address = Math.max(va || 0, 0);
-    this.#source?.fault(code, ACCESS_TYPE[access], address);
+    this.latch(code, address, access);
     const where = this.#source ? `address space ${this.#source.slot}` : 'no address space';
     throw new PageFault(
       code,

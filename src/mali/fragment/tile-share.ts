@@ -1,0 +1,78 @@
+/**
+ * Which tiles of a job this thread draws: all, or those that it claims before any other thread does.
+ *
+ * A job's tiles come as items of one part after the other (fragment.ts). Every thread that is at the job goes over the same parts
+ * in the same order, so claims are numbers that run on across parts: one that lies beyond a part is kept for the next. What a
+ * hostile client changes meanwhile can make threads see different items; then tiles of its own picture are missing or come
+ * twice.
+ */
+import type { TileSource } from './tile-job.ts';
+
+export interface TileShare extends TileSource {
+  /**
+   * Items of a part are to be done. `again`: it is the single tile of the last part, of which more primitives come. `whole`: the
+   * job cannot be parted, as tiles need their neighbours.
+   */
+  begin(items: number, again: boolean, whole: boolean): void;
+}
+
+/** No other thread is at the job. */
+export class AllTiles implements TileShare {
+  #next = 0;
+  #items = 0;
+
+  begin(items: number): void {
+    this.#next = 0;
+    this.#items = items;
+  }
+
+  next(): number {
+    return this.#next < this.#items ? this.#next++ : -1;
+  }
+}
+
+/** `take` answers numbers from 0 on, each to one thread alone. */
+export class ClaimedTiles implements TileShare {
+  readonly #take: () => number;
+  /** A number that has been taken and not been used; -1 if there is none. */
+  #claim = -1;
+  /** Claims of the part: the first one, and the one behind the last. */
+  #base = 0;
+  #end = 0;
+  /** Whether the part's tile, if it has a single one, is this thread's. */
+  #mine = false;
+  #repeat = false;
+  /** Whether this thread draws a job that cannot be parted. */
+  #all: boolean | undefined;
+  #next = 0;
+
+  constructor(take: () => number) {
+    this.#take = take;
+  }
+
+  begin(items: number, again: boolean, whole: boolean): void {
+    if (whole) this.#all ??= this.#take() === 0;
+    this.#next = 0;
+    this.#repeat = again && this.#mine;
+    if (again) return;
+    this.#mine = false;
+    this.#base = this.#end;
+    this.#end += items;
+  }
+
+  next(): number {
+    if (this.#all !== undefined) {
+      return this.#all && this.#base + this.#next < this.#end ? this.#next++ : -1;
+    }
+    if (this.#repeat) {
+      this.#repeat = false;
+      return 0;
+    }
+    if (this.#claim < 0) this.#claim = this.#take();
+    if (this.#claim >= this.#end) return -1;
+    const item = this.#claim - this.#base;
+    this.#claim = -1;
+    this.#mine = true;
+    return item;
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What a worker knows of a job: its own view of the job's memory and its own front end, which draws the tiles that it claims.
+ *
+ * A view stays from job to job, as what was decoded through it (shaders, textures) does. Before each slice it takes over what the
+ * host has done to the address space since the last one.
+ */
+import type { PhysicalMemory } from '../../board/dram.ts';
+import type { Engine } from '../engine/engine.ts';
+import { FragmentJob, type OpenFragmentShader } from '../fragment/fragment.ts';
+import { ClaimedTiles } from '../fragment/tile-share.ts';
+import { GpuMemory, type TranslationSource } from '../mmu/memory.ts';
+import type { Translation } from '../mmu/walk.ts';
+import type { Shared } from './shared.ts';
+
+/** Faults are the main thread's to latch, when it hears of them. */
+class Source implements TranslationSource {
+  readonly slot: number;
+  readonly translation: Translation;
+
+  constructor(slot: number, translation: Translation) {
+    this.slot = slot;
+    this.translation = translation;
+  }
+
+  fault(): void {}
+}
+
+/** A view of the main thread's, as this worker sees it. */
+export class View {
+  readonly memory: GpuMemory;
+  #slot = -1;
+  #epoch = -1;
+  #locked = false;
+
+  constructor(dram: PhysicalMemory, outputBits: number) {
+    this.memory = new GpuMemory(dram, outputBits);
+  }
+
+  /** Takes the slot over as it is now; the worker has entered it. False: it is locked. */
+  adopt(shared: Shared, worker: number, slot: number): boolean {
+    for (;;) {
+      const epoch = shared.epoch(slot);
+      if (slot === this.#slot && epoch === this.#epoch) return !this.#locked;
+      const space = shared.space(slot, epoch);
+      if (!space) continue;
+      this.memory.attach(new Source(slot, space.translation));
+      this.#slot = slot;
+      this.#epoch = epoch;
+      this.#locked = space.locked;
+      shared.acknowledge(worker, slot, epoch);
+      return !space.locked;
+    }
+  }
+}
+
+/** What a slice of a job has come to. */
+export type SliceEnd = 'more' | 'done' | 'blocked';
+
+export class TileWorkerJob {
+  readonly index: number;
+  readonly serial: number;
+  readonly #shared: Shared;
+  readonly #worker: number;
+  readonly #view: View;
+  readonly #dram: PhysicalMemory;
+  readonly #open: OpenFragmentShader;
+  readonly #engine: Engine;
+  #job: FragmentJob | undefined;
+  #steps: Generator<void, void> | undefined;
+  #progress = 0;
+
+  constructor(
+    shared: Shared,
+    worker: number,
+    index: number,
+    serial: number,
+    view: View,
+    dram: PhysicalMemory,
+    open: OpenFragmentShader,
+    engine: Engine,
+  ) {
+    this.#shared = shared;
+    this.#worker = worker;
+    this.index = index;
+    this.serial = serial;
+    this.#view = view;
+    this.#dram = dram;
+    this.#open = open;
+    this.#engine = engine;
+  }
+
+  /** About a millisecond's worth. What is wrong with the job is thrown. */
+  slice(): SliceEnd {
+    const { index } = this;
+    const shared = this.#shared;
+    const worker = this.#worker;
+    const slot = shared.slot(index);
+    if (slot === undefined) return 'blocked';
+    shared.enter(worker, slot);
+    try {
+      if (!this.#view.adopt(shared, worker, slot)) return 'blocked';
+      this.#steps ??= this.#begin();
+      const done = this.#steps.next().done === true;
+      const { progress } = this.#job!;
+      if (progress !== this.#progress) shared.addProgress(index, progress - this.#progress);
+      this.#progress = progress;
+      return done ? 'done' : 'more';
+    } finally {
+      shared.leave(worker);
+    }
+  }
+
+  /** Whether this worker has looked at the job's tiles. */
+  get begun(): boolean {
+    return this.#steps !== undefined;
+  }
+
+  /** The job is over before its tiles are drawn. Touches no memory of the job's. */
+  abandon(): void {
+    this.#steps?.return();
+  }
+
+  #begin(): Generator<void, void> {
+    const { index } = this;
+    const shared = this.#shared;
+    const request = {
+      memory: this.#view.memory,
+      registers: shared.registers(index),
+      operands: { enableTem: shared.tileEnableMap(index) },
+    };
+    const share = new ClaimedTiles(() => shared.claim(index));
+    this.#job = new FragmentJob(request, this.#dram, this.#open, this.#engine, undefined, share);
+    return this.#job.run();
+  }
+}

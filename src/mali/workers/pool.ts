@@ -1,0 +1,265 @@
+/**
+ * WorkerPool: the machine's workers, from the main thread's side: hands jobs out, tells workers of what happens to address
+ * spaces, and wakes the command streams whose jobs are over.
+ *
+ * The main thread never waits for a worker: it leaves words (shared.ts), wakes who sleeps, and hears of ends and check points by
+ * message. A job that no worker can take (none has started yet, or too many jobs are under way) is drawn by the main thread.
+ * A thread that dies takes its jobs' tiles along, which end with an error, and is replaced.
+ */
+import { Worker } from 'node:worker_threads';
+import type { CsOperands } from '../../abi/gpu/cs.ts';
+import type { PhysicalMemory } from '../../board/dram.ts';
+import type { Log } from '../../board/log.ts';
+import type { RunRequest, Work, WorkState } from '../contract.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Agents } from '../mmu/agents.ts';
+import { GpuMemory } from '../mmu/memory.ts';
+import type { Translation } from '../mmu/walk.ts';
+import { errorOf, type Failure, type Message } from './messages.ts';
+import { JOBS, MAX_WORKERS, Shared } from './shared.ts';
+import type { ThreadData } from './thread.ts';
+
+export interface PoolOptions {
+  readonly dram: PhysicalMemory;
+  readonly engine: Engine;
+  /** How many; at least one. */
+  readonly count: number;
+  /** Physical addresses are below 2 to this. */
+  readonly outputBits: number;
+  readonly log: Log;
+}
+
+interface Thread {
+  worker: Worker;
+  ready: boolean;
+}
+
+type FragmentRequest = RunRequest<CsOperands<'RUN_FRAGMENT'>>;
+
+export class WorkerPool implements Agents {
+  readonly #options: PoolOptions;
+  readonly #shared = new Shared();
+  readonly #threads: (Thread | undefined)[] = [];
+  readonly #jobs: (PooledWork | undefined)[] = new Array(JOBS).fill(undefined);
+  #active = 0;
+  /** A check point has been asked for. */
+  #asked = false;
+  #held = false;
+  #closed = false;
+  onCheckPoint: () => void = () => {};
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    for (let n = 0; n < Math.min(options.count, MAX_WORKERS); n++) this.#start(n);
+  }
+
+  /** Seconds that each worker has been at work. */
+  get busySeconds(): number[] {
+    return this.#threads.map((_, n) => this.#shared.busy(n) / 1e6);
+  }
+
+  /** Resolves when all threads can take jobs. */
+  async ready(): Promise<void> {
+    const worker = (n: number) =>
+      new Promise<void>((resolve) => {
+        const thread = this.#threads[n];
+        if (!thread || thread.ready) return resolve();
+        thread.worker.ref();
+        thread.worker.on('message', () => resolve());
+        thread.worker.on('exit', () => resolve());
+      });
+    await Promise.all(this.#threads.map((_, n) => worker(n)));
+    this.#hold();
+  }
+
+  /** A fragment job for the workers; undefined if none can take it. */
+  fragment(request: FragmentRequest): Work | undefined {
+    const { memory, registers, operands } = request;
+    const at = this.#readyMask();
+    const index = this.#jobs.indexOf(undefined);
+    if (at === 0 || index < 0 || !(memory instanceof GpuMemory)) return undefined;
+    const serial = this.#shared.beginJob(index, memory.id, registers, operands.enableTem, at);
+    const work = new PooledWork(this.#shared, index, serial, memory, () => this.#wake());
+    this.#jobs[index] = work;
+    this.#active++;
+    this.#shared.setSlot(index, memory.source?.slot);
+    this.#hold();
+    this.#wake();
+    return work;
+  }
+
+  // Agents.
+
+  changed(slot: number, translation: Translation, locked: boolean): void {
+    this.#shared.setSpace(slot, translation, locked);
+    if (!locked && this.#jobs.some((job) => job?.memory.source?.slot === slot)) this.#wake();
+  }
+
+  busy(slot: number): boolean {
+    let busy = false;
+    for (let n = 0; n < this.#threads.length; n++) busy = this.#shared.behind(n, slot) || busy;
+    if (busy && !this.#asked) {
+      this.#asked = true;
+      this.#hold();
+    }
+    return busy;
+  }
+
+  moved(view: GpuMemory, slot: number | undefined): void {
+    for (const [index, job] of this.#jobs.entries()) {
+      if (job?.memory !== view) continue;
+      this.#shared.setSlot(index, slot);
+      if (slot !== undefined) this.#wake();
+    }
+  }
+
+  /** The machine is switched off. */
+  close(): void {
+    this.#closed = true;
+    this.#shared.close();
+    this.#wake();
+    for (const thread of this.#threads) void thread?.worker.terminate();
+  }
+
+  #start(n: number): void {
+    const { dram, engine, outputBits } = this.#options;
+    const data: ThreadData = {
+      memory: dram.memory,
+      shared: this.#shared.buffer,
+      worker: n,
+      engine,
+      outputBits,
+    };
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+      workerData: data,
+      name: `tyr-worker-${n}`,
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    });
+    const thread: Thread = { worker, ready: false };
+    this.#threads[n] = thread;
+    let reason = 'it has ended';
+    worker.on('message', (message: Message) => this.#message(thread, message));
+    worker.on('error', (error) => {
+      reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
+    worker.on('exit', () => this.#exit(n, thread, reason));
+    if (!this.#held) worker.unref();
+  }
+
+  #message(thread: Thread, message: Message): void {
+    switch (message.kind) {
+      case 'ready':
+        thread.ready = true;
+        break;
+      case 'check':
+        this.#asked = false;
+        this.onCheckPoint();
+        this.#hold();
+        break;
+      case 'end': {
+        const work = this.#jobs[message.job];
+        if (work?.serial === message.serial) this.#end(work, message.failure);
+        break;
+      }
+    }
+  }
+
+  /** A worker has ended its part of a job. */
+  #end(work: PooledWork, failure: Failure | undefined): void {
+    const { index } = work;
+    work.failure ??= failure;
+    if (this.#shared.at(index) !== 0) return;
+    work.end();
+    this.#jobs[index] = undefined;
+    this.#active--;
+    this.#hold();
+  }
+
+  /** A thread is gone, and nobody has asked it to go. */
+  #exit(n: number, thread: Thread, reason: string): void {
+    if (this.#closed) return;
+    this.#options.log('error', 'mali-worker', `worker ${n} is gone: ${reason}`);
+    this.#shared.leave(n);
+    this.#threads[n] = undefined;
+    for (const work of [...this.#jobs]) {
+      if (!work || (this.#shared.at(work.index) & (1 << n)) === 0) continue;
+      this.#shared.stop(work.index);
+      this.#shared.part(work.index, n);
+      this.#end(work, { kind: 'bug', code: 0, address: 0, access: 'read', message: reason });
+    }
+    this.#wake();
+    // One that never came up would not come up again.
+    if (thread.ready) this.#start(n);
+    this.onCheckPoint();
+  }
+
+  #readyMask(): number {
+    let mask = 0;
+    for (const [n, thread] of this.#threads.entries()) if (thread?.ready) mask |= 1 << n;
+    return mask;
+  }
+
+  #wake(): void {
+    for (let n = 0; n < this.#threads.length; n++) this.#shared.wake(n);
+  }
+
+  /** Threads keep the process alive as long as somebody waits for them, and no longer. */
+  #hold(): void {
+    const held = this.#active > 0 || this.#asked;
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const thread of this.#threads) {
+      if (held) thread?.worker.ref();
+      else thread?.worker.unref();
+    }
+  }
+}
+
+/** A fragment job that workers are at. */
+class PooledWork implements Work {
+  readonly index: number;
+  readonly serial: number;
+  readonly memory: GpuMemory;
+  failure: Failure | undefined;
+  onWake?: () => void;
+  readonly #shared: Shared;
+  readonly #wakeWorkers: () => void;
+  #ended = false;
+  #abandoned = false;
+  #progress = 0;
+
+  constructor(shared: Shared, index: number, serial: number, memory: GpuMemory, wakeWorkers: () => void) {
+    this.#shared = shared;
+    this.index = index;
+    this.serial = serial;
+    this.memory = memory;
+    this.#wakeWorkers = wakeWorkers;
+  }
+
+  get progress(): number {
+    return this.#ended ? this.#progress : this.#shared.progress(this.index);
+  }
+
+  step(): WorkState {
+    if (!this.#ended) return 'waiting';
+    const { failure } = this;
+    if (!failure) return 'done';
+    if (failure.kind === 'page') this.memory.latch(failure.code, failure.address, failure.access);
+    throw errorOf(failure);
+  }
+
+  abandon(): void {
+    if (this.#ended) return;
+    this.#abandoned = true;
+    this.#shared.stop(this.index);
+    this.#wakeWorkers();
+  }
+
+  /** No worker is at it any more. */
+  end(): void {
+    this.#progress = this.#shared.progress(this.index);
+    this.#ended = true;
+    this.#shared.endJob(this.index);
+    if (!this.#abandoned) this.onWake?.();
+  }
+}

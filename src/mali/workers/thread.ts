@@ -1,0 +1,108 @@
+/**
+ * A worker: a thread that draws tiles of fragment jobs.
+ *
+ * It has scratch memory, modules and caches of its own (they are module state, of which each thread has its own), shares DRAM,
+ * and knows of the main thread what stands in shared words (shared.ts). Jobs take turns, a slice each, so an endless shader
+ * costs the others time and blocks nobody; a job that is stopped is dropped before its next slice. Without work it sleeps.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { PhysicalMemory } from '../../board/dram.ts';
+import type { Engine } from '../engine/engine.ts';
+import { LANES } from '../shader/contract.ts';
+import { shaderCores } from '../units.ts';
+import { TileWorkerJob, View } from './job.ts';
+import { type Failure, failureOf, type Message } from './messages.ts';
+import { JOBS, Shared } from './shared.ts';
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly memory: WebAssembly.Memory;
+  readonly shared: SharedArrayBuffer;
+  readonly worker: number;
+  readonly engine: Engine;
+  readonly outputBits: number;
+}
+
+/** Views that are kept, the one used last at the end. */
+const MAX_VIEWS = 40;
+
+const { memory, shared: buffer, worker, engine, outputBits } = workerData as ThreadData;
+const shared = new Shared(buffer);
+const dram = new PhysicalMemory(memory);
+// Threads of a program that run at once have thread storage of their own.
+const { openFragment } = shaderCores(engine, (worker + 1) * LANES);
+const views = new Map<number, View>();
+const jobs: TileWorkerJob[] = [];
+const bit = 1 << worker;
+
+const send = (message: Message): void => parentPort!.postMessage(message);
+
+function viewOf(id: number): View {
+  const view = views.get(id) ?? new View(dram, outputBits);
+  views.delete(id);
+  views.set(id, view);
+  for (const oldest of views.keys()) {
+    if (views.size <= MAX_VIEWS) break;
+    views.delete(oldest);
+  }
+  return view;
+}
+
+/** Takes up jobs that have been handed out since the last look. */
+function admit(): void {
+  for (let index = 0; index < JOBS; index++) {
+    const serial = shared.serial(index);
+    if (serial === 0 || (shared.at(index) & bit) === 0) continue;
+    if (jobs.some((job) => job.serial === serial)) continue;
+    const view = viewOf(shared.view(index));
+    jobs.push(new TileWorkerJob(shared, worker, index, serial, view, dram, openFragment, engine));
+  }
+}
+
+/** This worker is no longer at the job. The main thread hears of it if it was the last, or has found something wrong. */
+function end(job: TileWorkerJob, failure?: Failure): void {
+  jobs.splice(jobs.indexOf(job), 1);
+  const last = shared.part(job.index, worker);
+  if (last || failure) send({ kind: 'end', job: job.index, serial: job.serial, failure });
+}
+
+/** A slice of a job. False: it has to wait. */
+function turn(job: TileWorkerJob): boolean {
+  if (shared.stopped(job.index) || (shared.exhausted(job.index) && !job.begun)) {
+    job.abandon();
+    end(job);
+    return true;
+  }
+  try {
+    const state = job.slice();
+    if (state === 'done') {
+      shared.exhaust(job.index);
+      end(job);
+    }
+    return state !== 'blocked';
+  } catch (error) {
+    shared.stop(job.index);
+    end(job, failureOf(error));
+    return true;
+  } finally {
+    if (shared.takeAsked(worker)) send({ kind: 'check' });
+  }
+}
+
+function work(): void {
+  while (!shared.closing) {
+    const seen = shared.wakes(worker);
+    admit();
+    let worked = false;
+    for (const job of [...jobs]) {
+      const begin = performance.now();
+      if (!turn(job)) continue;
+      worked = true;
+      shared.addBusy(worker, (performance.now() - begin) * 1000);
+    }
+    if (!worked && !shared.closing) shared.sleep(worker, seen);
+  }
+}
+
+send({ kind: 'ready' });
+work();
