@@ -2,7 +2,7 @@
  * Bins: which primitives touch which tile of a part of the framebuffer, in drawing order. A counting sort: primitives are
  * counted in each tile, the counts become places, and the primitives' addresses are put there.
  *
- * A primitive touches the tiles between its bounds, but those that lie beyond one of its edges. This is the script; emitted
+ * A primitive touches the tiles between its bounds; if they are many, not those that lie beyond one of its edges. This is the script; emitted
  * code (wasm/bins.ts) fills the same words.
  */
 import type { Engine } from '../engine/engine.ts';
@@ -10,6 +10,8 @@ import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { PrimitiveStore } from './primitive-store.ts';
 import { SUBPIXEL, TILE, Triangle } from './raster.ts';
+import { BINS, type BinsCode, binsCode, EXACT_TILES, MAX_RUN, RUN_SHIFT } from './wasm/bins.ts';
+import { tileFill } from './wasm/tile.ts';
 
 /** Tiles: first column and row, number of columns and rows. */
 export interface TileRect {
@@ -22,9 +24,6 @@ export interface TileRect {
 /** Tiles of a part at most, and entries of its bins unless there are more primitives than that. */
 const MAX_TILES = 1 << 14;
 const MAX_ENTRIES = 1 << 19;
-/** Clean tiles that one item may stand for. */
-const MAX_RUN = 255;
-const RUN_SHIFT = 16;
 
 /** Pieces of scratch memory by size, which nobody clears. */
 const free = new Map<number, number[]>();
@@ -50,9 +49,12 @@ export class Bins {
   #entries = 0;
   #entriesBytes = 0;
   readonly #triangle = new Triangle(0);
+  readonly #args = scratch.owned(this, BINS.size);
+  readonly #code: BinsCode | undefined;
 
-  // biome-ignore lint/complexity/noUselessConstructor: the engine comes with emitted code
-  constructor(_engine: Engine) {}
+  constructor(engine: Engine) {
+    this.#code = engine === 'wasm' ? binsCode() : undefined;
+  }
 
   /** Whether a part has more tiles than fit. */
   static tooLarge({ columns, rows }: TileRect): boolean {
@@ -67,21 +69,35 @@ export class Bins {
       this.#items = (this.#words + MAX_TILES * 4) / 4;
     }
     const tiles = rect.columns * rect.rows;
-    const ends = this.#words / 4;
+    tileFill()(this.#words, Math.ceil(tiles / 16) * 64, 0, 0, 0, 0);
+    scratch.u32.set([rect.column, rect.row, rect.columns, rect.rows, this.#words, 0, this.#items * 4], this.#args / 4);
+    for (const [from, to] of store.pieces()) {
+      if (this.#code) this.#code.bins_count(this.#args, from, to);
+      else this.#count(from, to);
+    }
+    const total = this.#code ? this.#code.bins_sum(this.#args) : this.#sum(tiles);
+    if (tiles > 1 && total > Math.max(MAX_ENTRIES, store.count)) return false;
+    this.total = total;
+    this.#room(total);
+    scratch.u32[(this.#args + BINS.entries) / 4] = this.#entries;
+    for (const [from, to] of store.pieces()) {
+      if (this.#code) this.#code.bins_place(this.#args, from, to);
+      else this.#place(from, to);
+    }
+    return true;
+  }
+
+  /** Turns counts into places; answers their sum. */
+  #sum(tiles: number): number {
     const { u32 } = scratch;
-    u32.fill(0, ends, ends + tiles);
-    for (const [from, to] of store.pieces()) this.#count(from, to);
+    const ends = this.#words / 4;
     let total = 0;
     for (let t = 0; t < tiles; t++) {
       const count = u32[ends + t]!;
       u32[ends + t] = total;
       total += count;
     }
-    if (tiles > 1 && total > Math.max(MAX_ENTRIES, store.count)) return false;
-    this.total = total;
-    this.#room(total);
-    for (const [from, to] of store.pieces()) this.#place(from, to);
-    return true;
+    return total;
   }
 
   #room(entries: number): void {
@@ -132,13 +148,13 @@ export class Bins {
     const bottom = Math.min((i32[(p + PRIMITIVE.maxY) / 4]! >> 4) - row, rows - 1);
     const triangle = this.#triangle;
     triangle.at = p;
-    const single = left === right && top === bottom;
+    const all = (right - left + 1) * (bottom - top + 1) <= EXACT_TILES;
     const side = TILE * SUBPIXEL;
     for (let y = top; y <= bottom; y++) {
       for (let x = left; x <= right; x++) {
         const x0 = (x + column) * side;
         const y0 = (y + row) * side;
-        if (single || triangle.relation(x0, y0, x0 + side, y0 + side) >= 0) tile(y * columns + x);
+        if (all || triangle.relation(x0, y0, x0 + side, y0 + side) >= 0) tile(y * columns + x);
       }
     }
   }
@@ -148,6 +164,10 @@ export class Bins {
    * come one by one too.
    */
   list(alone: boolean): void {
+    this.#itemCount = this.#code ? this.#code.bins_list(this.#args, alone ? 1 : 0) : this.#list(alone);
+  }
+
+  #list(alone: boolean): number {
     const { columns, rows } = this.rect;
     const { u32 } = scratch;
     const ends = this.#words / 4;
@@ -169,7 +189,7 @@ export class Bins {
         u32[this.#items + n++] = t | (1 << RUN_SHIFT);
       }
     }
-    this.#itemCount = n;
+    return n;
   }
 
   get items(): number {
@@ -192,5 +212,6 @@ export class Bins {
     this.#words = 0;
     if (this.#entriesBytes > 0) give(this.#entries, this.#entriesBytes);
     this.#entriesBytes = 0;
+    scratch.disown(this, [this.#args, BINS.size]);
   }
 }

@@ -21,13 +21,14 @@ import {
   TilerContext,
   ZS_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
+import { FRAGMENT_PRELOAD } from '../../abi/isa/preload.ts';
 import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
 import { GpuFault, type Work } from '../contract.ts';
 import { LANES } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { bitCount } from './early-tests.ts';
-import { Bench, blendBits, laneVectors, shade } from './test-bench.ts';
+import { Bench, blendBits, finish, laneVectors, shade } from './test-bench.ts';
 
 const RED = [1, 0, 0, 1] as const;
 const GREEN = [0, 1, 0, 1] as const;
@@ -487,6 +488,36 @@ test('wide AFBC superblocks take two tiles each, and what was in memory where on
   b.triangles(left.map(([x, y]) => [x! + 16, y!]));
   b.render({ ...target, cleanPixelWriteEnable: false, clear0: 0 });
   assert.deepEqual([pixel(1, 1), pixel(12, 1), pixel(17, 1), pixel(31, 1), pixel(33, 1)], [red, grey, red, 0, grey]);
+});
+
+test('what does not fit into memory at once is drawn part by part, and a tile in several goes', () => {
+  const b = new Bench(64, 48, 4 << 20);
+  const over = blendBits({ a: BLEND_A.DEST, b: BLEND_B.SRC_MINUS_DEST, c: BLEND_C.SRC_ALPHA });
+  b.blend([{ mode: BLEND_MODE.FIXED_FUNCTION, rgb: over, alpha: over, loadDestination: true }]);
+  b.fragments.set(
+    1,
+    shade(
+      (lane, _stage, warp) => {
+        const id = warp.u32[FRAGMENT_PRELOAD.PRIMITIVE_ID * LANES + lane]!;
+        return [(id % 7) / 6, (id % 5) / 4, (id % 3) / 2, 0.5];
+      },
+      { mode: BLEND_MODE.FIXED_FUNCTION },
+    ),
+  );
+  let seed = 9;
+  const random = (n: number) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return (seed / 2 ** 32) * n;
+  };
+  b.triangles(Array.from({ length: 900 }, () => [random(64), random(48), random(1)]));
+  const pixels = (limit?: number) => {
+    const target = b.rgba8();
+    finish(b.fragment(b.framebuffer({}, [target]), limit));
+    return b.pixels(target);
+  };
+  const all = pixels();
+  assert.ok(new Set(all).size > 100);
+  assert.deepEqual(pixels(40), all);
 });
 
 test('works tell how far they have come', () => {

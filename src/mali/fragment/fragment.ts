@@ -27,6 +27,7 @@ import { AllTiles, type TileShare } from './tile-share.ts';
 
 export type { OpenFragmentShader } from './tile-job.ts';
 
+/** The job in slices. `limit`: primitives that it keeps at once, if less than memory allows. */
 export class FragmentWork implements Work {
   readonly #job: FragmentJob;
   readonly #steps: Generator<void, void>;
@@ -36,8 +37,9 @@ export class FragmentWork implements Work {
     dram: PhysicalMemory,
     open: OpenFragmentShader,
     engine: Engine,
+    limit?: number,
   ) {
-    this.#job = new FragmentJob(request, dram, open, engine);
+    this.#job = new FragmentJob(request, dram, open, engine, limit);
     this.#steps = this.#job.run();
   }
 

@@ -312,14 +312,15 @@ export class Bench {
     };
   }
 
-  fragment(pointer: number): Work {
+  /** Renders; `limit`: primitives that the job may keep at once. */
+  fragment(pointer: number, limit?: number): Work {
     // Draws use the same registers for other things.
     const registers = this.registers.slice();
     registers[FRAGMENT_REGISTERS.framebuffer] = pointer % 2 ** 32;
     registers[FRAGMENT_REGISTERS.framebuffer + 1] = Math.floor(pointer / 2 ** 32);
     registers[FRAGMENT_REGISTERS.boundMin] = 0;
     registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
-    return new FragmentWork({ ...this.request({}), registers }, this.dram, this.openFragment, defaultEngine());
+    return new FragmentWork({ ...this.request({}), registers }, this.dram, this.openFragment, defaultEngine(), limit);
   }
 
   /** Renders what has been drawn into one RGBA8 image and answers its pixels. */
