@@ -5,7 +5,7 @@
  * Pieces are handed out by exact size from free lists. A piece that belongs to an object can be given back when the object
  * is collected (`owned`), so that nobody needs to remember.
  */
-const PAGES = 2048;
+const PAGES = 4096;
 const WASM_PAGE = 65536;
 const ALIGN = 64;
 

@@ -1,6 +1,7 @@
 /**
- * PrimitiveStore: where a fragment job keeps its set-up primitives. It grows by pieces; all jobs together have a limit, but each
- * may have one piece whatever the others do. A job whose primitives do not fit draws its framebuffer part by part.
+ * PrimitiveStore: where a fragment job keeps its set-up primitives. It grows by pieces up to a fixed number, so that all threads
+ * that are at a job part it in the same way. All jobs of a thread together have a limit too, but each may have one piece
+ * whatever the others do. A job whose primitives do not fit draws its framebuffer part by part.
  */
 import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -8,8 +9,9 @@ import { scratch } from '../engine/scratch.ts';
 /** Primitives in a piece. */
 const PIECE = 2048;
 const PIECE_BYTES = PIECE * PRIMITIVE.size;
-/** Pieces of all jobs: 196,608 primitives, 60 MiB. */
-const MAX_PIECES = 96;
+/** Primitives of a job at once, and pieces of all jobs (120 MiB). */
+const MAX_PRIMITIVES = 1 << 16;
+const MAX_PIECES = 192;
 
 /** Pieces that are in no job's hands. Kept here, because scratch memory would clear them for the next. */
 const free: number[] = [];
@@ -25,8 +27,8 @@ export class PrimitiveStore {
   #end = 0;
   readonly #limit: number;
 
-  /** `limit`: primitives at most, for tests. */
-  constructor(limit = Number.POSITIVE_INFINITY) {
+  /** `limit`: primitives at most. */
+  constructor(limit = MAX_PRIMITIVES) {
     this.#limit = limit;
   }
 

@@ -67,7 +67,7 @@ const MAX_OPEN_DRAWS = 256;
 /** Rough costs of a slice and of its parts, in interpreted warp instructions. */
 const SLICE = 4000;
 const WARP_BUDGET = 2000;
-const COST = { tile: 100, cleanTile: 10, front: 50, primitive: 10, warp: 80 } as const;
+const COST = { tile: 100, cleanTile: 4, front: 50, primitive: 10, warp: 80 } as const;
 const FRAME_SHADERS = 3;
 const FRAME_BYTES = PRIMITIVE.size + 64;
 /** Primitives that a front end takes up at a time. */
@@ -171,7 +171,7 @@ export class TileJob {
   #cleanTiles(left: number, top: number, count: number): void {
     if (!this.#clear) this.#tile.clear();
     this.#clear = true;
-    for (let i = 0; i < count; i++) this.#writeback.write(left + i * TILE, top, true);
+    this.#writeback.writeClean(left, top, count);
   }
 
   *#drawTile(part: Part, begin: number, end: number, left: number, top: number): Generator<void, void> {

@@ -22,10 +22,13 @@ import { TILE, TILE_PIXELS } from './raster.ts';
 import { SurfaceExtents } from './surface-extents.ts';
 import type { TileBuffer } from './tile-buffer.ts';
 import { type DepthRows, depthRows } from './wasm/depth-rows.ts';
-import { type CopyRows, copyRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
+import { type CopyRows, copyRows, type FillRows, fillRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
 const PAGE = 4096;
 const MAX_BYTES = 16;
+
+/** Bytes of a pixel of which sixteen bytes hold a whole number. */
+const PATTERN_BYTES = [1, 2, 4, 8, 16];
 
 /** Ordered dither: thresholds in sixteenths. */
 const BAYER = Uint8Array.of(0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5);
@@ -54,6 +57,7 @@ export class Writeback {
   #cleanCount = 0;
   /** Emitted code that does what script does otherwise. */
   readonly #copyRows: CopyRows | undefined;
+  readonly #fillRows: FillRows | undefined;
   /** By render target; by bytes of a pixel. */
   readonly #swizzles: (Turn | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
@@ -69,6 +73,7 @@ export class Writeback {
     const emitting = engine === 'wasm' ? dram : undefined;
     this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what), this.#extents, emitting);
     this.#copyRows = engine === 'wasm' ? copyRows(dram) : undefined;
+    this.#fillRows = engine === 'wasm' ? fillRows(dram) : undefined;
   }
 
   /** The job is over: the memory may serve another. */
@@ -109,6 +114,54 @@ export class Writeback {
     if (stencil) this.#writeDepth(stencil, x, y, untouched);
   }
 
+  /** Writes `count` tiles from (x, y) to the right, which nothing has drawn to: those that must be written all the same. */
+  writeClean(x: number, y: number, count: number): void {
+    const { targets, depth, stencil, writeCleanDepth } = this.#framebuffer;
+    const each = (write: (x: number) => void) => {
+      for (let i = 0; i < count; i++) write(x + i * TILE);
+    };
+    for (const target of targets) {
+      const { surface, writeClean, format } = target;
+      if (!surface || !writeClean) continue;
+      const alike = surface.msaa !== MSAA.LAYERED && !dithers(target);
+      if (alike && this.#fillTiles(surface, format!.bytes, x, y, count, () => this.#cleanRows(target, surface, x, y))) {
+        continue;
+      }
+      each((left) => this.#writeColor(target, surface, left, y, true));
+    }
+    if (!writeCleanDepth) return;
+    for (const target of [depth, stencil]) {
+      if (!target) continue;
+      const alike = target.surface.msaa !== MSAA.LAYERED && !isPartial(target);
+      const rows = () => this.#cleanDepthRows(target, 0);
+      if (alike && this.#fillTiles(target.surface, target.bytes, x, y, count, rows)) continue;
+      each((left) => this.#writeDepth(target, left, y, true));
+    }
+  }
+
+  /**
+   * Writes tiles beside one another whose pixels are all as the first one of `rows`. False: it cannot, nothing is written
+   * then.
+   */
+  #fillTiles(surface: Surface, bytes: number, x: number, y: number, count: number, rows: () => number): boolean {
+    if (!this.#fillRows || isAfbc(surface.block) || !PATTERN_BYTES.includes(bytes)) return false;
+    const { width, height } = this.#framebuffer.parameters;
+    let va = uBlock(surface.base, surface.rowStride, bytes, x, y);
+    let stride = 0;
+    let size = TILE_PIXELS * bytes * count;
+    let lines = 1;
+    if (surface.block === BLOCK_FORMAT.LINEAR) {
+      va = surface.base + y * surface.rowStride + x * bytes;
+      stride = surface.rowStride;
+      size = Math.min(TILE * count, width - x) * bytes;
+      lines = Math.min(TILE, height - y);
+    }
+    const physical = stride >= 0 ? this.#extents.within(surface, va, (lines - 1) * stride + size) : -1;
+    if (physical < 0) return false;
+    this.#fillRows(rows(), physical, stride, size, lines);
+    return true;
+  }
+
   // Colour.
 
   #writeColor(target: Target, surface: Surface, x: number, y: number, untouched: boolean): void {
@@ -121,13 +174,23 @@ export class Writeback {
       return;
     }
     const same = untouched && !dithers(target);
-    let rows = same ? this.#clean[target.index]! : 0;
-    if (rows === 0) {
-      if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
-      rows = this.#convert(target, 0, x, y);
-      if (same) this.#clean[target.index] = this.#keep(rows, TILE_PIXELS * bytes);
-    }
+    const rows = same ? this.#cleanRows(target, surface, x, y) : this.#rowsOf(target, surface, x, y);
     this.#store(surface, surface.base, bytes, x, y, rows);
+  }
+
+  #rowsOf(target: Target, surface: Surface, x: number, y: number): number {
+    if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
+    return this.#convert(target, 0, x, y);
+  }
+
+  /** Rows of a tile that nothing is drawn to, made when the first one comes. */
+  #cleanRows(target: Target, surface: Surface, x: number, y: number): number {
+    let rows = this.#clean[target.index]!;
+    if (rows === 0) {
+      rows = this.#keep(this.#rowsOf(target, surface, x, y), TILE_PIXELS * target.format!.bytes);
+      this.#clean[target.index] = rows;
+    }
+    return rows;
   }
 
   /** Replaces sample 0 by the average of all samples. */
@@ -227,17 +290,24 @@ export class Writeback {
     const layers = target.surface.msaa === MSAA.LAYERED ? this.#framebuffer.samples : 1;
     for (let sample = 0; sample < layers; sample++) {
       const base = target.surface.base + sample * target.surface.surfaceStride;
-      const partial =
-        (target.format === ZS_FORMAT.D24S8 && target.bytes === 4 && target.depth !== target.stencil) ||
-        (!target.depth && target.format === S_FORMAT.X24S8);
-      let rows = untouched && !partial ? this.#cleanDepth.get(target) : undefined;
-      if (rows === undefined) {
+      const partial = isPartial(target);
+      let rows = 0;
+      if (untouched && !partial) rows = this.#cleanDepthRows(target, sample);
+      else {
         if (partial) this.#load(target.surface, base, target.bytes, x, y);
         rows = this.#convertDepth(target, sample * TILE_PIXELS);
-        if (untouched && !partial) this.#cleanDepth.set(target, this.#keep(rows, TILE_PIXELS * target.bytes));
       }
       this.#store(target.surface, base, target.bytes, x, y, rows);
     }
+  }
+
+  #cleanDepthRows(target: DepthTarget, sample: number): number {
+    let rows = this.#cleanDepth.get(target);
+    if (rows === undefined) {
+      rows = this.#keep(this.#convertDepth(target, sample * TILE_PIXELS), TILE_PIXELS * target.bytes);
+      this.#cleanDepth.set(target, rows);
+    }
+    return rows;
   }
 
   /** Makes rows of the samples from `from` on; answers where they are. */
@@ -353,6 +423,10 @@ export class Writeback {
     }
   }
 }
+
+/** Whether memory keeps a part of each pixel. */
+const isPartial = ({ format, bytes, depth, stencil }: DepthTarget): boolean =>
+  (format === ZS_FORMAT.D24S8 && bytes === 4 && depth !== stencil) || (!depth && format === S_FORMAT.X24S8);
 
 const uBlock = (base: number, rowStride: number, bytes: number, x: number, y: number): number =>
   base + (y / TILE) * rowStride + (x / TILE) * TILE_PIXELS * bytes;

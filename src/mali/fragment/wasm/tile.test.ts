@@ -5,7 +5,7 @@ import { Dram } from '../../../board/dram.ts';
 import { U_ORDER } from '../../../board/image/u-interleaved.ts';
 import { scratch } from '../../engine/scratch.ts';
 import { TILE_PIXELS } from '../raster.ts';
-import { copyRows, interleave, swizzle8888, tileFill } from './tile.ts';
+import { copyRows, fillRows, interleave, swizzle8888, tileFill } from './tile.ts';
 
 const SIZE = TILE_PIXELS * 16;
 const from = scratch.alloc(SIZE);
@@ -53,6 +53,20 @@ test('rows of any size reach DRAM and nothing beside them is written', () => {
     const expected = new Uint8Array(8192).fill(7);
     for (let row = 0; row < 5; row++) {
       expected.set(scratch.u8.slice(from + row * 256, from + row * 256 + size), 5001 - 4096 + row * 301);
+    }
+    assert.deepEqual(dram.u8.slice(4096, 12288), expected, `${size} bytes`);
+  }
+});
+
+test('rows of DRAM are filled with a pattern, and nothing beside them', () => {
+  const dram = new Dram(1 << 20);
+  for (let i = 0; i < 16; i++) scratch.u8[from + i] = 100 + (i % 4);
+  for (const size of [4, 12, 16, 20, 64, 68, 200, 512]) {
+    dram.u8.fill(7, 4096, 12288);
+    fillRows(dram)(from, 5000, 600, size, 5);
+    const expected = new Uint8Array(8192).fill(7);
+    for (let row = 0; row < 5; row++) {
+      for (let i = 0; i < size; i++) expected[5000 - 4096 + row * 600 + i] = 100 + (i % 4);
     }
     assert.deepEqual(dram.u8.slice(4096, 12288), expected, `${size} bytes`);
   }

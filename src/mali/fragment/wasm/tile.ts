@@ -24,6 +24,9 @@ export type CopyRows = (
   rows: number,
 ) => void;
 
+/** Fills `rows` rows of `size` bytes of DRAM with the sixteen bytes at `pattern`, whose period divides size and stride. */
+export type FillRows = (pattern: number, physical: number, stride: number, size: number, rows: number) => void;
+
 export const tileFill = (): Fill => functions<{ tile_fill: Fill }>('tile_fill', emitFill).tile_fill;
 
 function emitFill(m: ModuleBuilder): void {
@@ -169,6 +172,40 @@ function emitRows(m: ModuleBuilder): void {
     f.end().end();
   }
   f.get(from).get(fromStride).op('i32_add').set(from);
+  f.get(physical).get(stride).op('i32_add').set(physical);
+  f.get(rows).i32(-1).op('i32_add').set(rows).br(next);
+  f.end().end();
+}
+
+export const fillRows = (dram: PhysicalMemory): FillRows =>
+  functions<{ writeback_fill: FillRows }>('fill rows', emitFillRows, dram).writeback_fill;
+
+function emitFillRows(m: ModuleBuilder): void {
+  const f = m.function('writeback_fill', ['i32', 'i32', 'i32', 'i32', 'i32'], [], true);
+  const [pattern, physical, stride, size, rows] = [0, 1, 2, 3, 4];
+  const [at, end] = [f.local('i32'), f.local('i32')];
+  const value = f.local('v128');
+  f.get(pattern).memory('v128_load').set(value);
+  const done = f.block();
+  const next = f.loop();
+  f.get(rows).op('i32_eqz').brIf(done);
+  f.get(physical).tee(at).get(size).op('i32_add').set(end);
+  for (const step of [64, 16]) {
+    const out = f.block();
+    const again = f.loop();
+    f.get(end).get(at).op('i32_sub').i32(step).op('i32_lt_u').brIf(out);
+    for (let offset = 0; offset < step; offset += 16) f.get(at).get(value).memory('v128_store', offset, DRAM);
+    f.get(at).i32(step).op('i32_add').set(at).br(again);
+    f.end().end();
+  }
+  // What is less than a vector: byte by byte of the pattern.
+  const out = f.block();
+  const again = f.loop();
+  f.get(at).get(end).op('i32_eq').brIf(out);
+  f.get(at).get(pattern).get(at).get(physical).op('i32_sub').i32(15).op('i32_and').op('i32_add');
+  f.memory('i32_load8_u').memory('i32_store8', 0, DRAM);
+  f.get(at).i32(1).op('i32_add').set(at).br(again);
+  f.end().end();
   f.get(physical).get(stride).op('i32_add').set(physical);
   f.get(rows).i32(-1).op('i32_add').set(rows).br(next);
   f.end().end();
