@@ -114,8 +114,12 @@ export class HostClock implements Clock {
     queueMicrotask(fn);
   }
 
+  /** One round of the event loop finds out that somebody waits, and only the next one serves him. */
   yield(fn: () => void): void {
-    setImmediate(fn);
+    setImmediate(() => {
+      if (this.#waiting()) setImmediate(fn);
+      else fn();
+    });
   }
 
   pressed(): boolean {

@@ -1,0 +1,30 @@
+/** The clock of the host's event loop, as far as a test can see it without waiting. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HostClock } from './clock.ts';
+
+/** In what order a slice of long work and something that is served by the event loop's next round come. */
+async function order(waiting: boolean): Promise<string[]> {
+  const clock = new HostClock();
+  clock.attend(() => waiting);
+  const done: string[] = [];
+  const work = new Promise<void>((resolve) =>
+    clock.yield(() => {
+      done.push('work');
+      resolve();
+    }),
+  );
+  setImmediate(() => done.push('served'));
+  await work;
+  await new Promise((resolve) => setImmediate(resolve));
+  return done;
+}
+
+test('a slice lets who waits go first, once', async () => {
+  assert.deepEqual(await order(true), ['served', 'work']);
+  assert.deepEqual(await order(false), ['work', 'served']);
+});
+
+test('without anybody to attend to, nobody waits', () => {
+  assert.equal(new HostClock().pressed(), false);
+});
