@@ -34,7 +34,7 @@ export function graphicsUnits(
   pool?: FragmentPool,
 ): Pick<Units, 'idvs' | 'tiling' | 'fullscreen' | 'finishTiling' | 'fragment'> {
   return {
-    idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex),
+    idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex, engine),
     fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) =>
       pool?.fragment(request) ?? new FragmentWork(request, dram, cores.openFragment, engine),
     // Every draw leaves its primitives in memory; the tiler holds nothing back.

@@ -29,6 +29,7 @@ import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
 import { PageFault, type RunRequest, type VirtualMemory, type Work } from '../contract.ts';
 import { defaultEngine } from '../engine/engine.ts';
+import type { Engine } from '../engine/names.ts';
 import { scratch } from '../engine/scratch.ts';
 import { STAGE } from '../recompiler/frame.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
@@ -132,6 +133,8 @@ export class Bench {
   readonly height: number;
   readonly context: number;
   readonly heap: number;
+  /** Who tiles. */
+  readonly engine: Engine;
   vertex: VertexProgram = () => ({ position: [0, 0, 0, 1] });
   /** By address of the program. */
   readonly fragments = new Map<number, FragmentProgram>();
@@ -139,7 +142,8 @@ export class Bench {
   warps = 0;
   #extended = false;
 
-  constructor(width: number, height: number, chunk = 256 << 10) {
+  constructor(width: number, height: number, chunk = 256 << 10, engine = defaultEngine()) {
+    this.engine = engine;
     this.width = width;
     this.height = height;
     this.context = this.alloc(TilerContext.size);
@@ -244,7 +248,7 @@ export class Bench {
       ...flags,
     });
     this.registers[IDVS_REGISTERS.primitiveFlags] = viewOf(word).getUint32(0, true);
-    return new IdvsWork(this.request({ mallocEnable: true, flagsOverride: 0 }), this.openVertex);
+    return new IdvsWork(this.request({ mallocEnable: true, flagsOverride: 0 }), this.openVertex, this.engine);
   }
 
   /** Draws to the end. */

@@ -19,6 +19,11 @@ export class VertexOutput implements OutputBuffer {
   stride = 0;
   count = 0;
 
+  /** Nobody uses it any more. */
+  close(): void {
+    scratch.disown(this, [this.frame, OUTPUT_BYTES]);
+  }
+
   /** Sets all of it. */
   set(base: number, packetStride: number, offset: number, stride: number, count: number): void {
     if (Math.ceil(count / RUN) * packetStride + RUN * stride >= HIGH) throw new Error('mali: output buffer too large');

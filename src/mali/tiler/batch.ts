@@ -2,48 +2,74 @@
  * Batch: the vertices and primitives of a draw that are worked off together, at most what a vertex packet holds.
  *
  * A vertex is an index and an instance, and has a slot; primitives name slots, so a vertex that several of them share is
- * shaded once. Slots are found by a table of hashes that is four times as large as a batch: nothing is allocated.
+ * shaded once. Slots are found by hashing into a table of bytes that is cleared with the batch. It all lies in scratch memory,
+ * where emitted code fills and reads it too (state.ts); nothing is allocated for a batch, and batches serve draw after draw.
  */
+import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
+import { scratch } from '../engine/scratch.ts';
+import { BUCKETS, MAX_BATCH_PRIMITIVES, TILER, TILER_BYTES } from './state.ts';
 
-/** Vertices of a packet, so of a batch. */
-export const PACKET_VERTICES = 64;
-export const MAX_BATCH_PRIMITIVES = 256;
-const BUCKETS = 256;
 /** Knuth's multiplier for hashing; its upper bits are the best mixed. */
-const MULTIPLIER = 0x9e3779b1;
-const BUCKET_SHIFT = 24;
+export const MULTIPLIER = 0x9e3779b1;
+export const BUCKET_SHIFT = 24;
+/** Batches kept for the next draw. */
+const MOST_FREE = 16;
 
 export class Batch {
-  /** Of each slot. */
-  readonly index = new Uint32Array(PACKET_VERTICES);
-  readonly instance = new Uint32Array(PACKET_VERTICES);
-  /** Of each primitive, four bytes: the slots of its vertices, and which of them flat varyings come from. */
-  readonly slots = new Uint8Array(MAX_BATCH_PRIMITIVES * 4);
-  readonly ids = new Uint32Array(MAX_BATCH_PRIMITIVES);
-  vertices = 0;
-  primitives = 0;
-  /** Slot + 1 of the vertex that hashes there, or of one that had to give way; 0: none. */
-  readonly #buckets = new Uint8Array(BUCKETS);
+  /** Where it lies in scratch memory. */
+  readonly at = scratch.owned(this, TILER_BYTES);
+  readonly index = new Uint32Array(scratch.buffer, this.at + TILER.index, PACKET_VERTICES);
+  readonly instance = new Uint32Array(scratch.buffer, this.at + TILER.instance, PACKET_VERTICES);
+  readonly slots = new Uint8Array(scratch.buffer, this.at + TILER.slots, MAX_BATCH_PRIMITIVES * 4);
+  readonly ids = new Uint32Array(scratch.buffer, this.at + TILER.ids, MAX_BATCH_PRIMITIVES);
+  readonly #buckets = new Uint8Array(scratch.buffer, this.at + TILER.buckets, BUCKETS);
+  readonly #vertices = (this.at + TILER.vertices) / 4;
+  readonly #primitives = (this.at + TILER.primitives) / 4;
+
+  static readonly #free: Batch[] = [];
+
+  /** An empty batch. */
+  static take(): Batch {
+    const batch = Batch.#free.pop() ?? new Batch();
+    batch.clear();
+    return batch;
+  }
+
+  /** Gives a batch back that nobody uses any more. */
+  static give(batch: Batch): void {
+    if (Batch.#free.length < MOST_FREE) Batch.#free.push(batch);
+    else scratch.disown(batch, [batch.at, TILER_BYTES]);
+  }
+
+  get vertices(): number {
+    return scratch.u32[this.#vertices]!;
+  }
+
+  get primitives(): number {
+    return scratch.u32[this.#primitives]!;
+  }
 
   clear(): void {
-    this.vertices = 0;
-    this.primitives = 0;
+    scratch.u32[this.#vertices] = 0;
+    scratch.u32[this.#primitives] = 0;
     this.#buckets.fill(0);
   }
 
   /** Adds a primitive of the first `arity` of three vertices. False, and no change: the batch has no room. */
   add(arity: number, a: number, b: number, c: number, instance: number, provoking: number, id: number): boolean {
-    if (this.primitives === MAX_BATCH_PRIMITIVES) return false;
+    const { primitives } = this;
+    if (primitives === MAX_BATCH_PRIMITIVES) return false;
     let fresh = this.#has(a, instance) ? 0 : 1;
     if (arity > 1 && !this.#has(b, instance)) fresh++;
     if (arity > 2 && !this.#has(c, instance)) fresh++;
     if (this.vertices + fresh > PACKET_VERTICES) return false;
-    const at = this.primitives * 4;
+    const at = primitives * 4;
     this.slots[at] = this.#slot(a, instance);
     if (arity > 1) this.slots[at + 1] = this.#slot(b, instance);
     if (arity > 2) this.slots[at + 2] = this.#slot(c, instance);
     this.slots[at + 3] = provoking;
-    this.ids[this.primitives++] = id;
+    this.ids[primitives] = id;
+    scratch.u32[this.#primitives] = primitives + 1;
     return true;
   }
 
@@ -55,7 +81,8 @@ export class Batch {
     const bucket = this.#bucket(index, instance);
     const known = this.#buckets[bucket]!;
     if (known !== 0) return known - 1;
-    const slot = this.vertices++;
+    const slot = this.vertices;
+    scratch.u32[this.#vertices] = slot + 1;
     this.#buckets[bucket] = slot + 1;
     this.index[slot] = index;
     this.instance[slot] = instance;

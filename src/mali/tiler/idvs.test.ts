@@ -21,7 +21,7 @@ function counted(vertex: Bench['vertex']) {
   };
   // Sets the draw's registers.
   bench.idvs(300);
-  return { work: new IdvsWork(bench.request({ mallocEnable: true, flagsOverride: 0 }), open), counts };
+  return { work: new IdvsWork(bench.request({ mallocEnable: true, flagsOverride: 0 }), open, bench.engine), counts };
 }
 
 test('a draw closes its shader runs at its end', () => {

@@ -20,6 +20,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { TilerHeap } from '../tiler-heap.ts';
+import { ExtentCache } from './extents.ts';
 
 const ALIGN = 64;
 /** What a translation is good for. */
@@ -30,11 +31,18 @@ export class PolygonListWriter {
   readonly #memory: VirtualMemory;
   readonly #heap: TilerHeap;
   readonly #context: number;
+  readonly #extents: ExtentCache;
+  /** See `open`. */
+  out = 0;
+  room = 0;
+  #opened = 0;
+  #written = 0;
 
   constructor(memory: VirtualMemory, heap: TilerHeap, context: number) {
     this.#memory = memory;
     this.#heap = heap;
     this.#context = context;
+    this.#extents = new ExtentCache(memory, 'write');
   }
 
   /** Address of the list, 0 if there is none. Changes when an out-of-memory handler has drawn and dropped it. */
@@ -52,11 +60,48 @@ export class PolygonListWriter {
 
   /** Appends a primitive, the words of its PrimitiveRecord. False: no room, the heap must grow. */
   append(words: Uint32Array): boolean {
+    const block = this.#block();
+    if (block === 0) return false;
+    const count = this.#count(block);
+    this.#write(block + PolygonBlock.size + count * PrimitiveRecord.size, words);
+    this.#memory.store32(block + PolygonBlock.offset.count, count + 1);
+    return true;
+  }
+
+  /**
+   * Finds where the next records may be written: `room` of them at `out` in DRAM, until `commit` says how many were. False:
+   * no room, the heap must grow. `room` may be 0: `append` knows why.
+   */
+  open(): boolean {
+    const block = this.#block();
+    if (block === 0) return false;
+    const count = this.#count(block);
+    const at = block + PolygonBlock.size + count * PrimitiveRecord.size;
+    const extent = this.#extents.at(at);
+    this.room = 0;
+    if (!extent) return true;
+    const fit = Math.floor((extent.start + extent.size - at) / PrimitiveRecord.size);
+    this.room = Math.min(fit, MAX_BLOCK_PRIMITIVES - count);
+    this.out = extent.physical + (at - extent.start);
+    this.#opened = block;
+    this.#written = count;
+    return true;
+  }
+
+  /** So many records have been written since `open`, or the last `commit`. */
+  commit(records: number): void {
+    if (records === 0) return;
+    this.#written += records;
+    this.#memory.store32(this.#opened + PolygonBlock.offset.count, this.#written);
+  }
+
+  /** The block that has room for a primitive, 0: the heap must grow. */
+  #block(): number {
     const memory = this.#memory;
     let list = this.list;
     if (list === 0) {
       const at = this.#heap.alloc(PolygonList.size, ALIGN);
-      if (at === undefined) return false;
+      if (at === undefined) return 0;
       memory.write(at, PolygonList.pack({ magic: POLYGON_LIST_MAGIC }));
       memory.store64(this.#context + LIST_FIELD, at);
       list = at;
@@ -68,22 +113,17 @@ export class PolygonListWriter {
         `TILER_CONTEXT.polygonList ${hex(list)} is no polygon list of this tiler`,
       );
     }
-    let block = memory.load64(list + PolygonList.offset.last);
-    if (block === 0 || this.#count(block) >= MAX_BLOCK_PRIMITIVES) {
-      const at = this.#heap.alloc(PolygonBlock.size + MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size, ALIGN);
-      if (at === undefined) return false;
-      const sequence = memory.load32(list + PolygonList.offset.blocks);
-      memory.write(at, PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC, sequence, capacity: MAX_BLOCK_PRIMITIVES }));
-      if (block === 0) memory.store64(list + PolygonList.offset.first, at);
-      else memory.store64(block + PolygonBlock.offset.next, at);
-      memory.store64(list + PolygonList.offset.last, at);
-      memory.store32(list + PolygonList.offset.blocks, sequence + 1);
-      block = at;
-    }
-    const count = this.#count(block);
-    this.#write(block + PolygonBlock.size + count * PrimitiveRecord.size, words);
-    memory.store32(block + PolygonBlock.offset.count, count + 1);
-    return true;
+    const block = memory.load64(list + PolygonList.offset.last);
+    if (block !== 0 && this.#count(block) < MAX_BLOCK_PRIMITIVES) return block;
+    const at = this.#heap.alloc(PolygonBlock.size + MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size, ALIGN);
+    if (at === undefined) return 0;
+    const sequence = memory.load32(list + PolygonList.offset.blocks);
+    memory.write(at, PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC, sequence, capacity: MAX_BLOCK_PRIMITIVES }));
+    if (block === 0) memory.store64(list + PolygonList.offset.first, at);
+    else memory.store64(block + PolygonBlock.offset.next, at);
+    memory.store64(list + PolygonList.offset.last, at);
+    memory.store32(list + PolygonList.offset.blocks, sequence + 1);
+    return at;
   }
 
   /** Words to one translated range; where that is not in one page, one by one. */

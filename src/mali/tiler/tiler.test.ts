@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PRIMITIVE_KIND, PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import { DRAW_MODE } from '../../abi/gpu/raster-descriptors.ts';
+import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
 import { Assembler, arityOf } from './assemble.ts';
-import { Batch, PACKET_VERTICES } from './batch.ts';
+import { Batch } from './batch.ts';
 import { Clipper, CORNER, GUARD_BAND } from './clip.ts';
 import { PrimitiveWords } from './primitive-words.ts';
 

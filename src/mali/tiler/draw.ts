@@ -1,0 +1,195 @@
+/**
+ * TilerDraw: what a draw is made of, read once from the registers that RUN_IDVS finds and the tiler context that they name.
+ *
+ * What is not implemented is refused here, by name.
+ * Sources: Mesa 25.0.7 `src/panfrost/lib/genxml/decode_csf.c` (pandecode_run_idvs), `src/gallium/drivers/panfrost/pan_csf.c`.
+ */
+import type { CsOperands } from '../../abi/gpu/cs.ts';
+import { fauOf, pairOf, IDVS_REGISTERS as R } from '../../abi/gpu/cs-registers.ts';
+import type { DrawRecord } from '../../abi/gpu/polygon-list.ts';
+import {
+  DcdFlags0,
+  Draw,
+  FIFO_FORMAT,
+  INDEX_TYPE,
+  nameOf,
+  POINT_SIZE_FORMAT,
+  PrimitiveFlags,
+  Scissor,
+  TilerContext,
+} from '../../abi/gpu/raster-descriptors.ts';
+import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { PACKET_POSITION_STRIDE, PACKET_VARYINGS_OFFSET, PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
+import { type Infer, viewOf } from '../../abi/layout.ts';
+import { GpuFault, type RunRequest, type VirtualMemory } from '../contract.ts';
+import { type Arity, arityOf } from './assemble.ts';
+
+/** Addresses of a shader's environment, as a draw's registers or descriptors hold them. */
+export interface ShaderAddresses {
+  /** Resource table, with its count in the low bits. */
+  readonly resources: number;
+  readonly shader: number;
+  readonly threadStorage: number;
+  readonly fau: number;
+  /** 64-bit entries. */
+  readonly fauCount: number;
+  readonly attributeOffset: number;
+}
+
+/** Shader instructions in a slice of about a millisecond. */
+export const SLICE = 4000;
+
+export const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
+
+export class TilerDraw {
+  readonly request: RunRequest<CsOperands<'RUN_IDVS'>>;
+  readonly memory: VirtualMemory;
+  readonly registers: Uint32Array;
+  readonly flags: Infer<typeof PrimitiveFlags>;
+  readonly culls: Infer<typeof DcdFlags0>;
+  readonly scissor: Infer<typeof Scissor>;
+  readonly context: Infer<typeof TilerContext>;
+  readonly contextAddress: number;
+  readonly arity: Arity;
+  /** Each position has an extension, with point size and layer. */
+  readonly extended: boolean;
+  /** Bytes of a vertex's varyings. */
+  readonly attributeStride: number;
+  readonly minimumZ: number;
+  readonly maximumZ: number;
+  /** Of points and lines. */
+  readonly size: number;
+  /** Bytes of an index; 0: vertices are numbered. */
+  readonly indexBytes: number;
+  /** What of the slice is left, in shader instructions. */
+  budget = SLICE;
+
+  constructor(request: RunRequest<CsOperands<'RUN_IDVS'>>) {
+    this.request = request;
+    const { registers, operands, memory } = request;
+    this.memory = memory;
+    this.registers = registers;
+    const words = new DataView(registers.buffer, registers.byteOffset);
+    if (!operands.mallocEnable) throw fault('RUN_IDVS without memory allocation is not implemented');
+    const merged = new Uint32Array([registers[R.primitiveFlags]! | operands.flagsOverride]);
+    this.flags = PrimitiveFlags.read(new DataView(merged.buffer), 0);
+    this.culls = DcdFlags0.read(words, R.dcdFlags0 * 4);
+    this.scissor = Scissor.read(words, R.scissor * 4);
+    this.minimumZ = words.getFloat32(R.lowDepthClamp * 4, true);
+    this.maximumZ = words.getFloat32(R.highDepthClamp * 4, true);
+    this.size = words.getFloat32(R.primitiveSize * 4, true);
+    this.contextAddress = pairOf(registers, R.tilerContext);
+    this.context = memory.decode(TilerContext, this.contextAddress);
+    this.arity = arityOf(this.flags.drawMode);
+    this.extended = this.flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
+    this.attributeStride = registers[R.varyingAllocation]!;
+    this.indexBytes = indexBytes(this.flags.indexType);
+  }
+
+  /** Nothing is to be drawn. */
+  get empty(): boolean {
+    const { registers } = this;
+    return registers[R.indexCount] === 0 || registers[R.instanceCount] === 0 || pairOf(registers, R.positionSpd) === 0;
+  }
+
+  /** Bytes of the geometry buffer that a batch's positions take. */
+  get positionBytes(): number {
+    return PACKET_VERTICES * PACKET_POSITION_STRIDE * (this.extended ? 2 : 1);
+  }
+
+  /** Refuses what is not implemented. */
+  check(): void {
+    const { pointSizeArrayFormat, primitiveIndexEnable, primitiveIndexWriteback, scissorArrayEnable, viewMask } =
+      this.flags;
+    if (pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE && pointSizeArrayFormat !== POINT_SIZE_FORMAT.FP16) {
+      const name = nameOf(POINT_SIZE_FORMAT, pointSizeArrayFormat);
+      throw fault(`Primitive Flags: point size array format ${name} is not implemented`);
+    }
+    if (pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE && !this.extended) {
+      throw fault('Primitive Flags: point sizes need the extended position FIFO format');
+    }
+    if (primitiveIndexEnable || primitiveIndexWriteback) {
+      throw fault('Primitive Flags: primitive index arrays are not implemented');
+    }
+    if (scissorArrayEnable) throw fault('Primitive Flags: scissor arrays are not implemented');
+    if (viewMask !== 0) throw fault(`Primitive Flags: view mask ${viewMask.toString(2)}: multiview is not implemented`);
+    const need = this.positionBytes;
+    if (this.context.geometryBuffer === 0 || this.context.geometryBufferSize < need) {
+      throw new GpuFault(
+        EXCEPTION.DATA_INVALID_FAULT,
+        this.contextAddress,
+        `Tiler Context: geometry buffer of ${this.context.geometryBufferSize} bytes, ${need} are needed`,
+      );
+    }
+    if (this.attributeStride > 0xffff) {
+      throw fault(`RUN_IDVS: ${this.attributeStride} bytes of varyings for each vertex (at most 65535)`);
+    }
+  }
+
+  addresses(which: 'position' | 'varying'): ShaderAddresses {
+    const { registers } = this;
+    const { operands } = this.request;
+    const varying = which === 'varying';
+    const fau = fauOf(registers, varying && operands.varyingFauSelect ? R.varyingFau : R.positionFau);
+    return {
+      resources: pairOf(registers, varying && operands.varyingSrtSelect ? R.varyingSrt : R.positionSrt),
+      shader: pairOf(registers, varying ? R.varyingSpd : R.positionSpd),
+      threadStorage: pairOf(registers, varying && operands.varyingTsdSelect ? R.varyingTsd : R.positionTsd),
+      fau: fau.address,
+      fauCount: fau.count,
+      attributeOffset: registers[R.globalAttributeOffset]!,
+    };
+  }
+
+  /** What the polygon list says of the draw. */
+  record(): Partial<Infer<typeof DrawRecord>> {
+    const { registers } = this;
+    const { operands } = this.request;
+    const fau = fauOf(registers, R.fragmentFau);
+    const blend = pairOf(registers, R.blend);
+    const { minimumX, minimumY, maximumX, maximumY } = this.scissor;
+    const packetBytes = PACKET_VARYINGS_OFFSET + PACKET_VERTICES * this.attributeStride;
+    const raw = Draw.pack({
+      flags0: registers[R.dcdFlags0]!,
+      flags1: registers[R.dcdFlags1]!,
+      flags2: registers[R.dcdFlags2]!,
+      vertexPacketStride: Math.min(0xffff, packetBytes),
+      vertexAttributeStride: this.attributeStride,
+      minimumZ: this.minimumZ,
+      maximumZ: this.maximumZ,
+      depthStencil: pairOf(registers, R.depthStencil),
+      blendCount: blend % 16,
+      blend: blend - (blend % 16),
+      occlusion: pairOf(registers, R.occlusion),
+      shader: {
+        attributeOffset: registers[R.globalAttributeOffset]!,
+        fauCount: fau.count,
+        resources: pairOf(registers, operands.fragmentSrtSelect ? R.fragmentSrt : R.positionSrt),
+        shader: pairOf(registers, R.fragmentSpd),
+        threadStorage: pairOf(registers, operands.fragmentTsdSelect ? R.fragmentTsd : R.positionTsd),
+        fau: fau.address,
+      },
+    });
+    return {
+      scissorMinX: minimumX,
+      scissorMinY: minimumY,
+      scissorMaxX: maximumX,
+      scissorMaxY: maximumY,
+      draw: Draw.read(viewOf(raw), 0),
+    };
+  }
+}
+
+function indexBytes(type: number): number {
+  switch (type) {
+    case INDEX_TYPE.NONE:
+      return 0;
+    case INDEX_TYPE.UINT8:
+      return 1;
+    case INDEX_TYPE.UINT16:
+      return 2;
+    case INDEX_TYPE.UINT32:
+      return 4;
+  }
+  throw fault(`Primitive Flags: unknown index type ${type}`);
+}

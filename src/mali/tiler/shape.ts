@@ -1,0 +1,173 @@
+/**
+ * Shaper: what is left of a primitive to be rastered, as corners: triangles clipped and culled, lines and points widened.
+ *
+ * It reads the batch's positions, which the vertex shader has left in the geometry buffer: `take` fetches them. For ordinary
+ * triangles emitted code does the same (wasm/bin.ts).
+ */
+import { POINT_SIZE_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
+import { PACKET_VERTICES, PACKET_POSITION_STRIDE as POSITION_BYTES } from '../../abi/gpu/shader-descriptors.ts';
+import { halfToFloat } from '../format.ts';
+import type { Batch } from './batch.ts';
+import { Clipper, CORNER } from './clip.ts';
+import type { TilerDraw } from './draw.ts';
+import { positionId } from './shading.ts';
+
+/** What a translation is good for. */
+const PAGE = 4096;
+/** Pixels: largest point, widest line. */
+const MAX_SIZE = 2048;
+
+export class Shaper {
+  /** Whether the last primitive is a triangle that shows its back. */
+  backFacing = false;
+  readonly #draw: TilerDraw;
+  readonly #batch: Batch;
+  readonly #clipper = new Clipper();
+  readonly #positions = new Float32Array(PACKET_VERTICES * 4);
+  readonly #positionBits = new Uint32Array(this.#positions.buffer);
+  readonly #pointSize = new Float32Array(PACKET_VERTICES);
+  readonly #layer = new Uint8Array(PACKET_VERTICES);
+
+  constructor(draw: TilerDraw, batch: Batch) {
+    this.#draw = draw;
+    this.#batch = batch;
+  }
+
+  /** Corners of the last primitive, CORNER numbers each. */
+  get corners(): Float64Array {
+    return this.#clipper.corners;
+  }
+
+  /** Reads the batch's positions. */
+  take(): void {
+    const { memory, context, extended, flags, size } = this.#draw;
+    const { view } = memory.dram;
+    const count = this.#batch.vertices;
+    const base = context.geometryBuffer;
+    const pageOffset = base - Math.floor(base / PAGE) * PAGE;
+    const sizes = flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
+    for (let v = 0; v < count; v++) {
+      const at = positionId(v, extended) * POSITION_BYTES;
+      if ((pageOffset + at) % PAGE <= PAGE - POSITION_BYTES) {
+        const physical = memory.translate(base + at, 'read');
+        for (let i = 0; i < 4; i++) this.#positions[v * 4 + i] = view.getFloat32(physical + i * 4, true);
+      } else {
+        for (let i = 0; i < 4; i++) this.#positionBits[v * 4 + i] = memory.load32(base + at + i * 4);
+      }
+      if (!extended) continue;
+      const extension = base + positionId(v, true, true) * POSITION_BYTES;
+      this.#pointSize[v] = sizes ? halfToFloat(memory.load16(extension)) : size;
+      this.#layer[v] = flags.layerIndexEnable ? memory.load8(extension + 2) : 0;
+    }
+  }
+
+  /** The layer that a primitive's provoking vertex names. */
+  layer(p: number): number {
+    const { slots } = this.#batch;
+    return this.#draw.extended ? this.#layer[slots[p * 4 + slots[p * 4 + 3]!]!]! : 0;
+  }
+
+  /** Puts the visible part of primitive `p` in the clipper's corners. Answers of how many triangles it is made. */
+  shape(p: number): number {
+    const { slots } = this.#batch;
+    const a = slots[p * 4]!;
+    const b = slots[p * 4 + 1]!;
+    const c = slots[p * 4 + 2]!;
+    const { arity, culls } = this.#draw;
+    this.backFacing = false;
+    if (arity < 3) return (arity === 2 ? this.#line(a, b) : this.#point(a)) ? 2 : 0;
+    if (this.#depthCulled(a, b, c)) return 0;
+    const corners = this.#clipper.triangle(this.#positions, a, b, c);
+    if (corners < 3) return 0;
+    const area = this.#area(corners);
+    if (area === 0 || Number.isNaN(area)) return 0;
+    const front = area < 0 === culls.frontFaceCcw;
+    if (front ? culls.cullFrontFace : culls.cullBackFace) return 0;
+    this.backFacing = !front;
+    return corners - 2;
+  }
+
+  /** Whether all vertices are beyond the same end of the depth range. */
+  #depthCulled(a: number, b: number, c: number): boolean {
+    const positions = this.#positions;
+    const { flags, minimumZ: low, maximumZ: high } = this.#draw;
+    const { lowDepthCull, highDepthCull } = flags;
+    if (!(positions[a * 4 + 3]! > 0 && positions[b * 4 + 3]! > 0 && positions[c * 4 + 3]! > 0)) return false;
+    const za = positions[a * 4 + 2]!;
+    const zb = positions[b * 4 + 2]!;
+    const zc = positions[c * 4 + 2]!;
+    return (lowDepthCull && za < low && zb < low && zc < low) || (highDepthCull && za > high && zb > high && zc > high);
+  }
+
+  /** Twice the area of the clipper's polygon in snapped coordinates; positive: clockwise on a screen with y down. */
+  #area(count: number): number {
+    const { corners } = this.#clipper;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const at = i * CORNER;
+      const next = (i + 1 === count ? 0 : i + 1) * CORNER;
+      sum += snap(corners[at]!) * snap(corners[next + 1]!) - snap(corners[next]!) * snap(corners[at + 1]!);
+    }
+    return sum;
+  }
+
+  /**
+   * Makes a line's two ends four corners: moved by half its width up and down if it is more wide than high, else left and
+   * right. So each column (row) of pixels gets `width` of them, as the APIs have it for lines without antialiasing.
+   */
+  #line(a: number, b: number): boolean {
+    if (this.#depthCulled(a, b, b)) return false;
+    if (this.#clipper.line(this.#positions, a, b) === 0) return false;
+    const { corners } = this.#clipper;
+    const dx = Math.abs(corners[CORNER]! - corners[0]!);
+    const dy = Math.abs(corners[CORNER + 1]! - corners[1]!);
+    const half = Math.min(Math.max(1, this.#draw.size || 1), MAX_SIZE) / 2;
+    for (let i = 1; i >= 0; i--) {
+      const from = i * CORNER;
+      for (let side = 1; side >= 0; side--) {
+        const to = (i * 2 + side) * CORNER;
+        corners.copyWithin(to, from, from + CORNER);
+      }
+      const first = i * 2 * CORNER;
+      const second = first + CORNER;
+      const along = dx >= dy ? 1 : 0;
+      const middle = corners[first + along]!;
+      corners[first + along] = middle - half;
+      corners[second + along] = middle + half;
+    }
+    return dx > 0 || dy > 0;
+  }
+
+  /** Makes a point four corners whose weights are its coordinate, (0, 0) at the top left. */
+  #point(a: number): boolean {
+    const positions = this.#positions;
+    const x = positions[a * 4]!;
+    const y = positions[a * 4 + 1]!;
+    const z = positions[a * 4 + 2]!;
+    const inverseW = positions[a * 4 + 3]!;
+    if (!(Number.isFinite(x + y + z) && inverseW > 0) || Math.abs(x) > 32768 || Math.abs(y) > 32768) return false;
+    if (this.#depthCulled(a, a, a)) return false;
+    const size = this.#draw.extended ? this.#pointSize[a]! : this.#draw.size;
+    if (!(size > 0)) return false;
+    const half = Math.min(size, MAX_SIZE) / 2;
+    const { corners } = this.#clipper;
+    for (let i = 0; i < 4; i++) {
+      const right = i & 1;
+      const low = i >> 1;
+      const at = i * CORNER;
+      corners[at] = right ? x + half : x - half;
+      corners[at + 1] = low ? y + half : y - half;
+      corners[at + 2] = z;
+      corners[at + 3] = inverseW;
+      corners[at + 4] = right;
+      corners[at + 5] = low;
+    }
+    return true;
+  }
+}
+
+/** Bits of a snapped coordinate below the pixel. */
+export const PIXEL = 8;
+
+/** Window coordinates to 1/256 pixel. */
+export const snap = (x: number): number => Math.round(x * 256);

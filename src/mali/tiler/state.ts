@@ -1,0 +1,88 @@
+/**
+ * What tiler script and emitted code share of a draw: byte offsets in scratch memory.
+ *
+ * First comes the batch (batch.ts), then the index stream as wasm/collect.ts walks it, then what wasm/bin.ts needs of the draw and
+ * of the memory that it writes to. Physical addresses in it have been checked by script.
+ */
+import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
+
+export const MAX_BATCH_PRIMITIVES = 256;
+export const BUCKETS = 256;
+
+const BATCH = 16;
+const INSTANCES = BATCH + PACKET_VERTICES * 4;
+const SLOTS = INSTANCES + PACKET_VERTICES * 4;
+const IDS = SLOTS + MAX_BATCH_PRIMITIVES * 4;
+const TABLE = IDS + MAX_BATCH_PRIMITIVES * 4;
+const STREAM = TABLE + BUCKETS;
+const BIN = STREAM + 128;
+
+export const TILER = {
+  vertices: 0,
+  primitives: 4,
+  /** Of each slot. */
+  index: BATCH,
+  instance: INSTANCES,
+  /** Of each primitive, four bytes: the slots of its vertices, and which of them flat varyings come from. */
+  slots: SLOTS,
+  ids: IDS,
+  /** Slot + 1 of the vertex that hashes there, or of one that had to give way; 0: none. */
+  buckets: TABLE,
+
+  // The stream: where it stands, and the assembler.
+  streamInstance: STREAM,
+  next: STREAM + 4,
+  id: STREAM + 8,
+  seen: STREAM + 12,
+  start: STREAM + 16,
+  previous: STREAM + 20,
+  before: STREAM + 24,
+  /** 1: a primitive has found no room in the batch. */
+  held: STREAM + 28,
+  heldA: STREAM + 32,
+  heldB: STREAM + 36,
+  heldC: STREAM + 40,
+  heldProvoking: STREAM + 44,
+  budget: STREAM + 48,
+  // What it is made of.
+  count: STREAM + 52,
+  instances: STREAM + 56,
+  /** Indices that the array holds; those beyond it are 0. */
+  available: STREAM + 60,
+  /** The index that ends a strip, if there is one. */
+  restarts: STREAM + 64,
+  restart: STREAM + 68,
+  /** Indices that can be read at a physical address: the first, how many, and where. */
+  windowFirst: STREAM + 72,
+  windowCount: STREAM + 76,
+  window: STREAM + 80,
+  /** 1: script has loaded the next index. */
+  given: STREAM + 84,
+  value: STREAM + 88,
+
+  /** Primitive that is due. */
+  due: BIN,
+  /** Where positions lie in DRAM. */
+  positions: BIN + 4,
+  minimumZ: BIN + 8,
+  maximumZ: BIN + 12,
+  /** Pixels that may be touched, inclusive. */
+  minX: BIN + 16,
+  minY: BIN + 20,
+  maxX: BIN + 24,
+  maxY: BIN + 28,
+  layerOffset: BIN + 32,
+  layerCount: BIN + 36,
+  /** Where the next record goes in DRAM, and how many have room there. */
+  out: BIN + 40,
+  room: BIN + 44,
+  /** Addresses of the draw's record and of the vertex packet: two words each. */
+  draw: BIN + 48,
+  packet: BIN + 56,
+} as const;
+export const TILER_BYTES = BIN + 64;
+
+/** What `collect` answers: the batch is full or the stream at its end; the slice is over; an index must be loaded. */
+export const COLLECT = { FULL: 0, SLICE: 1, INDEX: 2 } as const;
+/** What `bin` answers: all are done; a visible primitive wants room; one must be clipped. */
+export const BINNED = { DONE: 0, ROOM: 1, CLIP: 2 } as const;

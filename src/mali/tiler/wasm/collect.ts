@@ -1,0 +1,229 @@
+/**
+ * Emitted code for the index stream of triangles: fetches indices, assembles triangles of lists, strips and fans, and fills
+ * the batch with them and the vertices that they share, until it is full.
+ *
+ *     collect(state) → COLLECT
+ *
+ * The script beside it is index-stream.ts with assemble.ts and batch.ts; records and order are theirs. All state is in
+ * scratch memory (state.ts), so that a draw can stop anywhere.
+ */
+import { DRAW_MODE } from '../../../abi/gpu/raster-descriptors.ts';
+import { PACKET_VERTICES } from '../../../abi/gpu/shader-descriptors.ts';
+import type { PhysicalMemory } from '../../../board/dram.ts';
+import { DRAM, functions } from '../../fragment/wasm/modules.ts';
+import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { MemoryOpName } from '../../wasm/opcodes.ts';
+import { BUCKET_SHIFT, MULTIPLIER } from '../batch.ts';
+import { BUCKETS, COLLECT, MAX_BATCH_PRIMITIVES, TILER } from '../state.ts';
+
+export type Collect = (state: number) => number;
+
+/** Whether `collector` knows a draw mode. */
+export const collects = (mode: number): boolean =>
+  mode === DRAW_MODE.TRIANGLES || mode === DRAW_MODE.TRIANGLE_STRIP || mode === DRAW_MODE.TRIANGLE_FAN;
+
+/** The function for a draw mode, a number of bytes an index (0: vertices are numbered), and a convention. */
+export function collector(dram: PhysicalMemory, mode: number, bytes: number, first: boolean): Collect {
+  const key = `collect ${mode} ${bytes} ${first ? 1 : 0}`;
+  return functions<{ collect: Collect }>(key, (m) => emitCollect(m, mode, bytes, first), dram).collect;
+}
+
+/** find(state, index, instance) → bucket: the vertex's, or the empty one where it belongs. */
+function emitFind(m: ModuleBuilder): Callable {
+  const f = m.function('tiler_find', ['i32', 'i32', 'i32'], ['i32']);
+  const bucket = f.local('i32');
+  const known = f.local('i32');
+  const slot = f.local('i32');
+  f.get(1).get(2).i32(MULTIPLIER).op('i32_mul').op('i32_xor').i32(MULTIPLIER).op('i32_mul');
+  f.i32(BUCKET_SHIFT).op('i32_shr_u').set(bucket);
+  const found = f.block();
+  const again = f.loop();
+  f.get(0).get(bucket).op('i32_add').memory('i32_load8_u', TILER.buckets).tee(known).op('i32_eqz').brIf(found);
+  f.get(0).get(known).i32(1).op('i32_sub').i32(2).op('i32_shl').op('i32_add').set(slot);
+  f.get(slot).memory('i32_load', TILER.index).get(1).op('i32_eq');
+  f.get(slot).memory('i32_load', TILER.instance).get(2).op('i32_eq').op('i32_and').brIf(found);
+  f.get(bucket)
+    .i32(1)
+    .op('i32_add')
+    .i32(BUCKETS - 1)
+    .op('i32_and')
+    .set(bucket)
+    .br(again);
+  f.end().end().get(bucket);
+  return f;
+}
+
+/** slot(state, index, instance) → slot of the vertex, a new one if it has none. */
+function emitSlot(m: ModuleBuilder, find: Callable): Callable {
+  const f = m.function('tiler_slot', ['i32', 'i32', 'i32'], ['i32']);
+  const at = f.local('i32');
+  const known = f.local('i32');
+  const place = f.local('i32');
+  f.get(0).get(0).get(1).get(2).call(find).op('i32_add').tee(at).memory('i32_load8_u', TILER.buckets).tee(known);
+  f.op('i32_eqz').if();
+  f.get(0).memory('i32_load', TILER.vertices).set(known);
+  f.get(0).get(known).i32(2).op('i32_shl').op('i32_add').tee(place).get(1).memory('i32_store', TILER.index);
+  f.get(place).get(2).memory('i32_store', TILER.instance);
+  f.get(0).get(known).i32(1).op('i32_add').tee(known).memory('i32_store', TILER.vertices);
+  f.get(at).get(known).memory('i32_store8', TILER.buckets);
+  f.end();
+  f.get(known).i32(1).op('i32_sub');
+  return f;
+}
+
+/** add(state, a, b, c, instance, provoking, id) → whether the batch had room for the triangle. */
+function emitAdd(m: ModuleBuilder, find: Callable, slot: Callable): Callable {
+  const f = m.function('tiler_add', Array(7).fill('i32'), ['i32']);
+  const primitives = f.local('i32');
+  const at = f.local('i32');
+  f.get(0).memory('i32_load', TILER.primitives).tee(primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq');
+  f.if();
+  f.i32(0).op('return').end();
+  f.get(0).memory('i32_load', TILER.vertices);
+  for (let n = 1; n <= 3; n++) {
+    f.get(0).get(0).get(n).get(4).call(find).op('i32_add').memory('i32_load8_u', TILER.buckets).op('i32_eqz');
+    f.op('i32_add');
+  }
+  f.i32(PACKET_VERTICES).op('i32_gt_u').if();
+  f.i32(0).op('return').end();
+  f.get(0).get(primitives).i32(2).op('i32_shl').op('i32_add').set(at);
+  for (let n = 1; n <= 3; n++) {
+    f.get(at)
+      .get(0)
+      .get(n)
+      .get(4)
+      .call(slot)
+      .memory('i32_store8', TILER.slots + n - 1);
+  }
+  f.get(at)
+    .get(5)
+    .memory('i32_store8', TILER.slots + 3);
+  f.get(at).get(6).memory('i32_store', TILER.ids);
+  f.get(0).get(primitives).i32(1).op('i32_add').memory('i32_store', TILER.primitives);
+  f.i32(1);
+  return f;
+}
+
+/** State that is kept in locals, and stored again at the end. */
+const KEPT = [
+  'streamInstance',
+  'next',
+  'id',
+  'seen',
+  'start',
+  'previous',
+  'before',
+  'held',
+  'heldA',
+  'heldB',
+  'heldC',
+  'heldProvoking',
+  'budget',
+] as const;
+type Kept = Record<(typeof KEPT)[number], number>;
+
+function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boolean): void {
+  const find = emitFind(m);
+  const slot = emitSlot(m, find);
+  const add = emitAdd(m, find, slot);
+  const f = m.function('collect', ['i32'], ['i32'], true);
+  const s = Object.fromEntries(KEPT.map((name) => [name, f.local('i32')])) as Kept;
+  const result = f.local('i32');
+  const index = f.local('i32');
+  for (const name of KEPT) f.get(0).memory('i32_load', TILER[name]).set(s[name]);
+  const addHeld = (): Code =>
+    f.get(0).get(s.heldA).get(s.heldB).get(s.heldC).get(s.streamInstance).get(s.heldProvoking).get(s.id).call(add);
+  const increment = (local: number): Code => f.get(local).i32(1).op('i32_add').set(local);
+
+  // An empty batch has room for any primitive.
+  f.get(s.held).if();
+  addHeld().op('drop').i32(0).set(s.held);
+  increment(s.id);
+  f.end();
+  const done = f.block();
+  const again = f.loop();
+  f.i32(COLLECT.FULL).set(result);
+  f.get(s.streamInstance).get(0).memory('i32_load', TILER.instances).op('i32_ge_u').brIf(done);
+  f.get(s.next).get(0).memory('i32_load', TILER.count).op('i32_eq').if();
+  increment(s.streamInstance).i32(0).set(s.next).i32(0).set(s.seen).br(again);
+  f.end();
+  f.get(s.next).op('i32_eqz').if();
+  f.i32(0).set(s.id).end();
+  f.get(s.budget).i32(1).op('i32_lt_s').if();
+  f.i32(-1).set(s.budget).i32(COLLECT.SLICE).set(result).br(done);
+  f.end();
+  fetch();
+  f.get(s.budget).i32(1).op('i32_sub').set(s.budget);
+  increment(s.next);
+  f.get(index).get(0).memory('i32_load', TILER.restart).op('i32_eq');
+  f.get(0).memory('i32_load', TILER.restarts).op('i32_and').if();
+  f.i32(0).set(s.seen).br(again);
+  f.end();
+  assemble();
+  // Primitives that have no area count, too.
+  const degenerate = f.block();
+  f.get(s.heldA).get(s.heldB).op('i32_eq').brIf(degenerate);
+  f.get(s.heldB).get(s.heldC).op('i32_eq').brIf(degenerate);
+  f.get(s.heldA).get(s.heldC).op('i32_eq').brIf(degenerate);
+  addHeld().op('i32_eqz').if();
+  f.i32(1).set(s.held).br(done);
+  f.end();
+  f.end();
+  increment(s.id).br(again);
+  f.end();
+  f.end();
+  for (const name of KEPT) f.get(0).get(s[name]).memory('i32_store', TILER[name]);
+  f.get(result);
+
+  /** The stream's next index, or leaves for want of it. */
+  function fetch(): void {
+    if (bytes === 0) {
+      f.get(s.next).set(index);
+      return;
+    }
+    const load: MemoryOpName = bytes === 1 ? 'i32_load8_u' : bytes === 2 ? 'i32_load16_u' : 'i32_load';
+    const fetched = f.block();
+    f.i32(0).set(index);
+    f.get(s.next).get(0).memory('i32_load', TILER.available).op('i32_ge_u').brIf(fetched);
+    f.get(0).memory('i32_load', TILER.given).if();
+    f.get(0).i32(0).memory('i32_store', TILER.given);
+    f.get(0).memory('i32_load', TILER.value).set(index).br(fetched);
+    f.end();
+    f.get(s.next).get(0).memory('i32_load', TILER.windowFirst).op('i32_sub').tee(index);
+    f.get(0).memory('i32_load', TILER.windowCount).op('i32_ge_u').if();
+    f.i32(COLLECT.INDEX).set(result).br(done);
+    f.end();
+    f.get(index).i32(bytes).op('i32_mul').get(0).memory('i32_load', TILER.window).op('i32_add');
+    f.memory(load, 0, DRAM).set(index);
+    f.end();
+  }
+
+  /** Takes the index; goes on only with a triangle, in held*. */
+  function assemble(): void {
+    const older = f.local('i32');
+    const old = f.local('i32');
+    const n = f.local('i32');
+    f.get(s.before).set(older).get(s.previous).tee(old).set(s.before).get(index).set(s.previous);
+    f.get(s.seen).tee(n).op('i32_eqz').if();
+    f.get(index).set(s.start).end();
+    increment(s.seen);
+    const take = (a: number, b: number, provoking: number): void => {
+      f.get(a).set(s.heldA).get(b).set(s.heldB).get(index).set(s.heldC).i32(provoking).set(s.heldProvoking);
+    };
+    if (mode === DRAW_MODE.TRIANGLES) {
+      f.get(n).i32(3).op('i32_rem_u').i32(2).op('i32_ne').brIf(again);
+      take(older, old, first ? 0 : 2);
+      return;
+    }
+    f.get(n).i32(2).op('i32_lt_u').brIf(again);
+    if (mode === DRAW_MODE.TRIANGLE_FAN) {
+      take(s.start, old, first ? 1 : 2);
+      return;
+    }
+    f.get(n).i32(1).op('i32_and').if();
+    take(old, older, first ? 1 : 2);
+    f.else();
+    take(older, old, first ? 0 : 2);
+    f.end();
+  }
+}
