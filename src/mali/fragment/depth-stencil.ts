@@ -122,6 +122,7 @@ export function loadDepthStencil(memory: VirtualMemory, at: number): Infer<typeo
 export class DepthStencilTest {
   /** Whether depth or stencil come from the shader, by ZS_EMIT: tests wait for it. */
   readonly fromShader: boolean;
+  readonly stencilFromShader: boolean;
   /** Whether nothing is tested and nothing written. */
   readonly trivial: boolean;
   /** Whether samples outside the depth range are dropped. */
@@ -149,6 +150,7 @@ export class DepthStencilTest {
     this.high = Math.max(minimumZ, maximumZ);
     this.#depth = depth;
     this.#stencil = stencil;
+    this.stencilFromShader = state.stencilFromShader;
     this.fromShader = state.depthSource === DEPTH_SOURCE.SHADER || state.stencilFromShader;
     this.culls = state.depthCullEnable;
     this.trivial =

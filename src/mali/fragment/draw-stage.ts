@@ -74,7 +74,7 @@ export class DrawStage implements FragmentStage {
     this.#interpolation = new Interpolation(this.#warp, framebuffer);
     const codes = new BlendCodes(state);
     this.#output = new ColorOutput(state, this.#warp, this.#late, codes, engine);
-    this.#description = new StageDescription(state, this.#warp, codes);
+    this.#description = new StageDescription(state, this.#warp, this.#late, codes, engine);
   }
 
   get draw(): Infer<typeof Draw> {
@@ -91,7 +91,7 @@ export class DrawStage implements FragmentStage {
 
   /** Samples that have passed, for occlusion queries. */
   get passed(): number {
-    return this.state.passed;
+    return this.state.passed + this.#description.passed;
   }
 
   get early(): boolean {
@@ -154,8 +154,9 @@ export class DrawStage implements FragmentStage {
   /** Adds what the draw's occlusion query has counted to memory. */
   flushQuery(memory: VirtualMemory): void {
     const { occlusionQuery, occlusion } = this.draw;
-    const { passed } = this.state;
+    const { passed } = this;
     this.state.passed = 0;
+    this.#description.passed = 0;
     if (passed === 0 || occlusionQuery === OCCLUSION_MODE.DISABLED) return;
     if (occlusionQuery === OCCLUSION_MODE.COUNTER) memory.update64(occlusion, (old) => old + BigInt(passed));
     else if (occlusionQuery === OCCLUSION_MODE.PREDICATE) memory.store64(occlusion, 1);

@@ -5,12 +5,14 @@
  * The test comes at ATEST, or at ZS_EMIT if the shader gives depth or stencil, or at the first colour if it did neither. A
  * lane's late test happens once; a program that ends without any of these leaves depth and stencil alone, as a discarded
  * lane does.
+ * This is the script; wasm/late.ts emits the same from `emitted`.
  * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_fragment_out), `src/panfrost/lib/pan_earlyzs.c`.
  */
 import { LANES, type Warp } from '../shader/contract.ts';
 import type { DrawState } from './draw-state.ts';
 import { TILE_PIXELS } from './raster.ts';
 import { NOT_TESTED, type StageWarp } from './stage-warp.ts';
+import type { LateState } from './wasm/late.ts';
 
 export class LateTests {
   readonly #state: DrawState;
@@ -19,6 +21,28 @@ export class LateTests {
   constructor(state: DrawState, warp: StageWarp) {
     this.#state = state;
     this.#warp = warp;
+  }
+
+  /** What emitted code is made from. */
+  get emitted(): LateState {
+    const { framebuffer, depthPattern, merged, early, test, byAlpha, draw } = this.#state;
+    const front = test.emitted(false);
+    const back = test.emitted(true);
+    const { format, func, write, limit } = front;
+    return {
+      samples: framebuffer.samples,
+      pattern: depthPattern,
+      merged,
+      early,
+      fromShader: test.fromShader,
+      stencilFromShader: test.stencilFromShader,
+      byAlpha: !byAlpha ? 'no' : draw.alphaToCoverageInvert ? 'first' : 'last',
+      format,
+      func,
+      write,
+      limit,
+      stencil: front.stencil && back.stencil ? [front.stencil, back.stencil] : undefined,
+    };
   }
 
   /** What is left of a lane's kept samples after the late test, which is made now if it was not. `stencil` -1: none. */

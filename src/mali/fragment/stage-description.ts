@@ -1,8 +1,9 @@
 /**
  * StageDescription: what recompiled shaders are told of their draw and primitive (recompiler/frame.ts: STAGE), so that they
- * need not ask: which colours they may store by themselves, and how to interpolate where it is simple.
+ * need not ask: how tests and colours are done for this draw, and how to interpolate where it is simple.
  */
 import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
+import type { Engine } from '../engine/engine.ts';
 import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
@@ -10,8 +11,10 @@ import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from
 import type { BlendCodes } from './blend-code.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
+import type { LateTests } from './late-tests.ts';
 import type { StageWarp } from './stage-warp.ts';
 import { isRgba8 } from './tile-codec.ts';
+import { lateTests } from './wasm/late.ts';
 
 /** Recompiled shaders always hand over all channels. */
 const CHANNELS = 4;
@@ -21,26 +24,58 @@ export class StageDescription {
   readonly #codes: BlendCodes;
   readonly #at: number;
 
-  constructor(state: DrawState, warp: StageWarp, codes: BlendCodes) {
+  constructor(state: DrawState, warp: StageWarp, late: LateTests, codes: BlendCodes, engine: Engine) {
     this.#state = state;
     this.#codes = codes;
     this.#at = warp.frame / 4;
-    this.#output(warp);
+    this.#places(warp);
+    if (engine !== 'wasm') return;
+    this.#tests(late);
+    for (let n = 0; n < MAX_RENDER_TARGETS; n++) this.#blend(n);
   }
 
-  /** Tells which colours shaders may store by themselves. */
-  #output({ pixel, coverage, tested }: StageWarp): void {
-    const { early, merged, framebuffer, tile, byAlpha } = this.#state;
+  /** Samples that tests after shading have let pass. */
+  get passed(): number {
+    const at = this.#at + STAGE.passed / 4;
+    return scratch.u32[at]! + scratch.u32[at + 1]! * 2 ** 32;
+  }
+
+  set passed(samples: number) {
+    const at = this.#at + STAGE.passed / 4;
+    scratch.u32[at] = samples % 2 ** 32;
+    scratch.u32[at + 1] = Math.floor(samples / 2 ** 32);
+  }
+
+  /** Tells where everything is. */
+  #places({ pixel, coverage, tested }: StageWarp): void {
+    const { framebuffer, tile } = this.#state;
     const words = scratch.u32;
     const at = this.#at;
-    words[at + STAGE.direct / 4] = early && !merged && !byAlpha ? 1 : 0;
     words[at + STAGE.flags / 4] = tile.dirtyAt;
     words[at + STAGE.pixels / 4] = pixel.byteOffset;
     words[at + STAGE.coverage / 4] = coverage.byteOffset;
     words[at + STAGE.tested / 4] = tested.byteOffset;
     words[at + STAGE.argumentLow / 4] = framebuffer.parameters.frameArgumentLow;
     words[at + STAGE.argumentHigh / 4] = framebuffer.parameters.frameArgumentHigh;
-    for (let n = 0; n < MAX_RENDER_TARGETS; n++) this.#blend(n);
+    words[at + STAGE.depth / 4] = tile.depthAt;
+    words[at + STAGE.stencil / 4] = tile.stencilAt;
+  }
+
+  /** Tells whether tests have been made before shading, else by which functions they are made. */
+  #tests(late: LateTests): void {
+    const { early, merged, byAlpha, draw, test } = this.#state;
+    const words = scratch.u32;
+    const at = this.#at;
+    const direct = early && !merged && !byAlpha;
+    words[at + STAGE.direct / 4] = direct ? 1 : 0;
+    if (direct) return;
+    const { late_left, late_alpha, late_emit } = lateTests(late.emitted);
+    words[at + STAGE.late / 4] = functionTable.slotOf(late_left);
+    words[at + STAGE.alphaTest / 4] = functionTable.slotOf(late_alpha);
+    words[at + STAGE.emit / 4] = functionTable.slotOf(late_emit);
+    words[at + STAGE.touchDepth / 4] = draw.cleanFragmentWrite ? 0 : 1;
+    scratch.f64[(at * 4 + STAGE.low) / 8] = test.low;
+    scratch.f64[(at * 4 + STAGE.high) / 8] = test.high;
   }
 
   /** Tells what BLEND by the descriptor of render target `n` does. */

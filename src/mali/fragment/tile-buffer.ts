@@ -15,6 +15,8 @@ import { Coverage, TILE_PIXELS } from './raster.ts';
 import { WARP } from './wasm/raster.ts';
 import { type Fill, tileFill } from './wasm/tile.ts';
 
+const DIRTY_BYTES = 8;
+
 export class TileBuffer {
   /** Per render target: `words` of each sample. */
   readonly colors: readonly Uint32Array[];
@@ -29,10 +31,8 @@ export class TileBuffer {
   readonly warpAt: number;
   /** What the primitive in work covers. */
   readonly coverage = new Coverage();
-  /** Scratch address of a word: which render targets a draw has written, a bit each. */
-  readonly dirtyAt = scratch.owned(this, 4);
-  /** Whether a draw has written depth or stencil. */
-  dirtyDepth = false;
+  /** Scratch address of two words: which render targets a draw has written, a bit each; 1 if it has depth or stencil. */
+  readonly dirtyAt = scratch.owned(this, DIRTY_BYTES);
   readonly #targets: readonly Target[];
   readonly #clearDepth: number;
   readonly #clearStencil: number;
@@ -76,9 +76,18 @@ export class TileBuffer {
     scratch.u32[this.dirtyAt / 4] = bits;
   }
 
+  /** Whether a draw has written depth or stencil. */
+  get dirtyDepth(): boolean {
+    return scratch.u32[this.dirtyAt / 4 + 1] !== 0;
+  }
+
+  set dirtyDepth(dirty: boolean) {
+    scratch.u32[this.dirtyAt / 4 + 1] = dirty ? 1 : 0;
+  }
+
   /** The job is over: the memory may serve another. */
   close(): void {
-    scratch.disown(this, this.#piece);
+    scratch.disown(this, this.#piece, [this.dirtyAt, DIRTY_BYTES]);
   }
 
   /** Begins a tile: everything has its clear value. */

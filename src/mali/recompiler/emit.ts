@@ -21,6 +21,7 @@ import { effectsOf } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes } from './lanes.ts';
+import { LATE_TYPE, LateCode } from './late.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { MemoryCode } from './memory.ts';
 import { BLEND_TYPE, OutputCode } from './output.ts';
@@ -72,6 +73,7 @@ class UnitEmitter implements Operands, AroundTextures {
   readonly dram: number;
   readonly refill: Callable;
   readonly blendType: TypeIndex;
+  readonly lateType: TypeIndex;
   readonly bind: Callable;
   readonly sampler: TypeIndex;
   recordCount = 0;
@@ -80,6 +82,7 @@ class UnitEmitter implements Operands, AroundTextures {
   readonly #attributes: AttributeCode;
   readonly #varyings: VaryingCode;
   readonly #textures: TextureCode;
+  readonly #late: LateCode;
   readonly #output: OutputCode;
   readonly #step: Callable;
   readonly #constants = new Map<string, number>();
@@ -114,6 +117,7 @@ class UnitEmitter implements Operands, AroundTextures {
     this.bind = this.module.importFunction('gpu', 'bind', ['i32', 'i32', 'i32'], ['i32']);
     this.module.importTable(...TABLE_IMPORT);
     this.blendType = this.module.functionType(...BLEND_TYPE);
+    this.lateType = this.module.functionType(...LATE_TYPE);
     this.sampler = this.module.functionType(SAMPLER_TYPE.params, SAMPLER_TYPE.results);
     this.#records = records;
     const code = this.module.function(`shade_${unit.entry.toString(16)}`, ['i32', 'i32'], ['i32']);
@@ -152,7 +156,8 @@ class UnitEmitter implements Operands, AroundTextures {
     this.#attributes = new AttributeCode(this);
     this.#varyings = new VaryingCode(this);
     this.#textures = new TextureCode(this);
-    this.#output = new OutputCode(this);
+    this.#late = new LateCode(this);
+    this.#output = new OutputCode(this, this.#late);
     this.module.exportFunction('run', code);
   }
 
@@ -436,17 +441,11 @@ class UnitEmitter implements Operands, AroundTextures {
         this.#attributes.emit(site) ||
         this.#varyings.emit(site) ||
         this.#textures.emit(site) ||
-        this.#alphaTest(site);
+        this.#late.emit(site);
       if (!known) this.interpret(site);
     }
     this.lanes.release();
     this.#flow(instruction.flow);
-  }
-
-  #alphaTest(site: Site): boolean {
-    return (
-      site.instruction.spec.name === 'ATEST' && this.#output.alphaTest(site.instruction, () => this.interpret(site))
-    );
   }
 
   #lowered(i: Instruction): boolean {

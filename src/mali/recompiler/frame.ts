@@ -57,7 +57,7 @@ export const STAGE = {
   coverage: 244,
   /** 1: depth and stencil have been tested before the shader runs, and what ATEST is given is what it leaves. */
   direct: 248,
-  /** Scratch address of the tile's dirty bits, one a render target. */
+  /** Scratch address of the tile's dirty bits, one a render target; behind them a word that is 1 for depth and stencil. */
   flags: 252,
   /** Scratch address of sixteen words: samples that the late test has left, all ones before it. */
   tested: 384,
@@ -79,6 +79,23 @@ export const STAGE = {
   quads: 424,
   /** Records of what BLEND does by the draw's own descriptor of each render target. */
   blend: 448,
+  /**
+   * Numbers of the emitted functions (engine/table.ts) that test after shading, before a colour, at ATEST and at ZS_EMIT
+   * (fragment/wasm/late.ts: LateTest); 0 where the stage must be asked.
+   */
+  late: 704,
+  alphaTest: 708,
+  emit: 712,
+  /** Scratch addresses of the tile's depth and stencil. */
+  depth: 716,
+  stencil: 720,
+  /** 1: a draw that tests dirties them. That is the word behind `flags`. */
+  touchDepth: 724,
+  /** Samples that have passed such tests (64 bits). */
+  passed: 728,
+  /** The draw's depth range (doubles). */
+  low: 736,
+  high: 744,
 } as const;
 /**
  * kind; scratch address of the render target's words in the tile buffer; dirty bits to set; numbers of the emitted blend
@@ -88,7 +105,7 @@ export const BLEND_RECORD = { kind: 0, words: 4, touch: 8, slots: 12 } as const;
 export const BLEND_RECORD_BYTES = 32;
 /** Kinds of numbers that BLEND sends. */
 export const BLEND_TYPES = ['float', 'sint', 'uint'] as const;
-export const STAGE_BYTES = STAGE.blend + 8 * BLEND_RECORD_BYTES;
+export const STAGE_BYTES = STAGE.high + 8;
 /** A pixel's place in its tile: y << TILE_SHIFT | x. */
 export const TILE_SHIFT = 4;
 

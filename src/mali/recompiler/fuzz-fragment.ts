@@ -33,6 +33,8 @@ export interface FragmentInput {
   /** Pixels of the tile, by lane. */
   readonly x: readonly number[];
   readonly y: readonly number[];
+  /** Samples that each lane stands for. */
+  readonly coverage: readonly number[];
   /** Depth and stencil are tested when the shader has run. */
   readonly late: boolean;
   readonly clear: number;
@@ -64,6 +66,7 @@ function descriptor<F extends Record<string, any>>(layout: Layout<F>, values: ob
 }
 
 const WORD = 4;
+const SOME_SHADER = 64;
 
 function target(index: number): Target {
   const internal = INTERNAL_FORMATS.get(index)!;
@@ -137,8 +140,9 @@ export class FuzzFragment {
     const { tile, stage } = this.#buffers.get(keyOf(input, engine))!;
     const passed = stage?.passed ?? 0;
     const words = Uint32Array.of(...tile.colors[0]!, tile.dirtyColors, tile.dirtyDepth ? 1 : 0, passed);
-    const { depth, stencil } = tile;
-    return Buffer.concat([new Uint8Array(words.buffer), new Uint8Array(depth.slice().buffer), stencil.slice()]);
+    // A NaN's bits mean nothing.
+    const depth = tile.depth.map((z) => (Number.isNaN(z) ? Number.NEGATIVE_INFINITY : z));
+    return Buffer.concat([new Uint8Array(words.buffer), new Uint8Array(depth.buffer), tile.stencil.slice()]);
   }
 
   /** The stage of an engine, with the warp loaded. */
@@ -173,6 +177,8 @@ export class FuzzFragment {
       alphaToCoverage: input.alphaToCoverage,
       alphaToCoverageInvert: input.alphaToCoverageInvert,
       maximumZ: 1,
+      // A draw without a shader would test early, whatever it says.
+      shader: { shader: SOME_SHADER },
       blend: this.#blends,
       blendCount: input.blends.length,
       pixelKillOperation: input.late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY,
@@ -195,7 +201,7 @@ export class FuzzFragment {
     }
     stage.primitive(this.#primitive);
     for (let lane = 0; lane < LANES; lane++) {
-      stage.load(lane, input.x[lane]!, input.y[lane]!, 0, 0, 2 ** samples - 1);
+      stage.load(lane, input.x[lane]!, input.y[lane]!, 0, 0, input.coverage[lane]!);
     }
     return stage;
   }

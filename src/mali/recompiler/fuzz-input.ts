@@ -108,8 +108,11 @@ function fragmentInput(random: Random): FragmentInput {
   const quads = Array.from({ length: LANES / 4 }, () => [2 * random.below(8), 2 * random.below(8)] as const);
   const lanes = Array.from({ length: LANES }, (_, n) => n);
   const internal = internalFormat(random);
+  const samples = random.chance(65) ? 1 : 4;
+  const everything = 2 ** samples - 1;
   return {
-    samples: random.chance(80) ? 1 : 4,
+    samples,
+    coverage: lanes.map(() => (random.chance(70) ? everything : random.below(everything + 1))),
     corners,
     packets: [0, 1, 2].map(() => (random.chance(90) ? packet : DATA_AT + 16 * random.below(DATA_SIZE / 16))),
     slots: [0, 1, 2].map(() => random.below(16)),
@@ -123,7 +126,7 @@ function fragmentInput(random: Random): FragmentInput {
     blends: [0, 1].map(() => blendInput(random, internal)),
     depth: depthInput(random),
     backFacing: random.chance(30),
-    alphaToCoverage: random.chance(20),
+    alphaToCoverage: random.chance(35),
     alphaToCoverageInvert: random.chance(50),
     multisample: random.chance(80),
   };

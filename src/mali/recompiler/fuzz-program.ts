@@ -45,7 +45,7 @@ export interface Shader {
 
 const ARITHMETIC = modelled(INSTRUCTIONS.filter(({ dest }) => dest));
 const MEMORY = modelled(INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER)/.test(base)));
-const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST)$/.test(base)));
+const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST|ZS_EMIT)$/.test(base)));
 const ATTRIBUTES = modelled(INSTRUCTIONS.filter(({ base }) => /^LD_ATTR/.test(base)));
 const BLENDS = INSTRUCTIONS.filter(({ name }) => name === 'BLEND');
 const named = (name: string): InstructionSpec => INSTRUCTIONS.find((spec) => spec.name === name)!;

@@ -24,6 +24,8 @@ export interface Around {
   readonly refill: Callable;
   /** The type of emitted blend functions (fragment/wasm/blend.ts: BlendWarp). */
   readonly blendType: TypeIndex;
+  /** The type of emitted tests after shading (fragment/wasm/late.ts: LateTest). */
+  readonly lateType: TypeIndex;
   /** Locals: lanes that run, and those without effect. */
   readonly bits: number;
   readonly discarded: number;

@@ -1,11 +1,10 @@
 /**
- * The back end of recompiled fragment shaders: ATEST, and BLEND by the draw's own descriptors.
+ * Colours of recompiled fragment shaders: BLEND by the draw's own descriptors.
  *
- * Where depth and stencil have been tested before the shader (STAGE.direct), ATEST only takes what is left of the coverage. A
- * colour that replaces what an RGBA8 tile buffer holds is packed and stored here, quad after quad; all others are laid
+ * A colour that replaces what an RGBA8 tile buffer holds is packed and stored here, quad after quad; all others are laid
  * where the draw's emitted blend function (fragment/wasm/blend.ts) finds them, which is called by its number in the record
- * (frame.ts: BLEND_RECORD). Everything else is the fragment stage's, by the interpreter's step. Packing is that of
- * fragment/tile-codec.ts, in singles.
+ * (frame.ts: BLEND_RECORD). Late tests come before (late.ts). Everything else is the fragment stage's, by the interpreter's
+ * step. Packing is that of fragment/tile-codec.ts, in singles.
  */
 import { SPECIALS } from '../../abi/isa/encoding.ts';
 import { WARP } from '../fragment/wasm/raster.ts';
@@ -14,6 +13,7 @@ import { channelCount } from '../shader/vector.ts';
 import type { Code, Label } from '../wasm/builder.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, FRAME, STAGE, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
+import type { LateCode } from './late.ts';
 import type { Around } from './memory.ts';
 
 const FIRST_BLEND = SPECIALS[0]!.indexOf('blend_descriptor_0');
@@ -41,6 +41,7 @@ const TYPES: Readonly<Record<string, (typeof BLEND_TYPES)[number]>> = {
 
 export class OutputCode {
   readonly #a: Around;
+  readonly #late: LateCode;
   readonly #stage: number;
   readonly #done: number;
   readonly #lanes: number;
@@ -51,8 +52,9 @@ export class OutputCode {
   readonly #value: number;
   readonly #covered: number[];
 
-  constructor(around: Around) {
+  constructor(around: Around, late: LateCode) {
     this.#a = around;
+    this.#late = late;
     const { code } = around;
     this.#stage = code.local('i32');
     this.#done = code.local('i32');
@@ -63,36 +65,6 @@ export class OutputCode {
     this.#old = code.local('v128');
     this.#value = code.local('v128');
     this.#covered = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
-  }
-
-  #own(k: number): void {
-    this.#a.code
-      .get(this.#stage)
-      .memory('i32_load', STAGE.coverage)
-      .memory('v128_load', 16 * k);
-  }
-
-  /** ATEST, where its coverage is in a register; `otherwise` where it is not so simple. */
-  alphaTest(i: Instruction, otherwise: () => void): boolean {
-    const { code, lanes, mask } = this.#a;
-    const source = i.sources[0]!;
-    if (source.kind !== 'register') return false;
-    const covered = lanes.and(this.#a.register(source.index), (k) => this.#own(k));
-    const locals = this.#a.locals(i.staging[0]!.register);
-    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage);
-    code.if('i32');
-    code.get(this.#stage).memory('i32_load', STAGE.direct);
-    code.else().i32(0).end();
-    code.if();
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      covered(k);
-      if (mask) code.get(locals[k]!).get(mask[k]!).op('v128_bitselect');
-      code.set(locals[k]!);
-    }
-    code.else();
-    otherwise();
-    code.end();
-    return true;
   }
 
   /**
@@ -115,11 +87,10 @@ export class OutputCode {
       .tee(this.#kind);
     code.i32(BLEND_KIND.NOTHING).op('i32_eq').tee(this.#done).brIf(out);
     code.get(this.#kind).i32(BLEND_KIND.STAGE).op('i32_eq').brIf(out);
-    code.get(this.#stage).memory('i32_load', STAGE.direct).op('i32_eqz').brIf(out);
     const channels = this.#channels(i);
     if (type === BLEND_TYPES.indexOf('float')) {
       code.get(this.#kind).i32(BLEND_KIND.STORE_RGBA8).op('i32_eq').if();
-      this.#samples(coverage.index);
+      this.#samples(coverage.index, out);
       this.#store(record, channels);
       code.else();
       this.#call(record, type, coverage.index, channels, out);
@@ -139,19 +110,35 @@ export class OutputCode {
     return true;
   }
 
-  /** Fills #covered with the samples of lanes that have an effect. */
-  #samples(register: number): void {
+  /** Fills #covered with the samples of lanes that have an effect; to `out` if nobody here can test them. */
+  #samples(register: number, out: Label): void {
     const { code, lanes } = this.#a;
+    const coverage = this.#a.register(register);
     code.get(this.#a.bits).get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').set(this.#lanes);
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
+    code.get(this.#stage).memory('i32_load', STAGE.direct).if();
+    for (let k = 0; k < lanes.vectors; k++) {
+      coverage(k);
+      this.#late.own(this.#stage, k);
+      code.op('v128_and').set(this.#covered[k]!);
+    }
+    code.else();
+    this.#late.left(this.#stage, coverage, this.#lanes);
+    code.op('i32_eqz').brIf(out);
+    for (let k = 0; k < lanes.vectors; k++) {
+      code
+        .get(this.#stage)
+        .memory('i32_load', STAGE.pixels)
+        .memory('v128_load', WARP.blended + 16 * k)
+        .set(this.#covered[k]!);
+    }
+    code.end();
+    for (let k = 0; k < lanes.vectors; k++) {
       const bits = lanes.words(...[0, 1, 2, 3].map((lane) => 1 << (4 * k + lane)));
-      this.#a.register(register)(k);
-      this.#own(k);
-      code.op('v128_and').get(this.#lanes).op('i32x4_splat');
+      code.get(this.#lanes).op('i32x4_splat');
       bits(k);
       code.op('v128_and');
       bits(k);
-      code.op('i32x4_eq').op('v128_and').set(this.#covered[k]!);
+      code.op('i32x4_eq').get(this.#covered[k]!).op('v128_and').set(this.#covered[k]!);
     }
   }
 
@@ -221,7 +208,7 @@ export class OutputCode {
       .tee(this.#kind)
       .op('i32_eqz')
       .brIf(out);
-    this.#samples(coverage);
+    this.#samples(coverage, out);
     code.get(this.#stage).memory('i32_load', STAGE.pixels).set(this.#at);
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
       code
