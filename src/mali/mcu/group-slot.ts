@@ -24,6 +24,8 @@ export interface Kept {
 }
 
 const NS = 1e9;
+/** Looks at works' progress in the time after which a group without any is reported. */
+const LOOKS = 8;
 
 export class GroupSlot {
   readonly mcu: Mcu;
@@ -279,9 +281,10 @@ export class GroupSlot {
           this.#event(CSG_REQ.PROGRESS_TIMER_EVENT);
           this.workProgressed();
         }
-        const wait = this.#progressAt + limit - this.mcu.clock.now();
+        // Works on other threads are looked at now and then: nobody tells when they have got on.
+        const wait = Math.min(this.#progressAt + limit - this.mcu.clock.now(), limit / LOOKS);
         this.#progressTimer = this.mcu.clock.after(wait, look);
       });
-    this.#progressTimer = this.mcu.clock.after(limit, look);
+    this.#progressTimer = this.mcu.clock.after(limit / LOOKS, look);
   }
 }

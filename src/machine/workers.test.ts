@@ -1,0 +1,127 @@
+/**
+ * Workers on the whole machine: pictures that do not depend on their number, faults and kills that reach them, endless shaders
+ * that end by the job's time while nobody else notices.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GROUP_STATE, PANTHOR } from '../abi/panthor.ts';
+import { FrameJob } from './frame-job.ts';
+import { movJob } from './mov-job.ts';
+import { Client, liveMachine } from './testing.ts';
+
+/** Each pixel's colour is its place, in 1/128. */
+const GRADIENT = `
+  U16_TO_F32 r0, r59.h00
+  U16_TO_F32 r1, r59.h10
+  FMA.f32 r0, r0, u0, 0x0.neg
+  FMA.f32 r1, r1, u0, 0x0.neg
+  FMA.f32 r2, r0, r1, 0x0.neg
+  MOV.i32 r3, 0x3f800000
+  ATEST.discard @r60, r60, 0x3f800000, atest_datum.w0
+  BLEND.slot0.v4.f32.end @r0:r1:r2:r3, blend_descriptor_0.w0, r60, target:0`;
+const SCALE = BigInt(new Uint32Array(new Float32Array([1 / 128]).buffer)[0]!);
+const ENDLESS = 'loop: BRANCHZ.eq.reconverge 0x0, offset:loop';
+
+const gradient = (width: number, height: number) => ({ shader: GRADIENT, width, height, uniforms: [SCALE] });
+
+test('a picture does not depend on the number of workers', { timeout: 60_000 }, async () => {
+  const pictures: Uint32Array[] = [];
+  for (const workers of [0, 1, 3]) {
+    const live = await liveMachine(2 ** 28, workers);
+    try {
+      const job = await FrameJob.make(new Client(live), gradient(100, 84));
+      for (let i = 0; i < 3; i++) assert.equal(await job.draw(), 0, live.lines.join('\n'));
+      pictures.push(job.pixels.slice());
+      const busy = live.machine.workers?.busySeconds ?? [];
+      assert.equal(busy.length, workers);
+      assert.ok(
+        busy.every((seconds) => seconds > 0),
+        'all have been at it',
+      );
+    } finally {
+      live.machine.close();
+    }
+  }
+  const [alone, one, three] = pictures;
+  const at = 83 * 100 + 64;
+  assert.equal(alone![at]! & 0xffff, Math.round((64 / 128) * 255) | (Math.round((83 / 128) * 255) << 8));
+  assert.deepEqual(one, alone);
+  assert.deepEqual(three, alone);
+});
+
+for (const workers of [1, 3]) {
+  test(`endless shaders on ${workers} end by the job’s time, are killed with their client, and nobody else notices`, {
+    timeout: 60_000,
+  }, async () => {
+    const live = await liveMachine(2 ** 28, workers);
+    try {
+      const stuck = new Client(live);
+      const endless = await FrameJob.make(stuck, { shader: ENDLESS });
+      const group = await stuck.createGroup(endless.vm);
+      const done = await stuck.createSyncobj();
+      assert.equal(await endless.submit(group, [{ handle: done, signal: true }]), 0);
+      const killed = new Client(live);
+      const other = await FrameJob.make(killed, { shader: ENDLESS });
+      assert.equal(await other.submit(await killed.createGroup(other.vm), []), 0);
+      let frames = 0;
+      const beside = (async () => {
+        const client = new Client(live);
+        const job = await FrameJob.make(client, gradient(64, 64));
+        for (let wasting = true; wasting; frames++) {
+          assert.equal(await job.draw(), 0);
+          const third = new Client(live);
+          assert.equal((await movJob(third, frames)).after, frames);
+          third.file.close();
+          if (frames === 2) killed.file.close();
+          const { state } = await stuck.do(PANTHOR.GROUP_GET_STATE, { groupHandle: group });
+          wasting = (state & GROUP_STATE.TIMEDOUT) === 0;
+        }
+        client.file.close();
+      })();
+      assert.equal(await stuck.wait(done, 30), 0, 'the job’s fence signals, with an error');
+      await beside;
+      assert.ok(frames > 5, `the other client got only ${frames} frames`);
+      stuck.file.close();
+      assert.equal(live.lines.filter((line) => line.includes('at fault')).length, 0);
+      // The workers are as good as new.
+      const last = new Client(live);
+      const job = await FrameJob.make(last, gradient(64, 64));
+      assert.equal(await job.draw(), 0);
+      assert.notEqual(job.pixels[64 * 63 + 63], 0);
+      last.file.close();
+      await emptied(live);
+    } finally {
+      live.machine.close();
+    }
+  });
+}
+
+test('what a shader does wrong on a worker is told as if it had happened here', { timeout: 60_000 }, async () => {
+  const logs: string[][] = [];
+  for (const workers of [0, 1, 3]) {
+    const live = await liveMachine(2 ** 28, workers);
+    try {
+      for (const shader of ['LOAD.i32.unsigned.slot0 @r0, u0, offset:0\nNOP.end', 'BRANCHZI.eq.absolute 0x0, u0']) {
+        const client = new Client(live);
+        const job = await FrameJob.make(client, { shader, width: 64, height: 64, uniforms: [0x7000000100n] });
+        await job.draw();
+        client.file.close();
+      }
+      logs.push(live.lines.filter((line) => /fault|Fault|error/.test(line)));
+    } finally {
+      live.machine.close();
+    }
+  }
+  assert.match(logs[0]!.join('\n'), /read at 0x7000000100, .*execute at 0x0, /s);
+  assert.deepEqual(logs[1], logs[0]);
+  assert.deepEqual(logs[2], logs[0]);
+});
+
+/** Resolves when the machine has nothing of any client. */
+async function emptied({ machine }: Awaited<ReturnType<typeof liveMachine>>): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (Object.values(machine.usage).every((count) => count === 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail(`left behind: ${JSON.stringify(machine.usage)}`);
+}
