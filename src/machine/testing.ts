@@ -13,6 +13,7 @@ import {
   SYNC_OP,
   SyncOp,
   VM_BIND_OP,
+  VM_BIND_OP_TYPE,
   VM_BIND_OP_TYPE_SCALE,
   VmBindOp,
 } from '../abi/panthor.ts';
@@ -324,6 +325,14 @@ export class Client {
     await this.do(PANTHOR.VM_BIND, { vmId, ops: this.bindOps([mapping]) });
   }
 
+  async unbind(vmId: number, range: { va: bigint; size: bigint }): Promise<void> {
+    await this.do(PANTHOR.VM_BIND, { vmId, ops: this.bindOps([{ type: VM_BIND_OP_TYPE.UNMAP, ...range }]) });
+  }
+
+  async closeBuffer(handle: number): Promise<void> {
+    await this.do(DRM_IOCTL.GEM_CLOSE, { handle });
+  }
+
   async createGroup(vmId: number, queues = 1, values: object = {}): Promise<number> {
     const args = {
       queues: this.objects(QueueCreate.layout, Array(queues).fill({ priority: 1, ringbufSize: 4096 })),
@@ -338,6 +347,14 @@ export class Client {
       ...values,
     };
     return (await this.do(PANTHOR.GROUP_CREATE, args)).groupHandle;
+  }
+
+  async destroyGroup(groupHandle: number): Promise<void> {
+    await this.do(PANTHOR.GROUP_DESTROY, { groupHandle });
+  }
+
+  async destroySyncobj(handle: number): Promise<void> {
+    await this.do(DRM_IOCTL.SYNCOBJ_DESTROY, { handle });
   }
 
   async createSyncobj(): Promise<number> {

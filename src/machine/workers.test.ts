@@ -8,6 +8,7 @@ import { GROUP_STATE, PANTHOR } from '../abi/panthor.ts';
 import { FrameJob } from './frame-job.ts';
 import { movJob } from './mov-job.ts';
 import { Client, liveMachine } from './testing.ts';
+import { unmapAttack } from './unmap-attack.ts';
 
 /** Each pixel's colour is its place, in 1/128. */
 const GRADIENT = `
@@ -116,6 +117,24 @@ test('what a shader does wrong on a worker is told as if it had happened here', 
   assert.deepEqual(logs[1], logs[0]);
   assert.deepEqual(logs[2], logs[0]);
 });
+
+/** TYR_ROUNDS: attacks with each number of workers. */
+const ROUNDS = Number(process.env.TYR_ROUNDS ?? 12);
+
+for (const workers of [0, 1, 3]) {
+  test(`a buffer that is unmapped under a shader on ${workers} workers is out of its reach`, {
+    timeout: 60_000 + ROUNDS * 5_000,
+  }, async () => {
+    const live = await liveMachine(2 ** 28, workers);
+    try {
+      const { reused } = await unmapAttack(live, ROUNDS);
+      assert.ok(reused > ROUNDS / 2, `only ${reused} of ${ROUNDS} victims got the pages`);
+      await emptied(live);
+    } finally {
+      live.machine.close();
+    }
+  });
+}
 
 /** Resolves when the machine has nothing of any client. */
 async function emptied({ machine }: Awaited<ReturnType<typeof liveMachine>>): Promise<void> {
