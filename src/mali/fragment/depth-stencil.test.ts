@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DepthStencil, FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
-import { compare, DepthBias, DepthStencilTest, operate, quantize } from './depth-stencil.ts';
+import { compare } from '../engine/compare.ts';
+import { DepthBias, DepthStencilTest, operate, quantize } from './depth-stencil.ts';
 
 function make(values: Partial<Infer<typeof DepthStencil>>, format: number = Z_INTERNAL_FORMAT.D24) {
   const state = DepthStencil.read(viewOf(DepthStencil.pack({ depthClampMode: 1, depthSource: 2, ...values })), 0);

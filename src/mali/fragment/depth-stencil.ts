@@ -17,29 +17,8 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { compare } from '../engine/compare.ts';
 import type { FrontEndState } from './wasm/depth.ts';
-
-/** Compares as a Func says: `value` is the new one. */
-export function compare(func: number, value: number, stored: number): boolean {
-  switch (func) {
-    case FUNC.NEVER:
-      return false;
-    case FUNC.LESS:
-      return value < stored;
-    case FUNC.EQUAL:
-      return value === stored;
-    case FUNC.LEQUAL:
-      return value <= stored;
-    case FUNC.GREATER:
-      return value > stored;
-    case FUNC.NOT_EQUAL:
-      return value !== stored;
-    case FUNC.GEQUAL:
-      return value >= stored;
-    default:
-      return true;
-  }
-}
 
 /** A stencil operation. */
 export function operate(op: number, stored: number, reference: number): number {

@@ -7,7 +7,6 @@
  * the others.
  * Source: OpenGL ES 3.2 chapter 8.14; Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Sampler), `pan_cmdstream.c`.
  */
-import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
@@ -19,6 +18,7 @@ import {
 } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { compare } from '../engine/compare.ts';
 import { acrossEdge, CUBE_FACES, type CubeTexel } from './cube.ts';
 import { LOD_ONE } from './lod.ts';
 import type { Colour, Texture } from './texture.ts';
@@ -66,28 +66,6 @@ export function wrap(mode: number, i: number, size: number): number {
     }
     default:
       return Math.max(0, Math.min(i, size - 1));
-  }
-}
-
-/** A sampler compares `texel FUNC reference`. */
-export function compare(func: number, texel: number, reference: number): number {
-  switch (func) {
-    case FUNC.LESS:
-      return texel < reference ? 1 : 0;
-    case FUNC.EQUAL:
-      return texel === reference ? 1 : 0;
-    case FUNC.LEQUAL:
-      return texel <= reference ? 1 : 0;
-    case FUNC.GREATER:
-      return texel > reference ? 1 : 0;
-    case FUNC.NOT_EQUAL:
-      return texel !== reference ? 1 : 0;
-    case FUNC.GEQUAL:
-      return texel >= reference ? 1 : 0;
-    case FUNC.ALWAYS:
-      return 1;
-    default:
-      return 0;
   }
 }
 
@@ -225,7 +203,7 @@ export class Sampler {
       out.set(texture.integer ? (texture.signed ? this.#borderSigned : this.#borderUnsigned) : this.#border);
     } else texture.texel(level, place.layer, x, y, z, !this.descriptor.srgbOverride, out);
     if (place.reference !== undefined) {
-      out[0] = compare(this.descriptor.compareFunction, out[0]!, place.reference);
+      out[0] = compare(this.descriptor.compareFunction, out[0]!, place.reference) ? 1 : 0;
       out[1] = 0;
       out[2] = 0;
       out[3] = 1;
