@@ -33,6 +33,8 @@ export interface BenchOptions {
   markdown?: boolean;
   /** Who runs shaders. */
   engine?: Engine;
+  /** Threads beside the main one that draw. */
+  workers?: number;
   vs?: 'llvmpipe';
 }
 
@@ -83,13 +85,19 @@ async function draw(
 }
 
 /** Frames at 1024x768, as fast as they come. */
-export const kmscube: Bench = async (userland, { frames, engine, vs }) => {
+export const kmscube: Bench = async (userland, { frames, engine, workers, vs }) => {
   const natives = vs && (await ensureNatives({ progress: progressBar() }));
   const times: number[][] = [];
   const cube = async (side: Natives | undefined) => {
     const own: number[] = [];
     const onFrame = () => void own.push(performance.now());
-    const { result } = await draw(userland, side, 'kmscube', [], { mode: '1024x768@60', frames, engine, onFrame });
+    const { result } = await draw(userland, side, 'kmscube', [], {
+      mode: '1024x768@60',
+      frames,
+      engine,
+      workers,
+      onFrame,
+    });
     if (result.ended !== 'frames') throw new Problem(`kmscube did not draw its ${frames} frames: ${summary(result)}`);
     if (!side) times.push(own);
     return result;
@@ -132,13 +140,13 @@ const DURATION = 2;
 const SCENE_LIMIT = 120;
 
 /** Eight scenes at 800x600, off screen. */
-export const glmark2: Bench = async (userland, { engine, vs }) => {
+export const glmark2: Bench = async (userland, { engine, workers, vs }) => {
   const natives = vs && (await ensureNatives({ progress: progressBar() }));
   const scene = async (side: Natives | undefined, name: string, options: string) => {
     const data = side ? ['--data-path', join(side.root, 'usr/share/glmark2')] : [];
     const args = ['--off-screen', '--size', '640x480', '-b', `${options}:duration=${DURATION}`, ...data];
     const display = { mode: '800x600@60', soleMode: true, timeout: SCENE_LIMIT };
-    const { result, output } = await draw(userland, side, 'glmark2-es2-drm', args, { ...display, engine });
+    const { result, output } = await draw(userland, side, 'glmark2-es2-drm', args, { ...display, engine, workers });
     const fps = sceneRate(output);
     if (fps !== undefined && result.faults === 0) return fps;
     throw new Problem(`glmark2's scene ${name} was not drawn: ${summary(result)}\n${output}`);

@@ -36,6 +36,7 @@ test('options that make no sense are refused with a sentence, before anything is
     [['run', '--mode', '1280', 'x'], /has to read like 1280x720@60/],
     [['run', '--refresh', 'fast', 'x'], /Allowed choices are mode, unlimited/],
     [['run', '--engine', 'jit', 'x'], /Allowed choices are wasm, interpreter/],
+    [['run', '--workers', '-1', 'x'], /--workers.*there can be 0 to 31/],
     [['fuzz', 'drivers'], /Allowed choices are shaders/],
     [['fuzz', 'shaders', '--seed', '-1'], /a whole number below 2\^32/],
     [['run', '--env', 'NOVALUE', 'x'], /has to read like NAME=value/],

@@ -6,6 +6,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { Problem } from '../host/userland/problem.ts';
 import { ENGINES } from '../mali/engine/names.ts';
+import { workerCount } from '../mali/workers/count.ts';
 import { exitOnSignals } from './interrupts.ts';
 
 function positive(text: string): number {
@@ -28,6 +29,20 @@ function seed(text: string): number {
 }
 
 const engine = () => new Option('--engine <name>', 'who runs shaders (default: wasm, or $TYR_ENGINE)').choices(ENGINES);
+
+function workerOption(text: string): number {
+  try {
+    return workerCount(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+}
+
+const workers = () =>
+  new Option(
+    '--workers <n>',
+    'threads beside the main one that draw; 0: none, all in order (default: cores - 1, or $TYR_WORKERS)',
+  ).argParser(workerOption);
 
 function displayMode(text: string): string {
   if (!/^[1-9]\d{2,3}x[1-9]\d{2,3}@[1-9]\d{0,2}$/.test(text)) {
@@ -94,6 +109,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option('--env <name=value>', "set a variable in the program's environment (may be repeated)", assignment, {})
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
+    .addOption(workers())
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option('--profile', 'say at the end what the run was bound by, in percent of the time')
     .option('-v, --verbose', "also show the driver's debug messages")
@@ -140,10 +156,11 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .command('test')
     .description('set up everything, then run all checks and tests')
     .argument('[patterns...]', 'only tests whose file path contains one of these; no checks then')
+    .addOption(workers())
     .addHelpText('after', '\nThe last line reads "N passed, N failed"; the exit code is 0 only if nothing failed.')
-    .action(async (patterns) => {
+    .action(async (patterns, options) => {
       const { test } = await import('./test.ts');
-      await finish(() => test(patterns));
+      await finish(() => test(patterns, options));
     });
 
   tyr
@@ -156,6 +173,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
     .addOption(engine())
+    .addOption(workers())
     .addOption(
       new Option('--vs <rival>', 'run the same programs on the rival, in turn, and print the ratio').choices([
         'llvmpipe',

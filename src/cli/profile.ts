@@ -7,6 +7,7 @@
  * table called them, so a copy that the driver asked for is the driver's. The shares of the machine's thread and its idle
  * time add up to 100 %.
  *
+ * Workers (threads that draw) are not sampled: their busy time is a line of its own, and what they do is seen with --workers 0.
  * The guest's programs run on other cores at the same time, so their CPU time is a line of its own: percent of one core.
  * It is read from /proc/PID/stat (proc_pid_stat(5)) of their session while they live; what a process used after the last
  * look at it, and what processes with a session of their own used, is missed.
@@ -104,17 +105,20 @@ export function sharesOf(profile: Pick<Profiler.Profile, 'nodes' | 'samples' | '
 }
 
 /** The report: what the run was bound by, then all shares of half a percent or more, largest first. */
-export function profileText(shares: Map<Share, number>, guest: number): string {
+export function profileText(shares: Map<Share, number>, guest: number, workers: readonly number[] = []): string {
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1).padStart(5)} %`;
   const busy = 1 - (shares.get('idle') ?? 0);
   const rows = [...shares].filter(([, fraction]) => fraction >= 0.005).sort((a, b) => b[1] - a[1]);
   const [largest] = rows.filter(([name]) => name !== 'idle');
   let bound = 'waiting: neither the guest nor the machine was busy for half of the time';
-  if (guest > busy && guest >= 0.5) bound = 'guest CPU';
+  const drawing = Math.max(...workers, 0);
+  if (guest > Math.max(busy, drawing) && guest >= 0.5) bound = 'guest CPU';
+  else if (drawing > busy && drawing >= 0.5) bound = 'workers';
   else if (busy >= 0.5 && largest) bound = largest[0];
   return [
     `The run was bound by ${bound}.`,
     `  ${'guest CPU'.padEnd(20)}${percent(guest)} of one core, beside the machine`,
+    ...workers.map((part, n) => `  ${`worker ${n}`.padEnd(20)}${percent(part)} of one core, beside the machine`),
     ...rows.map(([name, fraction]) => `  ${name.padEnd(20)}${percent(fraction)}`),
     '',
   ].join('\n');
@@ -147,13 +151,17 @@ export class Profile {
   }
 
   /** The report, or a sentence that there is none. */
-  async stop(): Promise<string> {
+  async stop(workers: readonly number[] = []): Promise<string> {
     if (this.#begin === 0) return 'The program did not start: there is no profile.\n';
     clearInterval(this.#timer);
     const seconds = (performance.now() - this.#begin) / 1000;
     const { profile } = await this.#session.post('Profiler.stop');
     this.#session.disconnect();
-    return profileText(sharesOf(profile), this.#guestSeconds / seconds);
+    return profileText(
+      sharesOf(profile),
+      this.#guestSeconds / seconds,
+      workers.map((busy) => busy / seconds),
+    );
   }
 }
 

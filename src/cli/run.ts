@@ -22,6 +22,7 @@ export interface RunOptions {
   env?: Record<string, string>;
   firmware?: string;
   engine?: Engine;
+  workers?: number;
   stdin?: boolean;
   verbose?: boolean;
   /** Say at the end what the run was bound by. */
@@ -32,7 +33,7 @@ export interface RunOptions {
 const TIMED_OUT = 124;
 
 export async function run(program: string, args: string[], options: RunOptions): Promise<number> {
-  const { frames, timeout, json, mode, refresh, env, firmware, engine, verbose } = options;
+  const { frames, timeout, json, mode, refresh, env, firmware, engine, workers, verbose } = options;
   const userland = await ensureUserland({ progress: progressBar() });
   const image = firmware === undefined ? undefined : await readImage(firmware);
   const clock = new HostClock();
@@ -57,10 +58,11 @@ export async function run(program: string, args: string[], options: RunOptions):
       env,
       firmware: image,
       engine,
+      workers,
       onStart: profile && ((pid) => profile.start(pid)),
     }),
   );
-  const bound = await profile?.stop();
+  const bound = await profile?.stop(result.workers);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu } = result;

@@ -33,7 +33,8 @@ interface Tally {
   failed: number;
 }
 
-export async function test(patterns: string[]): Promise<number> {
+export async function test(patterns: string[], { workers }: { workers?: number } = {}): Promise<number> {
+  if (workers !== undefined) process.env.TYR_WORKERS = String(workers);
   const progress = progressBar();
   await ensureUserland({ progress });
   await ensureRealFirmware({ progress });

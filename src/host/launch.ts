@@ -13,6 +13,7 @@ import type { Log } from '../board/log.ts';
 import type { Picture } from '../display/index.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
 import type { Engine } from '../mali/engine/names.ts';
+import { workersForPrograms } from '../mali/workers/count.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
@@ -32,6 +33,8 @@ export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' |
   firmware?: Uint8Array;
   /** Who runs shaders; by default as MachineOptions.engine says. */
   engine?: Engine | undefined;
+  /** Threads beside the main one that draw; by default one for each core but one, or what TYR_WORKERS says. */
+  workers?: number | undefined;
   mode?: string;
   /** The display has no other mode than `mode`. */
   soleMode?: boolean;
@@ -65,6 +68,8 @@ export interface LaunchResult {
   jobs: number;
   /** GPU faults. */
   faults: number;
+  /** Seconds that each worker has drawn. */
+  workers: number[];
   /** The GPU's name, null where the machine came up without one. */
   gpu: string | null;
   /** What the machine still had of the program after its end, by kind: nothing, or there is a bug in Tyr. */
@@ -90,9 +95,18 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   undo.push(() => process.off('exit', emergency));
   try {
     const backing = new MemfdBacking();
-    const { firmware, engine } = options;
+    const { firmware, engine, workers = workersForPrograms() } = options;
     const display = { mode, soleMode, refresh };
-    const machine = await Machine.boot({ clock, backing, log, ...display, firmware, engine, dramSize: dramSize() });
+    const machine = await Machine.boot({
+      clock,
+      backing,
+      log,
+      ...display,
+      firmware,
+      engine,
+      workers,
+      dramSize: dramSize(),
+    });
     undo.push(() => machine.close());
     const server = new GuestServer({ nodes: machine.nodes, backing, log, directory });
     undo.push(() => server.close());
@@ -124,6 +138,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       fps: watch.fps,
       jobs,
       faults,
+      workers: machine.workers?.busySeconds ?? [],
       gpu: gpuName ?? null,
       leaks,
       screenshot: options.screenshot ? watch.screenshot() : undefined,

@@ -16,6 +16,8 @@ const SIDE = 32;
 const PLACES = [0, 0x1000, 0x7000];
 const BYTES = 0x8000;
 const MARK = 0x0a0a0a0a;
+/** Milliseconds in which the shader must have begun. */
+const BEGINNING = 30_000;
 const SECRET = 0x5ec2e75e;
 
 const PARTS = PLACES.map(
@@ -64,8 +66,9 @@ export async function unmapAttack(live: LiveMachine, rounds: number): Promise<Ou
     assert.equal(await job.submit(group, [{ handle: done, signal: true }]), 0);
     // The shader is at it when its first word has come; now and then the attack is earlier.
     if (round % 4 !== 0) {
-      for (let i = 0; i < 5000 && Atomics.load(seen, 0) === 0; i++)
+      for (const end = performance.now() + BEGINNING; Atomics.load(seen, 0) === 0 && performance.now() < end; ) {
         await new Promise((resolve) => setImmediate(resolve));
+      }
       assert.equal(
         Atomics.load(seen, 0),
         own,
