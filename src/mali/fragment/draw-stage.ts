@@ -101,7 +101,6 @@ export class DrawStage implements FragmentStage {
   /** All quads of the warps to come are of one primitive. */
   primitive(at: number): void {
     this.#warp.fill(at);
-    this.#description.primitive(at);
   }
 
   /** Puts a lane of the warp on a pixel with the samples that it stands for. */

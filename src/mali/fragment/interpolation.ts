@@ -1,7 +1,7 @@
 /**
  * Interpolation: the weights of a warp's vertices, and the positions that shaders ask for, where each lane samples.
  *
- * Positions are in 1/256 pixel of the window. Weights are rounded to singles step by step, as recompiler/varying.ts does it.
+ * Positions are in 1/256 pixel of the window. Weights are singles, as recompiler/weights.ts computes them.
  */
 import { LANES, type LaneVectors, type SampleMode } from '../shader/contract.ts';
 import type { Framebuffer } from './framebuffer.ts';
@@ -52,8 +52,8 @@ export class Interpolation {
       }
       const x = this.#position(lane, mode, source[lane]!);
       this.#warp.triangle(lane).weights(x, this.#py, this.#weights);
-      const w0 = Math.fround(this.#weights[0]!);
-      const w1 = Math.fround(count === 2 ? 1 - w0 : this.#weights[1]!);
+      const w0 = this.#weights[0]!;
+      const w1 = count === 2 ? Math.fround(1 - w0) : this.#weights[1]!;
       out[lane] = w0;
       out[LANES + lane] = w1;
       if (count === 3) out[2 * LANES + lane] = Math.fround(1 - w0) - w1;

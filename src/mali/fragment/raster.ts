@@ -194,23 +194,31 @@ export class Triangle {
     return this.depth(x * SUBPIXEL + pattern.x[s]!, y * SUBPIXEL + pattern.y[s]!);
   }
 
-  /** 1/w at a position. */
+  /** 1/w at a position, as a single. */
   inverseW(x: number, y: number): number {
     return this.#value(0, x, y);
   }
 
-  /** Weights of vertices 0 and 1 at a position, perspective-correct. */
+  /** Weights of vertices 0 and 1 at a position, perspective-correct, as singles: the same bits as recompiler/weights.ts. */
   weights(x: number, y: number, out: Float64Array): void {
-    const sum = this.#value(0, x, y);
-    out[0] = this.#value(1, x, y) / sum;
-    out[1] = this.#value(2, x, y) / sum;
+    const w = Math.fround(1 / this.#value(0, x, y));
+    out[0] = Math.fround(this.#value(1, x, y) * w);
+    out[1] = Math.fround(this.#value(2, x, y) * w);
   }
 
-  /** Plane n at a position. */
+  /** Plane n at a position: doubles up to the centre of its quad's first pixel, from there on singles. */
   #value(n: number, x: number, y: number): number {
     const at = PRIMITIVE.planes + n * 24;
-    const dx = x - this.#get(PRIMITIVE.originX);
-    const dy = y - this.#get(PRIMITIVE.originY);
-    return this.#get(at) + this.#get(at + 8) * dx + this.#get(at + 16) * dy;
+    const centerX = Math.floor(x / QUAD) * QUAD + SUBPIXEL / 2;
+    const centerY = Math.floor(y / QUAD) * QUAD + SUBPIXEL / 2;
+    const [slopeX, slopeY] = [this.#get(at + 8), this.#get(at + 16)];
+    const dx = centerX - this.#get(PRIMITIVE.originX);
+    const dy = centerY - this.#get(PRIMITIVE.originY);
+    const base = Math.fround(this.#get(at) + slopeX * dx + slopeY * dy);
+    const right = Math.fround(base + Math.fround(Math.fround(slopeX) * (x - centerX)));
+    return Math.fround(right + Math.fround(Math.fround(slopeY) * (y - centerY)));
   }
 }
+
+/** A quad's side in 1/256 pixel. */
+const QUAD = 2 * SUBPIXEL;

@@ -1,10 +1,9 @@
 /**
- * StageDescription: what recompiled shaders are told of their draw and primitive (recompiler/frame.ts: STAGE), so that they
- * need not ask: how tests and colours are done for this draw, and how to interpolate where it is simple.
+ * StageDescription: what recompiled shaders are told of their draw (recompiler/frame.ts: STAGE), so that they
+ * need not ask: how tests and colours are done for this draw.
  */
 import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
 import type { Engine } from '../engine/engine.ts';
-import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from '../recompiler/frame.ts';
@@ -104,16 +103,5 @@ export class StageDescription {
       const call = this.#codes.code(low, high, type, CHANNELS);
       words[record + BLEND_RECORD.slots / 4 + i] = call ? functionTable.slotOf(call.run) : 0;
     }
-  }
-
-  /** Tells what is needed to interpolate. */
-  primitive(at: number): void {
-    const { u32, f64 } = scratch;
-    const to = this.#at;
-    u32[to + STAGE.simple / 4] = u32[(at + PRIMITIVE.simple) / 4]!;
-    u32[to + STAGE.limit / 4] = u32[(at + PRIMITIVE.varyingBytes) / 4]!;
-    u32[to + STAGE.provoking / 4] = u32[(at + PRIMITIVE.provoking) / 4]!;
-    for (let v = 0; v < 3; v++) u32[to + STAGE.vertices / 4 + v] = u32[(at + PRIMITIVE.vertices) / 4 + v]!;
-    for (let i = 0; i < 11; i++) f64[to / 2 + STAGE.planes / 8 + i] = f64[(at + PRIMITIVE.planes) / 8 + i]!;
   }
 }

@@ -71,7 +71,7 @@ const COST = { tile: 100, cleanTile: 4, front: 50, primitive: 10, warp: 80 } as 
 const FRAME_SHADERS = 3;
 const FRAME_BYTES = PRIMITIVE.size + 64;
 /** Primitives that a front end takes up at a time. */
-const FRONT_LIMIT = 1;
+const FRONT_LIMIT = 1024;
 
 /** Whether a frame shader of this mode leaves tiles alone that no primitive touches. */
 const idle = (mode: number): boolean => mode === FRAME_SHADER_MODE.NEVER || mode === FRAME_SHADER_MODE.INTERSECT;

@@ -8,7 +8,7 @@
  * long as all go the same way, blocks follow one another without a look at the lanes. An instruction without lane
  * operations is a call of the interpreter's step with the registers that it touches in memory.
  */
-import { CONSTANTS, FLOW_DISCARD, FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
+import { FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { TABLE_IMPORT } from '../engine/table.ts';
 import { LANES } from '../shader/contract.ts';
@@ -17,14 +17,19 @@ import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import { AttributeCode } from './attribute.ts';
-import { effectsOf } from './effects.ts';
+import { effectsOf, REGISTERS } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
+import type { Body } from './flow-code.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
-import { LaneCode, type Lanes } from './lanes.ts';
+import { LaneCode, type Lanes, WARP_VECTORS } from './lanes.ts';
 import { LATE_TYPE, LateCode } from './late.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { MemoryCode } from './memory.ts';
 import { BLEND_TYPE, OutputCode } from './output.ts';
+import { PartedFlow } from './parted-flow.ts';
+import { always, parts } from './parts.ts';
+import { QuadFeed } from './quad-feed.ts';
+import { isStraight, StraightFlow } from './straight-flow.ts';
 import { type AroundTextures, TextureCode } from './texture.ts';
 import { VaryingCode } from './varying.ts';
 
@@ -35,10 +40,15 @@ export interface Mode {
   readonly fused: boolean;
   /** Other lanes of the warp live elsewhere: their registers are to be left alone. */
   readonly parted: boolean;
+  /** Takes warp after warp from a list of quads, from the unit's entry on. */
+  readonly list: boolean;
+  /** Quads at a time: of a whole warp, or one. */
+  readonly vectors: 1 | typeof WARP_VECTORS;
 }
 
 export interface Emitted {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly vectors: number;
   /** Instructions that the function calls the interpreter for, by the number that it passes. */
   readonly steps: readonly Site[];
   /** Keeps the records of loads and stores in scratch memory. */
@@ -47,28 +57,34 @@ export interface Emitted {
 
 const REGISTER_BYTES = LANES * 4;
 const VECTOR_BYTES = 16;
-const NOWHERE = -1;
 /** Pages of 64 KiB that a 32-bit memory can have. */
 const MAX_PAGES = 65536;
 
-export function emitUnit(unit: Unit, mode: Mode): Emitted {
+/** A function that works off a list quad by quad is made only where no instruction of it is always the interpreter's. */
+export function emitUnit(unit: Unit, wanted: Mode): Emitted {
+  let mode = wanted;
   // The first pass finds the constants, which must stand at the start.
-  const first = new UnitEmitter(unit, mode, [], 0);
+  let first = new UnitEmitter(unit, mode, [], 0);
   first.emit();
+  if (first.slow && mode.vectors < WARP_VECTORS) {
+    mode = { ...mode, vectors: WARP_VECTORS };
+    first = new UnitEmitter(unit, mode, [], 0);
+    first.emit();
+  }
   const records = {};
   const at = scratch.owned(records, Math.max(1, first.recordCount) * RECORD_BYTES);
   const second = new UnitEmitter(unit, mode, first.constants, at);
   second.emit();
-  return { bytes: second.module.build(), steps: second.steps, records };
+  return { bytes: second.module.build(), vectors: mode.vectors, steps: second.steps, records };
 }
 
-class UnitEmitter implements Operands, AroundTextures {
+class UnitEmitter implements Operands, AroundTextures, Body {
   readonly module = new ModuleBuilder();
   readonly steps: Site[] = [];
   readonly lanes: LaneCode;
   readonly flush32: boolean;
   readonly flush16: boolean;
-  readonly #unit: Unit;
+  readonly unit: Unit;
   readonly code: Code;
   readonly dram: number;
   readonly refill: Callable;
@@ -76,7 +92,14 @@ class UnitEmitter implements Operands, AroundTextures {
   readonly lateType: TypeIndex;
   readonly bind: Callable;
   readonly sampler: TypeIndex;
+  // Locals: frame.ts says what they are.
+  readonly running: readonly number[];
+  readonly bits: number;
+  readonly live: number;
+  readonly discarded: number;
+  readonly fuel: number;
   recordCount = 0;
+  slow = false;
   readonly #records: number;
   readonly #memory: MemoryCode;
   readonly #attributes: AttributeCode;
@@ -89,24 +112,18 @@ class UnitEmitter implements Operands, AroundTextures {
   readonly #used = new Set<number>();
   readonly #written = new Set<number>();
   readonly #registers = new Map<number, number[]>();
-  readonly #next: number[];
-  readonly #mask: number[];
-  readonly #vector: number;
-  readonly #target: number;
-  readonly #bits: number;
-  readonly #live: number;
-  readonly #discarded: number;
-  readonly #fuel: number;
-  readonly #meet: number;
   readonly #fau: number;
   readonly #word: number;
-  /** Whether lanes may part, so that results go to those that run alone. */
-  readonly #masked: boolean;
-  #top: Label = { depth: 0 };
-  #labels: Label[] = [];
+  readonly #status: number;
+  readonly #flow: StraightFlow | PartedFlow;
+  readonly #feed: QuadFeed | undefined;
+  /** Where a function leaves that has registers to store. */
+  #exit: Label = { depth: 0 };
+  /** Where a list's next warp is begun. */
+  #again: Label = { depth: 0 };
 
   constructor(unit: Unit, mode: Mode, constants: readonly string[], records: number) {
-    this.#unit = unit;
+    this.unit = unit;
     this.flush32 = mode.flush32;
     this.flush16 = mode.flush16;
     this.module.importMemory('gpu', 'scratch', scratch.pages, scratch.pages);
@@ -120,27 +137,27 @@ class UnitEmitter implements Operands, AroundTextures {
     this.lateType = this.module.functionType(...LATE_TYPE);
     this.sampler = this.module.functionType(SAMPLER_TYPE.params, SAMPLER_TYPE.results);
     this.#records = records;
-    const code = this.module.function(`shade_${unit.entry.toString(16)}`, ['i32', 'i32'], ['i32']);
+    const name = `${mode.list ? 'list' : 'shade'}_${unit.entry.toString(16)}`;
+    const code = this.module.function(name, ['i32', 'i32'], ['i32']);
     this.code = code;
-    this.lanes = new LaneCode(code, this.#constants, mode.fused);
-    const vectors = (): number[] => Array.from({ length: this.lanes.vectors }, () => code.local('v128'));
-    this.#next = vectors();
-    this.#mask = vectors();
-    this.#vector = code.local('v128');
-    this.#target = code.local('i32');
-    this.#bits = code.local('i32');
-    this.#live = code.local('i32');
-    this.#discarded = code.local('i32');
-    this.#fuel = code.local('i32');
-    this.#meet = code.local('i32');
+    this.lanes = new LaneCode(code, this.#constants, mode.fused, mode.vectors);
+    const vectors = (): number[] => Array.from({ length: mode.vectors }, () => code.local('v128'));
+    this.running = vectors();
+    this.bits = code.local('i32');
+    const straight = mode.list && isStraight(unit);
+    this.live = straight ? this.bits : code.local('i32');
+    this.discarded = code.local('i32');
+    this.fuel = code.local('i32');
     this.#fau = code.local('i32');
     this.#word = code.local('i32');
+    this.#status = code.local('i32');
     for (const key of constants) {
       const local = code.local('v128');
       this.#constants.set(key, local);
       code.v128(...key.split(',').map(Number)).set(local);
     }
-    this.#masked = mode.parted || parts(unit);
+    this.#flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
+    this.#feed = mode.list ? new QuadFeed(this) : undefined;
     for (const { sites } of unit.blocks) {
       for (const { instruction } of sites) {
         const { reads, writes } = effectsOf(instruction);
@@ -154,7 +171,7 @@ class UnitEmitter implements Operands, AroundTextures {
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
     this.#attributes = new AttributeCode(this);
-    this.#varyings = new VaryingCode(this);
+    this.#varyings = new VaryingCode(this, unit, this.#feed);
     this.#textures = new TextureCode(this);
     this.#late = new LateCode(this);
     this.#output = new OutputCode(this, this.#late);
@@ -175,22 +192,14 @@ class UnitEmitter implements Operands, AroundTextures {
     return () => this.code.get(this.#fau).memory('v128_load32_splat', index * 4);
   }
 
-  get running(): Lanes {
-    return this.lanes.local(this.#mask);
+  active(): Lanes {
+    return this.lanes.local(this.running);
   }
 
   // Around.
 
-  get bits(): number {
-    return this.#bits;
-  }
-
-  get discarded(): number {
-    return this.#discarded;
-  }
-
   get mask(): readonly number[] | undefined {
-    return this.#masked ? this.#mask : undefined;
+    return this.#flow.masked ? this.running : undefined;
   }
 
   locals(register: number): readonly number[] {
@@ -214,74 +223,50 @@ class UnitEmitter implements Operands, AroundTextures {
 
   emit(): void {
     const code = this.code;
-    const { blocks } = this.#unit;
+    code.get(1).memory('i32_load', FRAME.fuel).set(this.fuel);
+    code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
+    const feed = this.#feed;
+    feed?.open();
+    this.#exit = code.block();
+    if (feed) {
+      this.#again = code.loop();
+      feed.take(this.#again);
+      this.#preload(feed);
+      this.#varyings.begin();
+      if (this.#flow instanceof PartedFlow) this.#flow.begin();
+    } else this.#resume();
+    this.#flow.body((n, block) => this.#block(n, block));
+    if (feed) code.end().op('unreachable');
+    code.end();
+    this.#save();
+    code.get(this.#status);
+  }
+
+  /** Takes a warp up where it stands. */
+  #resume(): void {
+    const code = this.code;
     code.get(1).memory('i32_load', FRAME.fresh);
     code.if();
-    for (const r of this.#unit.live) if (this.#used.has(r)) this.#load(r);
+    for (const r of this.unit.live) if (this.#used.has(r)) this.#load(r);
     code.else();
     for (const r of this.#used) this.#load(r);
     code.end();
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      code
-        .get(1)
-        .memory('v128_load', FRAME.next + k * VECTOR_BYTES)
-        .set(this.#next[k]!);
-    }
-    code.get(1).memory('i32_load', FRAME.live).set(this.#live);
-    code.get(1).memory('i32_load', FRAME.discarded).set(this.#discarded);
-    code.get(1).memory('i32_load', FRAME.fuel).set(this.#fuel);
-    code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
-    this.#top = code.loop();
-    this.#schedule();
-    const labels: Label[] = [];
-    for (let n = blocks.length - 1; n >= 0; n--) labels[n] = code.block();
-    this.#labels = labels;
-    code.get(this.#target).brTable(labels, labels[0]!);
-    for (const [n, block] of blocks.entries()) {
-      code.end();
-      this.#block(n, block);
-    }
-    code.end();
-    code.op('unreachable');
+    code.get(1).memory('i32_load', FRAME.live).set(this.live);
+    code.get(1).memory('i32_load', FRAME.discarded).set(this.discarded);
+    if (this.#flow instanceof PartedFlow) this.#flow.load();
   }
 
-  /** Picks the lanes that are furthest behind, and where they meet others. */
-  #schedule(): void {
-    const code = this.code;
-    this.#least(this.#next.map((local) => () => code.get(local)));
-    code.tee(this.#target).i32(NOWHERE).op('i32_eq');
-    code.if();
-    this.#leave(STATUS.DONE);
-    code.end();
-    code.get(this.#fuel).i32(1).op('i32_lt_s');
-    code.if();
-    this.#leave(STATUS.MORE);
-    code.end();
-    code.get(this.#target).op('i32x4_splat').set(this.#vector);
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      code.get(this.#next[k]!).get(this.#vector).op('i32x4_eq').set(this.#mask[k]!);
+  /** What a list's warp begins with in registers that may be read before they are written. */
+  #preload(feed: QuadFeed): void {
+    for (const r of this.unit.live) {
+      const locals = this.#registers.get(r);
+      if (!locals) continue;
+      const value = feed.preload(r) ?? this.lanes.words(0);
+      for (const [k, local] of locals.entries()) {
+        value(k);
+        this.code.set(local);
+      }
     }
-    this.lanes.bitmask((k) => code.get(this.#mask[k]!));
-    code.set(this.#bits);
-    this.#least(
-      this.#next.map((local, k) => () => {
-        code.get(local).get(this.#mask[k]!).op('v128_or');
-      }),
-    );
-    code.set(this.#meet);
-  }
-
-  /** Pushes the least of sixteen unsigned words. */
-  #least(vectors: (() => void)[]): void {
-    const code = this.code;
-    vectors[0]!();
-    for (let k = 1; k < this.lanes.vectors; k++) {
-      vectors[k]!();
-      code.op('i32x4_min_u');
-    }
-    code.tee(this.#vector).get(this.#vector).get(this.#vector).shuffle32(2, 3, 0, 1).op('i32x4_min_u');
-    code.tee(this.#vector).get(this.#vector).get(this.#vector).shuffle32(1, 0, 3, 2).op('i32x4_min_u');
-    code.lane('i32x4_extract_lane', 0);
   }
 
   #load(r: number): void {
@@ -302,35 +287,50 @@ class UnitEmitter implements Operands, AroundTextures {
     }
   }
 
-  /** Returns with everything in memory. */
-  #leave(status: number): void {
+  leave(status: number): void {
+    this.code.i32(status).set(this.#status).br(this.#exit);
+  }
+
+  quit(status: number): void {
     const code = this.code;
-    for (const r of this.#written) this.#store(r);
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      code
-        .get(1)
-        .get(this.#next[k]!)
-        .memory('v128_store', FRAME.next + k * VECTOR_BYTES);
-    }
-    code.get(1).get(this.#live).memory('i32_store', FRAME.live);
-    code.get(1).get(this.#discarded).memory('i32_store', FRAME.discarded);
-    code.get(1).get(this.#fuel).memory('i32_store', FRAME.fuel);
+    code.get(1).i32(0).memory('i32_store', FRAME.live);
+    code.get(1).get(this.fuel).memory('i32_store', FRAME.fuel);
+    this.#feed?.save();
     code.i32(status).op('return');
   }
 
-  /** Returns for lanes that this function cannot take further; `place` says which block. */
-  #hand(status: number, place: number): void {
-    const code = this.code;
-    code.get(1).get(this.#bits).memory('i32_store', FRAME.mask);
-    code.get(1).i32(place).memory('i32_store', FRAME.place);
-    this.#end(this.#mask);
-    this.#leave(status);
+  ended(): void {
+    if (this.#feed) this.code.br(this.#again);
+    else this.leave(STATUS.DONE);
   }
 
-  /** Lanes of `mask` go nowhere any more. */
-  #end(mask: readonly number[]): void {
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      this.code.get(this.#next[k]!).get(mask[k]!).op('v128_or').set(this.#next[k]!);
+  /** Stores everything in memory. */
+  #save(): void {
+    const code = this.code;
+    const feed = this.#feed;
+    if (feed) this.#saveAll(feed);
+    else for (const r of this.#written) this.#store(r);
+    this.#flow.save();
+    code.get(1).get(this.live).memory('i32_store', FRAME.live);
+    code.get(1).get(this.discarded).memory('i32_store', FRAME.discarded);
+    code.get(1).get(this.fuel).memory('i32_store', FRAME.fuel);
+  }
+
+  /** Stores the registers of a list's warp, which are not in memory yet. */
+  #saveAll(feed: QuadFeed): void {
+    feed.save();
+    this.#varyings.save();
+    for (const r of this.#used) this.#store(r);
+    // Whoever runs behind the unit's edge may read any register.
+    if (this.unit.live.length < REGISTERS) return;
+    for (let r = 0; r < REGISTERS; r++) {
+      if (this.#used.has(r)) continue;
+      const value = feed.preload(r) ?? this.lanes.words(0);
+      for (let k = 0; k < this.lanes.vectors; k++) {
+        this.code.get(0);
+        value(k);
+        this.code.memory('v128_store', r * REGISTER_BYTES + k * VECTOR_BYTES);
+      }
     }
   }
 
@@ -338,7 +338,8 @@ class UnitEmitter implements Operands, AroundTextures {
 
   #block(n: number, block: Block): void {
     const code = this.code;
-    if (block.sites.length > 0) code.get(this.#fuel).i32(block.sites.length).op('i32_sub').set(this.#fuel);
+    const flow = this.#flow;
+    if (block.sites.length > 0) code.get(this.fuel).i32(block.sites.length).op('i32_sub').set(this.fuel);
     const last = block.end === 'fall' || block.end === 'leave' || block.end === 'end' ? undefined : block.sites.at(-1);
     for (const site of block.sites) {
       if (site === last) break;
@@ -346,12 +347,12 @@ class UnitEmitter implements Operands, AroundTextures {
     }
     switch (block.end) {
       case 'fall':
-        this.#goto(n, block.next, true);
+        flow.goto(n, block.next, true);
         break;
       case 'end':
         break;
       case 'leave':
-        this.#hand(STATUS.LEAVE, n);
+        flow.hand(STATUS.LEAVE, n);
         break;
       case 'branch':
         this.#branch(n, block, last!);
@@ -360,72 +361,11 @@ class UnitEmitter implements Operands, AroundTextures {
         this.#blend(n, block, last!);
         break;
       case 'barrier':
-        this.#hand(STATUS.BARRIER, n);
+        flow.hand(STATUS.BARRIER, n);
         break;
       case 'indirect':
-        this.#hand(STATUS.INDIRECT, n);
+        flow.hand(STATUS.INDIRECT, n);
         break;
-    }
-  }
-
-  /** Number of the block at `pc`. */
-  #numberOf(pc: number): number {
-    return this.#unit.index.get(pc)!;
-  }
-
-  /** The running lanes go on at `pc`. `last`: nothing of the block follows, so that the next one is fallen into. */
-  #goto(from: number, pc: number, last: boolean): void {
-    const code = this.code;
-    const n = this.#numberOf(pc);
-    if (n <= from) {
-      this.#park(n, this.#mask);
-      code.br(this.#top);
-      return;
-    }
-    if (this.#masked) {
-      code.get(this.#meet).i32(n).op('i32_le_u');
-      code.if();
-      this.#park(n, this.#mask);
-      code.br(this.#top);
-      code.end();
-    }
-    if (!last || n > from + 1) code.br(this.#labels[n]!);
-  }
-
-  #park(n: number, mask: readonly number[]): void {
-    const code = this.code;
-    const where = this.lanes.words(n);
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      where(k);
-      code.get(this.#next[k]!).get(mask[k]!).op('v128_bitselect').set(this.#next[k]!);
-    }
-  }
-
-  /** What an instruction's flow field asks for once it is done. */
-  #flow(flow: number): void {
-    const code = this.code;
-    if (flow === FLOW_END) {
-      this.#end(this.#mask);
-      code.get(this.#live).get(this.#bits).i32(-1).op('i32_xor').op('i32_and').set(this.#live);
-      code.br(this.#top);
-    } else if (flow === FLOW_DISCARD) {
-      code.get(this.#discarded).get(this.#bits).op('i32_and').tee(this.#word);
-      code.if();
-      for (const local of [this.#live, this.#discarded, this.#bits]) {
-        code.get(local).get(this.#word).i32(-1).op('i32_xor').op('i32_and').set(local);
-      }
-      for (let k = 0; k < this.lanes.vectors; k++) {
-        const bits = this.lanes.words(...[0, 1, 2, 3].map((lane) => 1 << (4 * k + lane)));
-        code.get(this.#word).op('i32x4_splat');
-        bits(k);
-        code.op('v128_and');
-        bits(k);
-        code.op('i32x4_eq').get(this.#mask[k]!).op('v128_and').set(this.#vector);
-        code.get(this.#next[k]!).get(this.#vector).op('v128_or').set(this.#next[k]!);
-        code.get(this.#mask[k]!).get(this.#vector).op('v128_andnot').set(this.#mask[k]!);
-      }
-      code.get(this.#bits).op('i32_eqz').brIf(this.#top);
-      code.end();
     }
   }
 
@@ -442,10 +382,13 @@ class UnitEmitter implements Operands, AroundTextures {
         this.#varyings.emit(site) ||
         this.#textures.emit(site) ||
         this.#late.emit(site);
-      if (!known) this.interpret(site);
+      if (!known) {
+        this.slow = true;
+        this.interpret(site);
+      }
     }
     this.lanes.release();
-    this.#flow(instruction.flow);
+    this.#flow.after(instruction.flow);
   }
 
   #lowered(i: Instruction): boolean {
@@ -453,7 +396,7 @@ class UnitEmitter implements Operands, AroundTextures {
     const discard = lowerDiscard(this, i);
     if (discard) {
       this.lanes.bitmask(discard);
-      code.get(this.#bits).op('i32_and').get(this.#discarded).op('i32_or').set(this.#discarded);
+      code.get(this.bits).op('i32_and').get(this.discarded).op('i32_or').set(this.discarded);
       return true;
     }
     const results = i.dest >= 0 ? lower(this, i) : undefined;
@@ -484,7 +427,7 @@ class UnitEmitter implements Operands, AroundTextures {
       part(k);
       code.op('v128_bitselect');
     }
-    if (this.#masked) code.get(old).get(this.#mask[k]!).op('v128_bitselect');
+    if (this.#flow.masked) code.get(old).get(this.running[k]!).op('v128_bitselect');
   }
 
   /** Calls the interpreter's step; pushes what it answers. */
@@ -492,20 +435,19 @@ class UnitEmitter implements Operands, AroundTextures {
     const code = this.code;
     const { reads, writes } = effectsOf(site.instruction);
     for (const r of new Set([...reads, ...writes])) this.#store(r);
-    code.i32(this.steps.length).get(this.#bits).get(this.#live).get(this.#discarded).call(this.#step);
+    code.i32(this.steps.length).get(this.bits).get(this.live).get(this.discarded).call(this.#step);
     this.steps.push(site);
     for (const r of writes) this.#load(r);
     if (site.instruction.spec.base === 'DISCARD') {
-      code.get(1).memory('i32_load', FRAME.discarded).set(this.#discarded);
+      code.get(1).memory('i32_load', FRAME.discarded).set(this.discarded);
     }
   }
 
   #branch(n: number, block: Block, site: Site): void {
-    const code = this.code;
     const { instruction: i } = site;
     const constant = always(site);
     if (constant !== undefined) {
-      if (constant) this.#goto(n, block.target, true);
+      if (constant) this.#flow.goto(n, block.target, true);
       else this.#fall(n, block, i.flow);
       return;
     }
@@ -515,70 +457,37 @@ class UnitEmitter implements Operands, AroundTextures {
     if (source.select === 'h0') value = lanes.and(value, lanes.words(0xffff));
     else if (source.select === 'h1') value = lanes.and(value, lanes.words(0xffff0000));
     const test = lanes.op(i.modifiers.eq === 'eq' ? 'i32x4_eq' : 'i32x4_ne', value, lanes.words(0));
-    this.lanes.bitmask(test);
-    code.get(this.#bits).op('i32_and').tee(this.#word).get(this.#bits).op('i32_eq');
-    code.if();
-    this.#goto(n, block.target, false);
-    code.end();
-    code.get(this.#word);
-    code.if();
-    if (i.flow === FLOW_END) {
-      this.#end(this.#mask);
-      code.get(this.#live).get(this.#bits).get(this.#word).op('i32_xor').i32(-1).op('i32_xor').op('i32_and');
-      code.set(this.#live);
-    } else this.#park(this.#numberOf(block.next), this.#mask);
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      lanes.words(this.#numberOf(block.target))(k);
-      code.get(this.#next[k]!);
-      test(k);
-      code.get(this.#mask[k]!).op('v128_and').op('v128_bitselect').set(this.#next[k]!);
-    }
-    lanes.release();
-    code.br(this.#top);
-    code.end();
+    this.#flow.branch(n, block, i.flow, test);
     this.#fall(n, block, i.flow);
   }
 
   /** Lanes that did not branch: the instruction's flow, then the next block. */
   #fall(n: number, block: Block, flow: number): void {
-    this.#flow(flow);
-    if (flow !== FLOW_END) this.#goto(n, block.next, true);
+    this.#flow.after(flow);
+    if (flow !== FLOW_END) this.#flow.goto(n, block.next, true);
   }
 
   #blend(n: number, block: Block, site: Site): void {
     const code = this.code;
     const { instruction: i } = site;
     if (this.#output.blend(i)) {
-      code.if();
-      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#goto(n, block.target, false);
+      code.likely().if();
+      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#flow.goto(n, block.target, false);
       else {
-        this.#flow(i.flow);
-        if (i.flow !== FLOW_END) this.#goto(n, block.next, false);
+        this.#flow.after(i.flow);
+        if (i.flow !== FLOW_END) this.#flow.goto(n, block.next, false);
       }
       code.end();
     }
     this.#call(site);
     code.tee(this.#word).i32(STEP.TAKEN).op('i32_eq');
     code.if();
-    this.#goto(n, block.target, false);
+    this.#flow.goto(n, block.target, false);
     code.end();
     code.get(this.#word).i32(STEP.IGNORE_FLOW).op('i32_eq');
     code.if();
-    this.#goto(n, block.next, false);
+    this.#flow.goto(n, block.next, false);
     code.end();
     this.#fall(n, block, site.instruction.flow);
   }
-}
-
-/** Whether lanes that run a unit together may part in it. */
-export const parts = ({ blocks }: Unit): boolean =>
-  blocks.some(({ end, sites }) => end === 'indirect' || (end === 'branch' && always(sites.at(-1)!) === undefined));
-
-/** Whether a branch is always taken, or never; undefined: it depends. */
-function always({ instruction: i }: Site): boolean | undefined {
-  const source = i.sources[0]!;
-  if (source.kind !== 'constant') return undefined;
-  const word = CONSTANTS[source.index]!;
-  const part = source.select === 'h0' ? word & 0xffff : source.select === 'h1' ? word >>> 16 : word;
-  return (part === 0) === (i.modifiers.eq === 'eq');
 }

@@ -8,22 +8,26 @@
  * Units are known per address space and compared with memory when a run begins; compiled code is known by content, so the
  * same shader is compiled once whatever space or address it lies in.
  */
+import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
-import { LANES } from '../shader/contract.ts';
+import { type FragmentStage, LANES } from '../shader/contract.ts';
 import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
 import { REGISTERS } from './effects.ts';
-import { emitUnit, type Mode, parts } from './emit.ts';
+import { emitUnit, type Mode } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
 import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
+import { WARP_VECTORS } from './lanes.ts';
+import { parts } from './parts.ts';
+import { quadwise } from './quadwise.ts';
 import { refillTexture } from './texture.ts';
 
 type Run = (registers: number, frame: number) => number;
@@ -34,6 +38,8 @@ interface Compiled {
   /** The module bound to a board's memory. */
   readonly instances: WeakMap<PhysicalMemory, Run>;
   readonly records: object;
+  /** Quads at a time. */
+  readonly vectors: number;
   /** Offsets from the entry of the instructions that the interpreter is called for. */
   readonly steps: readonly number[];
 }
@@ -151,18 +157,19 @@ const WIDEST = 16;
 function compileUnit(unit: Unit, mode: Mode): Compiled {
   const { entry, words } = unit;
   const masked = mode.parted || parts(unit);
-  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}`;
+  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}${mode.list ? mode.vectors : 0}`;
   for (const root of unit.roots) key += `,${root - entry}`;
   key += ';';
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
   let code = compiled.get(key);
   if (!code) {
-    const { bytes, steps, records } = emitUnit(unit, mode);
+    const { bytes, steps, records, vectors } = emitUnit(unit, mode);
     if (compiled.size >= MAX_COMPILED) compiled.clear();
     code = {
       module: new WebAssembly.Module(bytes),
       instances: new WeakMap(),
       records,
+      vectors,
       steps: steps.map(({ pc }) => pc - entry),
     };
     compiled.set(key, code);
@@ -181,6 +188,11 @@ function instantiate({ module, instances }: Compiled, dram: PhysicalMemory): Run
   return run;
 }
 
+/** Modes that differ. */
+const MODES = 32;
+const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
+  (flush32 ? 1 : 0) + (flush16 ? 2 : 0) + (parted ? 4 : 0) + (list ? (vectors === 1 ? 8 : 16) : 0);
+
 /** The units of one address space. */
 class UnitCache {
   readonly #memory: VirtualMemory;
@@ -198,8 +210,8 @@ class UnitCache {
 
   /** The unit in which the lanes at `pcs` run, those at `pc` first. */
   at(pc: number, pcs: ReadonlySet<number>, mode: Mode): Ready {
-    const modeKey = (mode.flush32 ? 1 : 0) + (mode.flush16 ? 2 : 0) + (mode.parted ? 4 : 0);
-    const known = this.#units.get(pc * 8 + modeKey);
+    const modeKey = keyOf(mode);
+    const known = this.#units.get(pc * MODES + modeKey);
     const current = known && (known.epoch === this.#epoch || this.#same(known.unit)) ? known : undefined;
     if (current) {
       current.epoch = this.#epoch;
@@ -220,8 +232,8 @@ class UnitCache {
       epoch: this.#epoch,
     };
     if (this.#units.size >= MAX_UNITS) this.#units.clear();
-    this.#units.set(entry * 8 + modeKey, ready);
-    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * 8 + modeKey, ready);
+    this.#units.set(entry * MODES + modeKey, ready);
+    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
     return ready;
   }
 
@@ -255,10 +267,15 @@ class Recompiler implements WarpExecutor {
   readonly #units: UnitCache;
   /** The unit of the program's first instruction. */
   readonly #begin: Ready;
+  /** The same, working off lists. */
+  #list: Ready | undefined;
+  /** Warps are handed back to have blend shaders called: then it is better done for all of a warp at once. */
+  readonly #blendShaders: boolean;
 
-  constructor({ environment, flush32, flush16 }: RunContext) {
+  constructor({ environment, flush32, flush16, stage }: RunContext) {
     this.#memory = environment.memory;
-    this.#together = { flush32, flush16, fused: FUSED, parted: false };
+    this.#blendShaders = stage.kind === 'fragment' && callsBlendShaders(stage);
+    this.#together = { flush32, flush16, fused: FUSED, parted: false, list: false, vectors: WARP_VECTORS };
     this.#parted = { ...this.#together, parted: true };
     let units = caches.get(this.#memory);
     if (!units) {
@@ -307,10 +324,39 @@ class Recompiler implements WarpExecutor {
     return 'done';
   }
 
+  list(w: WarpState, budget: number): boolean {
+    this.left = budget;
+    for (;;) {
+      if (w.live === 0 && this.#takeList(w)) return true;
+      if (this.left <= 0) return false;
+      if (w.live !== 0 && this.run(w, this.left) === 'barrier') this.pass(w);
+      if (this.left <= 0) return false;
+    }
+  }
+
+  /** Works off the stage's list until it is at its end (true), the slice is used up, or a warp is handed back. */
+  #takeList(w: WarpState): boolean {
+    if (!this.#list) {
+      const { unit } = this.#begin;
+      const vectors = quadwise(unit) && !this.#blendShaders ? 1 : WARP_VECTORS;
+      this.#list = this.#units.at(unit.entry, new Set([unit.entry]), { ...this.#together, list: true, vectors });
+    }
+    const at = this.#list;
+    const quads = WARP_VECTORS / at.code.vectors;
+    w.fresh = false;
+    w.waiting = 0;
+    const status = this.#call(at, w, this.left * quads);
+    this.left = Math.floor(this.left / quads);
+    if (status === STATUS.DONE) return true;
+    if (status === STATUS.SLICE) this.left = 0;
+    else this.#settle(w, at, status);
+    return false;
+  }
+
   #runUnit(w: WarpState, ready: number, pc: number): void {
     const fresh = w.fresh && this.#begin.unit.entry === pc;
     const at = fresh ? this.#begin : this.#unitOf(w, ready, pc);
-    const { index, blocks } = at.unit;
+    const { index } = at.unit;
     const words = scratch.i32;
     const frame = w.frame / 4;
     if (fresh) {
@@ -322,7 +368,15 @@ class Recompiler implements WarpExecutor {
     w.fresh = false;
     words[frame + FRAME.live / 4] = w.live;
     words[frame + FRAME.discarded / 4] = w.discarded;
-    words[frame + FRAME.fuel / 4] = this.left;
+    const status = this.#call(at, w, this.left);
+    if (status !== STATUS.DONE) this.#settle(w, at, status);
+  }
+
+  /** Calls a unit's function with so much fuel; `left` is what remains of it. Answers its status. */
+  #call(at: Ready, w: WarpState, fuel: number): number {
+    const words = scratch.i32;
+    const frame = w.frame / 4;
+    words[frame + FRAME.fuel / 4] = fuel;
     w.run.refresh();
     words[frame + FRAME.generation / 4] = this.#memory.generation;
     words[frame + FRAME.epoch / 4] = w.run.epoch;
@@ -340,8 +394,17 @@ class Recompiler implements WarpExecutor {
     w.discarded = words[frame + FRAME.discarded / 4]!;
     // A call costs something even where lanes are handed back at once.
     this.left = words[frame + FRAME.fuel / 4]! - 1;
-    if (status === STATUS.DONE) return;
-    for (let n = 0; n < LANES; n++) {
+    return status;
+  }
+
+  /** Lets lanes go on that a function has not taken to their end: where it says, or where it could not take them further. */
+  #settle(w: WarpState, at: Ready, status: number): void {
+    const { blocks } = at.unit;
+    const words = scratch.i32;
+    const frame = w.frame / 4;
+    // A function for single quads knows of the others nothing.
+    const lanes = at.code.vectors * 4;
+    for (let n = 0; n < lanes; n++) {
       const next = words[frame + n]!;
       if (next >= 0) w.pcs[n] = blocks[next]!.pc;
     }
@@ -388,6 +451,10 @@ class Recompiler implements WarpExecutor {
     throw new Error(`mali: the instruction at 0x${pc.toString(16)} changed while it ran`);
   }
 }
+
+const BLEND_MODE_MASK = 3;
+const callsBlendShaders = ({ blendDescriptors }: FragmentStage): boolean =>
+  blendDescriptors.some((word, n) => n % 2 === 0 && (word & BLEND_MODE_MASK) === BLEND_MODE.SHADER);
 
 function park(w: WarpState, pc: number, mask: number): void {
   for (let n = 0; n < LANES; n++) if (mask & (1 << n)) w.pcs[n] = pc;

@@ -37,18 +37,6 @@ export const STAGE = {
   /** Pixel of each lane, in the window. */
   x: 0,
   y: 64,
-  /** Planes of 1/w, and of the weights of vertex 0 and 1 times 1/w: value at the origin, slopes by 1/256 pixel (doubles). */
-  planes: 128,
-  /** The planes' origin in 1/256 pixel (doubles). */
-  originX: 200,
-  originY: 208,
-  /** 1: a triangle, shaded at pixel centres, whose vertices' records can be read directly. */
-  simple: 216,
-  /** Physical addresses of the vertices' varyings: the provoking vertex's, then all three. */
-  provoking: 220,
-  vertices: 224,
-  /** Bytes of a record that can be read there. */
-  limit: 236,
   /**
    * Scratch addresses of sixteen words each: the places of the lanes' pixels in the tile, which is where WARP begins
    * (fragment/wasm/raster.ts); samples that they stand for.
@@ -77,6 +65,8 @@ export const STAGE = {
   argumentHigh: 420,
   /** Scratch addresses of the primitives (engine/quads.ts) of the quads of the warp in work. */
   quads: 424,
+  /** The next quad within the next warp: not 0 where code that takes single quads has stopped within a warp. */
+  part: 440,
   /** Records of what BLEND does by the draw's own descriptor of each render target. */
   blend: 448,
   /**
@@ -155,8 +145,11 @@ export const ATTRIBUTE_RECORDS = 2;
 export const OUTPUT = { low: 0, high: 4, packetStride: 8, stride: 12, count: 16 } as const;
 export const OUTPUT_BYTES = 20;
 
-/** Why a function returned: no lane has anywhere to go; fuel is used up; or lanes of `mask` were handed back. */
-export const STATUS = { DONE: 0, MORE: 1, BARRIER: 2, INDIRECT: 3, LEAVE: 4 } as const;
+/**
+ * Why a function returned: no lane has anywhere to go, or the list is at its end; fuel is used up; lanes of `mask` were handed back;
+ * or fuel is used up between two warps of a list.
+ */
+export const STATUS = { DONE: 0, MORE: 1, BARRIER: 2, INDIRECT: 3, LEAVE: 4, SLICE: 5 } as const;
 
 /** What the interpreter's step says of the flow. */
 export const STEP = { PLAIN: 0, IGNORE_FLOW: 1, TAKEN: 2 } as const;

@@ -9,7 +9,7 @@ import { Blend, Draw, FramebufferParameters, PIXEL_KILL } from '../../abi/gpu/ra
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
-import { PRIMITIVE } from '../engine/quads.ts';
+import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { quantize } from '../fragment/depth-stencil.ts';
 import { DrawStage } from '../fragment/draw-stage.ts';
@@ -19,17 +19,23 @@ import { CENTER, type SamplePattern, TILE } from '../fragment/raster.ts';
 import { Setup } from '../fragment/setup.ts';
 import { TileBuffer } from '../fragment/tile-buffer.ts';
 import { LANES } from '../shader/contract.ts';
+import { type ListInput, writeList } from './fuzz-list.ts';
 import { type BlendInput, type DepthInput, depthStencil } from './fuzz-output.ts';
 
-/** A triangle, its vertices, and where the warp's lanes are. */
-export interface FragmentInput {
-  readonly samples: 1 | 4;
+/** A triangle and its vertices. */
+export interface Triangle {
   /** A vertex: place in 1/256 pixel, 1/w, and its weights. */
   readonly corners: readonly Corner[];
   readonly packets: readonly number[];
   readonly slots: readonly number[];
-  readonly stride: number;
   readonly provoking: number;
+  readonly backFacing: boolean;
+}
+
+/** A triangle, and where the warp's lanes are. */
+export interface FragmentInput extends Triangle {
+  readonly samples: 1 | 4;
+  readonly stride: number;
   /** Pixels of the tile, by lane. */
   readonly x: readonly number[];
   readonly y: readonly number[];
@@ -42,10 +48,11 @@ export interface FragmentInput {
   readonly internal: number;
   readonly blends: readonly BlendInput[];
   readonly depth: DepthInput;
-  readonly backFacing: boolean;
   readonly alphaToCoverage: boolean;
   readonly alphaToCoverageInvert: boolean;
   readonly multisample: boolean;
+  /** Quads to be worked off instead of one warp. */
+  readonly list: ListInput | undefined;
 }
 export interface Corner {
   readonly x: number;
@@ -125,7 +132,8 @@ export class FuzzFragment {
   readonly #setBlends: (bytes: Uint8Array) => void;
   readonly #setDepthStencil: (bytes: Uint8Array) => void;
   readonly #buffers = new Map<string, { framebuffer: Framebuffer; tile: TileBuffer; stage: DrawStage | undefined }>();
-  readonly #primitive = scratch.owned(this, PRIMITIVE.size);
+  readonly #primitives: readonly [number, number];
+  readonly #list: number;
 
   constructor({ memory, depthStencil, blends, setBlends, setDepthStencil }: FragmentPlace) {
     this.#memory = memory;
@@ -133,6 +141,10 @@ export class FuzzFragment {
     this.#blends = blends;
     this.#setBlends = setBlends;
     this.#setDepthStencil = setDepthStencil;
+    const bytes = PRIMITIVE.size;
+    const at = scratch.owned(this, 2 * bytes + QUAD_LIST.size);
+    this.#primitives = [at, at + bytes];
+    this.#list = at + 2 * bytes;
   }
 
   /** What the last stage of an engine has left in its tile buffer, and how many samples have passed. */
@@ -147,7 +159,7 @@ export class FuzzFragment {
 
   /** The stage of an engine, with the warp loaded. */
   stage(input: FragmentInput, engine: Engine): DrawStage {
-    const { samples, corners, packets, slots, provoking } = input;
+    const { samples } = input;
     const key = keyOf(input, engine);
     let buffers = this.#buffers.get(key);
     if (!buffers) {
@@ -186,23 +198,33 @@ export class FuzzFragment {
     });
     const stage = new DrawStage(this.#memory, draw, buffers.framebuffer, tile, engine);
     buffers.stage = stage;
-    const [corner0, corner1, corner2] = corners;
-    const [packet0, packet1, packet2] = packets;
-    const [slot0, slot1, slot2] = slots;
-    const record = descriptor(PrimitiveRecord, {
-      ...{ corner0, corner1, corner2, packet0, packet1, packet2, slot0, slot1, slot2, provoking },
-      kind: PRIMITIVE_KIND.TRIANGLE,
-      backFacing: input.backFacing ? 1 : 0,
-    });
     const everywhere = { minX: 0, minY: 0, maxX: 0xffff, maxY: 0xffff };
     const setup = drawSetup(this.#memory, buffers.framebuffer, draw, everywhere, 0);
-    if (!new Setup(this.#memory).fill(this.#primitive, record, setup)) {
-      throw new Error('fuzz: a primitive without area');
+    const triangles = input.list ? [input, input.list.second] : [input];
+    for (const [n, triangle] of triangles.entries()) {
+      if (!new Setup(this.#memory).fill(this.#primitives[n]!, recordOf(triangle, n), setup)) {
+        throw new Error('fuzz: a primitive without area');
+      }
     }
-    stage.primitive(this.#primitive);
+    stage.primitive(this.#primitives[0]);
+    if (input.list) writeList(input.list, stage.frame, this.#list, this.#primitives);
     for (let lane = 0; lane < LANES; lane++) {
       stage.load(lane, input.x[lane]!, input.y[lane]!, 0, 0, input.coverage[lane]!);
     }
     return stage;
   }
+}
+
+function recordOf(
+  { corners, packets, slots, provoking, backFacing }: Triangle,
+  id: number,
+): Infer<typeof PrimitiveRecord> {
+  const [corner0, corner1, corner2] = corners;
+  const [packet0, packet1, packet2] = packets;
+  const [slot0, slot1, slot2] = slots;
+  return descriptor(PrimitiveRecord, {
+    ...{ corner0, corner1, corner2, packet0, packet1, packet2, slot0, slot1, slot2, provoking, id },
+    kind: PRIMITIVE_KIND.TRIANGLE,
+    backFacing: backFacing ? 1 : 0,
+  });
 }

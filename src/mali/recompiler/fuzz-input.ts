@@ -6,7 +6,8 @@
 import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import { descriptors } from './fuzz-descriptors.ts';
-import type { FragmentInput } from './fuzz-fragment.ts';
+import type { FragmentInput, Triangle } from './fuzz-fragment.ts';
+import { listInput } from './fuzz-list.ts';
 import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './fuzz-memory.ts';
 import { blendInput, depthInput, internalFormat } from './fuzz-output.ts';
 import type { Random } from './fuzz-random.ts';
@@ -56,6 +57,8 @@ export interface Input {
   readonly helpers: number;
   /** The registers are cleared as a stage does, and then only those written that are not zero in all lanes. */
   readonly clear: boolean;
+  /** The program needs helper threads: a list says which lanes these are. */
+  readonly requiresHelpers: boolean;
   /** Instructions of one slice. */
   readonly budget: number;
   /** Attribute descriptors and the buffers that they read. */
@@ -93,7 +96,7 @@ function value(random: Random, kind: Kind): number {
 }
 
 /** A triangle in and around the tile, in records that mostly lie in the data. */
-function fragmentInput(random: Random): FragmentInput {
+function triangle(random: Random): Triangle {
   const fraction = () => random.word() / 2 ** 32;
   const weights = random.pick(['vertices', 'inside'] as const);
   const corners = [0, 1, 2].map((n) => ({
@@ -105,19 +108,26 @@ function fragmentInput(random: Random): FragmentInput {
     weight1: weights === 'vertices' ? (n === 1 ? 1 : 0) : fraction() / 2,
   }));
   const packet = DATA_AT + 16 * random.below(DATA_SIZE / 16 - 64);
+  return {
+    corners,
+    packets: [0, 1, 2].map(() => (random.chance(90) ? packet : DATA_AT + 16 * random.below(DATA_SIZE / 16))),
+    slots: [0, 1, 2].map(() => random.below(16)),
+    provoking: random.below(3),
+    backFacing: random.chance(30),
+  };
+}
+
+function fragmentInput(random: Random, list: boolean): FragmentInput {
   const quads = Array.from({ length: LANES / 4 }, () => [2 * random.below(8), 2 * random.below(8)] as const);
   const lanes = Array.from({ length: LANES }, (_, n) => n);
   const internal = internalFormat(random);
   const samples = random.chance(65) ? 1 : 4;
   const everything = 2 ** samples - 1;
   return {
+    ...triangle(random),
     samples,
     coverage: lanes.map(() => (random.chance(70) ? everything : random.below(everything + 1))),
-    corners,
-    packets: [0, 1, 2].map(() => (random.chance(90) ? packet : DATA_AT + 16 * random.below(DATA_SIZE / 16))),
-    slots: [0, 1, 2].map(() => random.below(16)),
     stride: 4 * random.below(32),
-    provoking: random.below(3),
     x: lanes.map((n) => quads[n >> 2]![0] + (n & 1)),
     y: lanes.map((n) => quads[n >> 2]![1] + ((n >> 1) & 1)),
     late: random.chance(30),
@@ -125,10 +135,10 @@ function fragmentInput(random: Random): FragmentInput {
     internal,
     blends: [0, 1].map(() => blendInput(random, internal)),
     depth: depthInput(random),
-    backFacing: random.chance(30),
     alphaToCoverage: random.chance(35),
     alphaToCoverageInvert: random.chance(50),
     multisample: random.chance(80),
+    list: list ? listInput(random, samples, triangle(random)) : undefined,
   };
 }
 
@@ -139,7 +149,9 @@ const output = (random: Random) => ({
   count: random.pick([64, 128]),
 });
 
-export function input(random: Random, fragment: boolean): Input {
+/** `stage`: of a fragment shader, one warp or a list; else undefined. */
+export function input(random: Random, stage: 'warp' | 'list' | undefined): Input {
+  const fragment = stage !== undefined;
   const registers = new Uint32Array(64 * LANES);
   for (let r = 0; r < 64; r++) {
     const kind = kindOf(r);
@@ -212,8 +224,9 @@ export function input(random: Random, fragment: boolean): Input {
     helpers,
     clear,
     budget: random.pick([7, 60, 1000]),
+    requiresHelpers: random.chance(50),
     descriptors: descriptors(random),
     output: fragment || random.chance(50) ? undefined : output(random),
-    fragment: fragment ? fragmentInput(random) : undefined,
+    fragment: fragment ? fragmentInput(random, stage === 'list') : undefined,
   };
 }

@@ -147,7 +147,7 @@ export class FuzzMemory {
   }
 
   /** Puts a program in, with zeros behind it. */
-  setProgram(code: Uint32Array, flushToZero: number): void {
+  setProgram(code: Uint32Array, flushToZero: number, requiresHelperThreads: boolean): void {
     const { u32, view } = this.#dram;
     const words = this.#code / 4;
     u32.fill(0, words, words + CODE_SIZE / 4);
@@ -156,6 +156,7 @@ export class FuzzMemory {
       type: DESCRIPTOR_TYPE.SHADER,
       stage: 1,
       flushToZero,
+      requiresHelperThreads,
       binary: CODE_AT,
     });
   }

@@ -34,6 +34,7 @@ import {
   UNIFORM_HANDLES,
 } from './fuzz-input.ts';
 import { instruction, modelled, valid } from './fuzz-instruction.ts';
+import { listEpilogue, listPrologue } from './fuzz-list.ts';
 import { ATTRIBUTE_TABLE } from './fuzz-memory.ts';
 import { Random } from './fuzz-random.ts';
 import { textureInstruction } from './fuzz-tex.ts';
@@ -45,6 +46,7 @@ export interface Shader {
 
 const ARITHMETIC = modelled(INSTRUCTIONS.filter(({ dest }) => dest));
 const MEMORY = modelled(INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER)/.test(base)));
+const LOADS = MEMORY.filter(({ base }) => !/^(STORE|ATOM)/.test(base));
 const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST|ZS_EMIT)$/.test(base)));
 const ATTRIBUTES = modelled(INSTRUCTIONS.filter(({ base }) => /^LD_ATTR/.test(base)));
 const BLENDS = INSTRUCTIONS.filter(({ name }) => name === 'BLEND');
@@ -61,12 +63,19 @@ class Writer {
   readonly code: Uint32Array[] = [];
   readonly #random: Random;
   readonly #fragment: boolean;
+  /** Instructions that write memory may stand in the program. */
+  readonly #stores: boolean;
   /** Branches whose target is still to come. */
   readonly #open: number[] = [];
 
-  constructor(random: Random, fragment: boolean) {
+  constructor(random: Random, fragment: boolean, stores: boolean) {
     this.#random = random;
     this.#fragment = fragment;
+    this.#stores = stores;
+  }
+
+  lines(lines: readonly string[]): void {
+    for (const line of lines) this.#line(line);
   }
 
   statements(count: number, depth: number): void {
@@ -76,9 +85,9 @@ class Writer {
     }
   }
 
-  finish(): Uint32Array {
+  finish(epilogue: readonly string[]): Uint32Array {
     for (const at of this.#open) this.#close(at);
-    for (const line of EPILOGUE) this.code.push(assembleLine(line));
+    this.lines(epilogue);
     const words = new Uint32Array(this.code.length * 2);
     for (const [n, pair] of this.code.entries()) words.set(pair, n * 2);
     return words;
@@ -126,7 +135,10 @@ class Writer {
 
   /** Mostly through an address that is good. */
   #memory(): void {
-    const words = instruction(this.#random, this.#random.chance(10) ? ELEMENT : this.#random.pick(MEMORY));
+    const words = instruction(
+      this.#random,
+      this.#random.chance(10) ? ELEMENT : this.#random.pick(this.#stores ? MEMORY : LOADS),
+    );
     if (!words) return;
     const { spec } = decode(words[0]!, words[1]!);
     if (spec.sources[0]!.size === 64 && this.#random.chance(90)) {
@@ -259,12 +271,15 @@ const INPUTS = 3;
 
 export function shaderOf(seed: number): Shader {
   const random = new Random(seed);
-  const fragment = random.chance(25);
-  const writer = new Writer(random, fragment);
+  const stage = random.chance(70) ? undefined : random.chance(50) ? 'list' : 'warp';
+  const list = stage === 'list';
+  // A list whose lanes leave nothing in memory is run quad by quad.
+  const writer = new Writer(random, stage !== undefined, !list || random.chance(30));
+  if (list) writer.lines(listPrologue(random));
   writer.statements(4 + random.below(24), 0);
   return {
-    code: writer.finish(),
+    code: writer.finish(list ? listEpilogue(random) : EPILOGUE),
     flushToZero: random.chance(60) ? 0 : 1 + random.below(3),
-    inputs: Array.from({ length: INPUTS }, () => input(random, fragment)),
+    inputs: Array.from({ length: INPUTS }, () => input(random, stage)),
   };
 }

@@ -14,7 +14,7 @@ import type { OpName } from '../wasm/opcodes.ts';
 /** Pushes vector k. */
 export type Lanes = (k: number) => void;
 /** Vectors of a whole warp. Code is emitted for all of them, or for one quad at a time: `LaneCode.vectors`. */
-export const WARP_VECTORS = 4;
+export const WARP_VECTORS = 4 as const;
 
 const SIGN = 0x80000000;
 const MAGNITUDE = 0x7fffffff;
@@ -38,7 +38,7 @@ export class LaneCode {
   readonly #taken: number[] = [];
 
   /** `constants`: locals that the function's prologue fills; the first of two passes finds out which are needed. */
-  constructor(code: Code, constants: Map<string, number>, fused: boolean, vectors = WARP_VECTORS) {
+  constructor(code: Code, constants: Map<string, number>, fused: boolean, vectors: number = WARP_VECTORS) {
     this.code = code;
     this.vectors = vectors;
     this.#constants = constants;
@@ -82,10 +82,13 @@ export class LaneCode {
   keep(value: Lanes): Lanes {
     const local = this.#temporary();
     let known = -1;
+    let region = -1;
     return (k) => {
-      if (known === k) this.code.get(local);
+      // Only what has been computed on the way here is known.
+      if (known === k && this.code.isOpen(region)) this.code.get(local);
       else {
         known = k;
+        region = this.code.region;
         value(k);
         this.code.tee(local);
       }

@@ -134,7 +134,7 @@ const permute: Lower = (x) => {
   const firsts = Array.from({ length: l.vectors }, (_, k) => l.words(16 * k * 0x01010101));
   const words = i.spec.type.endsWith('64') ? [0, 1] : [0];
   return words.map((word): Lanes => {
-    const value = l.choose(x.o.running, x.raw(0, word), inactive);
+    const value = l.choose(x.o.active(), x.raw(0, word), inactive);
     return (k) => {
       for (const [n, other] of around(size, k).entries()) {
         value(other);
@@ -154,7 +154,7 @@ const permute: Lower = (x) => {
 const warpMask: Lower = (x) => {
   const { l, i } = x;
   const size = subgroupOf(i);
-  const test = l.and(l.op('i32x4_ne', x.raw(0), l.words(0)), x.o.running);
+  const test = l.and(l.op('i32x4_ne', x.raw(0), l.words(0)), x.o.active());
   const bits = l.keep((k) => {
     l.bitmask(test, around(size, k));
     l.code.op('i32x4_splat');

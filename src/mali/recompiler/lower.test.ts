@@ -260,7 +260,7 @@ test('all arithmetic has lane operations, but for what is listed', () => {
     flush16: false,
     register: () => nothing,
     uniform: () => nothing,
-    running: nothing,
+    active: () => nothing,
   };
   const random = generator(5);
   const without = new Set<string>();

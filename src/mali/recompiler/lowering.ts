@@ -18,7 +18,7 @@ export interface Operands {
   /** A word of the fast-access uniforms. */
   uniform(index: number): Lanes;
   /** All ones in the lanes that run the instruction. */
-  readonly running: Lanes;
+  active(): Lanes;
 }
 
 const NUMBERS: readonly number[] = Array.from({ length: LANES }, (_, lane) => lane);

@@ -125,7 +125,7 @@ export class MemoryCode {
     const again = code.loop();
     this.#check(record, bytes, kind, low, high);
     code.get(this.#failing);
-    code.if();
+    code.unlikely().if();
     code.get(this.#tried).brIf(slow);
     code.i32(1).set(this.#tried);
     for (let k = 0; k < this.#a.lanes.vectors; k++) {

@@ -80,13 +80,13 @@ export class OutputCode {
     const record = STAGE.blend + rt * BLEND_RECORD_BYTES;
     code.i32(0).set(this.#done);
     const out = code.block();
-    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').brIf(out);
+    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(out);
     code
       .get(this.#stage)
       .memory('i32_load', record + BLEND_RECORD.kind)
       .tee(this.#kind);
-    code.i32(BLEND_KIND.NOTHING).op('i32_eq').tee(this.#done).brIf(out);
-    code.get(this.#kind).i32(BLEND_KIND.STAGE).op('i32_eq').brIf(out);
+    code.i32(BLEND_KIND.NOTHING).op('i32_eq').tee(this.#done).unlikely().brIf(out);
+    code.get(this.#kind).i32(BLEND_KIND.STAGE).op('i32_eq').unlikely().brIf(out);
     const channels = this.#channels(i);
     if (type === BLEND_TYPES.indexOf('float')) {
       code.get(this.#kind).i32(BLEND_KIND.STORE_RGBA8).op('i32_eq').if();

@@ -1,112 +1,179 @@
 /**
  * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM.
  *
- * The fragment stage leaves in scratch memory (frame.ts: STAGE) where the warp's lanes are, the planes of the triangle's weights, and where in
- * DRAM its vertices' records lie. Where those suffice (`simple`: a triangle at pixel centres, records that one extent
- * holds) weights and sums are computed here, in the same steps as fragment/raster.ts and shader/varying.ts; everywhere else the
- * interpreter's step does the instruction.
+ * Vector k of a warp is quad k, so whatever its primitive gives is one value for the whole vector: STAGE.quads[k] says where that is
+ * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles at pixel centres, records that one extent holds) weights
+ * (weights.ts) and sums are computed here, in the same steps as fragment/interpolation.ts and shader/varying.ts; everywhere
+ * else the interpreter's step does the instruction.
+ *
+ * A list's warp has its weights computed once, at its beginning. Whoever else wants them (retrieving loads that are the interpreter's)
+ * finds them in the frame, where they are put before it is called.
  */
-
-import type { Site } from './flow.ts';
+import { PRIMITIVE } from '../engine/quads.ts';
+import type { Site, Unit } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import { type Lanes, WARP_VECTORS } from './lanes.ts';
 import type { Around } from './memory.ts';
+import type { QuadFeed } from './quad-feed.ts';
+import { WeightCode } from './weights.ts';
 
 const VERTICES = 3;
-/** Pixels to 1/256 pixel, and the centre. */
-const SUBPIXEL = 256;
-const CENTER = 128;
+const VECTOR_BYTES = 16;
+
+/** Whether an instruction weighs vertices. */
+const weighs = ({ instruction: { spec, modifiers } }: Site): boolean =>
+  spec.base.startsWith('LD_VAR') && modifiers.sample !== undefined && spec.base !== 'LD_VAR_SPECIAL';
 
 export class VaryingCode {
   readonly #a: Around;
-  readonly #weights: number[][];
-  readonly #corners: number[];
-  readonly #value: number[];
+  /** The list that warps come from; undefined: the stage says what the warp in work is. */
+  readonly #feed: QuadFeed | undefined;
+  readonly #weights: WeightCode;
+  readonly #value: readonly number[];
   readonly #stage: number;
-  readonly #wide: { dx: number; dy: number; sum: number };
+  readonly #simple: number;
+  readonly #primitive: number;
+  /** Whether any load interpolates here. */
+  readonly #any: boolean;
+  /** Whether all weights of the warp are those of the pixels' centres. */
+  readonly #same: boolean;
 
-  constructor(around: Around) {
+  constructor(around: Around, unit: Unit, feed: QuadFeed | undefined) {
     this.#a = around;
-    const { code } = around;
-    const vectors = (n: number): number[] => Array.from({ length: n }, () => code.local('v128'));
-    this.#weights = Array.from({ length: VERTICES }, () => vectors(around.lanes.vectors));
-    this.#corners = vectors(VERTICES);
-    this.#value = vectors(around.lanes.vectors * 2);
-    this.#stage = code.local('i32');
-    const [dx, dy, sum] = vectors(3) as [number, number, number];
-    this.#wide = { dx, dy, sum };
+    this.#feed = feed;
+    const { code, lanes } = around;
+    this.#weights = new WeightCode(lanes);
+    this.#value = [code.local('v128'), code.local('v128')];
+    this.#stage = feed?.stage ?? code.local('i32');
+    this.#simple = code.local('i32');
+    this.#primitive = code.local('i32');
+    const loads = unit.blocks.flatMap(({ sites }) => sites).filter(weighs);
+    this.#any = loads.some((site) => this.#native(site) && !isFlat(site));
+    this.#same = !loads.some(({ instruction: { modifiers } }) => modifiers.sample === 'explicit');
+  }
+
+  /** Weights of a list's warp, if its primitives are simple. */
+  begin(): void {
+    if (!this.#feed) return;
+    this.#look();
+    if (!this.#any || !this.#same) return;
+    const { code } = this.#a;
+    code.get(this.#simple);
+    code.likely().if();
+    this.#weigh();
+    code.end();
+  }
+
+  /** Finds out whether all quads' primitives are simple. */
+  #look(): void {
+    const { code, lanes } = this.#a;
+    for (let k = 0; k < lanes.vectors; k++) {
+      this.#of(k);
+      code.memory('i32_load', PRIMITIVE.simple);
+      if (k > 0) code.op('i32_and');
+    }
+    code.set(this.#simple);
+  }
+
+  /** Pushes the scratch address of vector k's primitive. */
+  #of(k: number): void {
+    const { code } = this.#a;
+    if (this.#feed) code.get(this.#feed.primitive[k]!);
+    else code.get(this.#stage).memory('i32_load', STAGE.quads + 4 * k);
+  }
+
+  /** Whether this form of an instruction is done here, where primitives are simple. */
+  #native({ instruction: i }: Site): boolean {
+    // Offsets in registers may differ from lane to lane.
+    if (i.spec.base !== 'LD_VAR_BUF_IMM' || i.modifiers.sample === 'explicit') return false;
+    // Flat words narrowed to 16 bits are clamped as integers: seldom, and the interpreter's.
+    const source = i.modifiers.sourceFormat!;
+    return !source.startsWith('src_flat') || (i.spec.type === 'f16') === source.endsWith('16');
   }
 
   /** Emits a varying load. False: this form is the interpreter's. */
   emit(site: Site): boolean {
     const { instruction: i } = site;
-    const { base } = i.spec;
-    // Offsets in registers may differ from lane to lane.
-    if (base !== 'LD_VAR_BUF_IMM') return false;
-    if (i.modifiers.sample === 'explicit') return false;
     const { code, lanes } = this.#a;
+    if (!this.#native(site)) {
+      if (weighs(site) && i.modifiers.update === 'retrieve') this.#keepIfSimple();
+      return false;
+    }
     const channels = i.modifiers.vecsize === 'none' ? 1 : Number(i.modifiers.vecsize![1]);
-    const source = i.modifiers.sourceFormat!;
-    const halfSource = source.endsWith('16');
-    const flat = source.startsWith('src_flat');
+    const halfSource = i.modifiers.sourceFormat!.endsWith('16');
+    const flat = isFlat(site);
     const half = i.spec.type === 'f16';
-    // Flat words narrowed to 16 bits are clamped as integers: seldom, and the interpreter's.
-    if (flat && half !== halfSource) return false;
     const offset = i.immediates.index!;
     const bytes = channels * (halfSource ? 2 : 4);
     const { register } = i.staging[0]!;
 
     const done = code.block();
     const slow = code.block();
-    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').brIf(slow);
-    code.get(this.#stage).memory('i32_load', STAGE.simple).op('i32_eqz').brIf(slow);
-    code
-      .get(this.#stage)
-      .memory('i32_load', STAGE.limit)
-      .i32(offset + bytes)
-      .op('i32_lt_u')
-      .brIf(slow);
-    if (!flat) {
-      if (i.modifiers.update === 'retrieve') this.#retrieve();
-      else this.#weigh();
+    if (!this.#feed) {
+      code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
+      this.#look();
     }
-    for (let c = 0; c < channels; c++) {
-      for (let v = 0; v < (flat ? 1 : VERTICES); v++) {
-        code.get(this.#stage).memory('i32_load', flat ? STAGE.provoking : STAGE.vertices + 4 * v);
-        code.memory(
-          halfSource ? 'v128_load16_splat' : 'v128_load32_splat',
-          offset + c * (halfSource ? 2 : 4),
-          this.#a.dram,
-        );
-        code.set(this.#corners[v]!);
-        if (halfSource && !flat) {
-          const word = this.#corners[v]!;
-          lanes.widenLow(() => code.get(word))(0);
-          lanes.release();
-          code.set(word);
-        }
+    code.get(this.#simple).op('i32_eqz').unlikely().brIf(slow);
+    for (let k = 0; k < lanes.vectors; k++) {
+      this.#of(k);
+      code
+        .memory('i32_load', PRIMITIVE.varyingBytes)
+        .i32(offset + bytes)
+        .op('i32_lt_u')
+        .unlikely()
+        .brIf(slow);
+    }
+    const known = this.#feed !== undefined && this.#same;
+    if (!flat && !known) {
+      if (i.modifiers.update === 'retrieve') this.#retrieve();
+      else {
+        this.#weigh();
+        this.#keep();
       }
-      for (let k = 0; k < this.#a.lanes.vectors; k++) {
-        const to = this.#value[k + (half && c % 2 ? this.#a.lanes.vectors : 0)]!;
-        if (flat) code.get(this.#corners[0]!);
-        else this.#sum(k);
-        code.set(to);
-        if (!half) this.#write(register + c, k, () => code.get(to));
-        else if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c % 2 === 1, flat);
+    }
+    for (let k = 0; k < lanes.vectors; k++) {
+      this.#of(k);
+      code.set(this.#primitive);
+      for (let c = 0; c < channels; c++) {
+        const at = offset + c * (halfSource ? 2 : 4);
+        const value = this.#value[c & 1]!;
+        if (flat) this.#corner(PRIMITIVE.provoking, at, halfSource, false);
+        else this.#sum(k, at, halfSource);
+        if (!half) this.#write(register + c, k);
+        else {
+          code.set(value);
+          if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c % 2 === 1, flat);
+        }
       }
     }
     code.br(done);
     code.end();
+    if (i.modifiers.update === 'retrieve') this.#keepIfSimple();
     this.#a.interpret(site);
     code.end();
     return true;
   }
 
+  /** Pushes what a vertex has at byte `at` of its varyings, in all lanes. */
+  #corner(vertex: number, at: number, half: boolean, widen: boolean): void {
+    const { code, lanes, dram } = this.#a;
+    const load = (): void => {
+      code.get(this.#primitive).memory('i32_load', vertex);
+      code.memory(half ? 'v128_load16_splat' : 'v128_load32_splat', at, dram);
+    };
+    if (!half || !widen) load();
+    else {
+      lanes.widenLow(load)(0);
+      lanes.release();
+    }
+  }
+
   /** Pushes a vector's weighted sum of the corners. */
-  #sum(k: number): void {
+  #sum(k: number, at: number, half: boolean): void {
     const { code } = this.#a;
     for (let v = 0; v < VERTICES; v++) {
-      code.get(this.#corners[v]!).get(this.#weights[v]![k]!).op('f32x4_mul');
+      this.#corner(PRIMITIVE.vertices + 4 * v, at, half, true);
+      code.get(this.#weights.weights[v]![k]!).op('f32x4_mul');
       if (v > 0) code.op('f32x4_add');
     }
   }
@@ -118,110 +185,79 @@ export class VaryingCode {
       const value: Lanes = () => code.get(local);
       return flat ? lanes.and(value, lanes.words(0xffff)) : lanes.narrow(value);
     };
-    const low = narrow(this.#value[k]!);
-    if (both) this.#write(register, k, () => lanes.pair(low, narrow(this.#value[k + this.#a.lanes.vectors]!))(k));
+    const low = narrow(this.#value[0]!);
+    if (both) lanes.pair(low, narrow(this.#value[1]!))(k);
     else {
       // The upper half stays.
       const old = this.#a.locals(register)[k]!;
-      this.#write(register, k, () =>
-        lanes.or(
-          low,
-          lanes.and(() => code.get(old), lanes.words(0xffff0000)),
-        )(k),
-      );
+      lanes.or(
+        low,
+        lanes.and(() => code.get(old), lanes.words(0xffff0000)),
+      )(k);
     }
     lanes.release();
+    this.#write(register, k);
   }
 
-  #write(register: number, k: number, push: () => void): void {
+  /** Writes what is on the stack. */
+  #write(register: number, k: number): void {
     const { code, mask } = this.#a;
     const local = this.#a.locals(register)[k]!;
-    push();
     if (mask) code.get(local).get(mask[k]!).op('v128_bitselect');
     code.set(local);
   }
 
-  #retrieve(): void {
-    const { code } = this.#a;
-    for (let v = 0; v < VERTICES; v++) {
-      for (let k = 0; k < this.#a.lanes.vectors; k++) {
-        code
-          .get(1)
-          .memory('v128_load', FRAME.weights + (v * WARP_VECTORS + k) * 16)
-          .set(this.#weights[v]![k]!);
-      }
-    }
-  }
-
-  /** Computes the weights at the pixels' centres, and keeps them for instructions that retrieve them. */
+  /** Weights at the pixels' centres. */
   #weigh(): void {
-    const { code, lanes, mask } = this.#a;
-    const one = lanes.single(1);
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      for (let v = 0; v < 2; v++) {
-        this.#weight(k, v, false);
-        this.#weight(k, v, true);
-        code.shuffle32(0, 1, 4, 5).set(this.#weights[v]![k]!);
-      }
-      one(k);
-      code.get(this.#weights[0]![k]!).op('f32x4_sub').get(this.#weights[1]![k]!).op('f32x4_sub');
-      code.set(this.#weights[2]![k]!);
-      for (let v = 0; v < VERTICES; v++) {
-        const at = FRAME.weights + (v * WARP_VECTORS + k) * 16;
-        code.get(1).get(this.#weights[v]![k]!);
-        if (mask) code.get(1).memory('v128_load', at).get(mask[k]!).op('v128_bitselect');
-        code.memory('v128_store', at);
+    const { code, lanes } = this.#a;
+    const axis =
+      (own: readonly number[] | undefined, at: number): Lanes =>
+      (k) => {
+        if (own) code.get(own[k]!);
+        else code.get(this.#stage).memory('v128_load', at + VECTOR_BYTES * k);
+      };
+    const x = axis(this.#feed?.x, STAGE.x);
+    const y = axis(this.#feed?.y, STAGE.y);
+    for (let k = 0; k < lanes.vectors; k++) this.#weights.emit(k, () => this.#of(k), x, y);
+  }
+
+  #at(v: number, k: number): number {
+    return FRAME.weights + (v * WARP_VECTORS + k) * VECTOR_BYTES;
+  }
+
+  /** Fetches the weights that an earlier load has kept. */
+  #retrieve(): void {
+    for (const [v, vectors] of this.#weights.weights.entries()) {
+      for (const [k, local] of vectors.entries()) this.#a.code.get(1).memory('v128_load', this.#at(v, k)).set(local);
+    }
+  }
+
+  /** Keeps the weights for instructions that retrieve them. */
+  #keep(): void {
+    const { code, mask } = this.#a;
+    for (const [v, vectors] of this.#weights.weights.entries()) {
+      for (const [k, local] of vectors.entries()) {
+        code.get(1).get(local);
+        if (mask) code.get(1).memory('v128_load', this.#at(v, k)).get(mask[k]!).op('v128_bitselect');
+        code.memory('v128_store', this.#at(v, k));
       }
     }
   }
 
-  /** Pushes a weight of two lanes of a vector, in its lower half. */
-  #weight(k: number, vertex: number, upper: boolean): void {
-    const { code } = this.#a;
-    const { dx, dy, sum } = this.#wide;
-    for (const [local, at, origin] of [
-      [dx, STAGE.x, STAGE.originX],
-      [dy, STAGE.y, STAGE.originY],
-    ] as const) {
-      code.get(this.#stage).memory('v128_load', at + 16 * k);
-      if (upper) code.get(dx).shuffle32(2, 3, 2, 3);
-      code.op('f64x2_convert_low_i32x4_s');
-      this.#double(SUBPIXEL);
-      code.op('f64x2_mul');
-      this.#double(CENTER);
-      code.op('f64x2_add');
-      code.get(this.#stage).memory('v128_load64_splat', origin).op('f64x2_sub').set(local);
-    }
-    this.#plane(0);
-    code.set(sum);
-    this.#plane(1 + vertex);
-    code.get(sum).op('f64x2_div').op('f32x4_demote_f64x2_zero');
+  /** For whoever takes a list's warp over, and may retrieve them. */
+  save(): void {
+    this.#keepIfSimple();
   }
 
-  #double(x: number): void {
-    const words = new DataView(new ArrayBuffer(8));
-    words.setFloat64(0, x);
-    const high = words.getInt32(0);
-    const low = words.getInt32(4);
-    this.#a.lanes.words(low, high, low, high)(0);
-  }
-
-  /** Pushes value + slope x × dx + slope y × dy of plane n. */
-  #plane(n: number): void {
+  /** The same for an instruction of the interpreter's, where earlier loads have kept none as all have the same. */
+  #keepIfSimple(): void {
+    if (!this.#feed || !this.#any || !this.#same) return;
     const { code } = this.#a;
-    const at = STAGE.planes + n * 24;
-    code.get(this.#stage).memory('v128_load64_splat', at);
-    code
-      .get(this.#stage)
-      .memory('v128_load64_splat', at + 8)
-      .get(this.#wide.dx)
-      .op('f64x2_mul')
-      .op('f64x2_add');
-    code
-      .get(this.#stage)
-      .memory('v128_load64_splat', at + 16)
-      .get(this.#wide.dy)
-      .op('f64x2_mul')
-      .op('f64x2_add');
+    code.get(this.#simple);
+    code.if();
+    this.#keep();
+    code.end();
   }
 }
+
+const isFlat = ({ instruction }: Site): boolean => instruction.modifiers.sourceFormat?.startsWith('src_flat') === true;

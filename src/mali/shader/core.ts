@@ -32,6 +32,8 @@ export interface WarpExecutor {
   pass(w: WarpState): void;
   /** Clears the registers of a warp that is about to begin, before anything is preloaded. */
   clear(w: WarpState): void;
+  /** What ShaderRun.resumeList does, where the executor has a way of its own. `w` is the warp in work, or one that has ended. */
+  list?(w: WarpState, budget: number): boolean;
 }
 
 /** Who runs a context's warps. */
@@ -211,6 +213,7 @@ class DrawRun implements ShaderRun {
   resumeList(budget: number): boolean {
     const { warp } = this;
     const executor = this.#executor;
+    if (executor.list) return executor.list(warp, budget);
     for (let left = budget; left > 0; left = executor.left - WARP_COST) {
       if (warp.live === 0 && !beginListed(this, this.#stage)) return true;
       if (executor.run(warp, left) === 'barrier') executor.pass(warp);

@@ -15,12 +15,12 @@ const primitives = [0, 1].map(() => scratch.owned(owner, PRIMITIVE.size)) as [nu
 
 /** What a BLEND was given by a lane that has an effect. */
 interface Seen {
-  readonly lane: number;
+  readonly quadLane: number;
   readonly id: number;
   readonly flags: number;
   readonly pixel: number;
   readonly coverage: number;
-  readonly quads: readonly number[];
+  readonly primitive: number;
 }
 
 interface Quad {
@@ -76,7 +76,7 @@ function makeStage(seen: Seen[]): FragmentStage {
     framebufferSize: 0,
     samplePositions: 0,
     atestDatum: [0, 0],
-    blendDescriptors: Uint32Array.of(BLEND_MODE.FIXED_FUNCTION, ...new Uint32Array(15)),
+    blendDescriptors: new Uint32Array(16).fill(BLEND_MODE.FIXED_FUNCTION),
     barycentrics: unused,
     special: unused,
     alphaTest: unused,
@@ -84,7 +84,6 @@ function makeStage(seen: Seen[]): FragmentStage {
     loadTile: unused,
     storeTile: unused,
     blend(warp: Warp, mask: number, { colour, coverage }: BlendRequest) {
-      const quads = [...scratch.u32.subarray((stage + STAGE.quads) / 4, (stage + STAGE.quads) / 4 + 4)];
       for (let lane = 0; lane < LANES; lane++) {
         if (!(mask & ~warp.discarded & (1 << lane))) continue;
         const at = (lanes / 4) | 0;
@@ -93,7 +92,8 @@ function makeStage(seen: Seen[]): FragmentStage {
         assert.equal(scratch.i32[stage / 4 + lane], pixel & 0xffff);
         assert.equal(scratch.i32[at + lane], ((pixel >>> 16) - 320) * 16 + (pixel & 0xffff) - 160);
         assert.equal(scratch.i32[at + 2 * LANES + lane], -1, 'no late test yet');
-        seen.push({ lane, id, flags, pixel, coverage: coverage[lane]!, quads });
+        const primitive = scratch.u32[(stage + STAGE.quads) / 4 + (lane >> 2)]!;
+        seen.push({ quadLane: lane & 3, id, flags, pixel, coverage: coverage[lane]!, primitive });
       }
     },
   };
@@ -124,21 +124,29 @@ test('a list of quads is worked off warp by warp, each lane with its own primiti
   ]);
   assert.equal(shader.resumeList(1000), true);
   assert.deepEqual(
-    seen.map(({ lane, id, flags, pixel, coverage }) => [lane, id, flags, pixel & 0xffff, pixel >>> 16, coverage]),
+    seen.map(({ quadLane, id, flags, pixel, coverage }) => [
+      quadLane,
+      id,
+      flags,
+      pixel & 0xffff,
+      pixel >>> 16,
+      coverage,
+    ]),
     [
       [0, 100, 0, 160, 320, 1],
       [1, 100, 0, 161, 320, 1],
       [2, 100, 0, 160, 321, 1],
       [3, 100, 0, 161, 321, 1],
-      [5, 101, 1, 163, 320, 1],
-      [15, 101, 1, 175, 335, 3],
+      [1, 101, 1, 163, 320, 1],
+      [3, 101, 1, 175, 335, 3],
       [0, 101, 1, 160, 320, 1],
       [1, 101, 1, 161, 320, 1],
       [2, 101, 1, 160, 321, 1],
       [3, 101, 1, 161, 321, 1],
     ],
   );
-  assert.deepEqual(seen[0]!.quads, [primitives[0], primitives[1], primitives[0], primitives[1]]);
+
+  for (const { id, primitive } of seen) assert.equal(primitive, primitives[id - 100]);
   assert.equal(shader.resumeList(1000), true, 'a list that is done stays so');
   assert.equal(seen.length, 10);
 });
@@ -164,7 +172,7 @@ test('only one sample of a list is shaded where each is by itself; warps without
   write([{ x: 0, y: 0, masks: [1, 2, 3, 4], primitive: 0 }], 1);
   assert.equal(shader.resumeList(1000), true);
   assert.deepEqual(
-    seen.map(({ lane, coverage }) => [lane, coverage]),
+    seen.map(({ quadLane, coverage }) => [quadLane, coverage]),
     [
       [1, 2],
       [2, 2],

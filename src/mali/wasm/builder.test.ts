@@ -78,3 +78,31 @@ test('a function is called by its number in a table, and one of another type is 
   assert.throws(() => f(3), { name: 'RuntimeError' });
   assert.throws(() => m.importTable('e', 'other', 1), /one table/);
 });
+
+test('branch hints stand where the engine looks for them, and change nothing', () => {
+  const m = new ModuleBuilder();
+  const first = m.function('plain', ['i32'], ['i32'], true);
+  first.get(0);
+  const f = m.function('hinted', ['i32'], ['i32'], true);
+  const result = f.local('i32');
+  const out = f.block();
+  f.get(0).i32(100).op('i32_ge_s').unlikely().brIf(out);
+  f.get(0).likely().if();
+  f.i32(7).set(result);
+  f.end();
+  f.end().get(result);
+  const bytes = m.build();
+  const { hinted, plain } = instantiate(m);
+  assert.deepEqual([hinted(5), hinted(0), hinted(100), plain(3)], [7, 0, 0, 3]);
+  const { customSections } = WebAssembly.Module as any as { customSections(m: object, name: string): ArrayBuffer[] };
+  const custom = (name: string): ArrayBuffer => customSections(new WebAssembly.Module(bytes), name)[0]!;
+  const content = [...new Uint8Array(custom('metadata.code.branch_hint'))];
+  // One function, the second, with two hints of one byte each.
+  assert.deepEqual(content.slice(0, 3), [1, 1, 2]);
+  const [firstAt, , firstHint, secondAt, , secondHint] = content.slice(3) as [number, ...number[]];
+  assert.deepEqual([firstHint, secondHint], [0, 1]);
+  // Places count from the function's body on, which ends the code section; the names are behind it.
+  const end = bytes.length - custom('name').byteLength - 'name'.length - 3;
+  const body = end - f.bytes.length - 1 - 3;
+  assert.deepEqual([bytes[body + firstAt], bytes[body + secondAt!]], [0x0d, 0x04]);
+});

@@ -4,7 +4,7 @@
  *
  * It writes bytes as they come and checks no types: V8 validates the module. Blocks are closed by `end`; a branch names the
  * label that opened the block, and the builder counts the depth.
- * Source: WebAssembly core specification 3.0, chapter 5 (binary format).
+ * Source: WebAssembly core specification 3.0, chapter 5 (binary format); branch hinting proposal.
  */
 import {
   LANE_OP,
@@ -108,8 +108,13 @@ export class Code implements Callable {
   readonly name: string;
   readonly type: FunctionType;
   readonly bytes = new Bytes();
+  /** Branches whose way is known: place in `bytes`, and whether they are taken. */
+  readonly hints: [at: number, taken: boolean][] = [];
   readonly #locals: ValueType[] = [];
   #depth = 0;
+  /** Blocks, loops, and ways of an `if` that are open, outermost first. */
+  readonly #regions: number[] = [0];
+  #lastRegion = 0;
 
   constructor(index: number, name: string, type: FunctionType) {
     this.index = index;
@@ -268,12 +273,35 @@ export class Code implements Callable {
   }
 
   else(): this {
+    this.#regions[this.#regions.length - 1] = ++this.#lastRegion;
     return this.op('else');
   }
 
   end(): this {
     this.#depth--;
+    this.#regions.pop();
     return this.op('end');
+  }
+
+  /** The innermost block, loop or way of an `if` that is open: what is computed here is known as long as it is. */
+  get region(): number {
+    return this.#regions.at(-1)!;
+  }
+
+  isOpen(region: number): boolean {
+    return this.#regions.includes(region);
+  }
+
+  /** The `if` or `brIf` that comes next is nearly always taken: compilers keep registers for that way. */
+  likely(): this {
+    this.hints.push([this.bytes.length, true]);
+    return this;
+  }
+
+  /** The `if` or `brIf` that comes next is hardly ever taken. */
+  unlikely(): this {
+    this.hints.push([this.bytes.length, false]);
+    return this;
   }
 
   br(label: Label): this {
@@ -295,6 +323,7 @@ export class Code implements Callable {
   #open(code: number, result: ValueType | undefined): Label {
     this.bytes.byte(code);
     this.bytes.byte(result ? TYPE[result] : 0x40);
+    this.#regions.push(++this.#lastRegion);
     return { depth: ++this.#depth };
   }
 
@@ -432,11 +461,34 @@ export class ModuleBuilder {
         b.unsigned(index);
       }
     });
+    this.#hints(out);
     section(out, 10, this.#functions.length, (b) => {
       for (const code of this.#functions) b.append(body(code));
     });
     this.#names(out);
     return out.data.slice(0, out.length);
+  }
+
+  /** The custom section of branch hints, which stands before the code. */
+  #hints(out: Bytes): void {
+    const hinted = this.#functions.filter(({ hints }) => hints.length > 0);
+    if (hinted.length === 0) return;
+    const content = new Bytes();
+    content.text('metadata.code.branch_hint');
+    content.unsigned(hinted.length);
+    for (const code of hinted) {
+      const before = locals(code).length;
+      content.unsigned(code.index);
+      content.unsigned(code.hints.length);
+      for (const [at, taken] of code.hints) {
+        content.unsigned(before + at);
+        content.unsigned(1);
+        content.byte(taken ? 1 : 0);
+      }
+    }
+    out.byte(0);
+    out.unsigned(content.length);
+    out.append(content);
   }
 
   /** The custom section by which profilers know functions. */
@@ -468,7 +520,8 @@ function section(out: Bytes, id: number, count: number, fill: (b: Bytes) => void
   out.append(content);
 }
 
-function body(code: Code): Bytes {
+/** A function's declaration of its locals, with which its body begins. */
+function locals(code: Code): Bytes {
   const content = new Bytes();
   const runs: [number, ValueType][] = [];
   for (const type of code.localTypes) {
@@ -481,6 +534,11 @@ function body(code: Code): Bytes {
     content.unsigned(count);
     content.byte(TYPE[type]);
   }
+  return content;
+}
+
+function body(code: Code): Bytes {
+  const content = locals(code);
   content.append(code.bytes);
   content.byte(OP.end);
   const out = new Bytes();

@@ -1,0 +1,221 @@
+/**
+ * How recompiled code takes its next quads from the fragment front end's list (engine/quads.ts): which lanes live, what is
+ * preloaded, and the words of the warp in work that the fragment stage looks at (frame.ts: STAGE). The same in script, which
+ * is the reference: shader/quad-list.ts.
+ *
+ * Code for whole warps takes four quads at a time, code for single quads one, as the lanes 0…3 of a warp; where it stops within a
+ * warp of the list, STAGE.part says at which quad.
+ */
+import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
+import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
+import type { Label } from '../wasm/builder.ts';
+import type { Body } from './flow-code.ts';
+import { FRAME, STAGE, STATUS, TILE_SHIFT } from './frame.ts';
+import type { Lanes } from './lanes.ts';
+
+const QUADS = 4;
+const VECTOR_BYTES = 16;
+/** What taking a quad costs, in instructions. */
+const QUAD_COST = 4;
+
+/** Registers that a list's quads bring with them. */
+export const PRELOADED: readonly number[] = [
+  P.PRIMITIVE_ID,
+  P.PRIMITIVE_FLAGS,
+  P.PIXEL,
+  P.COVERAGE,
+  P.SAMPLE,
+  P.FRAME_ARGUMENT,
+  P.FRAME_ARGUMENT + 1,
+];
+
+export class QuadFeed {
+  /** Locals: scratch address of STAGE; the primitive, the window's x and y and the samples of each quad in work. */
+  readonly stage: number;
+  readonly primitive: readonly number[];
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly samples: readonly number[];
+  readonly #b: Body;
+  readonly #list: number;
+  /** The next quad, and the end of the list's. */
+  readonly #quad: number;
+  readonly #end: number;
+  /** All lanes of a covered quad live: ones or zeros. */
+  readonly #helpers: number;
+  /** Samples that count, and the number of the only one, both in all lanes. */
+  readonly #wanted: number;
+  readonly #sample: number;
+  readonly #at: number;
+  readonly #covered: number;
+
+  constructor(body: Body) {
+    this.#b = body;
+    const { code, lanes } = body;
+    const each = (type: 'i32' | 'v128'): number[] => Array.from({ length: lanes.vectors }, () => code.local(type));
+    this.primitive = each('i32');
+    this.x = each('v128');
+    this.y = each('v128');
+    this.samples = each('v128');
+    this.stage = code.local('i32');
+    this.#list = code.local('i32');
+    this.#quad = code.local('i32');
+    this.#end = code.local('i32');
+    this.#helpers = code.local('v128');
+    this.#wanted = code.local('v128');
+    this.#sample = code.local('v128');
+    this.#at = code.local('i32');
+    this.#covered = code.local('i32');
+  }
+
+  /** Opens the list, at the function's start. */
+  open(): void {
+    const { code } = this.#b;
+    const stage = (field: number): void => {
+      code.get(this.stage).memory('i32_load', field);
+    };
+    code.get(1).memory('i32_load', FRAME.stage).set(this.stage);
+    stage(STAGE.list);
+    code.set(this.#list);
+    stage(STAGE.warp);
+    code.i32(2).op('i32_shl');
+    stage(STAGE.part);
+    code.op('i32_add').set(this.#quad);
+    stage(STAGE.warps);
+    code.i32(2).op('i32_shl').set(this.#end);
+    code.i32(0);
+    stage(STAGE.helpers);
+    code.op('i32_sub').op('i32x4_splat').set(this.#helpers);
+    code.i32(-1).op('i32x4_splat').set(this.#wanted);
+    stage(STAGE.sample);
+    code.i32(0).op('i32_ge_s');
+    code.if();
+    code.i32(1);
+    stage(STAGE.sample);
+    code.op('i32_shl').op('i32x4_splat').set(this.#wanted);
+    stage(STAGE.sample);
+    code.i32(16).op('i32_shl').op('i32x4_splat').set(this.#sample);
+    code.end();
+  }
+
+  /**
+   * Takes the next quads, or goes back to `again` if nothing of them is covered. Returns at the list's end, and when the slice is
+   * used up.
+   */
+  take(again: Label): void {
+    const { code, lanes, bits, live, discarded, fuel, running } = this.#b;
+    const { vectors } = lanes;
+    code.get(this.#quad).get(this.#end).op('i32_ge_u');
+    code.unlikely().if();
+    this.#b.quit(STATUS.DONE);
+    code.end();
+    code.get(fuel).i32(1).op('i32_lt_s');
+    code.unlikely().if();
+    this.#b.quit(STATUS.SLICE);
+    code.end();
+    code.get(this.#list).get(this.#quad).op('i32_add').set(this.#at);
+    code.get(fuel).i32(QUAD_COST).op('i32_sub').set(fuel);
+    for (let k = 0; k < vectors; k++) {
+      code.get(this.#list).get(this.#quad).i32(3).op('i32_shl').op('i32_add');
+      code.memory('v128_load64_zero', QUAD_LIST.mask + 8 * k).op('i32x4_extend_low_i16x8_u');
+      code.get(this.#wanted).op('v128_and').tee(this.samples[k]!);
+      lanes.words(0)(k);
+      code.op('i32x4_ne').set(running[k]!);
+      code.get(this.#list).get(this.#quad).i32(2).op('i32_shl').op('i32_add');
+      code.memory('i32_load', QUAD_LIST.primitive + 4 * k).set(this.primitive[k]!);
+    }
+    code.get(this.#quad).i32(vectors).op('i32_add').set(this.#quad);
+    lanes.bitmask((k) => code.get(running[k]!));
+    code.tee(this.#covered).op('i32_eqz').unlikely().brIf(again);
+    for (let k = 0; k < vectors; k++) {
+      code.get(this.#helpers);
+      if (vectors > 1) {
+        code.i32(0).get(running[k]!).op('v128_any_true').op('i32_sub').op('i32x4_splat').op('v128_and');
+      }
+      code.get(running[k]!).op('v128_or').set(running[k]!);
+    }
+    lanes.bitmask((k) => code.get(running[k]!));
+    code.tee(live).get(this.#covered).op('i32_xor').set(discarded);
+    if (bits !== live) code.get(live).set(bits);
+    for (let k = 0; k < vectors; k++) this.#place(k);
+  }
+
+  /** Tells the fragment stage of the quad that vector k holds. */
+  #place(k: number): void {
+    const { code, lanes } = this.#b;
+    const field = (at: number): void => {
+      code.get(this.stage).memory('i32_load', at);
+    };
+    const within = (axis: 'x' | 'y'): void => {
+      code.get(this.#at).memory('i32_load8_u', QUAD_LIST[axis] + k);
+    };
+    const x = lanes.words(0, 1, 0, 1);
+    const y = lanes.words(0, 0, 1, 1);
+    const pixels = lanes.words(0, 1, 1 << TILE_SHIFT, (1 << TILE_SHIFT) + 1);
+    for (const [axis, corner, origin, local] of [
+      ['x', x, STAGE.left, this.x[k]!],
+      ['y', y, STAGE.top, this.y[k]!],
+    ] as const) {
+      within(axis);
+      field(origin);
+      code.op('i32_add').op('i32x4_splat');
+      corner(k);
+      code.op('i32x4_add').set(local);
+      code
+        .get(this.stage)
+        .get(local)
+        .memory('v128_store', STAGE[axis] + VECTOR_BYTES * k);
+    }
+    field(STAGE.pixels);
+    within('y');
+    code.i32(TILE_SHIFT).op('i32_shl');
+    within('x');
+    code.op('i32_add').op('i32x4_splat');
+    pixels(k);
+    code.op('i32x4_add').memory('v128_store', VECTOR_BYTES * k);
+    field(STAGE.coverage);
+    code.get(this.samples[k]!).memory('v128_store', VECTOR_BYTES * k);
+    field(STAGE.tested);
+    lanes.words(-1)(k);
+    code.memory('v128_store', VECTOR_BYTES * k);
+    code.get(this.stage).get(this.primitive[k]!);
+    // The lanes of a single quad may go on as those of a warp.
+    if (lanes.vectors === 1) code.op('i32x4_splat').memory('v128_store', STAGE.quads);
+    else code.memory('i32_store', STAGE.quads + 4 * k);
+  }
+
+  /** What a register is preloaded with; undefined: nothing, it begins as zero. */
+  preload(register: number): Lanes | undefined {
+    const { code } = this.#b;
+    switch (register) {
+      case P.PRIMITIVE_ID:
+        return (k) => code.get(this.primitive[k]!).memory('v128_load32_splat', PRIMITIVE.id);
+      case P.PRIMITIVE_FLAGS:
+        return (k) => code.get(this.primitive[k]!).memory('v128_load32_splat', PRIMITIVE.flags);
+      case P.PIXEL:
+        return (k) => code.get(this.y[k]!).i32(16).op('i32x4_shl').get(this.x[k]!).op('v128_or');
+      case P.COVERAGE:
+        return (k) => code.get(this.samples[k]!);
+      case P.SAMPLE:
+        return (k) => code.get(this.samples[k]!).get(this.#sample).op('v128_or');
+      case P.FRAME_ARGUMENT:
+        return () => code.get(this.stage).memory('v128_load32_splat', STAGE.argumentLow);
+      case P.FRAME_ARGUMENT + 1:
+        return () => code.get(this.stage).memory('v128_load32_splat', STAGE.argumentHigh);
+      default:
+        return undefined;
+    }
+  }
+
+  /** Stores how far the list has been taken. */
+  save(): void {
+    const { code } = this.#b;
+    code.get(this.stage).get(this.#quad).i32(2).op('i32_shr_u').memory('i32_store', STAGE.warp);
+    code
+      .get(this.stage)
+      .get(this.#quad)
+      .i32(QUADS - 1)
+      .op('i32_and')
+      .memory('i32_store', STAGE.part);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Which units can be run one quad after the other instead of a warp at a time: those whose lanes look at no lane of another quad and
+ * leave nothing in memory that a later instruction of another quad could meet.
+ */
+import { SPECIALS } from '../../abi/isa/encoding.ts';
+import type { Instruction } from '../shader/decode.ts';
+import type { Unit } from './flow.ts';
+import { crosses } from './lower.ts';
+
+/** Instructions that load from memory, or exchange something with the stage that is the quad's own. */
+const HARMLESS = /^(NOP|LD_|LOAD|LEA_|TEX_|VAR_TEX|ATEST|ZS_EMIT|BLEND|ST_TILE)/;
+const BY_THE_WARP = ['lane_id', 'thread_local_pointer', 'warp_id'];
+
+function ownQuad(i: Instruction): boolean {
+  if (i.sources.some(({ kind, index }) => kind === 'special' && byTheWarp(i.page, index))) return false;
+  if (crosses(i)) return ['subgroup2', 'subgroup4'].includes(String(i.modifiers.subgroup));
+  return !i.spec.message || HARMLESS.test(i.spec.base);
+}
+
+const byTheWarp = (page: number, index: number): boolean => BY_THE_WARP.includes(SPECIALS[page]?.[index >>> 1] ?? '');
+
+export const quadwise = ({ blocks }: Unit): boolean =>
+  blocks.every(({ end, sites }) => end !== 'barrier' && sites.every(({ instruction }) => ownQuad(instruction)));
