@@ -2,7 +2,7 @@
  * The part of Linux's system-call interface that the host floor speaks: constants and structs, on x86-64 and arm64.
  * Source: Linux `include/uapi/` (asm-generic where the two architectures agree), `include/linux/socket.h`.
  */
-import { array, bytes, s32, struct, u16, u32, u64 } from './layout.ts';
+import { array, bytes, layout, s32, struct, u16, u32, u64, uint, word } from './layout.ts';
 
 export const AF_UNIX = 1;
 export const SOCK_SEQPACKET = 5;
@@ -84,6 +84,15 @@ export const rightsSpace = (n: number): number => Cmsghdr.size + Math.ceil((n * 
 /** Bytes of an address's path. */
 export const UNIX_PATH_MAX = 108;
 export const SockaddrUn = struct('sockaddr_un', { family: u16(), path: bytes(UNIX_PATH_MAX) });
+
+/** `struct statx`, as far as it names a file. Source: Linux `include/uapi/linux/stat.h`. */
+export const Statx = layout('statx', 256, {
+  ino: u64(word(8)),
+  devMajor: uint(word(34), 32),
+  devMinor: uint(word(35), 32),
+});
+export const AT_EMPTY_PATH = 0x1000;
+export const STATX_INO = 0x100;
 
 export const Ucred = struct('ucred', { pid: s32(), uid: u32(), gid: u32() });
 

@@ -9,7 +9,7 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import type { Infer } from '../abi/layout.ts';
-import { MAP_PRIVATE, MAP_TYPE, O_RDONLY, O_RDWR, PROT_WRITE } from '../abi/linux.ts';
+import { MAP_PRIVATE, MAP_TYPE, PROT_WRITE } from '../abi/linux.ts';
 import { SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
 import { PAGE } from '../board/dram.ts';
 import { must } from '../drm/error.ts';
@@ -17,7 +17,7 @@ import type { Held } from './ends.ts';
 import type { EventLoop, Source } from './event-loop.ts';
 import { type Caller, closeIf, IoctlCall, type Subject, Violation } from './ioctl-call.ts';
 import { MemfdFile } from './memfd-backing.ts';
-import { NO_DESCRIPTORS, type Outgoing, sendDone, sendQuestion } from './replies.ts';
+import { closeSent, NO_DESCRIPTORS, type Outgoing, sendDone, sendQuestion } from './replies.ts';
 import type { GuestServer } from './server.ts';
 import * as sys from './syscalls.ts';
 
@@ -206,7 +206,7 @@ export class Channel implements Source, Caller {
   // --- open and mmap: nothing to wait for ---
 
   #open(minor: number): void {
-    this.#finish(() => ({ value: 0, outgoing: result(this.server.open(minor, this.pid)) }));
+    this.#finish(() => ({ value: 0, outgoing: result({ fd: this.server.open(minor, this.pid), kept: false }) }));
   }
 
   #mmap({ number: prot, flags, address: offset, size }: Request, held: Held | undefined): void {
@@ -220,8 +220,7 @@ export class Channel implements Source, Caller {
       must(target.writable || !writable, 'EACCES', 'a writable mapping of read-only memory');
       const { file } = target.run;
       must(file instanceof MemfdFile, 'ENODEV', 'this memory has no file behind it');
-      const out = sys.reopen(file.fd, target.writable ? O_RDWR : O_RDONLY);
-      return { value: target.offset, outgoing: result(out) };
+      return { value: target.offset, outgoing: result(file.descriptor(target.writable)) };
     });
   }
 
@@ -236,7 +235,7 @@ export class Channel implements Source, Caller {
   done(value: number, arg: Uint8Array | undefined, outgoing: readonly Outgoing[] = NO_DESCRIPTORS): void {
     this.#running = undefined;
     const sent = this.#closed ? 'gone' : sendDone(this.fd, value, arg, outgoing);
-    for (const { fd } of outgoing) sys.close(fd);
+    closeSent(outgoing);
     if (sent === 'full' && outgoing.length > 0) this.done(-ERRNO.EMFILE, arg);
     else if (sent !== 'sent') this.close();
   }
@@ -247,4 +246,7 @@ export class Channel implements Source, Caller {
 }
 
 /** A descriptor that is the result of a call. */
-const result = (fd: number): Outgoing => ({ fd, place: { where: SHIM_PLACE.RESULT, cloexec: 1 } });
+const result = (descriptor: { fd: number; kept: boolean }): Outgoing => ({
+  ...descriptor,
+  place: { where: SHIM_PLACE.RESULT, cloexec: 1 },
+});

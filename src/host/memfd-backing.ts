@@ -26,6 +26,14 @@ export class MemfdFile implements BackingFile {
     this.#gone = gone;
   }
 
+  /**
+   * A descriptor to send to a guest. The writable ones are copies of ours, which is kept: as in Linux, all of a dma-buf's
+   * are of one open file.
+   */
+  descriptor(writable: boolean): { fd: number; kept: boolean } {
+    return writable ? { fd: this.fd, kept: true } : { fd: sys.reopen(this.fd, linux.O_RDONLY), kept: false };
+  }
+
   /** Drops one run's hold; the last one closes the machine's descriptor. */
   close(): void {
     if (this.#closed || this.mappings > 0) return;
@@ -143,11 +151,11 @@ export class MemfdBacking implements Backing {
 
   /** The file behind a descriptor, if the machine holds it. */
   find(fd: number): MemfdFile | undefined {
-    return this.#files.get(inode(fd));
+    return this.#files.get(sys.fileKey(fd));
   }
 
   #known(fd: number, size: number): MemfdFile {
-    const key = inode(fd);
+    const key = sys.fileKey(fd);
     const file = new MemfdFile(fd, size, () => this.#files.delete(key));
     this.#files.set(key, file);
     return file;
@@ -157,11 +165,6 @@ export class MemfdBacking implements Backing {
     if (this.#base === undefined) throw new Error('host: the backing is not attached to a DRAM');
     return this.#base + BigInt(physical);
   }
-}
-
-function inode(fd: number): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  return `${dev}:${ino}`;
 }
 
 /** Is the descriptor an eventfd? */

@@ -10,6 +10,13 @@ import * as sys from './syscalls.ts';
 export interface Outgoing {
   readonly fd: number;
   readonly place: Partial<Infer<typeof ShimPlace>>;
+  /** The machine needs the descriptor itself; otherwise it is closed once it has been sent. */
+  readonly kept: boolean;
+}
+
+/** Closes what is not kept, whether it was sent or not. */
+export function closeSent(outgoing: readonly Outgoing[]): void {
+  for (const { fd, kept } of outgoing) if (!kept) sys.close(fd);
 }
 
 export const NO_DESCRIPTORS: readonly Outgoing[] = [];
@@ -17,7 +24,7 @@ export const NO_DESCRIPTORS: readonly Outgoing[] = [];
 const head = new Uint8Array(ShimReply.size);
 const view = new DataView(head.buffer);
 
-/** Answers a request. `arg` goes over the caller's argument. The descriptors stay ours to close. */
+/** Answers a request. `arg` goes over the caller's argument. `closeSent` is to follow. */
 export function sendDone(
   channel: number,
   value: number,

@@ -11,7 +11,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Errno } from '../abi/errno.ts';
-import { EPOLLIN, O_RDONLY, O_RDWR } from '../abi/linux.ts';
+import { EPOLLIN } from '../abi/linux.ts';
 import { SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
 import type { BackingFile } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
@@ -28,7 +28,7 @@ import { Ends } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
 import { writeGuestTree } from './guest-tree.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
-import type { Outgoing } from './replies.ts';
+import { closeSent, type Outgoing } from './replies.ts';
 import * as sys from './syscalls.ts';
 import type { Installation } from './user-context.ts';
 
@@ -210,15 +210,15 @@ export class GuestServer {
     return file;
   }
 
-  /** Makes the descriptors that a handler gave to its caller. On failure there are none. */
+  /** Makes, or finds, the descriptors that a handler gave to its caller. On failure there are none. */
   export(installations: readonly Installation[], pid: number): Outgoing[] {
     const out: Outgoing[] = [];
     try {
       for (const [i, { descriptor, at, cloexec, writable }] of installations.entries()) {
         const where = typeof at === 'number' ? SHIM_PLACE.ARGUMENT : SHIM_PLACE.MEMORY;
         try {
-          const fd = this.#export(descriptor, writable, pid);
-          out.push({ fd, place: { where, cloexec: cloexec ? 1 : 0, at: BigInt(at) } });
+          const place = { where, cloexec: cloexec ? 1 : 0, at: BigInt(at) };
+          out.push({ ...this.#export(descriptor, writable, pid), place });
         } catch (error) {
           for (const { descriptor: rest } of installations.slice(i)) if (rest.kind === 'syncobj') rest.syncobj.put();
           throw error;
@@ -226,24 +226,24 @@ export class GuestServer {
       }
       return out;
     } catch (error) {
-      for (const { fd } of out) sys.close(fd);
+      closeSent(out);
       throw error;
     }
   }
 
-  #export(descriptor: Descriptor, writable: boolean, pid: number): number {
+  #export(descriptor: Descriptor, writable: boolean, pid: number): { fd: number; kept: boolean } {
     switch (descriptor.kind) {
       case 'dma-buf':
         if (!(descriptor.file instanceof MemfdFile)) throw new Error('host: a dma-buf without a memfd');
-        return sys.reopen(descriptor.file.fd, writable ? O_RDWR : O_RDONLY);
+        return descriptor.file.descriptor(writable);
       case 'sync-file':
       case 'syncobj':
-        return this.ends.create(descriptor, pid);
+        return { fd: this.ends.create(descriptor, pid), kept: false };
       case 'drm': {
         const { file } = descriptor;
         const node = this.#options.nodes.find((each) => each.device === file.device && each.kind === file.node);
         must(node, 'ENODEV', 'the file belongs to no node');
-        return this.ends.create({ kind: 'drm', file, minor: node.minor }, pid);
+        return { fd: this.ends.create({ kind: 'drm', file, minor: node.minor }, pid), kept: false };
       }
       case 'eventfd':
         throw new Error('host: an eventfd is never given to a guest');

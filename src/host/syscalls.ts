@@ -34,6 +34,7 @@ const c = {
   ftruncate: declare('ftruncate', 'int', ['int', 'int64_t']),
   // fcntl's third argument is variadic in C; on Linux x86-64 and arm64 that is passed as any other.
   open: declare('open', 'int', ['str', 'int']),
+  statx: declare('statx', 'int', ['int', 'str', 'int', 'unsigned int', 'void *']),
   fcntl: declare('fcntl', 'int', ['int', 'int', 'long']),
   mmap: declare('mmap', 'intptr_t', ['uint64_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
   madvise: declare('madvise', 'int', ['uint64_t', 'size_t', 'int']),
@@ -329,6 +330,15 @@ export function sealsOf(fd: number): number | undefined {
 /** A new descriptor of the file behind `fd` with an open mode of its own (O_RDWR, O_RDONLY). */
 export const reopen = (fd: number, flags: number): number =>
   check('open', c.open(`/proc/self/fd/${fd}`, flags | linux.O_CLOEXEC));
+
+const status = new Scratch(linux.Statx.size);
+
+/** What an open file is known by: the same for all descriptors of it, and no other file's as long as one is open. */
+export function fileKey(fd: number): string {
+  check('statx', c.statx(fd, '', linux.AT_EMPTY_PATH, linux.STATX_INO, status.address));
+  const { ino, devMajor, devMinor } = linux.Statx.read(status.view, 0);
+  return `${devMajor}:${devMinor}:${ino}`;
+}
 
 /** Another descriptor of the same open file. */
 export const duplicate = (fd: number): number => check('fcntl', c.fcntl(fd, linux.F_DUPFD_CLOEXEC, 0));
