@@ -2,7 +2,7 @@
  * BlendCodes: the emitted blend functions (wasm/blend.ts) of a draw, by what a BLEND instruction hands over: its descriptor,
  * the kind of its numbers, how many channels it sends.
  */
-import { namePixelFormat } from '../../abi/formats.ts';
+import { type Channel, namePixelFormat } from '../../abi/formats.ts';
 import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { GpuFault } from '../contract.ts';
@@ -11,6 +11,7 @@ import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
 import { type BlendWarp, blendWarp } from './wasm/blend.ts';
+import { storable } from './wasm/pixel-store.ts';
 
 /** Blending by emitted code, and the render target that it is for. */
 export interface BlendCall {
@@ -62,16 +63,20 @@ export class BlendCodes {
   #make(low: number, high: number, type: LaneType, channels: number): BlendCall | undefined {
     const { framebuffer, blends } = this.#state;
     const { mode, rt, conversion } = blendView(low, high);
-    const { fixed } = this.codec(conversion.memoryFormat, conversion.raw, rt);
-    if (!fixed || framebuffer.targets[rt]!.words !== 1 || (type !== 'float' && type !== 'raw')) return undefined;
-    const run = blendWarp({
-      ...fixed,
-      equation: mode === BLEND_MODE.FIXED_FUNCTION ? blends[rt]?.equation?.code : undefined,
-      channels,
-      alphaToOne: this.#state.alphaToOne(rt),
-      samples: framebuffer.samples,
-    });
-    return { rt, run };
+    const { fixed, stored, kind } = this.codec(conversion.memoryFormat, conversion.raw, rt);
+    const equation = mode === BLEND_MODE.FIXED_FUNCTION ? blends[rt]?.equation?.code : undefined;
+    const common = { equation, channels, alphaToOne: this.#state.alphaToOne(rt), samples: framebuffer.samples };
+    const { words: stride } = framebuffer.targets[rt]!;
+    if (fixed) {
+      if (stride !== 1 || (type !== 'float' && type !== 'raw')) return undefined;
+      return { rt, run: blendWarp({ ...common, ...fixed }) };
+    }
+    const numbers = type === 'raw' ? kind : type;
+    if (!stored || equation || (kind === 'float') !== (numbers === 'float') || !storable(stored, numbers)) {
+      return undefined;
+    }
+    const words = wordsOf(stored);
+    return { rt, run: blendWarp({ ...common, pixel: { channels: stored, words, stride, numbers } }) };
   }
 
   /** The codec of a conversion descriptor. Throws GpuFault where the render target cannot hold the format. */
@@ -103,5 +108,9 @@ export class BlendCodes {
     }
   }
 }
+
+/** Words that a pixel takes. */
+const wordsOf = (channels: readonly Channel[]): number =>
+  Math.ceil(Math.max(...channels.map(({ at, bits }) => at + bits)) / 32);
 
 const invalid = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);

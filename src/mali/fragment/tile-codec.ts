@@ -20,7 +20,9 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { GpuFault } from '../contract.ts';
 import { linearToSrgb, srgbToLinear, unpacker } from '../format.ts';
 import { pack, roundEven } from '../pack.ts';
-import type { BlendCode } from './wasm/blend.ts';
+import type { FixedCode } from './wasm/blend.ts';
+import type { StoredChannel } from './wasm/pixel-store.ts';
+import { linearOf, srgbByte } from './wasm/srgb.ts';
 
 /** Kind of number that a codec's values are. */
 export type CodecKind = 'float' | 'uint' | 'sint';
@@ -29,8 +31,9 @@ export interface TileCodec {
   readonly kind: CodecKind;
   /** Whether values are limited to 0…1. */
   readonly unorm: boolean;
-  /** What emitted code is made from, where it can do the same. */
-  readonly fixed: Pick<BlendCode, 'layout' | 'fraction' | 'opaque' | 'halfUp'> | undefined;
+  /** What emitted code is made from, where it can do the same: a blendable layout, or channels that are only stored. */
+  readonly fixed: FixedCode | undefined;
+  readonly stored: readonly StoredChannel[] | undefined;
   /** RGBA of the sample at `words[at]`. */
   load(words: Uint32Array, at: number, rgba: Float64Array): void;
   store(rgba: Float64Array, words: Uint32Array, at: number): void;
@@ -92,7 +95,8 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   const shift: number[] = [];
   const mask: number[] = [];
   const scale: number[] = [];
-  if (!srgb && layout.integer.every((n) => n === 8)) return rgba8Codec(layout, fraction, opaque);
+  const bytes = layout.integer.every((n) => n === 8);
+  if (!srgb && bytes) return rgba8Codec(layout, fraction, opaque);
   let at = 0;
   for (let i = 0; i < 4; i++) {
     const whole = layout.integer[i]!;
@@ -106,12 +110,15 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   return {
     kind: 'float',
     unorm: true,
-    fixed: srgb ? undefined : { layout, fraction, opaque, halfUp: false },
+    fixed: !srgb || bytes ? { layout, fraction, opaque, halfUp: false, srgb } : undefined,
+    stored: undefined,
     load(words, where, rgba) {
       const word = words[where]!;
       for (let i = 0; i < 4; i++) {
-        const value = scale[i] === 0 ? 1 : Math.fround(((word >>> shift[i]!) & mask[i]!) / scale[i]!);
-        rgba[i] = srgb && i < 3 ? srgbToLinear(value) : value;
+        const raw = (word >>> shift[i]!) & mask[i]!;
+        const value = scale[i] === 0 ? 1 : Math.fround(raw / scale[i]!);
+        if (!srgb || i === 3) rgba[i] = value;
+        else rgba[i] = bytes ? linearOf(raw) : srgbToLinear(value);
       }
       if (opaque) rgba[3] = 1;
     },
@@ -120,7 +127,13 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
       for (let i = 0; i < 4; i++) {
         let value = Math.fround(rgba[i]!);
         value = value > 0 ? Math.min(value, 1) : 0;
-        if (srgb && i < 3) value = linearToSrgb(value);
+        if (srgb && i < 3) {
+          if (bytes) {
+            word |= srgbByte(value) << shift[i]!;
+            continue;
+          }
+          value = linearToSrgb(value);
+        }
         const unit = 2 ** layout.fraction[i]!;
         const scaled = Math.fround(value * scale[i]!);
         const raw = fraction ? roundEven(scaled) : roundEven(scaled / unit) * unit;
@@ -139,7 +152,8 @@ function rgba8Codec(layout: TileLayout, fraction: boolean, opaque: boolean): Til
   return {
     kind: 'float',
     unorm: true,
-    fixed: { layout, fraction, opaque, halfUp: true },
+    fixed: { layout, fraction, opaque, halfUp: true, srgb: false },
+    stored: undefined,
     load(words, at, rgba) {
       const word = words[at]!;
       rgba[0] = Math.fround((word & 255) / 255);
@@ -168,6 +182,7 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
     kind,
     unorm,
     fixed: undefined,
+    stored: srgb ? undefined : format.channels.map((channel, i) => ({ ...channel, source: to[i]! })),
     load(words, at, rgba) {
       for (let i = 0; i < words32; i++) scratch[i] = words[at + i]!;
       channels.fill(0);
@@ -181,7 +196,10 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
     store(rgba, words, at) {
       for (let channel = 0; channel < to.length; channel++) {
         const i = to[channel]!;
-        channels[channel] = srgb && i < 3 ? linearToSrgb(Math.min(Math.max(rgba[i]!, 0), 1)) : rgba[i]!;
+        const value = rgba[i]!;
+        if (srgb && i < 3) channels[channel] = linearToSrgb(Math.min(Math.max(value, 0), 1));
+        // One NaN stands for all.
+        else channels[channel] = Number.isNaN(value) ? Number.NaN : value;
       }
       pack(format, channels, words, at);
     },

@@ -8,18 +8,14 @@ import type { TileLayout } from '../../../abi/formats.ts';
 import { BLEND_A, BLEND_B, BLEND_C, type BlendFunction } from '../../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../../abi/layout.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
-import { TILE_PIXELS } from '../raster.ts';
+import { TILE, TILE_PIXELS } from '../raster.ts';
 import { functions } from './modules.ts';
+import { type PixelStore, PixelWords } from './pixel-store.ts';
 import { WARP } from './raster.ts';
+import { SrgbCode } from './srgb.ts';
 
-export interface BlendCode {
-  readonly layout: TileLayout;
-  /** Keep bits of fraction. */
-  readonly fraction: boolean;
-  /** Round halves up; else to even. */
-  readonly halfUp: boolean;
-  /** Alpha reads as one. */
-  readonly opaque: boolean;
+/** How colours get into the words of the tile buffer, besides what is blended. */
+interface Common {
   /** Absent: colours replace. */
   readonly equation: EquationCode | undefined;
   /** Channels that the shader sends; others are 0, 0, 0, 1. */
@@ -27,6 +23,21 @@ export interface BlendCode {
   readonly alphaToOne: boolean;
   readonly samples: number;
 }
+
+export interface FixedCode {
+  readonly layout: TileLayout;
+  /** Keep bits of fraction. */
+  readonly fraction: boolean;
+  /** Round halves up; else to even. */
+  readonly halfUp: boolean;
+  /** Alpha reads as one. */
+  readonly opaque: boolean;
+  /** Colours are kept as sRGB. */
+  readonly srgb: boolean;
+}
+
+/** A blendable tile layout; or a pixel format, whose colours only replace. */
+export type BlendCode = Common & (FixedCode | { readonly pixel: PixelStore });
 
 export interface EquationCode {
   readonly rgb: Infer<typeof BlendFunction>;
@@ -44,35 +55,129 @@ export const blendWarp = (code: BlendCode): BlendWarp =>
 
 function emit(m: ModuleBuilder, code: BlendCode): void {
   const f = m.function('blend_warp', ['i32', 'i32', 'i32', 'i32', 'i32'], ['i32'], true);
-  new Blender(f, code).emit();
+  const one = 'pixel' in code && code.pixel.numbers !== 'float' ? 1 : ONE;
+  const quads = new Quads(f, code, one);
+  const blender = 'pixel' in code ? new Replacer(f, code.pixel) : new Blender(f, code);
+  quads.emit(blender);
 }
 
-class Blender {
+/** The bits of the single 1. */
+const ONE = 0x3f800000;
+
+interface Back {
+  /** Bytes of a sample of the tile buffer. */
+  readonly bytes: number;
+  /** Before the loop over quads. */
+  prepare(): void;
+  /** Before the samples of a quad, whose colours lie in four locals. */
+  begin(source: readonly number[]): void;
+  /** A sample of the quad whose first pixel is at the address in a local, for the pixels of `alive`. */
+  sample(at: number, alive: number, source: readonly number[]): void;
+}
+
+/** The loop over quads and their samples. */
+class Quads {
   readonly #f: Code;
-  readonly #code: BlendCode;
-  readonly #any: number;
-  readonly #at: number;
-  readonly #covered: number;
-  readonly #alive: number;
+  readonly #code: Common;
+  readonly #one: number;
+
+  constructor(f: Code, code: Common, one: number) {
+    this.#f = f;
+    this.#code = code;
+    this.#one = one;
+  }
+
+  emit(back: Back): void {
+    const f = this.#f;
+    const [warp, coverage, colour, tile, mask] = [0, 1, 2, 3, 4];
+    const { samples, channels, alphaToOne } = this.#code;
+    const [any, at, quad] = [f.local('i32'), f.local('i32'), f.local('i32')];
+    const v = () => f.local('v128');
+    const [covered, alive, zero, one, bits] = [v(), v(), v(), v(), v()];
+    const source = [v(), v(), v(), v()];
+    f.v128(this.#one).set(one).v128(1, 2, 4, 8).set(bits);
+    back.prepare();
+    const done = f.block();
+    const again = f.loop();
+    f.get(quad).i32(4).op('i32_ge_u').brIf(done);
+    const skip = f.block();
+    f.get(mask).i32(15).op('i32_and').op('i32_eqz').brIf(skip);
+    // Lanes of the mask, and their samples.
+    f.get(mask).op('i32x4_splat').get(bits).op('v128_and');
+    f.get(zero).op('i32x4_ne').get(coverage).memory('v128_load').op('v128_and').tee(covered);
+    f.op('v128_any_true').op('i32_eqz').brIf(skip);
+    f.i32(1).set(any);
+    for (let i = 0; i < 4; i++) {
+      if (i === 3 && alphaToOne) f.get(one);
+      else if (i < channels) f.get(colour).memory('v128_load', i * 64);
+      else f.get(i === 3 ? one : zero);
+      f.set(source[i]!);
+    }
+    back.begin(source);
+    for (let s = 0; s < samples; s++) {
+      f.get(covered);
+      if (samples > 1) {
+        f.i32(1 << s)
+          .op('i32x4_splat')
+          .op('v128_and');
+      }
+      f.get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
+      f.get(warp).memory('i32_load', WARP.pixel);
+      f.i32(s * TILE_PIXELS).op('i32_add');
+      f.i32(back.bytes).op('i32_mul').get(tile).op('i32_add').set(at);
+      back.sample(at, alive, source);
+      f.end();
+    }
+    f.end();
+    for (const pointer of [warp, coverage, colour]) f.get(pointer).i32(16).op('i32_add').set(pointer);
+    f.get(mask).i32(4).op('i32_shr_u').set(mask);
+    f.get(quad).i32(1).op('i32_add').set(quad).br(again);
+    f.end().end().get(any);
+  }
+}
+
+/** Colours replace what there was, in a pixel format. */
+class Replacer implements Back {
+  readonly bytes: number;
+  readonly #words: PixelWords;
+
+  constructor(f: Code, pixel: PixelStore) {
+    this.bytes = pixel.stride * 4;
+    this.#words = new PixelWords(f, pixel);
+  }
+
+  prepare(): void {}
+
+  begin(source: readonly number[]): void {
+    this.#words.make(source);
+  }
+
+  sample(at: number, alive: number): void {
+    this.#words.write(at, alive, TILE * this.bytes);
+  }
+}
+
+/** Fixed-point colours, blended by an equation or replaced. */
+class Blender implements Back {
+  readonly bytes = 4;
+  readonly #f: Code;
+  readonly #code: Common & FixedCode;
   readonly #word: number;
   readonly #old: number;
-  readonly #source: number[];
   readonly #dest: number[];
   readonly #zero: number;
   readonly #one: number;
   readonly #constants = new Map<number, number>();
+  readonly #srgb: SrgbCode | undefined;
 
-  constructor(f: Code, code: BlendCode) {
+  constructor(f: Code, code: Common & FixedCode) {
     this.#f = f;
     this.#code = code;
-    this.#any = f.local('i32');
-    this.#at = f.local('i32');
     const v = () => f.local('v128');
-    [this.#covered, this.#alive, this.#word, this.#old] = [v(), v(), v(), v()];
-    this.#source = [v(), v(), v(), v()];
+    [this.#word, this.#old, this.#zero] = [v(), v(), v()];
     this.#dest = [v(), v(), v(), v()];
-    this.#zero = v();
     this.#one = this.#float(1);
+    this.#srgb = code.srgb ? new SrgbCode(f) : undefined;
   }
 
   /** A local that holds a float, made before the first use. */
@@ -86,66 +191,42 @@ class Blender {
     return local;
   }
 
-  emit(): void {
-    const f = this.#f;
-    const [warp, coverage, colour, tile, mask] = [0, 1, 2, 3, 4];
-    const { samples, channels, alphaToOne, equation } = this.#code;
+  prepare(): void {
+    const { equation } = this.#code;
     for (let i = 0; i < 4; i++) if (this.#scale(i) !== 0) this.#float(this.#scale(i));
     if (this.#code.halfUp) this.#float(0.5);
     if (equation) {
       this.#float(equation.constant);
       this.#float(2);
     }
-    const quad = f.local('i32');
-    const done = f.block();
-    const again = f.loop();
-    f.get(quad).i32(4).op('i32_ge_u').brIf(done);
-    const skip = f.block();
-    f.get(mask).get(quad).i32(2).op('i32_shl').op('i32_shr_u').i32(15).op('i32_and').op('i32_eqz').brIf(skip);
-    // Lanes of the mask, and their samples.
-    f.get(mask).get(quad).i32(2).op('i32_shl').op('i32_shr_u').op('i32x4_splat').v128(1, 2, 4, 8).op('v128_and');
-    f.get(this.#zero).op('i32x4_ne').get(coverage).memory('v128_load').op('v128_and').tee(this.#covered);
-    f.op('v128_any_true').op('i32_eqz').brIf(skip);
-    f.i32(1).set(this.#any);
-    for (let i = 0; i < 4; i++) {
-      if (i === 3 && alphaToOne) f.get(this.#one);
-      else if (i < channels) f.get(colour).memory('v128_load', i * 64);
-      else f.get(i === 3 ? this.#one : this.#zero);
-      if (equation) this.#limit();
-      f.set(this.#source[i]!);
+  }
+
+  begin(source: readonly number[]): void {
+    if (!this.#code.equation) return;
+    for (const local of source) {
+      this.#f.get(local);
+      this.#limit();
+      this.#f.set(local);
     }
-    for (let s = 0; s < samples; s++) {
-      f.get(this.#covered);
-      if (samples > 1) {
-        f.i32(1 << s)
-          .op('i32x4_splat')
-          .op('v128_and');
-      }
-      f.get(this.#zero).op('i32x4_ne').tee(this.#alive).op('v128_any_true').if();
-      f.get(warp)
-        .memory('i32_load', WARP.pixel)
-        .i32(s * TILE_PIXELS)
-        .op('i32_add');
-      f.i32(2).op('i32_shl').get(tile).op('i32_add').tee(this.#at).memory('v128_load64_zero');
-      f.get(this.#at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#old);
-      if (equation) {
-        this.#load();
-        this.#blend(equation);
-      }
-      this.#store(equation ? this.#dest : this.#source);
-      f.get(this.#word).get(this.#old).get(this.#alive).op('v128_bitselect').set(this.#word);
-      for (const row of [0, 1]) {
-        f.get(this.#at)
-          .get(this.#word)
-          .lane('i64x2_extract_lane', row)
-          .memory('i64_store', 64 * row);
-      }
-      f.end();
+  }
+
+  sample(at: number, alive: number, source: readonly number[]): void {
+    const f = this.#f;
+    const { equation } = this.#code;
+    f.get(at).memory('v128_load64_zero');
+    f.get(at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#old);
+    if (equation) {
+      this.#load();
+      this.#blend(equation, source);
     }
-    f.end();
-    for (const pointer of [warp, coverage, colour]) f.get(pointer).i32(16).op('i32_add').set(pointer);
-    f.get(quad).i32(1).op('i32_add').set(quad).br(again);
-    f.end().end().get(this.#any);
+    this.#store(equation ? this.#dest : source);
+    f.get(this.#word).get(this.#old).get(alive).op('v128_bitselect').set(this.#word);
+    for (const row of [0, 1]) {
+      f.get(at)
+        .get(this.#word)
+        .lane('i64x2_extract_lane', row)
+        .memory('i64_store', 64 * row);
+    }
   }
 
   /** To 0…1; NaN becomes 0. */
@@ -181,21 +262,24 @@ class Blender {
           .op('i32x4_shl')
           .i32(32 - bits)
           .op('i32x4_shr_u');
-        f.op('f32x4_convert_i32x4_u')
-          .get(this.#float(this.#scale(i)))
-          .op('f32x4_div');
+        if (this.#srgb && i < 3) this.#srgb.toLinear();
+        else {
+          f.op('f32x4_convert_i32x4_u')
+            .get(this.#float(this.#scale(i)))
+            .op('f32x4_div');
+        }
       }
       f.set(this.#dest[i]!);
     }
   }
 
-  #blend({ rgb, alpha, mask, constant }: EquationCode): void {
+  #blend({ rgb, alpha, mask, constant }: EquationCode, colours: readonly number[]): void {
     const f = this.#f;
     // Alpha is used by the others, so it changes last.
     for (let i = 0; i < 4; i++) {
       if (!(mask & (1 << i))) continue;
       const { a, negateA, b, negateB, c, invertC } = i === 3 ? alpha : rgb;
-      const source = this.#source[i]!;
+      const source = colours[i]!;
       const dest = this.#dest[i]!;
       f.get(a === BLEND_A.SRC ? source : a === BLEND_A.DEST ? dest : this.#zero);
       if (negateA) f.op('f32x4_neg');
@@ -207,7 +291,7 @@ class Blender {
       if (c === BLEND_C.SRC) f.get(source);
       else if (c === BLEND_C.DEST) f.get(dest);
       else if (c === BLEND_C.SRC_X_2) f.get(source).get(this.#float(2)).op('f32x4_mul');
-      else if (c === BLEND_C.SRC_ALPHA) f.get(this.#source[3]!);
+      else if (c === BLEND_C.SRC_ALPHA) f.get(colours[3]!);
       else if (c === BLEND_C.DEST_ALPHA) f.get(this.#dest[3]!);
       else if (c === BLEND_C.CONSTANT) f.get(this.#float(constant));
       else f.get(this.#zero);
@@ -225,6 +309,13 @@ class Blender {
       if (scale === 0) continue;
       const fraction = this.#code.fraction ? 0 : this.#code.layout.fraction[i]!;
       f.get(this.#zero).get(from[i]!).op('f32x4_pmax').get(this.#one).op('f32x4_min');
+      if (this.#srgb && i < 3) {
+        this.#srgb.toByte();
+        if (this.#shift(i) > 0) f.i32(this.#shift(i)).op('i32x4_shl');
+        if (!first) f.op('v128_or');
+        first = false;
+        continue;
+      }
       f.get(this.#float(scale)).op('f32x4_mul');
       if (fraction > 0) {
         f.f32(2 ** -fraction)
