@@ -7,7 +7,8 @@ import { EXCEPTION } from '../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../board/dram.ts';
 import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
 import type { Engine } from './engine/engine.ts';
-import { FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
+import { FragmentJob, FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
+import type { TileShare } from './fragment/tile-share.ts';
 import { IdvsWork, type OpenVertexShader } from './tiler/idvs.ts';
 
 export interface ShaderCores {
@@ -15,9 +16,9 @@ export interface ShaderCores {
   readonly openFragment: OpenFragmentShader;
 }
 
-/** Draws fragment jobs on other threads. Undefined: this one it cannot take. */
+/** Draws fragment jobs on other threads. Undefined: this one it cannot take. `begin` makes this thread's part of the job. */
 export interface FragmentPool {
-  fragment(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>): Work | undefined;
+  fragment(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, begin: (share: TileShare) => FragmentJob): Work | undefined;
 }
 
 /** Work that is done at once. */
@@ -36,7 +37,10 @@ export function graphicsUnits(
   return {
     idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex, engine),
     fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) =>
-      pool?.fragment(request) ?? new FragmentWork(request, dram, cores.openFragment, engine),
+      pool?.fragment(
+        request,
+        (share) => new FragmentJob(request, dram, cores.openFragment, engine, undefined, share),
+      ) ?? new FragmentWork(request, dram, cores.openFragment, engine),
     // Every draw leaves its primitives in memory; the tiler holds nothing back.
     finishTiling: () => NOTHING,
     tiling: () => missing('RUN_TILING'),

@@ -10,12 +10,15 @@ import { Worker } from 'node:worker_threads';
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
-import type { RunRequest, Work, WorkState } from '../contract.ts';
+import type { RunRequest, Work } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { FragmentJob } from '../fragment/fragment.ts';
+import type { TileShare } from '../fragment/tile-share.ts';
 import type { Agents } from '../mmu/agents.ts';
 import { GpuMemory } from '../mmu/memory.ts';
 import type { Translation } from '../mmu/walk.ts';
-import { errorOf, type Failure, type Message } from './messages.ts';
+import type { Failure, Message } from './messages.ts';
+import { PooledWork } from './pooled-work.ts';
 import { JOBS, MAX_WORKERS, Shared } from './shared.ts';
 import type { ThreadData } from './thread.ts';
 
@@ -73,13 +76,13 @@ export class WorkerPool implements Agents {
   }
 
   /** A fragment job for the workers; undefined if none can take it. */
-  fragment(request: FragmentRequest): Work | undefined {
+  fragment(request: FragmentRequest, begin: (share: TileShare) => FragmentJob): Work | undefined {
     const { memory, registers, operands } = request;
     const at = this.#readyMask();
     const index = this.#jobs.indexOf(undefined);
     if (at === 0 || index < 0 || !(memory instanceof GpuMemory)) return undefined;
     const serial = this.#shared.beginJob(index, memory.id, registers, operands.enableTem, at);
-    const work = new PooledWork(this.#shared, index, serial, memory, () => this.#wake());
+    const work = new PooledWork(this.#shared, index, serial, memory, begin, () => this.#wake());
     this.#jobs[index] = work;
     this.#active++;
     this.#shared.setSlot(index, memory.source?.slot);
@@ -167,7 +170,7 @@ export class WorkerPool implements Agents {
   /** A worker has ended its part of a job. */
   #end(work: PooledWork, failure: Failure | undefined): void {
     const { index } = work;
-    work.failure ??= failure;
+    if (failure) work.fail(failure);
     if (this.#shared.at(index) !== 0) return;
     work.end();
     this.#jobs[index] = undefined;
@@ -212,54 +215,5 @@ export class WorkerPool implements Agents {
       if (held) thread?.worker.ref();
       else thread?.worker.unref();
     }
-  }
-}
-
-/** A fragment job that workers are at. */
-class PooledWork implements Work {
-  readonly index: number;
-  readonly serial: number;
-  readonly memory: GpuMemory;
-  failure: Failure | undefined;
-  onWake?: () => void;
-  readonly #shared: Shared;
-  readonly #wakeWorkers: () => void;
-  #ended = false;
-  #abandoned = false;
-  #progress = 0;
-
-  constructor(shared: Shared, index: number, serial: number, memory: GpuMemory, wakeWorkers: () => void) {
-    this.#shared = shared;
-    this.index = index;
-    this.serial = serial;
-    this.memory = memory;
-    this.#wakeWorkers = wakeWorkers;
-  }
-
-  get progress(): number {
-    return this.#ended ? this.#progress : this.#shared.progress(this.index);
-  }
-
-  step(): WorkState {
-    if (!this.#ended) return 'waiting';
-    const { failure } = this;
-    if (!failure) return 'done';
-    if (failure.kind === 'page') this.memory.latch(failure.code, failure.address, failure.access);
-    throw errorOf(failure);
-  }
-
-  abandon(): void {
-    if (this.#ended) return;
-    this.#abandoned = true;
-    this.#shared.stop(this.index);
-    this.#wakeWorkers();
-  }
-
-  /** No worker is at it any more. */
-  end(): void {
-    this.#progress = this.#shared.progress(this.index);
-    this.#ended = true;
-    this.#shared.endJob(this.index);
-    if (!this.#abandoned) this.onWake?.();
   }
 }
