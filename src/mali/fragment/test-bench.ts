@@ -31,9 +31,11 @@ import { PageFault, type RunRequest, type VirtualMemory, type Work } from '../co
 import { defaultEngine } from '../engine/engine.ts';
 import type { Engine } from '../engine/names.ts';
 import { scratch } from '../engine/scratch.ts';
-import { STAGE } from '../recompiler/frame.ts';
+import { THREAD_PRELOADS } from '../engine/threads.ts';
+import { FRAME, FRAME_BYTES, STAGE } from '../recompiler/frame.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
 import { beginListed } from '../shader/quad-list.ts';
+import { beginThreads } from '../shader/thread-list.ts';
 import { IdvsWork, type ShaderAddresses } from '../tiler/idvs.ts';
 import { FragmentWork } from './fragment.ts';
 
@@ -409,6 +411,7 @@ export class Bench {
     };
     const program = ShaderProgram.read(viewOf(ShaderProgram.pack({ requiresHelperThreads: true })), 0);
     if (frame !== 0) scratch.u32[(frame + STAGE.helpers) / 4] = 1;
+    const own = scratch.owned(warp, FRAME_BYTES);
     const run: ShaderRun = {
       environment: {
         memory,
@@ -431,8 +434,15 @@ export class Bench {
         body(warp, warp.live);
         return true;
       },
+      beginThreads: (list, threads) => {
+        scratch.u32[(own + FRAME.list) / 4] = list;
+        scratch.u32[(own + FRAME.thread) / 4] = 0;
+        scratch.u32[(own + FRAME.threads) / 4] = threads;
+      },
       resumeList: () => {
-        while (beginListed(run, frame)) body(warp, warp.live);
+        const next = (): boolean =>
+          frame === 0 ? beginThreads(run, own, THREAD_PRELOADS.vertex) : beginListed(run, frame);
+        while (next()) body(warp, warp.live);
         return true;
       },
       close: () => {},

@@ -11,6 +11,7 @@
 import { FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { TABLE_IMPORT } from '../engine/table.ts';
+import { THREAD_PRELOADS } from '../engine/threads.ts';
 import { LANES } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { SAMPLER_TYPE } from '../texture/emit.ts';
@@ -19,7 +20,7 @@ import type { ValueType } from '../wasm/opcodes.ts';
 import { AttributeCode } from './attribute.ts';
 import { effectsOf, REGISTERS } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
-import type { Body } from './flow-code.ts';
+import type { Body, Feed } from './flow-code.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import { LaneCode, type Lanes, WARP_VECTORS } from './lanes.ts';
 import { LATE_TYPE, LateCode } from './late.ts';
@@ -31,6 +32,7 @@ import { always, parts } from './parts.ts';
 import { QuadFeed } from './quad-feed.ts';
 import { isStraight, StraightFlow } from './straight-flow.ts';
 import { type AroundTextures, TextureCode } from './texture.ts';
+import { ThreadFeed } from './thread-feed.ts';
 import { VaryingCode } from './varying.ts';
 
 /** What besides its instructions makes a unit's code. */
@@ -40,8 +42,8 @@ export interface Mode {
   readonly fused: boolean;
   /** Other lanes of the warp live elsewhere: their registers are to be left alone. */
   readonly parted: boolean;
-  /** Takes warp after warp from a list of quads, from the unit's entry on. */
-  readonly list: boolean;
+  /** Takes warp after warp from a list, from the unit's entry on: of quads or, for other stages, of threads. */
+  readonly list: 'fragment' | keyof typeof THREAD_PRELOADS | undefined;
   /** Quads at a time: of a whole warp, or one. */
   readonly vectors: 1 | typeof WARP_VECTORS;
 }
@@ -116,7 +118,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly #word: number;
   readonly #status: number;
   readonly #flow: StraightFlow | PartedFlow;
-  readonly #feed: QuadFeed | undefined;
+  readonly #feed: Feed | undefined;
   /** Where a function leaves that has registers to store. */
   #exit: Label = { depth: 0 };
   /** Where a list's next warp is begun. */
@@ -137,14 +139,14 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.lateType = this.module.functionType(...LATE_TYPE);
     this.sampler = this.module.functionType(SAMPLER_TYPE.params, SAMPLER_TYPE.results);
     this.#records = records;
-    const name = `${mode.list ? 'list' : 'shade'}_${unit.entry.toString(16)}`;
+    const name = `${mode.list ?? 'warp'}_${unit.entry.toString(16)}`;
     const code = this.module.function(name, ['i32', 'i32'], ['i32']);
     this.code = code;
     this.lanes = new LaneCode(code, this.#constants, mode.fused, mode.vectors);
     const vectors = (): number[] => Array.from({ length: mode.vectors }, () => code.local('v128'));
     this.running = vectors();
     this.bits = code.local('i32');
-    const straight = mode.list && isStraight(unit);
+    const straight = mode.list !== undefined && isStraight(unit);
     this.live = straight ? this.bits : code.local('i32');
     this.discarded = code.local('i32');
     this.fuel = code.local('i32');
@@ -157,7 +159,9 @@ class UnitEmitter implements Operands, AroundTextures, Body {
       code.v128(...key.split(',').map(Number)).set(local);
     }
     this.#flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
-    this.#feed = mode.list ? new QuadFeed(this) : undefined;
+    const quads = mode.list === 'fragment' ? new QuadFeed(this) : undefined;
+    this.#feed =
+      quads ?? (mode.list && new ThreadFeed(this, THREAD_PRELOADS[mode.list as keyof typeof THREAD_PRELOADS]));
     for (const { sites } of unit.blocks) {
       for (const { instruction } of sites) {
         const { reads, writes } = effectsOf(instruction);
@@ -171,7 +175,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
     this.#attributes = new AttributeCode(this);
-    this.#varyings = new VaryingCode(this, unit, this.#feed);
+    this.#varyings = new VaryingCode(this, unit, quads);
     this.#textures = new TextureCode(this);
     this.#late = new LateCode(this);
     this.#output = new OutputCode(this, this.#late);
@@ -257,7 +261,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   }
 
   /** What a list's warp begins with in registers that may be read before they are written. */
-  #preload(feed: QuadFeed): void {
+  #preload(feed: Feed): void {
     for (const r of this.unit.live) {
       const locals = this.#registers.get(r);
       if (!locals) continue;
@@ -317,7 +321,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   }
 
   /** Stores the registers of a list's warp, which are not in memory yet. */
-  #saveAll(feed: QuadFeed): void {
+  #saveAll(feed: Feed): void {
     feed.save();
     this.#varyings.save();
     for (const r of this.#used) this.#store(r);

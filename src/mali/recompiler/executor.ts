@@ -15,7 +15,7 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
-import { type FragmentStage, LANES } from '../shader/contract.ts';
+import { type FragmentStage, LANES, type Stage } from '../shader/contract.ts';
 import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
@@ -27,7 +27,7 @@ import { type Block, findUnit, type Site, type Unit } from './flow.ts';
 import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
 import { WARP_VECTORS } from './lanes.ts';
 import { parts } from './parts.ts';
-import { quadwise } from './quadwise.ts';
+import { isAlone, quadwise } from './quadwise.ts';
 import { refillTexture } from './texture.ts';
 
 type Run = (registers: number, frame: number) => number;
@@ -157,7 +157,7 @@ const WIDEST = 16;
 function compileUnit(unit: Unit, mode: Mode): Compiled {
   const { entry, words } = unit;
   const masked = mode.parted || parts(unit);
-  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}${mode.list ? mode.vectors : 0}`;
+  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}${mode.list ?? ''}${mode.vectors}`;
   for (const root of unit.roots) key += `,${root - entry}`;
   key += ';';
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
@@ -269,13 +269,15 @@ class Recompiler implements WarpExecutor {
   readonly #begin: Ready;
   /** The same, working off lists. */
   #list: Ready | undefined;
+  readonly #kind: Stage['kind'];
   /** Warps are handed back to have blend shaders called: then it is better done for all of a warp at once. */
   readonly #blendShaders: boolean;
 
   constructor({ environment, flush32, flush16, stage }: RunContext) {
     this.#memory = environment.memory;
+    this.#kind = stage.kind;
     this.#blendShaders = stage.kind === 'fragment' && callsBlendShaders(stage);
-    this.#together = { flush32, flush16, fused: FUSED, parted: false, list: false, vectors: WARP_VECTORS };
+    this.#together = { flush32, flush16, fused: FUSED, parted: false, list: undefined, vectors: WARP_VECTORS };
     this.#parted = { ...this.#together, parted: true };
     let units = caches.get(this.#memory);
     if (!units) {
@@ -324,6 +326,11 @@ class Recompiler implements WarpExecutor {
     return 'done';
   }
 
+  /** Nothing in the program waits for other warps, and nothing of it is known to lie elsewhere. */
+  get alone(): boolean {
+    return isAlone(this.#begin.unit);
+  }
+
   list(w: WarpState, budget: number): boolean {
     this.left = budget;
     for (;;) {
@@ -334,12 +341,12 @@ class Recompiler implements WarpExecutor {
     }
   }
 
-  /** Works off the stage's list until it is at its end (true), the slice is used up, or a warp is handed back. */
+  /** Works off the list until it is at its end (true), the slice is used up, or a warp is handed back. */
   #takeList(w: WarpState): boolean {
     if (!this.#list) {
       const { unit } = this.#begin;
-      const vectors = quadwise(unit) && !this.#blendShaders ? 1 : WARP_VECTORS;
-      this.#list = this.#units.at(unit.entry, new Set([unit.entry]), { ...this.#together, list: true, vectors });
+      const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? 1 : WARP_VECTORS;
+      this.#list = this.#units.at(unit.entry, new Set([unit.entry]), { ...this.#together, list: this.#kind, vectors });
     }
     const at = this.#list;
     const quads = WARP_VECTORS / at.code.vectors;

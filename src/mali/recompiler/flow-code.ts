@@ -5,7 +5,7 @@
  * them where they arrive (parted-flow.ts). A unit of a list without conditional branches needs none of that: all lanes that live run,
  * block after block (straight-flow.ts).
  */
-import type { Code } from '../wasm/builder.ts';
+import type { Code, Label } from '../wasm/builder.ts';
 import type { Block, Unit } from './flow.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 
@@ -27,6 +27,21 @@ export interface Body {
   quit(status: number): void;
   /** No lane of the warp has anywhere to go. */
   ended(): void;
+}
+
+/** Where a list's warps come from: quads (quad-feed.ts) or threads (thread-feed.ts). */
+export interface Feed {
+  /** Opens the list, at the function's start. */
+  open(): void;
+  /**
+   * Takes the next lanes, or goes back to `again` if none of them lives. Returns at the list's end, and when the slice is used
+   * up.
+   */
+  take(again: Label): void;
+  /** What a register is preloaded with; undefined: nothing, it begins as zero. */
+  preload(register: number): Lanes | undefined;
+  /** Stores how far the list has been taken. */
+  save(): void;
 }
 
 export interface FlowCode {

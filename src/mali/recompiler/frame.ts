@@ -22,6 +22,10 @@ export const FRAME = {
   fresh: 100,
   /** Scratch address of a vertex stage's output buffer (OUTPUT), 0 without one. */
   output: 104,
+  /** Scratch address of the list of threads that the run works off (engine/threads.ts); its next thread, and their number. */
+  list: 108,
+  thread: 112,
+  threads: 116,
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,

@@ -9,7 +9,7 @@
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
 import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
 import type { Label } from '../wasm/builder.ts';
-import type { Body } from './flow-code.ts';
+import type { Body, Feed } from './flow-code.ts';
 import { FRAME, STAGE, STATUS, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 
@@ -29,7 +29,7 @@ export const PRELOADED: readonly number[] = [
   P.FRAME_ARGUMENT + 1,
 ];
 
-export class QuadFeed {
+export class QuadFeed implements Feed {
   /** Locals: scratch address of STAGE; the primitive, the window's x and y and the samples of each quad in work. */
   readonly stage: number;
   readonly primitive: readonly number[];
@@ -68,7 +68,6 @@ export class QuadFeed {
     this.#covered = code.local('i32');
   }
 
-  /** Opens the list, at the function's start. */
   open(): void {
     const { code } = this.#b;
     const stage = (field: number): void => {
@@ -98,10 +97,6 @@ export class QuadFeed {
     code.end();
   }
 
-  /**
-   * Takes the next quads, or goes back to `again` if nothing of them is covered. Returns at the list's end, and when the slice is
-   * used up.
-   */
   take(again: Label): void {
     const { code, lanes, bits, live, discarded, fuel, running } = this.#b;
     const { vectors } = lanes;
@@ -184,7 +179,6 @@ export class QuadFeed {
     else code.memory('i32_store', STAGE.quads + 4 * k);
   }
 
-  /** What a register is preloaded with; undefined: nothing, it begins as zero. */
   preload(register: number): Lanes | undefined {
     const { code } = this.#b;
     switch (register) {
@@ -207,7 +201,6 @@ export class QuadFeed {
     }
   }
 
-  /** Stores how far the list has been taken. */
   save(): void {
     const { code } = this.#b;
     code.get(this.stage).get(this.#quad).i32(2).op('i32_shr_u').memory('i32_store', STAGE.warp);

@@ -3,6 +3,7 @@
  * leave nothing in memory that a later instruction of another quad could meet.
  */
 import { SPECIALS } from '../../abi/isa/encoding.ts';
+import type { Stage } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
 import type { Unit } from './flow.ts';
 import { crosses } from './lower.ts';
@@ -19,5 +20,27 @@ function ownQuad(i: Instruction): boolean {
 
 const byTheWarp = (page: number, index: number): boolean => BY_THE_WARP.includes(SPECIALS[page]?.[index >>> 1] ?? '');
 
-export const quadwise = ({ blocks }: Unit): boolean =>
-  blocks.every(({ end, sites }) => end !== 'barrier' && sites.every(({ instruction }) => ownQuad(instruction)));
+/**
+ * Whether a unit can be run so. Other stages than the fragment stage have effects on memory alone, each thread its own: nobody
+ * says in which order.
+ */
+export const quadwise = ({ blocks }: Unit, kind: Stage['kind']): boolean =>
+  blocks.every(
+    ({ end, sites }) =>
+      end !== 'barrier' &&
+      sites.every(({ instruction: i }) => ownQuad(i) || (kind !== 'fragment' && i.spec.base === 'STORE')),
+  );
+
+/** Whether warps can be run one after the other as if each were the only one. */
+export const isAlone = ({ blocks }: Unit): boolean =>
+  blocks.every(
+    ({ end, sites }) =>
+      end !== 'barrier' &&
+      end !== 'indirect' &&
+      end !== 'leave' &&
+      !sites.some(({ instruction: i }) =>
+        i.sources.some(({ kind, index }) => kind === 'special' && isWarpId(i.page, index)),
+      ),
+  );
+
+const isWarpId = (page: number, index: number): boolean => SPECIALS[page]?.[index >>> 1] === 'warp_id';

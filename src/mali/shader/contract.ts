@@ -5,8 +5,8 @@
  * A warp is 16 threads ("lanes") that run one program. Registers lie lane by lane behind one another (`reg * 16 + lane`),
  * masks are 16-bit integers, lane n is bit n. In fragment shaders lanes 4q…4q+3 are one quad: bit 0 of the lane is x,
  * bit 1 is y. A stage opens a `ShaderRun` for a draw or a job (core.ts: `openShader`), and then, warp by warp, writes the
- * preloaded registers, says `start`, and calls `resume` until it answers true. The fragment stage lists quads instead, and
- * calls `resumeList`.
+ * preloaded registers, says `start`, and calls `resume` until it answers true. The fragment stage lists quads instead,
+ * others threads (`beginThreads`), and they call `resumeList`.
  *
  * Registers that a stage preloads (Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c`, `lib/pan_shader.h`):
  *
@@ -105,8 +105,10 @@ export interface ShaderRun {
    * names opcode and address), PageFault.
    */
   resume(budget: number): boolean;
+  /** Vertex and compute shaders: `threads` threads whose preloaded registers lie at scratch address `list` (engine/threads.ts). */
+  beginThreads(list: number, threads: number): void;
   /**
-   * Fragment shaders: works off the warps that the stage's frame lists (recompiler/frame.ts: STAGE.list), from STAGE.warp on,
+   * Vertex and compute shaders: works off the threads that `beginThreads` has given. Fragment shaders: works off the warps that the stage's frame lists (recompiler/frame.ts: STAGE.list), from STAGE.warp on,
    * at most about `budget` instructions of them. True: all are done; false: call again. Throws as `resume` does.
    */
   resumeList(budget: number): boolean;

@@ -12,11 +12,13 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { STAGE } from '../recompiler/frame.ts';
+import { THREAD_PRELOADS } from '../engine/threads.ts';
+import { FRAME, STAGE } from '../recompiler/frame.ts';
 import { LANES, type ShaderEnvironment, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
 import { type CodeCache, type CodePage, codeCache } from './program.ts';
 import { beginListed } from './quad-list.ts';
 import { type EnvironmentPointers, loadEnvironment } from './resources.ts';
+import { beginThreads } from './thread-list.ts';
 import { Registers, RunContext, WarpState } from './warp.ts';
 
 /** How a slice of a warp ended. At a barrier all living lanes wait; `pass` lets them go on. */
@@ -32,8 +34,13 @@ export interface WarpExecutor {
   pass(w: WarpState): void;
   /** Clears the registers of a warp that is about to begin, before anything is preloaded. */
   clear(w: WarpState): void;
-  /** What ShaderRun.resumeList does, where the executor has a way of its own. `w` is the warp in work, or one that has ended. */
+  /**
+   * What ShaderRun.resumeList does, where the executor has a way of its own: fragment shaders take quads, others threads. `w` is
+   * the warp in work, or one that has ended.
+   */
   list?(w: WarpState, budget: number): boolean;
+  /** Warps of a workgroup may be run one after the other by `list`: nothing in the program tells them apart. */
+  readonly alone?: boolean;
 }
 
 /** Who runs a context's warps. */
@@ -210,12 +217,26 @@ class DrawRun implements ShaderRun {
     return end === 'done';
   }
 
+  beginThreads(list: number, threads: number): void {
+    const words = scratch.u32;
+    const at = this.warp.frame / 4;
+    words[at + FRAME.list / 4] = list;
+    words[at + FRAME.thread / 4] = 0;
+    words[at + FRAME.threads / 4] = threads;
+  }
+
+  #beginListed(): boolean {
+    const { kind } = this.warp.run.stage;
+    if (kind === 'fragment') return beginListed(this, this.#stage);
+    return beginThreads(this, this.warp.frame, THREAD_PRELOADS[kind]);
+  }
+
   resumeList(budget: number): boolean {
     const { warp } = this;
     const executor = this.#executor;
     if (executor.list) return executor.list(warp, budget);
     for (let left = budget; left > 0; left = executor.left - WARP_COST) {
-      if (warp.live === 0 && !beginListed(this, this.#stage)) return true;
+      if (warp.live === 0 && !this.#beginListed()) return true;
       if (executor.run(warp, left) === 'barrier') executor.pass(warp);
     }
     return false;

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { scratch } from '../engine/scratch.ts';
+import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
+import { LANES, type ShaderRun, type Stage } from './contract.ts';
+import { FlatMemory, open } from './test-rig.ts';
+import { VertexOutput } from './vertex-output.ts';
+
+const DATA = 0x40000;
+const THREADS = 70;
+const owner = {};
+
+type Kind = keyof typeof THREAD_PRELOADS;
+
+/** A list whose register r of thread t is 1000 r + t. */
+function makeList(kind: Kind): number {
+  const preloads = THREAD_PRELOADS[kind];
+  const at = scratch.owned(owner, threadListBytes(preloads, THREADS));
+  for (let t = 0; t < THREADS; t++) {
+    for (let c = 0; c < preloads.count; c++) {
+      const column = Math.floor(t / LANES) * preloads.count + c;
+      scratch.u32[(at + column * COLUMN_BYTES) / 4 + (t % LANES)] = 1000 * (preloads.first + c) + t;
+    }
+  }
+  return at;
+}
+
+const stageOf = (kind: Kind): Stage => {
+  if (kind === 'compute') return { kind, workgroupStorage: 0, threadSlot: 0 };
+  const output = new VertexOutput();
+  return { kind, frame: output.frame, output };
+};
+
+/** Sixteen bytes of a thread by its r60 − 60000. */
+const STORE = `
+  IADD_IMM.i32 r1, r60, #0xffff15a0
+  SHADDX.u64 r2, u0, r1.w0, shift:4
+  STORE.i128.slot0 @r59:r60:r61:r62, r2, offset:0`;
+
+const begin = (kind: Kind, text: string, memory: FlatMemory): ShaderRun =>
+  open(text, { memory, stage: stageOf(kind), fau: [DATA, 0], live: 0 });
+
+function hold(memory: FlatMemory, threads: number): void {
+  for (let t = 0; t < THREADS; t++) {
+    const words = [0, 1, 2, 3].map((n) => memory.load32(DATA + 16 * t + 4 * n));
+    const expected = t < threads ? [59, 60, 61, 62].map((r) => 1000 * r + t) : [0, 0, 0, 0];
+    assert.deepEqual(words, expected, `thread ${t}`);
+  }
+}
+
+for (const kind of ['vertex', 'compute'] as const) {
+  test(`${kind}: all threads of a list run once, with their registers, the last warp in part`, () => {
+    for (const threads of [1, 16, 17, THREADS]) {
+      const memory = new FlatMemory();
+      const run = begin(kind, `${STORE}\nNOP.end`, memory);
+      run.beginThreads(makeList(kind), threads);
+      assert.equal(run.resumeList(10_000), true);
+      hold(memory, threads);
+    }
+  });
+
+  test(`${kind}: registers that the list has not are zero in every warp`, () => {
+    const memory = new FlatMemory();
+    // r59 becomes a counter that each warp takes up anew.
+    const text = `IADD_IMM.i32 r40, r40, #1\nIMUL.i32 r59, r40, r59${STORE}\nNOP.end`;
+    const run = begin(kind, text, memory);
+    run.beginThreads(makeList(kind), THREADS);
+    assert.equal(run.resumeList(10_000), true);
+    hold(memory, THREADS);
+  });
+
+  test(`${kind}: lanes part, and slices end anywhere in the list`, () => {
+    const memory = new FlatMemory();
+    // Thread t loops t % 8 + 1 times.
+    const text = `LSHIFT_AND.i32 r10, r60, 0x0.b00, u2
+      IADD_IMM.i32 r11, r11, #1
+      IADD_IMM.i32 r10, r10, #0xffffffff
+      ICMP_AND.s32.ge.m1 r12, r10, 0x0, 0xffffffff
+      BRANCHZ r12, offset:-4${STORE}
+      SHADDX.u64 r2, u0, r1.w0, shift:4
+      STORE.i32.slot0 @r11, r2, offset:8
+      NOP.end`;
+    const run = open(text, { memory, stage: stageOf(kind), fau: [DATA, 0, 7, 0], live: 0 });
+    run.beginThreads(makeList(kind), THREADS);
+    let slices = 1;
+    while (!run.resumeList(25)) assert.ok(++slices < 1000);
+    assert.ok(slices > 3, `${slices} slices`);
+    for (let t = 0; t < THREADS; t++) {
+      assert.equal(memory.load32(DATA + 16 * t), 59_000 + t);
+      assert.equal(memory.load32(DATA + 16 * t + 8), ((60_000 + t) % 8) + 1, `thread ${t}`);
+    }
+  });
+
+  test(`${kind}: a barrier and an indirect branch within a list`, () => {
+    const memory = new FlatMemory();
+    const run = begin(kind, `BARRIER.slot7.wait${STORE}\nBRANCHZI.eq 0x0, r40\nNOP.end`, memory);
+    run.beginThreads(makeList(kind), THREADS);
+    while (!run.resumeList(10_000));
+    hold(memory, THREADS);
+  });
+}
