@@ -3,11 +3,16 @@
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
+import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { Problem } from '../host/userland/problem.ts';
 import { ENGINES } from '../mali/engine/names.ts';
 import { workerCount } from '../mali/workers/count.ts';
 import { exitOnSignals } from './interrupts.ts';
+
+// A job's objects live as long as the job. V8 takes those of short runs for lasting ones, allocates all later ones in its old
+// generation, and then spends several times as long on collecting them.
+setFlagsFromString('--no-allocation-site-pretenuring');
 
 function positive(text: string): number {
   const value = Number(text);

@@ -18,7 +18,7 @@ export function processGlobalEvents(scheduler: Scheduler): void {
   const glb = scheduler.hw.firmware.interface;
   if (differing(glb, GLB_REQ.IDLE) === 0) return;
   update(glb, glb.output.get('ack'), GLB_REQ.IDLE);
-  scheduler.requestTick();
+  scheduler.groupIdle();
 }
 
 /** Takes note of all events of the slot and tells the firmware so. */

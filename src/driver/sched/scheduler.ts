@@ -154,7 +154,7 @@ export class Scheduler {
   }
 
   /**
-   * The firmware says that a group ran out of work. Unless somebody waits for its slot there is nothing to decide: the next
+   * The firmware says that a group, or all, ran out of work. Unless somebody waits for its slot there is nothing to decide: the next
    * group that comes will ask for a tick.
    */
   groupIdle(): void {

@@ -11,7 +11,8 @@ import { CS_SCOREBOARDS } from '../../abi/gpu/cs.ts';
 /** An operation that has begun. */
 export interface Outstanding {
   readonly entry: number;
-  readonly waiters: Deferred[];
+  /** What is deferred until it has ended, if anything is. */
+  waiters: Deferred[] | undefined;
 }
 
 interface Deferred {
@@ -21,10 +22,12 @@ interface Deferred {
 }
 
 const LIMIT = 256;
+const NONE: readonly Deferred[] = [];
 
 export class Scoreboard {
   readonly #counts = new Uint16Array(CS_SCOREBOARDS);
-  readonly #items = new Set<Outstanding>();
+  /** A plain list, mostly of a few: a Set that changes for ever keeps what it held alive for long (V8 links its tables). */
+  readonly #items: Outstanding[] = [];
   readonly #drained: () => void;
 
   /** `drained` is called when an entry's count has become smaller. */
@@ -33,11 +36,11 @@ export class Scoreboard {
   }
 
   get full(): boolean {
-    return this.#items.size >= LIMIT;
+    return this.#items.length >= LIMIT;
   }
 
   get empty(): boolean {
-    return this.#items.size === 0;
+    return this.#items.length === 0;
   }
 
   /** Bitmap of the entries that are not empty. */
@@ -48,17 +51,21 @@ export class Scoreboard {
   }
 
   begin(entry: number): Outstanding {
-    const item = { entry, waiters: [] };
-    this.#items.add(item);
+    const item: Outstanding = { entry, waiters: undefined };
+    this.#items.push(item);
     this.#counts[entry]!++;
     return item;
   }
 
   /** Ends an operation, and runs what was deferred until then. Unknown ones (of a stopped stream) are ignored. */
   end(item: Outstanding): void {
-    if (!this.#items.delete(item)) return;
+    const place = this.#items.indexOf(item);
+    if (place < 0) return;
+    this.#items.splice(place, 1);
     this.#counts[item.entry]!--;
-    for (const waiter of item.waiters) {
+    const waiters = item.waiters ?? NONE;
+    item.waiters = undefined;
+    for (const waiter of waiters) {
       if (--waiter.remaining > 0) continue;
       waiter.run();
       this.end(waiter.item);
@@ -72,14 +79,17 @@ export class Scoreboard {
       run();
       return;
     }
-    const before = [...this.#items].filter((item) => (mask >> item.entry) & 1);
+    const before = this.#items.filter((item) => (mask >> item.entry) & 1);
     const deferred: Deferred = { remaining: before.length, item: this.begin(slot), run };
-    for (const item of before) item.waiters.push(deferred);
+    for (const item of before) {
+      if (item.waiters) item.waiters.push(deferred);
+      else item.waiters = [deferred];
+    }
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#items.clear();
+    this.#items.length = 0;
     this.#counts.fill(0);
   }
 }

@@ -77,6 +77,11 @@ export class DrawStage implements FragmentStage {
     this.#description = new StageDescription(state, this.#warp, this.#late, codes, engine);
   }
 
+  /** The draw is over; its shader's run as well. */
+  close(): void {
+    this.#warp.close();
+  }
+
   get draw(): Infer<typeof Draw> {
     return this.state.draw;
   }

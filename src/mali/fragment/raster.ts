@@ -39,6 +39,10 @@ export class Coverage {
   readonly y = new Uint8Array(scratch.buffer, this.at + COVERAGE.y, TILE_QUADS);
   /** [quad * 4 + (x & 1) + 2 * (y & 1)] */
   readonly mask = new Uint16Array(scratch.buffer, this.at + COVERAGE.mask, TILE_QUADS * 4);
+
+  close(): void {
+    scratch.disown(this, [this.at, COVERAGE.size]);
+  }
 }
 
 type Corner = Infer<typeof PrimitiveRecord>['corner0'];

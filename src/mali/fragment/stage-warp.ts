@@ -44,6 +44,11 @@ export class StageWarp {
     this.primitives = Array.from({ length: QUADS }, (_, quad) => new QuadVertices(this.#quads, quad));
   }
 
+  /** The draw is over: the memory may serve another. */
+  close(): void {
+    scratch.disown(this, [this.frame, STAGE_BYTES]);
+  }
+
   /** All quads are of one primitive. */
   fill(primitive: number): void {
     this.#quads.fill(primitive);

@@ -88,6 +88,7 @@ export class TileBuffer {
   /** The job is over: the memory may serve another. */
   close(): void {
     scratch.disown(this, this.#piece, [this.dirtyAt, DIRTY_BYTES]);
+    this.coverage.close();
   }
 
   /** Begins a tile: everything has its clear value. */

@@ -62,6 +62,11 @@ interface FrameDraw extends OpenDraw {
   readonly bin: number;
 }
 
+function close({ stage, run }: OpenDraw): void {
+  run?.close();
+  stage.close();
+}
+
 /** Draws kept open at once. */
 const MAX_OPEN_DRAWS = 256;
 /** Rough costs of a slice and of its parts, in interpreted warp instructions. */
@@ -156,8 +161,8 @@ export class TileJob {
 
   /** The job is over, or has failed. */
   close(): void {
-    for (const { run } of this.#draws.values()) run?.close();
-    for (const draw of this.#frameDraws) draw?.run?.close();
+    for (const draw of this.#draws.values()) close(draw);
+    for (const draw of this.#frameDraws) if (draw) close(draw);
     this.#tile.close();
     this.#writeback.close();
     scratch.disown(this, [this.#args, this.#size]);
@@ -235,17 +240,17 @@ export class TileJob {
 
   // Draws.
 
-  #openDraw(address: number, draw: Infer<typeof Draw>): OpenDraw {
-    let open = this.#draws.get(address);
+  #openDraw(record: number, draw: Infer<typeof Draw>): OpenDraw {
+    let open = this.#draws.get(record);
     if (open) return open;
     if (this.#draws.size >= MAX_OPEN_DRAWS) {
-      const [oldest, { stage, run }] = this.#draws.entries().next().value!;
-      stage.flushQuery(this.#memory);
-      run?.close();
-      this.#draws.delete(oldest);
+      const [address, oldest] = this.#draws.entries().next().value!;
+      oldest.stage.flushQuery(this.#memory);
+      close(oldest);
+      this.#draws.delete(address);
     }
     open = this.#makeDraw(draw);
-    this.#draws.set(address, open);
+    this.#draws.set(record, open);
     return open;
   }
 

@@ -124,13 +124,18 @@ export class GpuMemory implements VirtualMemory {
     return { start: first * PAGE, size: (last - first + 1) * PAGE, physical: middle - (page - first) * PAGE };
   }
 
-  /** Physical address of a page, or -1 where it may not be accessed so. */
+  /** Physical address of a page, or -1 where it may not be accessed so. Its neighbours will ask for it again. */
   #page(page: number, need: number): number {
     const i = entryOf(page);
     if (this.#tags[i] === page) return (this.#rights[i]! & need) === need ? this.#pages[i]! : -1;
     const result = this.#walk;
     walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
-    return result.code === EXCEPTION.OK && (rightsOf(result) & need) === need ? result.physical : -1;
+    if (result.code !== EXCEPTION.OK) return -1;
+    const rights = rightsOf(result);
+    this.#tags[i] = page;
+    this.#pages[i] = result.physical;
+    this.#rights[i] = rights;
+    return (rights & need) === need ? result.physical : -1;
   }
 
   /** Physical address of byte `offset` of a page. `%` on such numbers is slow, so callers split addresses by division. */

@@ -124,15 +124,11 @@ export function storeTexel(
 }
 
 export type Attribute = Infer<typeof AttributeDescriptor>;
-const caches = new WeakMap<ShaderEnvironment, Map<number, Attribute | undefined>>();
 
 /** The attribute descriptor that table and index name, cached for the environment. */
 export function attributeOf(environment: ShaderEnvironment, table: number, index: number): Attribute | undefined {
-  let cache = caches.get(environment);
-  if (!cache) {
-    cache = new Map();
-    caches.set(environment, cache);
-  }
+  environment.attributes ??= new Map();
+  const cache = environment.attributes;
   const key = table * 2 ** 24 + index;
   if (cache.has(key)) return cache.get(key);
   const address = environment.resources.descriptor(table, index);

@@ -37,7 +37,7 @@
  * start; PanVK writes 1024 + 16 * location there). `OutputBuffer` tells LEA_BUF_IMM where all this is.
  */
 
-import type { LocalStorage, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
+import type { AttributeDescriptor, LocalStorage, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 
@@ -58,6 +58,13 @@ export interface ShaderEnvironment {
   readonly storage: Infer<typeof LocalStorage> | undefined;
   /** Added to the index of attributes that ask for it. */
   readonly attributeOffset: number;
+  /**
+   * What attribute loads and a texture unit have decoded through the tables. It lies here, and not in maps of theirs with
+   * the environment as a weak key: such an entry is collected with V8's old generation alone, and keeps the whole run alive
+   * until then.
+   */
+  attributes?: Map<number, Infer<typeof AttributeDescriptor> | undefined>;
+  textures?: { readonly unit: TextureUnit };
 }
 
 /** Descriptor lookup. A table or index out of range has no descriptor: loads through it read zero, stores vanish. */

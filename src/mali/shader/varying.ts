@@ -48,14 +48,14 @@ const floats = new Float32Array(4);
 const bits = new Int32Array(floats.buffer);
 
 /** Reads a varying record of the vertex packets. */
-function packetFetch(i: Instruction, stage: FragmentStage, source: string, channels: number): Fetch {
+function packetFetch(i: Instruction, source: string, channels: number): Fetch {
   const half = source === 'src_f16' || source === 'src_flat16';
   const flat = source.startsWith('src_flat');
-  void i;
   return (w, primitive, vertex, offset) => {
     const { memory } = w.run.environment;
+    const { attributeStride } = fragmentStage(w, i);
     const address =
-      primitive.packets[vertex]! + PACKET_VARYINGS_OFFSET + primitive.slots[vertex]! * stage.attributeStride + offset;
+      primitive.packets[vertex]! + PACKET_VARYINGS_OFFSET + primitive.slots[vertex]! * attributeStride + offset;
     for (let c = 0; c < channels; c++) {
       if (!half) bits[c] = memory.load32(address + c * 4);
       else {
@@ -173,14 +173,9 @@ function loadVaryingBuffer(i: Instruction): Exec {
   const write = writerFor(i, format, channels);
   const { sample, update } = i.modifiers as { sample: string; update: string };
   const out = new Vectors();
-  const fetches = new WeakMap<FragmentStage, Fetch>();
+  const fetch = packetFetch(i, from, channels);
   return (w) => {
     const stage = fragmentStage(w, i);
-    let fetch = fetches.get(stage);
-    if (!fetch) {
-      fetch = packetFetch(i, stage, from, channels);
-      fetches.set(stage, fetch);
-    }
     if (!flat) weigh(w, stage, sample, update, source(w));
     interpolate(w, stage, fetch, offsets(w), channels, flat, out);
     write(w, out);

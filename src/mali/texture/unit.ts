@@ -43,7 +43,7 @@ const DIMENSIONS: Readonly<Record<TextureDimension, number>> = {
 };
 /** The descriptors that one shader run has used. */
 interface Known {
-  readonly environment: ShaderEnvironment;
+  readonly unit: TextureUnit;
   readonly textures: Map<number, Texture | undefined>;
   readonly samplers: Map<number, Sampler | undefined>;
   readonly bindings: Bindings;
@@ -66,8 +66,6 @@ interface Footprint {
 
 export class TexturePipe implements TextureUnit {
   readonly #emitted: EmittedSamplers | undefined;
-  readonly #known = new WeakMap<ShaderEnvironment, Known>();
-  #last: Known | undefined;
   readonly #colour: Colour = new Float64Array(4);
   readonly #sum: Colour = new Float64Array(4);
   readonly #x = new Float32Array(LANES);
@@ -120,12 +118,9 @@ export class TexturePipe implements TextureUnit {
   }
 
   #descriptors(environment: ShaderEnvironment): Known {
-    let known = this.#last?.environment === environment ? this.#last : this.#known.get(environment);
-    if (!known) {
-      known = { environment, textures: new Map(), samplers: new Map(), bindings: new Bindings() };
-      this.#known.set(environment, known);
-    }
-    this.#last = known;
+    if (environment.textures?.unit === this) return environment.textures as Known;
+    const known: Known = { unit: this, textures: new Map(), samplers: new Map(), bindings: new Bindings() };
+    environment.textures = known;
     return known;
   }
 
