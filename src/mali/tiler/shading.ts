@@ -1,15 +1,15 @@
 /**
- * VertexShading: a batch's positions and varyings, shaded warp by warp.
+ * VertexShading: a batch's positions and varyings, each shaded in one run.
  *
- * Positions go to the geometry buffer, which serves as the position FIFO; varyings to a packet in the tiler heap. The warps'
- * preloaded registers are filled by emitted code where they lie in scratch memory (wasm/preload.ts).
+ * Positions go to the geometry buffer, which serves as the position FIFO; varyings to a packet in the tiler heap. The
+ * preloaded registers are listed by emitted code (wasm/preload.ts), and the shader works off the list.
  */
 import { pairOf, IDVS_REGISTERS as R } from '../../abi/gpu/cs-registers.ts';
 import { PACKET_POSITION_STRIDE, PACKET_VARYINGS_OFFSET, PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
-import { VERTEX_PRELOAD as PRELOAD } from '../../abi/isa/preload.ts';
 import type { RunRequest } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { ALL_LANES, LANES, type ShaderRun, THREAD_SLOT, type VertexStage } from '../shader/contract.ts';
+import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
+import { LANES, type ShaderRun, THREAD_SLOT, type VertexStage } from '../shader/contract.ts';
 import { VertexOutput } from '../shader/vertex-output.ts';
 import type { Batch } from './batch.ts';
 import { fault, type ShaderAddresses, SLICE, type TilerDraw } from './draw.ts';
@@ -23,6 +23,8 @@ export type OpenVertexShader = (
   threadSlot: number,
 ) => ShaderRun;
 
+const LIST_BYTES = threadListBytes(THREAD_PRELOADS.vertex, PACKET_VERTICES);
+
 export class VertexShading {
   /** Warps that have ended. */
   warps = 0;
@@ -33,8 +35,8 @@ export class VertexShading {
   readonly #varyingOutput = new VertexOutput();
   #positionRun: ShaderRun | undefined;
   #varyingRun: ShaderRun | undefined;
-  /** First vertex of the warp that is being shaded, and whether it has begun. */
-  #first = 0;
+  /** Registers of the batch's vertices, and whether their shading has begun. */
+  readonly #list = scratch.owned(this, LIST_BYTES);
   #running = false;
 
   constructor(draw: TilerDraw, batch: Batch, open: OpenVertexShader) {
@@ -51,6 +53,7 @@ export class VertexShading {
     this.#varyingRun = undefined;
     this.#positionOutput.close();
     this.#varyingOutput.close();
+    scratch.disown(this, [this.#list, LIST_BYTES]);
   }
 
   /** Shades the batch's positions. False: the slice is over; call again. */
@@ -80,49 +83,36 @@ export class VertexShading {
     return this.#shade(this.#varyingRun, false);
   }
 
-  /** Shades the batch's vertices from `#first` on: all of them are some primitive's. */
+  /** Shades the batch's vertices: all of them are some primitive's. */
   #shade(run: ShaderRun, extended: boolean): boolean {
     const draw = this.#draw;
     const count = this.#batch.vertices;
-    while (this.#first < count) {
-      if (!this.#running) {
-        this.#preload(run, extended);
-        const left = count - this.#first;
-        run.start(left < LANES ? 2 ** left - 1 : ALL_LANES);
-        this.#running = true;
-      }
-      if (!run.resume(SLICE)) return false;
-      this.#running = false;
-      this.#first += LANES;
-      this.warps++;
-      draw.budget -= SLICE / 16;
-      if (draw.budget < 0) return false;
+    if (!this.#running) {
+      this.#preload(extended);
+      run.beginThreads(this.#list, count);
+      this.#running = true;
     }
-    this.#first = 0;
+    if (!run.resumeList(SLICE)) return false;
+    this.#running = false;
+    const warps = Math.ceil(count / LANES);
+    this.warps += warps;
+    draw.budget -= (warps * SLICE) / 16;
     return true;
   }
 
-  /** Fills the registers of the warp at `#first`. */
-  #preload(run: ShaderRun, extended: boolean): void {
+  /** Lists the registers of the batch's vertices (engine/threads.ts). */
+  #preload(extended: boolean): void {
     const { registers, request } = this.#draw;
     const { operands } = request;
     const vertexOffset = registers[R.vertexOffset]!;
     const instanceOffset = registers[R.instanceOffset]!;
     const drawId = operands.drawIdRegisterEnable ? registers[operands.drawId]! : 0;
-    const first = this.#first;
-    run.reset();
-    const { u32 } = run.warp;
-    if (u32.buffer === scratch.buffer) {
-      preloader()(this.#batch.at, u32.byteOffset, first, extended ? 1 : 0, vertexOffset, instanceOffset, drawId);
-      return;
-    }
-    const { index, instance, vertices } = this.#batch;
-    for (let lane = 0; lane < LANES && first + lane < vertices; lane++) {
-      const v = first + lane;
-      u32[PRELOAD.LINEAR_ID * LANES + lane] = positionId(v, extended);
-      u32[PRELOAD.VERTEX_ID * LANES + lane] = index[v]! + vertexOffset;
-      u32[PRELOAD.INSTANCE_ID * LANES + lane] = instance[v]! + instanceOffset;
-      u32[PRELOAD.DRAW_ID * LANES + lane] = drawId;
+    const { at, vertices } = this.#batch;
+    const { first, count } = THREAD_PRELOADS.vertex;
+    for (let v = 0; v < vertices; v += LANES) {
+      // As if the warp's register file lay there, of which the list has but some.
+      const file = this.#list + (v / LANES) * count * COLUMN_BYTES - first * COLUMN_BYTES;
+      preloader()(at, file, v, extended ? 1 : 0, vertexOffset, instanceOffset, drawId);
     }
   }
 }
