@@ -30,6 +30,7 @@ import { BLEND_TYPE, OutputCode } from './output.ts';
 import { PartedFlow } from './parted-flow.ts';
 import { always, parts } from './parts.ts';
 import { QuadFeed } from './quad-feed.ts';
+import { SpecialVaryingCode } from './special-varying.ts';
 import { isStraight, StraightFlow } from './straight-flow.ts';
 import { type AroundTextures, TextureCode } from './texture.ts';
 import { ThreadFeed } from './thread-feed.ts';
@@ -106,6 +107,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly #memory: MemoryCode;
   readonly #attributes: AttributeCode;
   readonly #varyings: VaryingCode;
+  readonly #specials: SpecialVaryingCode;
   readonly #textures: TextureCode;
   readonly #late: LateCode;
   readonly #output: OutputCode;
@@ -176,6 +178,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.#memory = new MemoryCode(this);
     this.#attributes = new AttributeCode(this);
     this.#varyings = new VaryingCode(this, unit, quads);
+    this.#specials = new SpecialVaryingCode(this, quads);
     this.#textures = new TextureCode(this);
     this.#late = new LateCode(this);
     this.#output = new OutputCode(this, this.#late);
@@ -384,6 +387,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
         this.#memory.emit(site) ||
         this.#attributes.emit(site) ||
         this.#varyings.emit(site) ||
+        this.#specials.emit(site) ||
         this.#textures.emit(site) ||
         this.#late.emit(site);
       if (!known) {

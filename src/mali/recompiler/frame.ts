@@ -98,7 +98,7 @@ export const STAGE = {
 export const BLEND_RECORD = { kind: 0, words: 4, touch: 8, slots: 12 } as const;
 export const BLEND_RECORD_BYTES = 32;
 /** Kinds of numbers that BLEND sends. */
-export const BLEND_TYPES = ['float', 'sint', 'uint'] as const;
+export const BLEND_TYPES = ['float', 'sint', 'uint', 'raw'] as const;
 export const STAGE_BYTES = STAGE.high + 8;
 /** A pixel's place in its tile: y << TILE_SHIFT | x. */
 export const TILE_SHIFT = 4;

@@ -202,6 +202,10 @@ class Writer {
       this.#blend();
       return;
     }
+    if (this.#random.chance(15)) {
+      this.#special();
+      return;
+    }
     const words = instruction(this.#random, this.#random.pick(VARYINGS));
     if (!words) return;
     const offset = decode(words[0]!, words[1]!).spec.sources[1];
@@ -209,6 +213,16 @@ class Writer {
       setField(words, { bit: offset.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
     }
     this.code.push(words);
+  }
+
+  /** Depth, 1/w or a point coordinate, mostly at the pixels' centres. */
+  #special(): void {
+    const random = this.#random;
+    const sample = random.chance(80) ? 'center' : random.pick(['centroid', 'sample', 'explicit']);
+    const [to, number] = RANGES.single;
+    const [from, count] = RANGES.bits;
+    const registers = `@r${to + random.below(number)}, r${from + random.below(count)}`;
+    this.#line(`LD_VAR_SPECIAL.f32.${sample}.clobber.slot0 ${registers}, index:${random.pick([0, 2, 2, 3, 3])}`);
   }
 
   /** A colour to one of the draw's targets, which ends the lanes, leads them on, or neither. */

@@ -29,8 +29,9 @@ export function targetOfBlend({ sources, page }: Instruction): number {
 /** The parameters and results of BlendWarp. */
 export const BLEND_TYPE = [['i32', 'i32', 'i32', 'i32', 'i32'], ['i32']] as const;
 
-/** Register formats whose kind of number the instruction says. */
+/** Register formats, and the kind of number that they are: raw ones are what the render target has. */
 const TYPES: Readonly<Record<string, (typeof BLEND_TYPES)[number]>> = {
+  auto: 'raw',
   f32: 'float',
   f16: 'float',
   s32: 'sint',
@@ -77,6 +78,8 @@ export class OutputCode {
     const coverage = i.sources[1]!;
     const type = BLEND_TYPES.indexOf(TYPES[i.modifiers.regfmt!]!);
     if (rt < 0 || type < 0 || coverage.kind !== 'register') return false;
+    // What a raw channel that is not sent holds is the target's to say.
+    if (BLEND_TYPES[type] === 'raw' && channelCount(i.modifiers.vecsize!) < 4) return false;
     const record = STAGE.blend + rt * BLEND_RECORD_BYTES;
     code.i32(0).set(this.#done);
     const out = code.block();
@@ -88,7 +91,7 @@ export class OutputCode {
     code.i32(BLEND_KIND.NOTHING).op('i32_eq').tee(this.#done).unlikely().brIf(out);
     code.get(this.#kind).i32(BLEND_KIND.STAGE).op('i32_eq').unlikely().brIf(out);
     const channels = this.#channels(i);
-    if (type === BLEND_TYPES.indexOf('float')) {
+    if (BLEND_TYPES[type] === 'float' || BLEND_TYPES[type] === 'raw') {
       code.get(this.#kind).i32(BLEND_KIND.STORE_RGBA8).op('i32_eq').if();
       this.#samples(coverage.index, out);
       this.#store(record, channels);
@@ -150,7 +153,7 @@ export class OutputCode {
     const count = channelCount(i.modifiers.vecsize!);
     return Array.from({ length: 4 }, (_, c) => {
       if (c >= count) return c < 3 ? lanes.words(0) : TYPES[format] === 'float' ? lanes.single(1) : lanes.words(1);
-      if (format.endsWith('32')) return this.#a.register(register + c);
+      if (format.endsWith('32') || format === 'auto') return this.#a.register(register + c);
       const pair = this.#a.register(register + (c >> 1));
       if (format === 'f16') return c & 1 ? lanes.widenHigh(pair) : lanes.widenLow(pair);
       if (format === 'u16') {

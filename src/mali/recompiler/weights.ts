@@ -36,17 +36,17 @@ export class WeightCode {
     this.#planes = Array.from({ length: VERTICES }, () => code.local('v128'));
   }
 
+  /** Pushes 1/w of vector k: the first plane alone. */
+  inverseW(k: number, primitive: () => void, x: Lanes, y: Lanes): void {
+    this.#origin(k, primitive, x, y);
+    this.#plane(k, 0, this.#planes[0]!, primitive);
+    this.#l.code.get(this.#planes[0]!);
+  }
+
   /** Computes vector k's. `primitive` pushes the scratch address of its quad's; x and y: its pixels in the window. */
   emit(k: number, primitive: () => void, x: Lanes, y: Lanes): void {
     const { code } = this.#l;
-    // x and y of the first pixel's centre from the planes' origin, as doubles.
-    x(k);
-    y(k);
-    code.shuffle32(0, 4, 0, 4).i32(SUBPIXEL_SHIFT).op('i32x4_shl');
-    this.#l.words(CENTER)(k);
-    code.op('v128_or').op('f64x2_convert_low_i32x4_s');
-    primitive();
-    code.memory('v128_load', PRIMITIVE.originX).op('f64x2_sub').set(this.#place);
+    this.#origin(k, primitive, x, y);
     for (const [n, plane] of this.#planes.entries()) this.#plane(k, n, plane, primitive);
     const [inverse, first, second] = this.#planes as [number, number, number];
     const [w0, w1, w2] = this.weights.map((vectors) => vectors[k]!) as [number, number, number];
@@ -56,6 +56,18 @@ export class WeightCode {
     code.get(second).get(inverse).op('f32x4_mul').set(w1);
     this.#l.single(1)(k);
     code.get(w0).op('f32x4_sub').get(w1).op('f32x4_sub').set(w2);
+  }
+
+  /** x and y of the first pixel's centre from the planes' origin, as doubles. */
+  #origin(k: number, primitive: () => void, x: Lanes, y: Lanes): void {
+    const { code } = this.#l;
+    x(k);
+    y(k);
+    code.shuffle32(0, 4, 0, 4).i32(SUBPIXEL_SHIFT).op('i32x4_shl');
+    this.#l.words(CENTER)(k);
+    code.op('v128_or').op('f64x2_convert_low_i32x4_s');
+    primitive();
+    code.memory('v128_load', PRIMITIVE.originX).op('f64x2_sub').set(this.#place);
   }
 
   /** Plane n at the four pixels: (value + x slope + y slope) in doubles, then a pixel's steps in singles. */
