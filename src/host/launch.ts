@@ -96,6 +96,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   try {
     const backing = new MemfdBacking();
     const { firmware, engine, workers = workersForPrograms() } = options;
+    const codeCache = join(userland.cache, 'code');
     const display = { mode, soleMode, refresh };
     const machine = await Machine.boot({
       clock,
@@ -105,6 +106,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       firmware,
       engine,
       workers,
+      codeCache,
       dramSize: dramSize(),
     });
     undo.push(() => machine.close());

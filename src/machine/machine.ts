@@ -39,6 +39,8 @@ export interface MachineOptions {
   readonly engine?: Engine | undefined;
   /** Threads beside the main one that draw; 0: none. By default what TYR_WORKERS says, or 0. */
   readonly workers?: number | undefined;
+  /** A folder for compiled code of the threads, which then start faster. */
+  readonly codeCache?: string | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
   readonly mode?: string | undefined;
   /** The connector has no other mode. */
@@ -130,9 +132,10 @@ export class Machine {
       mmu: new IrqLine('mmu', clock),
       gpu: new IrqLine('gpu', clock),
     };
+    const { codeCache } = options;
     const engine = options.engine ?? defaultEngine();
     const count = options.workers ?? defaultWorkers();
-    const pool = count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log }) : undefined;
+    const pool = count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache }) : undefined;
     const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, engine, pool), agents: pool });
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });

@@ -30,6 +30,8 @@ export interface PoolOptions {
   /** Physical addresses are below 2 to this. */
   readonly outputBits: number;
   readonly log: Log;
+  /** A folder of the user's own for the threads' compiled code; without one they compile it at each start. */
+  readonly codeCache?: string | undefined;
 }
 
 interface Thread {
@@ -125,15 +127,16 @@ export class WorkerPool implements Agents {
   }
 
   #start(n: number): void {
-    const { dram, engine, outputBits } = this.#options;
+    const { dram, engine, outputBits, codeCache } = this.#options;
     const data: ThreadData = {
       memory: dram.memory,
       shared: this.#shared.buffer,
       worker: n,
       engine,
       outputBits,
+      codeCache,
     };
-    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+    const worker = new Worker(new URL('./start.ts', import.meta.url), {
       workerData: data,
       name: `tyr-worker-${n}`,
       execArgv: ['--disable-warning=ExperimentalWarning'],

@@ -21,6 +21,8 @@ export interface ThreadData {
   readonly worker: number;
   readonly engine: Engine;
   readonly outputBits: number;
+  /** Folder for compiled code. */
+  readonly codeCache: string | undefined;
 }
 
 /** Views that are kept, the one used last at the end. */
@@ -89,7 +91,9 @@ function turn(job: TileWorkerJob): boolean {
   }
 }
 
-function work(): void {
+/** Works until the machine is switched off. */
+export function work(): void {
+  send({ kind: 'ready' });
   while (!shared.closing) {
     const seen = shared.wakes(worker);
     admit();
@@ -103,6 +107,3 @@ function work(): void {
     if (!worked && !shared.closing) shared.sleep(worker, seen);
   }
 }
-
-send({ kind: 'ready' });
-work();
