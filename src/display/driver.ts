@@ -57,6 +57,8 @@ export class VopDriver implements DisplayHardware {
   readonly #mmio: Mmio;
   readonly #clock: Clock;
   #windows: Window[] = [];
+  /** The registers hold the windows' order. */
+  #ordered = false;
   #waiting: Waiting[] = [];
   /** The mode that runs, and nanoseconds of one of its lines; none in stand-by. */
   #mode: ModeInfo | undefined;
@@ -112,14 +114,14 @@ export class VopDriver implements DisplayHardware {
       if (change.next.active && change.next.mode) this.#start(change.next.mode);
     }
     if (!this.vblank.running) {
-      for (const { plane, next } of commit.planes.values()) this.#windowOf(plane).zpos = next.zpos;
+      for (const { plane, next } of commit.planes.values()) this.#setOrder(this.#windowOf(plane), next.zpos);
       shown(this.#frameTime());
       return;
     }
     let windows = 0;
     for (const { plane, next } of commit.planes.values()) {
       const window = this.#windowOf(plane);
-      window.zpos = next.zpos;
+      this.#setOrder(window, next.zpos);
       this.#writeWindow(window, next);
       windows += 2 ** window.index;
     }
@@ -266,7 +268,14 @@ export class VopDriver implements DisplayHardware {
     return crtcX < mode.hdisplay && crtcY < mode.vdisplay && crtcX + crtcW > 0 && crtcY + crtcH > 0;
   }
 
+  #setOrder(window: Window, zpos: number): void {
+    if (window.zpos !== zpos) this.#ordered = false;
+    window.zpos = zpos;
+  }
+
   #writeOrder(): void {
+    if (this.#ordered) return;
+    this.#ordered = true;
     const [layer0, layer1, layer2] = [...this.#windows]
       .sort((a, b) => a.zpos - b.zpos || a.index - b.index)
       .map((window) => window.index);

@@ -32,7 +32,9 @@ interface Signal {
 }
 
 const isSignal = (op: SyncOperation): boolean => (op.flags & SYNC_OP.SIGNAL) !== 0;
-const keyOf = (op: SyncOperation): string => `${op.handle}:${op.timelineValue}`;
+/** Nearly all syncobjs are binary: their handles serve as they are. */
+const keyOf = (op: SyncOperation): number | string =>
+  op.timelineValue === 0n ? op.handle : `${op.handle}:${op.timelineValue}`;
 
 export class Submission {
   readonly #file: File;
@@ -72,12 +74,13 @@ export class Submission {
     }
   }
 
-  #resolve(): Map<string, Signal> {
+  #resolve(): Map<number | string, Signal> {
     for (const { syncs } of this.#items) for (const op of syncs) check(op);
-    const signals = new Map<string, Signal>();
-    const known = new Map<string, Syncobj>();
+    const signals = new Map<number | string, Signal>();
+    const known = new Map<number | string, Syncobj>();
     for (const { syncs } of this.#items) {
-      for (const op of syncs.filter(isSignal)) {
+      for (const op of syncs) {
+        if (!isSignal(op)) continue;
         const syncobj = this.#file.syncobjs.get(op.handle);
         must(syncobj, 'EINVAL', () => `no syncobj ${op.handle} to signal`);
         known.set(keyOf(op), syncobj);
@@ -89,7 +92,8 @@ export class Submission {
         const earlier = signals.get(keyOf(op));
         dependencies.push(earlier ? earlier.job : findFence(this.#file, op.handle, op.timelineValue));
       }
-      for (const op of syncs.filter(isSignal)) {
+      for (const op of syncs) {
+        if (!isSignal(op)) continue;
         const key = keyOf(op);
         const signal = signals.get(key);
         if (signal) signal.job = index;

@@ -4,7 +4,7 @@
  */
 import { type Infer, type Layout, viewOf } from '../abi/layout.ts';
 import type { UserObject } from '../abi/panthor.ts';
-import { must } from '../drm/error.ts';
+import { DrmError, must } from '../drm/error.ts';
 import type { UserContext } from '../drm/user.ts';
 
 /** The most that one array or object may measure. */
@@ -17,18 +17,21 @@ interface ObjectArray {
   readonly array: bigint;
 }
 
-function decode<L extends Layout<any>>(bytes: Uint8Array, layout: L): Infer<L> {
-  if (bytes.length >= layout.size) {
-    const unknown = bytes.subarray(layout.size);
-    must(
-      unknown.every((byte) => byte === 0),
-      'E2BIG',
-      `${layout.name} has fields that this driver does not know`,
-    );
-    return layout.read(viewOf(bytes), 0) as Infer<L>;
+/** The object of `size` bytes at byte `at`. */
+function decode<L extends Layout<any>>(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  size: number,
+  layout: L,
+): Infer<L> {
+  if (size >= layout.size) {
+    for (let i = layout.size; i < size; i++)
+      if (bytes[at + i] !== 0) throw new DrmError('E2BIG', `${layout.name} has fields that this driver does not know`);
+    return layout.read(view, at) as Infer<L>;
   }
   const whole = new Uint8Array(layout.size);
-  whole.set(bytes);
+  whole.set(bytes.subarray(at, at + size));
   return layout.read(viewOf(whole), 0) as Infer<L>;
 }
 
@@ -42,7 +45,10 @@ export function readObjects<L extends Layout<any>>(
   must(stride >= object.minSize, 'EINVAL', () => `stride ${stride} is less than a ${object.layout.name}`);
   must(count * stride <= MAX_ARRAY_BYTES, 'ENOMEM', () => `${count} objects of ${stride} bytes are too many`);
   const bytes = user.read(array, count * stride);
-  return Array.from({ length: count }, (_, i) => decode(bytes.subarray(i * stride, (i + 1) * stride), object.layout));
+  const view = viewOf(bytes);
+  const objects: Infer<L>[] = [];
+  for (let i = 0; i < count; i++) objects.push(decode(bytes, view, i * stride, stride, object.layout));
+  return objects;
 }
 
 /** Reads one object of `size` bytes. */
@@ -53,7 +59,8 @@ export function readObject<L extends Layout<any>>(
   object: UserObject<L>,
 ): Infer<L> {
   must(size <= MAX_OBJECT_BYTES, 'E2BIG', () => `an object of ${size} bytes`);
-  return decode(user.read(address, size), object.layout);
+  const bytes = user.read(address, size);
+  return decode(bytes, viewOf(bytes), 0, size, object.layout);
 }
 
 /** Writes as much of an object as `size` bytes hold, and zeros behind it. Throws EINVAL if that is too little. */

@@ -50,7 +50,8 @@ export class Fence {
   #error: Errno | undefined;
   #timestamp = 0n;
   #deadline: bigint | undefined;
-  readonly #callbacks = new Set<Callback>();
+  /** None for the many fences that nobody waits for. */
+  #callbacks: Set<Callback> | undefined;
 
   constructor(
     clock: Pick<Clock, 'monotonic'>,
@@ -99,11 +100,12 @@ export class Fence {
     this.#signaled = true;
     this.#error = error;
     this.#timestamp = timestamp ?? this.clock.monotonic();
-    if (this.#callbacks.size === 0) return;
-    for (const fn of this.#callbacks) {
+    const callbacks = this.#callbacks;
+    if (!callbacks || callbacks.size === 0) return;
+    for (const fn of callbacks) {
       // Whoever runs first may take back the next.
       due.push(() => {
-        if (this.#callbacks.delete(fn)) fn(this);
+        if (callbacks.delete(fn)) fn(this);
       });
     }
     runDue();
@@ -116,13 +118,15 @@ export class Fence {
       return () => {};
     }
     const own: Callback = (fence) => fn(fence);
-    this.#callbacks.add(own);
-    return () => this.#callbacks.delete(own);
+    this.#callbacks ??= new Set();
+    const callbacks = this.#callbacks;
+    callbacks.add(own);
+    return () => callbacks.delete(own);
   }
 
   /** How many callbacks wait for it. */
   protected get waiters(): number {
-    return this.#callbacks.size;
+    return this.#callbacks?.size ?? 0;
   }
 }
 

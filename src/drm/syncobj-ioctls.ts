@@ -31,7 +31,9 @@ const noPad = (pad: number): void => must(pad === 0, 'EINVAL', 'padding is not z
 /** The syncobjs behind an array of handles in the caller's memory. */
 function syncobjsAt(file: DrmFile<any>, user: UserContext, address: bigint, count: number): Syncobj[] {
   const data = readArray(user, address, count, 4, MOST_SYNCOBJS);
-  return Array.from({ length: count }, (_, i) => file.syncobj(data.getUint32(i * 4, true)));
+  const syncobjs: Syncobj[] = [];
+  for (let i = 0; i < count; i++) syncobjs.push(file.syncobj(data.getUint32(i * 4, true)));
+  return syncobjs;
 }
 
 function pointsAt(user: UserContext, address: bigint, count: number): bigint[] {
@@ -60,8 +62,8 @@ function wait(
   const fences: (Fence | undefined)[] = [];
   let first = NONE;
   let signaled = 0;
-  for (const [i, syncobj] of syncobjs.entries()) {
-    const fence = syncobj.find(points[i]!);
+  for (let i = 0; i < syncobjs.length; i++) {
+    const fence = syncobjs[i]!.find(points[i]!);
     must(fence || patient, 'EINVAL', () => `nothing was submitted to syncobj ${i} of the wait for point ${points[i]}`);
     fences.push(fence);
     if (!fence || !(available || fence.signaled)) continue;

@@ -261,6 +261,17 @@ export const CS = {
   SYNC_WAIT64: op(53, 'SYNC_WAIT64.{condition}{.errorReject} [{address}], {data}', { ...syncWait, data: d(32) }),
 } as const;
 
+/**
+ * MOVE and MOVE32 as their upper words show them, for who runs them undecoded: where opcode and destination begin, the
+ * destination's mask, and the mask of MOVE's upper 16 bits of immediate. The lower word is immediate alone.
+ */
+export const CS_MOVE = {
+  opcodeShift: CsBase.fields.opcode.bit - 32,
+  destinationShift: CS.MOVE.fields.destination.bit - 32,
+  destinationMask: 2 ** CS.MOVE.fields.destination.width - 1,
+  immediateMask: 2 ** (CS.MOVE.fields.immediate.width - 32) - 1,
+} as const;
+
 export type CsName = keyof typeof CS;
 /** The decoded operands of an instruction. */
 export type CsOperands<N extends CsName> = Infer<(typeof CS)[N]>;

@@ -55,13 +55,17 @@ export class FrontEnd {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#clock.yield(() => {
-      this.#scheduled = false;
-      this.#guard(() => {
-        if (this.#slice()) this.schedule();
-      });
-    });
+    this.#clock.yield(this.#turn);
   }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    this.#guard(this.#turns);
+  };
+
+  readonly #turns = (): void => {
+    if (this.#slice()) this.schedule();
+  };
 
   /** A sync object was written somewhere: all that wait for one look again. */
   syncWritten(): void {

@@ -19,6 +19,7 @@ import { GpuFault, PageFault, type Units, type VirtualMemory, type Work } from '
 import { DecodeCache } from './decode-cache.ts';
 import { ENDPOINTS, Endpoints, type Job } from './endpoint.ts';
 import { HeapShortage } from './heap.ts';
+import { runMoves } from './moves.ts';
 import { Scoreboard } from './scoreboard.ts';
 import type { SyncWait } from './sync.ts';
 
@@ -166,20 +167,30 @@ export class CommandStream {
     while (count < INSTRUCTIONS && this.state === STREAM_STATE.RUNNING && (!this.blocked || this.#woken)) {
       this.blocked = undefined;
       this.#woken = false;
-      if (!this.#instruction()) break;
-      count++;
+      const done = this.#instruction();
+      if (done === 0) break;
+      count += done;
     }
     return count > 0;
   }
 
-  /** Runs one instruction. False if there is none. */
-  #instruction(): boolean {
+  /** Runs an instruction, or the moves that stand one behind another here. Returns how many: 0 if there is none. */
+  #instruction(): number {
     while (this.depth > 0 && this.pc >= this.end) this.#return();
-    if (this.depth === 0 && this.ringPosition >= this.host.ringInsert()) return false;
+    if (this.depth === 0 && this.ringPosition >= this.host.ringInsert()) return 0;
     const at = this.address;
     this.lastAddress = at;
     try {
       const physical = this.host.memory.translate(at, 'read');
+      if (this.depth > 0) {
+        const moves = runMoves(this.host.dram.u32, physical, this.end - at, this.registers);
+        if (moves > 0) {
+          this.pc += moves * CS_INSTRUCTION_SIZE;
+          this.lastAddress = this.pc - CS_INSTRUCTION_SIZE;
+          this.activity += moves;
+          return moves;
+        }
+      }
       const instruction = decoded.fetch(this.host.dram.view, physical);
       if (!instruction) {
         const opcode = CsBase.fields.opcode.read(this.host.dram.view, physical);
@@ -188,10 +199,10 @@ export class CommandStream {
       this.#advance(CS_INSTRUCTION_SIZE);
       if (instruction.execute(this, instruction.operands)) this.activity++;
       else this.#advance(-CS_INSTRUCTION_SIZE);
-      return true;
+      return 1;
     } catch (error) {
       this.#die(error, at);
-      return false;
+      return 0;
     }
   }
 
