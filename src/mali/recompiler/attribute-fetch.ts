@@ -68,11 +68,11 @@ class Fetch {
   /** Raw words by place and width. */
   readonly #words = new Map<string, number>();
 
-  constructor(form: Form, code: Code, dram: number, constants: Map<string, number>) {
+  constructor(form: Form, code: Code, dram: number) {
     this.#form = form;
     this.#code = code;
     this.#dram = dram;
-    this.#lanes = new LaneCode(code, constants, false);
+    this.#lanes = new LaneCode(code, false);
     this.#at = code.local('v128');
     this.#inside = code.local('v128');
   }
@@ -283,24 +283,13 @@ function compile(form: Form, key: string): WebAssembly.Module | undefined {
     if (channel && !emitted(channel, format.bytes, wanted)) return undefined;
   }
   const { params, results } = fetchType(registerCount(to, channels));
-  // The first pass finds the constants.
-  let constants: string[] = [];
-  for (;;) {
-    const m = new ModuleBuilder();
-    m.importMemory('gpu', 'scratch', scratch.pages, scratch.pages);
-    const dram = m.importMemory('gpu', 'dram', 1, MAX_PAGES);
-    const code = m.function(`fetch_${key.replaceAll(/\W/g, '_')}`, params, results);
-    m.exportFunction('fetch', code);
-    const known = new Map<string, number>();
-    for (const words of constants) {
-      const local = code.local('v128');
-      known.set(words, local);
-      code.v128(...words.split(',').map(Number)).set(local);
-    }
-    new Fetch(form, code, dram, known).emit();
-    if (known.size === constants.length) return new WebAssembly.Module(m.build());
-    constants = [...known.keys()];
-  }
+  const m = new ModuleBuilder();
+  m.importMemory('gpu', 'scratch', scratch.pages, scratch.pages);
+  const dram = m.importMemory('gpu', 'dram', 1, MAX_PAGES);
+  const code = m.function(`fetch_${key.replaceAll(/\W/g, '_')}`, params, results);
+  m.exportFunction('fetch', code);
+  new Fetch(form, code, dram).emit();
+  return new WebAssembly.Module(m.build());
 }
 
 /** A fetch function's number in the table, and the bytes of an element. */

@@ -16,7 +16,18 @@ export interface Effects {
   readonly writes: ReadonlySet<number>;
 }
 
+const known = new WeakMap<Instruction, Effects>();
+
 export function effectsOf(i: Instruction): Effects {
+  let effects = known.get(i);
+  if (!effects) {
+    effects = find(i);
+    known.set(i, effects);
+  }
+  return effects;
+}
+
+function find(i: Instruction): Effects {
   const reads = new Set<number>();
   const writes = new Set<number>();
   for (const { kind, index, spec } of i.sources) {

@@ -65,21 +65,25 @@ const MAX_PAGES = 65536;
 
 /** A function that works off a list quad by quad is made only where no instruction of it is always the interpreter's. */
 export function emitUnit(unit: Unit, wanted: Mode): Emitted {
-  let mode = wanted;
-  // The first pass finds the constants, which must stand at the start.
-  let first = new UnitEmitter(unit, mode, [], 0);
-  first.emit();
-  if (first.slow && mode.vectors < WARP_VECTORS) {
-    mode = { ...mode, vectors: WARP_VECTORS };
-    first = new UnitEmitter(unit, mode, [], 0);
-    first.emit();
-  }
   const records = {};
-  const at = scratch.owned(records, Math.max(1, first.recordCount) * RECORD_BYTES);
-  const second = new UnitEmitter(unit, mode, first.constants, at);
-  second.emit();
-  return { bytes: second.module.build(), vectors: mode.vectors, steps: second.steps, records };
+  const bytes = Math.max(1, messages(unit) * MOST_RECORDS) * RECORD_BYTES;
+  const at = scratch.owned(records, bytes);
+  let mode = wanted;
+  let emitter = new UnitEmitter(unit, mode, at, bytes);
+  emitter.emit();
+  if (emitter.slow && mode.vectors < WARP_VECTORS) {
+    mode = { ...mode, vectors: WARP_VECTORS };
+    emitter = new UnitEmitter(unit, mode, at, bytes);
+    emitter.emit();
+  }
+  return { bytes: emitter.module.build(), vectors: mode.vectors, steps: emitter.steps, records };
 }
+
+/** Records that an instruction may need. */
+const MOST_RECORDS = 4;
+/** Instructions that may need any. */
+const messages = ({ blocks }: Unit): number =>
+  blocks.reduce((sum, { sites }) => sum + sites.filter(({ instruction: { spec } }) => spec.message).length, 0);
 
 class UnitEmitter implements Operands, AroundTextures, Body {
   readonly module = new ModuleBuilder();
@@ -101,9 +105,10 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly live: number;
   readonly discarded: number;
   readonly fuel: number;
-  recordCount = 0;
   slow = false;
-  readonly #records: number;
+  /** Where the next record lies, and the end of their memory. */
+  #record: number;
+  readonly #recordsEnd: number;
   readonly #memory: MemoryCode;
   readonly #attributes: AttributeCode;
   readonly #varyings: VaryingCode;
@@ -112,7 +117,6 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly #late: LateCode;
   readonly #output: OutputCode;
   readonly #step: Callable;
-  readonly #constants = new Map<string, number>();
   readonly #used = new Set<number>();
   readonly #written = new Set<number>();
   readonly #registers = new Map<number, number[]>();
@@ -126,7 +130,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   /** Where a list's next warp is begun. */
   #again: Label = { depth: 0 };
 
-  constructor(unit: Unit, mode: Mode, constants: readonly string[], records: number) {
+  constructor(unit: Unit, mode: Mode, records: number, recordBytes: number) {
     this.unit = unit;
     this.flush32 = mode.flush32;
     this.flush16 = mode.flush16;
@@ -140,11 +144,12 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.blendType = this.module.functionType(...BLEND_TYPE);
     this.lateType = this.module.functionType(...LATE_TYPE);
     this.sampler = this.module.functionType(SAMPLER_TYPE.params, SAMPLER_TYPE.results);
-    this.#records = records;
+    this.#record = records;
+    this.#recordsEnd = records + recordBytes;
     const name = `${mode.list ?? 'warp'}_${unit.entry.toString(16)}`;
     const code = this.module.function(name, ['i32', 'i32'], ['i32']);
     this.code = code;
-    this.lanes = new LaneCode(code, this.#constants, mode.fused, mode.vectors);
+    this.lanes = new LaneCode(code, mode.fused, mode.vectors);
     const vectors = (): number[] => Array.from({ length: mode.vectors }, () => code.local('v128'));
     this.running = vectors();
     this.bits = code.local('i32');
@@ -155,11 +160,6 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.#fau = code.local('i32');
     this.#word = code.local('i32');
     this.#status = code.local('i32');
-    for (const key of constants) {
-      const local = code.local('v128');
-      this.#constants.set(key, local);
-      code.v128(...key.split(',').map(Number)).set(local);
-    }
     this.#flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
     const quads = mode.list === 'fragment' ? new QuadFeed(this) : undefined;
     this.#feed =
@@ -183,10 +183,6 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.#late = new LateCode(this);
     this.#output = new OutputCode(this, this.#late);
     this.module.exportFunction('run', code);
-  }
-
-  get constants(): string[] {
-    return [...this.#constants.keys()];
   }
 
   // Operands.
@@ -218,7 +214,10 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   }
 
   record(): number {
-    return this.#records + this.recordCount++ * RECORD_BYTES;
+    const at = this.#record;
+    this.#record += RECORD_BYTES;
+    if (this.#record > this.#recordsEnd) throw new Error('recompiler: more records than instructions need');
+    return at;
   }
 
   interpret(site: Site): void {

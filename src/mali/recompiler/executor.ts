@@ -44,15 +44,62 @@ interface Compiled {
   readonly steps: readonly number[];
 }
 
-/** A unit of an address space, ready to run. */
-interface Ready {
+/** Modes of units that are kept by address; lists are kept with them. */
+const MODES = 8;
+const LISTS = ['fragment', 'vertex', 'compute'];
+const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
+  (flush32 ? 1 : 0) +
+  (flush16 ? 2 : 0) +
+  (parted ? 4 : 0) +
+  (list ? MODES * (1 + LISTS.indexOf(list) * 2 + (vectors === 1 ? 1 : 0)) : 0);
+
+/** A unit of an address space. What runs it is made when it is first wanted. */
+class Ready {
   readonly unit: Unit;
+  /** Run in which it was last compared with memory. */
+  epoch: number;
+  readonly #mode: Mode;
+  readonly #dram: PhysicalMemory;
+  #made: Made | undefined;
+  readonly #others = new Map<number, Ready>();
+
+  constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
+    this.unit = unit;
+    this.#mode = mode;
+    this.#dram = dram;
+    this.epoch = epoch;
+  }
+
+  get made(): Made {
+    this.#made ??= this.#make();
+    return this.#made;
+  }
+
+  #make(): Made {
+    const code = compileUnit(this.unit, this.#mode);
+    const { entry, blocks } = this.unit;
+    const sites = new Map(blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
+    const steps = code.steps.map((offset) => sites.get(entry + offset)!);
+    return { code, run: instantiate(code, this.#dram), steps };
+  }
+
+  /** The same unit with another way of running it. */
+  as(mode: Mode): Ready {
+    const key = keyOf(mode);
+    let other = this.#others.get(key);
+    if (!other) {
+      other = new Ready(this.unit, mode, this.#dram, this.epoch);
+      this.#others.set(key, other);
+    }
+    return other;
+  }
+}
+
+interface Made {
   /** Held for its records, whose addresses are in the code. */
   readonly code: Compiled;
   readonly run: Run;
   readonly steps: readonly Site[];
-  /** Run in which it was last compared with memory. */
-  epoch: number;
 }
 
 const compiled = new Map<string, Compiled>();
@@ -188,11 +235,6 @@ function instantiate({ module, instances }: Compiled, dram: PhysicalMemory): Run
   return run;
 }
 
-/** Modes that differ. */
-const MODES = 32;
-const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
-  (flush32 ? 1 : 0) + (flush16 ? 2 : 0) + (parted ? 4 : 0) + (list ? (vectors === 1 ? 8 : 16) : 0);
-
 /** The units of one address space. */
 class UnitCache {
   readonly #memory: VirtualMemory;
@@ -221,16 +263,8 @@ class UnitCache {
     }
     // Lanes that an indirect branch led into the midst of a block, or elsewhere: only within one unit do they meet.
     const unit = findUnit(this.#memory, current?.unit.entry ?? pc, [...(current?.unit.roots ?? []), ...pcs]);
-    const code = compileUnit(unit, mode);
     const { entry } = unit;
-    const sites = new Map(unit.blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
-    const ready: Ready = {
-      unit,
-      code,
-      run: instantiate(code, this.#memory.dram),
-      steps: code.steps.map((offset) => sites.get(entry + offset)!),
-      epoch: this.#epoch,
-    };
+    const ready = new Ready(unit, mode, this.#memory.dram, this.#epoch);
     if (this.#units.size >= MAX_UNITS) this.#units.clear();
     this.#units.set(entry * MODES + modeKey, ready);
     for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
@@ -346,10 +380,10 @@ class Recompiler implements WarpExecutor {
     if (!this.#list) {
       const { unit } = this.#begin;
       const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? 1 : WARP_VECTORS;
-      this.#list = this.#units.at(unit.entry, new Set([unit.entry]), { ...this.#together, list: this.#kind, vectors });
+      this.#list = this.#begin.as({ ...this.#together, list: this.#kind, vectors });
     }
     const at = this.#list;
-    const quads = WARP_VECTORS / at.code.vectors;
+    const quads = WARP_VECTORS / at.made.code.vectors;
     w.fresh = false;
     w.waiting = 0;
     const status = this.#call(at, w, this.left * quads);
@@ -389,10 +423,10 @@ class Recompiler implements WarpExecutor {
     words[frame + FRAME.epoch / 4] = w.run.epoch;
     const [outer, outerSteps] = [current, currentSteps];
     current = w;
-    currentSteps = at.steps;
+    currentSteps = at.made.steps;
     let status: number;
     try {
-      status = at.run(w.registers.at, w.frame);
+      status = at.made.run(w.registers.at, w.frame);
     } finally {
       current = outer;
       currentSteps = outerSteps;
@@ -410,7 +444,7 @@ class Recompiler implements WarpExecutor {
     const words = scratch.i32;
     const frame = w.frame / 4;
     // A function for single quads knows of the others nothing.
-    const lanes = at.code.vectors * 4;
+    const lanes = at.made.code.vectors * 4;
     for (let n = 0; n < lanes; n++) {
       const next = words[frame + n]!;
       if (next >= 0) w.pcs[n] = blocks[next]!.pc;

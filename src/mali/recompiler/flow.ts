@@ -8,18 +8,31 @@
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { VirtualMemory } from '../contract.ts';
-import { compile, type Step } from '../shader/control.ts';
+import { compile, compiles, type Step } from '../shader/control.ts';
 import { decode, EncodingError, type Instruction } from '../shader/decode.ts';
 import { liveIn } from './liveness.ts';
 
 /** Instructions of one unit; what follows is another's. */
 const MAX_INSTRUCTIONS = 4096;
 
-export interface Site {
+export class Site {
   readonly pc: number;
   readonly instruction: Instruction;
+  #step: Step | undefined;
+
+  /** Throws EncodingError for what the interpreter refuses. */
+  constructor(pc: number, instruction: Instruction) {
+    this.pc = pc;
+    this.instruction = instruction;
+    // Most arithmetic is never asked for its step.
+    if (!compiles(instruction)) this.#step = compile(instruction);
+  }
+
   /** The interpreter's way of running it. */
-  readonly step: Step;
+  get step(): Step {
+    this.#step ??= compile(this.instruction);
+    return this.#step;
+  }
 }
 
 /**
@@ -133,7 +146,7 @@ function siteAt(memory: VirtualMemory, pc: number): Found {
   const high = memory.load32(pc + 4) >>> 0;
   try {
     const instruction = decode(low, high);
-    return { site: { pc, instruction, step: compile(instruction) }, low, high };
+    return { site: new Site(pc, instruction), low, high };
   } catch (error) {
     if (!(error instanceof EncodingError)) throw error;
     return { site: undefined, low, high };

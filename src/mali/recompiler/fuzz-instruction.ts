@@ -113,7 +113,7 @@ function flow(random: Random): number {
 const LITTLE = [0, 1, 2, 4, 0x3f800000, 0x3c003c00, 0x80000000, 0xffffffff, 0x7f800000];
 
 /** Random fields for an instruction; the words may be none that the GPU takes. */
-function draw(random: Random, spec: InstructionSpec): Uint32Array {
+export function draw(random: Random, spec: InstructionSpec): Uint32Array {
   const words = new Uint32Array(2);
   const set = (field: Parameters<typeof setField>[1], value: number) => setField(words, field, value);
   const kinds = kindsOf(random, spec);

@@ -27,21 +27,21 @@ interface Directed {
   readonly below: Lanes;
 }
 
+const singles = new Float32Array(1);
+const bits = new Int32Array(singles.buffer);
+
 export class LaneCode {
   readonly code: Code;
   /** Vectors that the code works on: k of `Lanes` stays below it. */
   readonly vectors: number;
   /** Whether the host's relaxed multiply-add rounds once. */
   readonly #fused: boolean;
-  readonly #constants: Map<string, number>;
   readonly #free: number[] = [];
   readonly #taken: number[] = [];
 
-  /** `constants`: locals that the function's prologue fills; the first of two passes finds out which are needed. */
-  constructor(code: Code, constants: Map<string, number>, fused: boolean, vectors: number = WARP_VECTORS) {
+  constructor(code: Code, fused: boolean, vectors: number = WARP_VECTORS) {
     this.code = code;
     this.vectors = vectors;
-    this.#constants = constants;
     this.#fused = fused;
   }
 
@@ -97,12 +97,7 @@ export class LaneCode {
 
   /** The same words in all lanes, or by vector. */
   words(...words: number[]): Lanes {
-    const key = words.map((word) => word >>> 0).join();
-    let local = this.#constants.get(key);
-    if (local === undefined) {
-      local = this.code.local('v128');
-      this.#constants.set(key, local);
-    }
+    const local = this.code.held(...words);
     return () => this.code.get(local);
   }
 
@@ -113,9 +108,8 @@ export class LaneCode {
   }
 
   single(x: number): Lanes {
-    const view = new DataView(new ArrayBuffer(4));
-    view.setFloat32(0, x);
-    return this.words(view.getInt32(0));
+    singles[0] = x;
+    return this.words(bits[0]!);
   }
 
   shuffle(value: Lanes, ...bytes: number[]): Lanes {

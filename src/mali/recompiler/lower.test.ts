@@ -252,7 +252,7 @@ test('special functions give the same halves for every half', () => {
 
 test('all arithmetic has lane operations, but for what is listed', () => {
   const module = new ModuleBuilder();
-  const lanes = new LaneCode(module.function('f', [], []), new Map(), false);
+  const lanes = new LaneCode(module.function('f', [], []), false);
   const nothing = () => {};
   const operands: Operands = {
     lanes,

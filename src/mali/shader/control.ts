@@ -105,6 +105,12 @@ const PLAIN: Compilers = {
   ...TEXTURE,
 };
 
+/** Whether an instruction is known to compile: arithmetic of which no form is refused. */
+export const compiles = ({ spec: { name, base, type, dest } }: Instruction): boolean =>
+  dest && PLAIN[name] !== undefined && !type.endsWith('64') && !REFUSING.test(base);
+/** Some forms of these are refused. */
+const REFUSING = /^(ICMP|FCMP|CLPER)/;
+
 /** Compiles an instruction. Throws EncodingError, also for what is not modelled. */
 export function compile(i: Instruction): Step {
   const { name } = i.spec;

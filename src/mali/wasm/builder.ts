@@ -108,6 +108,9 @@ export class Code implements Callable {
   readonly name: string;
   readonly type: FunctionType;
   readonly bytes = new Bytes();
+  /** What is done before `bytes`: constants that are held in locals. */
+  readonly prologue = new Bytes();
+  readonly #held = new Map<number | string, number>();
   /** Branches whose way is known: place in `bytes`, and whether they are taken. */
   readonly hints: [at: number, taken: boolean][] = [];
   readonly #locals: ValueType[] = [];
@@ -126,6 +129,31 @@ export class Code implements Callable {
   local(type: ValueType): number {
     this.#locals.push(type);
     return this.type.params.length + this.#locals.length - 1;
+  }
+
+  /**
+   * A local that holds a constant vector from the function's start on, as engines are slow to make one in a loop: words as
+   * `v128` takes them.
+   */
+  held(...words: number[]): number {
+    const [a, b, c, d] = words as [number, number, number, number];
+    const same = words.length === 1 || (a === b && b === c && c === d);
+    const key = same ? a >>> 0 : `${a >>> 0},${b >>> 0},${c >>> 0},${d >>> 0}`;
+    let local = this.#held.get(key);
+    if (local === undefined) {
+      local = this.local('v128');
+      this.#held.set(key, local);
+      const { prologue } = this;
+      prologue.byte(0xfd);
+      prologue.byte(0x0c);
+      for (let lane = 0; lane < 4; lane++) {
+        const word = words[same ? 0 : lane]!;
+        for (let i = 0; i < 4; i++) prologue.byte((word >>> (8 * i)) & 255);
+      }
+      prologue.byte(0x21);
+      prologue.unsigned(local);
+    }
+    return local;
   }
 
   get localTypes(): readonly ValueType[] {
@@ -477,7 +505,7 @@ export class ModuleBuilder {
     content.text('metadata.code.branch_hint');
     content.unsigned(hinted.length);
     for (const code of hinted) {
-      const before = locals(code).length;
+      const before = locals(code).length + code.prologue.length;
       content.unsigned(code.index);
       content.unsigned(code.hints.length);
       for (const [at, taken] of code.hints) {
@@ -539,6 +567,7 @@ function locals(code: Code): Bytes {
 
 function body(code: Code): Bytes {
   const content = locals(code);
+  content.append(code.prologue);
   content.append(code.bytes);
   content.byte(OP.end);
   const out = new Bytes();
