@@ -10,13 +10,12 @@ import type { LaneType } from '../shader/contract.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
-import { type BlendWarp, blendWarp } from './wasm/blend.ts';
+import { type BlendFunctions, blendFunctions } from './wasm/blend.ts';
 import { storable } from './wasm/pixel-store.ts';
 
 /** Blending by emitted code, and the render target that it is for. */
-export interface BlendCall {
+export interface BlendCall extends BlendFunctions {
   readonly rt: number;
-  readonly run: BlendWarp;
 }
 
 interface LastCall {
@@ -69,14 +68,14 @@ export class BlendCodes {
     const { words: stride } = framebuffer.targets[rt]!;
     if (fixed) {
       if (stride !== 1 || (type !== 'float' && type !== 'raw')) return undefined;
-      return { rt, run: blendWarp({ ...common, ...fixed }) };
+      return { rt, ...blendFunctions({ ...common, ...fixed }) };
     }
     const numbers = type === 'raw' ? kind : type;
     if (!stored || equation || (kind === 'float') !== (numbers === 'float') || !storable(stored, numbers)) {
       return undefined;
     }
     const words = wordsOf(stored);
-    return { rt, run: blendWarp({ ...common, pixel: { channels: stored, words, stride, numbers } }) };
+    return { rt, ...blendFunctions({ ...common, pixel: { channels: stored, words, stride, numbers } }) };
   }
 
   /** The codec of a conversion descriptor. Throws GpuFault where the render target cannot hold the format. */

@@ -89,7 +89,7 @@ export class ColorOutput {
     }
   }
 
-  #blendFast({ rt, run }: BlendCall, warp: Warp, mask: number, { coverage, colour }: BlendRequest): void {
+  #blendFast({ rt, blend_warp: run }: BlendCall, warp: Warp, mask: number, { coverage, colour }: BlendRequest): void {
     const { early, merged, tile } = this.#state;
     const samples = this.#blended;
     const lanes = mask & ~warp.discarded;

@@ -98,10 +98,11 @@ export class StageDescription {
       isRgba8(conversion.memoryFormat);
     words[record + BLEND_RECORD.kind / 4] = plain ? BLEND_KIND.STORE_RGBA8 : BLEND_KIND.CALL;
     words[record + BLEND_RECORD.words / 4] = tile.colorAt[rt]!;
+    words[record + BLEND_RECORD.bytes / 4] = framebuffer.targets[rt]!.words * 4;
     words[record + BLEND_RECORD.touch / 4] = draw.cleanFragmentWrite ? 0 : 1 << rt;
     for (const [i, type] of BLEND_TYPES.entries()) {
       const call = this.#codes.code(low, high, type, CHANNELS);
-      words[record + BLEND_RECORD.slots / 4 + i] = call ? functionTable.slotOf(call.run) : 0;
+      words[record + BLEND_RECORD.slots / 4 + i] = call ? functionTable.slotOf(call.blend_quad) : 0;
     }
   }
 }

@@ -20,7 +20,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { GpuFault } from '../contract.ts';
 import { linearToSrgb, srgbToLinear, unpacker } from '../format.ts';
 import { pack, roundEven } from '../pack.ts';
-import type { FixedCode } from './wasm/blend.ts';
+import { BYTE, type FixedCode } from './wasm/blend.ts';
 import type { StoredChannel } from './wasm/pixel-store.ts';
 import { linearOf, srgbByte } from './wasm/srgb.ts';
 
@@ -110,7 +110,7 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
   return {
     kind: 'float',
     unorm: true,
-    fixed: !srgb || bytes ? { layout, fraction, opaque, halfUp: false, srgb } : undefined,
+    fixed: !srgb || bytes ? { layout, fraction, opaque, bytes: false, srgb } : undefined,
     stored: undefined,
     load(words, where, rgba) {
       const word = words[where]!;
@@ -152,14 +152,14 @@ function rgba8Codec(layout: TileLayout, fraction: boolean, opaque: boolean): Til
   return {
     kind: 'float',
     unorm: true,
-    fixed: { layout, fraction, opaque, halfUp: true, srgb: false },
+    fixed: { layout, fraction, opaque, bytes: true, srgb: false },
     stored: undefined,
     load(words, at, rgba) {
       const word = words[at]!;
-      rgba[0] = Math.fround((word & 255) / 255);
-      rgba[1] = Math.fround(((word >>> 8) & 255) / 255);
-      rgba[2] = Math.fround(((word >>> 16) & 255) / 255);
-      rgba[3] = opaque ? 1 : Math.fround((word >>> 24) / 255);
+      rgba[0] = Math.fround((word & 255) * BYTE);
+      rgba[1] = Math.fround(((word >>> 8) & 255) * BYTE);
+      rgba[2] = Math.fround(((word >>> 16) & 255) * BYTE);
+      rgba[3] = opaque ? 1 : Math.fround((word >>> 24) * BYTE);
     },
     store(rgba, words, at) {
       words[at] = byte(rgba[0]!) | (byte(rgba[1]!) << 8) | (byte(rgba[2]!) << 16) | (byte(rgba[3]!) << 24);

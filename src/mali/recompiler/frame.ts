@@ -93,9 +93,9 @@ export const STAGE = {
 } as const;
 /**
  * kind; scratch address of the render target's words in the tile buffer; dirty bits to set; numbers of the emitted blend
- * functions (engine/table.ts) by BLEND_TYPES, 0 where there is none.
+ * functions for a quad (engine/table.ts) by BLEND_TYPES, 0 where there is none; bytes of a sample.
  */
-export const BLEND_RECORD = { kind: 0, words: 4, touch: 8, slots: 12 } as const;
+export const BLEND_RECORD = { kind: 0, words: 4, touch: 8, slots: 12, bytes: 28 } as const;
 export const BLEND_RECORD_BYTES = 32;
 /** Kinds of numbers that BLEND sends. */
 export const BLEND_TYPES = ['float', 'sint', 'uint', 'raw'] as const;

@@ -22,7 +22,7 @@ export interface Around {
   readonly dram: number;
   /** refill(kind, record, lanes that do not fit) → whether the record is a new one. */
   readonly refill: Callable;
-  /** The type of emitted blend functions (fragment/wasm/blend.ts: BlendWarp). */
+  /** The type of emitted blend functions (fragment/wasm/blend.ts: BLEND_QUAD). */
   readonly blendType: TypeIndex;
   /** The type of emitted tests after shading (fragment/wasm/late.ts: LateTest). */
   readonly lateType: TypeIndex;

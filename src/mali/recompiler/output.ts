@@ -1,8 +1,8 @@
 /**
  * Colours of recompiled fragment shaders: BLEND by the draw's own descriptors.
  *
- * A colour that replaces what an RGBA8 tile buffer holds is packed and stored here, quad after quad; all others are laid
- * where the draw's emitted blend function (fragment/wasm/blend.ts) finds them, which is called by its number in the record
+ * A colour that replaces what an RGBA8 tile buffer holds is packed and stored here, quad after quad; all others are
+ * handed to the draw's emitted blend function (fragment/wasm/blend.ts), which is called by its number in the record
  * (frame.ts: BLEND_RECORD). Late tests come before (late.ts). Everything else is the fragment stage's, by the interpreter's
  * step. Packing is that of fragment/tile-codec.ts, in singles.
  */
@@ -25,9 +25,6 @@ export function targetOfBlend({ sources, page }: Instruction): number {
   const rt = kind === 'special' && page === 0 ? (index >>> 1) - FIRST_BLEND : -1;
   return rt >= 0 && rt < TARGETS && (index & 1) === 0 ? rt : -1;
 }
-
-/** The parameters and results of BlendWarp. */
-export const BLEND_TYPE = [['i32', 'i32', 'i32', 'i32', 'i32'], ['i32']] as const;
 
 /** Register formats, and the kind of number that they are: raw ones are what the render target has. */
 const TYPES: Readonly<Record<string, (typeof BLEND_TYPES)[number]>> = {
@@ -204,7 +201,7 @@ export class OutputCode {
 
   /** Calls the function of the record; to `out` if there is none. #any: whether a colour has been written. */
   #call(record: number, type: number, coverage: number, channels: readonly Lanes[], out: Label): void {
-    const { code } = this.#a;
+    const { code, lanes } = this.#a;
     code
       .get(this.#stage)
       .memory('i32_load', record + BLEND_RECORD.slots + 4 * type)
@@ -212,22 +209,26 @@ export class OutputCode {
       .op('i32_eqz')
       .brIf(out);
     this.#samples(coverage, out);
-    code.get(this.#stage).memory('i32_load', STAGE.pixels).set(this.#at);
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
+    code.i32(0).set(this.#any);
+    for (let k = 0; k < lanes.vectors; k++) {
+      code.get(this.#covered[k]!).op('v128_any_true').if();
+      code.i32(1).set(this.#any);
       code
-        .get(this.#at)
-        .get(this.#covered[k]!)
-        .memory('v128_store', WARP.blended + 16 * k);
-      for (const [c, channel] of channels.entries()) {
-        code.get(this.#at);
-        channel(k);
-        code.memory('v128_store', WARP.colour + 64 * c + 16 * k);
-      }
+        .get(this.#stage)
+        .memory('i32_load', STAGE.pixels)
+        .memory('i32_load', WARP.pixel + 16 * k);
+      code
+        .get(this.#stage)
+        .memory('i32_load', record + BLEND_RECORD.bytes)
+        .op('i32_mul');
+      code
+        .get(this.#stage)
+        .memory('i32_load', record + BLEND_RECORD.words)
+        .op('i32_add');
+      code.get(this.#covered[k]!);
+      for (const channel of channels) channel(k);
+      code.get(this.#kind).callIndirect(this.#a.blendType);
+      code.end();
     }
-    code.get(this.#at);
-    code.get(this.#at).i32(WARP.blended).op('i32_add');
-    code.get(this.#at).i32(WARP.colour).op('i32_add');
-    code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.words);
-    code.get(this.#lanes).get(this.#kind).callIndirect(this.#a.blendType).set(this.#any);
   }
 }

@@ -7,7 +7,7 @@ import { BlendEquation } from '../blend.ts';
 import { TILE_PIXELS } from '../raster.ts';
 import { blendBits } from '../test-bench.ts';
 import { tileCodec } from '../tile-codec.ts';
-import { blendWarp } from './blend.ts';
+import { type BlendCode, blendFunctions } from './blend.ts';
 import { storable } from './pixel-store.ts';
 import { WARP } from './raster.ts';
 
@@ -20,6 +20,7 @@ const flag = () => random(2) === 1;
 const equationBits = () =>
   blendBits({ a: 1 + random(3), negateA: flag(), b: random(4), negateB: flag(), c: 1 + random(7), invertC: flag() });
 
+const blendWarp = (code: BlendCode) => blendFunctions(code).blend_warp;
 const SRGB = 1 << 20;
 const formats = [...TILE_PIXEL_FORMATS.keys(), PIXEL_FORMAT.RGBA8_TB | (SRGB >> 12)].map((index) =>
   tileCodec(index << 12),

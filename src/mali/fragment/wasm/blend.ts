@@ -28,8 +28,8 @@ export interface FixedCode {
   readonly layout: TileLayout;
   /** Keep bits of fraction. */
   readonly fraction: boolean;
-  /** Round halves up; else to even. */
-  readonly halfUp: boolean;
+  /** Channels of one byte: read by a product, halves rounded up; else by a quotient, and to even. */
+  readonly bytes: boolean;
   /** Alpha reads as one. */
   readonly opaque: boolean;
   /** Colours are kept as sRGB. */
@@ -50,15 +50,29 @@ export interface EquationCode {
 /** `mask`: lanes that blend, with the samples at `coverage`. Colours: channel by channel, as LaneVectors. Whether any did. */
 export type BlendWarp = (warp: number, coverage: number, colour: number, tile: number, mask: number) => number;
 
-export const blendWarp = (code: BlendCode): BlendWarp =>
-  functions<{ blend_warp: BlendWarp }>(`blend ${JSON.stringify(code)}`, (m) => emit(m, code)).blend_warp;
+/**
+ * Parameters and results of the function for a quad, which emitted code alone can call: address of its first pixel's first
+ * sample, samples that blend, colours.
+ */
+export const BLEND_QUAD = [['i32', 'v128', 'v128', 'v128', 'v128', 'v128'], []] as const;
+
+export interface BlendFunctions {
+  readonly blend_warp: BlendWarp;
+  readonly blend_quad: CallableFunction;
+}
+
+export const blendFunctions = (code: BlendCode): BlendFunctions =>
+  functions<BlendFunctions>(`blend ${JSON.stringify(code)}`, (m) => emit(m, code));
+
+/** What a byte is multiplied with. */
+export const BYTE = Math.fround(1 / 255);
 
 function emit(m: ModuleBuilder, code: BlendCode): void {
-  const f = m.function('blend_warp', ['i32', 'i32', 'i32', 'i32', 'i32'], ['i32'], true);
+  const quad = m.function('blend_quad', [...BLEND_QUAD[0]], [], true);
   const one = 'pixel' in code && code.pixel.numbers !== 'float' ? 1 : ONE;
-  const quads = new Quads(f, code, one);
-  const blender = 'pixel' in code ? new Replacer(f, code.pixel) : new Blender(f, code);
-  quads.emit(blender);
+  const back = 'pixel' in code ? new Replacer(quad, code.pixel) : new Blender(quad, code);
+  emitQuad(quad, code, one, back);
+  emitWarp(m, code, one, back.bytes, quad);
 }
 
 /** The bits of the single 1. */
@@ -67,73 +81,63 @@ const ONE = 0x3f800000;
 interface Back {
   /** Bytes of a sample of the tile buffer. */
   readonly bytes: number;
-  /** Before the loop over quads. */
-  prepare(): void;
   /** Before the samples of a quad, whose colours lie in four locals. */
   begin(source: readonly number[]): void;
   /** A sample of the quad whose first pixel is at the address in a local, for the pixels of `alive`. */
   sample(at: number, alive: number, source: readonly number[]): void;
 }
 
-/** The loop over quads and their samples. */
-class Quads {
-  readonly #f: Code;
-  readonly #code: Common;
-  readonly #one: number;
-
-  constructor(f: Code, code: Common, one: number) {
-    this.#f = f;
-    this.#code = code;
-    this.#one = one;
-  }
-
-  emit(back: Back): void {
-    const f = this.#f;
-    const [warp, coverage, colour, tile, mask] = [0, 1, 2, 3, 4];
-    const { samples, channels, alphaToOne } = this.#code;
-    const [any, at, quad] = [f.local('i32'), f.local('i32'), f.local('i32')];
-    const v = () => f.local('v128');
-    const [covered, alive, zero, one, bits] = [v(), v(), v(), v(), v()];
-    const source = [v(), v(), v(), v()];
-    f.v128(this.#one).set(one).v128(1, 2, 4, 8).set(bits);
-    back.prepare();
-    const done = f.block();
-    const again = f.loop();
-    f.get(quad).i32(4).op('i32_ge_u').brIf(done);
-    const skip = f.block();
-    f.get(mask).i32(15).op('i32_and').op('i32_eqz').brIf(skip);
-    // Lanes of the mask, and their samples.
-    f.get(mask).op('i32x4_splat').get(bits).op('v128_and');
-    f.get(zero).op('i32x4_ne').get(coverage).memory('v128_load').op('v128_and').tee(covered);
-    f.op('v128_any_true').op('i32_eqz').brIf(skip);
-    f.i32(1).set(any);
-    for (let i = 0; i < 4; i++) {
-      if (i === 3 && alphaToOne) f.get(one);
-      else if (i < channels) f.get(colour).memory('v128_load', i * 64);
-      else f.get(i === 3 ? one : zero);
-      f.set(source[i]!);
+/** The samples of a quad. Parameters: BlendQuad's. */
+function emitQuad(f: Code, { samples, alphaToOne }: Common, one: number, back: Back): void {
+  const [at, covered, ...source] = [0, 1, 2, 3, 4, 5] as const;
+  const alive = f.local('v128');
+  const zero = f.local('v128');
+  if (alphaToOne) f.v128(one).set(source[3]);
+  back.begin(source);
+  for (let s = 0; s < samples; s++) {
+    f.get(covered);
+    if (samples > 1) {
+      f.i32(1 << s)
+        .op('i32x4_splat')
+        .op('v128_and');
     }
-    back.begin(source);
-    for (let s = 0; s < samples; s++) {
-      f.get(covered);
-      if (samples > 1) {
-        f.i32(1 << s)
-          .op('i32x4_splat')
-          .op('v128_and');
-      }
-      f.get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
-      f.get(warp).memory('i32_load', WARP.pixel);
-      f.i32(s * TILE_PIXELS).op('i32_add');
-      f.i32(back.bytes).op('i32_mul').get(tile).op('i32_add').set(at);
-      back.sample(at, alive, source);
-      f.end();
+    f.get(zero).op('i32x4_ne').set(alive);
+    if (samples > 1) f.get(alive).op('v128_any_true').if();
+    back.sample(at, alive, source);
+    if (samples > 1) f.end();
+    if (s < samples - 1) {
+      f.get(at)
+        .i32(TILE_PIXELS * back.bytes)
+        .op('i32_add')
+        .set(at);
     }
-    f.end();
-    for (const pointer of [warp, coverage, colour]) f.get(pointer).i32(16).op('i32_add').set(pointer);
-    f.get(mask).i32(4).op('i32_shr_u').set(mask);
-    f.get(quad).i32(1).op('i32_add').set(quad).br(again);
-    f.end().end().get(any);
   }
+}
+
+/** The quads of a warp that script has laid out. Parameters: BlendWarp's. */
+function emitWarp(m: ModuleBuilder, { channels }: Common, one: number, bytes: number, quad: Code): void {
+  const f = m.function('blend_warp', ['i32', 'i32', 'i32', 'i32', 'i32'], ['i32'], true);
+  const [warp, coverage, colour, tile, mask] = [0, 1, 2, 3, 4];
+  const any = f.local('i32');
+  const [covered, zero, bits] = [f.local('v128'), f.local('v128'), f.local('v128')];
+  f.v128(1, 2, 4, 8).set(bits);
+  const done = f.block();
+  const again = f.loop();
+  f.get(mask).op('i32_eqz').brIf(done);
+  // Lanes of the mask, and their samples.
+  f.get(mask).op('i32x4_splat').get(bits).op('v128_and');
+  f.get(zero).op('i32x4_ne').get(coverage).memory('v128_load').op('v128_and').tee(covered);
+  f.op('v128_any_true').if();
+  f.i32(1).set(any);
+  f.get(warp).memory('i32_load', WARP.pixel).i32(bytes).op('i32_mul').get(tile).op('i32_add').get(covered);
+  for (let i = 0; i < 4; i++) {
+    if (i < channels) f.get(colour).memory('v128_load', i * 64);
+    else f.v128(i === 3 ? one : 0);
+  }
+  f.call(quad).end();
+  for (const pointer of [warp, coverage, colour]) f.get(pointer).i32(16).op('i32_add').set(pointer);
+  f.get(mask).i32(4).op('i32_shr_u').set(mask).br(again);
+  f.end().end().get(any);
 }
 
 /** Colours replace what there was, in a pixel format. */
@@ -145,8 +149,6 @@ class Replacer implements Back {
     this.bytes = pixel.stride * 4;
     this.#words = new PixelWords(f, pixel);
   }
-
-  prepare(): void {}
 
   begin(source: readonly number[]): void {
     this.#words.make(source);
@@ -191,18 +193,13 @@ class Blender implements Back {
     return local;
   }
 
-  prepare(): void {
-    const { equation } = this.#code;
-    for (let i = 0; i < 4; i++) if (this.#scale(i) !== 0) this.#float(this.#scale(i));
-    if (this.#code.halfUp) this.#float(0.5);
-    if (equation) {
-      this.#float(equation.constant);
-      this.#float(2);
-    }
-  }
-
   begin(source: readonly number[]): void {
-    if (!this.#code.equation) return;
+    const { equation } = this.#code;
+    // Whatever a sample may need is made before the first one.
+    for (let i = 0; i < 4; i++) if (this.#scale(i) !== 0) this.#float(this.#scale(i));
+    for (const value of this.#code.bytes ? [0.5, BYTE] : []) this.#float(value);
+    if (!equation) return;
+    for (const value of [equation.constant, 2]) this.#float(value);
     for (const local of source) {
       this.#f.get(local);
       this.#limit();
@@ -263,6 +260,7 @@ class Blender implements Back {
           .i32(32 - bits)
           .op('i32x4_shr_u');
         if (this.#srgb && i < 3) this.#srgb.toLinear();
+        else if (this.#code.bytes) f.op('f32x4_convert_i32x4_u').get(this.#float(BYTE)).op('f32x4_mul');
         else {
           f.op('f32x4_convert_i32x4_u')
             .get(this.#float(this.#scale(i)))
@@ -322,7 +320,7 @@ class Blender implements Back {
           .op('f32x4_splat')
           .op('f32x4_mul');
       }
-      if (this.#code.halfUp) f.get(this.#float(0.5)).op('f32x4_add');
+      if (this.#code.bytes) f.get(this.#float(0.5)).op('f32x4_add');
       else f.op('f32x4_nearest');
       f.op('i32x4_trunc_sat_f32x4_u');
       const shift = this.#shift(i) + fraction;
