@@ -8,6 +8,7 @@
  * its VM elsewhere.
  */
 
+import { LEVELS, Pte, ENTRIES as TABLE_ENTRIES } from '../../abi/gpu/lpae.ts';
 import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
@@ -40,7 +41,7 @@ const ACCESS_TYPE: Record<Access, number> = {
   atomic: AS_ACCESS.ATOMIC,
 };
 
-/** Pages that an extent reaches in either direction at most: finding it is a walk for each. */
+/** Pages that an extent of blocks reaches in either direction at most: finding it is a walk for each. */
 const EXTENT_PAGES = 64;
 
 let generations = 0;
@@ -56,7 +57,15 @@ export class GpuMemory implements VirtualMemory {
   readonly #pages = new Uint32Array(ENTRIES);
   readonly #rights = new Uint8Array(ENTRIES);
   readonly #view: DataView;
-  readonly #walk: WalkResult = { code: 0, physical: 0, readable: false, writable: false, executable: false, level: 0 };
+  readonly #walk: WalkResult = {
+    code: 0,
+    physical: 0,
+    readable: false,
+    writable: false,
+    executable: false,
+    level: 0,
+    entry: -1,
+  };
   #source: TranslationSource | undefined;
 
   constructor(dram: PhysicalMemory, outputBits: number) {
@@ -109,8 +118,11 @@ export class GpuMemory implements VirtualMemory {
   extent(va: number, access: Access): Extent | undefined {
     const need = NEED[access];
     const page = Math.floor(va / PAGE);
-    const middle = this.#page(page, need);
-    if (middle < 0) return undefined;
+    const result = this.#walk;
+    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
+    if (result.code !== EXCEPTION.OK || (rightsOf(result) & need) !== need) return undefined;
+    if (result.entry >= 0 && result.level === LEVELS - 1) return this.#run(page, result.physical, result.entry);
+    const middle = result.physical;
     let first = page;
     while (
       first > 0 &&
@@ -124,18 +136,34 @@ export class GpuMemory implements VirtualMemory {
     return { start: first * PAGE, size: (last - first + 1) * PAGE, physical: middle - (page - first) * PAGE };
   }
 
-  /** Physical address of a page, or -1 where it may not be accessed so. Its neighbours will ask for it again. */
+  /**
+   * The extent around a page whose entry of the last table is known: as far as the entries on both sides, inside the table,
+   * are the same but for an address that goes on.
+   */
+  #run(page: number, physical: number, entry: number): Extent {
+    const words = this.dram.u32;
+    const own = entry / 4;
+    const low = words[own]!;
+    const high = words[own + 1]!;
+    const follows = (k: number): boolean =>
+      words[own + 2 * k] === low + k * PAGE &&
+      words[own + 2 * k + 1] === high &&
+      physical + (k + 1) * PAGE <= this.dram.size;
+    const index = (entry % PAGE) / Pte.size;
+    let before = 0;
+    while (before < index && follows(-before - 1)) before++;
+    let after = 0;
+    while (index + after + 1 < TABLE_ENTRIES && follows(after + 1)) after++;
+    return { start: (page - before) * PAGE, size: (before + 1 + after) * PAGE, physical: physical - before * PAGE };
+  }
+
+  /** Physical address of a page, or -1 where it may not be accessed so. */
   #page(page: number, need: number): number {
     const i = entryOf(page);
     if (this.#tags[i] === page) return (this.#rights[i]! & need) === need ? this.#pages[i]! : -1;
     const result = this.#walk;
     walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
-    if (result.code !== EXCEPTION.OK) return -1;
-    const rights = rightsOf(result);
-    this.#tags[i] = page;
-    this.#pages[i] = result.physical;
-    this.#rights[i] = rights;
-    return (rights & need) === need ? result.physical : -1;
+    return result.code === EXCEPTION.OK && (rightsOf(result) & need) === need ? result.physical : -1;
   }
 
   /** Physical address of byte `offset` of a page. `%` on such numbers is slow, so callers split addresses by division. */

@@ -40,6 +40,8 @@ export interface WalkResult {
   executable: boolean;
   /** Level of the last entry read, for faults that the access itself causes. */
   level: number;
+  /** Physical address of that entry; -1 where there are no tables. */
+  entry: number;
 }
 
 export function translationOf(transtab: number, transcfg: number, memattr: readonly number[]): Translation {
@@ -58,6 +60,7 @@ export function translationOf(transtab: number, transcfg: number, memattr: reado
 export function walk(dram: PhysicalMemory, at: Translation, va: number, outputBits: number, out: WalkResult): void {
   out.code = EXCEPTION.OK;
   out.level = 0;
+  out.entry = -1;
   if (at.mode === AS_MODE.IDENTITY) {
     out.physical = va - (va % 4096);
     out.readable = out.writable = out.executable = true;
@@ -82,6 +85,7 @@ export function walk(dram: PhysicalMemory, at: Translation, va: number, outputBi
       out.code = EXCEPTION.GPU_BUS_FAULT;
       return;
     }
+    out.entry = entry;
     const { view } = dram;
     const fields = Pte.fields;
     const type = fields.type.read(view, entry);
