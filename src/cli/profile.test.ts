@@ -76,6 +76,16 @@ test('a run is bound by the guest where the guest is busier than the machine, el
   );
   assert.match(profileText(shares, 0.9), /^The run was bound by guest CPU\./);
   assert.match(profileText(new Map<Share, number>([['idle', 0.9]]), 0.2), /^The run was bound by waiting/);
+  const worker = {
+    busy: 0.75,
+    shares: new Map<Share, number>([
+      ['raster', 0.25],
+      ['shading', 0.7],
+    ]),
+  };
+  const withWorker = profileText(new Map<Share, number>([['idle', 0.9]]), 0.2, [worker]);
+  assert.match(withWorker, /^The run was bound by workers\./);
+  assert.match(withWorker, /worker 0 +75\.0 % of one core, beside the machine: shading 70 %, raster 25 %\n/);
 });
 
 test('the CPU time of a session is that of its processes', async () => {

@@ -7,7 +7,7 @@
  * table called them, so a copy that the driver asked for is the driver's. The shares of the machine's thread and its idle
  * time add up to 100 %.
  *
- * Workers (threads that draw) are not sampled: their busy time is a line of its own, and what they do is seen with --workers 0.
+ * Workers (threads that draw) sample themselves: each is a line of its own, its busy time and the largest shares of that.
  * The guest's programs run on other cores at the same time, so their CPU time is a line of its own: percent of one core.
  * It is read from /proc/PID/stat (proc_pid_stat(5)) of their session while they live; what a process used after the last
  * look at it, and what processes with a session of their own used, is missed.
@@ -49,6 +49,8 @@ export const SHARES: readonly (readonly [start: string, share: Share])[] = [
   ['mali/shader/', 'shading'],
   ['mali/compute', 'shading'],
   ['mali/engine/', 'shading'],
+  // Where workers sleep.
+  ['mali/workers/shared', 'idle'],
   ['mali/texture/emit', 'compile'],
   ['mali/texture/', 'texturing'],
   ['mali/tiler', 'vertex'],
@@ -104,21 +106,48 @@ export function sharesOf(profile: Pick<Profiler.Profile, 'nodes' | 'samples' | '
   return times;
 }
 
+/** What a worker was busy with. */
+export interface WorkerShares {
+  /** Fraction of one core. */
+  readonly busy: number;
+  /** Fractions of its busy time. */
+  readonly shares: ReadonlyMap<Share, number>;
+}
+
+/** Shares of a worker that are named. */
+const LARGEST = 5;
+
+/** Shares without the idle one, which add up to 1. */
+function busyShares(profile: Profiler.Profile): Map<Share, number> {
+  const shares = sharesOf(profile);
+  const busy = 1 - (shares.get('idle') ?? 0);
+  shares.delete('idle');
+  for (const [name, fraction] of shares) {
+    if (fraction > 0) shares.set(name, fraction / busy);
+    else shares.delete(name);
+  }
+  return shares;
+}
+
 /** The report: what the run was bound by, then all shares of half a percent or more, largest first. */
-export function profileText(shares: Map<Share, number>, guest: number, workers: readonly number[] = []): string {
+export function profileText(shares: Map<Share, number>, guest: number, workers: readonly WorkerShares[] = []): string {
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1).padStart(5)} %`;
   const busy = 1 - (shares.get('idle') ?? 0);
   const rows = [...shares].filter(([, fraction]) => fraction >= 0.005).sort((a, b) => b[1] - a[1]);
   const [largest] = rows.filter(([name]) => name !== 'idle');
   let bound = 'waiting: neither the guest nor the machine was busy for half of the time';
-  const drawing = Math.max(...workers, 0);
+  const drawing = Math.max(...workers.map((worker) => worker.busy), 0);
   if (guest > Math.max(busy, drawing) && guest >= 0.5) bound = 'guest CPU';
   else if (drawing > busy && drawing >= 0.5) bound = 'workers';
   else if (busy >= 0.5 && largest) bound = largest[0];
   return [
     `The run was bound by ${bound}.`,
     `  ${'guest CPU'.padEnd(20)}${percent(guest)} of one core, beside the machine`,
-    ...workers.map((part, n) => `  ${`worker ${n}`.padEnd(20)}${percent(part)} of one core, beside the machine`),
+    ...workers.map(({ busy: part, shares: of }, n) => {
+      const largest = [...of].sort((a, b) => b[1] - a[1]).slice(0, LARGEST);
+      const what = largest.map(([name, fraction]) => `${name} ${Math.round(100 * fraction)} %`).join(', ');
+      return `  ${`worker ${n}`.padEnd(20)}${percent(part)} of one core, beside the machine: ${what}`;
+    }),
     ...rows.map(([name, fraction]) => `  ${name.padEnd(20)}${percent(fraction)}`),
     '',
   ].join('\n');
@@ -151,7 +180,7 @@ export class Profile {
   }
 
   /** The report, or a sentence that there is none. */
-  async stop(workers: readonly number[] = []): Promise<string> {
+  async stop(workers: readonly number[] = [], profiles: readonly Profiler.Profile[] = []): Promise<string> {
     if (this.#begin === 0) return 'The program did not start: there is no profile.\n';
     clearInterval(this.#timer);
     const seconds = (performance.now() - this.#begin) / 1000;
@@ -160,7 +189,10 @@ export class Profile {
     return profileText(
       sharesOf(profile),
       this.#guestSeconds / seconds,
-      workers.map((busy) => busy / seconds),
+      workers.map((busy, n) => {
+        const profile = profiles[n];
+        return { busy: busy / seconds, shares: profile ? busyShares(profile) : new Map() };
+      }),
     );
   }
 }

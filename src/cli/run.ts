@@ -59,10 +59,11 @@ export async function run(program: string, args: string[], options: RunOptions):
       firmware: image,
       engine,
       workers,
+      profile: options.profile,
       onStart: profile && ((pid) => profile.start(pid)),
     }),
   );
-  const bound = await profile?.stop(result.workers);
+  const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu } = result;

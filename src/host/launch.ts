@@ -6,6 +6,7 @@
  * because the caller aborts; in every case its whole process group is gone before the machine is switched off.
  */
 import { mkdirSync, rmSync } from 'node:fs';
+import type { Profiler } from 'node:inspector';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, HostClock } from '../board/clock.ts';
@@ -35,6 +36,8 @@ export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' |
   engine?: Engine | undefined;
   /** Threads beside the main one that draw; by default one for each core but one, or what TYR_WORKERS says. */
   workers?: number | undefined;
+  /** Workers note what they spend their time with. */
+  profile?: boolean | undefined;
   mode?: string;
   /** The display has no other mode than `mode`. */
   soleMode?: boolean;
@@ -70,6 +73,8 @@ export interface LaunchResult {
   faults: number;
   /** Seconds that each worker has drawn. */
   workers: number[];
+  /** What each of them has spent its time with, if it was to be noted. */
+  profiles: Profiler.Profile[];
   /** The GPU's name, null where the machine came up without one. */
   gpu: string | null;
   /** What the machine still had of the program after its end, by kind: nothing, or there is a bug in Tyr. */
@@ -107,6 +112,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       engine,
       workers,
       codeCache,
+      profile: options.profile,
       dramSize: dramSize(),
     });
     undo.push(() => machine.close());
@@ -141,6 +147,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       jobs,
       faults,
       workers: machine.workers?.busySeconds ?? [],
+      profiles: (await machine.workers?.profiles()) ?? [],
       gpu: gpuName ?? null,
       leaks,
       screenshot: options.screenshot ? watch.screenshot() : undefined,

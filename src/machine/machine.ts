@@ -41,6 +41,8 @@ export interface MachineOptions {
   readonly workers?: number | undefined;
   /** A folder for compiled code of the threads, which then start faster. */
   readonly codeCache?: string | undefined;
+  /** Whether these threads note what they spend their time with. */
+  readonly profile?: boolean | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
   readonly mode?: string | undefined;
   /** The connector has no other mode. */
@@ -132,10 +134,11 @@ export class Machine {
       mmu: new IrqLine('mmu', clock),
       gpu: new IrqLine('gpu', clock),
     };
-    const { codeCache } = options;
+    const { codeCache, profile } = options;
     const engine = options.engine ?? defaultEngine();
     const count = options.workers ?? defaultWorkers();
-    const pool = count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache }) : undefined;
+    const pool =
+      count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
     const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, engine, pool), agents: pool });
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });

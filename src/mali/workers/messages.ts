@@ -1,4 +1,5 @@
 /** What workers send to the main thread, beside what they leave in shared words. */
+import type { Profiler } from 'node:inspector';
 import { type Access, GpuFault, PageFault } from '../contract.ts';
 
 export interface Failure {
@@ -10,6 +11,8 @@ export interface Failure {
 }
 
 export type Message =
+  /** What the thread has spent its time with. */
+  | { readonly kind: 'profile'; readonly profile: Profiler.Profile }
   /** The thread can take jobs. */
   | { readonly kind: 'ready' }
   /** A check point that was asked for has been passed. */

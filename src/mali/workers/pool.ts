@@ -6,6 +6,7 @@
  * message. A job that no worker can take (none has started yet, or too many jobs are under way) is drawn by the main thread.
  * A thread that dies takes its jobs' tiles along, which end with an error, and is replaced.
  */
+import type { Profiler } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
@@ -32,6 +33,8 @@ export interface PoolOptions {
   readonly log: Log;
   /** A folder of the user's own for the threads' compiled code; without one they compile it at each start. */
   readonly codeCache?: string | undefined;
+  /** Whether threads note what they spend their time with. */
+  readonly profile?: boolean | undefined;
 }
 
 interface Thread {
@@ -75,6 +78,23 @@ export class WorkerPool implements Agents {
       });
     await Promise.all(this.#threads.map((_, n) => worker(n)));
     this.#hold();
+  }
+
+  /** What the threads have spent their time with until now, if they were to note it; once. */
+  async profiles(): Promise<Profiler.Profile[]> {
+    if (!this.#options.profile) return [];
+    this.#shared.tell();
+    const told = this.#threads.map(
+      (thread) =>
+        new Promise<Profiler.Profile | undefined>((resolve) => {
+          if (!thread?.ready) return resolve(undefined);
+          thread.worker.ref();
+          thread.worker.on('message', (message: Message) => message.kind === 'profile' && resolve(message.profile));
+          thread.worker.on('exit', () => resolve(undefined));
+        }),
+    );
+    this.#wake();
+    return (await Promise.all(told)).filter((found) => found !== undefined);
   }
 
   /** A fragment job for the workers; undefined if none can take it. */
@@ -127,7 +147,7 @@ export class WorkerPool implements Agents {
   }
 
   #start(n: number): void {
-    const { dram, engine, outputBits, codeCache } = this.#options;
+    const { dram, engine, outputBits, codeCache, profile = false } = this.#options;
     const data: ThreadData = {
       memory: dram.memory,
       shared: this.#shared.buffer,
@@ -135,6 +155,7 @@ export class WorkerPool implements Agents {
       engine,
       outputBits,
       codeCache,
+      profile,
     };
     const worker = new Worker(new URL('./start.ts', import.meta.url), {
       workerData: data,
@@ -156,6 +177,8 @@ export class WorkerPool implements Agents {
     switch (message.kind) {
       case 'ready':
         thread.ready = true;
+        break;
+      case 'profile':
         break;
       case 'check':
         this.#asked = false;

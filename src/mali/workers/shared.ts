@@ -45,7 +45,7 @@ const JOB = {
   registers: 16,
   size: 128,
 } as const;
-const POOL = { closing: 0, serial: 1, size: 16 } as const;
+const POOL = { closing: 0, serial: 1, telling: 2, size: 16 } as const;
 
 const SPACES_AT = POOL.size;
 const WORKERS_AT = SPACES_AT + SLOTS * SPACE.size;
@@ -72,6 +72,15 @@ export class Shared {
 
   close(): void {
     Atomics.store(this.#words, POOL.closing, 1);
+  }
+
+  /** Workers are to say what they have spent their time with. */
+  get telling(): boolean {
+    return Atomics.load(this.#words, POOL.telling) !== 0;
+  }
+
+  tell(): void {
+    Atomics.store(this.#words, POOL.telling, 1);
   }
 
   // Address spaces.

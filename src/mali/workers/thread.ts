@@ -12,6 +12,7 @@ import { LANES } from '../shader/contract.ts';
 import { shaderCores } from '../units.ts';
 import { TileWorkerJob, View } from './job.ts';
 import { type Failure, failureOf, type Message } from './messages.ts';
+import { Sampler } from './sampler.ts';
 import { JOBS, Shared } from './shared.ts';
 
 /** What a thread is started with. */
@@ -23,12 +24,14 @@ export interface ThreadData {
   readonly outputBits: number;
   /** Folder for compiled code. */
   readonly codeCache: string | undefined;
+  /** Whether to note what time is spent with. */
+  readonly profile: boolean;
 }
 
 /** Views that are kept, the one used last at the end. */
 const MAX_VIEWS = 40;
 
-const { memory, shared: buffer, worker, engine, outputBits } = workerData as ThreadData;
+const { memory, shared: buffer, worker, engine, outputBits, profile } = workerData as ThreadData;
 const shared = new Shared(buffer);
 const dram = new PhysicalMemory(memory);
 // Threads of a program that run at once have thread storage of their own.
@@ -93,8 +96,14 @@ function turn(job: TileWorkerJob): boolean {
 
 /** Works until the machine is switched off. */
 export function work(): void {
+  let sampler = profile ? new Sampler() : undefined;
   send({ kind: 'ready' });
   while (!shared.closing) {
+    if (sampler && shared.telling) {
+      const found = sampler.stop();
+      if (found) send({ kind: 'profile', profile: found });
+      sampler = undefined;
+    }
     const seen = shared.wakes(worker);
     admit();
     let worked = false;
