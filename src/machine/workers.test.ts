@@ -21,6 +21,11 @@ const GRADIENT = `
   ATEST.discard @r60, r60, 0x3f800000, atest_datum.w0
   BLEND.slot0.v4.f32.end @r0:r1:r2:r3, blend_descriptor_0.w0, r60, target:0`;
 const SCALE = BigInt(new Uint32Array(new Float32Array([1 / 128]).buffer)[0]!);
+/** Goes round so often as the second uniform says. */
+const COUNTDOWN = `
+  MOV.i32 r10, u2
+loop: IADD_IMM.i32 r10, r10, #0xffffffff
+  BRANCHZ.reconverge r10, offset:loop`;
 const ENDLESS = 'loop: BRANCHZ.eq.reconverge 0x0, offset:loop';
 
 const gradient = (width: number, height: number) => ({ shader: GRADIENT, width, height, uniforms: [SCALE] });
@@ -116,6 +121,38 @@ test('what a shader does wrong on a worker is told as if it had happened here', 
   assert.match(logs[0]!.join('\n'), /read at 0x7000000100, .*execute at 0x0, /s);
   assert.deepEqual(logs[1], logs[0]);
   assert.deepEqual(logs[2], logs[0]);
+});
+
+test('more clients than the GPU has slots: jobs that are suspended on workers go on elsewhere', {
+  timeout: 120_000,
+}, async () => {
+  const slow = { shader: `${COUNTDOWN}${GRADIENT}`, width: 96, height: 96, uniforms: [SCALE, 3000n] };
+  const live = await liveMachine(2 ** 28, 3);
+  try {
+    const alone = await FrameJob.make(new Client(live), gradient(96, 96));
+    assert.equal(await alone.draw(), 0);
+    const pictures = Array.from({ length: 14 }, async () => {
+      const client = new Client(live);
+      const job = await FrameJob.make(client, slow);
+      for (let frame = 0; frame < 2; frame++) {
+        job.pixels.fill(0);
+        assert.equal(await job.draw(60), 0);
+        assert.deepEqual(job.pixels, alone.pixels);
+      }
+      client.file.close();
+    });
+    for (const end of await Promise.allSettled(pictures)) {
+      if (end.status === 'rejected') assert.fail(`${end.reason}\n${live.lines.slice(-5).join('\n')}`);
+    }
+    alone.client.file.close();
+    assert.deepEqual(
+      live.lines.filter((line) => /fault|lost|gone/.test(line)),
+      [],
+    );
+    await emptied(live);
+  } finally {
+    live.machine.close();
+  }
 });
 
 /** TYR_ROUNDS: attacks with each number of workers. */

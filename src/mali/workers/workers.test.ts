@@ -1,0 +1,140 @@
+/** The workers' side of address spaces, and the words that threads share. Whole machines: machine/workers.test.ts. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AS_MODE } from '../../abi/gpu/regs.ts';
+import { Dram } from '../../board/dram.ts';
+import { GpuFault, PageFault } from '../contract.ts';
+import { Tables } from '../test-rig.ts';
+import { defaultWorkers, workerCount, workersForPrograms } from './count.ts';
+import { View } from './job.ts';
+import { errorOf, failureOf } from './messages.ts';
+import { Shared } from './shared.ts';
+
+const SLOT = 3;
+const VA = 0x12345000;
+
+function space(table: number) {
+  return {
+    mode: AS_MODE.AARCH64_4K,
+    table,
+    inputBits: 48,
+    accessFlagFaults: true,
+    writeExecuteNever: false,
+    attributes: [0, 0, 0, 0, 0, 0, 0, 0],
+  };
+}
+
+test('a translation comes over as it was given, whatever its bits', () => {
+  const shared = new Shared();
+  const translation = {
+    ...space(0xfe_dcba_9000),
+    accessFlagFaults: false,
+    writeExecuteNever: true,
+    attributes: [1, 2, 3, 4, 5, 6, 7, 0xff],
+  };
+  shared.setSpace(SLOT, translation, true);
+  const epoch = shared.epoch(SLOT);
+  assert.deepEqual(new Shared(shared.buffer).space(SLOT, epoch), { translation, locked: true });
+  shared.setSpace(SLOT, translation, false);
+  assert.equal(shared.space(SLOT, epoch), undefined, 'that epoch is over');
+});
+
+test('a worker is behind from a change until it leaves the slot or takes the change over', () => {
+  const dram = new Dram(1 << 22);
+  const [old, fresh] = [new Tables(dram), new Tables(dram)];
+  const pages = [old.map(VA, 4096), fresh.map(VA, 4096)];
+  const shared = new Shared();
+  const view = new View(dram, 40);
+  shared.setSpace(SLOT, space(old.root), false);
+  assert.ok(!shared.behind(0, SLOT), 'nobody is there');
+  shared.enter(0, SLOT);
+  assert.ok(shared.behind(0, SLOT), 'it may not have looked yet');
+  assert.ok(view.adopt(shared, 0, SLOT));
+  assert.ok(!shared.behind(0, SLOT));
+  assert.equal(view.memory.translate(VA, 'read'), pages[0]);
+  assert.ok(shared.takeAsked(0), 'it was asked to tell when it was not behind any more');
+  assert.ok(!shared.takeAsked(0));
+
+  shared.setSpace(SLOT, space(fresh.root), false);
+  assert.ok(shared.behind(0, SLOT) && !shared.behind(0, SLOT + 1) && !shared.behind(1, SLOT));
+  assert.equal(view.memory.translate(VA, 'read'), pages[0], 'until its check point it works by the old one');
+  shared.leave(0);
+  assert.ok(!shared.behind(0, SLOT));
+  shared.enter(0, SLOT);
+  assert.ok(view.adopt(shared, 0, SLOT));
+  assert.equal(view.memory.translate(VA, 'read'), pages[1]);
+
+  shared.setSpace(SLOT, space(fresh.root), true);
+  assert.ok(!view.adopt(shared, 0, SLOT), 'nobody begins in a locked slot');
+  shared.leave(0);
+  // A second view must not profit from what the first has taken over.
+  const other = new View(dram, 40);
+  shared.setSpace(SLOT, space(old.root), false);
+  shared.enter(0, SLOT);
+  assert.ok(other.adopt(shared, 0, SLOT));
+  assert.equal(other.memory.translate(VA, 'read'), pages[0]);
+  shared.setSpace(SLOT, space(fresh.root), false);
+  shared.enter(0, SLOT);
+  assert.ok(view.adopt(shared, 0, SLOT));
+  assert.ok(other.adopt(shared, 0, SLOT));
+  assert.equal(other.memory.translate(VA, 'read'), pages[1]);
+});
+
+test('a sleeping worker misses no wake that came while it looked around', () => {
+  const shared = new Shared();
+  const seen = shared.wakes(2);
+  shared.wake(2);
+  // Would hang if the wake had been missed.
+  shared.sleep(2, seen);
+  assert.notEqual(shared.wakes(2), seen);
+});
+
+test('a job is over when its last worker has parted, and its record serves another with a new number', () => {
+  const shared = new Shared();
+  const registers = new Uint32Array(96).map((_, i) => 0xffffffff - i);
+  const serial = shared.beginJob(5, 77, registers, true, 0b101);
+  assert.deepEqual(shared.registers(5), registers);
+  assert.deepEqual([shared.serial(5), shared.view(5), shared.tileEnableMap(5)], [serial, 77, true]);
+  assert.equal(shared.slot(5), undefined);
+  shared.setSlot(5, 0);
+  assert.equal(shared.slot(5), 0);
+  assert.deepEqual([shared.claim(5), shared.claim(5)], [0, 1]);
+  shared.stop(5);
+  shared.exhaust(5);
+  assert.equal(shared.part(5, 0), false);
+  assert.equal(shared.part(5, 2), true);
+  shared.endJob(5);
+  assert.equal(shared.serial(5), 0);
+  assert.ok(shared.beginJob(5, 78, registers, false, 1) !== serial);
+  assert.deepEqual(
+    [shared.stopped(5), shared.exhausted(5), shared.claim(5), shared.slot(5)],
+    [false, false, 0, undefined],
+  );
+});
+
+test('errors come back as what they were', () => {
+  const page = errorOf(structuredClone(failureOf(new PageFault(0xc3, 0x1234, 'write', 'a page'))));
+  assert.ok(page instanceof PageFault && page.access === 'write' && page.code === 0xc3 && page.address === 0x1234);
+  assert.equal(page.message, 'a page');
+  const other = errorOf(failureOf(new GpuFault(0x58, 7, 'a descriptor')));
+  assert.ok(other instanceof GpuFault && !(other instanceof PageFault));
+  const bug = errorOf(failureOf(new TypeError('oops')));
+  assert.ok(!(bug instanceof GpuFault));
+  assert.match(bug.message, /on a worker: TypeError: oops\n.*workers\.test/);
+});
+
+test('how many workers there are', () => {
+  assert.deepEqual([workerCount('0'), workerCount('31')], [0, 31]);
+  for (const text of ['32', '-1', '1.5', 'two', '']) assert.throws(() => workerCount(text), RangeError);
+  const asked = process.env.TYR_WORKERS;
+  try {
+    process.env.TYR_WORKERS = '';
+    assert.equal(defaultWorkers(), 0);
+    assert.ok(workersForPrograms() >= 1);
+    process.env.TYR_WORKERS = '4';
+    assert.deepEqual([defaultWorkers(), workersForPrograms()], [4, 4]);
+  } finally {
+    if (asked === undefined) delete process.env.TYR_WORKERS;
+    else process.env.TYR_WORKERS = asked;
+  }
+});
