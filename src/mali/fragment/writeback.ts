@@ -6,21 +6,20 @@
  * for the job. Memory is translated once a row or block piece, never per pixel.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_desc.c`; layouts: board/image/.
  */
-import type { TileLayout } from '../../abi/formats.ts';
 import { BLOCK_FORMAT, MAX_RENDER_TARGETS, MSAA, S_FORMAT, ZS_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
-import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
-import { GpuFault, type VirtualMemory } from '../contract.ts';
+import type { VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
-import { linearToSrgb, srgbToLinear } from '../format.ts';
 import { AfbcStore } from './afbc-store.ts';
+import { averagedLayout, averageSamples, dithers, isPlain8888, makeColorRows } from './color-rows.ts';
 import { makeDepthRows } from './depth-rows.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import { SurfaceExtents } from './surface-extents.ts';
 import type { TileBuffer } from './tile-buffer.ts';
+import { type Average, averageOf, colorRows } from './wasm/color-rows.ts';
 import { type DepthRows, depthRows } from './wasm/depth-rows.ts';
 import { type CopyRows, copyRows, type FillRows, fillRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
@@ -29,9 +28,6 @@ const MAX_BYTES = 16;
 
 /** Bytes of a pixel of which sixteen bytes hold a whole number. */
 const PATTERN_BYTES = [1, 2, 4, 8, 16];
-
-/** Ordered dither: thresholds in sixteenths. */
-const BAYER = Uint8Array.of(0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5);
 
 /** Bytes of a tile's rows at most, and how many such pieces a job may need: rows, block, clean rows of every target. */
 const ROWS = TILE_PIXELS * MAX_BYTES;
@@ -58,8 +54,9 @@ export class Writeback {
   /** Emitted code that does what script does otherwise. */
   readonly #copyRows: CopyRows | undefined;
   readonly #fillRows: FillRows | undefined;
-  /** By render target; by bytes of a pixel. */
-  readonly #swizzles: (Turn | undefined)[] = [];
+  /** By render target (null: script does it); by bytes of a pixel. */
+  readonly #turns: (Turn | null | undefined)[] = [];
+  readonly #averages: (Average | null | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
   readonly #depthRows = new Map<DepthTarget, DepthRows>();
   readonly #extents: SurfaceExtents;
@@ -124,7 +121,7 @@ export class Writeback {
       const { surface, writeClean, format } = target;
       if (!surface || !writeClean) continue;
       const alike = surface.msaa !== MSAA.LAYERED && !dithers(target);
-      if (alike && this.#fillTiles(surface, format!.bytes, x, y, count, () => this.#cleanRows(target, surface, x, y))) {
+      if (alike && this.#fillTiles(surface, format!.bytes, x, y, count, () => this.#cleanRows(target, surface))) {
         continue;
       }
       each((left) => this.#writeColor(target, surface, left, y, true));
@@ -168,26 +165,26 @@ export class Writeback {
     const { bytes } = target.format!;
     if (surface.msaa === MSAA.LAYERED) {
       for (let sample = 0; sample < this.#framebuffer.samples; sample++) {
-        const rows = this.#convert(target, sample, x, y);
+        const rows = this.#convert(target, sample);
         this.#store(surface, surface.base + sample * surface.surfaceStride, bytes, x, y, rows);
       }
       return;
     }
     const same = untouched && !dithers(target);
-    const rows = same ? this.#cleanRows(target, surface, x, y) : this.#rowsOf(target, surface, x, y);
+    const rows = same ? this.#cleanRows(target, surface) : this.#rowsOf(target, surface);
     this.#store(surface, surface.base, bytes, x, y, rows);
   }
 
-  #rowsOf(target: Target, surface: Surface, x: number, y: number): number {
+  #rowsOf(target: Target, surface: Surface): number {
     if (surface.msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1) this.#average(target);
-    return this.#convert(target, 0, x, y);
+    return this.#convert(target, 0);
   }
 
   /** Rows of a tile that nothing is drawn to, made when the first one comes. */
-  #cleanRows(target: Target, surface: Surface, x: number, y: number): number {
+  #cleanRows(target: Target, surface: Surface): number {
     let rows = this.#clean[target.index]!;
     if (rows === 0) {
-      rows = this.#keep(this.#rowsOf(target, surface, x, y), TILE_PIXELS * target.format!.bytes);
+      rows = this.#keep(this.#rowsOf(target, surface), TILE_PIXELS * target.format!.bytes);
       this.#clean[target.index] = rows;
     }
     return rows;
@@ -195,93 +192,32 @@ export class Writeback {
 
   /** Replaces sample 0 by the average of all samples. */
   #average(target: Target): void {
-    const layout = target.internal.tile;
     const { samples } = this.#framebuffer;
-    if (!layout) {
-      throw new GpuFault(
-        EXCEPTION.DATA_INVALID_FAULT,
-        0,
-        `Render Target ${target.index}: averaging samples of internal format ${target.internal.name} is not implemented`,
-      );
+    const { index, srgb } = target;
+    let average = this.#averages[index];
+    if (average === undefined && this.#copyRows) {
+      average = averageOf(averagedLayout(target), samples, srgb) ?? null;
+      this.#averages[index] = average;
     }
-    const words = this.#tile.colors[target.index]!;
-    for (let p = 0; p < TILE_PIXELS; p++) {
-      let out = 0;
-      let shift = 0;
-      for (let i = 0; i < 4; i++) {
-        const bits = layout.integer[i]! + layout.fraction[i]!;
-        const max = 2 ** bits - 1;
-        let sum = 0;
-        for (let s = 0; s < samples; s++) {
-          const raw = (words[s * TILE_PIXELS + p]! >>> shift) & max;
-          sum += target.srgb && i < 3 ? srgbToLinear(raw / max) : raw;
-        }
-        const mean = sum / samples;
-        out |= Math.round(target.srgb && i < 3 ? linearToSrgb(mean) * max : mean) << shift;
-        shift += bits;
-      }
-      words[p] = out;
-    }
+    if (average) average(this.#tile.colorAt[index]!);
+    else averageSamples(target, samples, this.#tile.colors[index]!);
   }
 
   /** Makes rows of memory pixels of one sample plane; answers where in scratch memory they are. */
-  #convert(target: Target, sample: number, x: number, y: number): number {
-    const words = this.#tile.colors[target.index]!;
-    const format = target.format!;
-    const from = sample * TILE_PIXELS * target.words;
-    const plane = this.#tile.colorAt[target.index]! + from * 4;
-    if (!format.bits) {
-      if (format.bytes === target.words * 4) return plane;
-      this.#copyRaw(words, from, target.words, format.bytes);
-    } else if (isPlain8888(target)) {
-      const [s0, s1, s2, s3] = target.swizzle;
-      if (s0 === 0 && s1 === 1 && s2 === 2 && s3 === 3) return plane;
-      if (this.#copyRows) {
-        this.#swizzles[target.index] ??= swizzle8888(target.swizzle);
-        this.#swizzles[target.index]!(plane, this.#rowsAt);
-      } else this.#copy8888(words, from, target);
-    } else this.#convertBits(words, from, target, x, y);
+  #convert(target: Target, sample: number): number {
+    const { index, format, swizzle, words } = target;
+    const from = sample * TILE_PIXELS * words;
+    const plane = this.#tile.colorAt[index]! + from * 4;
+    const plain = isPlain8888(target);
+    if (plain ? swizzle.every((source, i) => source === i) : !format!.bits && format!.bytes === words * 4) return plane;
+    let turn = this.#turns[index];
+    if (turn === undefined && this.#copyRows) {
+      turn = (plain ? swizzle8888(swizzle) : colorRows(target)) ?? null;
+      this.#turns[index] = turn;
+    }
+    if (turn) turn(plane, this.#rowsAt);
+    else makeColorRows(target, this.#tile.colors[index]!, from, this.#rows);
     return this.#rowsAt;
-  }
-
-  #copyRaw(words: Uint32Array, from: number, wordsEach: number, bytes: number): void {
-    for (let p = 0; p < TILE_PIXELS; p++) {
-      for (let i = 0; i < bytes; i++) {
-        this.#rows[p * bytes + i] = words[from + p * wordsEach + (i >> 2)]! >>> ((i & 3) * 8);
-      }
-    }
-  }
-
-  #copy8888(words: Uint32Array, from: number, { swizzle }: Target): void {
-    const [s0, s1, s2, s3] = swizzle as [number, number, number, number];
-    const [b0, b1, b2, b3] = [s0 * 8, s1 * 8, s2 * 8, s3 * 8];
-    for (let p = 0; p < TILE_PIXELS; p++) {
-      const word = words[from + p]!;
-      const c0 = s0 < 4 ? (word >>> b0) & 255 : s0 === 5 ? 255 : 0;
-      const c1 = s1 < 4 ? (word >>> b1) & 255 : s1 === 5 ? 255 : 0;
-      const c2 = s2 < 4 ? (word >>> b2) & 255 : s2 === 5 ? 255 : 0;
-      const c3 = s3 < 4 ? (word >>> b3) & 255 : s3 === 5 ? 255 : 0;
-      this.#rows32[p] = c0 | (c1 << 8) | (c2 << 16) | (c3 << 24);
-    }
-  }
-
-  #convertBits(words: Uint32Array, from: number, target: Target, x: number, y: number): void {
-    const { bits = [], from: order = [], bytes } = target.format!;
-    const layout = target.internal.tile!;
-    for (let p = 0; p < TILE_PIXELS; p++) {
-      const word = words[from + p]!;
-      const threshold = BAYER[((y + (p >> 4)) & 3) * 4 + ((x + p) & 3)]! / 16;
-      let low = 0;
-      let shift = 0;
-      for (let i = 0; i < bits.length; i++) {
-        const source = target.swizzle[order[i]!]!;
-        const value =
-          source < 4 ? channelOf(layout, source, word, bits[i]!, target.dither, threshold) : source === 5 ? 1 : 0;
-        low |= (source < 4 ? value : value * (2 ** bits[i]! - 1)) << shift;
-        shift += bits[i]!;
-      }
-      for (let i = 0; i < bytes; i++) this.#rows[p * bytes + i] = low >>> (i * 8);
-    }
   }
 
   // Depth and stencil. With several samples and one surface, sample 0 is written.
@@ -430,33 +366,3 @@ const isPartial = ({ format, bytes, depth, stencil }: DepthTarget): boolean =>
 
 const uBlock = (base: number, rowStride: number, bytes: number, x: number, y: number): number =>
   base + (y / TILE) * rowStride + (x / TILE) * TILE_PIXELS * bytes;
-
-/** Whether what is written depends on where the pixel lies. */
-const dithers = ({ dither, internal }: Target): boolean =>
-  dither && internal.tile?.fraction.some((n) => n > 0) === true;
-
-const isPlain8888 = ({ internal, format }: Target): boolean =>
-  format?.bytes === 4 &&
-  format.bits?.length === 4 &&
-  format.bits.every((n) => n === 8) &&
-  internal.tile?.integer.every((n) => n === 8) === true;
-
-/** A channel of a tile-buffer word in `bits` bits of memory. */
-function channelOf(
-  layout: TileLayout,
-  channel: number,
-  word: number,
-  bits: number,
-  dither: boolean,
-  threshold: number,
-): number {
-  let shift = 0;
-  for (let i = 0; i < channel; i++) shift += layout.integer[i]! + layout.fraction[i]!;
-  const whole = layout.integer[channel]!;
-  const fraction = layout.fraction[channel]!;
-  const raw = (word >>> shift) & (2 ** (whole + fraction) - 1);
-  const max = 2 ** whole - 1;
-  const value = Math.min(max, Math.floor(raw / 2 ** fraction + (dither ? threshold : 0.5)));
-  const exact = fraction === 0 ? raw : value;
-  return whole === bits ? exact : max === 0 ? 2 ** bits - 1 : Math.round((exact / max) * (2 ** bits - 1));
-}
