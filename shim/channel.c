@@ -31,6 +31,7 @@ struct channel {
    pthread_mutex_t lock;
    int fd;
    ino_t inode;
+   struct tyr_offer offer;
 };
 
 static struct channel slots[SLOTS];
@@ -51,7 +52,7 @@ static void reset(void)
 {
    for (int i = 0; i < SLOTS; i++) {
       pthread_mutex_init(&slots[i].lock, NULL);
-      slots[i].fd = -1;
+      slots[i].fd = slots[i].offer.fd = -1;
    }
    owner = getpid();
    if (mark)
@@ -63,9 +64,10 @@ static void reset(void)
 static void after_fork(void)
 {
    for (int i = 0; i < SLOTS; i++) {
-      struct stat st;
-      if (slots[i].fd >= 0 && tyr_stat(slots[i].fd, "", &st, AT_EMPTY_PATH) == 0 && st.st_ino == slots[i].inode)
+      if (tyr_is_still(slots[i].fd, slots[i].inode))
          close(slots[i].fd);
+      if (tyr_is_still(slots[i].offer.fd, slots[i].offer.inode))
+         close(slots[i].offer.fd);
    }
    reset();
 }
@@ -193,9 +195,9 @@ static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssiz
 
    if ((size_t)size != whole)
       value = -EFAULT; /* the argument's memory cannot be written */
-   else if (reply->fds > TYR_MAX_FDS || (reply->argSize != call->out_size && (reply->argSize || reply->fds)))
+   else if (reply->fds > TYR_MAX_FDS || reply->size > reply->fds || (reply->argSize != call->out_size && (reply->argSize || reply->fds)))
       value = -EIO;
-   else if (count != reply->fds)
+   else if (count < reply->fds - reply->size)
       value = -EMFILE; /* this process may not have as many */
 
    for (unsigned i = 0; i < count; i++) {
@@ -206,6 +208,9 @@ static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssiz
          /* falls through to close */
       } else if (places[i].where == TYR_PLACE_RESULT) {
          call->result_fd = fds[i];
+      } else if (places[i].where == TYR_PLACE_OFFER && call->offer.fd < 0) {
+         struct tyr_offer offer = { fds[i], places[i].inode, call->request.end, places[i].at, places[i].size };
+         call->offer = offer;
       } else if (places[i].where == TYR_PLACE_ARGUMENT && places[i].at + sizeof(int) <= call->out_size) {
          memcpy((char *)call->out + places[i].at, &fds[i], sizeof(int));
       } else {
@@ -315,13 +320,6 @@ static int64_t exchange(int channel, struct tyr_call *call, int *broken)
    }
 }
 
-/* Is the slot's descriptor still the socket that we opened? */
-static int alive(const struct channel *slot)
-{
-   struct stat st;
-   return slot->fd >= 0 && tyr_stat(slot->fd, "", &st, AT_EMPTY_PATH) == 0 && st.st_ino == slot->inode;
-}
-
 static int revive(struct channel *slot)
 {
    struct stat st;
@@ -337,7 +335,9 @@ static int64_t run(struct channel *slot, struct tyr_call *call)
    int64_t value = LOST;
    int broken = 0;
 
-   if (alive(slot)) {
+   if (tyr_takes_offer(&slot->offer, call))
+      return 0;
+   if (tyr_is_still(slot->fd, slot->inode)) {
       value = exchange(slot->fd, call, &broken);
       if (value == LOST || broken) {
          close(slot->fd);
@@ -351,6 +351,7 @@ static int64_t run(struct channel *slot, struct tyr_call *call)
          slot->fd = -1;
       }
    }
+   slot->offer = call->offer;
    return value == LOST || value == GONE ? -ENODEV : value;
 }
 
@@ -361,7 +362,7 @@ HIDDEN int64_t tyr_call(struct tyr_call *call)
    struct channel *slot = NULL;
 
    pthread_once(&once, initialise);
-   call->result_fd = -1;
+   call->result_fd = call->offer.fd = -1;
    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
    if (is_own())
       for (int i = 0; i < SLOTS && !slot; i++)
@@ -372,10 +373,12 @@ HIDDEN int64_t tyr_call(struct tyr_call *call)
       pthread_mutex_unlock(&slot->lock);
    } else {
       struct channel once_only;
-      once_only.fd = -1;
+      once_only.fd = once_only.offer.fd = -1;
       value = run(&once_only, call);
       if (once_only.fd >= 0)
          close(once_only.fd);
+      if (once_only.offer.fd >= 0)
+         close(once_only.offer.fd);
    }
    pthread_setcancelstate(cancel, NULL);
    errno = saved;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TYR_VERSION 2
+#define TYR_VERSION 3
 #define TYR_DRM_MAJOR 226
 #define TYR_CHUNK 65536
 #define TYR_MAX_FDS 16
@@ -23,6 +23,7 @@
 #define TYR_PLACE_RESULT 0
 #define TYR_PLACE_ARGUMENT 1
 #define TYR_PLACE_MEMORY 2
+#define TYR_PLACE_OFFER 3
 
 #define TYR_NAMED { 25646, 8 }, { 25794, 8 }, { 25807, 16 }, { 25091, 4 }, { 15875, 32 }
 #define TYR_ENVIRONMENT "TYR_MACHINE"
@@ -58,6 +59,8 @@ struct tyr_place {
    uint32_t where;
    uint32_t cloexec;
    uint64_t at;
+   uint64_t size;
+   uint64_t inode;
 };
 
 /* Refused by any compiler that lays the structs out otherwise. */
@@ -81,6 +84,8 @@ typedef char tyr_check_tyr_reply[(sizeof(struct tyr_reply) == 32) ? 1 : -1];
 typedef char tyr_check_tyr_place_where[(offsetof(struct tyr_place, where) == 0) ? 1 : -1];
 typedef char tyr_check_tyr_place_cloexec[(offsetof(struct tyr_place, cloexec) == 4) ? 1 : -1];
 typedef char tyr_check_tyr_place_at[(offsetof(struct tyr_place, at) == 8) ? 1 : -1];
-typedef char tyr_check_tyr_place[(sizeof(struct tyr_place) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_place_size[(offsetof(struct tyr_place, size) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_place_inode[(offsetof(struct tyr_place, inode) == 24) ? 1 : -1];
+typedef char tyr_check_tyr_place[(sizeof(struct tyr_place) == 32) ? 1 : -1];
 
 #endif

@@ -5,7 +5,8 @@
  *   path.c, files.c  paths below /dev/dri, /sys/class/drm and the like are looked up in the machine's tree instead;
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
  *   events.c         read of a node gives whole events;
- *   channel.c        the messages, over connections to the machine that the threads of the process share;
+ *   channel.c        the messages, over connections to the machine that the threads of the process share (offer.c: what
+ *                    comes before it is asked for);
  *   exec.c, spawn.c  programs of the guest start other programs of the guest (start.c finds out how, guest.c where).
  * Everything else (dup, fork, exec, passing, poll, close, the last close by SIGKILL) is the kernel's own work, since
  * a DRM file or sync file in the guest is one end of a socket pair. The library knows no driver: it carries bytes and
@@ -33,6 +34,13 @@ HIDDEN void *tyr_next(void **cache, const char *name);
 
 /* --- channel.c --- */
 
+/* Memory that the machine expects to be mapped next. */
+struct tyr_offer {
+   int fd;             /* -1: none */
+   uint64_t inode;     /* its, since somebody may close it behind our back */
+   uint64_t end, at, size;
+};
+
 /* One request and what comes back. */
 struct tyr_call {
    struct tyr_request request;
@@ -42,10 +50,18 @@ struct tyr_call {
    void *out;         /* caller's memory that the answer overwrites; may be a bad address */
    size_t out_size;
    int result_fd;     /* descriptor that is the result, or -1 */
+   struct tyr_offer offer;
 };
 
 /* Runs the request. Returns the machine's value, or -errno; -ENODEV when there is no machine. */
 HIDDEN int64_t tyr_call(struct tyr_call *call);
+
+/* --- offer.c --- */
+
+/* Is this descriptor still of the file with this inode, and not closed behind our back? */
+HIDDEN int tyr_is_still(int fd, uint64_t inode);
+/* Does this call want what was offered at the end of the last one? Then it is done. An offer is good but once. */
+HIDDEN int tyr_takes_offer(struct tyr_offer *offer, struct tyr_call *call);
 
 /* --- path.c --- */
 

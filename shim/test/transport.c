@@ -326,7 +326,11 @@ static void threads(void)
    struct give signal = { 2, -1, 0 };
    NEED(ioctl(fd, GIVE, &signal) == 0);
    for (int i = 0; i < THREADS; i++) {
-      pthread_join(all[i], &result);
+      /* One that a busy host has kept from its ioctl until now waits for the next signal. */
+      while (pthread_tryjoin_np(all[i], &result)) {
+         usleep(10000);
+         NEED(ioctl(fd, GIVE, &signal) == 0);
+      }
       good += result == NULL;
    }
    SAY("woken", "%d", good);
@@ -543,6 +547,54 @@ static void outlive(void)
    SAY("poll", "%d", poll(&p, 1, 1000));
 }
 
+static int open_descriptors(void)
+{
+   int n = 0;
+   DIR *dir = opendir("/proc/self/fd");
+   NEED(dir);
+   while (readdir(dir))
+      n++;
+   closedir(dir);
+   return n;
+}
+
+/* The memory comes with the answer that tells its offset, and waits for the mmap that follows; or is dropped. */
+static void offers(void)
+{
+   int fd = node(), pipes[2];
+   struct peek peek = { 0, 0, 0, 0 };
+   uint32_t *map, *again;
+   char byte = 7;
+   echo(fd, 1);
+   int before = open_descriptors();
+   struct create bo = create(fd, 8192);
+   SAY("waits", "%d", open_descriptors() - before);
+   map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, bo.offset);
+   NEED(map != MAP_FAILED);
+   SAY("taken", "%d", open_descriptors() - before);
+   again = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, bo.offset + 4096);
+   NEED(again != MAP_FAILED);
+   map[1024] = 0xabc;
+   SAY("again", "%x", again[0]);
+   bo = create(fd, 4096);
+   SAY("beyond", "%s", error(mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, bo.offset) == MAP_FAILED ? -1 : 0));
+   bo = create(fd, 4096);
+   echo(fd, 1);
+   SAY("void", "%d", open_descriptors() - before);
+   bo = create(fd, 4096);
+   for (int i = 3; i < 1024; i++)
+      if (i != fd)
+         close(i); /* the offer and our channel, too */
+   NEED(pipe(pipes) == 0);
+   map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, bo.offset);
+   NEED(map != MAP_FAILED);
+   map[0] = 0xdef;
+   peek.handle = bo.handle;
+   NEED(ioctl(fd, PEEK, &peek) == 0);
+   SAY("machine-sees", "%x", peek.value);
+   SAY("pipe", "%d", write(pipes[1], &byte, 1) == 1 && read(pipes[0], &byte, 1) == 1 && byte == 7);
+}
+
 /* Closes a file in which a thread still waits: the file stays until that thread has come out. */
 static void part(void)
 {
@@ -677,6 +729,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "walk")) walk();
    else if (!strcmp(what, "hold")) hold();
    else if (!strcmp(what, "outlive")) outlive();
+   else if (!strcmp(what, "offers")) offers();
    else if (!strcmp(what, "part")) part();
    else if (!strcmp(what, "junk")) junk();
    else if (!strcmp(what, "greed")) greed();

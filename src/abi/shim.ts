@@ -17,7 +17,7 @@ import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
 import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
-export const SHIM_VERSION = 2;
+export const SHIM_VERSION = 3;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
@@ -79,7 +79,10 @@ export const SHIM_REPLY = {
   TAKE: 2,
   /** After READY, one packet of `size` bytes comes: receive it at `address`. */
   WRITE: 3,
-  /** The end. value: result or -errno. argSize bytes of the argument follow, then `fds` places. */
+  /**
+   * The end. value: result or -errno. argSize bytes of the argument follow, then `fds` places, of which the last `size` are
+   * offers.
+   */
   DONE: 4,
 } as const;
 
@@ -128,12 +131,19 @@ export const SHIM_PLACE = {
   ARGUMENT: 1,
   /** At address `at` of the guest's memory. */
   MEMORY: 2,
+  /**
+   * Nowhere yet: it is what MMAP would bring for up to `size` bytes from offset `at` of the same DRM file, sent before the
+   * guest asks, which it does next as a rule. An answer to anything else makes it void. `inode`: how to know it.
+   */
+  OFFER: 3,
 } as const;
 
 export const ShimPlace = struct('tyr_place', {
   where: u32(),
   cloexec: u32(),
   at: u64(),
+  size: u64(),
+  inode: u64(),
 });
 
 /** What `shim/protocol.h` declares. */

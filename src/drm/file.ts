@@ -43,6 +43,7 @@ export class DrmFile<P = unknown> {
   readonly syncobjs = new HandleTable<Syncobj>('syncobj', FILE_LIMITS.syncobjs);
   /** The handles of each object, the oldest first. */
   readonly #byObject = new Map<GemObject, number[]>();
+  #told: { readonly object: GemObject; readonly offset: bigint } | undefined;
   readonly #offsets = new MmapOffsets<GemObject>();
   #closed = false;
   readonly #releasers = new Set<() => void>();
@@ -137,7 +138,16 @@ export class DrmFile<P = unknown> {
   /** The mmap offset of an object that this file has a handle of: good until its last handle is closed, never used again. */
   mmapOffset(handle: number): bigint {
     const object = this.object(handle);
-    return this.#offsets.offset(object, object.size);
+    const offset = this.#offsets.offset(object, object.size);
+    this.#told = { object, offset };
+    return offset;
+  }
+
+  /** The mmap offset that was told to the client since this was asked last: it will want to map the buffer. */
+  takeTold(): { readonly object: GemObject; readonly offset: bigint } | undefined {
+    const told = this.#told;
+    this.#told = undefined;
+    return told;
   }
 
   /** What mmap(fd, offset) maps. Throws EINVAL for a range outside the object, EACCES where writing is forbidden. */

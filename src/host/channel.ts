@@ -236,7 +236,9 @@ export class Channel implements Source, Caller {
     this.#running = undefined;
     const sent = this.#closed ? 'gone' : sendDone(this.fd, value, arg, outgoing);
     closeSent(outgoing);
-    if (sent === 'full' && outgoing.length > 0) this.done(-ERRNO.EMFILE, arg);
+    const needed = outgoing.filter(({ offered }) => !offered);
+    if (sent === 'full' && needed.length < outgoing.length) this.done(value, arg, needed);
+    else if (sent === 'full' && outgoing.length > 0) this.done(-ERRNO.EMFILE, arg);
     else if (sent !== 'sent') this.close();
   }
 

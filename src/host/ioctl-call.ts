@@ -6,10 +6,10 @@
  * at the end, however it ends.
  */
 import { ERRNO } from '../abi/errno.ts';
-import { SHIM_CHUNK, SHIM_REPLY, SHIM_REQUEST } from '../abi/shim.ts';
+import { SHIM_CHUNK, SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST } from '../abi/shim.ts';
 import { decodeRequest, type IoctlResult } from '../drm/ioctl.ts';
 import type { End } from './ends.ts';
-import type { MemfdFile } from './memfd-backing.ts';
+import { MemfdFile } from './memfd-backing.ts';
 import { NO_DESCRIPTORS, type Outgoing } from './replies.ts';
 import type { GuestServer } from './server.ts';
 import * as sys from './syscalls.ts';
@@ -244,13 +244,24 @@ export class IoctlCall {
     const { value, arg } = this.#result!;
     const installations = value < 0 ? undefined : this.#context.takeInstallations();
     if (!installations) {
-      this.#finish(value, arg);
+      this.#finish(value, arg, value < 0 ? NO_DESCRIPTORS : this.#offer());
       return;
     }
     const { server } = this.#caller;
     const exported = server.attempt(pid, () => server.export(installations, pid));
     if (typeof exported === 'number') this.#finish(exported, arg);
     else this.#finish(value, arg, exported);
+  }
+
+  /** The memory whose mmap offset the handler has told, if it did: the guest will map it next. */
+  #offer(): readonly Outgoing[] {
+    const held = this.#end?.held;
+    const told = held?.kind === 'drm' ? held.file.takeTold() : undefined;
+    const file = told?.object.run.file;
+    if (!told || !(file instanceof MemfdFile)) return NO_DESCRIPTORS;
+    const { offset: at, object } = told;
+    const place = { where: SHIM_PLACE.OFFER, cloexec: 1, at, size: BigInt(object.size), inode: file.inode };
+    return [{ ...file.descriptor(true), place, offered: true }];
   }
 
   #finish(value: number, arg: Uint8Array | undefined, outgoing: readonly Outgoing[] = NO_DESCRIPTORS): void {

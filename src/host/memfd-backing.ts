@@ -13,6 +13,7 @@ import * as sys from './syscalls.ts';
 
 export class MemfdFile implements BackingFile {
   readonly fd: number;
+  readonly inode: bigint;
   readonly size: number;
   readonly #gone: () => void;
   /** Number of places in DRAM where it is mapped. */
@@ -20,8 +21,9 @@ export class MemfdFile implements BackingFile {
   #closed = false;
 
   /** Takes over `fd`. */
-  constructor(fd: number, size: number, gone: () => void) {
+  constructor(fd: number, inode: bigint, size: number, gone: () => void) {
     this.fd = fd;
+    this.inode = inode;
     this.size = size;
     this.#gone = gone;
   }
@@ -156,7 +158,7 @@ export class MemfdBacking implements Backing {
 
   #known(fd: number, size: number): MemfdFile {
     const key = sys.fileKey(fd);
-    const file = new MemfdFile(fd, size, () => this.#files.delete(key));
+    const file = new MemfdFile(fd, sys.inodeOf(fd), size, () => this.#files.delete(key));
     this.#files.set(key, file);
     return file;
   }

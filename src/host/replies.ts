@@ -12,6 +12,8 @@ export interface Outgoing {
   readonly place: Partial<Infer<typeof ShimPlace>>;
   /** The machine needs the descriptor itself; otherwise it is closed once it has been sent. */
   readonly kept: boolean;
+  /** An offer, which may be left out; it comes last. */
+  readonly offered?: boolean;
 }
 
 /** Closes what is not kept, whether it was sent or not. */
@@ -33,7 +35,8 @@ export function sendDone(
 ): 'sent' | 'full' | 'gone' {
   const argSize = arg?.length ?? 0;
   const fds = outgoing.length;
-  ShimReply.write(view, 0, { kind: SHIM_REPLY.DONE, value: BigInt(value), argSize, fds, size: 0, address: 0n });
+  const offers = outgoing[fds - 1]?.offered ? 1 : 0;
+  ShimReply.write(view, 0, { kind: SHIM_REPLY.DONE, value: BigInt(value), argSize, fds, size: offers, address: 0n });
   if (fds === 0) return sys.sendPacket(channel, head, arg);
   const places = new Uint8Array(argSize + fds * ShimPlace.size);
   if (arg) places.set(arg);

@@ -147,6 +147,18 @@ for (const where of ['host', 'guest'] as const) {
         ]);
       });
 
+      test('gets memory with its offset, and forgets it if it is not mapped next', async () => {
+        assert.deepEqual(await see('offers'), [
+          'waits 1',
+          'taken 0',
+          'again abc',
+          'beyond EINVAL',
+          'void 0',
+          'machine-sees def',
+          'pipe 1',
+        ]);
+      });
+
       test('polls sync files and lends eventfds', async () => {
         assert.deepEqual(await see('syncs'), [
           'given 1 1',

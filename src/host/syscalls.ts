@@ -340,6 +340,12 @@ export function fileKey(fd: number): string {
   return `${devMajor}:${devMinor}:${ino}`;
 }
 
+/** A file's inode number. */
+export function inodeOf(fd: number): bigint {
+  fileKey(fd);
+  return linux.Statx.read(status.view, 0).ino;
+}
+
 /** Another descriptor of the same open file. */
 export const duplicate = (fd: number): number => check('fcntl', c.fcntl(fd, linux.F_DUPFD_CLOEXEC, 0));
 
