@@ -64,6 +64,15 @@ const PLAIN = AfbcSizes.pack(
 /** The same as words. The first is the body's place. */
 export const AFBC_PLAIN_WORDS: readonly number[] = [0, 4, 8, 12].map((at) => viewOf(PLAIN).getUint32(at, true));
 
+/** Pixels of more bytes than that have no one-colour superblocks. */
+export const AFBC_COLOUR_BYTES = 8;
+
+/** Writes the header of a superblock that is one pixel's colour everywhere. */
+export function afbcEncodeColour(pixel: Uint8Array, header: Uint8Array): void {
+  header.fill(0);
+  header.set(pixel, 8);
+}
+
 /**
  * Encodes a superblock of `bytes`-byte pixels in rows. Writes its header; answers whether it needs a body, and then has
  * written `body` too. `bodyOffset`: where the body goes, from the first header. `width`: pixels in a row.
@@ -76,9 +85,8 @@ export function afbcEncode(
   bodyOffset: number,
   width = AFBC_BLOCK,
 ): boolean {
-  if (bytes <= 8 && isOneColour(pixels, bytes)) {
-    header.fill(0);
-    for (let i = 0; i < bytes; i++) header[8 + i] = pixels[i]!;
+  if (bytes <= AFBC_COLOUR_BYTES && isOneColour(pixels, bytes)) {
+    afbcEncodeColour(pixels.subarray(0, bytes), header);
     return false;
   }
   header.set(PLAIN);

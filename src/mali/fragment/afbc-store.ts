@@ -10,12 +10,14 @@ import { BLOCK_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import {
+  AFBC_COLOUR_BYTES,
   AFBC_HEADER_BYTES,
   AFBC_WIDE,
   AfbcError,
   afbcBodyBytes,
   afbcDecode,
   afbcEncode,
+  afbcEncodeColour,
   afbcHeaderIndex,
 } from '../../board/image/afbc.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
@@ -26,6 +28,7 @@ import type { SurfaceExtents } from './surface-extents.ts';
 import { type EncodeSuperblock, encodeSuperblock } from './wasm/afbc.ts';
 
 const MAX_BYTES = 16;
+const WORD = 4;
 const HALVES = { LEFT: 1, RIGHT: 2, BOTH: 3 } as const;
 /** Superblocks of one column that a row of tiles is high. */
 const WIDE_ROWS = TILE / AFBC_WIDE.height;
@@ -75,6 +78,31 @@ export class AfbcStore {
   store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
     if (surface.wide) this.#pair(surface, base, bytes, x, y, rows);
     else this.#encode(surface, base, bytes, x / TILE, y / TILE, rows, TILE);
+  }
+
+  /**
+   * Stores `count` tiles from (x, y) to the right whose pixels are all as the first one of `rows`: headers say it all. False:
+   * it cannot do all of them.
+   */
+  fill(surface: Surface, base: number, bytes: number, x: number, y: number, count: number, rows: number): boolean {
+    if (!this.#dram || surface.wide || bytes > AFBC_COLOUR_BYTES) return false;
+    if (base % WORD !== 0 || surface.rowStride % AFBC_HEADER_BYTES !== 0) return false;
+    const at = this.#extents.within(this.#headersOf(surface), base, surface.bodyOffset);
+    if (at < 0) return false;
+    afbcEncodeColour(scratch.u8.subarray(rows, rows + bytes), this.#header);
+    const [w0, w1, w2, w3] = this.#header32;
+    const { u32 } = this.#dram;
+    for (let i = 0; i < count; i++) {
+      const index = indexOf(surface, x / TILE + i, y / TILE);
+      // Never beyond the headers, whatever the surface's stride says.
+      if ((index + 1) * AFBC_HEADER_BYTES > surface.bodyOffset) return false;
+      const to = (at + index * AFBC_HEADER_BYTES) / 4;
+      u32[to] = w0!;
+      u32[to + 1] = w1!;
+      u32[to + 2] = w2!;
+      u32[to + 3] = w3!;
+    }
+    return true;
   }
 
   /** Fills `rows` with a tile of a surface whose superblocks are tiles. */

@@ -141,7 +141,8 @@ export class Writeback {
    * then.
    */
   #fillTiles(surface: Surface, bytes: number, x: number, y: number, count: number, rows: () => number): boolean {
-    if (!this.#fillRows || isAfbc(surface.block) || !PATTERN_BYTES.includes(bytes)) return false;
+    if (isAfbc(surface.block)) return this.#afbc.fill(surface, surface.base, bytes, x, y, count, rows());
+    if (!this.#fillRows || !PATTERN_BYTES.includes(bytes)) return false;
     const { width, height } = this.#framebuffer.parameters;
     let va = uBlock(surface.base, surface.rowStride, bytes, x, y);
     let stride = 0;
