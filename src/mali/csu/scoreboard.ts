@@ -26,6 +26,7 @@ const NONE: readonly Deferred[] = [];
 
 export class Scoreboard {
   readonly #counts = new Uint16Array(CS_SCOREBOARDS);
+  #busy = 0;
   /** A plain list, mostly of a few: a Set that changes for ever keeps what it held alive for long (V8 links its tables). */
   readonly #items: Outstanding[] = [];
   readonly #drained: () => void;
@@ -45,15 +46,14 @@ export class Scoreboard {
 
   /** Bitmap of the entries that are not empty. */
   get busy(): number {
-    let mask = 0;
-    for (let entry = 0; entry < CS_SCOREBOARDS; entry++) if (this.#counts[entry]! > 0) mask |= 1 << entry;
-    return mask;
+    return this.#busy;
   }
 
   begin(entry: number): Outstanding {
     const item: Outstanding = { entry, waiters: undefined };
     this.#items.push(item);
     this.#counts[entry]!++;
+    this.#busy |= 1 << entry;
     return item;
   }
 
@@ -62,7 +62,7 @@ export class Scoreboard {
     const place = this.#items.indexOf(item);
     if (place < 0) return;
     this.#items.splice(place, 1);
-    this.#counts[item.entry]!--;
+    if (--this.#counts[item.entry]! === 0) this.#busy &= ~(1 << item.entry);
     const waiters = item.waiters ?? NONE;
     item.waiters = undefined;
     for (const waiter of waiters) {
@@ -91,5 +91,6 @@ export class Scoreboard {
   clear(): void {
     this.#items.length = 0;
     this.#counts.fill(0);
+    this.#busy = 0;
   }
 }

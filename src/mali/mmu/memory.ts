@@ -44,6 +44,10 @@ const ACCESS_TYPE: Record<Access, number> = {
 /** Pages that an extent of blocks reaches in either direction at most: finding it is a walk for each. */
 const EXTENT_PAGES = 64;
 
+/** Extents that a view remembers, and the range of addresses that share a place: what one table of the last level maps. */
+const EXTENTS = 64;
+const EXTENT_SPAN = TABLE_ENTRIES * PAGE;
+
 let generations = 0;
 let views = 0;
 
@@ -57,6 +61,10 @@ export class GpuMemory implements VirtualMemory {
   readonly #pages = new Uint32Array(ENTRIES);
   readonly #rights = new Uint8Array(ENTRIES);
   readonly #view: DataView;
+  /** Extents that were found, by where they were asked for; good for one generation. */
+  readonly #extents: (Extent | undefined)[] = new Array(EXTENTS).fill(undefined);
+  readonly #extentAges = new Float64Array(EXTENTS);
+  readonly #extentAccesses: Access[] = new Array(EXTENTS).fill('read');
   readonly #walk: WalkResult = {
     code: 0,
     physical: 0,
@@ -107,7 +115,7 @@ export class GpuMemory implements VirtualMemory {
 
   /** Whether `access` to all of [va, va + size) would succeed; latches no fault. For checks at start-up. */
   probe(va: number, size: number, access: Access): boolean {
-    const result = { ...this.#walk };
+    const result = this.#walk;
     for (let at = va - (va % PAGE); at < va + size; at += PAGE) {
       walk(this.dram, this.#source?.translation ?? UNMAPPED, at, this.#outputBits, result);
       if (result.code !== EXCEPTION.OK || (rightsOf(result) & NEED[access]) !== NEED[access]) return false;
@@ -116,6 +124,19 @@ export class GpuMemory implements VirtualMemory {
   }
 
   extent(va: number, access: Access): Extent | undefined {
+    const slot = Math.floor(va / EXTENT_SPAN) & (EXTENTS - 1);
+    const known = this.#extents[slot];
+    if (known && this.#extentAges[slot] === this.generation && this.#extentAccesses[slot] === access) {
+      if (va >= known.start && va < known.start + known.size) return known;
+    }
+    const found = this.#findExtent(va, access);
+    this.#extents[slot] = found;
+    this.#extentAges[slot] = this.generation;
+    this.#extentAccesses[slot] = access;
+    return found;
+  }
+
+  #findExtent(va: number, access: Access): Extent | undefined {
     const need = NEED[access];
     const page = Math.floor(va / PAGE);
     const result = this.#walk;
@@ -145,15 +166,18 @@ export class GpuMemory implements VirtualMemory {
     const own = entry / 4;
     const low = words[own]!;
     const high = words[own + 1]!;
-    const follows = (k: number): boolean =>
-      words[own + 2 * k] === low + k * PAGE &&
-      words[own + 2 * k + 1] === high &&
-      physical + (k + 1) * PAGE <= this.dram.size;
     const index = (entry % PAGE) / Pte.size;
     let before = 0;
-    while (before < index && follows(-before - 1)) before++;
+    for (let at = own - 2; before < index; at -= 2) {
+      if (words[at] !== low - (before + 1) * PAGE || words[at + 1] !== high) break;
+      before++;
+    }
+    const most = Math.min(TABLE_ENTRIES - 1 - index, this.dram.size / PAGE - physical / PAGE - 1);
     let after = 0;
-    while (index + after + 1 < TABLE_ENTRIES && follows(after + 1)) after++;
+    for (let at = own + 2; after < most; at += 2) {
+      if (words[at] !== low + (after + 1) * PAGE || words[at + 1] !== high) break;
+      after++;
+    }
     return { start: (page - before) * PAGE, size: (before + 1 + after) * PAGE, physical: physical - before * PAGE };
   }
 

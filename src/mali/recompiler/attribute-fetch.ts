@@ -15,6 +15,7 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
 import { type Attribute, type TexelFormat, texelFormat } from '../shader/attribute.ts';
+import type { LaneType } from '../shader/contract.ts';
 import { type RegisterFormat, registerCount } from '../shader/vector.ts';
 import { type Code, ModuleBuilder } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
@@ -271,7 +272,7 @@ class Fetch {
 const MOST_FUNCTIONS = 4096;
 let functions = 0;
 const modules = new Map<string, WebAssembly.Module | undefined>();
-const instances = new WeakMap<PhysicalMemory, Map<string, FetchSlot>>();
+const instances = new WeakMap<PhysicalMemory, Map<number, FetchSlot>>();
 
 function compile(form: Form, key: string): WebAssembly.Module | undefined {
   const { texel, to, channels } = form;
@@ -304,6 +305,8 @@ const COUNTED: ReadonlySet<number> = new Set([
   ATTRIBUTE_TYPE.NPOT_DIVISOR,
 ]);
 
+const TYPES: readonly LaneType[] = ['raw', 'float', 'sint', 'uint'];
+
 /** The fetch function of an attribute; undefined: it has no emitted form. Throws as texelFormat does. */
 export function fetchSlot(
   dram: PhysicalMemory,
@@ -312,14 +315,16 @@ export function fetchSlot(
   channels: number,
 ): FetchSlot | undefined {
   const { attributeType, frequency, offsetEnable, format } = attribute;
-  const key = `${attributeType},${frequency},${offsetEnable ? 1 : 0},${format},${to.type},${to.bits},${channels}`;
+  const state = (attributeType * 4 + frequency) * 2 + (offsetEnable ? 1 : 0);
+  const number = (format * 256 + state) * 256 + (TYPES.indexOf(to.type) * 2 + (to.bits === 16 ? 1 : 0)) * 8 + channels;
   let slots = instances.get(dram);
   if (!slots) {
     slots = new Map();
     instances.set(dram, slots);
   }
-  const known = slots.get(key);
+  const known = slots.get(number);
   if (known) return known;
+  const key = `${attributeType},${frequency},${offsetEnable ? 1 : 0},${format},${to.type},${to.bits},${channels}`;
   const texel = texelFormat(format, 'LD_ATTR', 0);
   if (functions === MOST_FUNCTIONS || !COUNTED.has(attributeType)) return undefined;
   if (!modules.has(key)) {
@@ -332,6 +337,6 @@ export function fetchSlot(
   const imports = { gpu: { scratch: scratch.memory, dram: dram.memory } };
   const { fetch } = new WebAssembly.Instance(module, imports).exports;
   const made = { slot: functionTable.slotOf(fetch as CallableFunction), bytes: texel.format.bytes };
-  slots.set(key, made);
+  slots.set(number, made);
   return made;
 }

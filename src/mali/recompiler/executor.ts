@@ -275,13 +275,15 @@ class UnitCache {
   #same({ words }: Unit): boolean {
     const memory = this.#memory;
     let page = -1;
-    for (const [pc, low, high] of words) {
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i]!;
+      const pc = word[0];
       const at = Math.floor(pc / PAGE);
       if (at !== page) {
         if (!memory.probe(pc, INSTRUCTION_SIZE, 'execute') || !memory.probe(pc, INSTRUCTION_SIZE, 'read')) return false;
         page = at;
       }
-      if (memory.load32(pc) >>> 0 !== low || memory.load32(pc + 4) >>> 0 !== high) return false;
+      if (memory.load32(pc) >>> 0 !== word[1] || memory.load32(pc + 4) >>> 0 !== word[2]) return false;
     }
     return true;
   }
