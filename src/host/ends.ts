@@ -29,6 +29,8 @@ export type Held =
 
 export class End implements Source {
   readonly number: number;
+  /** Its abstract address. */
+  readonly address: Uint8Array;
   readonly fd: number;
   readonly ends = true;
   readonly held: Held;
@@ -41,8 +43,17 @@ export class End implements Source {
   #closed = false;
   #undo: () => void = () => {};
 
-  constructor(number: number, fd: number, held: Held, loop: EventLoop, log: Log, gone: () => void) {
+  constructor(
+    number: number,
+    address: Uint8Array,
+    fd: number,
+    held: Held,
+    loop: EventLoop,
+    log: Log,
+    gone: () => void,
+  ) {
     this.number = number;
+    this.address = address;
     this.fd = fd;
     this.held = held;
     this.#loop = loop;
@@ -154,8 +165,9 @@ export class Ends {
       this.#freed();
     };
     try {
-      sys.bindAbstract(ours, this.#address(held, number));
-      this.#ends.set(number, new End(number, ours, held, this.#loop, this.#log, gone));
+      const address = this.#address(held, number);
+      sys.bindAbstract(ours, address);
+      this.#ends.set(number, new End(number, address, ours, held, this.#loop, this.#log, gone));
       this.#made.set(pid, made + 1);
       return theirs;
     } catch (error) {
@@ -173,19 +185,31 @@ export class Ends {
   /** What a descriptor that came from a guest is, if it is one of ours. */
   find(fd: number): End | undefined {
     const address = sys.peerAddress(fd);
-    if (!address) return undefined;
-    const number = Number(address.slice(address.lastIndexOf('/') + 1));
+    let number = 0;
+    let unit = 1;
+    for (let i = address.length - 1; i >= 0 && address[i] !== SLASH; i--, unit *= 10)
+      number += (address[i]! - ZERO) * unit;
     const end = this.#ends.get(number);
-    return end && this.#address(end.held, number) === address ? end : undefined;
+    return end && same(end.address, address) ? end : undefined;
   }
 
   close(): void {
     for (const end of [...this.#ends.values()]) end.close();
   }
 
-  #address(held: Held, number: number): string {
+  #address(held: Held, number: number): Uint8Array {
     const what =
       held.kind === 'drm' ? `${DRM_MAJOR}:${held.minor}` : held.kind === 'sync-file' ? SHIM_ADDRESS_SYNC : held.kind;
-    return `${SHIM_ADDRESS_PREFIX}${this.#machine}/${what}/${number}`;
+    return encoder.encode(`${SHIM_ADDRESS_PREFIX}${this.#machine}/${what}/${number}`);
   }
+}
+
+const encoder = new TextEncoder();
+const SLASH = 47;
+const ZERO = 48;
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

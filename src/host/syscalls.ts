@@ -141,20 +141,24 @@ export function listenAt(path: string): number {
 }
 
 /** Gives a socket an abstract address. */
-export function bindAbstract(fd: number, address: string): void {
-  const text = new TextEncoder().encode(`\0${address}`);
-  linux.SockaddrUn.write(name.view, 0, { family: linux.AF_UNIX, path: text });
-  check(`bind to @${address}`, c.bind(fd, name.address, linux.SockaddrUn.offset.path + text.length));
+export function bindAbstract(fd: number, address: Uint8Array): void {
+  const start = linux.SockaddrUn.offset.path;
+  name.view.setUint16(0, linux.AF_UNIX, true);
+  name.bytes[start] = 0;
+  name.bytes.set(address, start + 1);
+  check('bind', c.bind(fd, name.address, start + 1 + address.length));
 }
 
-/** The abstract address of a socket's peer; undefined for any other descriptor or address. */
-export function peerAddress(fd: number): string | undefined {
+const NO_NAME = new Uint8Array();
+
+/** The abstract address of a socket's peer, good until the next call of this module; empty for anything else. */
+export function peerAddress(fd: number): Uint8Array {
   small.view.setUint32(0, linux.SockaddrUn.size, true);
-  if (c.getpeername(fd, name.address, small.address) < 0) return undefined;
+  if (c.getpeername(fd, name.address, small.address) < 0) return NO_NAME;
   const end = Math.min(small.view.getUint32(0, true), linux.SockaddrUn.size);
   const start = linux.SockaddrUn.offset.path;
-  if (name.view.getUint16(0, true) !== linux.AF_UNIX || end <= start || name.bytes[start] !== 0) return undefined;
-  return String.fromCharCode(...name.bytes.subarray(start + 1, end));
+  if (name.view.getUint16(0, true) !== linux.AF_UNIX || end <= start || name.bytes[start] !== 0) return NO_NAME;
+  return name.bytes.subarray(start + 1, end);
 }
 
 /** The next connection, undefined when none waits. */
