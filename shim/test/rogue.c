@@ -28,6 +28,8 @@
 #define VERSION 0xc0406400u
 #define VERSION_SIZE 64
 #define GET_CAP 0xc010640cu
+/* SYNCOBJ_FD_TO_HANDLE, whose argument names a descriptor. */
+#define IMPORT 0xc01064c2u
 
 static void hold(void)
 {
@@ -180,6 +182,45 @@ int main(int argc, char **argv)
 			close(other);
 		}
 		NEED(theirs >= 0);
+	} else if (!strcmp(what, "scrambled")) {
+		/* Requests whose every field is drawn by lot, with none to three descriptors, as fast as they are taken. */
+		unsigned seed = 1;
+
+		s = begin(&file);
+		for (; done < n; done++) {
+			uint64_t numbers[] = { 0, number_of(file), number_of(file) + 1, ~0ull };
+			int fds[3] = { file, 0, s }, count = rand_r(&seed) % 4;
+			struct tyr_request request;
+			char space[CMSG_SPACE(sizeof(fds))];
+			struct iovec iov[2] = { { &request, sizeof(request) }, { version, rand_r(&seed) % 17 } };
+			struct msghdr msg;
+
+			for (size_t i = 0; i < sizeof(request); i++)
+				((char *)&request)[i] = rand_r(&seed);
+			request.kind = 1 + rand_r(&seed) % 8;
+			request.number = rand_r(&seed) % 2 ? GET_CAP : IMPORT;
+			request.subject = rand_r(&seed) % 5 - 1;
+			request.end = numbers[rand_r(&seed) % 4];
+			request.named = rand_r(&seed) % 5 - 1;
+			memset(&msg, 0, sizeof(msg));
+			memset(space, 0, sizeof(space));
+			msg.msg_iov = iov;
+			msg.msg_iovlen = 2;
+			if (count) {
+				msg.msg_control = space;
+				msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
+				struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+				cmsg->cmsg_level = SOL_SOCKET;
+				cmsg->cmsg_type = SCM_RIGHTS;
+				cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+				memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+			}
+			if (sendmsg(s, &msg, MSG_NOSIGNAL) < 0) {
+				close(s);
+				close(file);
+				s = begin(&file);
+			}
+		}
 	} else {
 		return 2;
 	}

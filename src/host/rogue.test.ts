@@ -50,6 +50,12 @@ test('a file’s number is of no use to who has not got the file', async () => {
   assert.equal(lines[0], 'done 50');
 });
 
+test('requests with every field drawn by lot end the channel, or are answered', async () => {
+  const lines = await harm('scrambled', 5000);
+  assert.equal(lines[0], 'done 5000');
+  assert.ok(!living.lines.some((line) => line.includes('the machine is at fault')));
+});
+
 test('packets out of turn end the channel', async () => {
   await harm('endless', 5000);
 });
