@@ -2,6 +2,7 @@
  * The frame job: one RUN_FRAGMENT without geometry. A pre-frame shader, given as text, covers every pixel of a linear RGBA8
  * image; its uniforms are 64-bit words. The shortest way to fragment work of the whole machine, workers included.
  */
+import type { CsLine } from '../abi/gpu/cs.ts';
 import { FRAGMENT_REGISTERS } from '../abi/gpu/cs-registers.ts';
 import {
   BLEND_MODE,
@@ -16,7 +17,7 @@ import {
   RenderTarget,
   TIE_BREAK_RULE,
 } from '../abi/gpu/raster-descriptors.ts';
-import { DESCRIPTOR_TYPE, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
+import { DESCRIPTOR_TYPE, Resource, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
 import { assemble } from '../mali/shader/assemble.ts';
 import type { Client, Sync } from './testing.ts';
 
@@ -30,6 +31,7 @@ const AT = {
   blend: 0x2500,
   program: 0x2600,
   uniforms: 0x2700,
+  resources: 0x2800,
   code: 0x3000,
   image: 0x10000,
 } as const;
@@ -42,6 +44,12 @@ export interface FrameJobOptions {
   readonly width?: number;
   readonly height?: number;
   readonly uniforms?: readonly bigint[];
+  /** How often it is drawn by one submission, at most 200 times. */
+  readonly repeat?: number;
+  /** Where the picture is; else in the job's own buffer. */
+  readonly image?: bigint;
+  /** A buffer that the shader reads by handle 0. */
+  readonly buffer?: { readonly address: bigint; readonly size: number };
 }
 
 export class FrameJob {
@@ -64,7 +72,14 @@ export class FrameJob {
 
   /** Puts everything into memory of a VM (a new one). */
   static async make(client: Client, options: FrameJobOptions): Promise<FrameJob> {
-    const { width = 64, height = 64, uniforms = [] } = options;
+    const {
+      width = 64,
+      height = 64,
+      uniforms = [],
+      repeat = 1,
+      image = BigInt(MEMORY + AT.image),
+      buffer: read,
+    } = options;
     const vm = await client.createVm();
     const bytes = AT.image + Math.ceil((width * height * 4) / 4096) * 4096;
     const buffer = await client.createBuffer(bytes);
@@ -76,7 +91,7 @@ export class FrameJob {
         ['MOVE', { destination: FRAGMENT_REGISTERS.framebuffer, immediate: MEMORY + AT.framebuffer + 1 }],
         ['MOVE32', { destination: FRAGMENT_REGISTERS.boundMin, immediate: 0 }],
         ['MOVE32', { destination: FRAGMENT_REGISTERS.boundMax, immediate: (width - 1) | ((height - 1) << 16) }],
-        ['RUN_FRAGMENT', {}],
+        ...Array.from({ length: repeat }, (): CsLine => ['RUN_FRAGMENT', {}]),
         ['WAIT', { waitMask: 0xff }],
       ],
       AT.stream,
@@ -101,7 +116,7 @@ export class FrameJob {
       writeEnable: true,
       cleanPixelWriteEnable: true,
       swizzle: 0 | (1 << 3) | (2 << 6) | (3 << 9),
-      base: MEMORY + AT.image,
+      base: Number(image),
       rowStride: width * 4,
     });
     DepthStencil.write(memory, AT.depthStencil, {
@@ -126,12 +141,16 @@ export class FrameJob {
         shader: MEMORY + AT.program,
         fau: MEMORY + AT.uniforms,
         fauCount: uniforms.length,
-        resources: 0,
+        resources: read ? MEMORY + AT.resources + 1 : 0,
         threadStorage: 0,
         attributeOffset: 0,
       },
     });
     ShaderProgram.write(memory, AT.program, { type: DESCRIPTOR_TYPE.SHADER, stage: 2, binary: MEMORY + AT.code });
+    if (read) {
+      const { address, size: bytes } = read;
+      Resource.write(memory, AT.resources, { address: Number(address), containsDescriptors: false, size: bytes });
+    }
     for (const [i, word] of uniforms.entries()) memory.setBigUint64(AT.uniforms + i * 8, word, true);
     const code = assemble(options.shader);
     new Uint8Array(memory.buffer, memory.byteOffset + AT.code).set(new Uint8Array(code.buffer));

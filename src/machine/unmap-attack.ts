@@ -3,7 +3,8 @@
  * another client gets the pages. The shader must fault; what it has read and written must be its own client's.
  *
  * The shader copies what it reads to a buffer that stays mapped, so that whatever it saw last is found there, and writes its mark
- * into the buffer under attack. The victim fills its pages with a secret as soon as it has them.
+ * into the buffer under attack, by pointers, through a buffer descriptor, or as the picture that is drawn. The victim fills its
+ * pages with a secret as soon as it has them.
  */
 import assert from 'node:assert/strict';
 import { FrameJob } from './frame-job.ts';
@@ -15,24 +16,61 @@ const SIDE = 32;
 /** What the shader touches: rows of pixels, at some places of the window. */
 const PLACES = [0, 0x1000, 0x7000];
 const BYTES = 0x8000;
+/** Pixels of a picture that is drawn into the window, and how often its shader goes round for each. */
+const PICTURE = 64;
+const PATIENCE = 100n;
 const MARK = 0x0a0a0a0a;
 /** Milliseconds in which the shader must have begun. */
 const BEGINNING = 30_000;
 const SECRET = 0x5ec2e75e;
 
-const PARTS = PLACES.map(
-  (offset, i) => `
-  LOAD.i32.unsigned.slot0 @r10, r4, offset:${offset}
-  STORE.i32.slot0 @r10, r6, offset:${i * SIDE * 4}
-  STORE.i32.slot0 @r8, r4, offset:${offset + 0x400}`,
-);
-const SCAN = `
+const BEGIN = `
   MKVEC.v2i16 r1, r59.h00, 0x0
   SHADDX.u64 r4, u0, r1.w0, shift:2
   SHADDX.u64 r6, u2, r1.w0, shift:2
   MOV.i32 r8, u4
-loop:${PARTS.join('')}
+  IADD.u32 r2, r1, r1
+  IADD.u32 r2, r2, r2
+  MOV.i32 r3, 0x0`;
+const scan = (load: (offset: number) => string): string => {
+  const parts = PLACES.map(
+    (offset, i) => `
+  ${load(offset)}
+  STORE.i32.slot0 @r10, r6, offset:${i * SIDE * 4}
+  STORE.i32.slot0 @r8, r4, offset:${offset + 0x400}`,
+  );
+  return `${BEGIN}
+loop:${parts.join('')}
   BRANCHZ.eq.reconverge 0x0, offset:loop`;
+};
+
+/** Ways to reach the buffer under attack. */
+const WAYS = {
+  pointers: { shader: scan((offset) => `LOAD.i32.unsigned.slot0 @r10, r4, offset:${offset}`) },
+  descriptor: {
+    shader: scan((offset) => `IADD_IMM.i32 r9, r2, #${offset}\n  LD_BUFFER.i32.unsigned.slot0 @r10, r9, r3`),
+    buffer: { address: WINDOW, size: BYTES },
+  },
+  picture: {
+    // Says that it is there, and takes its time over each warp of a tile.
+    shader: `${BEGIN}
+  LOAD.i32.unsigned.slot0 @r10, r4, offset:0x7000
+  STORE.i32.slot0 @r10, r6, offset:0
+  MOV.i32 r10, u6
+loop: IADD_IMM.i32 r10, r10, #0xffffffff
+  BRANCHZ.reconverge r10, offset:loop
+  MOV.i32 r0, 0x3f800000
+  MOV.i32 r1, 0x3f800000
+  MOV.i32 r2, 0x3f800000
+  MOV.i32 r3, 0x3f800000
+  ATEST.discard @r60, r60, 0x3f800000, atest_datum.w0
+  BLEND.slot0.v4.f32.end @r0:r1:r2:r3, blend_descriptor_0.w0, r60, target:0`,
+    image: WINDOW,
+    repeat: 200,
+  },
+};
+export type Way = keyof typeof WAYS;
+export const ATTACKS = Object.keys(WAYS) as Way[];
 
 export interface Outcome {
   readonly rounds: number;
@@ -41,14 +79,14 @@ export interface Outcome {
 }
 
 /** Attacks so often; throws at the first word that was read or written and is another's. */
-export async function unmapAttack(live: LiveMachine, rounds: number): Promise<Outcome> {
+export async function unmapAttack(live: LiveMachine, way: Way, rounds: number): Promise<Outcome> {
   const attacker = new Client(live);
   const victim = new Client(live);
   const job = await FrameJob.make(attacker, {
-    shader: SCAN,
-    width: SIDE,
-    height: SIDE,
-    uniforms: [WINDOW, RESULT, BigInt(MARK)],
+    width: way === 'picture' ? PICTURE : SIDE,
+    height: way === 'picture' ? PICTURE : SIDE,
+    uniforms: [WINDOW, RESULT, BigInt(MARK), PATIENCE],
+    ...WAYS[way],
   });
   const result = await attacker.createBuffer(4096);
   await attacker.bind(job.vm, { handle: result, va: RESULT, size: 4096n });
