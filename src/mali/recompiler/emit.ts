@@ -23,6 +23,7 @@ import { effectsOf, REGISTERS } from './effects.ts';
 import type { Block, Site, Unit } from './flow.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
+import type { Part } from './half-lanes.ts';
 import { LaneCode, type Lanes, WARP_VECTORS } from './lanes.ts';
 import { LATE_TYPE, LateCode } from './late.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
@@ -120,6 +121,8 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly #step: Callable;
   readonly #used = new Set<number>();
   readonly #written = new Set<number>();
+  /** Registers of whose halves the instruction in work has left the singles. */
+  readonly #shadowed = new Set<number>();
   readonly #registers = new Map<number, number[]>();
   readonly #fau: number;
   readonly #word: number;
@@ -193,7 +196,18 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   }
 
   uniform(index: number): Lanes {
-    return () => this.code.get(this.#fau).memory('v128_load32_splat', index * 4);
+    const value: Lanes = () => this.code.get(this.#fau).memory('v128_load32_splat', index * 4);
+    // A list is long enough for what is done once.
+    if (this.#feed) {
+      const load = (): void => {
+        this.code
+          .get(1)
+          .memory('i32_load', FRAME.fau)
+          .memory('v128_load32_splat', index * 4);
+      };
+      value.uniform = { index, load };
+    }
+    return value;
   }
 
   active(): Lanes {
@@ -212,6 +226,10 @@ class UnitEmitter implements Operands, AroundTextures, Body {
 
   functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex {
     return this.module.functionType(params, results);
+  }
+
+  shadow(register: number, value: Lanes, k: number, part: Part = 'both'): void {
+    if (this.lanes.halves.remember(this.#registers.get(register)!, value, k, part)) this.#shadowed.add(register);
   }
 
   record(): number {
@@ -396,6 +414,10 @@ class UnitEmitter implements Operands, AroundTextures, Body {
       }
     }
     this.lanes.release();
+    for (const r of effectsOf(instruction).writes) {
+      if (!this.#shadowed.has(r)) this.lanes.halves.forget(this.#registers.get(r)!);
+    }
+    this.#shadowed.clear();
     this.#flow.after(instruction.flow);
   }
 
@@ -411,6 +433,10 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     if (!results) return false;
     const store = (k: number): void => {
       for (let n = results.length - 1; n >= 0; n--) code.set(this.#registers.get(i.dest + n)![k]!);
+      for (const [n, value] of results.entries()) {
+        const part = n > 0 || i.destHalves === HALVES.BOTH ? 'both' : i.destHalves === HALVES.LOW ? 'low' : 'high';
+        this.shadow(i.dest + n, value, k, part);
+      }
     };
     // An instruction that reads other vectors must have read all before the first is overwritten.
     const late = crosses(i);

@@ -10,9 +10,22 @@
  */
 import type { Code } from '../wasm/builder.ts';
 import type { OpName } from '../wasm/opcodes.ts';
+import { HalfCode } from './half-lanes.ts';
 
-/** Pushes vector k. */
-export type Lanes = (k: number) => void;
+/** Pushes vector k of a value. What else is known of it serves those who want it in another shape (half-lanes.ts). */
+export interface Lanes {
+  (k: number): void;
+  /** A register: its locals. */
+  locals?: readonly number[];
+  /** A word that all lanes have. */
+  constant?: number;
+  /** A uniform whose shapes may be held in locals: its number, and what pushes it at the function's start. */
+  uniform?: { readonly index: number; readonly load: () => void };
+  /** Bits of a half: the single that it stands for. */
+  single?: Lanes;
+  /** Two halves: the singles that they stand for, as far as they are known. */
+  halves?: { readonly low: Lanes | undefined; readonly high: Lanes | undefined };
+}
 /** Vectors of a whole warp. Code is emitted for all of them, or for one quad at a time: `LaneCode.vectors`. */
 export const WARP_VECTORS = 4 as const;
 
@@ -34,6 +47,7 @@ export class LaneCode {
   readonly code: Code;
   /** Vectors that the code works on: k of `Lanes` stays below it. */
   readonly vectors: number;
+  readonly halves = new HalfCode(this);
   /** Whether the host's relaxed multiply-add rounds once. */
   readonly #fused: boolean;
   readonly #free: number[] = [];
@@ -75,7 +89,9 @@ export class LaneCode {
   }
 
   local(locals: readonly number[]): Lanes {
-    return (k) => this.code.get(locals[k]!);
+    const value: Lanes = (k) => this.code.get(locals[k]!);
+    value.locals = locals;
+    return value;
   }
 
   /** A value that is used more than once: computed at its first use for each vector. */
@@ -83,7 +99,7 @@ export class LaneCode {
     const local = this.#temporary();
     let known = -1;
     let region = -1;
-    return (k) => {
+    const kept: Lanes = (k) => {
       // Only what has been computed on the way here is known.
       if (known === k && this.code.isOpen(region)) this.code.get(local);
       else {
@@ -93,12 +109,19 @@ export class LaneCode {
         this.code.tee(local);
       }
     };
+    const { constant, single, halves } = value;
+    if (constant !== undefined) kept.constant = constant;
+    if (single) kept.single = single;
+    if (halves) kept.halves = halves;
+    return kept;
   }
 
   /** The same words in all lanes, or by vector. */
   words(...words: number[]): Lanes {
     const local = this.code.held(...words);
-    return () => this.code.get(local);
+    const value: Lanes = () => this.code.get(local);
+    if (words.length === 1) value.constant = words[0]! >>> 0;
+    return value;
   }
 
   /** A word for each of the warp's lanes. */
@@ -208,8 +231,9 @@ export class LaneCode {
 
   // Floats.
 
-  abs = (a: Lanes): Lanes => this.and(a, this.words(MAGNITUDE));
-  neg = (a: Lanes): Lanes => this.xor(a, this.words(SIGN));
+  abs = (a: Lanes): Lanes =>
+    a.constant === undefined ? this.and(a, this.words(MAGNITUDE)) : this.words(a.constant & MAGNITUDE);
+  neg = (a: Lanes): Lanes => (a.constant === undefined ? this.xor(a, this.words(SIGN)) : this.words(a.constant ^ SIGN));
 
   /** Subnormal numbers become zeros of their sign. */
   flush32(value: Lanes): Lanes {
@@ -233,7 +257,7 @@ export class LaneCode {
 
   /** a × b + c of doubles that were singles, rounded to odd. */
   fmaOdd(a: Lanes, b: Lanes, c: Lanes): Lanes {
-    return this.#odd('f64x2', this.keep(this.op('f64x2_mul', a, b)), this.keep(c));
+    return this.#odd(this.keep(this.op('f64x2_mul', a, b)), this.keep(c));
   }
 
   /** The words of the lanes 0, 1 or 2, 3 at a vector's beginning. */
@@ -295,43 +319,50 @@ export class LaneCode {
     };
   }
 
-  /** p + c rounded to odd: whatever narrower format it is rounded to next, it is as if the sum had been exact. */
-  #odd(shape: 'f64x2' | 'f32x4', p: Lanes, c: Lanes): Lanes {
-    const lanes = shape === 'f64x2' ? 'i64x2' : 'i32x4';
-    const sum = this.keep(this.op(`${shape}_add`, p, c));
-    const back = this.keep(this.op(`${shape}_sub`, sum, p));
-    const error = this.keep(
-      this.op(
-        `${shape}_add`,
-        this.op(`${shape}_sub`, p, this.op(`${shape}_sub`, sum, back)),
-        this.op(`${shape}_sub`, c, back),
-      ),
-    );
-    const one = shape === 'f64x2' ? this.words(1, 0, 1, 0) : this.words(1);
+  /** p + c of doubles rounded to odd: whatever narrower format it is rounded to next, it is as if the sum had been exact. */
+  #odd(p: Lanes, c: Lanes): Lanes {
+    const sum = this.keep(this.op('f64x2_add', p, c));
+    const back = this.keep(this.op('f64x2_sub', sum, p));
+    const lost = this.op('f64x2_sub', p, this.op('f64x2_sub', sum, back));
+    const error = this.keep(this.op('f64x2_add', lost, this.op('f64x2_sub', c, back)));
+    const one = this.words(1, 0, 1, 0);
     const zero = this.words(0);
     // A NaN compares as neither.
-    const inexact = this.or(this.op(`${shape}_lt`, error, zero), this.op(`${shape}_gt`, error, zero));
-    const even = this.op(`${lanes}_eq`, this.and(sum, one), zero);
-    const same = this.op(
-      `${shape}_gt`,
-      this.op(`${shape}_mul`, this.#signOf(shape, sum), this.#signOf(shape, error)),
-      zero,
-    );
+    const inexact = this.or(this.op('f64x2_lt', error, zero), this.op('f64x2_gt', error, zero));
+    const even = this.op('i64x2_eq', this.and(sum, one), zero);
+    const same = this.op('f64x2_gt', this.op('f64x2_mul', this.#signOf(sum), this.#signOf(error)), zero);
     // +1 where the error leads away from zero, else -1.
     const step = this.choose(this.keep(same), one, this.words(-1));
-    return this.op(`${lanes}_add`, sum, this.and(this.and(inexact, even), step));
+    return this.op('i64x2_add', sum, this.and(this.and(inexact, even), step));
   }
 
   /** ±1 with the sign of x. */
-  #signOf(shape: 'f64x2' | 'f32x4', x: Lanes): Lanes {
-    const sign = shape === 'f64x2' ? this.words(0, SIGN, 0, SIGN) : this.words(SIGN);
-    const one = shape === 'f64x2' ? this.words(0, 0x3ff00000, 0, 0x3ff00000) : this.single(1);
-    return this.or(this.and(x, sign), one);
+  #signOf(x: Lanes): Lanes {
+    return this.or(this.and(x, this.words(0, SIGN, 0, SIGN)), this.words(0, 0x3ff00000, 0, 0x3ff00000));
   }
 
   /** a × b + c of halves (as singles), rounded to odd: to be rounded to halves. */
   fmaHalf(a: Lanes, b: Lanes, c: Lanes): Lanes {
-    return this.#odd('f32x4', this.keep(this.op('f32x4_mul', a, b)), this.keep(c));
+    const product = this.op('f32x4_mul', a, b);
+    // A product of halves is exact.
+    if (c.constant === SIGN) return product;
+    if (c.constant === 0) return this.op('f32x4_add', product, c);
+    return this.#oddSum(this.keep(product), this.keep(c));
+  }
+
+  /**
+   * p + c of singles rounded to odd: towards zero, and the last bit set where that was not exact. The error of the sum tells
+   * both.
+   */
+  #oddSum(p: Lanes, c: Lanes): Lanes {
+    const sum = this.keep(this.op('f32x4_add', p, c));
+    const back = this.keep(this.op('f32x4_sub', sum, p));
+    const lost = this.op('f32x4_sub', p, this.op('f32x4_sub', sum, back));
+    const error = this.keep(this.op('f32x4_add', lost, this.op('f32x4_sub', c, back)));
+    // Neither infinities nor NaNs have an error that is above zero.
+    const inexact = this.keep(this.op('f32x4_gt', this.abs(error), this.words(0)));
+    const away = this.and(this.signs(this.xor(error, sum)), inexact);
+    return this.or(this.op('i32x4_add', sum, away), this.and(inexact, this.words(1)));
   }
 
   /** A NaN loses, and -0 < +0. */
@@ -391,43 +422,16 @@ export class LaneCode {
 
   /** The half in the lower 16 bits as a single. */
   widenLow(value: Lanes): Lanes {
-    return this.#widen(this.and(value, this.words(0xffff)));
+    return this.halves.widen(value, false);
   }
 
   widenHigh(value: Lanes): Lanes {
-    return this.#widen(this.shift('i32x4_shr_u', value, 16));
-  }
-
-  #widen(bits: Lanes): Lanes {
-    const x = this.keep(bits);
-    const magnitude = this.keep(this.shift('i32x4_shl', this.and(x, this.words(0x7fff)), 13));
-    const scaled = this.op('f32x4_mul', magnitude, this.single(2 ** 112));
-    const special = this.and(this.op('i32x4_ge_s', magnitude, this.words(0x7c00 << 13)), this.words(EXPONENT));
-    const sign = this.shift('i32x4_shl', this.and(x, this.words(0x8000)), 16);
-    return this.or(this.or(scaled, special), sign);
+    return this.halves.widen(value, true);
   }
 
   /** A single to the bits of the nearest half, ties to even. */
   narrow(value: Lanes): Lanes {
-    const x = this.keep(value);
-    const magnitude = this.keep(this.abs(x));
-    // Below 2^-14 the sum with a magic number leaves the subnormal's bits at the end of the word.
-    const magic = this.words((127 - 15 + 23 - 10 + 1) << 23);
-    const subnormal = this.op('i32x4_sub', this.op('f32x4_add', magnitude, magic), magic);
-    const odd = this.and(this.shift('i32x4_shr_u', magnitude, 13), this.words(1));
-    const rounded = this.op(
-      'i32x4_add',
-      this.op('i32x4_add', magnitude, this.words((((15 - 127) << 23) + 0xfff) | 0)),
-      odd,
-    );
-    const normal = this.shift('i32x4_shr_u', rounded, 13);
-    const finite = this.choose(this.op('i32x4_lt_s', magnitude, this.words(113 << 23)), subnormal, normal);
-    const infinite = this.or(
-      this.words(0x7c00),
-      this.and(this.op('i32x4_gt_s', magnitude, this.words(EXPONENT)), this.words(0x200)),
-    );
-    const result = this.choose(this.op('i32x4_ge_s', magnitude, this.words((127 + 16) << 23)), infinite, finite);
-    return this.or(result, this.and(this.shift('i32x4_shr_u', x, 16), this.words(0x8000)));
+    return this.halves.narrow(value);
   }
 
   /** A single to the bits of a half, in a direction. */
@@ -442,6 +446,8 @@ export class LaneCode {
 
   /** Two words of 16 bits in one. */
   pair(low: Lanes, high: Lanes): Lanes {
-    return this.or(low, this.shift('i32x4_shl', high, 16));
+    const both = this.or(low, this.shift('i32x4_shl', high, 16));
+    if (low.single || high.single) both.halves = { low: low.single, high: high.single };
+    return both;
   }
 }

@@ -41,6 +41,7 @@ const firstHalf =
   (fn: (l: LaneCode, a: Lanes) => Lanes): Lower =>
   (x) => {
     const bits = x.l.keep(x.l.narrow(fn(x.l, x.halves(0).low)));
+    if (bits.single) bits.single = x.l.keep(bits.single);
     return [x.l.pair(bits, bits)];
   };
 

@@ -262,7 +262,29 @@ const reverseBits: Lower = (x) => {
 
 const addImmediate: Lower = (x) => {
   const { size } = elementOf(x.i.spec.type);
-  return [x.l.op(on(size, 'add'), x.raw(0), x.l.words(x.i.immediates.constant!))];
+  const [a, b] = [x.raw(0), x.l.words(x.i.immediates.constant!)];
+  // Added to zero it is how compilers load a constant.
+  return [a.constant === 0 ? b : x.l.op(on(size, 'add'), a, b)];
+};
+
+/** Halves that move stay what they are known to be. */
+function moved(x: Lowering, value: Lanes, low: Lanes | undefined, high: Lanes | undefined): Lanes {
+  if ((low || high) && x.i.sources.every(({ not }) => !not)) value.halves = { low, high };
+  return value;
+}
+
+const makeHalves: Lower = (x) => {
+  const word = x.l.pair(x.l.and(x.integer(0, 16, false), x.l.words(0xffff)), x.integer(1, 16, false));
+  return [moved(x, word, x.knownHalf(0, false), x.knownHalf(1, false))];
+};
+
+/** A sum; with zero it is how compilers move halves. */
+const add: Lower = (x) => {
+  const result = sum('add')(x);
+  const [, second] = x.i.sources;
+  const zero = second!.kind === 'constant' && CONSTANTS[second!.index] === 0;
+  if (!result || !zero || !/^v2[su]16$/.test(x.i.spec.type)) return result;
+  return [moved(x, result[0]!, x.knownHalf(0, false), x.knownHalf(0, true))];
 };
 
 export const INTEGER: Lowerings = {
@@ -270,7 +292,7 @@ export const INTEGER: Lowerings = {
   'NOT_OLD.i32': (x) => [x.l.not(x.raw(0))],
   'NOT_OLD.i64': (x) => [x.l.not(x.raw(0)), x.l.not(x.raw(0, 1))],
   MUX: mux,
-  IADD: sum('add'),
+  IADD: add,
   ISUB: sum('sub'),
   SHADDX: shiftAdd,
   SEG_ADD: segmentAdd,
@@ -284,7 +306,7 @@ export const INTEGER: Lowerings = {
   RSHIFT_AND: shiftLogic,
   RSHIFT_OR: shiftLogic,
   RSHIFT_XOR: shiftLogic,
-  'MKVEC.v2i16': (x) => [x.l.pair(x.l.and(x.integer(0, 16, false), x.l.words(0xffff)), x.integer(1, 16, false))],
+  'MKVEC.v2i16': makeHalves,
   'MKVEC.v2i8': makeBytes,
   IDP: dotProduct,
   CLZ: leadingZeros,

@@ -86,7 +86,7 @@ export class Lowering {
   halves(n: number): { low: Lanes; high: Lanes } {
     const { l } = this;
     const { negate, absolute, select } = this.i.sources[n]!;
-    const word = l.keep(this.raw(n));
+    const word = this.raw(n);
     const fromHigh = ['h10', 'h11', 'h1'].includes(select);
     const toLow = ['h00', 'h10', 'h0'].includes(select);
     const signs = (value: Lanes): Lanes => {
@@ -109,9 +109,20 @@ export class Lowering {
       if (!this.o.flush16) return bits;
       const half = l.keep(bits);
       const small = l.op('i32x4_eq', l.and(half, l.words(0x7c00)), l.words(0));
-      return l.choose(small, l.and(half, l.words(0x8000)), half);
+      const flushed = l.choose(small, l.and(half, l.words(0x8000)), half);
+      flushed.single = l.flush16(bits.single!);
+      return flushed;
     };
     return l.pair(finish(low), finish(high));
+  }
+
+  /** A half of a source's word as a single, if it is known without widening: the one that a move puts first or second. */
+  knownHalf(n: number, second: boolean): Lanes | undefined {
+    const { select } = this.i.sources[n]!;
+    if (select.startsWith('b')) return undefined;
+    const places = select.startsWith('h') ? select.slice(1) : '01';
+    const high = (second ? (places[1] ?? places[0]) : places[0]) === '1';
+    return this.l.halves.known(this.raw(n), high);
   }
 
   singleResult(value: Lanes): Lanes[] {

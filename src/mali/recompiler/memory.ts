@@ -12,6 +12,7 @@ import type { Callable, Code, TypeIndex } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL } from './frame.ts';
+import type { Part } from './half-lanes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 
 /** What the program around tells. */
@@ -34,6 +35,8 @@ export interface Around {
   register(index: number): Lanes;
   uniform(index: number): Lanes;
   locals(register: number): readonly number[];
+  /** Remembers the halves that vector k of a register has been given (half-lanes.ts). */
+  shadow(register: number, value: Lanes, k: number, part?: Part): void;
   /** A type for indirect calls. */
   functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex;
   /** Scratch address of a new record; those of one after the other are neighbours. */

@@ -150,8 +150,21 @@ export class VaryingCode {
     code.end();
     if (i.modifiers.update === 'retrieve') this.#keepIfSimple();
     this.#a.interpret(site);
+    if (half && !flat) this.#meet(register, channels, false);
     code.end();
+    if (half && !flat) this.#meet(register, channels, true);
     return true;
+  }
+
+  /** Makes what the fast way has remembered of halves known: the slow way widens them, then both have met. */
+  #meet(register: number, channels: number, met: boolean): void {
+    const { halves, vectors } = this.#a.lanes;
+    for (let c = 0; c < channels; c++) {
+      const locals = this.#a.locals(register + (c >> 1));
+      if (met) halves.meet(locals, c % 2 === 1);
+      else for (let k = 0; k < vectors; k++) halves.fill(locals, k, c % 2 === 1);
+    }
+    this.#a.lanes.release();
   }
 
   /** Pushes what a vertex has at byte `at` of its varyings, in all lanes. */
@@ -186,17 +199,20 @@ export class VaryingCode {
       return flat ? lanes.and(value, lanes.words(0xffff)) : lanes.narrow(value);
     };
     const low = narrow(this.#value[0]!);
-    if (both) lanes.pair(low, narrow(this.#value[1]!))(k);
-    else {
-      // The upper half stays.
-      const old = this.#a.locals(register)[k]!;
-      lanes.or(
-        low,
-        lanes.and(() => code.get(old), lanes.words(0xffff0000)),
-      )(k);
-    }
-    lanes.release();
+    const old = this.#a.locals(register)[k]!;
+    // Of one half alone the upper one stays.
+    const high = narrow(this.#value[1]!);
+    const word = both
+      ? lanes.pair(low, high)
+      : lanes.or(
+          low,
+          lanes.and(() => code.get(old), lanes.words(0xffff0000)),
+        );
+    word(k);
     this.#write(register, k);
+    if (!both) word.halves = { low: low.single, high: undefined };
+    this.#a.shadow(register, word, k, both ? 'both' : 'low');
+    lanes.release();
   }
 
   /** Writes what is on the stack. */

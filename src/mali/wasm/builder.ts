@@ -107,8 +107,8 @@ export class Code implements Callable {
   readonly index: number;
   readonly name: string;
   readonly type: FunctionType;
-  readonly bytes = new Bytes();
-  /** What is done before `bytes`: constants that are held in locals. */
+  bytes = new Bytes();
+  /** What is done before `bytes`: constants and the like that are held in locals. */
   readonly prologue = new Bytes();
   readonly #held = new Map<number | string, number>();
   /** Branches whose way is known: place in `bytes`, and whether they are taken. */
@@ -143,17 +143,18 @@ export class Code implements Callable {
     if (local === undefined) {
       local = this.local('v128');
       this.#held.set(key, local);
-      const { prologue } = this;
-      prologue.byte(0xfd);
-      prologue.byte(0x0c);
-      for (let lane = 0; lane < 4; lane++) {
-        const word = words[same ? 0 : lane]!;
-        for (let i = 0; i < 4; i++) prologue.byte((word >>> (8 * i)) & 255);
-      }
-      prologue.byte(0x21);
-      prologue.unsigned(local);
+      const to = local;
+      this.before(() => this.v128(...words).set(to));
     }
     return local;
+  }
+
+  /** What `emit` pushes, without blocks, is done at the function's start instead of here. */
+  before(emit: () => void): void {
+    const { bytes } = this;
+    this.bytes = this.prologue;
+    emit();
+    this.bytes = bytes;
   }
 
   get localTypes(): readonly ValueType[] {

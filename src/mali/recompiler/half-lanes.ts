@@ -1,0 +1,182 @@
+/**
+ * Halves as singles: widening, rounding, and what is known of registers that hold two of them.
+ *
+ * Arithmetic on halves is done in singles. Rounding to a half leaves the rounded single as a by-product, so whoever uses the
+ * result next needs not widen it again: of each register that holds halves the singles are kept in locals beside it
+ * (shadows), good until it is written otherwise, and within the code that is sure to come after (Code.region). Packed words that
+ * nobody reads are then dropped by the optimising compiler.
+ */
+import { F16_TO_F32 } from '../shader/float.ts';
+import type { LaneCode, Lanes } from './lanes.ts';
+
+/** One half of a register as singles, by vector: locals, and the code in which they are known; -1: they are not. */
+interface Shadow {
+  readonly singles: readonly number[];
+  readonly regions: number[];
+}
+
+/** Which halves of a register are meant. */
+export type Part = 'low' | 'high' | 'both';
+
+const SIGN = 0x80000000;
+const EXPONENT = 0x7f800000;
+/** The bits of a half that is no number. */
+const NAN = 0x7e00;
+/** A single's bits that a half has not. */
+const DROPPED = 13;
+/** Exponent of the least normal half, as a single's. */
+const LEAST_NORMAL = 113;
+
+export class HalfCode {
+  readonly #l: LaneCode;
+  /** By the register's locals, the lower halves and the upper ones. */
+  readonly #low = new Map<readonly number[], Shadow>();
+  readonly #high = new Map<readonly number[], Shadow>();
+  /** Widened uniforms, held from the function's start on: locals by number and half. */
+  readonly #uniforms = new Map<number, number>();
+
+  constructor(lanes: LaneCode) {
+    this.#l = lanes;
+  }
+
+  /** The half in the lower or upper 16 bits as a single. */
+  widen(value: Lanes, high: boolean): Lanes {
+    const l = this.#l;
+    const { constant, halves, locals, uniform } = value;
+    if (constant !== undefined) return l.single(F16_TO_F32[(constant >>> (high ? 16 : 0)) & 0xffff]!);
+    const known = high ? halves?.high : halves?.low;
+    if (known) return known;
+    if (uniform) return this.#uniform(value, uniform.index, uniform.load, high);
+    const slow = l.keep(this.#widened(value, high));
+    if (!locals) return slow;
+    return (k) => {
+      const shadow = this.#shadow(locals, high);
+      if (!l.code.isOpen(shadow.regions[k]!)) {
+        slow(k);
+        l.code.set(shadow.singles[k]!);
+        shadow.regions[k] = l.code.region;
+      }
+      l.code.get(shadow.singles[k]!);
+    };
+  }
+
+  #shadow(locals: readonly number[], high: boolean): Shadow {
+    const shadows = high ? this.#high : this.#low;
+    let shadow = shadows.get(locals);
+    if (!shadow) {
+      shadow = { singles: locals.map(() => this.#l.code.local('v128')), regions: locals.map(() => -1) };
+      shadows.set(locals, shadow);
+    }
+    return shadow;
+  }
+
+  #uniform(value: Lanes, index: number, load: () => void, high: boolean): Lanes {
+    const l = this.#l;
+    const key = index * 2 + (high ? 1 : 0);
+    let local = this.#uniforms.get(key);
+    if (local === undefined) {
+      local = l.code.local('v128');
+      this.#uniforms.set(key, local);
+      const at = local;
+      l.code.before(() => {
+        const loaded = l.code.local('v128');
+        load();
+        l.code.set(loaded);
+        this.#widened(() => l.code.get(loaded), high)(0);
+        l.code.set(at);
+      });
+    }
+    void value;
+    const at = local;
+    return () => l.code.get(at);
+  }
+
+  #widened(value: Lanes, high: boolean): Lanes {
+    const l = this.#l;
+    const x = l.keep(high ? l.shift('i32x4_shr_u', value, 16) : l.and(value, l.words(0xffff)));
+    const magnitude = l.keep(l.shift('i32x4_shl', l.and(x, l.words(0x7fff)), DROPPED));
+    const scaled = l.op('f32x4_mul', magnitude, l.single(2 ** 112));
+    const special = l.and(l.op('i32x4_ge_s', magnitude, l.words(0x7c00 << DROPPED)), l.words(EXPONENT));
+    const sign = l.shift('i32x4_shl', l.and(x, l.words(0x8000)), 16);
+    return l.or(l.or(scaled, special), sign);
+  }
+
+  /** A single to the bits of the nearest half, ties to even; what it has been rounded to is known as `single`. */
+  narrow(value: Lanes): Lanes {
+    const l = this.#l;
+    const x = l.keep(value);
+    // The least number that is infinite as a half stands for all beyond.
+    const size = l.keep(l.op('f32x4_pmin', l.abs(x), l.single(65536)));
+    // Added to a number that is so much larger, all bits that a half has not are rounded away; subnormals have fewer.
+    const exponent = l.op('i32x4_max_u', l.and(size, l.words(EXPONENT)), l.words(LEAST_NORMAL << 23));
+    const large = l.keep(l.op('i32x4_add', exponent, l.words(DROPPED << 23)));
+    const rounded = l.keep(l.op('f32x4_sub', l.op('f32x4_add', size, large), large));
+    const sign = l.keep(l.and(x, l.words(SIGN)));
+    const biased = l.shift('i32x4_shr_u', l.op('f32x4_mul', rounded, l.single(2 ** -112)), DROPPED);
+    const bits: Lanes = l.or(l.op('i32x4_min_u', biased, l.words(NAN)), l.shift('i32x4_shr_u', sign, 16));
+    const infinite = l.op('f32x4_mul', rounded, l.single(2 ** 112));
+    bits.single = l.or(l.op('f32x4_mul', infinite, l.single(2 ** -112)), sign);
+    return bits;
+  }
+
+  /** Remembers the singles of the halves that vector k of a register has just been given. False: there are none. */
+  remember(locals: readonly number[], value: Lanes, k: number, part: Part): boolean {
+    const { code } = this.#l;
+    const set: Shadow[] = [];
+    // All are pushed before the first is set: a move may exchange them.
+    for (const high of [false, true]) {
+      if (part === (high ? 'low' : 'high')) continue;
+      const shadow = this.#shadow(locals, high);
+      const single = this.known(value, high, k);
+      if (single) {
+        single(k);
+        set.push(shadow);
+      } else shadow.regions[k] = -1;
+    }
+    for (const { singles, regions } of set.reverse()) {
+      code.set(singles[k]!);
+      regions[k] = code.region;
+    }
+    return set.length > 0 || part !== 'both';
+  }
+
+  #set(locals: readonly number[], high: boolean, single: Lanes, k: number): void {
+    const { code } = this.#l;
+    const shadow = this.#shadow(locals, high);
+    single(k);
+    code.set(shadow.singles[k]!);
+    shadow.regions[k] = code.region;
+  }
+
+  /** Widens what vector k of a register holds, where two ways meet of which the other remembers. */
+  fill(locals: readonly number[], k: number, high: boolean): void {
+    const { code } = this.#l;
+    this.#set(
+      locals,
+      high,
+      this.#widened(() => code.get(locals[k]!), high),
+      k,
+    );
+  }
+
+  /** Both ways have met: what each has remembered is known here. */
+  meet(locals: readonly number[], high: boolean): void {
+    this.#shadow(locals, high).regions.fill(this.#l.code.region);
+  }
+
+  /** A half of a value as a single, if that needs no widening; with k, in that vector at least. */
+  known(value: Lanes, high: boolean, k = 0): Lanes | undefined {
+    const l = this.#l;
+    const { constant, halves, locals } = value;
+    if (halves) return high ? halves.high : halves.low;
+    if (constant !== undefined) return l.single(F16_TO_F32[(constant >>> (high ? 16 : 0)) & 0xffff]!);
+    if (!locals) return undefined;
+    const { singles, regions } = this.#shadow(locals, high);
+    return l.code.isOpen(regions[k]!) ? l.local(singles) : undefined;
+  }
+
+  /** A register has been written otherwise. */
+  forget(locals: readonly number[]): void {
+    for (const shadows of [this.#low, this.#high]) shadows.get(locals)?.regions.fill(-1);
+  }
+}
