@@ -184,8 +184,8 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.#varyings = new VaryingCode(this, unit, quads);
     this.#specials = new SpecialVaryingCode(this, quads);
     this.#textures = new TextureCode(this);
-    this.#late = new LateCode(this);
-    this.#output = new OutputCode(this, this.#late);
+    this.#late = new LateCode(this, quads);
+    this.#output = new OutputCode(this, this.#late, unit, quads);
     this.module.exportFunction('run', code);
   }
 
@@ -252,6 +252,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
     const feed = this.#feed;
     feed?.open();
+    this.#output.open(this.unit.blocks.flatMap(({ sites }) => sites));
     this.#exit = code.block();
     if (feed) {
       this.#again = code.loop();

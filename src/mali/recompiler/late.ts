@@ -13,6 +13,7 @@ import { FRAME, STAGE } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { Lowering, type Operands } from './lowering.ts';
 import type { Around } from './memory.ts';
+import type { QuadFeed } from './quad-feed.ts';
 
 /** The parameters and results of LateTest. */
 export const LATE_TYPE = [['i32', 'i32', 'i32', 'i32'], []] as const;
@@ -21,12 +22,15 @@ const readable = ({ sources }: Instruction, n: number): boolean => sources[n]!.k
 
 export class LateCode {
   readonly #a: Around & Operands;
+  readonly #quads: QuadFeed | undefined;
   readonly #stage: number;
   readonly #slot: number;
   readonly #warp: number;
 
-  constructor(around: Around & Operands) {
+  /** `quads`: the list that warps come from. */
+  constructor(around: Around & Operands, quads: QuadFeed | undefined) {
     this.#a = around;
+    this.#quads = quads;
     const { code } = around;
     this.#stage = code.local('i32');
     this.#slot = code.local('i32');
@@ -43,9 +47,14 @@ export class LateCode {
     return true;
   }
 
-  /** Pushes the samples that a vector's lanes stand for. */
+  /** Pushes the samples that a vector's lanes stand for, where no late test changes them. */
   own(stage: number, k: number): void {
-    this.#a.code
+    const { code } = this.#a;
+    if (this.#quads) {
+      code.get(this.#quads.samples[k]!);
+      return;
+    }
+    code
       .get(stage)
       .memory('i32_load', STAGE.coverage)
       .memory('v128_load', 16 * k);

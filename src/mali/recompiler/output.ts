@@ -11,10 +11,12 @@ import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { channelCount } from '../shader/vector.ts';
 import type { Code, Label } from '../wasm/builder.ts';
+import type { Site, Unit } from './flow.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, FRAME, STAGE, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import type { LateCode } from './late.ts';
 import type { Around } from './memory.ts';
+import type { QuadFeed } from './quad-feed.ts';
 
 const FIRST_BLEND = SPECIALS[0]!.indexOf('blend_descriptor_0');
 const TARGETS = 8;
@@ -37,9 +39,36 @@ const TYPES: Readonly<Record<string, (typeof BLEND_TYPES)[number]>> = {
   u16: 'uint',
 };
 
+/** A BLEND that has code: its render target, the kind of its numbers, the register of its coverage, and where its record is. */
+interface Form {
+  readonly rt: number;
+  readonly type: number;
+  readonly coverage: number;
+  readonly record: number;
+}
+
+function formOf(i: Instruction): Form | undefined {
+  if (i.spec.name !== 'BLEND') return undefined;
+  const rt = targetOfBlend(i);
+  const { kind, index } = i.sources[1]!;
+  const type = BLEND_TYPES.indexOf(TYPES[i.modifiers.regfmt!]!);
+  if (rt < 0 || type < 0 || kind !== 'register') return undefined;
+  // What a raw channel that is not sent holds is the target's to say.
+  if (BLEND_TYPES[type] === 'raw' && channelCount(i.modifiers.vecsize!) < 4) return undefined;
+  return { rt, type, coverage: index, record: STAGE.blend + rt * BLEND_RECORD_BYTES };
+}
+
+/** Whether its numbers may be stored as bytes. */
+const isStored = ({ type }: Form): boolean => BLEND_TYPES[type] === 'float' || BLEND_TYPES[type] === 'raw';
+
 export class OutputCode {
   readonly #a: Around;
   readonly #late: LateCode;
+  readonly #quads: QuadFeed | undefined;
+  /** Lanes may come to nothing on their way. */
+  readonly #discards: boolean;
+  /** By render target, in a list's function: whether its colours are stored here; where its words lie. */
+  readonly #stored: (readonly [stored: number, words: number] | undefined)[] = [];
   readonly #stage: number;
   readonly #done: number;
   readonly #lanes: number;
@@ -50,9 +79,13 @@ export class OutputCode {
   readonly #value: number;
   readonly #covered: number[];
 
-  constructor(around: Around, late: LateCode) {
+  /** `quads`: the list that warps come from. */
+  constructor(around: Around, late: LateCode, { blocks }: Unit, quads: QuadFeed | undefined) {
     this.#a = around;
     this.#late = late;
+    this.#quads = quads;
+    const sites = blocks.flatMap((block) => block.sites);
+    this.#discards = sites.some(({ instruction }) => instruction.spec.base === 'DISCARD');
     const { code } = around;
     this.#stage = code.local('i32');
     this.#done = code.local('i32');
@@ -65,49 +98,96 @@ export class OutputCode {
     this.#covered = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
   }
 
+  /** At the start of a list's function, what is the same for all its warps. */
+  open(sites: readonly Site[]): void {
+    if (!this.#quads) return;
+    const { code } = this.#a;
+    const { stage } = this.#quads;
+    for (const { instruction } of sites) {
+      const form = formOf(instruction);
+      if (!form || !isStored(form) || this.#stored[form.rt]) continue;
+      const [stored, words] = [code.local('i32'), code.local('i32')];
+      this.#stored[form.rt] = [stored, words];
+      code
+        .get(stage)
+        .memory('i32_load', form.record + BLEND_RECORD.kind)
+        .i32(BLEND_KIND.STORE_RGBA8)
+        .op('i32_eq');
+      code.get(stage).memory('i32_load', STAGE.direct).op('i32_and').set(stored);
+      code
+        .get(stage)
+        .memory('i32_load', form.record + BLEND_RECORD.words)
+        .set(words);
+    }
+  }
+
   /**
    * BLEND by the descriptor of a render target. Leaves on the stack whether it is done; if not, the stage must do it. False:
    * nothing is pushed, this form is always the stage's.
    */
   blend(i: Instruction): boolean {
     const { code } = this.#a;
-    const rt = targetOfBlend(i);
-    const coverage = i.sources[1]!;
-    const type = BLEND_TYPES.indexOf(TYPES[i.modifiers.regfmt!]!);
-    if (rt < 0 || type < 0 || coverage.kind !== 'register') return false;
-    // What a raw channel that is not sent holds is the target's to say.
-    if (BLEND_TYPES[type] === 'raw' && channelCount(i.modifiers.vecsize!) < 4) return false;
-    const record = STAGE.blend + rt * BLEND_RECORD_BYTES;
+    const form = formOf(i);
+    if (!form) return false;
+    const { rt, type, coverage, record } = form;
+    const channels = this.#channels(i);
     code.i32(0).set(this.#done);
     const out = code.block();
-    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(out);
+    const stored = isStored(form) ? this.#stored[rt] : undefined;
+    if (stored && this.#quads) {
+      // What is stored is not asked for again.
+      const [yes, words] = stored;
+      code.get(this.#quads.stage).set(this.#stage);
+      code.get(yes).likely().if();
+      this.#direct(coverage);
+      this.#store(() => code.get(words), channels);
+      this.#touch(record);
+      code.br(out).end();
+    } else code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(out);
     code
       .get(this.#stage)
       .memory('i32_load', record + BLEND_RECORD.kind)
       .tee(this.#kind);
     code.i32(BLEND_KIND.NOTHING).op('i32_eq').tee(this.#done).unlikely().brIf(out);
     code.get(this.#kind).i32(BLEND_KIND.STAGE).op('i32_eq').unlikely().brIf(out);
-    const channels = this.#channels(i);
-    if (BLEND_TYPES[type] === 'float' || BLEND_TYPES[type] === 'raw') {
+    if (isStored(form) && !stored) {
       code.get(this.#kind).i32(BLEND_KIND.STORE_RGBA8).op('i32_eq').if();
-      this.#samples(coverage.index, out);
-      this.#store(record, channels);
+      this.#samples(coverage, out);
+      this.#store(() => code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.words), channels);
       code.else();
-      this.#call(record, type, coverage.index, channels, out);
+      this.#call(record, type, coverage, channels, out);
       code.end();
-    } else this.#call(record, type, coverage.index, channels, out);
-    code.get(this.#any).if();
+    } else this.#call(record, type, coverage, channels, out);
+    this.#touch(record);
+    code.end();
+    code.get(this.#done);
+    this.#a.lanes.release();
+    return true;
+  }
+
+  /** Marks the render target, if colours were written (#any); BLEND is done. */
+  #touch(record: number): void {
+    const { code } = this.#a;
     const flags = (): Code => code.get(this.#stage).memory('i32_load', STAGE.flags);
+    code.get(this.#any).if();
     flags();
     flags().memory('i32_load');
     code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.touch);
     code.op('i32_or').memory('i32_store');
     code.end();
     code.i32(1).set(this.#done);
-    code.end();
-    code.get(this.#done);
-    this.#a.lanes.release();
-    return true;
+  }
+
+  /** Fills #covered where all tests have been made: lanes without effect have no samples in a list's warp. */
+  #direct(register: number): void {
+    const { code, lanes, mask } = this.#a;
+    const coverage = this.#a.register(register);
+    for (let k = 0; k < lanes.vectors; k++) {
+      coverage(k);
+      this.#late.own(this.#stage, k);
+      code.op('v128_and').set(this.#covered[k]!);
+    }
+    if (mask || this.#discards) this.#effective();
   }
 
   /** Fills #covered with the samples of lanes that have an effect; to `out` if nobody here can test them. */
@@ -132,6 +212,19 @@ export class OutputCode {
         .set(this.#covered[k]!);
     }
     code.end();
+    this.#masked();
+  }
+
+  /** Takes lanes out of #covered that do not run, or come to nothing. */
+  #effective(): void {
+    const { code } = this.#a;
+    code.get(this.#a.bits).get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').set(this.#lanes);
+    this.#masked();
+  }
+
+  /** Leaves the lanes of #lanes in #covered. */
+  #masked(): void {
+    const { code, lanes } = this.#a;
     for (let k = 0; k < lanes.vectors; k++) {
       const bits = lanes.words(...[0, 1, 2, 3].map((lane) => 1 << (4 * k + lane)));
       code.get(this.#lanes).op('i32x4_splat');
@@ -161,7 +254,7 @@ export class OutputCode {
   }
 
   /** Stores colours of one byte a channel, quad after quad: four pixels in two rows. #any: whether there were any. */
-  #store(record: number, channels: readonly Lanes[]): void {
+  #store(words: () => void, channels: readonly Lanes[]): void {
     const { code, lanes } = this.#a;
     const byte = (c: number): Lanes => {
       const scaled = lanes.op('f32x4_add', lanes.op('f32x4_mul', channels[c]!, lanes.single(255)), lanes.single(0.5));
@@ -173,7 +266,7 @@ export class OutputCode {
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
       code.get(this.#covered[k]!).op('v128_any_true').if();
       code.i32(1).set(this.#any);
-      code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.words);
+      words();
       code
         .get(this.#stage)
         .memory('i32_load', STAGE.pixels)
