@@ -9,6 +9,19 @@ const PAGES = 4096;
 const WASM_PAGE = 65536;
 const ALIGN = 64;
 
+/** A piece that is used again and again: by one owner after the other, each of which gives it back. */
+export class Piece {
+  readonly at: number;
+  readonly size: number;
+  /** Whether somebody has it. */
+  taken = true;
+
+  constructor(at: number, size: number) {
+    this.at = at;
+    this.size = size;
+  }
+}
+
 export class Scratch {
   readonly memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
   readonly buffer = this.memory.buffer as SharedArrayBuffer;
@@ -20,6 +33,8 @@ export class Scratch {
   readonly f32 = new Float32Array(this.buffer);
   readonly f64 = new Float64Array(this.buffer);
   readonly #free = new Map<number, number[]>();
+  /** Pieces that nobody has, by their size. */
+  readonly #pieces = new Map<number, Piece[]>();
   readonly #owned = new FinalizationRegistry<readonly [number, number]>(([at, size]) => this.free(at, size));
   // Address 0 is nobody's.
   #top = ALIGN;
@@ -43,6 +58,31 @@ export class Scratch {
     const list = this.#free.get(bytes);
     if (list) list.push(at);
     else this.#free.set(bytes, [at]);
+  }
+
+  /**
+   * As `alloc`, for owners that come and go with every draw: to register each for collection is dear. Whoever takes one holds
+   * it and calls `give`; one that is forgotten is given back when it is collected.
+   */
+  take(size: number): Piece {
+    const piece = this.#pieces.get(size)?.pop();
+    if (piece) {
+      this.u8.fill(0, piece.at, piece.at + size);
+      piece.taken = true;
+      return piece;
+    }
+    const made = new Piece(this.alloc(size), size);
+    this.#owned.register(made, [made.at, size]);
+    return made;
+  }
+
+  /** Gives a piece back; a second time changes nothing. */
+  give(piece: Piece): void {
+    if (!piece.taken) return;
+    piece.taken = false;
+    const pieces = this.#pieces.get(piece.size);
+    if (pieces) pieces.push(piece);
+    else this.#pieces.set(piece.size, [piece]);
   }
 
   /** As `alloc`; the piece is given back when `owner` is collected. */

@@ -16,8 +16,9 @@ import { WARP } from './wasm/raster.ts';
 export const NOT_TESTED = -1;
 
 export class StageWarp {
+  readonly #piece = scratch.take(STAGE_BYTES);
   /** Scratch address of STAGE. */
-  readonly frame = scratch.owned(this, STAGE_BYTES);
+  readonly frame = this.#piece.at;
   /** Pixel of each lane: in the window, and its index in the tile. */
   readonly x: Int32Array;
   readonly y: Int32Array;
@@ -46,7 +47,7 @@ export class StageWarp {
 
   /** The draw is over: the memory may serve another. */
   close(): void {
-    scratch.disown(this, [this.frame, STAGE_BYTES]);
+    scratch.give(this.#piece);
   }
 
   /** All quads are of one primitive. */

@@ -44,8 +44,11 @@ const ACCESS_TYPE: Record<Access, number> = {
 /** Pages that an extent of blocks reaches in either direction at most: finding it is a walk for each. */
 const EXTENT_PAGES = 64;
 
-/** Extents that a view remembers, and the range of addresses that share a place: what one table of the last level maps. */
-const EXTENTS = 64;
+/**
+ * Extents that a view remembers, and the range of addresses that share a place for each kind of access: what one table of
+ * the last level maps.
+ */
+const EXTENTS = 256;
 const EXTENT_SPAN = TABLE_ENTRIES * PAGE;
 
 let generations = 0;
@@ -124,7 +127,7 @@ export class GpuMemory implements VirtualMemory {
   }
 
   extent(va: number, access: Access): Extent | undefined {
-    const slot = Math.floor(va / EXTENT_SPAN) & (EXTENTS - 1);
+    const slot = (Math.floor(va / EXTENT_SPAN) * 4 + (NEED[access] & 3)) & (EXTENTS - 1);
     const known = this.#extents[slot];
     if (known && this.#extentAges[slot] === this.generation && this.#extentAccesses[slot] === access) {
       if (va >= known.start && va < known.start + known.size) return known;

@@ -21,6 +21,7 @@ import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
+import { CodeWords } from './code-words.ts';
 import { REGISTERS } from './effects.ts';
 import { emitUnit, type Mode } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
@@ -61,6 +62,7 @@ class Ready {
   readonly #mode: Mode;
   readonly #dram: PhysicalMemory;
   #made: Made | undefined;
+  #words: CodeWords | undefined;
   readonly #others = new Map<number, Ready>();
 
   constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
@@ -68,6 +70,12 @@ class Ready {
     this.#mode = mode;
     this.#dram = dram;
     this.epoch = epoch;
+  }
+
+  /** What it was compiled from. */
+  get words(): CodeWords {
+    this.#words ??= new CodeWords(this.unit.words);
+    return this.#words;
   }
 
   get made(): Made {
@@ -254,7 +262,7 @@ class UnitCache {
   at(pc: number, pcs: ReadonlySet<number>, mode: Mode): Ready {
     const modeKey = keyOf(mode);
     const known = this.#units.get(pc * MODES + modeKey);
-    const current = known && (known.epoch === this.#epoch || this.#same(known.unit)) ? known : undefined;
+    const current = known && (known.epoch === this.#epoch || known.words.in(this.#memory)) ? known : undefined;
     if (current) {
       current.epoch = this.#epoch;
       let all = true;
@@ -270,26 +278,8 @@ class UnitCache {
     for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
     return ready;
   }
-
-  /** Whether memory still holds the unit's instructions and lets them be executed. */
-  #same({ words }: Unit): boolean {
-    const memory = this.#memory;
-    let page = -1;
-    for (let i = 0; i < words.length; i++) {
-      const word = words[i]!;
-      const pc = word[0];
-      const at = Math.floor(pc / PAGE);
-      if (at !== page) {
-        if (!memory.probe(pc, INSTRUCTION_SIZE, 'execute') || !memory.probe(pc, INSTRUCTION_SIZE, 'read')) return false;
-        page = at;
-      }
-      if (memory.load32(pc) >>> 0 !== word[1] || memory.load32(pc + 4) >>> 0 !== word[2]) return false;
-    }
-    return true;
-  }
 }
 
-const PAGE = 4096;
 const REGISTER_BYTES = LANES * 4;
 const caches = new WeakMap<VirtualMemory, UnitCache>();
 

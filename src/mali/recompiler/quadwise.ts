@@ -20,27 +20,48 @@ function ownQuad(i: Instruction): boolean {
 
 const byTheWarp = (page: number, index: number): boolean => BY_THE_WARP.includes(SPECIALS[page]?.[index >>> 1] ?? '');
 
+/** What is known of units, which live as long as their code. */
+const known = new WeakMap<Unit, Map<string, boolean>>();
+
+function remember(unit: Unit, question: string, answer: () => boolean): boolean {
+  let answers = known.get(unit);
+  if (!answers) {
+    answers = new Map();
+    known.set(unit, answers);
+  }
+  let found = answers.get(question);
+  if (found === undefined) {
+    found = answer();
+    answers.set(question, found);
+  }
+  return found;
+}
+
 /**
  * Whether a unit can be run so. Other stages than the fragment stage have effects on memory alone, each thread its own: nobody
  * says in which order.
  */
-export const quadwise = ({ blocks }: Unit, kind: Stage['kind']): boolean =>
-  blocks.every(
-    ({ end, sites }) =>
-      end !== 'barrier' &&
-      sites.every(({ instruction: i }) => ownQuad(i) || (kind !== 'fragment' && i.spec.base === 'STORE')),
+export const quadwise = (unit: Unit, kind: Stage['kind']): boolean =>
+  remember(unit, kind, () =>
+    unit.blocks.every(
+      ({ end, sites }) =>
+        end !== 'barrier' &&
+        sites.every(({ instruction: i }) => ownQuad(i) || (kind !== 'fragment' && i.spec.base === 'STORE')),
+    ),
   );
 
 /** Whether warps can be run one after the other as if each were the only one. */
-export const isAlone = ({ blocks }: Unit): boolean =>
-  blocks.every(
-    ({ end, sites }) =>
-      end !== 'barrier' &&
-      end !== 'indirect' &&
-      end !== 'leave' &&
-      !sites.some(({ instruction: i }) =>
-        i.sources.some(({ kind, index }) => kind === 'special' && isWarpId(i.page, index)),
-      ),
+export const isAlone = (unit: Unit): boolean =>
+  remember(unit, 'alone', () =>
+    unit.blocks.every(
+      ({ end, sites }) =>
+        end !== 'barrier' &&
+        end !== 'indirect' &&
+        end !== 'leave' &&
+        !sites.some(({ instruction: i }) =>
+          i.sources.some(({ kind, index }) => kind === 'special' && isWarpId(i.page, index)),
+        ),
+    ),
   );
 
 const isWarpId = (page: number, index: number): boolean => SPECIALS[page]?.[index >>> 1] === 'warp_id';

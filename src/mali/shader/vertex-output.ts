@@ -11,8 +11,9 @@ const HIGH = 2 ** 32;
 const RUN = 64;
 
 export class VertexOutput implements OutputBuffer {
+  readonly #piece = scratch.take(OUTPUT_BYTES);
   /** Where it lies. */
-  readonly frame = scratch.owned(this, OUTPUT_BYTES);
+  readonly frame = this.#piece.at;
   base = 0;
   packetStride = 0;
   offset = 0;
@@ -21,7 +22,7 @@ export class VertexOutput implements OutputBuffer {
 
   /** Nobody uses it any more. */
   close(): void {
-    scratch.disown(this, [this.frame, OUTPUT_BYTES]);
+    scratch.give(this.#piece);
   }
 
   /** Sets all of it. */

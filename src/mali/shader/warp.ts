@@ -30,6 +30,7 @@ export class RunContext {
   readonly flush16: boolean;
   /** The fast-access uniforms in scratch memory, zeros behind them. */
   readonly fauAt: number;
+  readonly #fau = scratch.take(FAU_WORDS * 4);
   /** A number of this run alone, and of the address space's translations as they are: see `refresh`. */
   epoch = 0;
   #generation = -1;
@@ -43,14 +44,14 @@ export class RunContext {
     const mode = environment.program.flushToZero;
     this.flush32 = mode !== FLUSH_TO_ZERO.PRESERVE;
     this.flush16 = mode === FLUSH_TO_ZERO.ALWAYS || mode === FLUSH_TO_ZERO.ABRUPT;
-    this.fauAt = scratch.owned(this, FAU_WORDS * 4);
+    this.fauAt = this.#fau.at;
     scratch.u32.set(environment.fau.subarray(0, FAU_WORDS), this.fauAt / 4);
     this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
   }
 
   /** No warp of the run is left. */
   close(): void {
-    scratch.disown(this, [this.fauAt, FAU_WORDS * 4]);
+    scratch.give(this.#fau);
   }
 
   /** Takes a new epoch if translations have been dropped. */
