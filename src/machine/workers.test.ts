@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GROUP_STATE, PANTHOR } from '../abi/panthor.ts';
+import { computeJob, DATA } from './compute-job.ts';
 import { FrameJob } from './frame-job.ts';
 import { movJob } from './mov-job.ts';
 import { Client, liveMachine } from './testing.ts';
@@ -121,6 +122,55 @@ test('what a shader does wrong on a worker is told as if it had happened here', 
   assert.match(logs[0]!.join('\n'), /read at 0x7000000100, .*execute at 0x0, /s);
   assert.deepEqual(logs[1], logs[0]);
   assert.deepEqual(logs[2], logs[0]);
+});
+
+test('workgroups are shared out: each runs once, with storage of its own, and atomics count them all', {
+  timeout: 60_000,
+}, async () => {
+  const [size, groups] = [64, 300];
+  const [counter, storage, data] = [0x30000, 0x40000, 0x50000];
+  // Each thread puts its number into workgroup storage and, behind the barrier, keeps that of thread 63 - n.
+  const shader = `U16_TO_U32 r0, r55.h00
+    LSHIFT_AND.i32 r4, r0, 0x03020100.b22, 0xffffffff
+    IADD.u32 r4, r4, workgroup_local_pointer.w0
+    MOV.i32 r5, workgroup_local_pointer.w1
+    STORE.i32.slot0 @r60, r4, offset:0
+    BARRIER.slot7.wait
+    IADD_IMM.i32 r1, 0x0, #63
+    ISUB.u32 r1, r1, r0
+    LSHIFT_AND.i32 r4, r1, 0x03020100.b22, 0xffffffff
+    IADD.u32 r4, r4, workgroup_local_pointer.w0
+    LOAD.i32.unsigned.slot0 @r1, r4, offset:0
+    SHADDX.u64 r2, u0, r60.w0, shift:2
+    STORE.i32.slot0 @r1, r2, offset:0
+    IADD_IMM.i32 r6, 0x0, #1
+    ATOM.i32.slot0.aadd @r6, u2, offset:0
+    NOP.end`;
+  for (const workers of [0, 1, 3]) {
+    const live = await liveMachine(2 ** 28, workers);
+    try {
+      const client = new Client(live);
+      const uniforms = [BigInt(DATA), BigInt(DATA + counter)];
+      const workgroup = { bytes: 256, at: DATA + storage };
+      const job = { shader, size, groups, uniforms, data, workgroup };
+      for (let i = 0; i < 3; i++) {
+        const words = await computeJob(client, job);
+        for (let n = 0; n < size * groups; n++) {
+          if (words[n] !== n - (n % size) + size - 1 - (n % size))
+            assert.fail(`${workers} workers: thread ${n}: ${words[n]}`);
+        }
+        assert.equal(words[counter / 4], size * groups);
+      }
+      assert.ok(
+        (live.machine.workers?.busySeconds ?? []).every((seconds) => seconds > 0),
+        'all have been at it',
+      );
+      client.file.close();
+      await emptied(live);
+    } finally {
+      live.machine.close();
+    }
+  }
 });
 
 test('more clients than the GPU has slots: jobs that are suspended on workers go on elsewhere', {

@@ -37,7 +37,7 @@ function start(memory: FlatMemory, text: string, job: Job): Work {
   [registers[r.jobSizeX], registers[r.jobSizeY], registers[r.jobSizeZ]] = job.groups;
   [registers[r.jobOffsetX], registers[r.jobOffsetY], registers[r.jobOffsetZ]] = job.offset ?? [0, 0, 0];
   const operands = { srtSelect: 0, spdSelect: 0, tsdSelect: 0, fauSelect: 0 } as any;
-  return compute({ memory, registers, operands, heapContext: 0 }, noTextures, executorOf(defaultEngine()));
+  return compute({ memory, registers, operands }, noTextures, executorOf(defaultEngine()));
 }
 
 function finish(work: Work): void {

@@ -2,7 +2,8 @@
  * Compute jobs: RUN_COMPUTE, and its indirect form, whose counts of workgroups the command stream has loaded into the same
  * registers.
  *
- * Workgroups run one after the other, the warps of one in turns: each until it ends, meets a barrier or has used its slice.
+ * Workgroups run one after the other, the warps of one in turns: each until it ends, meets a barrier or has used its slice. Several
+ * threads can be at one job: each claims workgroups, and is a core of its own with regard to storage.
  * Where the job allows merging, several small workgroups share warps, lane by lane; such jobs use neither barriers nor
  * workgroup storage. One workgroup at a time means that one instance of workgroup storage is in use, and that thread
  * storage slots are those of the lanes of one workgroup.
@@ -16,7 +17,8 @@ import { EXCEPTION } from '../abi/gpu/regs.ts';
 import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
 import { COMPUTE_PRELOAD as R } from '../abi/isa/preload.ts';
 import { viewOf } from '../abi/layout.ts';
-import { GpuFault, type RunRequest, type Work, type WorkState } from './contract.ts';
+import { GpuFault, type VirtualMemory, type Work, type WorkState } from './contract.ts';
+import { SHADER_PRESENT } from './control.ts';
 import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
 import type { MakeExecutor, WarpExecutor } from './shader/core.ts';
 import { loadEnvironment, splitFau } from './shader/resources.ts';
@@ -29,9 +31,52 @@ const MAX_THREADS = 1024;
 
 type Operands = CsOperands<'RUN_COMPUTE'> | CsOperands<'RUN_COMPUTE_INDIRECT'>;
 
-/** Starts a compute job. */
-export function compute(request: RunRequest<Operands>, textures: TextureUnit, makeExecutor: MakeExecutor): Work {
-  return new ComputeWork(request, textures, makeExecutor);
+/** What a job needs of its instruction. */
+export interface ComputeRequest {
+  readonly memory: VirtualMemory;
+  readonly registers: Uint32Array;
+  readonly operands: Pick<Operands, 'srtSelect' | 'spdSelect' | 'tsdSelect' | 'fauSelect'>;
+}
+
+/** A thread's part of a job: numbers from 0 on, of workgroups or sets of merged ones, each to one thread alone. */
+export interface ComputePart {
+  readonly claim: () => number;
+  /** Which core's storage the thread uses. */
+  readonly core: number;
+}
+
+/** Core numbers are below this: what clients have storage for. */
+export const CORES = 32 - Math.clz32(SHADER_PRESENT);
+/** Thread slots of a core. */
+const CORE_THREADS = 2048;
+
+/** Starts a compute job, or a thread's part of one. */
+export function compute(
+  request: ComputeRequest,
+  textures: TextureUnit,
+  makeExecutor: MakeExecutor,
+  part?: ComputePart,
+): Work {
+  return new ComputeWork(request, textures, makeExecutor, part ?? everything());
+}
+
+function everything(): ComputePart {
+  let next = 0;
+  return { claim: () => next++, core: 0 };
+}
+
+/** How many threads a job has. */
+export function threadsOf({ registers }: ComputeRequest): number {
+  const r = COMPUTE_REGISTERS;
+  const [x, y, z] = sizeOf(registers);
+  return x * y * z * registers[r.jobSizeX]! * registers[r.jobSizeY]! * registers[r.jobSizeZ]!;
+}
+
+function sizeOf(registers: Uint32Array): readonly [x: number, y: number, z: number, allowMerging: boolean] {
+  const packed = viewOf(new Uint8Array(4));
+  packed.setUint32(0, registers[COMPUTE_REGISTERS.workgroupSize]!, true);
+  const { x, y, z, allowMerging } = ComputeSizeWorkgroup.read(packed, 0);
+  return [x, y, z, allowMerging];
 }
 
 class ComputeWork implements Work {
@@ -48,20 +93,21 @@ class ComputeWork implements Work {
   #total: number;
   readonly #warps: WarpState[] = [];
   readonly #done: boolean[] = [];
+  readonly #part: ComputePart;
   #program = 0;
-  #next = 0;
+  /** First of the workgroups at work. */
+  #group = 0;
   /** Warps of the current workgroups, and the one whose turn it is. */
   #active = 0;
   #turn = 0;
 
-  constructor(request: RunRequest<Operands>, textures: TextureUnit, makeExecutor: MakeExecutor) {
+  constructor(request: ComputeRequest, textures: TextureUnit, makeExecutor: MakeExecutor, part: ComputePart) {
     const { registers, operands, memory } = request;
     const r = COMPUTE_REGISTERS;
     const word = (n: number): number => registers[n]!;
     const pair = (n: number): number => word(n) + word(n + 1) * 2 ** 32;
-    const packed = viewOf(new Uint8Array(4));
-    packed.setUint32(0, word(r.workgroupSize), true);
-    const { x, y, z, allowMerging } = ComputeSizeWorkgroup.read(packed, 0);
+    const [x, y, z, allowMerging] = sizeOf(registers);
+    this.#part = part;
     this.#size = [x, y, z];
     this.#offset = [word(r.jobOffsetX), word(r.jobOffsetY), word(r.jobOffsetZ)];
     this.#count = [word(r.jobSizeX), word(r.jobSizeY), word(r.jobSizeZ)];
@@ -90,7 +136,9 @@ class ComputeWork implements Work {
       attributeOffset: word(r.globalAttributeOffset),
     });
     this.#program = environment.program.binary;
-    this.#stage.workgroupStorage = environment.storage?.wlsBase ?? 0;
+    const { storage } = environment;
+    const instance = storage?.wlsSizeScale ? 2 ** (storage.wlsSizeScale - 1 + storage.wlsInstancesLog2) : 0;
+    this.#stage.workgroupStorage = (storage?.wlsBase ?? 0) + part.core * instance;
     this.#context = new RunContext(environment, this.#stage, textures);
     this.#executor = makeExecutor(this.#context);
   }
@@ -119,13 +167,14 @@ class ComputeWork implements Work {
     let left = SLICE;
     while (left > 0) {
       if (this.#active === 0) {
-        if (this.#next >= this.#total) return 'done';
+        this.#group = this.#part.claim() * this.#merged;
+        if (this.#group >= this.#total) return 'done';
         this.#begin();
         left -= 16;
       }
       left = this.#turnOnce(left);
     }
-    return this.#active === 0 && this.#next >= this.#total ? 'done' : 'more';
+    return 'more';
   }
 
   /** Gives the next warp its turn. */
@@ -163,7 +212,7 @@ class ComputeWork implements Work {
     const [sx, sy, sz] = this.#size;
     const [cx, cy] = this.#count;
     const threads = sx * sy * sz;
-    const groups = Math.min(this.#merged, this.#total - this.#next);
+    const groups = Math.min(this.#merged, this.#total - this.#group);
     const all = groups * threads;
     this.#active = Math.ceil(all / LANES);
     this.#turn = 0;
@@ -172,14 +221,14 @@ class ComputeWork implements Work {
       if (!w) {
         w = new WarpState(this.#context!);
         w.warpId = n;
-        w.threadSlot = THREAD_SLOT.COMPUTE + n * LANES;
+        w.threadSlot = this.#part.core * CORE_THREADS + THREAD_SLOT.COMPUTE + n * LANES;
         this.#warps[n] = w;
       }
       const lanes = Math.min(LANES, all - n * LANES);
       this.#executor!.clear(w);
       for (let lane = 0; lane < lanes; lane++) {
         const thread = n * LANES + lane;
-        const group = this.#next + Math.floor(thread / threads);
+        const group = this.#group + Math.floor(thread / threads);
         const local = thread % threads;
         const l = [local % sx, Math.floor(local / sx) % sy, Math.floor(local / (sx * sy))] as const;
         const g = [group % cx, Math.floor(group / cx) % cy, Math.floor(group / (cx * cy))] as const;
@@ -194,6 +243,5 @@ class ComputeWork implements Work {
       w.start(this.#program, lanes === LANES ? ALL_LANES : (1 << lanes) - 1, 0);
       this.#done[n] = false;
     }
-    this.#next += groups;
   }
 }

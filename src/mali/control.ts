@@ -50,7 +50,7 @@ const IDENTITY: readonly (readonly [Register<any>, number])[] = [
   [GPU.COHERENCY_FEATURES, GPU.COHERENCY_FEATURES.encode({ aceLite: 0, ace: 0 })],
 ];
 
-const SHADER_PRESENT = 0x50005;
+export const SHADER_PRESENT = 0x50005;
 const TILER_PRESENT = 1;
 const L2_PRESENT = 1;
 /** Rate of the system counter behind TIMESTAMP. */

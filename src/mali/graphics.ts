@@ -5,10 +5,11 @@
 import type { CsOperands } from '../abi/gpu/cs.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../board/dram.ts';
+import type { ComputeRequest } from './compute.ts';
 import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
 import type { Engine } from './engine/engine.ts';
-import { FragmentJob, FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
-import type { TileShare } from './fragment/tile-share.ts';
+import { type FragmentRequest, FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
+import { ClaimedTiles } from './fragment/tile-share.ts';
 import { IdvsWork, type OpenVertexShader } from './tiler/idvs.ts';
 
 export interface ShaderCores {
@@ -16,9 +17,13 @@ export interface ShaderCores {
   readonly openFragment: OpenFragmentShader;
 }
 
-/** Draws fragment jobs on other threads. Undefined: this one it cannot take. `begin` makes this thread's part of the job. */
-export interface FragmentPool {
-  fragment(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>, begin: (share: TileShare) => FragmentJob): Work | undefined;
+/**
+ * Gives jobs to other threads too. Undefined: this one it cannot take. `begin` makes this thread's part of the job; `claim` answers
+ * numbers from 0 on, each to one thread alone.
+ */
+export interface JobPool {
+  fragment(request: FragmentRequest, begin: (claim: () => number) => Work): Work | undefined;
+  compute(request: ComputeRequest, begin: (claim: () => number) => Work): Work | undefined;
 }
 
 /** Work that is done at once. */
@@ -32,14 +37,14 @@ export function graphicsUnits(
   dram: PhysicalMemory,
   cores: ShaderCores,
   engine: Engine,
-  pool?: FragmentPool,
+  pool?: JobPool,
 ): Pick<Units, 'idvs' | 'tiling' | 'fullscreen' | 'finishTiling' | 'fragment'> {
   return {
     idvs: (request: RunRequest<CsOperands<'RUN_IDVS'>>) => new IdvsWork(request, cores.openVertex, engine),
     fragment: (request: RunRequest<CsOperands<'RUN_FRAGMENT'>>) =>
       pool?.fragment(
         request,
-        (share) => new FragmentJob(request, dram, cores.openFragment, engine, undefined, share),
+        (claim) => new FragmentWork(request, dram, cores.openFragment, engine, undefined, new ClaimedTiles(claim)),
       ) ?? new FragmentWork(request, dram, cores.openFragment, engine),
     // Every draw leaves its primitives in memory; the tiler holds nothing back.
     finishTiling: () => NOTHING,

@@ -1,11 +1,20 @@
 /** Units: what RUN_* instructions start, put together from shader cores, texture unit and fixed-function graphics. */
 import type { PhysicalMemory } from '../board/dram.ts';
-import { compute } from './compute.ts';
-import type { Units } from './contract.ts';
+import { type ComputePart, type ComputeRequest, compute } from './compute.ts';
+import type { Units, Work } from './contract.ts';
 import { type Engine, executorOf } from './engine/engine.ts';
-import { type FragmentPool, graphicsUnits, type ShaderCores } from './graphics.ts';
+import { graphicsUnits, type JobPool, type ShaderCores } from './graphics.ts';
 import { openShader } from './shader/core.ts';
 import { TexturePipe } from './texture/unit.ts';
+
+/** Runs a thread's part of compute jobs. */
+export function computeCore(
+  engine: Engine,
+  textures = new TexturePipe(engine),
+): (request: ComputeRequest, part?: ComputePart) => Work {
+  const executor = executorOf(engine);
+  return (request, part) => compute(request, textures, executor, part);
+}
 
 /** The shader cores of one thread. `threads`: first of the thread slots that it uses beyond those of the main thread. */
 export function shaderCores(engine: Engine, threads = 0, textures = new TexturePipe(engine)): ShaderCores {
@@ -18,13 +27,15 @@ export function shaderCores(engine: Engine, threads = 0, textures = new TextureP
   };
 }
 
-/** `pool`: who draws fragment jobs on other threads. */
-export function maliUnits(dram: PhysicalMemory, engine: Engine, pool?: FragmentPool): Units {
+/** `pool`: who gives jobs to other threads too. */
+export function maliUnits(dram: PhysicalMemory, engine: Engine, pool?: JobPool): Units {
   const textures = new TexturePipe(engine);
-  const executor = executorOf(engine);
+  const core = computeCore(engine, textures);
+  const run = (request: ComputeRequest): Work =>
+    pool?.compute(request, (claim) => core(request, { claim, core: 0 })) ?? core(request);
   return {
     ...graphicsUnits(dram, shaderCores(engine, 0, textures), engine, pool),
-    compute: (request) => compute(request, textures, executor),
-    computeIndirect: (request) => compute(request, textures, executor),
+    compute: run,
+    computeIndirect: run,
   };
 }

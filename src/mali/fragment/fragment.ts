@@ -27,19 +27,20 @@ import { AllTiles, type TileShare } from './tile-share.ts';
 
 export type { OpenFragmentShader } from './tile-job.ts';
 
-/** The job in slices. `limit`: primitives that it keeps at once, if less than memory allows. */
+/** The job, or a thread's part of it, in slices. `limit`: primitives that it keeps at once, if less than memory allows. */
 export class FragmentWork implements Work {
   readonly #job: FragmentJob;
   readonly #steps: Generator<void, void>;
 
   constructor(
-    request: RunRequest<CsOperands<'RUN_FRAGMENT'>>,
+    request: FragmentRequest,
     dram: PhysicalMemory,
     open: OpenFragmentShader,
     engine: Engine,
     limit?: number,
+    share?: TileShare,
   ) {
-    this.#job = new FragmentJob(request, dram, open, engine, limit);
+    this.#job = new FragmentJob(request, dram, open, engine, limit, share);
     this.#steps = this.#job.run();
   }
 

@@ -1,13 +1,11 @@
 /**
- * What a worker knows of a job: its own view of the job's memory and its own front end, which draws the tiles that it claims.
+ * What a worker knows of a job: its own view of the job's memory, and its part: the tiles or workgroups that it claims.
  *
  * A view stays from job to job, as what was decoded through it (shaders, textures) does. Before each slice it takes over what the
  * host has done to the address space since the last one.
  */
 import type { PhysicalMemory } from '../../board/dram.ts';
-import type { Engine } from '../engine/engine.ts';
-import { FragmentJob, type OpenFragmentShader } from '../fragment/fragment.ts';
-import { ClaimedTiles } from '../fragment/tile-share.ts';
+import type { Work } from '../contract.ts';
 import { GpuMemory, type TranslationSource } from '../mmu/memory.ts';
 import type { Translation } from '../mmu/walk.ts';
 import type { Shared } from './shared.ts';
@@ -56,37 +54,26 @@ export class View {
 /** What a slice of a job has come to. */
 export type SliceEnd = 'more' | 'done' | 'blocked';
 
-export class TileWorkerJob {
+/** Makes a thread's part of a job, from the job's shared words and what it sees of memory. */
+export type MakePart = (job: number, memory: GpuMemory, claim: () => number) => Work;
+
+export class WorkerJob {
   readonly index: number;
   readonly serial: number;
   readonly #shared: Shared;
   readonly #worker: number;
   readonly #view: View;
-  readonly #dram: PhysicalMemory;
-  readonly #open: OpenFragmentShader;
-  readonly #engine: Engine;
-  #job: FragmentJob | undefined;
-  #steps: Generator<void, void> | undefined;
+  readonly #make: MakePart;
+  #part: Work | undefined;
   #progress = 0;
 
-  constructor(
-    shared: Shared,
-    worker: number,
-    index: number,
-    serial: number,
-    view: View,
-    dram: PhysicalMemory,
-    open: OpenFragmentShader,
-    engine: Engine,
-  ) {
+  constructor(shared: Shared, worker: number, index: number, serial: number, view: View, make: MakePart) {
     this.#shared = shared;
     this.#worker = worker;
     this.index = index;
     this.serial = serial;
     this.#view = view;
-    this.#dram = dram;
-    this.#open = open;
-    this.#engine = engine;
+    this.#make = make;
   }
 
   /** About a millisecond's worth. What is wrong with the job is thrown. */
@@ -99,37 +86,24 @@ export class TileWorkerJob {
     shared.enter(worker, slot);
     try {
       if (!this.#view.adopt(shared, worker, slot)) return 'blocked';
-      this.#steps ??= this.#begin();
-      const done = this.#steps.next().done === true;
-      const { progress } = this.#job!;
+      this.#part ??= this.#make(index, this.#view.memory, () => shared.claim(index));
+      const state = this.#part.step();
+      const progress = this.#part.progress!;
       if (progress !== this.#progress) shared.addProgress(index, progress - this.#progress);
       this.#progress = progress;
-      return done ? 'done' : 'more';
+      return state === 'done' ? 'done' : 'more';
     } finally {
       shared.leave(worker);
     }
   }
 
-  /** Whether this worker has looked at the job's tiles. */
+  /** Whether this worker has begun its part. */
   get begun(): boolean {
-    return this.#steps !== undefined;
+    return this.#part !== undefined;
   }
 
-  /** The job is over before its tiles are drawn. Touches no memory of the job's. */
+  /** The job is over before its part is. Touches no memory of the job's. */
   abandon(): void {
-    this.#steps?.return();
-  }
-
-  #begin(): Generator<void, void> {
-    const { index } = this;
-    const shared = this.#shared;
-    const request = {
-      memory: this.#view.memory,
-      registers: shared.registers(index),
-      operands: { enableTem: shared.tileEnableMap(index) },
-    };
-    const share = new ClaimedTiles(() => shared.claim(index));
-    this.#job = new FragmentJob(request, this.#dram, this.#open, this.#engine, undefined, share);
-    return this.#job.run();
+    this.#part?.abandon?.();
   }
 }

@@ -8,19 +8,19 @@
  */
 import type { Profiler } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
-import type { CsOperands } from '../../abi/gpu/cs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
-import type { RunRequest, Work } from '../contract.ts';
+import { CORES, type ComputeRequest, threadsOf } from '../compute.ts';
+import type { VirtualMemory, Work } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { FragmentJob } from '../fragment/fragment.ts';
-import type { TileShare } from '../fragment/tile-share.ts';
+import type { FragmentRequest } from '../fragment/fragment.ts';
+import type { JobPool } from '../graphics.ts';
 import type { Agents } from '../mmu/agents.ts';
 import { GpuMemory } from '../mmu/memory.ts';
 import type { Translation } from '../mmu/walk.ts';
 import type { Failure, Message } from './messages.ts';
 import { PooledWork } from './pooled-work.ts';
-import { JOBS, MAX_WORKERS, Shared } from './shared.ts';
+import { JOBS, KIND, MAX_WORKERS, Shared } from './shared.ts';
 import type { ThreadData } from './thread.ts';
 
 export interface PoolOptions {
@@ -42,9 +42,10 @@ interface Thread {
   ready: boolean;
 }
 
-type FragmentRequest = RunRequest<CsOperands<'RUN_FRAGMENT'>>;
+/** A compute job with fewer threads than this is done before a worker has looked at it. */
+const FEW_THREADS = 1024;
 
-export class WorkerPool implements Agents {
+export class WorkerPool implements Agents, JobPool {
   readonly #options: PoolOptions;
   readonly #shared = new Shared();
   readonly #threads: (Thread | undefined)[] = [];
@@ -97,13 +98,29 @@ export class WorkerPool implements Agents {
     return (await Promise.all(told)).filter((found) => found !== undefined);
   }
 
-  /** A fragment job for the workers; undefined if none can take it. */
-  fragment(request: FragmentRequest, begin: (share: TileShare) => FragmentJob): Work | undefined {
-    const { memory, registers, operands } = request;
-    const at = this.#readyMask();
+  fragment(request: FragmentRequest, begin: (claim: () => number) => Work): Work | undefined {
+    return this.#job(KIND.FRAGMENT, request, [request.operands.enableTem ? 1 : 0], this.#readyMask(), begin);
+  }
+
+  compute(request: ComputeRequest, begin: (claim: () => number) => Work): Work | undefined {
+    if (threadsOf(request) < FEW_THREADS) return undefined;
+    const { srtSelect, spdSelect, tsdSelect, fauSelect } = request.operands;
+    // Core 0 is the main thread.
+    const at = this.#readyMask() & (2 ** (CORES - 1) - 1);
+    return this.#job(KIND.COMPUTE, request, [srtSelect, spdSelect, tsdSelect, fauSelect], at, begin);
+  }
+
+  /** Hands a job to the workers of the mask `at`; undefined if none can take it. */
+  #job(
+    kind: number,
+    { memory, registers }: { readonly memory: VirtualMemory; readonly registers: Uint32Array },
+    operands: readonly number[],
+    at: number,
+    begin: (claim: () => number) => Work,
+  ): Work | undefined {
     const index = this.#jobs.indexOf(undefined);
     if (at === 0 || index < 0 || !(memory instanceof GpuMemory)) return undefined;
-    const serial = this.#shared.beginJob(index, memory.id, registers, operands.enableTem, at);
+    const serial = this.#shared.beginJob(index, kind, memory.id, registers, operands, at);
     const work = new PooledWork(this.#shared, index, serial, memory, begin, () => this.#wake());
     this.#jobs[index] = work;
     this.#active++;

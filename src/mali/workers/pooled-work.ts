@@ -1,12 +1,10 @@
 /**
- * PooledWork: a fragment job that workers are at, as its command stream sees it.
+ * PooledWork: a job that workers are at, as its command stream sees it.
  *
- * The main thread claims tiles like everybody else in the turns that the stream gives it: while a frame is drawn its guest
- * usually waits, so there is a core for it. When no tile is left the work waits for the workers' last ones.
+ * The main thread claims tiles or workgroups like everybody else in the turns that the stream gives it: while a frame is drawn
+ * its guest usually waits, so there is a core for it. When nothing is left the work waits for the workers' last pieces.
  */
 import type { Work, WorkState } from '../contract.ts';
-import type { FragmentJob } from '../fragment/fragment.ts';
-import { ClaimedTiles, type TileShare } from '../fragment/tile-share.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import { errorOf, type Failure } from './messages.ts';
 import type { Shared } from './shared.ts';
@@ -17,11 +15,10 @@ export class PooledWork implements Work {
   readonly memory: GpuMemory;
   onWake?: () => void;
   readonly #shared: Shared;
-  readonly #begin: (share: TileShare) => FragmentJob;
+  readonly #begin: (claim: () => number) => Work;
   readonly #wakeWorkers: () => void;
-  /** This thread's part; undefined before it begins and when it is over. */
-  #job: FragmentJob | undefined;
-  #steps: Generator<void, void> | undefined;
+  /** This thread's part, once it has begun. */
+  #part: Work | undefined;
   #drawing = true;
   #reported = 0;
   /** What a worker has found wrong first. */
@@ -36,7 +33,7 @@ export class PooledWork implements Work {
     index: number,
     serial: number,
     memory: GpuMemory,
-    begin: (share: TileShare) => FragmentJob,
+    begin: (claim: () => number) => Work,
     wakeWorkers: () => void,
   ) {
     this.#shared = shared;
@@ -69,18 +66,15 @@ export class PooledWork implements Work {
     const shared = this.#shared;
     // Whose record it is when the workers have ended is not known.
     if (
-      this.#ended ? this.#failure || !this.#steps : shared.stopped(index) || (shared.exhausted(index) && !this.#steps)
+      this.#ended ? this.#failure || !this.#part : shared.stopped(index) || (shared.exhausted(index) && !this.#part)
     ) {
       this.#leave();
       return;
     }
     try {
-      if (!this.#steps) {
-        this.#job = this.#begin(new ClaimedTiles(() => this.#claim()));
-        this.#steps = this.#job.run();
-      }
-      const done = this.#steps.next().done;
-      const { progress } = this.#job!;
+      this.#part ??= this.#begin(() => this.#claim());
+      const done = this.#part.step() === 'done';
+      const progress = this.#part.progress!;
       if (this.#ended) this.#progress += progress - this.#reported;
       else shared.addProgress(index, progress - this.#reported);
       this.#reported = progress;
@@ -94,14 +88,14 @@ export class PooledWork implements Work {
     }
   }
 
-  /** The next tile; when the workers have ended there is none. */
+  /** The next piece; when the workers have ended there is none. */
   #claim(): number {
     return this.#ended ? Number.POSITIVE_INFINITY : this.#shared.claim(this.index);
   }
 
   #leave(): void {
     this.#drawing = false;
-    this.#steps?.return();
+    this.#part?.abandon?.();
   }
 
   /** A worker has found something wrong. */

@@ -6,13 +6,18 @@
  * - A worker: the slot in which it is at work, and for each slot the last epoch that it has taken over. It names its slot
  *   first and looks at the epoch then, and whoever changes a slot moves the epoch on first and looks at the workers then: so
  *   either the worker works by the new translation, or the change knows that it must wait for the worker's next check point.
- * - A job: a RUN_FRAGMENT with its registers, the slot that it may work in, and the next tile that nobody has claimed.
+ * - A job: a RUN_FRAGMENT or RUN_COMPUTE with its registers, the slot that it may work in, and the next tile or workgroup that
+ *   nobody has claimed.
  */
 import type { Translation } from '../mmu/walk.ts';
 
 export const MAX_WORKERS = 31;
 const SLOTS = 16;
 export const JOBS = 128;
+/** What a job is. */
+export const KIND = { FRAGMENT: 0, COMPUTE: 1 } as const;
+/** Operands of the instruction that are kept. */
+const OPERANDS = 4;
 /** Work registers of a command stream. */
 const REGISTERS = 96;
 
@@ -41,7 +46,8 @@ const JOB = {
   progress: 5,
   at: 6,
   exhausted: 7,
-  tem: 8,
+  kind: 8,
+  operands: 9,
   registers: 16,
   size: 128,
 } as const;
@@ -194,14 +200,22 @@ export class Shared {
   // Jobs.
 
   /** Main thread: begins a job in a free record for the workers of the mask `at`. */
-  beginJob(job: number, view: number, registers: Uint32Array, tileEnableMap: boolean, at: number): number {
+  beginJob(
+    job: number,
+    kind: number,
+    view: number,
+    registers: Uint32Array,
+    operands: readonly number[],
+    at: number,
+  ): number {
     const words = this.#words;
     const base = JOBS_AT + job * JOB.size;
     const serial = Atomics.add(words, POOL.serial, 1) + 1;
     words.fill(0, base, base + JOB.size);
     words[base + JOB.space] = NONE;
     words[base + JOB.view] = view;
-    words[base + JOB.tem] = tileEnableMap ? 1 : 0;
+    words[base + JOB.kind] = kind;
+    for (let i = 0; i < OPERANDS; i++) words[base + JOB.operands + i] = operands[i] ?? 0;
     words.set(new Int32Array(registers.buffer, registers.byteOffset, REGISTERS), base + JOB.registers);
     Atomics.store(words, base + JOB.at, at);
     // Last: who sees it may read the others.
@@ -224,8 +238,12 @@ export class Shared {
     return new Uint32Array(this.#words.slice(base, base + REGISTERS).buffer);
   }
 
-  tileEnableMap(job: number): boolean {
-    return this.#words[JOBS_AT + job * JOB.size + JOB.tem] !== 0;
+  kind(job: number): number {
+    return this.#words[JOBS_AT + job * JOB.size + JOB.kind]!;
+  }
+
+  operand(job: number, i: number): number {
+    return this.#words[JOBS_AT + job * JOB.size + JOB.operands + i]!;
   }
 
   view(job: number): number {
@@ -250,12 +268,12 @@ export class Shared {
     return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.stop) !== 0;
   }
 
-  /** The next tile that nobody has. */
+  /** The next tile or workgroup that nobody has. */
   claim(job: number): number {
-    return Atomics.add(this.#words, JOBS_AT + job * JOB.size + JOB.next, 1);
+    return Atomics.add(this.#words, JOBS_AT + job * JOB.size + JOB.next, 1) >>> 0;
   }
 
-  /** All tiles have been claimed: who has not begun need not. */
+  /** All has been claimed: who has not begun need not. */
   exhaust(job: number): void {
     Atomics.store(this.#words, JOBS_AT + job * JOB.size + JOB.exhausted, 1);
   }

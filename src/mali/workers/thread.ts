@@ -1,5 +1,5 @@
 /**
- * A worker: a thread that draws tiles of fragment jobs.
+ * A worker: a thread that draws tiles of fragment jobs and runs workgroups of compute jobs.
  *
  * It has scratch memory, modules and caches of its own (they are module state, of which each thread has its own), shares DRAM,
  * and knows of the main thread what stands in shared words (shared.ts). Jobs take turns, a slice each, so an endless shader
@@ -8,9 +8,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PhysicalMemory } from '../../board/dram.ts';
 import type { Engine } from '../engine/engine.ts';
+import { FragmentWork } from '../fragment/fragment.ts';
+import { ClaimedTiles } from '../fragment/tile-share.ts';
 import { LANES } from '../shader/contract.ts';
-import { shaderCores } from '../units.ts';
-import { TileWorkerJob, View } from './job.ts';
+import { computeCore, shaderCores } from '../units.ts';
+import { type MakePart, View, WorkerJob } from './job.ts';
 import { type Failure, failureOf, type Message } from './messages.ts';
 import { Sampler } from './sampler.ts';
 import { JOBS, Shared } from './shared.ts';
@@ -36,8 +38,27 @@ const shared = new Shared(buffer);
 const dram = new PhysicalMemory(memory);
 // Threads of a program that run at once have thread storage of their own.
 const { openFragment } = shaderCores(engine, (worker + 1) * LANES);
+const core = computeCore(engine);
+
+/** By KIND. */
+const MAKE: readonly MakePart[] = [
+  (job, memory, claim) => {
+    const operands = { enableTem: shared.operand(job, 0) !== 0 };
+    const request = { memory, registers: shared.registers(job), operands };
+    return new FragmentWork(request, dram, openFragment, engine, undefined, new ClaimedTiles(claim));
+  },
+  (job, memory, claim) => {
+    const operands = {
+      srtSelect: shared.operand(job, 0),
+      spdSelect: shared.operand(job, 1),
+      tsdSelect: shared.operand(job, 2),
+      fauSelect: shared.operand(job, 3),
+    };
+    return core({ memory, registers: shared.registers(job), operands }, { claim, core: worker + 1 });
+  },
+];
 const views = new Map<number, View>();
-const jobs: TileWorkerJob[] = [];
+const jobs: WorkerJob[] = [];
 const bit = 1 << worker;
 
 const send = (message: Message): void => parentPort!.postMessage(message);
@@ -60,19 +81,19 @@ function admit(): void {
     if (serial === 0 || (shared.at(index) & bit) === 0) continue;
     if (jobs.some((job) => job.serial === serial)) continue;
     const view = viewOf(shared.view(index));
-    jobs.push(new TileWorkerJob(shared, worker, index, serial, view, dram, openFragment, engine));
+    jobs.push(new WorkerJob(shared, worker, index, serial, view, MAKE[shared.kind(index)]!));
   }
 }
 
 /** This worker is no longer at the job. The main thread hears of it if it was the last, or has found something wrong. */
-function end(job: TileWorkerJob, failure?: Failure): void {
+function end(job: WorkerJob, failure?: Failure): void {
   jobs.splice(jobs.indexOf(job), 1);
   const last = shared.part(job.index, worker);
   if (last || failure) send({ kind: 'end', job: job.index, serial: job.serial, failure });
 }
 
 /** A slice of a job. False: it has to wait. */
-function turn(job: TileWorkerJob): boolean {
+function turn(job: WorkerJob): boolean {
   if (shared.stopped(job.index) || (shared.exhausted(job.index) && !job.begun)) {
     job.abandon();
     end(job);
