@@ -129,12 +129,16 @@ export class Registers {
   readonly rf: readonly Float32Array[];
   readonly rh: readonly Float16Array[];
   readonly staging: (Int32Array[] | undefined)[] = [];
+  /** See WarpState. */
+  readonly weights: Float32Array;
+  readonly pcs = new Float64Array(LANES);
 
   constructor() {
     const { buffer } = scratch;
     const words = REGISTERS * LANES;
     this.at = scratch.owned(this, REGISTER_BYTES + FRAME_BYTES);
     this.frame = this.at + REGISTER_BYTES;
+    this.weights = new Float32Array(buffer, this.frame + FRAME.weights, 3 * LANES);
     this.u32 = new Uint32Array(buffer, this.at, words);
     this.i32 = new Int32Array(buffer, this.at, words);
     this.f32 = new Float32Array(buffer, this.at, words);
@@ -183,7 +187,7 @@ export class WarpState implements Warp {
   live = 0;
   discarded = 0;
   /** Where each lane goes on; up to date for lanes that are not in `mask`. */
-  readonly pcs = new Float64Array(LANES);
+  readonly pcs: Float64Array;
   /** Address of the current instruction. */
   pc = 0;
   /** Set by branches: lanes that left, and where to; NaN if `pcs` tells it lane by lane. */
@@ -214,7 +218,8 @@ export class WarpState implements Warp {
     scratch.u32[(this.frame + FRAME.fau) / 4] = run.fauAt;
     scratch.u32[(this.frame + FRAME.stage) / 4] = run.stage.kind === 'fragment' ? run.stage.frame : 0;
     scratch.u32[(this.frame + FRAME.output) / 4] = run.stage.kind === 'vertex' ? run.stage.frame : 0;
-    this.weights = new Float32Array(scratch.buffer, this.frame + FRAME.weights, 3 * LANES);
+    this.weights = registers.weights;
+    this.pcs = registers.pcs;
     this.u32 = registers.u32;
     this.i32 = registers.i32;
     this.f32 = registers.f32;

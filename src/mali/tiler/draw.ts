@@ -41,6 +41,8 @@ export const SLICE = 4000;
 
 export const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
 
+const flagsWord = new DataView(new ArrayBuffer(PrimitiveFlags.size));
+
 export class TilerDraw {
   readonly request: RunRequest<CsOperands<'RUN_IDVS'>>;
   readonly memory: VirtualMemory;
@@ -71,8 +73,8 @@ export class TilerDraw {
     this.registers = registers;
     const words = new DataView(registers.buffer, registers.byteOffset);
     if (!operands.mallocEnable) throw fault('RUN_IDVS without memory allocation is not implemented');
-    const merged = new Uint32Array([registers[R.primitiveFlags]! | operands.flagsOverride]);
-    this.flags = PrimitiveFlags.read(new DataView(merged.buffer), 0);
+    flagsWord.setUint32(0, registers[R.primitiveFlags]! | operands.flagsOverride, true);
+    this.flags = PrimitiveFlags.read(flagsWord, 0);
     this.culls = DcdFlags0.read(words, R.dcdFlags0 * 4);
     this.scissor = Scissor.read(words, R.scissor * 4);
     this.minimumZ = words.getFloat32(R.lowDepthClamp * 4, true);

@@ -59,8 +59,9 @@ export class IdvsWork implements Work {
   readonly #batch = Batch.take();
   readonly #stream: IndexStream;
   readonly #shading: VertexShading;
-  readonly #shaper: Shaper;
-  readonly #words = new PrimitiveWords();
+  /** What primitives need that emitted code leaves to script; few draws have any. */
+  #ownShaper: Shaper | undefined;
+  #ownWords: PrimitiveWords | undefined;
   readonly #geometry: ExtentCache;
   readonly #emitted: Bin | undefined;
   #phase: number = PHASE.COLLECT;
@@ -89,9 +90,18 @@ export class IdvsWork implements Work {
     draw.check();
     this.#stream = new IndexStream(draw, this.#batch, engine);
     this.#shading = new VertexShading(draw, this.#batch, open);
-    this.#shaper = new Shaper(draw, this.#batch);
     this.#geometry = new ExtentCache(memory, 'read');
     if (engine === 'wasm' && draw.arity === 3) this.#emitted = this.#prepare();
+  }
+
+  get #shaper(): Shaper {
+    this.#ownShaper ??= new Shaper(this.#draw, this.#batch);
+    return this.#ownShaper;
+  }
+
+  get #words(): PrimitiveWords {
+    this.#ownWords ??= new PrimitiveWords();
+    return this.#ownWords;
   }
 
   /** The emitted function for the draw's triangles, told what does not change. */
