@@ -290,6 +290,7 @@ export const OP = {
   f64x2_convert_low_i32x4_s: 0xfdfe,
   f64x2_convert_low_i32x4_u: 0xfdff,
   /** Fused or not, as the host's processor has it. */
+  i32x4_relaxed_trunc_f32x4_s: 0xfd101,
   f32x4_relaxed_madd: 0xfd105,
 } as const;
 export type OpName = keyof typeof OP;

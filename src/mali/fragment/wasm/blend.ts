@@ -7,6 +7,7 @@
 import type { TileLayout } from '../../../abi/formats.ts';
 import { BLEND_A, BLEND_B, BLEND_C, type BlendFunction } from '../../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../../abi/layout.ts';
+import { constantVector } from '../../engine/constants.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { TILE, TILE_PIXELS } from '../raster.ts';
 import { functions } from './modules.ts';
@@ -187,7 +188,9 @@ class Blender implements Back {
     let local = this.#constants.get(value);
     if (local === undefined) {
       local = this.#f.local('v128');
-      this.#f.f32x4(value, value, value, value).set(local);
+      const at = constantVector(value);
+      if (at === undefined) this.#f.f32x4(value, value, value, value).set(local);
+      else this.#f.i32(at).memory('v128_load').set(local);
       this.#constants.set(value, local);
     }
     return local;
@@ -228,9 +231,9 @@ class Blender implements Back {
 
   /** To 0…1; NaN becomes 0. */
   #limit(): void {
-    // pmax(a, b) is a < b ? b : a.
+    // pmax(a, b) is a < b ? b : a, pmin(a, b) is b < a ? b : a: an instruction each, as min and max are not.
     const f = this.#f;
-    f.set(this.#word).get(this.#zero).get(this.#word).op('f32x4_pmax').get(this.#one).op('f32x4_min');
+    f.set(this.#word).get(this.#zero).get(this.#word).op('f32x4_pmax').get(this.#one).op('f32x4_pmin');
   }
 
   #bits(i: number): number {
@@ -260,9 +263,9 @@ class Blender implements Back {
           .i32(32 - bits)
           .op('i32x4_shr_u');
         if (this.#srgb && i < 3) this.#srgb.toLinear();
-        else if (this.#code.bytes) f.op('f32x4_convert_i32x4_u').get(this.#float(BYTE)).op('f32x4_mul');
+        else if (this.#code.bytes) f.op('f32x4_convert_i32x4_s').get(this.#float(BYTE)).op('f32x4_mul');
         else {
-          f.op('f32x4_convert_i32x4_u')
+          f.op('f32x4_convert_i32x4_s')
             .get(this.#float(this.#scale(i)))
             .op('f32x4_div');
         }
@@ -298,7 +301,7 @@ class Blender implements Back {
     }
   }
 
-  /** Makes the tile's words of colours. */
+  /** Makes the tile's words of colours. All numbers are within range, where hosts convert alike. */
   #store(from: readonly number[]): void {
     const f = this.#f;
     let first = true;
@@ -306,7 +309,7 @@ class Blender implements Back {
       const scale = this.#scale(i);
       if (scale === 0) continue;
       const fraction = this.#code.fraction ? 0 : this.#code.layout.fraction[i]!;
-      f.get(this.#zero).get(from[i]!).op('f32x4_pmax').get(this.#one).op('f32x4_min');
+      f.get(this.#zero).get(from[i]!).op('f32x4_pmax').get(this.#one).op('f32x4_pmin');
       if (this.#srgb && i < 3) {
         this.#srgb.toByte();
         if (this.#shift(i) > 0) f.i32(this.#shift(i)).op('i32x4_shl');
@@ -322,7 +325,7 @@ class Blender implements Back {
       }
       if (this.#code.bytes) f.get(this.#float(0.5)).op('f32x4_add');
       else f.op('f32x4_nearest');
-      f.op('i32x4_trunc_sat_f32x4_u');
+      f.op('i32x4_relaxed_trunc_f32x4_s');
       const shift = this.#shift(i) + fraction;
       if (shift > 0) f.i32(shift).op('i32x4_shl');
       if (!first) f.op('v128_or');
