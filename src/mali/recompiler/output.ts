@@ -258,8 +258,9 @@ export class OutputCode {
     const { code, lanes } = this.#a;
     const byte = (c: number): Lanes => {
       const scaled = lanes.op('f32x4_add', lanes.op('f32x4_mul', channels[c]!, lanes.single(255)), lanes.single(0.5));
-      const whole = lanes.op('i32x4_min_u', lanes.op('i32x4_trunc_sat_f32x4_u', scaled), lanes.words(255));
-      return lanes.shift('i32x4_shl', whole, 8 * c);
+      // NaN becomes 0. Within the range of a byte all hosts convert alike.
+      const limited = lanes.op('f32x4_pmin', lanes.op('f32x4_pmax', lanes.words(0), scaled), lanes.single(255));
+      return lanes.shift('i32x4_shl', lanes.op('i32x4_relaxed_trunc_f32x4_s', limited), 8 * c);
     };
     const word = lanes.or(lanes.or(byte(0), byte(1)), lanes.or(byte(2), byte(3)));
     code.i32(0).set(this.#any);
