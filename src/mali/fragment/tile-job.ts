@@ -69,14 +69,16 @@ function close({ stage, run }: OpenDraw): void {
 
 /** Draws kept open at once. */
 const MAX_OPEN_DRAWS = 256;
-/** Rough costs of a slice and of its parts, in interpreted warp instructions. */
-const SLICE = 4000;
-const WARP_BUDGET = 2000;
+/** Rough costs of a slice and of its parts, in warp instructions. */
+const SLICE = { interpreter: 4000, wasm: 12000 } as const;
+const WARP_BUDGET = { interpreter: 2000, wasm: 12000 } as const;
 const COST = { tile: 100, cleanTile: 4, front: 50, primitive: 10, warp: 80 } as const;
 const FRAME_SHADERS = 3;
 const FRAME_BYTES = PRIMITIVE.size + 64;
 /** Primitives that a front end takes up at a time. */
 const FRONT_LIMIT = 1024;
+/** What is drawn to a tile, in this order. */
+const PASS = { BEGIN: 0, PRE_FRAME_0: 1, PRE_FRAME_1: 2, PRIMITIVES: 3, POST_FRAME: 4 } as const;
 
 /** Whether a frame shader of this mode leaves tiles alone that no primitive touches. */
 const idle = (mode: number): boolean => mode === FRAME_SHADER_MODE.NEVER || mode === FRAME_SHADER_MODE.INTERSECT;
@@ -95,10 +97,28 @@ export class TileJob {
   readonly #frameDraws: (FrameDraw | undefined)[] = [];
   /** Scratch memory: FRONT, the list, primitives and bins of frame shaders. */
   readonly #args: number;
-  readonly #list: number;
+  readonly #listAt: number;
   readonly #frames: number;
   readonly #size = FRONT.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES;
-  #budget = SLICE;
+  readonly #slice: number;
+  readonly #warpBudget: number;
+  #budget = 0;
+  // The tile in work: a PASS, places in the bin of the pass, and the tile's own bin.
+  #left = 0;
+  #top = 0;
+  #pass: number = PASS.BEGIN;
+  #place = 0;
+  #end = 0;
+  #binBegin = 0;
+  #binEnd = 0;
+  /** Whether no primitive touches it. */
+  #empty = false;
+  /** The draw whose primitives are in work, and its number (-1: a frame shader's, or none). */
+  #draw: OpenDraw | undefined;
+  #number = -1;
+  /** What has been listed: warps, and how often each is to be shaded. */
+  #warps = 0;
+  #samples = 0;
   /** Whether the tile buffer holds nothing but clear values. */
   #clear = false;
 
@@ -113,13 +133,16 @@ export class TileJob {
     this.#open = open;
     this.#engine = engine;
     this.#framebuffer = framebuffer;
+    this.#slice = SLICE[engine];
+    this.#warpBudget = WARP_BUDGET[engine];
+    this.#budget = this.#slice;
     this.#tile = new TileBuffer(framebuffer, engine);
     this.#writeback = new Writeback(memory, dram, framebuffer, this.#tile, engine);
     this.#args = scratch.owned(this, this.#size);
-    this.#list = this.#args + FRONT.size + 64 - (FRONT.size % 64);
-    this.#frames = this.#list + QUAD_LIST.size;
+    this.#listAt = this.#args + FRONT.size + 64 - (FRONT.size % 64);
+    this.#frames = this.#listAt + QUAD_LIST.size;
     const words = scratch.u32;
-    words[(this.#args + FRONT.list) / 4] = this.#list;
+    words[(this.#args + FRONT.list) / 4] = this.#listAt;
     words[(this.#args + FRONT.coverage) / 4] = this.#tile.coverage.at;
     words[(this.#args + FRONT.depth) / 4] = this.#tile.depthAt;
     words[(this.#args + FRONT.stencil) / 4] = this.#tile.stencilAt;
@@ -131,10 +154,11 @@ export class TileJob {
     return idle(preFrame0) && idle(preFrame1) && idle(postFrame);
   }
 
-  /** Draws tiles until there are no more; rests now and then. */
+  /** Draws tiles until there are no more; rests now and then. One generator for all of it: nested ones cost too much. */
   *run(part: Part, source: TileSource): Generator<void, void> {
     const { bins } = part;
     const { column, row, columns } = bins.rect;
+    this.#number = -1;
     for (let item = source.next(); item >= 0; item = source.next()) {
       const tile = bins.tile(item);
       const left = (column + (tile % columns)) * TILE;
@@ -145,11 +169,28 @@ export class TileJob {
         this.progress += run;
         this.#budget -= COST.cleanTile * run;
       } else {
-        yield* this.#drawTile(part, bins.begin(tile), bins.end(tile), left, top);
+        this.#begin(part, bins.begin(tile), bins.end(tile), left, top);
+        while (this.#next(part)) {
+          // What has been listed is shaded, sample by sample if need be.
+          for (let sample = 0; sample < this.#samples; sample++) {
+            const shader = this.#list(sample);
+            while (!shader.resumeList(this.#warpBudget)) {
+              this.#budget = this.#slice;
+              yield;
+            }
+          }
+          if (this.#budget < 0) {
+            this.#budget = this.#slice;
+            yield;
+          }
+        }
         this.progress++;
         this.#budget -= COST.tile;
       }
-      if (this.#budget < 0) yield* this.#rest();
+      if (this.#budget < 0) {
+        this.#budget = this.#slice;
+        yield;
+      }
     }
   }
 
@@ -168,45 +209,82 @@ export class TileJob {
     scratch.disown(this, [this.#args, this.#size]);
   }
 
-  *#rest(): Generator<void, void> {
-    this.#budget = SLICE;
-    yield;
-  }
-
   #cleanTiles(left: number, top: number, count: number): void {
     if (!this.#clear) this.#tile.clear();
     this.#clear = true;
     this.#writeback.writeClean(left, top, count);
   }
 
-  *#drawTile(part: Part, begin: number, end: number, left: number, top: number): Generator<void, void> {
-    const { preFrame0, preFrame1, postFrame } = this.#framebuffer.parameters;
+  // The tile in work.
+
+  #begin(part: Part, begin: number, end: number, left: number, top: number): void {
     const words = scratch.u32;
     words[(this.#args + FRONT.left) / 4] = left;
     words[(this.#args + FRONT.top) / 4] = top;
-    const empty = part.first && part.last && begin === end;
-    if (part.first) {
-      if (!this.#clear) this.#tile.clear();
-      this.#clear = true;
-      yield* this.#frameShader(0, preFrame0, empty, left, top);
-      yield* this.#frameShader(1, preFrame1, empty, left, top);
-    }
-    let place = begin;
-    while (place < end) {
-      this.#clear = false;
-      const primitive = words[place / 4]!;
-      const number = words[(primitive + PRIMITIVE.draw) / 4]!;
-      const { address, draw } = part.draws.at(number);
-      place = yield* this.#primitives(this.#openDraw(address, draw), number, place, end, left, top);
-    }
-    if (!part.last) return;
-    yield* this.#frameShader(2, postFrame, empty, left, top);
-    this.#writeback.write(left, top, this.#clear);
+    this.#left = left;
+    this.#top = top;
+    this.#binBegin = begin;
+    this.#binEnd = end;
+    this.#empty = part.first && part.last && begin === end;
+    this.#place = 0;
+    this.#end = 0;
+    this.#pass = part.first ? PASS.BEGIN : PASS.PRE_FRAME_1;
+    if (!part.first) return;
+    if (!this.#clear) this.#tile.clear();
+    this.#clear = true;
   }
 
-  // Frame shaders.
+  /**
+   * Goes on with the tile until quads are listed, or a rest is due (then none are: `#samples` is 0). False: the tile is done
+   * and has been written back.
+   */
+  #next(part: Part): boolean {
+    const words = scratch.u32;
+    const at = this.#args / 4;
+    for (;;) {
+      while (this.#place === this.#end) {
+        if (this.#pass === PASS.POST_FRAME || (this.#pass === PASS.PRIMITIVES && !part.last)) {
+          if (part.last) this.#writeback.write(this.#left, this.#top, this.#clear);
+          return false;
+        }
+        this.#pass++;
+        this.#beginPass();
+      }
+      const place = this.#place;
+      this.#clear = false;
+      const number = words[(words[place / 4]! + PRIMITIVE.draw) / 4]!;
+      if (this.#pass === PASS.PRIMITIVES && number !== this.#number) {
+        const { address, draw } = part.draws.at(number);
+        this.#draw = this.#openDraw(address, draw);
+        this.#number = number;
+      }
+      const draw = this.#draw!;
+      words[at + FRONT.place / 4] = place;
+      words[at + FRONT.end / 4] = this.#end;
+      words[at + FRONT.limit / 4] = FRONT_LIMIT;
+      words[at + FRONT.draw / 4] = number;
+      draw.stage.front.run(this.#args);
+      this.#place = words[at + FRONT.place / 4]!;
+      const taken = (this.#place - place) / 4;
+      this.progress += taken;
+      this.#budget -= COST.front + COST.primitive * taken;
+      this.#warps = words[at + FRONT.count / 4]! / QUADS;
+      this.#samples = this.#warps === 0 ? 0 : draw.stage.perSample ? this.#framebuffer.samples : 1;
+      if (this.#samples > 0 || this.#budget < 0) return true;
+    }
+  }
 
-  *#frameShader(index: number, mode: number, empty: boolean, left: number, top: number): Generator<void, void> {
+  /** Finds what a pass over the tile draws: places in a bin, none if there is nothing to do. */
+  #beginPass(): void {
+    if (this.#pass === PASS.PRIMITIVES) {
+      this.#place = this.#binBegin;
+      this.#end = this.#binEnd;
+      return;
+    }
+    const { preFrame0, preFrame1, postFrame } = this.#framebuffer.parameters;
+    const index = this.#pass === PASS.POST_FRAME ? 2 : this.#pass === PASS.PRE_FRAME_1 ? 1 : 0;
+    const mode = index === 2 ? postFrame : index === 1 ? preFrame1 : preFrame0;
+    const empty = this.#empty;
     if (mode === FRAME_SHADER_MODE.NEVER || (mode === FRAME_SHADER_MODE.INTERSECT && empty)) return;
     if (mode > FRAME_SHADER_MODE.EARLY_ZS_ALWAYS) {
       throw new GpuFault(
@@ -218,8 +296,26 @@ export class TileJob {
     const draw = this.#openFrameDraw(index);
     // What it loads would neither be read nor written.
     if (empty && draw.stage.draw.cleanFragmentWrite && !this.#writeback.cleanNeeded) return;
-    this.#clear = false;
-    yield* this.#primitives(draw, index, draw.bin, draw.bin + 4, left, top);
+    this.#draw = draw;
+    this.#number = -1;
+    this.#place = draw.bin;
+    this.#end = draw.bin + 4;
+  }
+
+  /** Tells the draw's shader what to work off; answers it. */
+  #list(sample: number): ShaderRun {
+    const { stage, run } = this.#draw!;
+    const words = scratch.i32;
+    const frame = stage.frame / 4;
+    words[frame + STAGE.list / 4] = this.#listAt;
+    words[frame + STAGE.left / 4] = this.#left;
+    words[frame + STAGE.top / 4] = this.#top;
+    words[frame + STAGE.warp / 4] = 0;
+    words[frame + STAGE.warps / 4] = this.#warps;
+    words[frame + STAGE.sample / 4] = stage.perSample ? sample : -1;
+    this.#budget -= COST.warp * this.#warps;
+    this.progress += this.#warps;
+    return run!;
   }
 
   #openFrameDraw(index: number): FrameDraw {
@@ -259,53 +355,6 @@ export class TileJob {
     const { shader } = draw;
     const run = shader.shader === 0 ? undefined : this.#open(this.#memory, shader, stage, THREAD_SLOT.FRAGMENT);
     return { stage, run };
-  }
-
-  // Primitives.
-
-  /** Draws primitives of one draw from a place in a bin on; answers where it has stopped. */
-  *#primitives(
-    draw: OpenDraw,
-    number: number,
-    from: number,
-    end: number,
-    left: number,
-    top: number,
-  ): Generator<void, number> {
-    const words = scratch.u32;
-    const at = this.#args / 4;
-    words[at + FRONT.place / 4] = from;
-    words[at + FRONT.end / 4] = end;
-    words[at + FRONT.limit / 4] = FRONT_LIMIT;
-    words[at + FRONT.draw / 4] = number;
-    draw.stage.primitive(words[from / 4]!);
-    draw.stage.front.run(this.#args);
-    const place = words[at + FRONT.place / 4]!;
-    const taken = (place - from) / 4;
-    this.progress += taken;
-    this.#budget -= COST.front + COST.primitive * taken;
-    const warps = words[at + FRONT.count / 4]! / QUADS;
-    if (warps > 0) yield* this.#shade(draw, warps, left, top);
-    else if (this.#budget < 0) yield* this.#rest();
-    return place;
-  }
-
-  *#shade({ stage, run }: OpenDraw, warps: number, left: number, top: number): Generator<void, void> {
-    const words = scratch.i32;
-    const frame = stage.frame / 4;
-    const { perSample } = stage;
-    words[frame + STAGE.list / 4] = this.#list;
-    words[frame + STAGE.left / 4] = left;
-    words[frame + STAGE.top / 4] = top;
-    for (let sample = 0; sample < (perSample ? this.#framebuffer.samples : 1); sample++) {
-      words[frame + STAGE.warp / 4] = 0;
-      words[frame + STAGE.warps / 4] = warps;
-      words[frame + STAGE.sample / 4] = perSample ? sample : -1;
-      this.#budget -= COST.warp * warps;
-      while (!run!.resumeList(WARP_BUDGET)) yield* this.#rest();
-      this.progress += warps;
-      if (this.#budget < 0) yield* this.#rest();
-    }
   }
 }
 
