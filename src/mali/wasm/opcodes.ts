@@ -281,6 +281,8 @@ export const OP = {
   f64x2_div: 0xfdf3,
   f64x2_min: 0xfdf4,
   f64x2_max: 0xfdf5,
+  f64x2_pmin: 0xfdf6,
+  f64x2_pmax: 0xfdf7,
   i32x4_trunc_sat_f32x4_s: 0xfdf8,
   i32x4_trunc_sat_f32x4_u: 0xfdf9,
   f32x4_convert_i32x4_s: 0xfdfa,

@@ -66,18 +66,27 @@ export class DepthRounding {
   /** Two doubles in a local, bias included, become what the tile buffer keeps. */
   row(row: number): void {
     const f = this.#f;
+    const fixed = this.#format !== Z_INTERNAL_FORMAT.D32;
     if (this.#limit === 'low') f.get(this.#low);
     else if (this.#limit === 'high') f.get(this.#high);
     else if (this.#limit === 'bounds') f.get(row).get(this.#low).op('f64x2_max').get(this.#high).op('f64x2_min');
-    else f.get(row).get(this.#zero).op('f64x2_max').get(this.#one).op('f64x2_min');
+    // pmax(a, b) is a < b ? b : a, pmin(a, b) is b < a ? b : a: an instruction each. What is no number becomes zero if it is
+    // the first one's second operand; else it stays, as in script, and a negative zero is made a positive one before.
+    else if (fixed) f.get(this.#zero).get(row).op('f64x2_pmax').get(this.#one).op('f64x2_pmin');
+    else f.get(row).get(this.#zero).op('f64x2_add').get(this.#zero).op('f64x2_pmax').get(this.#one).op('f64x2_pmin');
     f.set(row);
-    if (this.#format === Z_INTERNAL_FORMAT.D32) return;
+    if (!fixed) return;
+    const unit = this.#limit === 'unit';
     // Math.round: up from one half on. What is not above zero is zero, also NaN.
     const value = this.#value;
-    f.get(row).get(this.#one).op('f64x2_min').get(this.#scale).op('f64x2_mul').tee(value);
+    f.get(row);
+    if (!unit) f.get(this.#one).op('f64x2_min');
+    f.get(this.#scale).op('f64x2_mul').tee(value);
     f.op('f64x2_floor').tee(this.#whole);
     f.get(value).get(this.#whole).op('f64x2_sub').get(this.#half).op('f64x2_ge').get(this.#one).op('v128_and');
-    f.op('f64x2_add').get(row).get(this.#zero).op('f64x2_gt').op('v128_and').set(row);
+    f.op('f64x2_add');
+    if (!unit) f.get(row).get(this.#zero).op('f64x2_gt').op('v128_and');
+    f.set(row);
   }
 }
 
