@@ -85,6 +85,8 @@ export class TestClock implements Clock {
 }
 
 const NANOSECONDS = 1e6;
+/** Milliseconds for which work lets others go first. */
+const PATIENCE = 1;
 
 /** Real time on the host's event loop. */
 export class HostClock implements Clock {
@@ -97,6 +99,8 @@ export class HostClock implements Clock {
     },
   );
   #waiting = (): boolean => false;
+  /** When yielded work was done last. */
+  #worked = 0;
 
   now(): number {
     return (performance.now() - this.#start) * NANOSECONDS;
@@ -114,11 +118,18 @@ export class HostClock implements Clock {
     queueMicrotask(fn);
   }
 
-  /** One round of the event loop finds out that somebody waits, and only the next one serves him. */
+  /**
+   * One round of the event loop finds out that somebody waits, and only the next one serves him: so work lets one more
+   * round go by; but not when it has waited for long already.
+   */
   yield(fn: () => void): void {
+    const work = (): void => {
+      fn();
+      this.#worked = performance.now();
+    };
     setImmediate(() => {
-      if (this.#waiting()) setImmediate(fn);
-      else fn();
+      if (this.#waiting() && performance.now() - this.#worked < PATIENCE) setImmediate(work);
+      else work();
     });
   }
 

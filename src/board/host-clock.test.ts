@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import { HostClock } from './clock.ts';
 
 /** In what order a slice of long work and something that is served by the event loop's next round come. */
-async function order(waiting: boolean): Promise<string[]> {
+async function order(waiting: boolean, pause = 0): Promise<string[]> {
   const clock = new HostClock();
   clock.attend(() => waiting);
   const done: string[] = [];
+  await new Promise<void>((resolve) => clock.yield(resolve));
+  const end = performance.now() + pause;
+  while (performance.now() < end);
   const work = new Promise<void>((resolve) =>
     clock.yield(() => {
       done.push('work');
@@ -23,6 +26,10 @@ async function order(waiting: boolean): Promise<string[]> {
 test('a slice lets who waits go first, once', async () => {
   assert.deepEqual(await order(true), ['served', 'work']);
   assert.deepEqual(await order(false), ['work', 'served']);
+});
+
+test('a slice that others have kept waiting lets nobody go first', async () => {
+  assert.deepEqual(await order(true, 2), ['work', 'served']);
 });
 
 test('without anybody to attend to, nobody waits', () => {

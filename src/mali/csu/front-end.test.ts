@@ -6,8 +6,11 @@ import { TestClock } from '../../board/clock.ts';
 import { FrontEnd } from './front-end.ts';
 import type { CommandStream } from './stream.ts';
 
-/** Steps that a stream does in one slice where each takes `step` nanoseconds, and `pressed` says whether somebody waits. */
-function stepsInSlice(step: number, pressed: () => boolean): number {
+/**
+ * Steps that a stream does in one slice, or in one that begins `gap` nanoseconds after the last, where each takes `step`
+ * nanoseconds and `pressed` says whether somebody waits.
+ */
+function stepsInSlice(step: number, pressed: () => boolean, gap?: number): number {
   const time = new TestClock();
   const yielded: (() => void)[] = [];
   const clock: Clock = {
@@ -30,7 +33,11 @@ function stepsInSlice(step: number, pressed: () => boolean): number {
   frontEnd.add({ stream: endless, addressSpace: 0, paused: () => false, settled: () => {} });
   yielded.shift()!();
   assert.equal(yielded.length, 1, 'the stream is not done');
-  return steps;
+  if (gap === undefined) return steps;
+  const before = steps;
+  time.advance(gap);
+  yielded.shift()!();
+  return steps - before;
 }
 
 test('a stream goes on for a turn by the clock, or for so many rounds', () => {
@@ -56,4 +63,11 @@ test('a turn ends early when a client waits, but not before a step is done, and 
     stepsInSlice(5e6, () => true),
     1,
   );
+});
+
+test('the GPU has as much time as the clients that keep it waiting, to the end of its turn', () => {
+  const always = () => true;
+  assert.equal(stepsInSlice(1e5, always, 1e4), 1);
+  assert.equal(stepsInSlice(1e5, always, 5e5), 5);
+  assert.equal(stepsInSlice(2.5e5, always, 1e7), 8);
 });

@@ -23,7 +23,10 @@ export interface Runner {
 /** Nanoseconds that one stream may go on in its turn, and how often it may go round if time stands still. */
 const TURN = 2e6;
 const ROUNDS = 16;
-/** Nanoseconds after which it looks whether somebody waits. */
+/**
+ * Nanoseconds after which it looks whether somebody waits; or as many as others had since the last slice, so that clients
+ * who ask without end leave the GPU its half.
+ */
 const LOOK = 1e5;
 
 export class FrontEnd {
@@ -31,6 +34,8 @@ export class FrontEnd {
   readonly #guard: (fn: () => void) => void;
   #runners: Runner[] = [];
   #scheduled = false;
+  /** When the last slice ended, with more to be done; 0 otherwise. */
+  #left = 0;
 
   /** `guard` runs a slice; it ends the firmware if that cannot go on. */
   constructor(clock: Clock, guard: (fn: () => void) => void) {
@@ -81,13 +86,14 @@ export class FrontEnd {
 
   #slice(): boolean {
     let more = false;
+    const patience = this.#left > 0 ? Math.max(LOOK, this.#clock.now() - this.#left) : LOOK;
     const turns = this.#runners;
     for (const runner of turns) {
       // An earlier turn may have stopped it.
       if (!this.#runners.includes(runner) || runner.paused()) continue;
       let now = this.#clock.now();
       const end = now + TURN;
-      let look = now + LOOK;
+      let look = now + patience;
       for (let round = 0; ; round++) {
         if (!runner.stream.step()) break;
         now = this.#clock.now();
@@ -95,10 +101,11 @@ export class FrontEnd {
           more = true;
           break;
         }
-        if (now >= look) look = now + LOOK;
+        if (now >= look) look = now + patience;
       }
       runner.settled();
     }
+    this.#left = more ? this.#clock.now() : 0;
     return more;
   }
 }
