@@ -24,7 +24,7 @@ import type { Block, Site, Unit } from './flow.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
 import type { Part } from './half-lanes.ts';
-import { LaneCode, type Lanes, WARP_VECTORS } from './lanes.ts';
+import { LaneCode, type Lanes, type PAIR_VECTORS, WARP_VECTORS } from './lanes.ts';
 import { LATE_TYPE, LateCode } from './late.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { MemoryCode } from './memory.ts';
@@ -47,8 +47,8 @@ export interface Mode {
   readonly parted: boolean;
   /** Takes warp after warp from a list, from the unit's entry on: of quads or, for other stages, of threads. */
   readonly list: 'fragment' | keyof typeof THREAD_PRELOADS | undefined;
-  /** Quads at a time: of a whole warp, or one. */
-  readonly vectors: 1 | typeof WARP_VECTORS;
+  /** Quads at a time: of a whole warp, or fewer. */
+  readonly vectors: typeof PAIR_VECTORS | typeof WARP_VECTORS;
 }
 
 export interface Emitted {
@@ -65,7 +65,7 @@ const VECTOR_BYTES = 16;
 /** Pages of 64 KiB that a 32-bit memory can have. */
 const MAX_PAGES = 65536;
 
-/** A function that works off a list quad by quad is made only where no instruction of it is always the interpreter's. */
+/** A function that works off a list by fewer quads than a warp is made only where no instruction is always the interpreter's. */
 export function emitUnit(unit: Unit, wanted: Mode): Emitted {
   const records = {};
   const bytes = Math.max(1, messages(unit) * MOST_RECORDS) * RECORD_BYTES;

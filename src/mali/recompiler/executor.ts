@@ -26,7 +26,7 @@ import { REGISTERS } from './effects.ts';
 import { emitUnit, type Mode } from './emit.ts';
 import { type Block, findUnit, type Site, type Unit } from './flow.ts';
 import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
-import { WARP_VECTORS } from './lanes.ts';
+import { PAIR_VECTORS, WARP_VECTORS } from './lanes.ts';
 import { parts } from './parts.ts';
 import { isAlone, quadwise } from './quadwise.ts';
 import { refillTexture } from './texture.ts';
@@ -52,7 +52,7 @@ const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
   (flush32 ? 1 : 0) +
   (flush16 ? 2 : 0) +
   (parted ? 4 : 0) +
-  (list ? MODES * (1 + LISTS.indexOf(list) * 2 + (vectors === 1 ? 1 : 0)) : 0);
+  (list ? MODES * (1 + LISTS.indexOf(list) * 2 + (vectors === WARP_VECTORS ? 0 : 1)) : 0);
 
 /** A unit of an address space. What runs it is made when it is first wanted. */
 class Ready {
@@ -371,7 +371,7 @@ class Recompiler implements WarpExecutor {
   #takeList(w: WarpState): boolean {
     if (!this.#list) {
       const { unit } = this.#begin;
-      const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? 1 : WARP_VECTORS;
+      const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? PAIR_VECTORS : WARP_VECTORS;
       this.#list = this.#begin.as({ ...this.#together, list: this.#kind, vectors });
     }
     const at = this.#list;
@@ -435,7 +435,7 @@ class Recompiler implements WarpExecutor {
     const { blocks } = at.unit;
     const words = scratch.i32;
     const frame = w.frame / 4;
-    // A function for single quads knows of the others nothing.
+    // A function for fewer quads knows of the others nothing.
     const lanes = at.made.code.vectors * 4;
     for (let n = 0; n < lanes; n++) {
       const next = words[frame + n]!;

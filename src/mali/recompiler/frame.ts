@@ -69,7 +69,7 @@ export const STAGE = {
   argumentHigh: 420,
   /** Scratch addresses of the primitives (engine/quads.ts) of the quads of the warp in work. */
   quads: 424,
-  /** The next quad within the next warp: not 0 where code that takes single quads has stopped within a warp. */
+  /** The next quad within the next warp: not 0 where code that takes fewer has stopped within a warp. */
   part: 440,
   /** Records of what BLEND does by the draw's own descriptor of each render target. */
   blend: 448,

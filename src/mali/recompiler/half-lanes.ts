@@ -24,6 +24,10 @@ const EXPONENT = 0x7f800000;
 const NAN = 0x7e00;
 /** A single's bits that a half has not. */
 const DROPPED = 13;
+/** What rounds to infinity as a half, and all beyond. */
+const INFINITE = 65536;
+/** The mantissa of 1.5: what is added to it or taken from it leaves the exponent as it is. */
+const HALF_MORE = 1 << 22;
 /** Exponent of the least normal half, as a single's. */
 const LEAST_NORMAL = 113;
 
@@ -101,21 +105,27 @@ export class HalfCode {
     return l.or(l.or(scaled, special), sign);
   }
 
-  /** A single to the bits of the nearest half, ties to even; what it has been rounded to is known as `single`. */
-  narrow(value: Lanes): Lanes {
+  /**
+   * A single to the bits of the nearest half, ties to even; what it has been rounded to is known as `single`. `bounded`: no
+   * finite value is so large that an exponent beside it would not fit (2^100).
+   */
+  narrow(value: Lanes, bounded = false): Lanes {
     const l = this.#l;
-    const x = l.keep(value);
     // The least number that is infinite as a half stands for all beyond.
-    const size = l.keep(l.op('f32x4_pmin', l.abs(x), l.single(65536)));
+    const limit = l.single(INFINITE);
+    const within = (x: Lanes): Lanes => l.op('f32x4_pmax', l.op('f32x4_pmin', x, limit), l.single(-INFINITE));
+    const x = l.keep(bounded ? value : within(value));
     // Added to a number that is so much larger, all bits that a half has not are rounded away; subnormals have fewer.
-    const exponent = l.op('i32x4_max_u', l.and(size, l.words(EXPONENT)), l.words(LEAST_NORMAL << 23));
-    const large = l.keep(l.op('i32x4_add', exponent, l.words(DROPPED << 23)));
-    const rounded = l.keep(l.op('f32x4_sub', l.op('f32x4_add', size, large), large));
-    const sign = l.keep(l.and(x, l.words(SIGN)));
-    const biased = l.shift('i32x4_shr_u', l.op('f32x4_mul', rounded, l.single(2 ** -112)), DROPPED);
-    const bits: Lanes = l.or(l.op('i32x4_min_u', biased, l.words(NAN)), l.shift('i32x4_shr_u', sign, 16));
+    const exponent = l.op('i32x4_max_u', l.and(x, l.words(EXPONENT)), l.words(LEAST_NORMAL << 23));
+    const large = l.keep(l.op('i32x4_add', exponent, l.words((DROPPED << 23) | HALF_MORE)));
+    const rounded = l.op('f32x4_sub', l.op('f32x4_add', x, large), large);
     const infinite = l.op('f32x4_mul', rounded, l.single(2 ** 112));
-    bits.single = l.or(l.op('f32x4_mul', infinite, l.single(2 ** -112)), sign);
+    const sign = l.keep(l.and(x, l.words(SIGN)));
+    const single = l.keep(l.or(l.op('f32x4_mul', infinite, l.single(2 ** -112)), sign));
+    const size = l.op('f32x4_pmin', l.abs(single), limit);
+    const biased = l.shift('i32x4_shr_u', l.op('f32x4_mul', size, l.single(2 ** -112)), DROPPED);
+    const bits: Lanes = l.or(l.op('i32x4_min_u', biased, l.words(NAN)), l.shift('i32x4_shr_u', sign, 16));
+    bits.single = single;
     return bits;
   }
 

@@ -40,8 +40,7 @@ const perSingle =
 const firstHalf =
   (fn: (l: LaneCode, a: Lanes) => Lanes): Lower =>
   (x) => {
-    const bits = x.l.keep(x.l.narrow(fn(x.l, x.halves(0).low)));
-    if (bits.single) bits.single = x.l.keep(bits.single);
+    const bits = x.l.keep(x.l.halves.narrow(fn(x.l, x.halves(0).low), true));
     return [x.l.pair(bits, bits)];
   };
 
@@ -274,7 +273,8 @@ export const FLOAT: Lowerings = {
   'FRCP.f32': perSingle((l, a) => l.op('f32x4_div', l.single(1), a!)),
   'FRCP.f16': firstHalf((l, a) => l.op('f32x4_div', l.single(1), a)),
   'FRSQ.f32': perSingle((l, a) => l.inverseRoot(a!)),
-  'FRSQ.f16': firstHalf((l, a) => l.inverseRoot(a)),
+  // In singles: for every half it is the same half as in doubles.
+  'FRSQ.f16': firstHalf((l, a) => l.op('f32x4_div', l.single(1), l.op('f32x4_sqrt', a))),
   'FRCP_APPROX.f32': perSingle((l, a) => l.op('f32x4_div', l.single(1), reduced(l, a!, 'plain').mantissa)),
   'FRSQ_APPROX.f32': perSingle((l, a) => l.inverseRoot(reduced(l, a!, 'sqrt').mantissa)),
   FEXP: exponential,

@@ -105,7 +105,8 @@ export class Lowering {
   toHalves(low: Lanes, high: Lanes): Lanes {
     const { l } = this;
     const finish = (x: Lanes): Lanes => {
-      const bits = l.narrow(l.clamp(x, this.i.modifiers.clamp));
+      // Arithmetic on halves stays far below what singles can hold.
+      const bits = l.halves.narrow(l.clamp(x, this.i.modifiers.clamp), true);
       if (!this.o.flush16) return bits;
       const half = l.keep(bits);
       const small = l.op('i32x4_eq', l.and(half, l.words(0x7c00)), l.words(0));

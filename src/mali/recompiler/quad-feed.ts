@@ -3,7 +3,7 @@
  * preloaded, and the words of the warp in work that the fragment stage looks at (frame.ts: STAGE). The same in script, which
  * is the reference: shader/quad-list.ts.
  *
- * Code for whole warps takes four quads at a time, code for single quads one, as the lanes 0…3 of a warp; where it stops within a
+ * Code for whole warps takes four quads at a time, other code fewer, as the first lanes of a warp; where it stops within a
  * warp of the list, STAGE.part says at which quad.
  */
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
@@ -173,10 +173,13 @@ export class QuadFeed implements Feed {
     field(STAGE.tested);
     lanes.words(-1)(k);
     code.memory('v128_store', VECTOR_BYTES * k);
-    code.get(this.stage).get(this.primitive[k]!);
-    // The lanes of a single quad may go on as those of a warp.
-    if (lanes.vectors === 1) code.op('i32x4_splat').memory('v128_store', STAGE.quads);
-    else code.memory('i32_store', STAGE.quads + 4 * k);
+    // The lanes of fewer quads may go on as those of a warp.
+    for (let q = k; q < QUADS; q += lanes.vectors) {
+      code
+        .get(this.stage)
+        .get(this.primitive[k]!)
+        .memory('i32_store', STAGE.quads + 4 * q);
+    }
   }
 
   preload(register: number): Lanes | undefined {

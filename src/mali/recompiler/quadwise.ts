@@ -1,5 +1,5 @@
 /**
- * Which units can be run one quad after the other instead of a warp at a time: those whose lanes look at no lane of another quad and
+ * Which units can be run a few quads after the other instead of a warp at a time: those whose lanes look at no lane of another quad and
  * leave nothing in memory that a later instruction of another quad could meet.
  */
 import { SPECIALS } from '../../abi/isa/encoding.ts';

@@ -1,5 +1,5 @@
 /**
- * How recompiled code takes its next threads from a list (engine/threads.ts): a warp's sixteen at a time, or four, as the lanes 0…3 of a
+ * How recompiled code takes its next threads from a list (engine/threads.ts): a warp's sixteen at a time, or fewer, as the first lanes of a
  * warp. The same in script, which is the reference: shader/thread-list.ts.
  */
 import { COLUMN_BYTES, type ThreadPreloads } from '../engine/threads.ts';
