@@ -2,22 +2,9 @@
  * Binding: finds the emitted sampler for a texture and a sampler, and puts what it must know of them into scratch memory.
  *
  * A binding holds physical addresses, so it is good for one generation of the address space alone. It is made only where every
- * page of every level may be read and the level lies in one piece; whatever else a texture can be (compressed, integers,
- * borders …) is the script sampler's.
+ * page of every level may be read and the level lies in one piece, layers at equal distances.
  */
-import { AFBC_MODES, type Channel, CLUMP_FORMATS, ONE } from '../../abi/formats.ts';
-import {
-  CLUMP_ORDERING,
-  LOD_ALGORITHM,
-  MIPMAP_MODE,
-  PLANE_TYPE,
-  Plane,
-  REDUCTION,
-  SWIZZLE_ONE,
-  SWIZZLE_ZERO,
-  TEXTURE_DIMENSION,
-  WRAP,
-} from '../../abi/gpu/texture-descriptors.ts';
+import { Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../board/image/afbc.ts';
@@ -26,23 +13,26 @@ import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
 import type { TextureCall, TextureKind } from '../shader/contract.ts';
-import { BLOCK_CODECS } from './compressed/codec.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
-import { LEVEL, RECORD, type TexelLayout } from './emit-address.ts';
-import { type SamplerState, wrapIsEmitted } from './emit-filter.ts';
-import type { ChannelSource } from './emit-texel.ts';
+import type { TexelLayout } from './emit-address.ts';
+import { FRACTION_BITS } from './emit-axis.ts';
+import { AXIS, LEVEL, RECORD, setInteger, setSingle } from './emit-code.ts';
+import type { SamplerState } from './emit-filter.ts';
 import { LOD_ONE } from './lod.ts';
 import type { Sampler } from './sampler.ts';
-import { AFBC_WIDTH } from './surface.ts';
+import { samplerState } from './state.ts';
 import type { Texture } from './texture.ts';
+
+type PlaneValues = Infer<typeof Plane>;
+const ONE = 1 << FRACTION_BITS;
 
 export interface Binding extends TextureCall {
   readonly run: EmittedSampler;
 }
 
 const WASM_PAGE = 65536;
-/** A texel is loaded in whole words, which may reach beyond it. */
-const OVERREACH = 3;
+/** A texel is loaded in whole words, and sometimes with its neighbour, which may reach beyond it. */
+const OVERREACH = 8;
 
 const modules = new Map<string, WebAssembly.Module>();
 const instances = new WeakMap<PhysicalMemory, Map<string, EmittedSampler>>();
@@ -67,6 +57,9 @@ function samplerOf(state: SamplerState, dram: PhysicalMemory): EmittedSampler {
   return run;
 }
 
+/** Planes of a texture that are looked at before its sampler is emitted. */
+const MOST_PLANES = 4096;
+
 /** The emitted sampler for these, or undefined where the script has to do it. Throws nothing and latches no fault. */
 export function bind(
   memory: VirtualMemory,
@@ -75,22 +68,31 @@ export function bind(
   kind: TextureKind,
 ): Binding | undefined {
   const { levels, surfaces } = texture.descriptor;
-  const { operation, dimension, array, offset } = kind;
-  const fetch = operation === 'fetch';
-  if (dimension !== '2d' || array) return undefined;
-  if (!fetch && (operation !== 'single' || offset)) return undefined;
-  const filters = fetch ? fetchState(texture, kind) : sampler && filterState(texture, sampler, kind);
-  if (!filters || !inOnePiece(memory, surfaces, levels * Plane.size)) return undefined;
-  const planes = Array.from({ length: levels }, (_, level) => memory.decode(Plane, surfaces + level * Plane.size));
-  const texels = texelState(texture, sampler, planes, kind);
-  if (!texels) return undefined;
+  const layers = kind.array ? texture.layers : 1;
+  const count = levels * layers;
+  if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
+  const plane = (n: number): PlaneValues => memory.decode(Plane, surfaces + n * Plane.size);
+  const planes = Array.from({ length: levels }, (_, level) => plane(level));
+  const state = samplerState(texture, sampler, planes, kind);
+  if (!state) return undefined;
   const places: Place[] = [];
-  for (const [level, plane] of planes.entries()) {
-    const place = placeOf(memory, texture, plane, level, texels);
+  for (const [level, values] of planes.entries()) {
+    const place = placeOf(memory, texture, values, level, state);
     if (!place) return undefined;
     places.push(place);
+    if (!state.layered) continue;
+    // Layers lie at equal distances, and are all alike.
+    let distance = 0;
+    for (let layer = 1; layer < layers; layer++) {
+      const other = plane(layer * levels + level);
+      const there = placeOf(memory, texture, other, level, state);
+      if (!there || !alike(values, other)) return undefined;
+      if (layer === 1) distance = there.physical - place.physical;
+      if (there.physical !== place.physical + layer * distance) return undefined;
+    }
+    place.layerStride = distance;
   }
-  const run = samplerOf({ ...filters, ...texels }, memory.dram);
+  const run = samplerOf(state, memory.dram);
   const binding = {
     run,
     slot: functionTable.slotOf(run),
@@ -102,140 +104,37 @@ export function bind(
   return binding;
 }
 
-type FilterState = Pick<SamplerState, 'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap'>;
-type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'compare' | 'integer'>;
-
-function filterState(texture: Texture, sampler: Sampler, { lodMode }: TextureKind): FilterState | undefined {
-  const s = sampler.descriptor;
-  const { dimension, levels } = texture.descriptor;
-  if (dimension !== TEXTURE_DIMENSION.D2 || !wrapIsEmitted(s.wrapS) || !wrapIsEmitted(s.wrapT)) return undefined;
-  const clamped = s.wrapS === WRAP.CLAMP_TO_EDGE && s.wrapT === WRAP.CLAMP_TO_EDGE;
-  if (!s.normalizedCoordinates && !clamped) return undefined;
-  if (s.reductionMode !== REDUCTION.AVERAGE) return undefined;
-  const computed = lodMode === 'computed' || lodMode === 'computed_bias';
-  if (computed && s.lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && s.maximumAnisotropy > 1) return undefined;
-  // Integers are not mixed.
-  const magnify = s.magnifyNearest || texture.integer ? 'nearest' : 'linear';
-  const minify = s.minifyNearest || texture.integer ? 'nearest' : 'linear';
-  const mixes = s.mipmapMode === MIPMAP_MODE.TRILINEAR && !texture.integer;
-  const plain = levels === 1 || s.mipmapMode === MIPMAP_MODE.NONE;
-  const lods = {
-    zero: 'zero',
-    computed: 'footprint',
-    computed_bias: 'biased',
-    explicit: 'given',
-    grdesc: 'given',
-  } as const;
-  return {
-    lod: plain && magnify === minify ? 'none' : lods[lodMode],
-    magnify,
-    minify,
-    cutoff: s.magnifyCutoff ? LOD_ONE / 2 : 0,
-    mipmap: plain ? 'none' : mixes ? 'linear' : 'nearest',
-    normalized: s.normalizedCoordinates,
-    wrap: [s.wrapS, s.wrapT],
-  };
-}
-
-function fetchState(texture: Texture, { offset }: TextureKind): FilterState | undefined {
-  const { dimension, sampleCount } = texture.descriptor;
-  if (dimension !== TEXTURE_DIMENSION.D2 || sampleCount !== 1) return undefined;
-  const edge = WRAP.CLAMP_TO_EDGE;
-  const filters = { magnify: 'fetch', minify: 'fetch', mipmap: 'none' } as const;
-  return { lod: offset ? 'fetched' : 'first', ...filters, cutoff: 0, normalized: false, wrap: [edge, edge] };
-}
-
-function texelState(
-  texture: Texture,
-  sampler: Sampler | undefined,
-  planes: readonly Infer<typeof Plane>[],
-  { shadow }: TextureKind,
-): TexelState | undefined {
-  const [layout, ...others] = planes.map(layoutOf);
-  if (!layout || texture.yuv || (texture.integer && (layout.select || shadow))) return undefined;
-  const key = JSON.stringify(layout);
-  if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
-  const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
-  const sources = [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
-  if (sources.includes(undefined)) return undefined;
-  const rgba = sources as ChannelSource[];
-  const compared: ChannelSource[] = [{ kind: 'compared' }, constant(0), constant(0), constant(1)];
-  const channels = [0, 1, 2, 3].map((i): ChannelSource => {
-    const from = texture.shows(i);
-    if (from === SWIZZLE_ZERO) return constant(0);
-    if (from === SWIZZLE_ONE) return constant(1);
-    return (shadow ? compared : rgba)[Math.min(from, 3)]!;
-  });
-  return {
-    layout: layout.texels,
-    integer: texture.integer,
-    channels,
-    compare: shadow && sampler ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
-  };
-}
-
-/** How a plane's texels lie, and what is to be picked out of them; undefined where emitted code does not know them. */
-function layoutOf(plane: Infer<typeof Plane>): { texels: TexelLayout; select: Channel | undefined } | undefined {
-  const none = { superblock: 0, tiledHeaders: false };
-  if (plane.planeType === PLANE_TYPE.AFBC) {
-    const mode = AFBC_MODES.get(plane.afbcCompressionMode);
-    const superblock = AFBC_WIDTH[plane.afbcSuperblockSize];
-    // One colour is kept in eight bytes.
-    if (!mode || !superblock || mode.bytes > 8 || plane.rowStride % AFBC_HEADER_BYTES !== 0) return undefined;
-    const texels = { kind: 'afbc', bytes: mode.bytes, superblock, tiledHeaders: plane.afbcTiledHeader } as const;
-    return { texels, select: mode.select };
-  }
-  const clump = CLUMP_FORMATS.get(plane.clumpFormat);
-  if (plane.planeType !== PLANE_TYPE.GENERIC || clump?.width !== 1 || BLOCK_CODECS.has(plane.clumpFormat)) {
-    return undefined;
-  }
-  const { bytes, select } = clump;
-  switch (plane.clumpOrdering) {
-    case CLUMP_ORDERING.LINEAR:
-      return { texels: { kind: 'linear', bytes, ...none }, select };
-    case CLUMP_ORDERING.TILED_U_INTERLEAVED:
-      return { texels: { kind: 'tiled', bytes, ...none }, select };
-    default:
-      return undefined;
-  }
-}
-
-const constant = (value: number): ChannelSource => ({ kind: 'constant', value });
-
-/** Where R, G, B or A of a texel lies; undefined where no emitted code decodes it. */
-function sourceOf(texture: Texture, i: number, select: Channel | undefined, srgb: boolean): ChannelSource | undefined {
-  const from = texture.order[i]!;
-  if (from >= 4) return constant(from === ONE ? 1 : 0);
-  const channel = select && from === 0 ? select : texture.format.channels[from];
-  if (!channel || (select && from !== 0)) return undefined;
-  const { type, at, bits } = channel;
-  if ((at & 31) + bits > 32) return undefined;
-  if (type === 'float') return srgb ? undefined : { kind: 'float', at, bits };
-  if (type === 'uint' || type === 'sint') return texture.format.kind === type ? { kind: type, at, bits } : undefined;
-  if (type !== 'unorm' || bits > 24 || (srgb && bits !== 8)) return undefined;
-  return { kind: srgb ? 'srgb' : 'unorm', at, bits };
-}
+/** Whether two planes are the same but for where they lie. */
+const alike = (a: PlaneValues, b: PlaneValues): boolean => {
+  const shape = ({ pointer: _, size: __, ...rest }: PlaneValues): string => JSON.stringify(rest);
+  return shape(a) === shape(b);
+};
 
 interface Place {
   readonly physical: number;
   readonly rowStride: number;
+  readonly sliceStride: number;
   readonly size: number;
+  layerStride: number;
 }
 
 function placeOf(
   memory: VirtualMemory,
   texture: Texture,
-  { pointer, rowStride, size: surfaceSize }: Infer<typeof Plane>,
+  { pointer, rowStride, sliceStride, size: surfaceSize }: PlaneValues,
   level: number,
-  { layout }: TexelState,
+  { layout, axes, samples }: SamplerState,
 ): Place | undefined {
-  const used = bytesOf(layout, texture.width(level), texture.height(level), rowStride);
+  const height = axes > 1 ? texture.height(level) : 1;
+  const slices = axes === 3 ? texture.depth(level) : samples ? texture.descriptor.sampleCount : 1;
+  if (slices > 1 && sliceStride < 0) return undefined;
+  const used = bytesOf(layout, texture.width(level), height, rowStride) + (slices - 1) * sliceStride;
   const body = layout.kind === 'afbc' ? surfaceSize : 0;
   if (layout.kind === 'afbc' && body < afbcBodyBytes(layout.bytes)) return undefined;
   const size = Math.max(used, body);
   const physical = inOnePiece(memory, pointer, size);
   if (physical === undefined || physical + size + OVERREACH > memory.dram.size) return undefined;
-  return { physical, rowStride, size: body };
+  return { physical, rowStride, sliceStride, size: body, layerStride: 0 };
 }
 
 /** Bytes from a level's address to its last texel's end, or to its last header's. */
@@ -292,26 +191,42 @@ function inOnePiece(memory: VirtualMemory, va: number, size: number): number | u
 }
 
 function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined, places: readonly Place[]): void {
-  const { i32, f32 } = scratch;
-  const { levels } = texture.descriptor;
-  i32[(at + RECORD.lastLod) / 4] = (levels - 1) * LOD_ONE;
+  const { levels, arraySize, sampleCount } = texture.descriptor;
+  setInteger(at + RECORD.lastLod, (levels - 1) * LOD_ONE);
+  setInteger(at + RECORD.layers, texture.layers);
+  setSingle(at + RECORD.lastLayer, arraySize - 1);
+  setInteger(at + RECORD.slices, sampleCount);
+  setInteger(at + RECORD.failed, 0);
+  const normalized = sampler?.descriptor.normalizedCoordinates ?? false;
+  const sizes = (level: number): number[] => [texture.width(level), texture.height(level), texture.depth(level)];
   if (sampler) {
-    const { minimumLod, maximumLod, normalizedCoordinates } = sampler.descriptor;
-    i32[(at + RECORD.bias) / 4] = sampler.bias;
-    i32[(at + RECORD.minimumLod) / 4] = Math.max(minimumLod, texture.descriptor.minimumLod);
-    i32[(at + RECORD.maximumLod) / 4] = Math.min(maximumLod, texture.descriptor.maximumLod);
-    f32[(at + RECORD.scaleX) / 4] = normalizedCoordinates ? texture.width(0) : 1;
-    f32[(at + RECORD.scaleY) / 4] = normalizedCoordinates ? texture.height(0) : 1;
+    const { minimumLod, maximumLod, borderR, borderG, borderB, borderA } = sampler.descriptor;
+    setInteger(at + RECORD.bias, sampler.bias);
+    setInteger(at + RECORD.minimumLod, Math.max(minimumLod, texture.descriptor.minimumLod));
+    setInteger(at + RECORD.maximumLod, Math.min(maximumLod, texture.descriptor.maximumLod));
+    for (const [axis, size] of sizes(0).entries()) setSingle(at + RECORD.scale + 16 * axis, normalized ? size : 1);
+    for (const [n, border] of [borderR, borderG, borderB, borderA].entries()) {
+      setSingle(at + RECORD.border + 16 * n, border);
+    }
   }
-  i32[(at + RECORD.failed) / 4] = 0;
-  places.forEach(({ physical, rowStride, size }, level) => {
+  places.forEach(({ physical, rowStride, sliceStride, layerStride, size }, level) => {
     const record = at + RECORD.levels + level * LEVEL.bytes;
-    i32[(record + LEVEL.base) / 4] = physical;
-    i32[(record + LEVEL.rowStride) / 4] = rowStride;
-    i32[(record + LEVEL.size) / 4] = size;
-    i32[(record + LEVEL.width) / 4] = texture.width(level);
-    i32[(record + LEVEL.height) / 4] = texture.height(level);
-    f32[(record + LEVEL.widthFloat) / 4] = texture.width(level);
-    f32[(record + LEVEL.heightFloat) / 4] = texture.height(level);
+    setInteger(record + LEVEL.base, physical);
+    setInteger(record + LEVEL.rowStride, rowStride);
+    setInteger(record + LEVEL.layerStride, layerStride);
+    setInteger(record + LEVEL.sliceStride, sliceStride);
+    setInteger(record + LEVEL.size, size);
+    for (const [axis, texels] of sizes(level).entries()) {
+      const on = record + LEVEL.axes + axis * AXIS.bytes;
+      const scale = normalized ? texels : 1;
+      setInteger(on + AXIS.count, texels);
+      setInteger(on + AXIS.last, texels - 1);
+      setSingle(on + AXIS.size, texels);
+      setSingle(on + AXIS.lastFloat, texels - 1);
+      setSingle(on + AXIS.scale, scale);
+      setSingle(on + AXIS.scale256, scale * ONE);
+      setSingle(on + AXIS.size256, texels * ONE);
+      setSingle(on + AXIS.last256, (texels - 1) * ONE);
+    }
   });
 }

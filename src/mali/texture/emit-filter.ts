@@ -1,16 +1,17 @@
 /**
- * Filters of emitted samplers: one function a kind of filter, from a level and four lanes' coordinates to R, G, B and A.
+ * Filters of emitted samplers: from a level and four lanes' coordinates to R, G, B and A.
  *
- * A coordinate is scaled, wrapped into the level whatever it is, and so made columns and rows; emit-address.ts and emit-texel.ts
- * make texels of them. The arithmetic is sampler.ts's.
+ * Texels of bytes are mixed as integers, two channels a word, and scaled once at the end; all else channel by channel in singles.
+ * The arithmetic is sampler.ts's.
  * Source: OpenGL ES 3.2 chapter 8.14.
  */
 import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
-import { WRAP } from '../../abi/gpu/texture-descriptors.ts';
 import { FLOAT_COMPARE } from '../engine/compare.ts';
-import type { Code, ModuleBuilder } from '../wasm/builder.ts';
-import type { ValueType } from '../wasm/opcodes.ts';
-import { AddressEmitter, LEVEL, type TexelLayout } from './emit-address.ts';
+import type { Code } from '../wasm/builder.ts';
+import { AddressEmitter, type TexelLayout } from './emit-address.ts';
+import { AxisEmitter, type Footprint, type Texels } from './emit-axis.ts';
+import { BytesEmitter } from './emit-bytes.ts';
+import { AXIS, LEVEL, RECORD, type SamplerCode } from './emit-code.ts';
 import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
 
 /**
@@ -18,7 +19,7 @@ import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
  * each lane. 'fetched', 'first': no sampling, coordinates are integers, and levels come with the offsets, or are zero.
  */
 export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given' | 'fetched' | 'first';
-export type Filter = 'nearest' | 'linear' | 'fetch';
+export type Filter = 'nearest' | 'linear' | 'gather' | 'fetch';
 
 /** All that a sampler's code depends on. */
 export interface SamplerState {
@@ -28,203 +29,338 @@ export interface SamplerState {
   /** Magnified is what has at most this level of detail. */
   readonly cutoff: number;
   readonly mipmap: 'none' | 'nearest' | 'linear';
+  /** There are several levels. */
+  readonly levels: boolean;
+  /** Axes that coordinates go along: x, y, and z of a volume. */
+  readonly axes: 1 | 2 | 3;
+  /** The instruction names a layer. */
+  readonly array: boolean;
+  /** There are layers, and samples, to choose from. */
+  readonly layered: boolean;
+  readonly samples: boolean;
+  readonly offset: boolean;
   readonly normalized: boolean;
   /** Channels are integers. */
   readonly integer: boolean;
-  readonly wrap: readonly [number, number];
+  /** Texels of bytes are mixed as integers. */
+  readonly bytes: boolean;
+  readonly wrap: readonly number[];
   readonly layout: TexelLayout;
-  /** What R, G, B and A of the result are, swizzles applied. */
+  /** What R, G, B and A of the result are, swizzles applied; of a gather, the one channel. */
   readonly channels: readonly ChannelSource[];
+  /** Which of the border's R, G, B and A each of them shows; undefined where there is none. */
+  readonly borders: readonly (number | undefined)[] | undefined;
   /** Depth comparison: the function, and the channel that is compared. Then channels are 'compared' or constants. */
   readonly compare: { readonly func: number; readonly channel: ChannelSource } | undefined;
 }
 
-const WRAPS: readonly number[] = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_TO_EDGE];
-export const wrapIsEmitted = (mode: number): boolean => WRAPS.includes(mode);
+/** Locals of a quad's operands. */
+export interface Spot {
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+  /** Floats that name layers; of a fetch, integers. */
+  readonly array: number | undefined;
+  /** Of a fetch: which sample. */
+  readonly sample: number | undefined;
+  readonly reference: number;
+  /** Offsets by axis, integers. */
+  readonly offsets: readonly (number | undefined)[];
+}
 
-export const VECTORS: ValueType[] = ['v128', 'v128', 'v128', 'v128'];
-
-export function lerp(f: Code, a: number, b: number, weight: number, into: number): void {
+export const lerp = (f: Code, a: number, b: number, weight: number, into: number): void => {
   f.get(a).get(b).get(a).op('f32x4_sub').get(weight).op('f32x4_mul').op('f32x4_add').set(into);
-}
+};
 
-/** The coordinate in texels; what is not finite is 0. */
-function scaled(f: Code, state: SamplerState, axis: 0 | 1, size: number): number {
-  const at = f.local('v128');
-  const coordinate = axis ? FILTER.y : FILTER.x;
-  if (!state.normalized) f.get(coordinate).set(at);
-  else {
-    f.get(coordinate);
-    if (state.wrap[axis] === WRAP.REPEAT) f.get(coordinate).op('f32x4_floor').op('f32x4_sub');
-    else if (state.wrap[axis] === WRAP.MIRRORED_REPEAT) {
-      f.get(coordinate).f32x4(0.5).op('f32x4_mul').op('f32x4_floor').f32x4(2).op('f32x4_mul').op('f32x4_sub');
+type Words = (word: number) => number;
+
+export class FilterEmitter {
+  readonly #c: SamplerCode;
+  readonly f: Code;
+  readonly #state: SamplerState;
+  readonly #addresses: AddressEmitter;
+  readonly #texels: TexelEmitter;
+
+  constructor(c: SamplerCode, state: SamplerState) {
+    this.#c = c;
+    this.f = c.f;
+    this.#state = state;
+    this.#addresses = new AddressEmitter(c, state.layout);
+    this.#texels = new TexelEmitter(c);
+  }
+
+  /** The level is another one now. */
+  reset(): void {
+    this.#addresses.reset();
+  }
+
+  /** Emits a filter; its results go to four locals. */
+  emit(kind: Filter, spot: Spot, result: readonly number[]): void {
+    if (kind === 'fetch') this.#fetch(spot, result);
+    else if (kind === 'nearest') this.#nearest(spot, result);
+    else if (kind === 'gather') this.#gather(spot, result);
+    else this.#linear(spot, result);
+  }
+
+  #footprints(spot: Spot, linear: boolean): Footprint[] {
+    const { axes, wrap, normalized } = this.#state;
+    return [spot.x, spot.y, spot.z].slice(0, axes).map((coordinate, axis) => {
+      const emitter = new AxisEmitter(this.#c, axis, wrap[axis]!, normalized, coordinate, spot.offsets[axis]);
+      return linear ? emitter.linear() : emitter.nearest();
+    });
+  }
+
+  /** Bytes from the level to the layer that a float names. */
+  #layer({ array }: Spot): number | undefined {
+    if (!this.#state.layered || array === undefined) return undefined;
+    return this.#c.vector(() => {
+      this.#c.single(0);
+      this.f.get(array).op('f32x4_nearest').op('f32x4_pmax');
+      this.#c.known(RECORD.lastLayer).op('f32x4_pmin').op('i32x4_relaxed_trunc_f32x4_s');
+      this.#c.field(LEVEL.layerStride).op('i32x4_mul');
+    });
+  }
+
+  /** Bytes from the level to a slice, in the layer. */
+  #slice(slice: number, layer: number | undefined): number {
+    return this.#c.vector(() => {
+      this.f.get(slice);
+      this.#c.field(LEVEL.sliceStride).op('i32x4_mul');
+      if (layer !== undefined) this.f.get(layer).op('i32x4_add');
+    });
+  }
+
+  /** Rows of a texture: that of a one-dimensional one is the first. */
+  #rows(footprint: Footprint | undefined): readonly Texels[] {
+    return footprint?.texels ?? [{ index: this.#c.vector(() => this.#c.words(0)), outside: undefined }];
+  }
+
+  /** Lanes that show the border, if any may. */
+  #outside(...texels: readonly (Texels | undefined)[]): number | undefined {
+    const some = texels.flatMap((texel) => (texel?.outside === undefined ? [] : [texel.outside]));
+    if (some.length < 2) return some[0];
+    return this.#c.vector(() => {
+      for (const [n, local] of some.entries()) {
+        this.f.get(local);
+        if (n > 0) this.f.op('v128_or');
+      }
+    });
+  }
+
+  /** Channels that are looked at: the compared one, or those of the result. */
+  get #wanted(): readonly ChannelSource[] {
+    const { compare, channels } = this.#state;
+    return compare ? [compare.channel] : channels;
+  }
+
+  /** A channel of a texel or of the border, compared if there is a comparison; in a local of its own. */
+  #value(words: Words, n: number, outside: number | undefined, spot: Spot): number {
+    const { compare, borders } = this.#state;
+    const channel = this.#wanted[n]!;
+    const value = this.#texels.decode(words, channel);
+    if (channel.kind === 'constant') this.#c.words(constantWord(this.#state, channel.value)).set(value);
+    const border = compare ? 0 : borders?.[n];
+    if (outside !== undefined && border !== undefined) {
+      this.#c.known(RECORD.border + 16 * border);
+      this.f.get(value).get(outside).op('v128_bitselect').set(value);
     }
-    f.get(size).op('f32x4_mul').set(at);
-  }
-  f.get(at).get(at).op('f32x4_abs').f32x4(Number.POSITIVE_INFINITY).op('f32x4_lt').op('v128_and').set(at);
-  return at;
-}
-
-/** Brings indices on the stack, whole floats, into the level. `count`: its texels along the axis; `size`: as a float. */
-function wrapped(f: Code, mode: number, index: number, count: number): void {
-  switch (mode) {
-    case WRAP.REPEAT:
-      // From -1 to count.
-      f.get(index).get(index).i32(31).op('i32x4_shr_s').get(count).op('v128_and').op('i32x4_add').tee(index);
-      f.get(index).get(count).op('i32x4_eq').op('v128_andnot').set(index);
-      break;
-    case WRAP.MIRRORED_REPEAT:
-      // From -1 to twice count.
-      f.get(count).i32(1).op('i32x4_shl').v128(1).op('i32x4_sub').get(index).op('i32x4_sub');
-      f.get(index).op('i32x4_min_s').v128(0).op('i32x4_max_s').set(index);
-      break;
-    default:
-      f.get(index).get(count).v128(1).op('i32x4_sub').op('i32x4_min_s').v128(0).op('i32x4_max_s').set(index);
-  }
-}
-
-/** A whole float becomes an index; far outside is as good as just outside. */
-function toIndex(f: Code, mode: number, size: number): void {
-  if (mode === WRAP.CLAMP_TO_EDGE) f.f32x4(-2).op('f32x4_max').get(size).op('f32x4_min');
-  f.op('i32x4_trunc_sat_f32x4_s');
-}
-
-/** Level, x, y, reference, record. */
-const FILTER_PARAMETERS: ValueType[] = ['i32', 'v128', 'v128', 'v128', 'i32'];
-const FILTER = { level: 0, x: 1, y: 2, reference: 3, record: 4 } as const;
-
-/** Results of a filter, from texels that are compared or not. */
-function texelOf(state: SamplerState): readonly ChannelSource[] {
-  return state.compare ? [state.compare.channel] : state.channels;
-}
-
-/** Turns a decoded texel into 1 or 0. */
-function compareTexel(f: Code, state: SamplerState, texel: number): void {
-  const { func } = state.compare!;
-  const op = FLOAT_COMPARE[func];
-  if (op) f.get(texel).get(FILTER.reference).op(op).f32x4(1).op('v128_and').set(texel);
-  else f.f32x4(func === FUNC.ALWAYS ? 1 : 0).set(texel);
-}
-
-/** Leaves R, G, B and A on the stack: what has been filtered, and constants. */
-function results(f: Code, state: SamplerState, filtered: readonly number[]): void {
-  state.channels.forEach((channel, c) => {
-    if (channel.kind === 'constant') f.v128(constantWord(state, channel.value));
-    else f.get(filtered[state.compare ? 0 : c]!);
-  });
-}
-
-function splat(f: Code, field: number): number {
-  const local = f.local('v128');
-  f.get(FILTER.level).memory('v128_load32_splat', field).set(local);
-  return local;
-}
-
-function nearest(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {
-  const f = m.function('texture_nearest', FILTER_PARAMETERS, VECTORS);
-  const addresses = new AddressEmitter(f, state.layout, FILTER.level, FILTER.record, header);
-  const texels = new TexelEmitter(f, dram);
-  const index = (axis: 0 | 1): number => {
-    const size = splat(f, axis ? LEVEL.heightFloat : LEVEL.widthFloat);
-    const count = splat(f, axis ? LEVEL.height : LEVEL.width);
-    const at = f.local('v128');
-    f.get(scaled(f, state, axis, size)).op('f32x4_floor');
-    toIndex(f, state.wrap[axis], size);
-    f.set(at);
-    wrapped(f, state.wrap[axis], at, count);
-    return at;
-  };
-  const words = texels.load(addresses.footprint([index(0)], [index(1)])[0]!);
-  const values = texelOf(state).map((channel) => texels.decode(words, channel));
-  if (state.compare) compareTexel(f, state, values[0]!);
-  results(f, state, values);
-  return f;
-}
-
-/** Texels by integers; zero where there are none. */
-function fetch(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {
-  const f = m.function('texture_fetch', FILTER_PARAMETERS, VECTORS);
-  const addresses = new AddressEmitter(f, state.layout, FILTER.level, FILTER.record, header);
-  const texels = new TexelEmitter(f, dram);
-  const inside = f.local('v128');
-  f.get(FILTER.x).get(splat(f, LEVEL.width)).op('i32x4_lt_u');
-  f.get(FILTER.y).get(splat(f, LEVEL.height)).op('i32x4_lt_u').op('v128_and').set(inside);
-  for (const at of [FILTER.x, FILTER.y]) f.get(at).get(inside).op('v128_and').set(at);
-  const words = texels.load(addresses.footprint([FILTER.x], [FILTER.y])[0]!);
-  const values = state.channels.map((channel) => texels.decode(words, channel));
-  const shown = values.map((value, c) => {
-    const channel = state.channels[c]!;
-    if (channel.kind === 'constant') f.v128(constantWord(state, channel.value));
-    else f.get(value);
-    f.get(inside).op('v128_and').set(value);
+    if (compare) this.#compare(value, compare.func, spot.reference);
     return value;
-  });
-  for (const value of shown) f.get(value);
-  return f;
+  }
+
+  /** Turns a decoded texel into 1 or 0. */
+  #compare(texel: number, func: number, reference: number): void {
+    const op = FLOAT_COMPARE[func];
+    if (op) {
+      this.f.get(texel).get(reference).op(op);
+      this.#c.single(1).op('v128_and').set(texel);
+    } else this.#c.single(func === FUNC.ALWAYS ? 1 : 0).set(texel);
+  }
+
+  /** Whether channel n of the result is the same whatever the texels are. */
+  isConstant(n: number): boolean {
+    const { channels, borders } = this.#state;
+    return channels[n]!.kind === 'constant' && borders?.[n] === undefined;
+  }
+
+  /** Puts R, G, B and A into their locals: what has been filtered, and constants. */
+  #results(filtered: (n: number) => number, result: readonly number[]): void {
+    const { channels, compare } = this.#state;
+    channels.forEach((channel, n) => {
+      if (channel.kind === 'constant' && this.isConstant(n)) this.#c.words(constantWord(this.#state, channel.value));
+      else this.f.get(filtered(compare ? 0 : n));
+      this.f.set(result[n]!);
+    });
+  }
+
+  #nearest(spot: Spot, result: readonly number[]): void {
+    const [x, y, z] = this.#footprints(spot, false);
+    const layer = this.#layer(spot);
+    const plane = z ? this.#slice(z.texels[0]!.index, layer) : layer;
+    const [column] = x!.texels;
+    const [row] = this.#rows(y);
+    const words = this.#texels.load(this.#addresses.footprint([column!.index], [row!.index], plane)[0]!);
+    const outside = this.#outside(column, row, z?.texels[0]);
+    const values = new Map<number, number>();
+    this.#results((n) => {
+      const value = values.get(n) ?? this.#value(words, n, outside, spot);
+      values.set(n, value);
+      return value;
+    }, result);
+  }
+
+  /** Texels by integers; zero where there are none. */
+  #fetch(spot: Spot, result: readonly number[]): void {
+    const { f } = this;
+    const { axes } = this.#state;
+    const coordinates = [spot.x, spot.y, spot.z].slice(0, axes);
+    const inside = this.#c.vector(() => {
+      for (const [axis, at] of coordinates.entries()) {
+        f.get(at);
+        this.#c.field(LEVEL.axes + axis * AXIS.bytes + AXIS.count).op('i32x4_lt_u');
+        if (axis > 0) f.op('v128_and');
+      }
+      for (const [of, count] of [
+        [spot.array, RECORD.layers],
+        [spot.sample, RECORD.slices],
+      ] as const) {
+        if (of === undefined) continue;
+        f.get(of);
+        this.#c.known(count).op('i32x4_lt_u').op('v128_and');
+      }
+    });
+    const within = (at: number): number => this.#c.vector(() => f.get(at).get(inside).op('v128_and'));
+    let plane: number | undefined;
+    if (spot.array !== undefined && this.#state.layered) {
+      const layer = within(spot.array);
+      plane = this.#c.vector(() => {
+        f.get(layer);
+        this.#c.field(LEVEL.layerStride).op('i32x4_mul');
+      });
+    }
+    if (axes === 3) plane = this.#slice(within(spot.z), plane);
+    else if (spot.sample !== undefined && this.#state.samples) plane = this.#slice(within(spot.sample), plane);
+    const row = axes > 1 ? within(spot.y) : this.#c.vector(() => this.#c.words(0));
+    const words = this.#texels.load(this.#addresses.footprint([within(spot.x)], [row], plane)[0]!);
+    const values = new Map<number, number>();
+    this.#results((n) => {
+      const value = values.get(n) ?? this.#texels.decode(words, this.#state.channels[n]!);
+      values.set(n, value);
+      return value;
+    }, result);
+    for (const local of result) f.get(local).get(inside).op('v128_and').set(local);
+  }
+
+  #linear(spot: Spot, result: readonly number[]): void {
+    const { f } = this;
+    const [x, y, z] = this.#footprints(spot, true);
+    const layer = this.#layer(spot);
+    if (!z) {
+      this.#flat(spot, x!, y, layer, undefined, result);
+      return;
+    }
+    // The higher slice is mixed in where it has a weight.
+    const weight = this.#float(z.weight!);
+    this.#flat(spot, x!, y, this.#slice(z.texels[0]!.index, layer), z.texels[0], result);
+    const other = result.map(() => f.local('v128'));
+    this.#flat(spot, x!, y, this.#slice(z.texels[1]!.index, layer), z.texels[1], other);
+    for (const [n, local] of result.entries()) {
+      if (!this.isConstant(n)) this.#mix(local, other[n]!, weight);
+    }
+  }
+
+  /** A weight in 256ths as a single. */
+  #float(weight: number): number {
+    return this.#c.vector(() => {
+      this.f.get(weight).op('f32x4_convert_i32x4_s');
+      this.#c.single(1 / 256).op('f32x4_mul');
+    });
+  }
+
+  /** Mixes `high` into `low`. What has no weight does not count, even if it is infinite. */
+  #mix(low: number, high: number, weight: number): void {
+    const { f } = this;
+    const { channels, borders, compare } = this.#state;
+    const endless = !compare && (borders || channels.some(({ kind }) => kind === 'float' || kind === 'ufloat'));
+    if (!endless) {
+      lerp(f, low, high, weight, low);
+      return;
+    }
+    const keep = this.#c.vector(() => f.get(low));
+    lerp(f, low, high, weight, low);
+    f.get(keep).get(low).get(weight);
+    this.#c.single(0).op('f32x4_eq').op('v128_bitselect').set(low);
+  }
+
+  /** The footprint of two by two in one layer or slice. */
+  #flat(
+    spot: Spot,
+    x: Footprint,
+    y: Footprint | undefined,
+    plane: number | undefined,
+    slice: Texels | undefined,
+    result: readonly number[],
+  ): void {
+    const { bytes, wrap, layout, axes } = this.#state;
+    if (bytes) {
+      const emitter = new BytesEmitter(this.#c, this.#addresses, this.#texels, { layout, wrap, axes });
+      const mixed = emitter.mix(x, y, plane, this.#state.channels);
+      this.#results((n) => mixed[n]!, result);
+      return;
+    }
+    const rows = this.#rows(y);
+    const addresses = this.#addresses.footprint(
+      x.texels.map(({ index }) => index),
+      rows.map(({ index }) => index),
+      plane,
+    );
+    const words = addresses.map((address) => this.#texels.load(address));
+    const outside = rows.flatMap((row) => x.texels.map((column) => this.#outside(column, row, slice)));
+    const across = this.#float(x.weight!);
+    const down = y && this.#float(y.weight!);
+    // A channel that shows twice is filtered once.
+    const done = new Map<string, number>();
+    this.#results((n) => {
+      const key = JSON.stringify([this.#wanted[n], this.#state.borders?.[n]]);
+      const known = done.get(key);
+      if (known !== undefined) return known;
+      const values = words.map((texel, i) => this.#value(texel, n, outside[i], spot));
+      this.#mix(values[0]!, values[1]!, across);
+      if (down !== undefined) {
+        this.#mix(values[2]!, values[3]!, across);
+        this.#mix(values[0]!, values[2]!, down);
+      }
+      done.set(key, values[0]!);
+      return values[0]!;
+    }, result);
+  }
+
+  /** One channel of each texel of the footprint: low and high along x of the lower row, then of the higher one. */
+  #gather(spot: Spot, result: readonly number[]): void {
+    const [x, y, z] = this.#footprints(spot, true);
+    const layer = this.#layer(spot);
+    const plane = z ? this.#slice(z.texels[0]!.index, layer) : layer;
+    const rows = this.#rows(y);
+    const addresses = this.#addresses.footprint(
+      x!.texels.map(({ index }) => index),
+      rows.map(({ index }) => index),
+      plane,
+    );
+    const corners = rows.flatMap((row) => x!.texels.map((column) => this.#outside(column, row, z?.texels[0])));
+    for (const [n, local] of result.entries()) {
+      const corner = n % addresses.length;
+      const [channel] = this.#state.channels;
+      if (channel!.kind === 'constant' && this.isConstant(0)) {
+        this.#c.words(constantWord(this.#state, channel!.value)).set(local);
+        continue;
+      }
+      const words = this.#texels.load(addresses[corner]!);
+      this.f.get(this.#value(words, 0, corners[corner], spot)).set(local);
+    }
+  }
 }
 
 /** A constant in a colour of floats or of integers. */
 function constantWord(state: SamplerState, value: number): number {
   return state.integer ? value : new Int32Array(Float32Array.of(value).buffer)[0]!;
 }
-
-function linear(m: ModuleBuilder, state: SamplerState, dram: number, header: Code | undefined): Code {
-  const f = m.function('texture_linear', FILTER_PARAMETERS, VECTORS);
-  const addresses = new AddressEmitter(f, state.layout, FILTER.level, FILTER.record, header);
-  const texels = new TexelEmitter(f, dram);
-  const footprintOf = (axis: 0 | 1): { weight: number; indices: readonly number[] } => {
-    const size = splat(f, axis ? LEVEL.heightFloat : LEVEL.widthFloat);
-    const count = splat(f, axis ? LEVEL.height : LEVEL.width);
-    const [corner, low, high, weight] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
-    f.get(scaled(f, state, axis, size))
-      .f32x4(0.5)
-      .op('f32x4_sub')
-      .tee(corner)
-      .get(corner)
-      .op('f32x4_floor')
-      .tee(low);
-    f.op('f32x4_sub').set(weight).get(low);
-    toIndex(f, state.wrap[axis], size);
-    f.tee(low).v128(1).op('i32x4_add').set(high);
-    const indices = [low, high];
-    for (const at of indices) wrapped(f, state.wrap[axis], at, count);
-    return { weight, indices };
-  };
-  const across = footprintOf(0);
-  const down = footprintOf(1);
-  const words = addresses.footprint(across.indices, down.indices).map((address) => texels.load(address));
-  const wanted = texelOf(state);
-  // A channel that shows twice is filtered once.
-  const done = new Map<string, number>();
-  const values = wanted.map((channel) => {
-    const key = JSON.stringify(channel);
-    const known = done.get(key);
-    if (known !== undefined || channel.kind === 'constant') return known ?? 0;
-    const four = words.map((texel) => {
-      const value = texels.decode(texel, channel);
-      if (state.compare) compareTexel(f, state, value);
-      return value;
-    });
-    const [a, b, c, d] = four as [number, number, number, number];
-    // What has no weight does not count, even if it is infinite.
-    const mixed = (low: number, high: number, weight: number): void => {
-      if (channel.kind !== 'float' || state.compare) {
-        lerp(f, low, high, weight, low);
-        return;
-      }
-      const keep = f.local('v128');
-      f.get(low).set(keep);
-      lerp(f, low, high, weight, low);
-      f.get(keep).get(low).get(weight).f32x4(0).op('f32x4_eq').op('v128_bitselect').set(low);
-    };
-    mixed(a, b, across.weight);
-    mixed(c, d, across.weight);
-    mixed(a, c, down.weight);
-    done.set(key, a);
-    return a;
-  });
-  results(f, state, values);
-  return f;
-}
-
-export const FILTERS = { nearest, linear, fetch } as const;

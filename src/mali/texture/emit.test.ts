@@ -34,6 +34,7 @@ const TEXTURE_AT = 0x1100;
 const SAMPLER_AT = 0x1140;
 const PLANES_AT = 0x1200;
 const TEXELS_AT = 0x2000;
+const TEXELS_END = 0xf0000;
 
 /** Pixel format index, component orders that suit it, clump format, bytes of a texel, its AFBC mode if any, whether it may be sRGB. */
 const FORMATS = [
@@ -50,9 +51,23 @@ const FORMATS = [
   { name: 'RGBA32UI', index: 157, orders: [0], clump: CLUMP_FORMAT.RAW128, bytes: 16, afbc: -1, srgb: false },
   { name: 'R32F', index: 167, orders: [0, 227], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
   { name: 'Z16', index: 75, orders: [0, 226], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: -1, srgb: false },
+  { name: 'RGBA8 SNORM', index: 123, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'RG16 SNORM', index: 108, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'RGB5 A1', index: 65, orders: [0, 4], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: -1, srgb: false },
+  { name: 'RGBA4', index: 186, orders: [0, 4], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: -1, srgb: false },
+  { name: 'R11F G11F B10F', index: 89, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'R9F G9F B9F E5F', index: 91, orders: [20], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
   { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
 ] as const;
-const WRAPS = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT, WRAP.CLAMP_TO_EDGE];
+const WRAPS = [...Object.values(WRAP), WRAP.REPEAT, WRAP.CLAMP_TO_EDGE];
+const SIMPLE_WRAPS = [WRAP.CLAMP_TO_EDGE, WRAP.CLAMP_TO_EDGE, WRAP.CLAMP_TO_BORDER];
+/** Dimensions of textures: as an instruction and as a descriptor names them, and the axes that they have. */
+const DIMENSIONS = [
+  ['2d', TEXTURE_DIMENSION.D2, 2],
+  ['2d', TEXTURE_DIMENSION.D2, 2],
+  ['1d', TEXTURE_DIMENSION.D1, 1],
+  ['3d', TEXTURE_DIMENSION.D3, 3],
+] as const;
 const MIPMAPS = [MIPMAP_MODE.NEAREST, MIPMAP_MODE.NONE, MIPMAP_MODE.TRILINEAR];
 const LODS: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
 /** Coordinates that are easily got wrong. */
@@ -121,22 +136,29 @@ function scene(next: () => number) {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
   const coin = (share = 0.5): boolean => next() < share;
   const memory = new FlatMemory();
-  for (let i = TEXELS_AT / 4; i < 0x20000; i++) memory.dram.u32[i] = next() * 2 ** 32;
+  for (let i = TEXELS_AT / 4; i < TEXELS_END / 4; i++) memory.dram.u32[i] = next() * 2 ** 32;
   const format = pick(FORMATS);
-  const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
-  const [width, height] = [size(), size()];
-  const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
   const layout = format.afbc < 0 || coin(0.6) ? (coin() ? 'linear' : 'tiled') : 'afbc';
+  const [dimension, number, axes] = layout === 'afbc' ? DIMENSIONS[0] : pick(DIMENSIONS);
+  const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
+  const width = axes === 3 ? 1 + Math.floor(next() * 20) : size();
+  const height = axes === 1 ? 1 : axes === 3 ? 1 + Math.floor(next() * 20) : size();
+  const depth = axes === 3 ? 1 + Math.floor(next() * 8) : 1;
+  const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
+  const arrays = axes < 3 && coin(0.3);
+  const layers = arrays && layout !== 'afbc' && width * height < 1000 ? 1 + Math.floor(next() * 4) : 1;
   const tiled = layout === 'tiled';
   const integer = format.name.endsWith('I');
   const fetch = coin(0.25);
   const shadow = !integer && !fetch && coin(0.2);
+  const gather = !fetch && coin(0.2);
+  const samples = fetch && axes === 2 && layout !== 'afbc' && width * height < 1000 && coin(0.3) ? 4 : 1;
   const normalized = coin(0.9);
-  const edge = (): number => (normalized ? pick(WRAPS) : WRAP.CLAMP_TO_EDGE);
+  const edge = (): number => pick(normalized ? WRAPS : SIMPLE_WRAPS);
   const swizzle = coin() ? 0o3210 : [0, 1, 2, 3].reduce((sum, i) => sum | (Math.floor(next() * 6) << (3 * i)), 0);
   TextureDescriptor.write(memory.view, TEXTURE_AT, {
     type: DESCRIPTOR_TYPE.TEXTURE,
-    dimension: TEXTURE_DIMENSION.D2,
+    dimension: number,
     format: pick(format.orders) | (format.index << 12) | (format.srgb && coin() ? 1 << 20 : 0),
     width,
     height,
@@ -144,16 +166,20 @@ function scene(next: () => number) {
     levels,
     minimumLod: coin(0.8) ? 0 : Math.floor(next() * 0x200),
     maximumLod: coin(0.8) ? 0x1fff : Math.floor(next() * 0x400),
-    sampleCount: 1,
-    arraySize: 1,
-    depth: 1,
+    sampleCount: samples,
+    arraySize: layers,
+    depth,
     surfaces: PLANES_AT,
   });
   SamplerDescriptor.write(memory.view, SAMPLER_AT, {
     type: DESCRIPTOR_TYPE.SAMPLER,
     wrapS: edge(),
     wrapT: edge(),
-    wrapR: WRAP.REPEAT,
+    wrapR: edge(),
+    borderR: next(),
+    borderG: coin() ? 1 : next(),
+    borderB: 0,
+    borderA: next(),
     normalizedCoordinates: normalized,
     minifyNearest: coin(),
     magnifyNearest: coin(),
@@ -167,24 +193,29 @@ function scene(next: () => number) {
     compareFunction: Math.floor(next() * 8),
   });
   let at = TEXELS_AT + Math.floor(next() * 64);
-  for (let level = 0; level < levels; level++) {
-    const [w, h] = [Math.max(1, width >> level), Math.max(1, height >> level)];
+  const paddings = Array.from({ length: levels }, () => 16 * Math.floor(next() * 3));
+  for (let n = 0; n < levels * layers; n++) {
+    const level = n % levels;
+    const [w, h, d] = [width, height, depth].map((texels) => Math.max(1, texels >> level)) as [number, number, number];
     if (layout === 'afbc') {
       at = afbcLevel(memory, next, format, at, level, w, h);
       continue;
     }
     const across = tiled ? Math.ceil(w / 16) * 256 : w;
-    const rowStride = across * format.bytes + 16 * Math.floor(next() * 3);
-    Plane.write(memory.view, PLANES_AT + level * Plane.size, {
+    const rowStride = across * format.bytes + paddings[level]!;
+    const sliceStride = rowStride * (tiled ? Math.ceil(h / 16) : h);
+    Plane.write(memory.view, PLANES_AT + n * Plane.size, {
       type: DESCRIPTOR_TYPE.PLANE,
       planeType: PLANE_TYPE.GENERIC,
       clumpOrdering: tiled ? CLUMP_ORDERING.TILED_U_INTERLEAVED : CLUMP_ORDERING.LINEAR,
       clumpFormat: format.clump,
       pointer: at,
       rowStride,
+      sliceStride,
     });
-    at += rowStride * (tiled ? Math.ceil(h / 16) : h);
+    at += sliceStride * (axes === 3 ? d : samples);
   }
+  assert.ok(at < TEXELS_END, `the texture ends at ${at}`);
   const environment = {
     memory: memory as VirtualMemory,
     resources: { descriptor: (_: number, index: number) => [0, TEXTURE_AT, SAMPLER_AT][index] ?? 0 },
@@ -203,17 +234,24 @@ function scene(next: () => number) {
     Int32Array.from({ length: LANES }, () => {
       const [x, y] = [next() * 6 - 3, next() * 6 - 3];
       const level = coin(0.8) ? fetched : Math.floor(next() * 9);
-      return (x & 255) | ((y & 255) << 8) | (coin(0.05) ? 1 << 16 : 0) | (level << 24);
+      const z = axes === 3 ? next() * 6 - 3 : coin(samples > 1 ? 0.5 : 0.05) ? next() * 5 : 0;
+      return (x & 255) | ((y & 255) << 8) | ((z & 255) << 16) | (level << 24);
     });
-  const offset = fetch && coin() ? offsets() : undefined;
+  const offset = coin(fetch ? 0.5 : 0.2) ? offsets() : undefined;
+  const layer = (): Int32Array =>
+    fetch
+      ? Int32Array.from({ length: LANES }, () => next() * (layers + 1))
+      : new Int32Array(Float32Array.from({ length: LANES }, () => next() * (layers + 1) - 0.7).buffer);
+  const coordinate = (count: number, start: number, bit: number): Float32Array =>
+    fetch ? texels(count) : coordinates(start, bit);
   const kind = kindOf({
-    operation: fetch ? 'fetch' : 'single',
-    dimension: '2d',
-    array: false,
+    operation: fetch ? 'fetch' : gather ? 'gather' : 'single',
+    dimension,
+    array: arrays,
     shadow,
     offset: offset !== undefined,
     lodMode: pick(LODS),
-    component: 0,
+    component: gather ? Math.floor(next() * 4) : 0,
     integerCoordinates: fetch,
     derivatives: false,
     lodBiasDisable: false,
@@ -224,8 +262,10 @@ function scene(next: () => number) {
     name: 'TEX_SINGLE',
     texture: new Int32Array(LANES).fill(1),
     sampler: new Int32Array(LANES).fill(2),
-    x: fetch ? texels(width) : coordinates(left, 0),
-    y: fetch ? texels(height) : coordinates(top, 1),
+    x: coordinate(width, left, 0),
+    y: axes > 1 ? coordinate(height, top, 1) : undefined,
+    z: axes > 2 ? coordinate(depth, top, 0) : undefined,
+    array: arrays ? layer() : undefined,
     offset,
     shadow: shadow ? Float32Array.from({ length: LANES }, next) : undefined,
     lod:
@@ -240,7 +280,13 @@ function scene(next: () => number) {
   } as unknown as TextureRequest;
   const mask = coin() ? 0xffff : Math.floor(next() * 0x10000);
   const warp = { mask, live: mask, discarded: coin() ? 0 : Math.floor(next() * 0x10000) & mask } as Warp;
-  return { memory, environment, request, warp, what: `${format.name} ${layout} ${width}x${height}, ${levels} levels` };
+  return {
+    memory,
+    environment,
+    request,
+    warp,
+    what: `${format.name} ${layout} ${dimension} ${width}x${height}x${depth}, ${levels} levels, ${layers} layers`,
+  };
 }
 
 function vectors(): LaneVectors {
@@ -251,7 +297,7 @@ function vectors(): LaneVectors {
 test('emitted samplers and the script sampler give the same bits', () => {
   const script = new TexturePipe('interpreter');
   const emitted = new TexturePipe('wasm');
-  for (let seed = 1; seed <= 300; seed++) {
+  for (let seed = 1; seed <= 400; seed++) {
     const { memory, environment, request, warp, what } = scene(random(seed));
     const [a, b] = [vectors(), vectors()];
     const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];

@@ -19,13 +19,16 @@ import {
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { compare } from '../engine/compare.ts';
+import { roundEven } from '../pack.ts';
 import { acrossEdge, CUBE_FACES, type CubeTexel } from './cube.ts';
 import { LOD_ONE } from './lod.ts';
-import type { Colour, Texture } from './texture.ts';
+import { BYTES_STEP, type Colour, type Texture } from './texture.ts';
 
 /** A texel index for a coordinate outside: the border colour. */
 export const BORDER = -1;
 const CUTOFF = LOD_ONE / 2;
+/** Filter weights are in 256ths of a texel. */
+const WEIGHT_ONE = 256;
 const { fround } = Math;
 
 /** Where to sample: coordinates in texels of level 0's space are `u * width(level)`; layer counts faces for cubes. */
@@ -68,6 +71,8 @@ export function wrap(mode: number, i: number, size: number): number {
       return Math.max(0, Math.min(i, size - 1));
   }
 }
+
+const hasBorder = (mode: number): boolean => mode === WRAP.CLAMP_TO_BORDER || mode === WRAP.MIRRORED_CLAMP_TO_BORDER;
 
 /** The texels of a footprint of two by two: low and high along x and y. */
 const CORNERS = 4;
@@ -150,8 +155,8 @@ export class Sampler {
   }
 
   /**
-   * `mode` undefined: texels are numbered on beyond the edge. Repeated coordinates are brought into the period before they are
-   * scaled, as long as they have all their fraction bits.
+   * Linear filters work in 1/256 texel: the whole part is the lower texel, the rest the weight of the higher one. `mode`
+   * undefined: texels are numbered on beyond the edge.
    */
   #setAxis(
     axis: number,
@@ -162,27 +167,60 @@ export class Sampler {
     nearest: boolean,
   ): void {
     const out = this.#axis[axis]!;
-    const scaled = fround(finite(this.#scaled(coordinate, size, mode)) + offset);
+    const scale = nearest ? 1 : WEIGHT_ONE;
+    const zero = nearest ? 0 : -WEIGHT_ONE / 2;
+    const scaled = fround(this.#scaled(coordinate, size * scale, mode, scale) + zero);
+    const moved = this.#bounded(scaled, offset * scale, zero, size, scale, mode);
     if (nearest) {
-      const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, Math.floor(scaled), size);
+      const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, Math.floor(moved), size);
       out[0] = i;
       out[1] = i;
       out[2] = 0;
       return;
     }
-    const corner = fround(scaled - 0.5);
-    const low = Math.floor(corner);
+    const fixed = roundEven(moved);
+    const low = Math.floor(fixed / WEIGHT_ONE);
     out[0] = mode === undefined ? low : wrap(mode, low, size);
     out[1] = mode === undefined ? low + 1 : wrap(mode, low + 1, size);
-    out[2] = fround(corner - low);
+    out[2] = fixed - low * WEIGHT_ONE;
   }
 
-  #scaled(coordinate: number, size: number, mode: number | undefined): number {
-    if (!this.descriptor.normalizedCoordinates) return coordinate;
+  /**
+   * Repeated coordinates are brought into the period before they are scaled, as long as they have all their fraction bits.
+   * `size`: what 1 becomes; `scale`: what a texel becomes.
+   */
+  #scaled(coordinate: number, size: number, mode: number | undefined, scale: number): number {
+    if (!this.descriptor.normalizedCoordinates) return fround(coordinate * scale);
     if (mode === WRAP.REPEAT) return fround(fround(coordinate - Math.floor(coordinate)) * size);
     if (mode === WRAP.MIRRORED_REPEAT)
       return fround(fround(coordinate - 2 * Math.floor(fround(coordinate * 0.5))) * size);
     return fround(coordinate * size);
+  }
+
+  /**
+   * Adds the offset, and brings the place to where its texels are the same, not too far out. What is not a number counts as far
+   * below, or in a period as coordinate 0.
+   */
+  #bounded(
+    scaled: number,
+    offset: number,
+    zero: number,
+    size: number,
+    scale: number,
+    mode: number | undefined,
+  ): number {
+    if (mode === WRAP.REPEAT || mode === WRAP.MIRRORED_REPEAT) {
+      const within = Number.isNaN(scaled) ? zero : Math.max(scaled, zero);
+      const inside = this.descriptor.normalizedCoordinates ? within : finite(scaled);
+      return fround(inside + offset);
+    }
+    const place = fround(scaled + offset);
+    const end = size * scale;
+    const clamped = mode === WRAP.CLAMP_TO_EDGE;
+    const mirrors = mode === WRAP.MIRRORED_CLAMP_TO_EDGE || mode === WRAP.MIRRORED_CLAMP_TO_BORDER;
+    const least = clamped ? 0 : mirrors ? -scale - end : -scale;
+    const most = clamped ? end - scale : end;
+    return place > least ? Math.min(place, most) : least;
   }
 
   #setAxes(texture: Texture, place: Place, level: number, nearest: boolean): void {
@@ -226,19 +264,50 @@ export class Sampler {
     if (texture.descriptor.dimension !== TEXTURE_DIMENSION.D3 || wz === 0) return;
     const other = this.#slice;
     this.#filterFlat(texture, place, level, az[1]!, other);
-    for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wz);
+    for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wz / WEIGHT_ONE);
   }
 
   /** The footprint of up to two by two texels in one layer or slice. Texels of no weight do not count, whatever they are. */
   #filterFlat(texture: Texture, place: Place, level: number, z: number, out: Colour): void {
     const [ax, ay] = this.#axis;
-    const wx = ax[2]!;
-    const wy = ay[2]!;
+    if (this.#mixesBytes(texture, place)) {
+      this.#filterBytes(texture, place, level, z, out);
+      return;
+    }
+    const wx = ax[2]! / WEIGHT_ONE;
+    const wy = ay[2]! / WEIGHT_ONE;
     this.#filterRow(texture, place, level, ay[0]!, z, wx, out);
     if (wy === 0) return;
     const other = this.#row;
     this.#filterRow(texture, place, level, ay[1]!, z, wx, other);
     for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wy);
+  }
+
+  /** Whether the texels of a footprint are mixed as bytes: nothing happens to them before. */
+  #mixesBytes(texture: Texture, { reference }: Place): boolean {
+    const { reductionMode, srgbOverride, wrapS, wrapT, wrapR } = this.descriptor;
+    if (!texture.isBytes || (texture.srgb && !srgbOverride) || reference !== undefined) return false;
+    const { dimension } = texture.descriptor;
+    const border =
+      hasBorder(wrapS) ||
+      (dimension !== TEXTURE_DIMENSION.D1 && hasBorder(wrapT)) ||
+      (dimension === TEXTURE_DIMENSION.D3 && hasBorder(wrapR));
+    return reductionMode === REDUCTION.AVERAGE && !border;
+  }
+
+  /** Two by two texels of bytes: a sum of whole numbers, scaled once. */
+  #filterBytes(texture: Texture, place: Place, level: number, z: number, out: Colour): void {
+    const [ax, ay] = this.#axis;
+    const texel = this.#texel;
+    out.fill(0);
+    for (let n = 0; n < CORNERS; n++) {
+      const wx = n & 1 ? ax[2]! : WEIGHT_ONE - ax[2]!;
+      const wy = n >> 1 ? ay[2]! : WEIGHT_ONE - ay[2]!;
+      if (wx * wy === 0) continue;
+      this.#fetch(texture, place, level, ax[n & 1]!, ay[n >> 1]!, z, texel);
+      for (let c = 0; c < out.length; c++) out[c]! += Math.round(texel[c]! * 255) * wx * wy;
+    }
+    for (let c = 0; c < out.length; c++) out[c] = fround(out[c]! * BYTES_STEP);
   }
 
   #filterRow(texture: Texture, place: Place, level: number, y: number, z: number, wx: number, out: Colour): void {
@@ -288,8 +357,8 @@ export class Sampler {
 
   #filterCube(texture: Texture, place: Place, level: number, out: Colour): void {
     const corners = this.#cubeCorners(texture, place, level);
-    const wx = this.#axis[0][2]!;
-    const wy = this.#axis[1][2]!;
+    const wx = this.#axis[0][2]! / WEIGHT_ONE;
+    const wy = this.#axis[1][2]! / WEIGHT_ONE;
     for (let c = 0; c < out.length; c++) {
       const low = this.#reduce(corners[0]![c]!, corners[1]![c]!, wx);
       const high = this.#reduce(corners[2]![c]!, corners[3]![c]!, wx);

@@ -34,8 +34,12 @@ const YUV_CHANNELS: PixelFormat = { name: 'YUV', index: 0, channels: [], bytes: 
 /** Where the stencil format has its value. */
 const STENCIL_CHANNEL = 1;
 
+/** What a byte is multiplied by to be a normalized number, and what a sum of two by two bytes in 1/65536 is. */
+export const UNORM8_STEP = Math.fround(1 / 255);
+export const BYTES_STEP = UNORM8_STEP / 65536;
+
 /** Values of a byte: as a normalized number, and linear if it is an sRGB colour. Behind them stand 0 and 1. */
-const UNORM8 = Float32Array.from({ length: 258 }, (_, i) => (i < 256 ? i / 255 : i - 256));
+const UNORM8 = Float32Array.from({ length: 258 }, (_, i) => (i < 256 ? i * UNORM8_STEP : i - 256));
 export const SRGB8 = Float32Array.from(UNORM8, (value, i) => (i < 256 ? srgbToLinear(i / 255) : value));
 const CONSTANT_0 = 256;
 
@@ -98,6 +102,11 @@ export class Texture {
         from < 4 ? format.channels[from]!.at : from === ONE ? CONSTANT_0 + 1 : CONSTANT_0,
       );
     }
+  }
+
+  /** Whether all channels of a texel are bytes from 0 to 1 in one word. */
+  get isBytes(): boolean {
+    return this.#bytes !== undefined;
   }
 
   /** Texels of a level along x, y and z. */

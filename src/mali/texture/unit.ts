@@ -456,8 +456,8 @@ function inside(
 
 /** The layer that the bits of a float name: the nearest one there is. */
 function layerOf(bits: number, layers: number): number {
-  const layer = roundEven(bitsToFloat(bits));
-  return layer > 0 ? Math.min(layer, layers - 1) : 0;
+  const layer = bitsToFloat(bits);
+  return layer > 0 ? roundEven(Math.min(layer, layers - 1)) : 0;
 }
 
 /** Image coordinates: x, y, then z of a volume, or the layer, then the sample. Undefined when out of bounds. */

@@ -246,6 +246,14 @@ export class Code implements Callable {
     return this;
   }
 
+  /** A 64-bit word of memory into a half (0 or 1) of the vector on the stack; the address is below it. */
+  loadHalf(half: number, offset = 0, memory = 0): this {
+    this.#code(0xfd57);
+    this.#place(3, offset, memory, false);
+    this.bytes.byte(half);
+    return this;
+  }
+
   #place(align: number, offset: number, memory: number, exact: boolean): void {
     // Only atomics must have their natural alignment; GPU addresses of the others need none.
     const hint = exact ? align : 0;

@@ -291,8 +291,11 @@ export const OP = {
   i32x4_trunc_sat_f64x2_u_zero: 0xfdfd,
   f64x2_convert_low_i32x4_s: 0xfdfe,
   f64x2_convert_low_i32x4_u: 0xfdff,
-  /** Fused or not, as the host's processor has it. */
+  /** Bytes that an index from 0 to 15 names, 0 for one of 128 and more; others are the host's. */
+  i8x16_relaxed_swizzle: 0xfd100,
+  /** Numbers in the range of integers alone. */
   i32x4_relaxed_trunc_f32x4_s: 0xfd101,
+  /** Fused or not, as the host's processor has it. */
   f32x4_relaxed_madd: 0xfd105,
 } as const;
 export type OpName = keyof typeof OP;

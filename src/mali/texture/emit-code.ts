@@ -1,0 +1,155 @@
+/**
+ * What the parts of a sampler's emitter share: the function, constants, and the records that it reads.
+ *
+ * Constants lie in scratch memory, sixteen bytes each: loading one is cheaper than a `v128.const`, and a processor reads it as
+ * an operand. For the same reason all numbers of a record (`RECORD`, `LEVEL`) stand there four times, once a lane.
+ */
+import { scratch } from '../engine/scratch.ts';
+import type { Code } from '../wasm/builder.ts';
+
+const VECTOR_BYTES = 16;
+const AXES = 3;
+
+/** What a level knows of an axis: byte offsets. Sizes are in texels; those with 256 in 1/256 texel, as floats. */
+export const AXIS = {
+  /** Texels, and the last one's index. */
+  count: 0,
+  last: 16,
+  /** The same as floats. */
+  size: 32,
+  lastFloat: 48,
+  /** What a coordinate is multiplied by: the size, or 1. */
+  scale: 64,
+  scale256: 80,
+  size256: 96,
+  last256: 112,
+  bytes: 128,
+} as const;
+
+/** A level of a texture: byte offsets. */
+export const LEVEL = {
+  base: 0,
+  rowStride: 16,
+  /** Bytes between layers, and between slices or samples. */
+  layerStride: 32,
+  sliceStride: 48,
+  /** AFBC: bytes that bodies lie in. */
+  size: 64,
+  axes: 80,
+  bytes: 80 + AXES * AXIS.bytes,
+} as const;
+
+/** A texture and a sampler: bounds of levels of detail, then the levels. */
+export const RECORD = {
+  bias: 0,
+  minimumLod: 16,
+  maximumLod: 32,
+  /** Of the last level. */
+  lastLod: 48,
+  /** Floats: what one of x, y and z is in texels of level 0. */
+  scale: 64,
+  /** Set when texels cannot be had: the script has to do it. */
+  failed: 112,
+  /** Layers, less one as a float. */
+  layers: 128,
+  lastLayer: 144,
+  /** Slices or samples of a texture that is fetched from. */
+  slices: 160,
+  /** R, G, B and A. */
+  border: 176,
+  levels: 240,
+} as const;
+
+/** Fills a vector of a record with an integer, or with a single. */
+export function setInteger(at: number, value: number): void {
+  scratch.i32.fill(value, at / 4, at / 4 + 4);
+}
+export function setSingle(at: number, value: number): void {
+  scratch.f32.fill(value, at / 4, at / 4 + 4);
+}
+
+const constants = new Map<string, number>();
+const CHUNK = 64;
+let chunk = 0;
+let used = CHUNK;
+
+/** Where in scratch memory a constant of four words lies. */
+function constantAt(words: readonly number[]): number {
+  const key = words.join();
+  const known = constants.get(key);
+  if (known !== undefined) return known;
+  if (used === CHUNK) {
+    chunk = scratch.alloc(CHUNK * VECTOR_BYTES);
+    used = 0;
+  }
+  const at = chunk + used++ * VECTOR_BYTES;
+  scratch.i32.set(words, at / 4);
+  constants.set(key, at);
+  return at;
+}
+
+const view = new DataView(new ArrayBuffer(4));
+
+export class SamplerCode {
+  readonly f: Code;
+  readonly dram: number;
+  /** Locals: addresses of the binding's record, and of the level's. */
+  readonly record: number;
+  readonly level: number;
+  /** What reads AFBC headers (emit-afbc.ts). */
+  readonly header: Code | undefined;
+
+  constructor(f: Code, dram: number, record: number, header: Code | undefined) {
+    this.f = f;
+    this.header = header;
+    this.dram = dram;
+    this.record = record;
+    this.level = f.local('i32');
+  }
+
+  /** A new local of what `emit` leaves on the stack. */
+  vector(emit: () => void): number {
+    const local = this.f.local('v128');
+    emit();
+    this.f.set(local);
+    return local;
+  }
+
+  /** Pushes four words, or one for all lanes. */
+  words(...words: number[]): Code {
+    const all = words.length === 1 ? Array<number>(4).fill(words[0]! | 0) : words.map((word) => word | 0);
+    return this.f.i32(0).memory('v128_load', constantAt(all));
+  }
+
+  single(x: number): Code {
+    view.setFloat32(0, x);
+    return this.words(view.getInt32(0));
+  }
+
+  /** Pushes a number of the level's record. */
+  field(offset: number): Code {
+    return this.f.get(this.level).memory('v128_load', offset);
+  }
+
+  /** Pushes a number of the binding's record. */
+  known(offset: number): Code {
+    return this.f.get(this.record).memory('v128_load', offset);
+  }
+
+  /** Pushes `order` of the low four bits of indices; it must be 0 for 0. */
+  look(index: number, order: (i: number) => number): void {
+    const table = [0, 1, 2, 3].map((word) =>
+      [0, 1, 2, 3].reduce((sum, byte) => sum | (order(word * 4 + byte) << (byte * 8)), 0),
+    );
+    this.words(...table).get(index);
+    // The upper bytes of each word look up 0.
+    this.words(15).op('v128_and').op('i8x16_relaxed_swizzle');
+  }
+
+  /** The vector on the stack times a number. */
+  times(factor: number): void {
+    const shift = Math.log2(factor);
+    if (!Number.isInteger(shift)) this.words(factor).op('i32x4_mul');
+    else if (shift) this.f.i32(shift).op('i32x4_shl');
+  }
+}

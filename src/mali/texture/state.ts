@@ -1,0 +1,219 @@
+/**
+ * SamplerState of a texture, a sampler and a kind of instruction: what the emitted code for them depends on, or undefined where
+ * the script sampler has to do it.
+ */
+import { AFBC_MODES, type Channel, CLUMP_FORMATS, ONE } from '../../abi/formats.ts';
+import {
+  CLUMP_ORDERING,
+  LOD_ALGORITHM,
+  MIPMAP_MODE,
+  PLANE_TYPE,
+  type Plane,
+  REDUCTION,
+  SWIZZLE_ONE,
+  SWIZZLE_ZERO,
+  TEXTURE_DIMENSION,
+  WRAP,
+} from '../../abi/gpu/texture-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
+import { AFBC_HEADER_BYTES } from '../../board/image/afbc.ts';
+import type { LodMode, TextureKind } from '../shader/contract.ts';
+import { BLOCK_CODECS } from './compressed/codec.ts';
+import type { TexelLayout } from './emit-address.ts';
+import { hasBorder } from './emit-axis.ts';
+import type { LodSource, SamplerState } from './emit-filter.ts';
+import type { ChannelSource } from './emit-texel.ts';
+import { LOD_ONE } from './lod.ts';
+import type { Sampler } from './sampler.ts';
+import { AFBC_WIDTH } from './surface.ts';
+import type { Texture } from './texture.ts';
+
+type PlaneValues = Infer<typeof Plane>;
+type FilterState = Pick<
+  SamplerState,
+  'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
+>;
+type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'borders' | 'compare' | 'integer' | 'bytes'>;
+
+const AXES: Readonly<Record<number, 1 | 2 | 3>> = {
+  [TEXTURE_DIMENSION.D1]: 1,
+  [TEXTURE_DIMENSION.D2]: 2,
+  [TEXTURE_DIMENSION.D3]: 3,
+};
+const NAMES: Readonly<Record<string, number>> = {
+  '1d': TEXTURE_DIMENSION.D1,
+  '2d': TEXTURE_DIMENSION.D2,
+  '3d': TEXTURE_DIMENSION.D3,
+};
+
+/** `planes`: those of the first layer, level by level. */
+export function samplerState(
+  texture: Texture,
+  sampler: Sampler | undefined,
+  planes: readonly PlaneValues[],
+  kind: TextureKind,
+): SamplerState | undefined {
+  const { dimension, levels, sampleCount } = texture.descriptor;
+  const fetch = kind.operation === 'fetch';
+  const axes = AXES[NAMES[kind.dimension] ?? -1];
+  // Faces of a cube can be fetched as layers.
+  const faces = dimension === TEXTURE_DIMENSION.CUBE && kind.dimension === '2d';
+  if (!axes || (dimension !== NAMES[kind.dimension] && !faces)) return undefined;
+  const filters = fetch ? fetchState(kind) : sampler && filterState(texture, sampler, axes, kind);
+  const texels = filters && texelState(texture, sampler, planes, axes, filters.wrap, kind);
+  if (!texels) return undefined;
+  const layered = kind.array && texture.layers > 1;
+  const samples = fetch && axes < 3 && sampleCount > 1;
+  if ((layered || samples || axes === 3) && texels.layout.kind === 'afbc') return undefined;
+  return { ...filters, ...texels, levels: levels > 1, axes, array: kind.array, layered, samples };
+}
+
+const LODS: Readonly<Record<LodMode, LodSource>> = {
+  zero: 'zero',
+  computed: 'footprint',
+  computed_bias: 'biased',
+  explicit: 'given',
+  grdesc: 'given',
+};
+
+function filterState(
+  texture: Texture,
+  { descriptor: s }: Sampler,
+  axes: number,
+  { operation, lodMode, offset }: TextureKind,
+): FilterState | undefined {
+  const { levels } = texture.descriptor;
+  const wrap = [s.wrapS, s.wrapT, s.wrapR].slice(0, axes);
+  const known = Object.values<number>(WRAP);
+  if (wrap.some((mode) => !known.includes(mode))) return undefined;
+  const simple = wrap.every((mode) => mode === WRAP.CLAMP_TO_EDGE || mode === WRAP.CLAMP_TO_BORDER);
+  if (!s.normalizedCoordinates && !simple) return undefined;
+  const shared = { normalized: s.normalizedCoordinates, wrap, offset, cutoff: s.magnifyCutoff ? LOD_ONE / 2 : 0 };
+  if (operation === 'gather') {
+    return { ...shared, lod: 'none', magnify: 'gather', minify: 'gather', mipmap: 'none' };
+  }
+  if (operation !== 'single' || s.reductionMode !== REDUCTION.AVERAGE) return undefined;
+  const computed = lodMode === 'computed' || lodMode === 'computed_bias';
+  if (computed && s.lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && s.maximumAnisotropy > 1) return undefined;
+  // Integers are not mixed.
+  const magnify = s.magnifyNearest || texture.integer ? 'nearest' : 'linear';
+  const minify = s.minifyNearest || texture.integer ? 'nearest' : 'linear';
+  const mixes = s.mipmapMode === MIPMAP_MODE.TRILINEAR && !texture.integer;
+  const plain = levels === 1 || s.mipmapMode === MIPMAP_MODE.NONE;
+  return {
+    ...shared,
+    lod: plain && magnify === minify ? 'none' : LODS[lodMode],
+    magnify,
+    minify,
+    mipmap: plain ? 'none' : mixes ? 'linear' : 'nearest',
+  };
+}
+
+function fetchState({ offset }: TextureKind): FilterState {
+  const filters = { magnify: 'fetch', minify: 'fetch', mipmap: 'none' } as const;
+  return { lod: offset ? 'fetched' : 'first', ...filters, cutoff: 0, normalized: false, wrap: [], offset };
+}
+
+function texelState(
+  texture: Texture,
+  sampler: Sampler | undefined,
+  planes: readonly PlaneValues[],
+  axes: number,
+  wrap: readonly number[],
+  { shadow: compares, operation, component }: TextureKind,
+): TexelState | undefined {
+  const [layout, ...others] = planes.map(layoutOf);
+  const shadow = compares && operation !== 'fetch' && sampler !== undefined;
+  if (!layout || texture.yuv || (texture.integer && (layout.select || shadow))) return undefined;
+  const key = JSON.stringify(layout);
+  if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
+  const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
+  const sources = [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
+  if (sources.includes(undefined)) return undefined;
+  const rgba = sources as ChannelSource[];
+  const compared: ChannelSource[] = [{ kind: 'compared' }, constant(0), constant(0), constant(1)];
+  const border = wrap.some(hasBorder);
+  const shown = [0, 1, 2, 3].map((i): [ChannelSource, number | undefined] => {
+    const from = texture.shows(i);
+    if (from === SWIZZLE_ZERO) return [constant(0), undefined];
+    if (from === SWIZZLE_ONE) return [constant(1), undefined];
+    const channel = Math.min(from, 3);
+    return shadow ? [compared[channel]!, undefined] : [rgba[channel]!, channel];
+  });
+  const all = operation === 'gather' ? gathered(shown, shadow, component) : shown;
+  return {
+    layout: layout.texels,
+    integer: texture.integer,
+    channels: all.map(([channel]) => channel),
+    borders: border ? all.map(([, from]) => from) : undefined,
+    compare: shadow ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
+    bytes: texture.isBytes && !layout.select && !linear && !shadow && !border && axes > 0,
+  };
+}
+
+/** The one channel that is gathered. */
+function gathered(
+  shown: readonly [ChannelSource, number | undefined][],
+  shadow: boolean,
+  component: number,
+): readonly [ChannelSource, number | undefined][] {
+  const one: [ChannelSource, number | undefined] = shadow ? [{ kind: 'compared' }, undefined] : shown[component]!;
+  return [one];
+}
+
+/** How a plane's texels lie, and what is to be picked out of them; undefined where emitted code does not know them. */
+function layoutOf(plane: PlaneValues): { texels: TexelLayout; select: Channel | undefined } | undefined {
+  const none = { superblock: 0, tiledHeaders: false };
+  if (plane.planeType === PLANE_TYPE.AFBC) {
+    const mode = AFBC_MODES.get(plane.afbcCompressionMode);
+    const superblock = AFBC_WIDTH[plane.afbcSuperblockSize];
+    // One colour is kept in eight bytes.
+    if (!mode || !superblock || mode.bytes > 8 || plane.rowStride % AFBC_HEADER_BYTES !== 0) return undefined;
+    const texels = { kind: 'afbc', bytes: mode.bytes, superblock, tiledHeaders: plane.afbcTiledHeader } as const;
+    return { texels, select: mode.select };
+  }
+  const clump = CLUMP_FORMATS.get(plane.clumpFormat);
+  if (plane.planeType !== PLANE_TYPE.GENERIC || clump?.width !== 1 || BLOCK_CODECS.has(plane.clumpFormat)) {
+    return undefined;
+  }
+  const { bytes, select } = clump;
+  switch (plane.clumpOrdering) {
+    case CLUMP_ORDERING.LINEAR:
+      return { texels: { kind: 'linear', bytes, ...none }, select };
+    case CLUMP_ORDERING.TILED_U_INTERLEAVED:
+      return { texels: { kind: 'tiled', bytes, ...none }, select };
+    default:
+      return undefined;
+  }
+}
+
+const constant = (value: number): ChannelSource => ({ kind: 'constant', value });
+
+/** Where R, G, B or A of a texel lies; undefined where no emitted code decodes it. */
+function sourceOf(texture: Texture, i: number, select: Channel | undefined, srgb: boolean): ChannelSource | undefined {
+  const from = texture.order[i]!;
+  if (from >= 4) return constant(from === ONE ? 1 : 0);
+  const { channels, kind } = texture.format;
+  const channel = select && from === 0 ? select : channels[from];
+  if (!channel || (select && from !== 0)) return undefined;
+  const { type, at, bits } = channel;
+  if ((at & 31) + bits > 32) return undefined;
+  if (srgb && (type !== 'unorm' || bits !== 8)) return undefined;
+  switch (type) {
+    case 'uint':
+    case 'sint':
+      return kind === type ? { kind: type, at, bits } : undefined;
+    case 'unorm':
+      return bits <= 24 ? { kind: srgb ? 'srgb' : 'unorm', at, bits } : undefined;
+    case 'snorm':
+      return bits <= 16 ? { kind: 'snorm', at, bits } : undefined;
+    case 'mantissa': {
+      const exponent = channels.find((other) => other.type === 'exponent');
+      return exponent && { kind: 'mantissa', at, bits, exponent: exponent.at };
+    }
+    case 'exponent':
+      return undefined;
+    default:
+      return { kind: type, at, bits };
+  }
+}
