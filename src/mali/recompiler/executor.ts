@@ -283,13 +283,23 @@ class UnitCache {
 const REGISTER_BYTES = LANES * 4;
 const caches = new WeakMap<VirtualMemory, UnitCache>();
 
+/** Where lanes stand that look for a unit. */
+const standing = new Set<number>();
+
+const modes: Mode[] = [];
+
+/** The way of running whole warps, or such as have parted. */
+function modeOf(flush32: boolean, flush16: boolean, parted: boolean): Mode {
+  const i = (flush32 ? 1 : 0) + (flush16 ? 2 : 0) + (parted ? 4 : 0);
+  modes[i] ??= { flush32, flush16, fused: FUSED, parted, list: undefined, vectors: WARP_VECTORS };
+  return modes[i];
+}
+
 class Recompiler implements WarpExecutor {
   left = 0;
   readonly #memory: VirtualMemory;
   readonly #together: Mode;
   readonly #parted: Mode;
-  /** Where lanes stand. */
-  readonly #pcs = new Set<number>();
   readonly #units: UnitCache;
   /** The unit of the program's first instruction. */
   readonly #begin: Ready;
@@ -303,8 +313,8 @@ class Recompiler implements WarpExecutor {
     this.#memory = environment.memory;
     this.#kind = stage.kind;
     this.#blendShaders = stage.kind === 'fragment' && callsBlendShaders(stage);
-    this.#together = { flush32, flush16, fused: FUSED, parted: false, list: undefined, vectors: WARP_VECTORS };
-    this.#parted = { ...this.#together, parted: true };
+    this.#together = modeOf(flush32, flush16, false);
+    this.#parted = modeOf(flush32, flush16, true);
     let units = caches.get(this.#memory);
     if (!units) {
       units = new UnitCache(this.#memory);
@@ -313,7 +323,9 @@ class Recompiler implements WarpExecutor {
     units.begin();
     this.#units = units;
     const { binary } = environment.program;
-    this.#begin = units.at(binary, new Set([binary]), this.#together);
+    standing.clear();
+    standing.add(binary);
+    this.#begin = units.at(binary, standing, this.#together);
   }
 
   pass(w: WarpState): void {
@@ -329,7 +341,7 @@ class Recompiler implements WarpExecutor {
 
   /** The unit in which lanes stand that have begun. */
   #unitOf(w: WarpState, ready: number, pc: number): Ready {
-    const pcs = this.#pcs;
+    const pcs = standing;
     pcs.clear();
     for (let n = 0; n < LANES; n++) if (ready & (1 << n)) pcs.add(w.pcs[n]!);
     const parted = ready !== w.live || pcs.size > 1;

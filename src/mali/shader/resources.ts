@@ -112,23 +112,22 @@ export const splitFau = (low: number, high: number): { fau: number; fauCount: nu
   return { fau: address, fauCount: count };
 };
 
+const NO_UNIFORMS = new Uint32Array(0);
+
+/** A copy's bytes as words: DRAM and host are little-endian. */
+const wordsOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array =>
+  new Uint32Array(buffer, byteOffset, byteLength / 4);
+
+const bad = ({ shader }: EnvironmentPointers, what: string): GpuFault =>
+  new GpuFault(EXCEPTION.DATA_INVALID_FAULT, shader, `shader program descriptor at 0x${shader.toString(16)}: ${what}`);
+
 /** Reads an environment's descriptors. Throws GpuFault on a program descriptor that is none. */
 export function loadEnvironment(memory: VirtualMemory, pointers: EnvironmentPointers): ShaderEnvironment {
   const program = memory.decode(ShaderProgram, pointers.shader);
-  const bad = (what: string): GpuFault =>
-    new GpuFault(
-      EXCEPTION.DATA_INVALID_FAULT,
-      pointers.shader,
-      `shader program descriptor at 0x${pointers.shader.toString(16)}: ${what}`,
-    );
-  if (program.type !== DESCRIPTOR_TYPE.SHADER) throw bad(`type ${program.type} is not a shader program`);
-  if (program.suppressNan) throw bad('suppression of NaN is not modelled');
-  if (program.suppressInf) throw bad('suppression of infinity is not modelled');
-  const fau = new Uint32Array(pointers.fauCount * 2);
-  if (pointers.fauCount) {
-    const bytes = viewOf(memory.read(pointers.fau, fau.byteLength));
-    for (let i = 0; i < fau.length; i++) fau[i] = bytes.getUint32(i * 4, true);
-  }
+  if (program.type !== DESCRIPTOR_TYPE.SHADER) throw bad(pointers, `type ${program.type} is not a shader program`);
+  if (program.suppressNan) throw bad(pointers, 'suppression of NaN is not modelled');
+  if (program.suppressInf) throw bad(pointers, 'suppression of infinity is not modelled');
+  const fau = pointers.fauCount ? wordsOf(memory.read(pointers.fau, pointers.fauCount * 8)) : NO_UNIFORMS;
   return {
     memory,
     program,

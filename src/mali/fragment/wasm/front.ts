@@ -25,7 +25,7 @@ export interface FrontState {
 }
 
 const key = ({ raster, front, back, listed }: FrontState): string =>
-  JSON.stringify([[...raster.x], [...raster.y], front, back, listed]);
+  `${raster.x};${raster.y};${JSON.stringify(front)};${JSON.stringify(back)};${listed}`;
 
 export const frontCode = (state: FrontState): FrontCode =>
   functions<{ front: FrontCode }>(`front ${key(state)}`, (m) => emit(m, state)).front;
