@@ -2,7 +2,8 @@
  * Compute jobs: RUN_COMPUTE, and its indirect form, whose counts of workgroups the command stream has loaded into the same
  * registers.
  *
- * Workgroups run one after the other, the warps of one in turns: each until it ends, meets a barrier or has used its slice. Several
+ * Workgroups run one after the other, the warps of one in turns: each until it ends, meets a barrier or has used its slice. Where
+ * no warp waits for another, recompiled code works off all threads of a workgroup in one call (engine/threads.ts). Several
  * threads can be at one job: each claims workgroups, and is a core of its own with regard to storage.
  * Where the job allows merging, several small workgroups share warps, lane by lane; such jobs use neither barriers nor
  * workgroup storage. One workgroup at a time means that one instance of workgroup storage is in use, and that thread
@@ -15,10 +16,13 @@ import type { CsOperands } from '../abi/gpu/cs.ts';
 import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
 import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
-import { COMPUTE_PRELOAD as R } from '../abi/isa/preload.ts';
 import { viewOf } from '../abi/layout.ts';
+import { fillThreads } from './compute-threads.ts';
 import { GpuFault, type VirtualMemory, type Work, type WorkState } from './contract.ts';
 import { SHADER_PRESENT } from './control.ts';
+import { scratch } from './engine/scratch.ts';
+import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from './engine/threads.ts';
+import { FRAME } from './recompiler/frame.ts';
 import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
 import type { MakeExecutor, WarpExecutor } from './shader/core.ts';
 import { loadEnvironment, splitFau } from './shader/resources.ts';
@@ -95,6 +99,9 @@ class ComputeWork implements Work {
   readonly #done: boolean[] = [];
   readonly #part: ComputePart;
   #program = 0;
+  /** Registers of the threads at work, where one warp can be run after the other; 0: they take turns. */
+  readonly #list: number = 0;
+  readonly #listBytes: number = 0;
   /** First of the workgroups at work. */
   #group = 0;
   /** Warps of the current workgroups, and the one whose turn it is. */
@@ -141,6 +148,10 @@ class ComputeWork implements Work {
     this.#stage.workgroupStorage = (storage?.wlsBase ?? 0) + part.core * instance;
     this.#context = new RunContext(environment, this.#stage, textures);
     this.#executor = makeExecutor(this.#context);
+    if (this.#executor.list && this.#executor.alone) {
+      this.#listBytes = threadListBytes(THREAD_PRELOADS.compute, this.#merged * threads);
+      this.#list = scratch.owned(this, this.#listBytes);
+    }
   }
 
   step(): WorkState {
@@ -161,6 +172,7 @@ class ComputeWork implements Work {
   #close(): void {
     for (const { registers } of this.#warps.splice(0)) Registers.give(registers);
     this.#context?.close();
+    if (this.#list) scratch.disown(this, [this.#list, this.#listBytes]);
   }
 
   #slice(): WorkState {
@@ -172,9 +184,19 @@ class ComputeWork implements Work {
         this.#begin();
         left -= 16;
       }
-      left = this.#turnOnce(left);
+      left = this.#list ? this.#listOnce(left) : this.#turnOnce(left);
     }
     return 'more';
+  }
+
+  /** Goes on with the list of all threads of the workgroups at work. */
+  #listOnce(budget: number): number {
+    const executor = this.#executor!;
+    if (executor.list!(this.#warps[0]!, budget)) {
+      this.progress += this.#active;
+      this.#active = 0;
+    }
+    return executor.left - 1;
   }
 
   /** Gives the next warp its turn. */
@@ -210,38 +232,55 @@ class ComputeWork implements Work {
   /** Sets up the warps of the next workgroup, or of several that are merged. */
   #begin(): void {
     const [sx, sy, sz] = this.#size;
-    const [cx, cy] = this.#count;
-    const threads = sx * sy * sz;
     const groups = Math.min(this.#merged, this.#total - this.#group);
-    const all = groups * threads;
+    const all = groups * sx * sy * sz;
     this.#active = Math.ceil(all / LANES);
     this.#turn = 0;
+    if (this.#list) {
+      this.#beginList(all);
+      return;
+    }
     for (let n = 0; n < this.#active; n++) {
-      let w = this.#warps[n];
-      if (!w) {
-        w = new WarpState(this.#context!);
-        w.warpId = n;
-        w.threadSlot = this.#part.core * CORE_THREADS + THREAD_SLOT.COMPUTE + n * LANES;
-        this.#warps[n] = w;
-      }
+      const w = this.#warp(n);
       const lanes = Math.min(LANES, all - n * LANES);
       this.#executor!.clear(w);
-      for (let lane = 0; lane < lanes; lane++) {
-        const thread = n * LANES + lane;
-        const group = this.#group + Math.floor(thread / threads);
-        const local = thread % threads;
-        const l = [local % sx, Math.floor(local / sx) % sy, Math.floor(local / (sx * sy))] as const;
-        const g = [group % cx, Math.floor(group / cx) % cy, Math.floor(group / (cx * cy))] as const;
-        w.u32[R.LOCAL_ID_XY * LANES + lane] = l[0] | (l[1] << 16);
-        w.u32[R.LOCAL_ID_Z * LANES + lane] = l[2];
-        for (let axis = 0; axis < 3; axis++) {
-          const id = g[axis]! + this.#offset[axis]!;
-          w.u32[(R.WORKGROUP_ID + axis) * LANES + lane] = id;
-          w.u32[(R.GLOBAL_ID + axis) * LANES + lane] = id * this.#size[axis]! + l[axis]!;
-        }
-      }
+      this.#fill(w.registers.at + FIRST * COLUMN_BYTES, n * LANES, lanes);
       w.start(this.#program, lanes === LANES ? ALL_LANES : (1 << lanes) - 1, 0);
       this.#done[n] = false;
     }
   }
+
+  /** Lists the threads (engine/threads.ts). */
+  #beginList(all: number): void {
+    const w = this.#warp(0);
+    for (let n = 0; n < this.#active; n++) {
+      const at = this.#list + n * THREAD_PRELOADS.compute.count * COLUMN_BYTES;
+      this.#fill(at, n * LANES, Math.min(LANES, all - n * LANES));
+    }
+    const words = scratch.u32;
+    words[(w.frame + FRAME.list) / 4] = this.#list;
+    words[(w.frame + FRAME.thread) / 4] = 0;
+    words[(w.frame + FRAME.threads) / 4] = all;
+  }
+
+  #warp(n: number): WarpState {
+    let w = this.#warps[n];
+    if (!w) {
+      w = new WarpState(this.#context!);
+      w.warpId = n;
+      w.threadSlot = this.#part.core * CORE_THREADS + THREAD_SLOT.COMPUTE + n * LANES;
+      this.#warps[n] = w;
+    }
+    return w;
+  }
+
+  /** Fills the columns of the registers that `count` threads start with. */
+  #fill(at: number, thread: number, count: number): void {
+    const [sx, sy, sz] = this.#size;
+    const [cx, cy] = this.#count;
+    const [ox, oy, oz] = this.#offset;
+    fillThreads()(at, thread, count, this.#group, sx, sy, sz, cx, cy, ox, oy, oz);
+  }
 }
+
+const FIRST = THREAD_PRELOADS.compute.first;
