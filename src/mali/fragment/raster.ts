@@ -40,6 +40,17 @@ export class Coverage {
   /** [quad * 4 + (x & 1) + 2 * (y & 1)] */
   readonly mask = new Uint16Array(scratch.buffer, this.at + COVERAGE.mask, TILE_QUADS * 4);
 
+  /** All samples of all pixels of a tile. */
+  fill(): this {
+    this.count = TILE_QUADS;
+    this.mask.fill(0xffff);
+    for (let quad = 0; quad < TILE_QUADS; quad++) {
+      this.x[quad] = (quad % (TILE / 2)) * 2;
+      this.y[quad] = Math.floor(quad / (TILE / 2)) * 2;
+    }
+    return this;
+  }
+
   close(): void {
     scratch.disown(this, [this.at, COVERAGE.size]);
   }

@@ -31,6 +31,8 @@ export class TileBuffer {
   readonly warpAt: number;
   /** What the primitive in work covers. */
   readonly coverage = new Coverage();
+  /** One that leaves nothing of the tile free. */
+  readonly full = new Coverage().fill();
   /** Scratch address of two words: which render targets a draw has written, a bit each; 1 if it has depth or stencil. */
   readonly dirtyAt = scratch.owned(this, DIRTY_BYTES);
   readonly #targets: readonly Target[];
@@ -89,6 +91,7 @@ export class TileBuffer {
   close(): void {
     scratch.disown(this, this.#piece, [this.dirtyAt, DIRTY_BYTES]);
     this.coverage.close();
+    this.full.close();
   }
 
   /** Begins a tile: everything has its clear value. */

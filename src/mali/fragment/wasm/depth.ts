@@ -1,6 +1,6 @@
 /**
  * Emitted WebAssembly for what comes between raster and shading: sample masks, the depth range, and depth and stencil tests
- * where they come early. A function inside the module of front.ts, made for a state, so that nothing is asked for each quad.
+ * where they come early. A part of front.ts, made for a state, so that nothing is asked for each quad.
  *
  * Depth is computed in doubles as the script does it, kept and compared in singles, which hold all that the tile buffer
  * has. Quads that something is left of are appended to the list.
@@ -8,9 +8,9 @@
 import { FUNC } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
-import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { Code } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
-import { Append, FRONT } from './list.ts';
+import { type Append, FRONT, type QuadLocals } from './list.ts';
 import { COVERAGE } from './raster.ts';
 import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
 
@@ -37,94 +37,114 @@ export interface FrontEndState {
   readonly stencil: StencilFace | undefined;
 }
 
-/** Parameters: the primitive, FRONT, and the number of quads in the coverage. */
-const P = { triangle: 0, args: 1, count: 2 };
-
-/** Tests the quads of a coverage and appends those that something is left of to the list, if it is `listed`. */
-export function emitTests(m: ModuleBuilder, name: string, state: FrontEndState, listed: boolean): Callable {
-  const f = m.function(name, ['i32', 'i32', 'i32'], []);
-  const v = () => f.local('v128');
-  const i = () => f.local('i32');
-  const constant = (...words: number[]) => {
-    const local = v();
-    f.v128(...words).set(local);
-    return local;
-  };
-  const [quad, coverage, x, y, at, passed, any] = [i(), i(), i(), i(), i(), i(), i()];
-  const [rastered, samples, left, alive] = [v(), v(), v(), v()];
-  const zero = v();
-  const tests = state.simple ? undefined : new Tests(f, state, constant, { x, y, at, passed, any, alive });
-  const before = constant(state.before);
-  const everything = constant(2 ** state.samples - 1);
-  const after = constant(state.after);
-  const bits = Array.from({ length: state.samples }, (_, s) => constant(1 << s));
-  const out = listed ? new Append(f, P, { x, y, at, samples }) : undefined;
-  f.get(P.args).memory('i32_load', FRONT.coverage).set(coverage);
-  const done = f.block();
-  const again = f.loop();
-  f.get(quad).get(P.count).op('i32_ge_u').brIf(done);
-  f.get(coverage).get(quad).op('i32_add').tee(at).memory('i32_load8_u', COVERAGE.x).set(x);
-  f.get(at).memory('i32_load8_u', COVERAGE.y).set(y);
-  f.get(coverage).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
-  f.get(quad).i32(1).op('i32_add').set(quad);
-  f.op('i32x4_extend_low_i16x8_u').get(before).op('v128_and').tee(rastered);
-  if (state.spread) f.get(zero).op('i32x4_ne').get(everything).op('v128_and');
-  f.get(after).op('v128_and').set(samples);
-  if (tests) {
-    f.get(zero).set(left);
-    for (let s = 0; s < state.samples; s++) {
-      f.get(samples).get(bits[s]!).op('v128_and').get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
-      tests.sample(s);
-      f.get(left).get(alive).get(bits[s]!).op('v128_and').op('v128_or').set(left);
-      f.end();
-    }
-    f.get(left).set(samples);
-  } else if (state.early) {
-    for (let s = 0; s < state.samples; s++) {
-      f.get(passed).get(samples).get(bits[s]!).op('v128_and').get(zero).op('i32x4_ne');
-      f.op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
-    }
-  }
-  if (out) {
-    f.get(samples).op('v128_any_true').op('i32_eqz').brIf(again);
-    if (state.merged) f.get(rastered).get(samples).get(zero).op('i32x4_ne').op('v128_and').set(samples);
-    out.quad();
-  }
-  f.br(again).end().end();
-  out?.finish();
-  f.get(P.args)
-    .get(P.args)
-    .memory('i32_load', FRONT.passed)
-    .get(passed)
-    .op('i32_add')
-    .memory('i32_store', FRONT.passed);
-  f.get(P.args).get(P.args).memory('i32_load', FRONT.tested).get(any).op('i32_or').memory('i32_store', FRONT.tested);
-  return f;
-}
-
-interface Locals {
-  readonly x: number;
-  readonly y: number;
-  readonly at: number;
+/** Locals of a front end that tests use and change. */
+export interface TestLocals extends QuadLocals {
+  readonly args: number;
+  readonly triangle: number;
+  readonly left: number;
+  readonly top: number;
+  /** The coverage that is tested, and its quads. */
+  readonly tested: number;
+  readonly count: number;
+  /** Samples that have passed; whether any was tested. */
   readonly passed: number;
   readonly any: number;
-  readonly alive: number;
+}
+
+/**
+ * Tests the quads of a coverage and appends those that something is left of to the list. What stays the same for all
+ * primitives is made once, before their loop.
+ */
+export class TestCode {
+  readonly #f: Code;
+  readonly #state: FrontEndState;
+  readonly #l: TestLocals;
+  readonly #append: Append | undefined;
+  readonly #quad: number;
+  readonly #rastered: number;
+  readonly #remaining: number;
+  readonly #alive: number;
+  readonly #zero: number;
+  readonly #before: number;
+  readonly #everything: number;
+  readonly #after: number;
+  readonly #bits: number[];
+  readonly #tests: Tests | undefined;
+
+  /** `append`: undefined if nothing is listed. `rastered`: all samples of a pixel that raster knows. */
+  constructor(f: Code, state: FrontEndState, locals: TestLocals, append: Append | undefined, rastered: number) {
+    this.#f = f;
+    this.#state = state;
+    this.#l = locals;
+    this.#append = append;
+    const v = () => f.local('v128');
+    const constant = (...words: number[]) => {
+      const local = v();
+      f.v128(...words).set(local);
+      return local;
+    };
+    this.#quad = f.local('i32');
+    [this.#rastered, this.#remaining, this.#alive, this.#zero] = [v(), v(), v(), v()];
+    this.#before = constant(state.before & rastered);
+    this.#everything = constant(2 ** state.samples - 1);
+    this.#after = constant(state.after);
+    this.#bits = Array.from({ length: state.samples }, (_, s) => constant(1 << s));
+    this.#tests = state.simple ? undefined : new Tests(f, state, constant, { ...locals, alive: this.#alive });
+  }
+
+  emit(): void {
+    const f = this.#f;
+    const { tested, count, x, y, at, samples, passed } = this.#l;
+    const state = this.#state;
+    const [quad, zero, alive, remaining] = [this.#quad, this.#zero, this.#alive, this.#remaining];
+    f.i32(0).set(quad);
+    this.#tests?.begin();
+    const done = f.block();
+    const again = f.loop();
+    f.get(quad).get(count).op('i32_ge_u').brIf(done);
+    f.get(tested).get(quad).op('i32_add').tee(at).memory('i32_load8_u', COVERAGE.x).set(x);
+    f.get(at).memory('i32_load8_u', COVERAGE.y).set(y);
+    f.get(tested).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
+    f.get(quad).i32(1).op('i32_add').set(quad);
+    f.op('i32x4_extend_low_i16x8_u').get(this.#before).op('v128_and').tee(this.#rastered);
+    if (state.spread) f.get(zero).op('i32x4_ne').get(this.#everything).op('v128_and');
+    f.get(this.#after).op('v128_and').set(samples);
+    if (this.#tests) {
+      this.#tests.quad();
+      f.get(zero).set(remaining);
+      for (let s = 0; s < state.samples; s++) {
+        const bit = this.#bits[s]!;
+        f.get(samples).get(bit).op('v128_and').get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
+        this.#tests.sample(s);
+        f.get(remaining).get(alive).get(bit).op('v128_and').op('v128_or').set(remaining);
+        f.end();
+      }
+      f.get(remaining).set(samples);
+    } else if (state.early) {
+      for (const bit of this.#bits) {
+        f.get(passed).get(samples).get(bit).op('v128_and').get(zero).op('i32x4_ne');
+        f.op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
+      }
+    }
+    if (this.#append) {
+      f.get(samples).op('v128_any_true').op('i32_eqz').brIf(again);
+      if (state.merged) f.get(this.#rastered).get(samples).get(zero).op('i32x4_ne').op('v128_and').set(samples);
+      this.#append.quad();
+    }
+    f.br(again).end().end();
+  }
 }
 
 /** The tests of one sample of a quad. */
 class Tests {
   readonly #f: Code;
   readonly #state: FrontEndState;
-  readonly #locals: Locals;
-  readonly #left: number;
-  readonly #top: number;
+  readonly #l: TestLocals & { readonly alive: number };
   readonly #depth: number;
   readonly #stencilAt: number;
   readonly #z0: number;
   readonly #dzdx: number;
   readonly #dzdy: number;
-  readonly #x0: number;
-  readonly #y0: number;
   readonly #bias: number;
   readonly #low: number;
   readonly #high: number;
@@ -132,82 +152,115 @@ class Tests {
   readonly #high32: number;
   readonly #right: number;
   readonly #zero: number;
-  readonly #rounding: DepthRounding;
   readonly #step: number;
+  readonly #rounding: DepthRounding;
   readonly #rows: [number, number];
-  readonly #whole: number;
+  /** Where the tile's corner is, seen from corner 0, at each sample: two doubles for the pixels of a row, one for the rows. */
+  readonly #fromX: number[];
+  readonly #fromY: number[];
+  /** What the quads' upper and lower rows add to the depth, at each sample; and the row that it is of. */
+  readonly #terms: (readonly [number, number])[];
+  readonly #row: number;
+  readonly #across: number;
   readonly #z: number;
   readonly #stored: number;
   readonly #passes: number;
   readonly #stencil: Stencil | undefined;
 
-  constructor(f: Code, state: FrontEndState, constant: (...words: number[]) => number, locals: Locals) {
+  constructor(
+    f: Code,
+    state: FrontEndState,
+    constant: (...words: number[]) => number,
+    locals: TestLocals & { readonly alive: number },
+  ) {
     this.#f = f;
     this.#state = state;
-    this.#locals = locals;
+    this.#l = locals;
     const v = () => f.local('v128');
-    const splat = (offset: number) => {
-      const local = v();
-      f.get(P.triangle).memory('v128_load64_splat', offset).set(local);
-      return local;
+    const range = (offset: number) => {
+      const [wide, narrow] = [v(), v()];
+      f.get(locals.args).memory('v128_load64_splat', offset).set(wide);
+      f.get(locals.args).memory('f64_load', offset).op('f32_demote_f64').op('f32x4_splat').set(narrow);
+      return [wide, narrow] as const;
     };
-    const double = (push: () => void) => {
-      const local = v();
-      push();
-      f.op('f64x2_splat').set(local);
-      return local;
-    };
-    this.#z0 = splat(PRIMITIVE.z);
-    this.#dzdx = splat(PRIMITIVE.dzdx);
-    this.#dzdy = splat(PRIMITIVE.dzdy);
-    this.#x0 = splat(PRIMITIVE.x0);
-    this.#y0 = splat(PRIMITIVE.y0);
-    this.#bias = splat(PRIMITIVE.bias);
-    this.#low = double(() => f.get(P.args).memory('f64_load', FRONT.low));
-    this.#high = double(() => f.get(P.args).memory('f64_load', FRONT.high));
+    [this.#low, this.#low32] = range(FRONT.low);
+    [this.#high, this.#high32] = range(FRONT.high);
     const word = (offset: number) => {
       const local = f.local('i32');
-      f.get(P.args).memory('i32_load', offset).set(local);
+      f.get(locals.args).memory('i32_load', offset).set(local);
       return local;
     };
-    this.#left = word(FRONT.left);
-    this.#top = word(FRONT.top);
     this.#depth = word(FRONT.depth);
     this.#stencilAt = word(FRONT.stencil);
-    this.#low32 = v();
-    this.#high32 = v();
-    f.get(P.args).memory('f64_load', FRONT.low).op('f32_demote_f64').op('f32x4_splat').set(this.#low32);
-    f.get(P.args).memory('f64_load', FRONT.high).op('f32_demote_f64').op('f32x4_splat').set(this.#high32);
+    // The doubles 0 and 256; 256 and 256.
     this.#right = constant(0, 0, 0, 0x40700000);
+    this.#step = constant(0, 0x40700000, 0, 0x40700000);
     this.#zero = constant(0);
+    [this.#z0, this.#dzdx, this.#dzdy, this.#bias] = [v(), v(), v(), v()];
     this.#rounding = new DepthRounding(f, state, this.#low, this.#high);
-    this.#step = double(() => f.f64(256));
     this.#rows = [v(), v()];
-    this.#whole = v();
-    this.#z = v();
-    this.#stored = v();
-    this.#passes = v();
+    const { count } = state.pattern;
+    this.#fromX = Array.from({ length: count }, v);
+    this.#fromY = Array.from({ length: count }, v);
+    this.#terms = Array.from({ length: count }, () => [v(), v()] as const);
+    this.#row = f.local('i32');
+    [this.#across, this.#z, this.#stored, this.#passes] = [v(), v(), v(), v()];
     this.#stencil = state.early && state.stencil ? new Stencil(f, state.stencil, constant) : undefined;
+  }
+
+  /** Takes a primitive up. */
+  begin(): void {
+    const f = this.#f;
+    const { triangle, left, top } = this.#l;
+    for (const [local, offset] of [
+      [this.#z0, PRIMITIVE.z],
+      [this.#dzdx, PRIMITIVE.dzdx],
+      [this.#dzdy, PRIMITIVE.dzdy],
+      [this.#bias, PRIMITIVE.bias],
+    ] as const) {
+      f.get(triangle).memory('v128_load64_splat', offset).set(local);
+    }
+    const { pattern } = this.#state;
+    // Positions are integers: whatever order they are added in, nothing is rounded.
+    const from = (tile: number, offset: number, corner: number) => {
+      f.get(tile).i32(8).op('i32_shl').i32(offset).op('i32_add').op('f64_convert_i32_s');
+      f.get(triangle).memory('f64_load', corner).op('f64_sub').op('f64x2_splat');
+    };
+    for (let p = 0; p < pattern.count; p++) {
+      from(left, pattern.x[p]!, PRIMITIVE.x0);
+      f.get(this.#right).op('f64x2_add').set(this.#fromX[p]!);
+      from(top, pattern.y[p]!, PRIMITIVE.y0);
+      f.set(this.#fromY[p]!);
+    }
+    f.i32(-1).set(this.#row);
+  }
+
+  /** Takes a quad up: quads come row by row, and what a row adds is kept for it. */
+  quad(): void {
+    const f = this.#f;
+    const { x, y } = this.#l;
+    const quarter = (local: number) => f.get(local).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64x2_splat');
+    f.get(y).get(this.#row).op('i32_ne').if();
+    f.get(y).set(this.#row);
+    for (const [p, [upper, lower]] of this.#terms.entries()) {
+      quarter(y).get(this.#fromY[p]!).op('f64x2_add').tee(lower);
+      f.get(this.#dzdy).op('f64x2_mul').set(upper);
+      f.get(lower).get(this.#step).op('f64x2_add').get(this.#dzdy).op('f64x2_mul').set(lower);
+    }
+    f.end();
+    quarter(x).set(this.#across);
   }
 
   /** Takes pixels that fail sample s out of `alive`. */
   sample(s: number): void {
     const f = this.#f;
-    const { x, y, at, passed, any, alive } = this.#locals;
+    const { x, y, at, passed, any, alive } = this.#l;
     const { pattern, early, culls, func, write } = this.#state;
     const p = pattern.count === 1 ? 0 : s;
     const [row0, row1] = this.#rows;
-    const position = (from: number, inTile: number, offset: number) =>
-      f.get(from).get(inTile).op('i32_add').i32(8).op('i32_shl').i32(offset).op('i32_add').op('f64_convert_i32_s');
-    // dz/dx (x - x0) is the same in both rows.
-    f.get(this.#z0).get(this.#dzdx);
-    position(this.#left, x, pattern.x[p]!).op('f64x2_splat').get(this.#right).op('f64x2_add');
-    f.get(this.#x0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add').set(this.#whole);
-    position(this.#top, y, pattern.y[p]!).op('f64x2_splat').set(row1);
-    f.get(this.#whole).get(this.#dzdy).get(row1).get(this.#y0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add');
-    f.set(row0);
-    f.get(this.#whole).get(this.#dzdy).get(row1).get(this.#step).op('f64x2_add').get(this.#y0).op('f64x2_sub');
-    f.op('f64x2_mul').op('f64x2_add').set(row1);
+    f.get(this.#z0).get(this.#dzdx).get(this.#across).get(this.#fromX[p]!).op('f64x2_add').op('f64x2_mul');
+    f.op('f64x2_add').tee(row1).get(this.#terms[p]![0]).op('f64x2_add').set(row0);
+    f.get(row1).get(this.#terms[p]![1]).op('f64x2_add').set(row1);
     if (culls) {
       this.#singles();
       f.tee(this.#z).get(this.#low32).op('f32x4_ge').get(alive).op('v128_and');

@@ -130,6 +130,7 @@ function work(engine: Engine, frame: Framebuffer, draw: Infer<typeof Draw>, coun
   put(FRONT.top, 0);
   put(FRONT.list, list);
   put(FRONT.coverage, tile.coverage.at);
+  put(FRONT.full, tile.full.at);
   put(FRONT.depth, tile.depthAt);
   put(FRONT.stencil, tile.stencilAt);
   const seen: unknown[] = [];
@@ -223,6 +224,7 @@ test('a front end leaves primitives of another draw alone', () => {
     const args = scratch.alloc(FRONT.size);
     const list = scratch.alloc(QUAD_LIST.size);
     scratch.u32.set([bin, bin + 12, 10, 7, 16, 0, list, tile.coverage.at], args / 4);
+    scratch.u32[(args + FRONT.full) / 4] = tile.full.at;
     new Front(new DrawState(memory, draw, frame, tile), engine).run(args);
     assert.equal(scratch.u32[(args + FRONT.place) / 4], bin + 8, engine);
     assert.equal(scratch.u32[(args + FRONT.count) / 4], 128, engine);

@@ -5,12 +5,12 @@
  * One module for each state, shared between draws of equal state.
  */
 import { LIST_QUADS, PRIMITIVE } from '../../engine/quads.ts';
-import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
-import { type SamplePattern, TILE } from '../raster.ts';
-import { emitTests, type FrontEndState } from './depth.ts';
-import { emitPad, FRONT, ROOM } from './list.ts';
+import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
+import { type SamplePattern, TILE, TILE_QUADS } from '../raster.ts';
+import { type FrontEndState, TestCode } from './depth.ts';
+import { Append, FRONT, ROOM } from './list.ts';
 import { functions } from './modules.ts';
-import { emitCover } from './raster.ts';
+import { CoverCode } from './raster.ts';
 
 /** Works off a bin from FRONT.place on. Rests when the draw changes, the list has no room, or the bin or the limit ends. */
 export type FrontCode = (args: number) => void;
@@ -30,27 +30,11 @@ const key = ({ raster, front, back, listed }: FrontState): string =>
 export const frontCode = (state: FrontState): FrontCode =>
   functions<{ front: FrontCode }>(`front ${key(state)}`, (m) => emit(m, state)).front;
 
-function emit(m: ModuleBuilder, state: FrontState): void {
-  const { front, back, raster, listed } = state;
-  const narrow = emitCover(m, 'raster_narrow', raster, true);
-  const wide = emitCover(m, 'raster_wide', raster, false);
-  const tests = emitTests(m, 'front_tests', front, listed);
-  const twoFaced = JSON.stringify(front) !== JSON.stringify(back);
-  emitFront(m, narrow, wide, tests, twoFaced ? emitTests(m, 'back_tests', back, listed) : undefined, listed);
-}
-
-function emitFront(
-  m: ModuleBuilder,
-  narrow: Callable,
-  wide: Callable,
-  tests: Callable,
-  backTests: Callable | undefined,
-  listed: boolean,
-): void {
+function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): void {
   const f = m.function('front', ['i32'], [], true);
   const args = 0;
   const i = () => f.local('i32');
-  const [place, end, limit, draw, left, top, p, coverage] = [i(), i(), i(), i(), i(), i(), i(), i()];
+  const [place, end, limit, draw, left, top, p, coverage, full] = [i(), i(), i(), i(), i(), i(), i(), i(), i()];
   const [x0, y0, x1, y1, inside, count] = [i(), i(), i(), i(), i(), i()];
   for (const [local, offset] of [
     [place, FRONT.place],
@@ -60,16 +44,25 @@ function emitFront(
     [left, FRONT.left],
     [top, FRONT.top],
     [coverage, FRONT.coverage],
+    [full, FRONT.full],
   ] as const) {
     f.get(args).memory('i32_load', offset).set(local);
   }
+  const quad = { x: i(), y: i(), at: i(), samples: f.local('v128') };
+  const append = listed ? new Append(f, p, args, quad) : undefined;
+  const tested = i();
+  const locals = { ...quad, args, triangle: p, left, top, tested, count, passed: i(), any: i() };
+  const cover = new CoverCode(f, raster, { triangle: p, coverage, left, top, x0, y0, x1, y1, count });
+  const rastered = 2 ** raster.count - 1;
+  const tests = new TestCode(f, front, locals, append, rastered);
+  const twoFaced = JSON.stringify(front) !== JSON.stringify(back);
+  const backTests = twoFaced ? new TestCode(f, back, locals, append, rastered) : undefined;
   const done = f.block();
   const next = f.loop();
   f.get(place).get(end).op('i32_ge_u').brIf(done);
   f.get(limit).op('i32_eqz').brIf(done);
-  if (listed) {
-    f.get(args)
-      .memory('i32_load', FRONT.count)
+  if (append) {
+    f.get(append.count)
       .i32(LIST_QUADS - ROOM)
       .op('i32_gt_u')
       .brIf(done);
@@ -90,27 +83,38 @@ function emitFront(
   f.get(x0).get(x1).op('i32_gt_s').brIf(next);
   f.get(y0).get(y1).op('i32_gt_s').brIf(next);
   emitRelation(f, p, x0, y0, x1, y1, inside, next);
-  const cover = (code: Callable) => {
-    for (const local of [p, coverage, left, top, x0, y0, x1, y1, inside]) f.get(local);
-    f.call(code);
-  };
-  f.get(p).memory('i32_load', PRIMITIVE.narrow).if('i32');
-  cover(narrow);
+  f.get(coverage).set(tested);
+  f.get(inside).if();
+  // All of the tile: its quads have been listed once and for all.
+  f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add');
+  f.i32(2 * (TILE - 1))
+    .op('i32_eq')
+    .if();
+  f.get(full).set(tested).i32(TILE_QUADS).set(count);
   f.else();
-  cover(wide);
+  cover.emit('within');
   f.end();
-  f.tee(count).op('i32_eqz').brIf(next);
-  const test = (code: Callable) => f.get(p).get(args).get(count).call(code);
-  if (!backTests) test(tests);
-  else {
+  f.else();
+  f.get(p).memory('i32_load', PRIMITIVE.narrow).if();
+  cover.emit('narrow');
+  f.else();
+  cover.emit('wide');
+  f.end();
+  f.get(count).op('i32_eqz').brIf(next);
+  f.end();
+  if (backTests) {
     f.get(p).memory('i32_load', PRIMITIVE.flags).if();
-    test(backTests).else();
-    test(tests).end();
-  }
+    backTests.emit();
+    f.else();
+    tests.emit();
+    f.end();
+  } else tests.emit();
   f.br(next).end().end();
   f.get(args).get(place).memory('i32_store', FRONT.place);
   f.get(args).get(limit).memory('i32_store', FRONT.limit);
-  if (listed) emitPad(f, args, p, count);
+  f.get(args).get(locals.passed).memory('i32_store', FRONT.passed);
+  f.get(args).get(locals.any).memory('i32_store', FRONT.tested);
+  append?.finish();
 }
 
 /** Where what is left of the tile lies: branches to `outside`, or says whether it is all inside. */

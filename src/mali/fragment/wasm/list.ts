@@ -23,6 +23,8 @@ export const FRONT = {
   coverage: 28,
   depth: 32,
   stencil: 36,
+  /** A COVERAGE of the whole tile, for primitives that leave nothing of it free. */
+  full: 52,
   /** Quads in the list: before the call none, after it a multiple of four. */
   count: 40,
   /** Samples that have passed early tests, added up; whether any was tested. */
@@ -39,7 +41,7 @@ export const FRONT = {
 /** Quads that must be free in the list before a primitive is taken up: all of a tile's, and padding. */
 export const ROOM = TILE_QUADS + 4;
 
-interface QuadLocals {
+export interface QuadLocals {
   readonly x: number;
   readonly y: number;
   readonly at: number;
@@ -53,22 +55,23 @@ export class Append {
   readonly #primitive: number;
   readonly #args: number;
   readonly #list: number;
-  readonly #count: number;
+  /** A local: quads in the list. */
+  readonly count: number;
   readonly #used: number;
   readonly #place: number;
 
   /** Locals: the primitive and FRONT; place and samples of the quad, and a word to spare. */
-  constructor(f: Code, { triangle, args }: { triangle: number; args: number }, quad: QuadLocals) {
+  constructor(f: Code, primitive: number, args: number, quad: QuadLocals) {
     this.#f = f;
-    this.#primitive = triangle;
+    this.#primitive = primitive;
     this.#args = args;
     this.#quad = quad;
     this.#list = f.local('i32');
-    this.#count = f.local('i32');
+    this.count = f.local('i32');
     this.#used = f.local('i64');
     this.#place = f.local('i64');
     f.get(this.#args).memory('i32_load', FRONT.list).set(this.#list);
-    f.get(this.#args).memory('i32_load', FRONT.count).set(this.#count);
+    f.get(this.#args).memory('i32_load', FRONT.count).set(this.count);
     f.get(this.#args).memory('i64_load', FRONT.used).set(this.#used);
   }
 
@@ -79,42 +82,35 @@ export class Append {
     f.op('i64_shl').set(this.#place);
     f.get(this.#used).get(this.#place).op('i64_and').i64(0n).op('i64_ne').if();
     const again = f.loop();
-    emitPadding(f, this.#list, this.#count, this.#primitive);
-    f.get(this.#count).i32(3).op('i32_and').brIf(again).end();
+    emitPadding(f, this.#list, this.count, this.#primitive);
+    f.get(this.count).i32(3).op('i32_and').brIf(again).end();
     f.i64(0n).set(this.#used).end();
-    f.get(this.#list).get(this.#count).i32(3).op('i32_shl').op('i32_add');
+    f.get(this.#list).get(this.count).i32(3).op('i32_shl').op('i32_add');
     f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0);
     f.memory('i64_store', QUAD_LIST.mask);
-    f.get(this.#list).get(this.#count).i32(2).op('i32_shl').op('i32_add');
+    f.get(this.#list).get(this.count).i32(2).op('i32_shl').op('i32_add');
     f.get(this.#primitive).memory('i32_store', QUAD_LIST.primitive);
-    f.get(this.#list).get(this.#count).op('i32_add').tee(at).get(x).memory('i32_store8', QUAD_LIST.x);
+    f.get(this.#list).get(this.count).op('i32_add').tee(at).get(x).memory('i32_store8', QUAD_LIST.x);
     f.get(at).get(y).memory('i32_store8', QUAD_LIST.y);
     // A full warp has no open places.
     f.get(this.#used).get(this.#place).op('i64_or').i64(0n);
-    f.get(this.#count).i32(1).op('i32_add').tee(this.#count).i32(3).op('i32_and').op('select').set(this.#used);
+    f.get(this.count).i32(1).op('i32_add').tee(this.count).i32(3).op('i32_and').op('select').set(this.#used);
   }
 
+  /** Fills the open warp with quads of nothing, whose primitive is the last one that has been listed. */
   finish(): void {
     const f = this.#f;
-    f.get(this.#args).get(this.#count).memory('i32_store', FRONT.count);
+    const out = f.block();
+    f.get(this.count).i32(3).op('i32_and').op('i32_eqz').brIf(out);
+    f.get(this.#list).get(this.count).i32(2).op('i32_shl').op('i32_add').i32(4).op('i32_sub');
+    f.memory('i32_load', QUAD_LIST.primitive).set(this.#primitive);
+    const again = f.loop();
+    emitPadding(f, this.#list, this.count, this.#primitive);
+    f.get(this.count).i32(3).op('i32_and').brIf(again).end();
+    f.end();
+    f.get(this.#args).get(this.count).memory('i32_store', FRONT.count);
     f.get(this.#args).get(this.#used).memory('i64_store', FRONT.used);
   }
-}
-
-/** Fills the open warp with quads of nothing, whose primitive is the last one that has been listed. */
-export function emitPad(f: Code, args: number, p: number, count: number): void {
-  const list = f.local('i32');
-  f.get(args).memory('i32_load', FRONT.list).set(list);
-  f.get(args).memory('i32_load', FRONT.count).set(count);
-  const out = f.block();
-  f.get(count).i32(3).op('i32_and').op('i32_eqz').brIf(out);
-  f.get(list).get(count).i32(2).op('i32_shl').op('i32_add').i32(4).op('i32_sub');
-  f.memory('i32_load', QUAD_LIST.primitive).set(p);
-  const again = f.loop();
-  emitPadding(f, list, count, p);
-  f.get(count).i32(3).op('i32_and').brIf(again).end();
-  f.get(args).get(count).memory('i32_store', FRONT.count);
-  f.end();
 }
 
 /** One quad of nothing. */

@@ -1,11 +1,11 @@
 /**
- * Emitted WebAssembly for the rasteriser: what a triangle covers of a tile. A function inside the module of front.ts.
+ * Emitted WebAssembly for the rasteriser: what a triangle covers of a tile. A part of front.ts.
  *
  * The layout of Coverage in scratch memory is here. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1),
  * (1, 1). Numbers are those of the script, bit for bit: edge functions are integers either way.
  */
 import { PRIMITIVE } from '../../engine/quads.ts';
-import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { Code } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
 
 /** Byte offsets in a coverage: 16-bit masks of 64 quads' four pixels, then the quads' places in the tile. */
@@ -20,107 +20,190 @@ export const WARP = { pixel: 0, coverage: 64, tested: 128, blended: 192, colour:
 /** Largest |a| + |b| of an edge for which its function, within a tile, fits 32 bits. */
 export const NARROW = 2 ** 18;
 
-const PARAMS = { triangle: 0, coverage: 1, left: 2, top: 3, x0: 4, y0: 5, x1: 6, y1: 7, inside: 8 } as const;
+/** Locals: the primitive, where its coverage goes, the tile's first pixel, and the pixels that are asked for. */
+export interface CoverLocals {
+  readonly triangle: number;
+  readonly coverage: number;
+  readonly left: number;
+  readonly top: number;
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
+  /** What comes of it: the number of quads. */
+  readonly count: number;
+}
 
-/**
- * Collects quads between the pixels (x0, y0) and (x1, y1) of a tile, and answers their number. `inside`: all of them are
- * covered. `narrow`: all edges keep to NARROW.
- */
-export function emitCover(m: ModuleBuilder, name: string, pattern: SamplePattern, narrow: boolean): Callable {
-  const f = m.function(name, Array(9).fill('i32'), ['i32']);
-  const p = PARAMS;
-  const count = f.local('i32');
-  const qx = f.local('i32');
-  const qy = f.local('i32');
-  const at = f.local('i32');
-  const [x, rowMask, mask, low, high, two, none] = Array.from({ length: 7 }, () => f.local('v128'));
-  const startX = f.local('i32');
-  f.get(p.x0).i32(-2).op('i32_and').set(startX);
-  f.get(p.y0).i32(-2).op('i32_and').set(qy);
-  f.get(p.x0).op('i32x4_splat').set(low!);
-  f.get(p.x1).op('i32x4_splat').set(high!);
-  f.v128(2).set(two!).v128(0).set(none!);
-  const bits = Array.from({ length: pattern.count }, (_, s) => {
-    const bit = f.local('v128');
-    f.v128(1 << s).set(bit);
-    return bit;
-  });
-  const edges = narrow ? new NarrowEdges(f, pattern, startX, qy) : new WideEdges(f, pattern);
-  const oddX = f.local('v128');
-  const oddY = f.local('v128');
-  f.v128(0, 1, 0, 1).set(oddX).v128(0, 0, 1, 1).set(oddY);
-  const done = f.block();
-  const nextRow = f.loop();
-  f.get(qy).get(p.y1).op('i32_gt_s').brIf(done);
-  f.get(qy).op('i32x4_splat').get(oddY).op('i32x4_add').tee(mask!);
-  f.get(p.y0).op('i32x4_splat').op('i32x4_ge_s');
-  f.get(mask!).get(p.y1).op('i32x4_splat').op('i32x4_le_s').op('v128_and').set(rowMask!);
-  f.get(startX).tee(qx).op('i32x4_splat').get(oddX).op('i32x4_add').set(x!);
-  edges.row();
-  const rowDone = f.block();
-  const nextQuad = f.loop();
-  f.get(qx).get(p.x1).op('i32_gt_s').brIf(rowDone);
-  for (let s = 0; s < pattern.count; s++) {
-    edges.inside(s, qx, qy, none!);
-    f.get(bits[s]!).op('v128_and');
-    if (s > 0) f.op('v128_or');
+/** Where edges stand: what samples of the next quads are asked. */
+interface Edges {
+  /** Takes up a primitive. */
+  begin(): void;
+  row(): void;
+  /** Pushes the lanes that are covered at a sample of the quad at (qx, qy). */
+  inside(s: number, qx: number, qy: number): void;
+  step(): void;
+  down(): void;
+}
+
+/** All samples are covered. */
+const WITHIN = 'within';
+
+/** Collects quads between two pixels of a tile. What stays the same for all primitives is made once, before their loop. */
+export class CoverCode {
+  readonly #f: Code;
+  readonly #pattern: SamplePattern;
+  readonly #l: CoverLocals;
+  readonly #qx: number;
+  readonly #qy: number;
+  readonly #at: number;
+  readonly #startX: number;
+  readonly #x: number;
+  readonly #rowMask: number;
+  readonly #mask: number;
+  readonly #low: number;
+  readonly #high: number;
+  readonly #two: number;
+  readonly #oddX: number;
+  readonly #oddY: number;
+  readonly #all: number;
+  readonly #bits: number[];
+  readonly #edges: { readonly narrow: Edges; readonly wide: Edges };
+
+  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals) {
+    this.#f = f;
+    this.#pattern = pattern;
+    this.#l = locals;
+    const i = () => f.local('i32');
+    const v = () => f.local('v128');
+    const constant = (...words: number[]) => {
+      const local = v();
+      f.v128(...words).set(local);
+      return local;
+    };
+    [this.#qx, this.#qy, this.#at, this.#startX] = [i(), i(), i(), i()];
+    [this.#x, this.#rowMask, this.#mask, this.#low, this.#high] = [v(), v(), v(), v(), v()];
+    this.#two = constant(2);
+    this.#oddX = constant(0, 1, 0, 1);
+    this.#oddY = constant(0, 0, 1, 1);
+    this.#all = constant(2 ** pattern.count - 1);
+    this.#bits = Array.from({ length: pattern.count }, (_, s) => constant(1 << s));
+    this.#edges = {
+      narrow: new NarrowEdges(f, pattern, locals, this.#startX, this.#qy),
+      wide: new WideEdges(f, pattern, locals),
+    };
   }
-  f.get(x!).get(low!).op('i32x4_ge_s').op('v128_and');
-  f.get(x!).get(high!).op('i32x4_le_s').op('v128_and');
-  f.get(rowMask!).op('v128_and').set(mask!);
-  f.get(p.coverage).get(count).i32(3).op('i32_shl').op('i32_add');
-  f.get(mask!).get(mask!).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0).memory('i64_store', COVERAGE.mask);
-  f.get(p.coverage).get(count).op('i32_add').tee(at);
-  f.get(qx).get(p.left).op('i32_sub').memory('i32_store8', COVERAGE.x);
-  f.get(at).get(qy).get(p.top).op('i32_sub').memory('i32_store8', COVERAGE.y);
-  f.get(count).get(mask!).op('v128_any_true').op('i32_add').set(count);
-  f.get(qx).i32(2).op('i32_add').set(qx);
-  f.get(x!).get(two!).op('i32x4_add').set(x!);
-  edges.step();
-  f.br(nextQuad).end().end();
-  edges.down();
-  f.get(qy).i32(2).op('i32_add').set(qy).br(nextRow);
-  f.end().end().get(count);
-  return f;
+
+  /** `narrow`: all edges keep to NARROW. `within`: all of it is covered. */
+  emit(how: 'narrow' | 'wide' | typeof WITHIN): void {
+    const f = this.#f;
+    const { coverage, left, top, x0, y0, x1, y1, count } = this.#l;
+    const [qx, qy, at, x, mask, rowMask] = [this.#qx, this.#qy, this.#at, this.#x, this.#mask, this.#rowMask];
+    const edges = how === WITHIN ? undefined : this.#edges[how];
+    f.i32(0).set(count);
+    f.get(x0).i32(-2).op('i32_and').set(this.#startX);
+    f.get(y0).i32(-2).op('i32_and').set(qy);
+    f.get(x0).op('i32x4_splat').set(this.#low);
+    f.get(x1).op('i32x4_splat').set(this.#high);
+    edges?.begin();
+    const done = f.block();
+    const nextRow = f.loop();
+    f.get(qy).get(y1).op('i32_gt_s').brIf(done);
+    f.get(qy).op('i32x4_splat').get(this.#oddY).op('i32x4_add').tee(mask);
+    f.get(y0).op('i32x4_splat').op('i32x4_ge_s');
+    f.get(mask).get(y1).op('i32x4_splat').op('i32x4_le_s').op('v128_and').set(rowMask);
+    f.get(this.#startX).tee(qx).op('i32x4_splat').get(this.#oddX).op('i32x4_add').set(x);
+    edges?.row();
+    const rowDone = f.block();
+    const nextQuad = f.loop();
+    f.get(qx).get(x1).op('i32_gt_s').brIf(rowDone);
+    if (!edges) f.get(this.#all);
+    else {
+      for (let s = 0; s < this.#pattern.count; s++) {
+        edges.inside(s, qx, qy);
+        f.get(this.#bits[s]!).op('v128_and');
+        if (s > 0) f.op('v128_or');
+      }
+    }
+    f.get(x).get(this.#low).op('i32x4_ge_s').op('v128_and');
+    f.get(x).get(this.#high).op('i32x4_le_s').op('v128_and');
+    f.get(rowMask).op('v128_and').set(mask);
+    f.get(coverage).get(count).i32(3).op('i32_shl').op('i32_add');
+    f.get(mask).get(mask).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0).memory('i64_store', COVERAGE.mask);
+    f.get(coverage).get(count).op('i32_add').tee(at);
+    f.get(qx).get(left).op('i32_sub').memory('i32_store8', COVERAGE.x);
+    f.get(at).get(qy).get(top).op('i32_sub').memory('i32_store8', COVERAGE.y);
+    f.get(count).get(mask).op('v128_any_true').op('i32_add').set(count);
+    f.get(qx).i32(2).op('i32_add').set(qx);
+    f.get(x).get(this.#two).op('i32x4_add').set(x);
+    edges?.step();
+    f.br(nextQuad).end().end();
+    edges?.down();
+    f.get(qy).i32(2).op('i32_add').set(qy).br(nextRow);
+    f.end().end();
+  }
 }
 
 /** Edge functions as 32-bit integers, from the tile's corner on. Far away they are cut off: the sign is what counts. */
-class NarrowEdges {
+class NarrowEdges implements Edges {
   readonly #f: Code;
-  readonly #row: number[] = [];
-  readonly #here: number[] = [];
-  readonly #stepX: number[] = [];
-  readonly #stepY: number[] = [];
-  /** What the samples of a quad's pixels are away from its corner: [sample][edge]. */
+  readonly #pattern: SamplePattern;
+  readonly #l: CoverLocals;
+  readonly #startX: number;
+  readonly #startY: number;
+  readonly #a: number;
+  readonly #b: number;
+  readonly #e: number;
+  readonly #none: number;
+  /** By edge: at the row's first quad, at the quad, and what a quad further is. */
+  readonly #row: number[];
+  readonly #here: number[];
+  readonly #stepX: number[];
+  readonly #stepY: number[];
+  /** What the samples of a quad's pixels are away from its corner: [sample][edge]. A single one is in the row already. */
   readonly #samples: number[][];
+  /** Factors of an edge's slopes for samples: [sample][x, y]. */
+  readonly #places: number[][];
 
-  constructor(f: Code, pattern: SamplePattern, startX: number, startY: number) {
+  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals, startX: number, startY: number) {
     this.#f = f;
-    const p = PARAMS;
-    const a = f.local('i32');
-    const b = f.local('i32');
-    const e = f.local('i32');
-    this.#samples = Array.from({ length: pattern.count }, () => []);
+    this.#pattern = pattern;
+    this.#l = locals;
+    this.#startX = startX;
+    this.#startY = startY;
+    [this.#a, this.#b, this.#e] = [f.local('i32'), f.local('i32'), f.local('i32')];
+    this.#none = f.local('v128');
+    const edges = () => [0, 1, 2].map(() => f.local('v128'));
+    this.#row = edges();
+    this.#here = edges();
+    this.#stepX = edges();
+    this.#stepY = edges();
+    this.#samples = Array.from({ length: pattern.count }, edges);
+    this.#places = Array.from({ length: pattern.count }, (_, s) => {
+      const [x, y] = [pattern.x[s]!, pattern.y[s]!];
+      const [px, py] = [f.local('v128'), f.local('v128')];
+      f.v128(x, x + 256, x, x + 256).set(px);
+      f.v128(y, y, y + 256, y + 256).set(py);
+      return [px, py];
+    });
+  }
+
+  begin(): void {
+    const f = this.#f;
+    const { triangle, left, top } = this.#l;
+    const [a, b, e] = [this.#a, this.#b, this.#e];
     for (let i = 0; i < 3; i++) {
-      const place = (to: number[]) => {
-        const local = f.local('v128');
-        to.push(local);
-        return local;
-      };
-      f.i32(0).set(a).i32(0).set(b).i32(0).set(e);
-      f.get(p.inside).op('i32_eqz').if();
-      f.get(p.triangle)
+      f.get(triangle)
         .memory('f64_load', PRIMITIVE.a + i * 8)
         .op('i32_trunc_sat_f64_s')
         .set(a);
-      f.get(p.triangle)
+      f.get(triangle)
         .memory('f64_load', PRIMITIVE.b + i * 8)
         .op('i32_trunc_sat_f64_s')
         .set(b);
-      f.get(a).op('f64_convert_i32_s').get(p.left).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
-      f.get(b).op('f64_convert_i32_s').get(p.top).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
+      f.get(a).op('f64_convert_i32_s').get(left).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
+      f.get(b).op('f64_convert_i32_s').get(top).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
       f.op('f64_add');
-      f.get(p.triangle)
+      f.get(triangle)
         .memory('f64_load', PRIMITIVE.limit + i * 8)
         .op('f64_add');
       f.f64(1 - 2 ** 30)
@@ -129,25 +212,17 @@ class NarrowEdges {
         .op('f64_min')
         .op('i32_trunc_sat_f64_s')
         .set(e);
-      f.end();
       f.get(e);
-      f.get(a).get(startX).get(p.left).op('i32_sub').i32(8).op('i32_shl').op('i32_mul').op('i32_add');
-      f.get(b).get(startY).get(p.top).op('i32_sub').i32(8).op('i32_shl').op('i32_mul').op('i32_add');
-      f.op('i32x4_splat').set(place(this.#row));
-      f.get(a).i32(9).op('i32_shl').op('i32x4_splat').set(place(this.#stepX));
-      f.get(b).i32(9).op('i32_shl').op('i32x4_splat').set(place(this.#stepY));
-      place(this.#here);
-      for (let s = 0; s < pattern.count; s++) {
-        const [x, y] = [pattern.x[s]!, pattern.y[s]!];
-        f.get(a)
-          .op('i32x4_splat')
-          .v128(x, x + 256, x, x + 256)
-          .op('i32x4_mul');
-        f.get(b)
-          .op('i32x4_splat')
-          .v128(y, y, y + 256, y + 256)
-          .op('i32x4_mul');
-        f.op('i32x4_add').set(place(this.#samples[s]!));
+      f.get(a).get(this.#startX).get(left).op('i32_sub').i32(8).op('i32_shl').op('i32_mul').op('i32_add');
+      f.get(b).get(this.#startY).get(top).op('i32_sub').i32(8).op('i32_shl').op('i32_mul').op('i32_add');
+      f.op('i32x4_splat').set(this.#row[i]!);
+      f.get(a).i32(9).op('i32_shl').op('i32x4_splat').set(this.#stepX[i]!);
+      f.get(b).i32(9).op('i32_shl').op('i32x4_splat').set(this.#stepY[i]!);
+      for (const [s, [x, y]] of this.#places.entries()) {
+        f.get(a).op('i32x4_splat').get(x!).op('i32x4_mul');
+        f.get(b).op('i32x4_splat').get(y!).op('i32x4_mul').op('i32x4_add');
+        if (this.#pattern.count === 1) f.get(this.#row[i]!).op('i32x4_add').set(this.#row[i]!);
+        else f.set(this.#samples[s]![i]!);
       }
     }
   }
@@ -156,14 +231,15 @@ class NarrowEdges {
     for (let i = 0; i < 3; i++) this.#f.get(this.#row[i]!).set(this.#here[i]!);
   }
 
-  inside(s: number, _qx: number, _qy: number, none: number): void {
+  inside(s: number): void {
     const f = this.#f;
     for (let i = 0; i < 3; i++) {
-      f.get(this.#here[i]!).get(this.#samples[s]![i]!).op('i32x4_add');
+      f.get(this.#here[i]!);
+      if (this.#pattern.count > 1) f.get(this.#samples[s]![i]!).op('i32x4_add');
       if (i > 0) f.op('v128_or');
     }
     // The sign of the three together.
-    f.get(none).op('i32x4_ge_s');
+    f.get(this.#none).op('i32x4_ge_s');
   }
 
   step(): void {
@@ -176,36 +252,37 @@ class NarrowEdges {
 }
 
 /** Edge functions as doubles. */
-class WideEdges {
+class WideEdges implements Edges {
   readonly #f: Code;
   readonly #pattern: SamplePattern;
-  readonly #edges: [a: number, b: number, c: number][] = [];
+  readonly #l: CoverLocals;
+  readonly #edges: readonly (readonly [a: number, b: number, c: number])[];
   readonly #x: number;
   readonly #y: number;
   readonly #right: number;
   readonly #zero: number;
   readonly #rows: [number, number];
 
-  constructor(f: Code, pattern: SamplePattern) {
+  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals) {
     this.#f = f;
     this.#pattern = pattern;
-    this.#x = f.local('v128');
-    this.#y = f.local('v128');
-    this.#right = f.local('v128');
-    this.#zero = f.local('v128');
-    this.#rows = [f.local('v128'), f.local('v128')];
+    this.#l = locals;
+    const v = () => f.local('v128');
+    [this.#x, this.#y, this.#right, this.#zero] = [v(), v(), v(), v()];
+    this.#rows = [v(), v()];
+    this.#edges = [0, 1, 2].map(() => [v(), v(), v()] as const);
     // The doubles 0 and 256.
     f.v128(0, 0, 0, 0x40700000).set(this.#right);
-    for (let i = 0; i < 3; i++) {
-      const edge: [number, number, number] = [f.local('v128'), f.local('v128'), f.local('v128')];
-      f.get(PARAMS.inside).op('i32_eqz').if();
+  }
+
+  begin(): void {
+    for (const [i, edge] of this.#edges.entries()) {
       for (const [k, at] of [PRIMITIVE.a, PRIMITIVE.b, PRIMITIVE.limit].entries()) {
-        f.get(PARAMS.triangle)
+        this.#f
+          .get(this.#l.triangle)
           .memory('v128_load64_splat', at + i * 8)
           .set(edge[k]!);
       }
-      f.end();
-      this.#edges.push(edge);
     }
   }
 
