@@ -46,7 +46,7 @@ export function operate(op: number, stored: number, reference: number): number {
 export function quantize(format: number, z: number): number {
   if (format === Z_INTERNAL_FORMAT.D32) return Math.fround(z);
   const max = format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff;
-  return z > 0 ? Math.round(Math.min(z, 1) * max) : 0;
+  return z > 0 ? Math.floor(Math.min(z, 1) * max + 0.5) : 0;
 }
 
 /** The depth bias of a draw. */

@@ -40,8 +40,6 @@ export class DepthRounding {
   readonly #one: number;
   readonly #half: number;
   readonly #scale: number;
-  readonly #value: number;
-  readonly #whole: number;
 
   /** `format`: Z_INTERNAL_FORMAT. `low`, `high`: locals with the draw's depth range, two doubles each. */
   constructor(f: Code, { limit, format }: { limit: DepthLimit; format: number }, low: number, high: number) {
@@ -59,8 +57,6 @@ export class DepthRounding {
     this.#one = double(1);
     this.#half = double(0.5);
     this.#scale = double(format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff);
-    this.#value = f.local('v128');
-    this.#whole = f.local('v128');
   }
 
   /** Two doubles in a local, bias included, become what the tile buffer keeps. */
@@ -77,14 +73,10 @@ export class DepthRounding {
     f.set(row);
     if (!fixed) return;
     const unit = this.#limit === 'unit';
-    // Math.round: up from one half on. What is not above zero is zero, also NaN.
-    const value = this.#value;
     f.get(row);
     if (!unit) f.get(this.#one).op('f64x2_min');
-    f.get(this.#scale).op('f64x2_mul').tee(value);
-    f.op('f64x2_floor').tee(this.#whole);
-    f.get(value).get(this.#whole).op('f64x2_sub').get(this.#half).op('f64x2_ge').get(this.#one).op('v128_and');
-    f.op('f64x2_add');
+    f.get(this.#scale).op('f64x2_mul').get(this.#half).op('f64x2_add').op('f64x2_floor');
+    // What is not above zero is zero, also NaN.
     if (!unit) f.get(row).get(this.#zero).op('f64x2_gt').op('v128_and');
     f.set(row);
   }
