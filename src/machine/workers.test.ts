@@ -30,13 +30,19 @@ loop: IADD_IMM.i32 r10, r10, #0xffffffff
 const ENDLESS = 'loop: BRANCHZ.eq.reconverge 0x0, offset:loop';
 
 const gradient = (width: number, height: number) => ({ shader: GRADIENT, width, height, uniforms: [SCALE] });
+const slow = (width: number, height: number) => ({
+  shader: `${COUNTDOWN}${GRADIENT}`,
+  width,
+  height,
+  uniforms: [SCALE, 3000n],
+});
 
 test('a picture does not depend on the number of workers', { timeout: 60_000 }, async () => {
   const pictures: Uint32Array[] = [];
   for (const workers of [0, 1, 3]) {
     const live = await liveMachine(2 ** 28, workers);
     try {
-      const job = await FrameJob.make(new Client(live), gradient(100, 84));
+      const job = await FrameJob.make(new Client(live), slow(100, 84));
       for (let i = 0; i < 3; i++) assert.equal(await job.draw(), 0, live.lines.join('\n'));
       pictures.push(job.pixels.slice());
       const busy = live.machine.workers?.busySeconds ?? [];
@@ -108,9 +114,17 @@ test('what a shader does wrong on a worker is told as if it had happened here', 
   for (const workers of [0, 1, 3]) {
     const live = await liveMachine(2 ** 28, workers);
     try {
-      for (const shader of ['LOAD.i32.unsigned.slot0 @r0, u0, offset:0\nNOP.end', 'BRANCHZI.eq.absolute 0x0, u0']) {
+      for (const wrong of ['LOAD.i32.unsigned.slot0 @r0, u0, offset:0\nNOP.end', 'BRANCHZI.eq.absolute 0x0, u0']) {
         const client = new Client(live);
-        const job = await FrameJob.make(client, { shader, width: 64, height: 64, uniforms: [0x7000000100n] });
+        // The first tile takes long, and is the main thread's; a worker that takes another goes wrong at once.
+        const shader = `MKVEC.v2i16 r1, r59.h00, 0x0
+          RSHIFT_OR.i32 r10, u2, r1.b00, 0x0
+          IADD_IMM.i32 r10, r10, #1
+          loop: IADD_IMM.i32 r10, r10, #0xffffffff
+          BRANCHZ.reconverge r10, offset:loop
+          ${wrong}`;
+        const uniforms = [0x7000000100n, 2n ** 20n];
+        const job = await FrameJob.make(client, { shader, width: 64, height: 64, uniforms });
         await job.draw();
         client.file.close();
       }
@@ -176,14 +190,13 @@ test('workgroups are shared out: each runs once, with storage of its own, and at
 test('more clients than the GPU has slots: jobs that are suspended on workers go on elsewhere', {
   timeout: 120_000,
 }, async () => {
-  const slow = { shader: `${COUNTDOWN}${GRADIENT}`, width: 96, height: 96, uniforms: [SCALE, 3000n] };
   const live = await liveMachine(2 ** 28, 3);
   try {
     const alone = await FrameJob.make(new Client(live), gradient(96, 96));
     assert.equal(await alone.draw(), 0);
     const pictures = Array.from({ length: 14 }, async () => {
       const client = new Client(live);
-      const job = await FrameJob.make(client, slow);
+      const job = await FrameJob.make(client, slow(96, 96));
       for (let frame = 0; frame < 2; frame++) {
         job.pixels.fill(0);
         assert.equal(await job.draw(60), 0);

@@ -69,13 +69,6 @@ function everything(): ComputePart {
   return { claim: () => next++, core: 0 };
 }
 
-/** How many threads a job has. */
-export function threadsOf({ registers }: ComputeRequest): number {
-  const r = COMPUTE_REGISTERS;
-  const [x, y, z] = sizeOf(registers);
-  return x * y * z * registers[r.jobSizeX]! * registers[r.jobSizeY]! * registers[r.jobSizeZ]!;
-}
-
 function sizeOf(registers: Uint32Array): readonly [x: number, y: number, z: number, allowMerging: boolean] {
   const packed = viewOf(new Uint8Array(4));
   packed.setUint32(0, registers[COMPUTE_REGISTERS.workgroupSize]!, true);

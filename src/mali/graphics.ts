@@ -18,7 +18,7 @@ export interface ShaderCores {
 }
 
 /**
- * Gives jobs to other threads too. Undefined: this one it cannot take. `begin` makes this thread's part of the job; `claim` answers
+ * Lets other threads take part in jobs. Undefined: this one is none for it. `begin` makes this thread's part of the job; `claim` answers
  * numbers from 0 on, each to one thread alone.
  */
 export interface JobPool {

@@ -3,14 +3,14 @@
  * spaces, and wakes the command streams whose jobs are over.
  *
  * The main thread never waits for a worker: it leaves words (shared.ts), wakes who sleeps, and hears of ends and check points by
- * message. A job that no worker can take (none has started yet, or too many jobs are under way) is drawn by the main thread.
+ * message. A job that no worker can take (none has started yet, or too many jobs are under way) is the main thread's alone.
  * A thread that dies takes its jobs' tiles along, which end with an error, and is replaced.
  */
 import type { Profiler } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
-import { CORES, type ComputeRequest, threadsOf } from '../compute.ts';
+import { CORES, type ComputeRequest } from '../compute.ts';
 import type { VirtualMemory, Work } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { FragmentRequest } from '../fragment/fragment.ts';
@@ -42,14 +42,17 @@ interface Thread {
   ready: boolean;
 }
 
-/** A compute job with fewer threads than this is done before a worker has looked at it. */
-const FEW_THREADS = 1024;
+/** Milliseconds: after a job that took longer, the next one of the same memory is handed out before its first slice. */
+const LONG = 3;
+const ALL = 2 ** MAX_WORKERS - 1;
 
 export class WorkerPool implements Agents, JobPool {
   readonly #options: PoolOptions;
   readonly #shared = new Shared();
   readonly #threads: (Thread | undefined)[] = [];
   readonly #jobs: (PooledWork | undefined)[] = new Array(JOBS).fill(undefined);
+  /** Memory whose last job took long. */
+  readonly #long = new WeakSet<GpuMemory>();
   #active = 0;
   /** A check point has been asked for. */
   #asked = false;
@@ -99,35 +102,56 @@ export class WorkerPool implements Agents, JobPool {
   }
 
   fragment(request: FragmentRequest, begin: (claim: () => number) => Work): Work | undefined {
-    return this.#job(KIND.FRAGMENT, request, [request.operands.enableTem ? 1 : 0], this.#readyMask(), begin);
+    return this.#job(KIND.FRAGMENT, request, [request.operands.enableTem ? 1 : 0], ALL, begin);
   }
 
   compute(request: ComputeRequest, begin: (claim: () => number) => Work): Work | undefined {
-    if (threadsOf(request) < FEW_THREADS) return undefined;
     const { srtSelect, spdSelect, tsdSelect, fauSelect } = request.operands;
     // Core 0 is the main thread.
-    const at = this.#readyMask() & (2 ** (CORES - 1) - 1);
-    return this.#job(KIND.COMPUTE, request, [srtSelect, spdSelect, tsdSelect, fauSelect], at, begin);
+    return this.#job(KIND.COMPUTE, request, [srtSelect, spdSelect, tsdSelect, fauSelect], 2 ** (CORES - 1) - 1, begin);
   }
 
-  /** Hands a job to the workers of the mask `at`; undefined if none can take it. */
+  /** A job that workers of the mask `may` can take part in; undefined if its memory is not of this GPU. */
   #job(
     kind: number,
     { memory, registers }: { readonly memory: VirtualMemory; readonly registers: Uint32Array },
     operands: readonly number[],
-    at: number,
+    may: number,
     begin: (claim: () => number) => Work,
   ): Work | undefined {
+    if (!(memory instanceof GpuMemory)) return undefined;
+    const begun = performance.now();
+    const work = new PooledWork(this.#shared, memory, begin, {
+      handOut: (job, from) => this.#handOut(job, kind, registers, operands, may, from),
+      wake: () => this.#wake(),
+      over: () => {
+        if (performance.now() - begun > LONG) this.#long.add(memory);
+        else this.#long.delete(memory);
+      },
+    });
+    if (this.#long.has(memory)) work.share();
+    return work;
+  }
+
+  #handOut(
+    work: PooledWork,
+    kind: number,
+    registers: Uint32Array,
+    operands: readonly number[],
+    may: number,
+    from: number,
+  ): boolean {
+    const at = this.#readyMask() & may;
     const index = this.#jobs.indexOf(undefined);
-    if (at === 0 || index < 0 || !(memory instanceof GpuMemory)) return undefined;
-    const serial = this.#shared.beginJob(index, kind, memory.id, registers, operands, at);
-    const work = new PooledWork(this.#shared, index, serial, memory, begin, () => this.#wake());
+    if (at === 0 || index < 0) return false;
+    work.index = index;
+    work.serial = this.#shared.beginJob(index, kind, work.memory.id, registers, operands, from, at);
     this.#jobs[index] = work;
     this.#active++;
-    this.#shared.setSlot(index, memory.source?.slot);
+    this.#shared.setSlot(index, work.memory.source?.slot);
     this.#hold();
     this.#wake();
-    return work;
+    return true;
   }
 
   // Agents.

@@ -1,25 +1,39 @@
 /**
- * PooledWork: a job that workers are at, as its command stream sees it.
+ * PooledWork: a job that workers may take part in, as its command stream sees it.
  *
  * The main thread claims tiles or workgroups like everybody else in the turns that the stream gives it: while a frame is drawn
- * its guest usually waits, so there is a core for it. When nothing is left the work waits for the workers' last pieces.
+ * its guest usually waits, so there is a core for it. It begins alone: a job that is done in a slice is not worth waking anybody.
+ * Then it is handed out, and when nothing is left the work waits for the workers' last pieces.
  */
 import type { Work, WorkState } from '../contract.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import { errorOf, type Failure } from './messages.ts';
 import type { Shared } from './shared.ts';
 
+/** What a work needs of the pool. */
+export interface Hands {
+  /** Hands the job out from piece `from` on. False: nobody can take it now. */
+  handOut(work: PooledWork, from: number): boolean;
+  wake(): void;
+  /** The work is over, well or badly. */
+  over(work: PooledWork): void;
+}
+
 export class PooledWork implements Work {
-  readonly index: number;
-  readonly serial: number;
   readonly memory: GpuMemory;
+  /** Its record among the shared words, once it has been handed out. */
+  index = -1;
+  serial = 0;
   onWake?: () => void;
   readonly #shared: Shared;
   readonly #begin: (claim: () => number) => Work;
-  readonly #wakeWorkers: () => void;
+  readonly #hands: Hands;
   /** This thread's part, once it has begun. */
   #part: Work | undefined;
   #drawing = true;
+  /** Pieces claimed before the job was handed out. */
+  #claimed = 0;
+  #out = false;
   #reported = 0;
   /** What a worker has found wrong first. */
   #failure: Failure | undefined;
@@ -28,58 +42,64 @@ export class PooledWork implements Work {
   #abandoned = false;
   #progress = 0;
 
-  constructor(
-    shared: Shared,
-    index: number,
-    serial: number,
-    memory: GpuMemory,
-    begin: (claim: () => number) => Work,
-    wakeWorkers: () => void,
-  ) {
+  constructor(shared: Shared, memory: GpuMemory, begin: (claim: () => number) => Work, hands: Hands) {
     this.#shared = shared;
-    this.index = index;
-    this.serial = serial;
     this.memory = memory;
     this.#begin = begin;
-    this.#wakeWorkers = wakeWorkers;
+    this.#hands = hands;
   }
 
   get progress(): number {
-    return this.#ended ? this.#progress : this.#shared.progress(this.index);
+    return this.#out && !this.#ended ? this.#shared.progress(this.index) : this.#progress;
+  }
+
+  /** Before the first step, or between two: lets workers take part. */
+  share(): void {
+    if (this.#out || !this.#hands.handOut(this, this.#claimed)) return;
+    this.#out = true;
+    this.#shared.addProgress(this.index, this.#progress);
   }
 
   step(): WorkState {
     if (this.#drawing) {
       this.#draw();
-      if (this.#drawing) return 'more';
+      if (this.#drawing) {
+        this.share();
+        return 'more';
+      }
     }
-    if (!this.#ended) return 'waiting';
+    if (this.#out && !this.#ended) return 'waiting';
+    this.#hands.over(this);
     const failure = this.#failure;
     if (!failure) return 'done';
     if (failure.kind === 'page') this.memory.latch(failure.code, failure.address, failure.access);
     throw errorOf(failure);
   }
 
+  /** Whether nothing is left to do for who has not begun, or to be done at all. */
+  get #idle(): boolean {
+    if (!this.#out) return false;
+    // Whose record it is when the workers have ended is not known.
+    if (this.#ended) return this.#failure !== undefined || !this.#part;
+    return this.#shared.stopped(this.index) || (this.#shared.exhausted(this.index) && !this.#part);
+  }
+
   /** A slice of this thread's part. */
   #draw(): void {
-    const { index } = this;
-    const shared = this.#shared;
-    // Whose record it is when the workers have ended is not known.
-    if (
-      this.#ended ? this.#failure || !this.#part : shared.stopped(index) || (shared.exhausted(index) && !this.#part)
-    ) {
+    if (this.#idle) {
       this.#leave();
       return;
     }
     try {
       this.#part ??= this.#begin(() => this.#claim());
       const done = this.#part.step() === 'done';
-      const progress = this.#part.progress!;
-      if (this.#ended) this.#progress += progress - this.#reported;
-      else shared.addProgress(index, progress - this.#reported);
-      this.#reported = progress;
+      const made = this.#part.progress! - this.#reported;
+      this.#reported += made;
+      const shared = this.#out && !this.#ended;
+      if (shared) this.#shared.addProgress(this.index, made);
+      else this.#progress += made;
       if (!done) return;
-      if (!this.#ended) shared.exhaust(index);
+      if (shared) this.#shared.exhaust(this.index);
       this.#drawing = false;
     } catch (error) {
       // A page fault is latched already: its work ends now, and the workers stop by themselves.
@@ -90,6 +110,7 @@ export class PooledWork implements Work {
 
   /** The next piece; when the workers have ended there is none. */
   #claim(): number {
+    if (!this.#out) return this.#claimed++;
     return this.#ended ? Number.POSITIVE_INFINITY : this.#shared.claim(this.index);
   }
 
@@ -106,9 +127,10 @@ export class PooledWork implements Work {
   abandon(): void {
     this.#abandoned = true;
     this.#leave();
-    if (this.#ended) return;
+    this.#hands.over(this);
+    if (this.#ended || !this.#out) return;
     this.#shared.stop(this.index);
-    this.#wakeWorkers();
+    this.#hands.wake();
   }
 
   /** No worker is at it any more. */

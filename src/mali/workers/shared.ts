@@ -199,13 +199,14 @@ export class Shared {
 
   // Jobs.
 
-  /** Main thread: begins a job in a free record for the workers of the mask `at`. */
+  /** Main thread: begins a job in a free record for the workers of the mask `at`; pieces before `next` are taken. */
   beginJob(
     job: number,
     kind: number,
     view: number,
     registers: Uint32Array,
     operands: readonly number[],
+    next: number,
     at: number,
   ): number {
     const words = this.#words;
@@ -215,6 +216,7 @@ export class Shared {
     words[base + JOB.space] = NONE;
     words[base + JOB.view] = view;
     words[base + JOB.kind] = kind;
+    words[base + JOB.next] = next;
     for (let i = 0; i < OPERANDS; i++) words[base + JOB.operands + i] = operands[i] ?? 0;
     words.set(new Int32Array(registers.buffer, registers.byteOffset, REGISTERS), base + JOB.registers);
     Atomics.store(words, base + JOB.at, at);

@@ -92,7 +92,7 @@ test('a sleeping worker misses no wake that came while it looked around', () => 
 test('a job is over when its last worker has parted, and its record serves another with a new number', () => {
   const shared = new Shared();
   const registers = new Uint32Array(96).map((_, i) => 0xffffffff - i);
-  const serial = shared.beginJob(5, KIND.COMPUTE, 77, registers, [1, 2, 3], 0b101);
+  const serial = shared.beginJob(5, KIND.COMPUTE, 77, registers, [1, 2, 3], 6, 0b101);
   assert.deepEqual(shared.registers(5), registers);
   assert.deepEqual([shared.serial(5), shared.view(5), shared.kind(5)], [serial, 77, KIND.COMPUTE]);
   assert.deepEqual(
@@ -102,14 +102,14 @@ test('a job is over when its last worker has parted, and its record serves anoth
   assert.equal(shared.slot(5), undefined);
   shared.setSlot(5, 0);
   assert.equal(shared.slot(5), 0);
-  assert.deepEqual([shared.claim(5), shared.claim(5)], [0, 1]);
+  assert.deepEqual([shared.claim(5), shared.claim(5)], [6, 7]);
   shared.stop(5);
   shared.exhaust(5);
   assert.equal(shared.part(5, 0), false);
   assert.equal(shared.part(5, 2), true);
   shared.endJob(5);
   assert.equal(shared.serial(5), 0);
-  assert.ok(shared.beginJob(5, KIND.FRAGMENT, 78, registers, [], 1) !== serial);
+  assert.ok(shared.beginJob(5, KIND.FRAGMENT, 78, registers, [], 0, 1) !== serial);
   assert.deepEqual(
     [shared.stopped(5), shared.exhausted(5), shared.claim(5), shared.slot(5)],
     [false, false, 0, undefined],
