@@ -36,9 +36,6 @@ export class ColorOutput {
   readonly #engine: Engine;
   readonly #rgba = new Float64Array(4);
   readonly #source = new Float64Array(4);
-  /** Samples that blend, and colours, where emitted code finds them. */
-  readonly #blended: Int32Array;
-  readonly #colour: Int32Array;
 
   constructor(state: DrawState, warp: StageWarp, late: LateTests, codes: BlendCodes, engine: Engine) {
     this.#state = state;
@@ -46,8 +43,6 @@ export class ColorOutput {
     this.#late = late;
     this.#codes = codes;
     this.#engine = engine;
-    this.#blended = state.tile.warpWords(WARP.blended);
-    this.#colour = new Int32Array(scratch.buffer, state.tile.warpAt + WARP.colour, 4 * LANES);
   }
 
   blend(warp: Warp, mask: number, request: BlendRequest): void {
@@ -91,7 +86,8 @@ export class ColorOutput {
 
   #blendFast({ rt, blend_warp: run }: BlendCall, warp: Warp, mask: number, { coverage, colour }: BlendRequest): void {
     const { early, merged, tile } = this.#state;
-    const samples = this.#blended;
+    // Samples that blend, and colours, where emitted code finds them.
+    const samples = tile.warp.blended;
     const lanes = mask & ~warp.discarded;
     if (early && !merged) {
       const own = this.#warp.coverage;
@@ -104,7 +100,7 @@ export class ColorOutput {
     const { warpAt, colorAt } = tile;
     let from = warpAt + WARP.colour;
     if (colour.f32.buffer === scratch.buffer) from = colour.f32.byteOffset;
-    else this.#colour.set(colour.i32);
+    else tile.warp.colour.set(colour.i32);
     if (run(warpAt, warpAt + WARP.blended, from, colorAt[rt]!, lanes)) this.#state.touch(rt);
   }
 

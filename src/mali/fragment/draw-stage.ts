@@ -36,7 +36,6 @@ import type { TileBuffer } from './tile-buffer.ts';
 export class DrawStage implements FragmentStage {
   readonly kind = 'fragment';
   readonly frame: number;
-  readonly primitives: (PrimitiveVertices | undefined)[];
   readonly attributeStride: number;
   readonly framebufferSize: number;
   readonly samplePositions: number;
@@ -68,7 +67,6 @@ export class DrawStage implements FragmentStage {
     this.blendDescriptors = state.blendDescriptors;
     this.#warp = new StageWarp(state);
     this.frame = this.#warp.frame;
-    this.primitives = this.#warp.primitives;
     this.front = new Front(state, engine);
     this.#late = new LateTests(state, this.#warp);
     this.#interpolation = new Interpolation(this.#warp, framebuffer);
@@ -80,6 +78,10 @@ export class DrawStage implements FragmentStage {
   /** The draw is over; its shader's run as well. */
   close(): void {
     this.#warp.close();
+  }
+
+  get primitives(): (PrimitiveVertices | undefined)[] {
+    return this.#warp.primitives;
   }
 
   get draw(): Infer<typeof Draw> {

@@ -19,6 +19,8 @@ export interface BlendState {
   readonly enabled: boolean;
   readonly alphaToOne: boolean;
   readonly equation: BlendEquation | undefined;
+  /** All that the descriptor says of the three: the same for equal ones. */
+  readonly key: string;
 }
 
 export class DrawState {
@@ -109,9 +111,11 @@ function loadBlends(
     const descriptor = memory.decode(Blend, blend + i * Blend.size);
     descriptors[i * 2] = descriptor.internalLow;
     descriptors[i * 2 + 1] = descriptor.internalHigh;
+    const { enable, alphaToOne, rgb, alpha, colorMask, constant } = descriptor;
     blends.push({
-      enabled: descriptor.enable,
-      alphaToOne: descriptor.alphaToOne,
+      enabled: enable,
+      alphaToOne,
+      key: `${enable} ${alphaToOne} ${rgb} ${alpha} ${colorMask} ${constant}`,
       equation:
         descriptor.enable && descriptor.mode === BLEND_MODE.FIXED_FUNCTION
           ? new BlendEquation(descriptor.rgb, descriptor.alpha, descriptor.colorMask, descriptor.constant)

@@ -14,6 +14,7 @@ import type { LateTests } from './late-tests.ts';
 import type { StageWarp } from './stage-warp.ts';
 import { isRgba8 } from './tile-codec.ts';
 import { lateTests } from './wasm/late.ts';
+import { WARP } from './wasm/raster.ts';
 
 /** Recompiled shaders always hand over all channels. */
 const CHANNELS = 4;
@@ -27,7 +28,7 @@ export class StageDescription {
     this.#state = state;
     this.#codes = codes;
     this.#at = warp.frame / 4;
-    this.#places(warp);
+    this.#places();
     if (engine !== 'wasm') return;
     this.#tests(late);
     for (let n = 0; n < MAX_RENDER_TARGETS; n++) this.#blend(n);
@@ -46,14 +47,14 @@ export class StageDescription {
   }
 
   /** Tells where everything is. */
-  #places({ pixel, coverage, tested }: StageWarp): void {
+  #places(): void {
     const { framebuffer, tile } = this.#state;
     const words = scratch.u32;
     const at = this.#at;
     words[at + STAGE.flags / 4] = tile.dirtyAt;
-    words[at + STAGE.pixels / 4] = pixel.byteOffset;
-    words[at + STAGE.coverage / 4] = coverage.byteOffset;
-    words[at + STAGE.tested / 4] = tested.byteOffset;
+    words[at + STAGE.pixels / 4] = tile.warpAt + WARP.pixel;
+    words[at + STAGE.coverage / 4] = tile.warpAt + WARP.coverage;
+    words[at + STAGE.tested / 4] = tile.warpAt + WARP.tested;
     words[at + STAGE.argumentLow / 4] = framebuffer.parameters.frameArgumentLow;
     words[at + STAGE.argumentHigh / 4] = framebuffer.parameters.frameArgumentHigh;
     words[at + STAGE.depth / 4] = tile.depthAt;
@@ -79,30 +80,70 @@ export class StageDescription {
 
   /** Tells what BLEND by the descriptor of render target `n` does. */
   #blend(n: number): void {
-    const { framebuffer, tile, blendDescriptors, draw } = this.#state;
+    const { tile, blendDescriptors, draw } = this.#state;
     const words = scratch.u32;
     const record = this.#at + (STAGE.blend + n * BLEND_RECORD_BYTES) / 4;
-    const [low, high] = [blendDescriptors[n * 2]!, blendDescriptors[n * 2 + 1]!];
-    const { mode, rt, conversion } = blendView(low, high);
-    const shader = mode === BLEND_MODE.SHADER;
-    const vanishes = !shader && this.#codes.vanishes(low, high);
-    const known = !shader && !vanishes && this.#codes.known(conversion.memoryFormat, conversion.raw, rt);
-    if (!known) {
-      words[record + BLEND_RECORD.kind / 4] = vanishes ? BLEND_KIND.NOTHING : BLEND_KIND.STAGE;
+    const low = blendDescriptors[n * 2]!;
+    if (low === BLEND_MODE.OFF) {
+      words[record + BLEND_RECORD.kind / 4] = BLEND_KIND.NOTHING;
       return;
     }
+    const known = this.#known(low, blendDescriptors[n * 2 + 1]!);
+    words[record + BLEND_RECORD.kind / 4] = known.kind;
+    if (known.slots.length === 0) return;
+    words[record + BLEND_RECORD.words / 4] = tile.colorAt[known.rt]!;
+    words[record + BLEND_RECORD.bytes / 4] = known.bytes;
+    words[record + BLEND_RECORD.touch / 4] = draw.cleanFragmentWrite ? 0 : 1 << known.rt;
+    for (let i = 0; i < BLEND_TYPES.length; i++) words[record + BLEND_RECORD.slots / 4 + i] = known.slots[i]!;
+  }
+
+  /** What is known of a descriptor in this framebuffer. */
+  #known(low: number, high: number): KnownBlend {
+    const { framebuffer, blends } = this.#state;
+    const { rt } = blendView(low, high);
+    const target = framebuffer.targets[rt];
+    const multisample = this.#state.alphaToOne(rt);
+    const key = `${low} ${high} ${blends[rt]?.key} ${target?.internal.index} ${framebuffer.samples} ${multisample}`;
+    let known = knownBlends.get(key);
+    if (!known) {
+      known = this.#describe(low, high);
+      if (knownBlends.size >= MAX_KNOWN) knownBlends.clear();
+      knownBlends.set(key, known);
+    }
+    return known;
+  }
+
+  #describe(low: number, high: number): KnownBlend {
+    const { framebuffer } = this.#state;
+    const codes = this.#codes;
+    const { mode, rt, conversion } = blendView(low, high);
+    const none = (kind: number): KnownBlend => ({ rt, kind, bytes: 0, slots: [] });
+    if (mode === BLEND_MODE.SHADER) return none(BLEND_KIND.STAGE);
+    if (codes.vanishes(low, high)) return none(BLEND_KIND.NOTHING);
+    if (!codes.known(conversion.memoryFormat, conversion.raw, rt)) return none(BLEND_KIND.STAGE);
     const plain =
       mode === BLEND_MODE.OPAQUE &&
       framebuffer.samples === 1 &&
       !this.#state.alphaToOne(rt) &&
       isRgba8(conversion.memoryFormat);
-    words[record + BLEND_RECORD.kind / 4] = plain ? BLEND_KIND.STORE_RGBA8 : BLEND_KIND.CALL;
-    words[record + BLEND_RECORD.words / 4] = tile.colorAt[rt]!;
-    words[record + BLEND_RECORD.bytes / 4] = framebuffer.targets[rt]!.words * 4;
-    words[record + BLEND_RECORD.touch / 4] = draw.cleanFragmentWrite ? 0 : 1 << rt;
-    for (const [i, type] of BLEND_TYPES.entries()) {
-      const call = this.#codes.code(low, high, type, CHANNELS);
-      words[record + BLEND_RECORD.slots / 4 + i] = call ? functionTable.slotOf(call.blend_quad) : 0;
-    }
+    const slots = BLEND_TYPES.map((type) => {
+      const call = codes.code(low, high, type, CHANNELS);
+      return call ? functionTable.slotOf(call.blend_quad) : 0;
+    });
+    const kind = plain ? BLEND_KIND.STORE_RGBA8 : BLEND_KIND.CALL;
+    return { rt, kind, bytes: framebuffer.targets[rt]!.words * 4, slots };
   }
 }
+
+/** What a blend descriptor comes to, without what is a draw's own. */
+interface KnownBlend {
+  readonly rt: number;
+  readonly kind: number;
+  readonly bytes: number;
+  /** Numbers of functions by BLEND_TYPES; none where there is nothing to call. */
+  readonly slots: readonly number[];
+}
+
+const knownBlends = new Map<string, KnownBlend>();
+/** Descriptors that are known before all are forgotten: they are a guest's. */
+const MAX_KNOWN = 1024;

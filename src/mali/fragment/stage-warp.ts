@@ -10,7 +10,6 @@ import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
 import { LANES, type PrimitiveVertices, QUADS } from '../shader/contract.ts';
 import type { DrawState } from './draw-state.ts';
 import { TILE, Triangle } from './raster.ts';
-import { WARP } from './wasm/raster.ts';
 
 /** What `tested` holds of a lane whose late test is still to be made. */
 export const NOT_TESTED = -1;
@@ -19,30 +18,44 @@ export class StageWarp {
   readonly #piece = scratch.take(STAGE_BYTES);
   /** Scratch address of STAGE. */
   readonly frame = this.#piece.at;
-  /** Pixel of each lane: in the window, and its index in the tile. */
-  readonly x: Int32Array;
-  readonly y: Int32Array;
+  /** Index of each lane's pixel in the tile. */
   readonly pixel: Int32Array;
   /** Samples that each lane stands for, and what is left of them after the late test (NOT_TESTED before). */
   readonly coverage: Int32Array;
   readonly tested: Int32Array;
-  /** By quad. */
-  readonly primitives: PrimitiveVertices[];
   /** Scratch addresses of the quads' primitives. */
   readonly #quads: Uint32Array;
   readonly #triangle = new Triangle(0);
   readonly #state: DrawState;
+  // What only script looks at is made when it does.
+  #x: Int32Array | undefined;
+  #y: Int32Array | undefined;
+  #primitives: PrimitiveVertices[] | undefined;
 
   constructor(state: DrawState) {
     this.#state = state;
-    const { tile } = state;
-    this.pixel = tile.warpWords(WARP.pixel);
-    this.coverage = tile.warpWords(WARP.coverage);
-    this.tested = tile.warpWords(WARP.tested);
-    this.x = new Int32Array(scratch.buffer, this.frame + STAGE.x, LANES);
-    this.y = new Int32Array(scratch.buffer, this.frame + STAGE.y, LANES);
+    const { pixel, coverage, tested } = state.tile.warp;
+    this.pixel = pixel;
+    this.coverage = coverage;
+    this.tested = tested;
     this.#quads = new Uint32Array(scratch.buffer, this.frame + STAGE.quads, QUADS);
-    this.primitives = Array.from({ length: QUADS }, (_, quad) => new QuadVertices(this.#quads, quad));
+  }
+
+  /** Pixel of each lane in the window. */
+  get x(): Int32Array {
+    this.#x ??= new Int32Array(scratch.buffer, this.frame + STAGE.x, LANES);
+    return this.#x;
+  }
+
+  get y(): Int32Array {
+    this.#y ??= new Int32Array(scratch.buffer, this.frame + STAGE.y, LANES);
+    return this.#y;
+  }
+
+  /** By quad. */
+  get primitives(): PrimitiveVertices[] {
+    this.#primitives ??= Array.from({ length: QUADS }, (_, quad) => new QuadVertices(this.#quads, quad));
+    return this.#primitives;
   }
 
   /** The draw is over: the memory may serve another. */

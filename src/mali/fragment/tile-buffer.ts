@@ -17,6 +17,25 @@ import { type Fill, tileFill } from './wasm/tile.ts';
 
 const DIRTY_BYTES = 8;
 
+/** Words of the warp in work, one a lane: where emitted code and script meet. */
+export class TileWarp {
+  readonly pixel: Int32Array;
+  readonly coverage: Int32Array;
+  readonly tested: Int32Array;
+  readonly blended: Int32Array;
+  /** Channel by channel. */
+  readonly colour: Int32Array;
+
+  constructor(at: number) {
+    const words = (offset: number, count = LANES) => new Int32Array(scratch.buffer, at + offset, count);
+    this.pixel = words(WARP.pixel);
+    this.coverage = words(WARP.coverage);
+    this.tested = words(WARP.tested);
+    this.blended = words(WARP.blended);
+    this.colour = words(WARP.colour, 4 * LANES);
+  }
+}
+
 export class TileBuffer {
   /** Per render target: `words` of each sample. */
   readonly colors: readonly Uint32Array[];
@@ -29,6 +48,7 @@ export class TileBuffer {
   readonly stencilAt: number;
   /** The warp in work (WARP): pixels of its lanes in the tile, and their samples; see DrawStage. */
   readonly warpAt: number;
+  readonly warp: TileWarp;
   /** What the primitive in work covers. */
   readonly coverage = new Coverage();
   /** One that leaves nothing of the tile free. */
@@ -56,6 +76,7 @@ export class TileBuffer {
     this.stencilAt = at + samples * 4;
     this.warpAt = this.stencilAt + samples;
     const { buffer } = scratch;
+    this.warp = new TileWarp(this.warpAt);
     this.colors = framebuffer.targets.map((t, i) => new Uint32Array(buffer, this.colorAt[i]!, samples * t.words));
     this.depth = new Float32Array(buffer, this.depthAt, samples);
     this.stencil = new Uint8Array(buffer, this.stencilAt, samples);
@@ -63,11 +84,6 @@ export class TileBuffer {
     this.#clearDepth = quantize(zInternalFormat, zClear);
     this.#clearStencil = sClear;
     this.#fill = engine === 'wasm' ? tileFill() : undefined;
-  }
-
-  /** Words of the warp in work. */
-  warpWords(offset: number): Int32Array {
-    return new Int32Array(scratch.buffer, this.warpAt + offset, LANES);
   }
 
   get dirtyColors(): number {
