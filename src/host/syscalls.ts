@@ -386,17 +386,31 @@ export function signalEventfd(fd: number): void {
 
 const local = new Scratch(linux.Iovec.size);
 const remote = new Scratch(linux.Iovec.size);
+/** What most ioctls read or write fits here: a buffer whose address is known. */
+const near = new Scratch(4096);
+const { base: BASE, length: LENGTH } = linux.Iovec.offset;
 
-function vm(call: typeof c.process_vm_readv, pid: number, address: bigint, bytes: Uint8Array): boolean {
-  linux.Iovec.write(local.view, 0, { base: koffi.address(bytes), length: BigInt(bytes.length) });
-  linux.Iovec.write(remote.view, 0, { base: address, length: BigInt(bytes.length) });
-  return Number(call(pid, local.address, 1, remote.address, 1, 0)) === bytes.length;
+function vm(call: typeof c.process_vm_readv, pid: number, address: bigint, here: bigint, length: number): boolean {
+  local.view.setBigUint64(BASE, here, true);
+  local.view.setUint32(LENGTH, length, true);
+  remote.view.setBigUint64(BASE, address, true);
+  remote.view.setUint32(LENGTH, length, true);
+  return Number(call(pid, local.address, 1, remote.address, 1, 0)) === length;
 }
 
 /** Copies from a process's memory; false if not all of it can be had this way. */
-export const readProcess = (pid: number, address: bigint, into: Uint8Array): boolean =>
-  vm(c.process_vm_readv, pid, address, into);
+export function readProcess(pid: number, address: bigint, into: Uint8Array): boolean {
+  const { length } = into;
+  if (length > near.bytes.length) return vm(c.process_vm_readv, pid, address, koffi.address(into), length);
+  if (!vm(c.process_vm_readv, pid, address, near.address, length)) return false;
+  for (let i = 0; i < length; i++) into[i] = near.bytes[i]!;
+  return true;
+}
 
 /** Copies into a process's memory; false if not all of it could be done this way. */
-export const writeProcess = (pid: number, address: bigint, bytes: Uint8Array): boolean =>
-  vm(c.process_vm_writev, pid, address, bytes);
+export function writeProcess(pid: number, address: bigint, bytes: Uint8Array): boolean {
+  const { length } = bytes;
+  if (length > near.bytes.length) return vm(c.process_vm_writev, pid, address, koffi.address(bytes), length);
+  for (let i = 0; i < length; i++) near.bytes[i] = bytes[i]!;
+  return vm(c.process_vm_writev, pid, address, near.address, length);
+}
