@@ -12,6 +12,9 @@ import { Append, FRONT, ROOM } from './list.ts';
 import { functions } from './modules.ts';
 import { CoverCode } from './raster.ts';
 
+/** Pixels in width and height together under which edges are not asked where a rectangle lies. */
+const SMALL = 10;
+
 /** Works off a bin from FRONT.place on. Rests when the draw changes, the list has no room, or the bin or the limit ends. */
 export type FrontCode = (args: number) => void;
 
@@ -82,7 +85,11 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   }
   f.get(x0).get(x1).op('i32_gt_s').brIf(next);
   f.get(y0).get(y1).op('i32_gt_s').brIf(next);
+  // What is small is not worth the question.
+  f.i32(0).set(inside);
+  f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add').i32(SMALL).op('i32_ge_s').if();
   emitRelation(f, p, x0, y0, x1, y1, inside, next);
+  f.end();
   f.get(coverage).set(tested);
   f.get(inside).if();
   // All of the tile: its quads have been listed once and for all.

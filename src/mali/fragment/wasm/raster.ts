@@ -143,6 +143,9 @@ export class CoverCode {
   }
 }
 
+/** Added to a double that is an integer of 32 bits, this leaves it in the lower half of its bits. */
+const TO_INTEGER = 1.5 * 2 ** 52;
+
 /** Edge functions as 32-bit integers, from the tile's corner on. Far away they are cut off: the sign is what counts. */
 class NarrowEdges implements Edges {
   readonly #f: Code;
@@ -150,10 +153,22 @@ class NarrowEdges implements Edges {
   readonly #l: CoverLocals;
   readonly #startX: number;
   readonly #startY: number;
-  readonly #a: number;
-  readonly #b: number;
-  readonly #e: number;
   readonly #none: number;
+  /** Doubles, twice: the tile's corner, the limits, TO_INTEGER. */
+  readonly #left: number;
+  readonly #top: number;
+  readonly #least: number;
+  readonly #most: number;
+  readonly #integer: number;
+  /** Slopes and limits of two edges, and of the third. */
+  readonly #a: readonly [number, number];
+  readonly #b: readonly [number, number];
+  readonly #e: readonly [number, number];
+  /** Where the quads begin, from the tile's corner on. */
+  readonly #x: number;
+  readonly #y: number;
+  readonly #slopeX: number;
+  readonly #slopeY: number;
   /** By edge: at the row's first quad, at the quad, and what a quad further is. */
   readonly #row: number[];
   readonly #here: number[];
@@ -161,7 +176,7 @@ class NarrowEdges implements Edges {
   readonly #stepY: number[];
   /** What the samples of a quad's pixels are away from its corner: [sample][edge]. A single one is in the row already. */
   readonly #samples: number[][];
-  /** Factors of an edge's slopes for samples: [sample][x, y]. */
+  /** Places of a quad's pixels at each sample: [sample][x, y]. */
   readonly #places: number[][];
 
   constructor(f: Code, pattern: SamplePattern, locals: CoverLocals, startX: number, startY: number) {
@@ -170,9 +185,24 @@ class NarrowEdges implements Edges {
     this.#l = locals;
     this.#startX = startX;
     this.#startY = startY;
-    [this.#a, this.#b, this.#e] = [f.local('i32'), f.local('i32'), f.local('i32')];
-    this.#none = f.local('v128');
-    const edges = () => [0, 1, 2].map(() => f.local('v128'));
+    const v = () => f.local('v128');
+    const twice = (push: () => void) => {
+      const local = v();
+      push();
+      f.op('f64x2_splat').set(local);
+      return local;
+    };
+    this.#none = v();
+    this.#left = twice(() => f.get(locals.left).i32(8).op('i32_shl').op('f64_convert_i32_s'));
+    this.#top = twice(() => f.get(locals.top).i32(8).op('i32_shl').op('f64_convert_i32_s'));
+    this.#least = twice(() => f.f64(1 - 2 ** 30));
+    this.#most = twice(() => f.f64(2 ** 30 - 1));
+    this.#integer = twice(() => f.f64(TO_INTEGER));
+    this.#a = [v(), v()];
+    this.#b = [v(), v()];
+    this.#e = [v(), v()];
+    [this.#x, this.#y, this.#slopeX, this.#slopeY] = [v(), v(), v(), v()];
+    const edges = () => [0, 1, 2].map(v);
     this.#row = edges();
     this.#here = edges();
     this.#stepX = edges();
@@ -180,7 +210,7 @@ class NarrowEdges implements Edges {
     this.#samples = Array.from({ length: pattern.count }, edges);
     this.#places = Array.from({ length: pattern.count }, (_, s) => {
       const [x, y] = [pattern.x[s]!, pattern.y[s]!];
-      const [px, py] = [f.local('v128'), f.local('v128')];
+      const [px, py] = [v(), v()];
       f.v128(x, x + 256, x, x + 256).set(px);
       f.v128(y, y, y + 256, y + 256).set(py);
       return [px, py];
@@ -190,39 +220,43 @@ class NarrowEdges implements Edges {
   begin(): void {
     const f = this.#f;
     const { triangle, left, top } = this.#l;
-    const [a, b, e] = [this.#a, this.#b, this.#e];
+    const single = this.#pattern.count === 1;
+    for (const [to, start, tile, place] of [
+      [this.#x, this.#startX, left, this.#places[0]![0]!],
+      [this.#y, this.#startY, top, this.#places[0]![1]!],
+    ] as const) {
+      f.get(start).get(tile).op('i32_sub').i32(8).op('i32_shl').op('i32x4_splat');
+      if (single) f.get(place).op('i32x4_add');
+      f.set(to);
+    }
+    for (const half of [0, 1] as const) {
+      const [a, b, e] = [this.#a[half], this.#b[half], this.#e[half]];
+      const load = (offset: number, to: number) => {
+        f.get(triangle);
+        if (half === 0) f.memory('v128_load', offset);
+        else f.memory('v128_load64_splat', offset + 16);
+        f.set(to);
+      };
+      load(PRIMITIVE.a, a);
+      load(PRIMITIVE.b, b);
+      load(PRIMITIVE.limit, e);
+      f.get(a).get(this.#left).op('f64x2_mul').get(b).get(this.#top).op('f64x2_mul').op('f64x2_add');
+      f.get(e).op('f64x2_add').get(this.#least).op('f64x2_pmax').get(this.#most).op('f64x2_pmin').set(e);
+      for (const local of [a, b, e]) f.get(local).get(this.#integer).op('f64x2_add').set(local);
+    }
     for (let i = 0; i < 3; i++) {
-      f.get(triangle)
-        .memory('f64_load', PRIMITIVE.a + i * 8)
-        .op('i32_trunc_sat_f64_s')
-        .set(a);
-      f.get(triangle)
-        .memory('f64_load', PRIMITIVE.b + i * 8)
-        .op('i32_trunc_sat_f64_s')
-        .set(b);
-      f.get(a).op('f64_convert_i32_s').get(left).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
-      f.get(b).op('f64_convert_i32_s').get(top).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64_mul');
-      f.op('f64_add');
-      f.get(triangle)
-        .memory('f64_load', PRIMITIVE.limit + i * 8)
-        .op('f64_add');
-      f.f64(1 - 2 ** 30)
-        .op('f64_max')
-        .f64(2 ** 30 - 1)
-        .op('f64_min')
-        .op('i32_trunc_sat_f64_s')
-        .set(e);
-      f.get(e);
-      f.get(a).get(this.#startX).get(left).op('i32_sub').i32(8).op('i32_shl').op('i32_mul').op('i32_add');
-      f.get(b).get(this.#startY).get(top).op('i32_sub').i32(8).op('i32_shl').op('i32_mul').op('i32_add');
-      f.op('i32x4_splat').set(this.#row[i]!);
-      f.get(a).i32(9).op('i32_shl').op('i32x4_splat').set(this.#stepX[i]!);
-      f.get(b).i32(9).op('i32_shl').op('i32x4_splat').set(this.#stepY[i]!);
+      const half = i < 2 ? 0 : 1;
+      const lane = i === 1 ? 2 : 0;
+      const splat = (local: number) => f.get(local).get(local).shuffle32(lane, lane, lane, lane);
+      splat(this.#a[half]).tee(this.#slopeX).i32(9).op('i32x4_shl').set(this.#stepX[i]!);
+      splat(this.#b[half]).tee(this.#slopeY).i32(9).op('i32x4_shl').set(this.#stepY[i]!);
+      splat(this.#e[half]);
+      f.get(this.#slopeX).get(this.#x).op('i32x4_mul').op('i32x4_add');
+      f.get(this.#slopeY).get(this.#y).op('i32x4_mul').op('i32x4_add').set(this.#row[i]!);
+      if (single) continue;
       for (const [s, [x, y]] of this.#places.entries()) {
-        f.get(a).op('i32x4_splat').get(x!).op('i32x4_mul');
-        f.get(b).op('i32x4_splat').get(y!).op('i32x4_mul').op('i32x4_add');
-        if (this.#pattern.count === 1) f.get(this.#row[i]!).op('i32x4_add').set(this.#row[i]!);
-        else f.set(this.#samples[s]![i]!);
+        f.get(this.#slopeX).get(x!).op('i32x4_mul').get(this.#slopeY).get(y!).op('i32x4_mul');
+        f.op('i32x4_add').set(this.#samples[s]![i]!);
       }
     }
   }
