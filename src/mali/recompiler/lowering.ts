@@ -5,6 +5,7 @@
 import { CONSTANTS, HALVES, SPECIALS } from '../../abi/isa/encoding.ts';
 import { LANES } from '../shader/contract.ts';
 import type { Instruction, Source } from '../shader/decode.ts';
+import { runWord } from '../shader/specials.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
@@ -41,7 +42,10 @@ function fixedSpecial(page: number, index: number): readonly number[] | undefine
 
 /** Whether an instruction's sources can be read here: most specials are the interpreter's. */
 export const readable = (i: Instruction): boolean =>
-  i.sources.every(({ kind, index }) => kind !== 'special' || fixedSpecial(i.page, index) !== undefined);
+  i.sources.every(
+    ({ kind, index }) =>
+      kind !== 'special' || runWord(i.page, index) !== undefined || fixedSpecial(i.page, index) !== undefined,
+  );
 
 export class Lowering {
   readonly o: Operands;
@@ -62,8 +66,10 @@ export class Lowering {
         return this.o.register(source.index + word);
       case 'uniform':
         return this.o.uniform(source.index + word);
-      case 'special':
-        return this.l.each(fixedSpecial(this.i.page, source.index + word)!);
+      case 'special': {
+        const own = runWord(this.i.page, source.index + word);
+        return own === undefined ? this.l.each(fixedSpecial(this.i.page, source.index + word)!) : this.o.uniform(own);
+      }
       case 'constant':
         return this.l.words(word ? 0 : CONSTANTS[source.index]!);
     }

@@ -14,6 +14,7 @@ import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL } from './frame.ts';
 import type { Part } from './half-lanes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
+import { Lowering, type Operands, readable } from './lowering.ts';
 
 /** What the program around tells. */
 export interface Around {
@@ -46,7 +47,7 @@ export interface Around {
 }
 
 export class MemoryCode {
-  readonly #a: Around;
+  readonly #a: Around & Operands;
   readonly #relative: number[];
   readonly #fits: number[];
   readonly #results: number[][];
@@ -54,7 +55,7 @@ export class MemoryCode {
   readonly #failing: number;
   readonly #tried: number;
 
-  constructor(around: Around) {
+  constructor(around: Around & Operands) {
     this.#a = around;
     const { code } = around;
     const vectors = (): number[] => Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
@@ -72,7 +73,7 @@ export class MemoryCode {
     const bits = Number(i.spec.type.slice(1));
     const width = Math.min(bits, 32);
     if (bits === 24 || bits === 48) return false;
-    if (i.sources.some(({ kind }) => kind !== 'register' && kind !== 'uniform')) return false;
+    if (!readable(i)) return false;
     switch (i.spec.base) {
       case 'LOAD':
       case 'LD_BUFFER': {
@@ -95,10 +96,8 @@ export class MemoryCode {
   #address(i: Instruction, kind: number): { low: Lanes; high: Lanes } {
     const { lanes } = this.#a;
     const [first, second] = i.sources;
-    const raw = (n: number, word: number): Lanes => {
-      const source = i.sources[n]!;
-      return source.kind === 'register' ? this.#a.register(source.index + word) : this.#a.uniform(source.index + word);
-    };
+    const x = new Lowering(this.#a, i);
+    const raw = (n: number, word: number): Lanes => x.raw(n, word);
     if (kind === REFILL.BUFFER) return { low: raw(0, 0), high: second ? raw(1, 0) : raw(0, 1) };
     const offset = i.immediates.offset!;
     if (!first || offset === 0) return { low: raw(0, 0), high: raw(0, 1) };

@@ -5,14 +5,13 @@
  */
 
 import { FLUSH_TO_ZERO } from '../../abi/gpu/shader-descriptors.ts';
-import { SPECIALS, UNIFORMS_PER_PAGE } from '../../abi/isa/encoding.ts';
+import { SPECIALS } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { FRAME, FRAME_BYTES } from '../recompiler/frame.ts';
 import { ALL_LANES, LANES, type ShaderEnvironment, type Stage, type TextureUnit, type Warp } from './contract.ts';
+import { FAU_WORDS, RUN_WORDS, runSpecials, runWord } from './specials.ts';
 
 const REGISTERS = 64;
-/** Words that the four pages of the FAU can name, and the upper word of a pair at their end. */
-const FAU_WORDS = 4 * UNIFORMS_PER_PAGE + 1;
 /** Register files kept for the next run. */
 const FREE_REGISTERS = 64;
 
@@ -28,9 +27,9 @@ export class RunContext {
   /** Subnormal singles and halves count as zero. */
   readonly flush32: boolean;
   readonly flush16: boolean;
-  /** The fast-access uniforms in scratch memory, zeros behind them. */
+  /** The fast-access uniforms in scratch memory, zeros behind them, and the specials of the run (specials.ts). */
   readonly fauAt: number;
-  readonly #fau = scratch.take(FAU_WORDS * 4);
+  readonly #fau = scratch.take(RUN_WORDS * 4);
   /** A number of this run alone, and of the address space's translations as they are: see `refresh`. */
   epoch = 0;
   #generation = -1;
@@ -46,6 +45,7 @@ export class RunContext {
     this.flush16 = mode === FLUSH_TO_ZERO.ALWAYS || mode === FLUSH_TO_ZERO.ABRUPT;
     this.fauAt = this.#fau.at;
     scratch.u32.set(environment.fau.subarray(0, FAU_WORDS), this.fauAt / 4);
+    scratch.u32.set(runSpecials(environment, stage), this.fauAt / 4 + FAU_WORDS);
     this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
   }
 
@@ -94,14 +94,7 @@ const LANE_ID = specialIndex('lane_id');
 const CORE_ID = specialIndex('core_id');
 const PROGRAM_COUNTER = specialIndex('program_counter');
 const WARP_ID = specialIndex('warp_id');
-const FRAMEBUFFER_SIZE = specialIndex('framebuffer_size');
-const ATEST_DATUM = specialIndex('atest_datum');
-const SAMPLE = specialIndex('sample');
-const BLEND_FIRST = specialIndex('blend_descriptor_0');
-const BLEND_LAST = specialIndex('blend_descriptor_7');
 const THREAD_LOCAL = specialIndex('thread_local_pointer');
-const WORKGROUP_LOCAL = specialIndex('workgroup_local_pointer');
-const RESOURCE_TABLE = specialIndex('resource_table_pointer');
 
 /**
  * The upper word of thread_local_pointer. Thread storage has no real address in packed mode: loads and stores see this
@@ -244,28 +237,17 @@ export class WarpState implements Warp {
 
   /** Fills `out` with a word of a special. */
   special(page: number, index: number, out: Int32Array): void {
+    const word = runWord(page, index);
+    if (word !== undefined) {
+      out.fill(scratch.i32[this.run.fauAt / 4 + word]!);
+      return;
+    }
     const place = index >>> 1;
     const high = (index & 1) === 1;
-    const { run } = this;
-    const { stage } = run;
     if (page === 0) {
       if (place === WARP_ID) out.fill(high ? 0 : this.warpId);
-      else if (stage.kind !== 'fragment') out.fill(0);
-      else if (place === FRAMEBUFFER_SIZE) out.fill(high ? 0 : stage.framebufferSize);
-      else if (place === ATEST_DATUM) out.fill(stage.atestDatum[high ? 1 : 0]);
-      else if (place === SAMPLE)
-        out.fill(high ? Math.floor(stage.samplePositions / 2 ** 32) : stage.samplePositions % 2 ** 32);
-      else if (place >= BLEND_FIRST && place <= BLEND_LAST)
-        out.fill(stage.blendDescriptors[(place - BLEND_FIRST) * 2 + (high ? 1 : 0)] ?? 0);
     } else if (page === 1) {
       if (place === THREAD_LOCAL) out.fill(high ? THREAD_LOCAL_TAG : 0);
-      else if (place === WORKGROUP_LOCAL) {
-        const base = stage.kind === 'compute' ? stage.workgroupStorage : 0;
-        out.fill(high ? Math.floor(base / 2 ** 32) : base % 2 ** 32);
-      } else if (place === RESOURCE_TABLE) {
-        const base = run.environment.resources.address;
-        out.fill(high ? Math.floor(base / 2 ** 32) : base % 2 ** 32);
-      }
     } else if (place === LANE_ID) {
       for (let i = 0; i < LANES; i++) out[i] = high ? 0 : i;
     } else if (place === CORE_ID) out.fill(0);
