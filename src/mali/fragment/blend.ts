@@ -12,13 +12,19 @@ import type { EquationCode } from './wasm/blend.ts';
 
 const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
 
+const view = new DataView(new ArrayBuffer(BlendFunction.size));
+/** By their bits. */
+const functions: (Infer<typeof BlendFunction> | undefined)[] = [];
+
 /** Unpacks and checks the 12 bits of a function. */
 export function blendFunction(bits: number): Infer<typeof BlendFunction> {
-  const view = new DataView(new ArrayBuffer(4));
+  const known = functions[bits];
+  if (known) return known;
   view.setUint32(0, bits, true);
   const f = BlendFunction.read(view, 0);
   if (f.a === 0) throw fault(`Blend: operand A has ${nameOf(BLEND_A, f.a)}`);
   if (f.c === 0) throw fault(`Blend: operand C has ${nameOf(BLEND_C, f.c)}`);
+  functions[bits] = f;
   return f;
 }
 

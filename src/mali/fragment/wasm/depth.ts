@@ -12,7 +12,7 @@ import type { Code } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
 import { type Append, FRONT, type QuadLocals } from './list.ts';
 import { COVERAGE } from './raster.ts';
-import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
+import { type DepthLimit, DepthRounding, faceKey, Stencil, type StencilFace } from './tests.ts';
 
 export interface FrontEndState {
   /** Samples that the tile keeps of a pixel, and where their depth is taken. */
@@ -35,6 +35,13 @@ export interface FrontEndState {
   /** What limits depth: 0…1, the draw's range; or which end of it replaces depth. */
   readonly limit: DepthLimit;
   readonly stencil: StencilFace | undefined;
+}
+
+/** The same for equal states. */
+export function testKey(state: FrontEndState): string {
+  const { samples, pattern, before, after, merged, spread, simple, early, culls, format, func, write, limit } = state;
+  const own = `${samples} ${pattern.x} ${pattern.y} ${before} ${after} ${merged} ${spread} ${simple} ${early}`;
+  return `${own} ${culls} ${format} ${func} ${write} ${limit} ${state.stencil ? faceKey(state.stencil) : ''}`;
 }
 
 /** Locals of a front end that tests use and change. */

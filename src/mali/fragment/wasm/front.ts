@@ -7,7 +7,7 @@
 import { LIST_QUADS, PRIMITIVE } from '../../engine/quads.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { type SamplePattern, TILE, TILE_QUADS } from '../raster.ts';
-import { type FrontEndState, TestCode } from './depth.ts';
+import { type FrontEndState, TestCode, testKey } from './depth.ts';
 import { Append, FRONT, ROOM } from './list.ts';
 import { functions } from './modules.ts';
 import { CoverCode } from './raster.ts';
@@ -27,8 +27,9 @@ export interface FrontState {
   readonly listed: boolean;
 }
 
+/** Asked for at each draw, so it is put together by hand. */
 const key = ({ raster, front, back, listed }: FrontState): string =>
-  `${raster.x};${raster.y};${JSON.stringify(front)};${JSON.stringify(back)};${listed}`;
+  `${raster.x};${raster.y};${listed};${testKey(front)};${front.stencil || back.stencil ? testKey(back) : ''}`;
 
 export const frontCode = (state: FrontState): FrontCode =>
   functions<{ front: FrontCode }>(`front ${key(state)}`, (m) => emit(m, state)).front;

@@ -14,7 +14,7 @@ import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS } from '../raster.ts';
 import { functions } from './modules.ts';
 import { WARP } from './raster.ts';
-import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
+import { type DepthLimit, DepthRounding, faceKey, Stencil, type StencilFace } from './tests.ts';
 
 export interface LateState {
   /** Samples that the tile keeps of a pixel, and where their depth is taken. */
@@ -54,7 +54,11 @@ export interface LateFunctions {
 export const lateTests = (state: LateState): LateFunctions =>
   functions<LateFunctions>(`late ${key(state)}`, (m) => emit(m, state));
 
-const key = ({ pattern, ...rest }: LateState): string => `${JSON.stringify(rest)} ${pattern.x} ${pattern.y}`;
+function key({ stencil, pattern, ...rest }: LateState): string {
+  const { samples, merged, early, fromShader, stencilFromShader, byAlpha, format, func, write, limit } = rest;
+  const own = `${samples} ${merged} ${early} ${fromShader} ${stencilFromShader} ${byAlpha} ${format} ${func} ${write}`;
+  return `${own} ${limit} ${pattern.x} ${pattern.y} ${stencil ? `${faceKey(stencil[0])} ${faceKey(stencil[1])}` : ''}`;
+}
 
 function emit(m: ModuleBuilder, state: LateState): void {
   const core = m.function('late_quad', ['i32', 'i32', 'i32', 'v128', 'v128'], ['v128']);

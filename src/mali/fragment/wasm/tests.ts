@@ -20,6 +20,10 @@ export interface StencilFace {
   readonly depthPass: number;
 }
 
+/** The same for equal faces. */
+export const faceKey = (f: StencilFace): string =>
+  `${f.func} ${f.reference} ${f.valueMask} ${f.writeMask} ${f.fail} ${f.depthFail} ${f.depthPass}`;
+
 const I32_COMPARE: Record<number, OpName> = {
   [FUNC.LESS]: 'i32x4_lt_s',
   [FUNC.EQUAL]: 'i32x4_eq',
