@@ -8,6 +8,7 @@ import { silent } from '../board/log.ts';
 import { launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
+import { compile } from './bench-compile.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
 import { submit } from './bench-submit.ts';
 import { texture } from './bench-texture.ts';
@@ -44,7 +45,7 @@ const ioctl: Bench = async (userland, { vs }) => {
   return results;
 };
 
-const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture };
+const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture, compile };
 
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;

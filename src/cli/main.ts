@@ -173,8 +173,8 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .description('measure; prints one line per metric')
     .argument(
       '<name>',
-      'kmscube (frames of 1024x768), glmark2 (eight scenes of 800x600), ioctl (a round trip to the driver and back), or ' +
-        'submit (jobs and frames without pixels, in process)',
+      'kmscube (frames of 1024x768), glmark2 (eight scenes of 800x600), ioctl (a round trip to the driver and back), ' +
+        'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); compile (a shader up to its first warp)',
     )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
     .addOption(engine())

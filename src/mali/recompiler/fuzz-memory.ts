@@ -27,7 +27,8 @@ const OUTPUT_BITS = 40;
 const INPUT_BITS = 48;
 
 export const CODE_AT = 0x70_0000_1000;
-export const CODE_SIZE = 2 * PAGE_SIZE;
+/** Room for 2,560 instructions. */
+export const CODE_SIZE = 5 * PAGE_SIZE;
 export const DATA_AT = 2 ** 32 - PAGE_SIZE;
 export const DATA_SIZE = 3 * PAGE_SIZE;
 /** Behind the data: a page that cannot be written. */
