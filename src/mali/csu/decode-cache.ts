@@ -27,13 +27,21 @@ export class DecodeCache {
     const low = view.getUint32(at, true);
     const high = view.getUint32(at + 4, true);
     const i = (Math.imul(low ^ Math.imul(high, MIX), MIX) >>> 16) % ENTRIES;
-    const known = this.#decoded[i];
-    if (known && this.#low[i] === low && this.#high[i] === high) return known;
+    if (this.#low[i] === low && this.#high[i] === high && this.#decoded[i]) return this.#decoded[i];
+    // Its neighbour is its second place: two words that meet in one do not drive each other out.
+    const j = i ^ 1;
+    if (this.#low[j] === low && this.#high[j] === high && this.#decoded[j]) return this.#decoded[j];
     const instruction = decodeCs(view, at);
-    const decoded = instruction && { execute: executorOf(instruction.name), operands: instruction.operands };
-    this.#decoded[i] = decoded;
+    if (!instruction) return undefined;
+    this.#put(j, this.#low[i]!, this.#high[i]!, this.#decoded[i]);
+    const decoded = { execute: executorOf(instruction.name), operands: instruction.operands };
+    this.#put(i, low, high, decoded);
+    return decoded;
+  }
+
+  #put(i: number, low: number, high: number, decoded: DecodedInstruction | undefined): void {
     this.#low[i] = low;
     this.#high[i] = high;
-    return decoded;
+    this.#decoded[i] = decoded;
   }
 }

@@ -177,19 +177,23 @@ export class CommandStream {
   /** Runs an instruction, or the moves that stand one behind another here. Returns how many: 0 if there is none. */
   #instruction(): number {
     while (this.depth > 0 && this.pc >= this.end) this.#return();
-    if (this.depth === 0 && this.ringPosition >= this.host.ringInsert()) return 0;
+    // Bytes that follow here, before the call's end, the insert position or the ring's.
+    let room = this.end - this.pc;
+    if (this.depth === 0) {
+      room = this.host.ringInsert() - this.ringPosition;
+      if (room <= 0) return 0;
+      room = Math.min(room, this.ringSize - (this.ringPosition % this.ringSize));
+    }
     const at = this.address;
     this.lastAddress = at;
     try {
       const physical = this.host.memory.translate(at, 'read');
-      if (this.depth > 0) {
-        const moves = runMoves(this.host.dram.u32, physical, this.end - at, this.registers);
-        if (moves > 0) {
-          this.pc += moves * CS_INSTRUCTION_SIZE;
-          this.lastAddress = this.pc - CS_INSTRUCTION_SIZE;
-          this.activity += moves;
-          return moves;
-        }
+      const moves = runMoves(this.host.dram.u32, physical, room, this.registers);
+      if (moves > 0) {
+        this.#advance(moves * CS_INSTRUCTION_SIZE);
+        this.lastAddress = at + (moves - 1) * CS_INSTRUCTION_SIZE;
+        this.activity += moves;
+        return moves;
       }
       const instruction = decoded.fetch(this.host.dram.view, physical);
       if (!instruction) {
