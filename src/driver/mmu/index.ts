@@ -44,7 +44,7 @@ import type { AddressSpace } from './address-space.ts';
 export const MCU_SLOT = 0;
 const STATUS_INTERVAL = 10 * MICROSECOND;
 /** Linux waits 100 ms; the model's units are threads, which a busy host may keep from their check points for longer. */
-const STATUS_TIMEOUT = 2 * SECOND;
+const STATUS_TIMEOUT = 5 * SECOND;
 /** How long what lost its mapping is held if the GPU did not take note: until the reset, or so long. */
 const RESET_TIMEOUT = 10 * SECOND;
 
