@@ -59,6 +59,8 @@ export class Writeback {
   readonly #averages: (Average | null | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
   readonly #depthRows = new Map<DepthTarget, DepthRows>();
+  /** By render target: memory has the tile buffer's words as they are. */
+  readonly #same: boolean[] = [];
   readonly #extents: SurfaceExtents;
 
   constructor(memory: VirtualMemory, dram: PhysicalMemory, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
@@ -114,34 +116,31 @@ export class Writeback {
   /** Writes `count` tiles from (x, y) to the right, which nothing has drawn to: those that must be written all the same. */
   writeClean(x: number, y: number, count: number): void {
     const { targets, depth, stencil, writeCleanDepth } = this.#framebuffer;
-    const each = (write: (x: number) => void) => {
-      for (let i = 0; i < count; i++) write(x + i * TILE);
-    };
     for (const target of targets) {
       const { surface, writeClean, format } = target;
       if (!surface || !writeClean) continue;
       const alike = surface.msaa !== MSAA.LAYERED && !dithers(target);
-      if (alike && this.#fillTiles(surface, format!.bytes, x, y, count, () => this.#cleanRows(target, surface))) {
-        continue;
-      }
-      each((left) => this.#writeColor(target, surface, left, y, true));
+      if (alike && this.#fillTiles(surface, format!.bytes, x, y, count, this.#cleanRows(target, surface))) continue;
+      for (let i = 0; i < count; i++) this.#writeColor(target, surface, x + i * TILE, y, true);
     }
     if (!writeCleanDepth) return;
-    for (const target of [depth, stencil]) {
-      if (!target) continue;
-      const alike = target.surface.msaa !== MSAA.LAYERED && !isPartial(target);
-      const rows = () => this.#cleanDepthRows(target, 0);
-      if (alike && this.#fillTiles(target.surface, target.bytes, x, y, count, rows)) continue;
-      each((left) => this.#writeDepth(target, left, y, true));
-    }
+    if (depth) this.#cleanDepthTiles(depth, x, y, count);
+    if (stencil) this.#cleanDepthTiles(stencil, x, y, count);
+  }
+
+  #cleanDepthTiles(target: DepthTarget, x: number, y: number, count: number): void {
+    const { surface, bytes } = target;
+    const alike = surface.msaa !== MSAA.LAYERED && !isPartial(target);
+    if (alike && this.#fillTiles(surface, bytes, x, y, count, this.#cleanDepthRows(target, 0))) return;
+    for (let i = 0; i < count; i++) this.#writeDepth(target, x + i * TILE, y, true);
   }
 
   /**
    * Writes tiles beside one another whose pixels are all as the first one of `rows`. False: it cannot, nothing is written
    * then.
    */
-  #fillTiles(surface: Surface, bytes: number, x: number, y: number, count: number, rows: () => number): boolean {
-    if (isAfbc(surface.block)) return this.#afbc.fill(surface, surface.base, bytes, x, y, count, rows());
+  #fillTiles(surface: Surface, bytes: number, x: number, y: number, count: number, rows: number): boolean {
+    if (isAfbc(surface.block)) return this.#afbc.fill(surface, surface.base, bytes, x, y, count, rows);
     if (!this.#fillRows || !PATTERN_BYTES.includes(bytes)) return false;
     const { width, height } = this.#framebuffer.parameters;
     let va = uBlock(surface.base, surface.rowStride, bytes, x, y);
@@ -156,7 +155,7 @@ export class Writeback {
     }
     const physical = stride >= 0 ? this.#extents.within(surface, va, (lines - 1) * stride + size) : -1;
     if (physical < 0) return false;
-    this.#fillRows(rows(), physical, stride, size, lines);
+    this.#fillRows(rows, physical, stride, size, lines);
     return true;
   }
 
@@ -206,14 +205,14 @@ export class Writeback {
 
   /** Makes rows of memory pixels of one sample plane; answers where in scratch memory they are. */
   #convert(target: Target, sample: number): number {
-    const { index, format, swizzle, words } = target;
+    const { index, swizzle, words } = target;
     const from = sample * TILE_PIXELS * words;
     const plane = this.#tile.colorAt[index]! + from * 4;
-    const plain = isPlain8888(target);
-    if (plain ? swizzle.every((source, i) => source === i) : !format!.bits && format!.bytes === words * 4) return plane;
+    this.#same[index] ??= isSame(target);
+    if (this.#same[index]) return plane;
     let turn = this.#turns[index];
     if (turn === undefined && this.#copyRows) {
-      turn = (plain ? swizzle8888(swizzle) : colorRows(target)) ?? null;
+      turn = (isPlain8888(target) ? swizzle8888(swizzle) : colorRows(target)) ?? null;
       this.#turns[index] = turn;
     }
     if (turn) turn(plane, this.#rowsAt);
@@ -359,6 +358,13 @@ export class Writeback {
       size -= piece;
     }
   }
+}
+
+/** Whether memory has pixels as the tile buffer has them. */
+function isSame(target: Target): boolean {
+  const { format, swizzle, words } = target;
+  if (isPlain8888(target)) return swizzle.every((source, i) => source === i);
+  return !format!.bits && format!.bytes === words * 4;
 }
 
 /** Whether memory keeps a part of each pixel. */
