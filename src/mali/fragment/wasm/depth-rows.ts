@@ -113,7 +113,7 @@ class Rounding {
     this.#rows = [f.local('v128'), f.local('v128')];
   }
 
-  /** Pushes what becomes of the four depths in a local. */
+  /** Pushes what becomes of the four depths in a local. What the tile buffer has is within range, where hosts convert alike. */
   emit(z: number): void {
     const f = this.#f;
     const internal = this.#internal === Z_INTERNAL_FORMAT.D32 ? undefined : this.#internal;
@@ -127,7 +127,7 @@ class Rounding {
       return;
     }
     if (internal !== undefined && unormOf(this.#format) === (internal === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff)) {
-      f.get(z).op('i32x4_trunc_sat_f32x4_u');
+      f.get(z).op('i32x4_relaxed_trunc_f32x4_s');
       return;
     }
     this.#halves(z, () => {
