@@ -43,10 +43,10 @@ function workerOption(text: string): number {
   }
 }
 
-const workers = () =>
+const workers = (otherwise = 'cores - 1, or $TYR_WORKERS') =>
   new Option(
     '--workers <n>',
-    'threads beside the main one that draw; 0: none, all in order (default: cores - 1, or $TYR_WORKERS)',
+    `threads beside the main one that draw; 0: none, all in order (default: ${otherwise})`,
   ).argParser(workerOption);
 
 function displayMode(text: string): string {
@@ -161,7 +161,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .command('test')
     .description('set up everything, then run all checks and tests')
     .argument('[patterns...]', 'only tests whose file path contains one of these; no checks then')
-    .addOption(workers())
+    .addOption(workers('as each test says, or $TYR_WORKERS'))
     .addHelpText('after', '\nThe last line reads "N passed, N failed"; the exit code is 0 only if nothing failed.')
     .action(async (patterns, options) => {
       const { test } = await import('./test.ts');
