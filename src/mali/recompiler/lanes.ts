@@ -352,15 +352,33 @@ export class LaneCode {
     // A product of halves is exact.
     if (c.constant === SIGN) return product;
     if (c.constant === 0) return this.op('f32x4_add', product, c);
-    return this.#oddSum(this.keep(product), this.keep(c));
+    return this.#sumForHalf(this.keep(product), this.keep(c));
   }
 
   /**
-   * p + c of singles rounded to odd: towards zero, and the last bit set where that was not exact. The error of the sum tells
-   * both.
+   * p + c of singles, to be rounded to halves. Rounding twice goes wrong only where the first result lies in the middle between
+   * two halves: there its last twelve bits are zero, and the sum is rounded to odd instead.
    */
-  #oddSum(p: Lanes, c: Lanes): Lanes {
-    const sum = this.keep(this.op('f32x4_add', p, c));
+  #sumForHalf(p: Lanes, c: Lanes): Lanes {
+    const sum = this.#temporary();
+    const low = this.words(0xfff);
+    const zero = this.words(0);
+    const odd = this.#odded(p, c, () => this.code.get(sum));
+    return (k) => {
+      p(k);
+      c(k);
+      this.code.op('f32x4_add').tee(sum);
+      low(k);
+      this.code.op('v128_and');
+      zero(k);
+      this.code.op('i32x4_eq').op('v128_any_true').unlikely().if();
+      odd(k);
+      this.code.set(sum).end().get(sum);
+    };
+  }
+
+  /** The sum of p and c rounded to odd: towards zero, and the last bit set where it is not exact. Its error tells both. */
+  #odded(p: Lanes, c: Lanes, sum: Lanes): Lanes {
     const back = this.keep(this.op('f32x4_sub', sum, p));
     const lost = this.op('f32x4_sub', p, this.op('f32x4_sub', sum, back));
     const error = this.keep(this.op('f32x4_add', lost, this.op('f32x4_sub', c, back)));
