@@ -15,6 +15,7 @@ import {
   MMU,
 } from '../abi/gpu/regs.ts';
 import { viewOf } from '../abi/layout.ts';
+import { nobody } from './mmu/agents.ts';
 import { Rig } from './test-rig.ts';
 
 test('the GPU identifies itself as the Mali-G610 of an RK3588', () => {
@@ -192,4 +193,17 @@ test('firmware whose memory goes away stops with FATAL and names the address', (
   rig.clock.run();
   assert.equal(rig.read(MCU.STATUS), MCU_STATUS.FATAL);
   assert.match(rig.log, /TRANSLATION_FAULT_3.*0x4006000/);
+});
+
+test('a reset is complete when nobody on another thread can use an old translation any more', () => {
+  let working = true;
+  const agents = { ...nobody(), busy: () => working };
+  const rig = new Rig({}, agents);
+  rig.reset(GPU_RESET.SOFT);
+  const completed = () => (rig.read(GPU.IRQ_RAWSTAT) & GPU_IRQ.RESET_COMPLETED) !== 0;
+  agents.onCheckPoint();
+  assert.ok(!completed());
+  working = false;
+  agents.onCheckPoint();
+  assert.ok(completed());
 });

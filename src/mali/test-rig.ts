@@ -48,6 +48,7 @@ import { recorder } from '../board/log.ts';
 import { readReg, writeReg } from '../board/mmio.ts';
 import type { Units, Work } from './contract.ts';
 import { MaliGpu } from './gpu.ts';
+import type { Agents } from './mmu/agents.ts';
 
 const DRAM_SIZE = 32 * 1024 * 1024;
 /** Bits 48 - VA bits as TRANSCFG wants them. */
@@ -133,9 +134,9 @@ export class Rig {
   /** Physical address of the shared section. */
   shared = 0;
 
-  constructor(units: Partial<Units> = {}) {
+  constructor(units: Partial<Units> = {}, agents?: Agents) {
     const { dram, clock, irqs, record } = this;
-    this.gpu = new MaliGpu({ dram, clock, log: record.log, irqs, units: unitsOf(units) });
+    this.gpu = new MaliGpu({ dram, clock, log: record.log, irqs, units: unitsOf(units), agents });
   }
 
   get log(): string {
