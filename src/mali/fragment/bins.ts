@@ -71,12 +71,14 @@ export class Bins {
     const tiles = rect.columns * rect.rows;
     tileFill()(this.#words, Math.ceil(tiles / 16) * 64, 0, 0, 0, 0);
     scratch.u32.set([rect.column, rect.row, rect.columns, rect.rows, this.#words, 0, this.#items * 4], this.#args / 4);
+    const budget = (this.#args + BINS.budget) / 4;
+    scratch.i32[budget] = Math.max(MAX_ENTRIES, store.count);
     for (const [from, to] of store.pieces()) {
       if (this.#code) this.#code.bins_count(this.#args, from, to);
       else this.#count(from, to);
+      if (scratch.i32[budget]! < 0) return false;
     }
     const total = this.#code ? this.#code.bins_sum(this.#args) : this.#sum(tiles);
-    if (tiles > 1 && total > Math.max(MAX_ENTRIES, store.count)) return false;
     this.total = total;
     this.#room(total);
     scratch.u32[(this.#args + BINS.entries) / 4] = this.#entries;
@@ -118,9 +120,13 @@ export class Bins {
   }
 
   #count(from: number, to: number): void {
-    const { u32 } = scratch;
+    const { u32, i32 } = scratch;
     const ends = this.#words / 4;
+    const budget = (this.#args + BINS.budget) / 4;
     for (let p = from; p < to; p += PRIMITIVE.size) {
+      const { left, top, right, bottom } = this.#tiles(p);
+      if (left <= right && top <= bottom) i32[budget]! -= (right - left + 1) * (bottom - top + 1);
+      if (i32[budget]! < 0) return;
       this.#touched(p, (tile) => {
         u32[ends + tile]!++;
       });
@@ -138,14 +144,22 @@ export class Bins {
     }
   }
 
-  /** Tiles of the part that a primitive touches. */
-  #touched(p: number, tile: (n: number) => void): void {
+  /** Tiles of the part between a primitive's bounds. */
+  #tiles(p: number): { left: number; top: number; right: number; bottom: number } {
     const { i32 } = scratch;
     const { column, row, columns, rows } = this.rect;
-    const left = Math.max((i32[(p + PRIMITIVE.minX) / 4]! >> 4) - column, 0);
-    const top = Math.max((i32[(p + PRIMITIVE.minY) / 4]! >> 4) - row, 0);
-    const right = Math.min((i32[(p + PRIMITIVE.maxX) / 4]! >> 4) - column, columns - 1);
-    const bottom = Math.min((i32[(p + PRIMITIVE.maxY) / 4]! >> 4) - row, rows - 1);
+    return {
+      left: Math.max((i32[(p + PRIMITIVE.minX) / 4]! >> 4) - column, 0),
+      top: Math.max((i32[(p + PRIMITIVE.minY) / 4]! >> 4) - row, 0),
+      right: Math.min((i32[(p + PRIMITIVE.maxX) / 4]! >> 4) - column, columns - 1),
+      bottom: Math.min((i32[(p + PRIMITIVE.maxY) / 4]! >> 4) - row, rows - 1),
+    };
+  }
+
+  /** Tiles of the part that a primitive touches. */
+  #touched(p: number, tile: (n: number) => void): void {
+    const { column, row, columns } = this.rect;
+    const { left, top, right, bottom } = this.#tiles(p);
     const triangle = this.#triangle;
     triangle.at = p;
     const all = (right - left + 1) * (bottom - top + 1) <= EXACT_TILES;

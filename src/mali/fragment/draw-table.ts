@@ -29,6 +29,10 @@ export class DrawTable {
     this.#framebuffer = framebuffer;
   }
 
+  get count(): number {
+    return this.#draws.length;
+  }
+
   /** The draw with this number. */
   at(number: number): ListedDraw {
     return this.#draws[number]!;

@@ -57,9 +57,10 @@ export class FragmentWork implements Work {
   }
 }
 
-/** Blocks of the list that are read before a rest. */
+/** Blocks of the list that are read before a rest, and draws that are met in them. */
 const BLOCKS = 16;
 const FAST_BLOCKS = 128;
+const NEW_DRAWS = 64;
 
 /** What a job needs of its instruction. */
 export type FragmentRequest = Pick<
@@ -82,7 +83,7 @@ export class FragmentJob {
   readonly #share: TileShare;
   /** Superblocks reach over tiles. */
   readonly #whole: boolean;
-  /** Slices of the polygon list that have been read. */
+  /** Slices of the polygon list that have been read, and parts that have been cut in two. */
   #read = 0;
   /** The translations that primitives' physical addresses are of. */
   #generation: number;
@@ -155,12 +156,14 @@ export class FragmentJob {
     const { internalLayerIndex: layer } = this.#framebuffer.parameters;
     const blocks = this.#blocks;
     blocks?.begin(layer, rect);
+    let known = 0;
     for (let n = 1; this.#reader.block(); n++) {
       const all = blocks
         ? this.#reader.takeBlock(blocks, this.#store, this.#draws)
         : this.#reader.take(this.#setup, this.#store, this.#draws, layer, rect);
       if (!all) return false;
-      if (n % (blocks ? FAST_BLOCKS : BLOCKS) === 0) {
+      if (n % (blocks ? FAST_BLOCKS : BLOCKS) === 0 || this.#draws.count - known >= NEW_DRAWS) {
+        known = this.#draws.count;
         this.#read++;
         yield;
         this.#renew();
@@ -172,7 +175,12 @@ export class FragmentJob {
   /** Draws tiles from the primitives that are set up. */
   *#draw(rect: TileRect, first: boolean, last: boolean): Generator<void, void> {
     if (Bins.tooLarge(rect) || !this.#bins.fill(this.#store, rect)) {
-      for (const half of halves(rect)) yield* this.#draw(half, first, last);
+      for (const half of halves(rect)) {
+        this.#read++;
+        yield;
+        this.#renew();
+        yield* this.#draw(half, first, last);
+      }
       return;
     }
     const bins = this.#bins;

@@ -100,3 +100,23 @@ test('a bin holds every primitive that covers a pixel of its tile', () => {
   store.close();
   bins.close();
 });
+
+test('more tiles than a job may keep are too many, and found out at once', () => {
+  const rect = { column: 0, row: 0, columns: 32, rows: 32 };
+  for (const engine of ['wasm', 'interpreter'] as const) {
+    const store = new PrimitiveStore();
+    const corners = { corner0: { x: 0, y: 0 }, corner1: { x: 1 << 18, y: 0 }, corner2: { x: 0, y: 1 << 18 } };
+    const bytes = PrimitiveRecord.pack({ ...corners, kind: PRIMITIVE_KIND.TRIANGLE, maxX: 511, maxY: 511 } as any);
+    const record = PrimitiveRecord.read(viewOf(bytes), 0);
+    for (let n = 0; n < 600; n++) {
+      store.reserve();
+      setup.set(store.next, record, draw);
+      store.keep(store.next + PRIMITIVE.size);
+    }
+    const bins = new Bins(engine);
+    assert.equal(bins.fill(store, rect), false, engine);
+    assert.equal(bins.fill(store, { ...rect, rows: 16 }), true, engine);
+    bins.close();
+    store.close();
+  }
+});

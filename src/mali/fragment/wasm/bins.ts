@@ -18,7 +18,9 @@ export const BINS = {
   ends: 16,
   entries: 20,
   items: 24,
-  size: 28,
+  /** Tiles that may still be counted; below zero: there were more, and counting has stopped. */
+  budget: 28,
+  size: 32,
 } as const;
 
 /** Clean tiles that one item may stand for, and where their number stands in it. */
@@ -100,8 +102,15 @@ function emitPass(f: Code, place: boolean): void {
   }
   const finished = f.block();
   const exact = f.block();
+  f.get(left).get(right).op('i32_gt_s').brIf(finished);
+  f.get(top).get(bottom).op('i32_gt_s').brIf(finished);
   f.get(right).get(left).op('i32_sub').i32(1).op('i32_add');
-  f.get(bottom).get(top).op('i32_sub').i32(1).op('i32_add').op('i32_mul').i32(EXACT_TILES).op('i32_gt_s').brIf(exact);
+  f.get(bottom).get(top).op('i32_sub').i32(1).op('i32_add').op('i32_mul').set(n);
+  if (!place) {
+    f.get(ARGS).get(ARGS).memory('i32_load', BINS.budget).get(n).op('i32_sub').tee(at).memory('i32_store', BINS.budget);
+    f.get(at).i32(0).op('i32_lt_s').brIf(done);
+  }
+  f.get(n).i32(EXACT_TILES).op('i32_gt_s').brIf(exact);
   const tiles = (begin: () => void, body: () => void, step: () => void) => {
     f.get(top).set(y);
     const out = f.block();
