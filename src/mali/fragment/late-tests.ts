@@ -12,7 +12,7 @@ import { LANES, type Warp } from '../shader/contract.ts';
 import type { DrawState } from './draw-state.ts';
 import { TILE_PIXELS } from './raster.ts';
 import { NOT_TESTED, type StageWarp } from './stage-warp.ts';
-import type { LateState } from './wasm/late.ts';
+import type { LateState } from './wasm/late-sample.ts';
 
 export class LateTests {
   readonly #state: DrawState;

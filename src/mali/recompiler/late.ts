@@ -5,7 +5,7 @@
  * Everywhere else the draw's emitted functions (fragment/wasm/late.ts) are called by their numbers in STAGE; where there are
  * none, the interpreter's step does the instruction.
  */
-import { GIVEN } from '../fragment/wasm/late.ts';
+import { GIVEN } from '../fragment/wasm/late-sample.ts';
 import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
 import type { Site } from './flow.ts';

@@ -1,0 +1,195 @@
+/**
+ * The tests of one sample of a quad after shading: depth, from the shader or the quad's primitive, in doubles as in depth.ts, and
+ * stencil; what passes is counted and written. late.ts has what surrounds them.
+ */
+import { FUNC } from '../../../abi/gpu/raster-descriptors.ts';
+import { FLOAT_COMPARE } from '../../engine/compare.ts';
+import { PRIMITIVE } from '../../engine/quads.ts';
+import { STAGE } from '../../recompiler/frame.ts';
+import type { Code } from '../../wasm/builder.ts';
+import { type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS } from '../raster.ts';
+import { WARP } from './raster.ts';
+import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
+
+export interface LateState {
+  /** Samples that the tile keeps of a pixel, and where their depth is taken. */
+  readonly samples: number;
+  readonly pattern: SamplePattern;
+  /** All rastered samples stand for the only kept one. */
+  readonly merged: boolean;
+  /** Tests have been made before shading: nothing but coverage is left to do. */
+  readonly early: boolean;
+  /** ATEST leaves the test to ZS_EMIT. */
+  readonly fromShader: boolean;
+  readonly stencilFromShader: boolean;
+  /** Alpha takes samples away: the last ones, or the first ones. */
+  readonly byAlpha: 'no' | 'last' | 'first';
+  readonly format: number;
+  readonly func: number;
+  readonly write: boolean;
+  readonly limit: DepthLimit;
+  /** Front and back faces. */
+  readonly stencil: readonly [StencilFace, StencilFace] | undefined;
+}
+
+/**
+ * `stage`: STAGE. `lanes`: those that are tested. `gone`: those that come to nothing. `given`: what the shader supplies
+ * (GIVEN).
+ */
+export type LateTest = (stage: number, lanes: number, gone: number, given: number) => void;
+export const GIVEN = { DEPTH: 1, STENCIL: 2 } as const;
+
+/** Parameters of the function around it. */
+export const CORE = { stage: 0, quad: 1, given: 2, samples: 3, lanes: 4 } as const;
+
+export interface SampleLocals {
+  readonly warp: number;
+  readonly at: number;
+  readonly pixel: number;
+  readonly primitive: number;
+  readonly alive: number;
+  readonly passes: number;
+  readonly rows: readonly [number, number];
+  readonly z: number;
+  readonly stored: number;
+  readonly zero: number;
+}
+
+/** The tests of one sample of a quad. */
+export class Sample {
+  readonly #f: Code;
+  readonly #state: LateState;
+  readonly #l: SampleLocals;
+  readonly #rounding: DepthRounding;
+  readonly #stencils: readonly Stencil[];
+  readonly #right: number;
+  readonly #x: number;
+  readonly #y: number;
+
+  constructor(f: Code, state: LateState, locals: SampleLocals) {
+    this.#f = f;
+    this.#state = state;
+    this.#l = locals;
+    const constant = (...words: number[]): number => {
+      const local = f.local('v128');
+      f.v128(...words).set(local);
+      return local;
+    };
+    const range = (offset: number): number => {
+      const local = f.local('v128');
+      f.get(CORE.stage).memory('v128_load64_splat', offset).set(local);
+      return local;
+    };
+    this.#rounding = new DepthRounding(f, state, range(STAGE.low), range(STAGE.high));
+    // The doubles 0 and 256.
+    this.#right = constant(0, 0, 0, 0x40700000);
+    this.#x = f.local('v128');
+    this.#y = f.local('v128');
+    this.#stencils = (state.stencil ?? []).map((face) => {
+      if (!state.stencilFromShader) return new Stencil(f, face, constant);
+      const reference = constant(face.reference);
+      f.get(CORE.given).i32(GIVEN.STENCIL).op('i32_and').if();
+      f.get(locals.warp)
+        .memory('v128_load', WARP.colour + 64)
+        .i32(255)
+        .op('i32x4_splat')
+        .op('v128_and')
+        .set(reference);
+      f.end();
+      return new Stencil(f, face, constant, reference);
+    });
+  }
+
+  /** Takes pixels that fail sample s out of `alive`. */
+  emit(s: number): void {
+    const f = this.#f;
+    const { alive, passes, rows, z, stored, zero, at, pixel, primitive } = this.#l;
+    const { func, write } = this.#state;
+    // Whether depth or stencil may have been written, and what has passed.
+    f.get(CORE.stage).memory('i32_load', STAGE.flags);
+    f.get(CORE.stage).memory('i32_load', STAGE.flags).memory('i32_load', 4);
+    f.get(CORE.stage).memory('i32_load', STAGE.touchDepth).op('i32_or').memory('i32_store', 4);
+    this.#depth(s);
+    for (const row of rows) this.#rounding.row(row);
+    const [row0, row1] = rows;
+    f.get(row0).op('f32x4_demote_f64x2_zero').get(row1).op('f32x4_demote_f64x2_zero').shuffle32(0, 1, 4, 5).set(z);
+    f.get(CORE.stage).memory('i32_load', STAGE.depth).get(pixel).i32(2).op('i32_shl').op('i32_add').set(at);
+    const plane = 4 * TILE_PIXELS * s;
+    f.get(at).memory('v128_load64_zero', plane);
+    f.get(at)
+      .memory('v128_load64_zero', plane + 4 * TILE)
+      .shuffle32(0, 1, 4, 5)
+      .set(stored);
+    if (func === FUNC.NEVER) f.get(zero);
+    else if (func === FUNC.ALWAYS) f.get(zero).op('v128_not');
+    else f.get(z).get(stored).op(FLOAT_COMPARE[func]!);
+    f.set(passes);
+    const place = () =>
+      f
+        .get(CORE.stage)
+        .memory('i32_load', STAGE.stencil)
+        .get(pixel)
+        .op('i32_add')
+        .i32(TILE_PIXELS * s)
+        .op('i32_add');
+    const [front, back] = this.#stencils;
+    if (front && back) {
+      f.get(primitive).memory('i32_load', PRIMITIVE.flags).if();
+      back.test(place, alive, passes, zero);
+      f.else();
+      front.test(place, alive, passes, zero);
+      f.end();
+    }
+    f.get(passes).get(alive).op('v128_and').set(alive);
+    if (write) {
+      f.get(z).get(stored).get(alive).op('v128_bitselect').set(stored);
+      for (const row of [0, 1] as const) {
+        f.get(at)
+          .get(stored)
+          .lane('i64x2_extract_lane', row)
+          .memory('i64_store', plane + 4 * TILE * row);
+      }
+    }
+    f.get(CORE.stage).get(CORE.stage).memory('i64_load', STAGE.passed);
+    f.get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i64_extend_i32_u').op('i64_add');
+    f.memory('i64_store', STAGE.passed);
+  }
+
+  /** Fills the rows with depths: the shader's, or the triangle's with its bias. */
+  #depth(s: number): void {
+    const f = this.#f;
+    const { warp, rows, z, primitive } = this.#l;
+    const [row0, row1] = rows;
+    const { pattern } = this.#state;
+    const p = pattern.count === 1 ? 0 : s;
+    f.get(CORE.given).i32(GIVEN.DEPTH).op('i32_and').if();
+    f.get(warp).memory('v128_load', WARP.colour).tee(z).op('f64x2_promote_low_f32x4').set(row0);
+    f.get(z).get(z).shuffle32(2, 3, 2, 3).op('f64x2_promote_low_f32x4').set(row1);
+    f.else();
+    const plane = (offset: number) => f.get(primitive).memory('v128_load64_splat', offset);
+    const position = (offset: number, sub: number) =>
+      f
+        .get(CORE.stage)
+        .get(CORE.quad)
+        .op('i32_add')
+        .memory('i32_load', offset)
+        .i32(SUBPIXEL)
+        .op('i32_mul')
+        .i32(sub)
+        .op('i32_add')
+        .op('f64_convert_i32_s')
+        .op('f64x2_splat');
+    position(STAGE.x, pattern.x[p]!).get(this.#right).op('f64x2_add');
+    plane(PRIMITIVE.x0).op('f64x2_sub').set(this.#x);
+    position(STAGE.y, pattern.y[p]!).set(this.#y);
+    for (const [r, row] of rows.entries()) {
+      plane(PRIMITIVE.z);
+      plane(PRIMITIVE.dzdx).get(this.#x).op('f64x2_mul').op('f64x2_add');
+      plane(PRIMITIVE.dzdy).get(this.#y);
+      if (r === 1) f.f64(SUBPIXEL).op('f64x2_splat').op('f64x2_add');
+      plane(PRIMITIVE.y0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add');
+      plane(PRIMITIVE.bias).op('f64x2_add').set(row);
+    }
+    f.end();
+  }
+}
