@@ -86,6 +86,10 @@ export class WorkerJob {
     shared.enter(worker, slot);
     try {
       if (!this.#view.adopt(shared, worker, slot)) return 'blocked';
+      // The job may have lost the slot, or been stopped, before this worker was seen in it: what has been taken over may then
+      // be another's.
+      if (shared.stopped(index)) return 'more';
+      if (shared.slot(index) !== slot) return 'blocked';
       this.#part ??= this.#make(index, this.#view.memory, () => shared.claim(index));
       const state = this.#part.step();
       const progress = this.#part.progress!;

@@ -6,6 +6,7 @@
  * - A worker: the slot in which it is at work, and for each slot the last epoch that it has taken over. It names its slot
  *   first and looks at the epoch then, and whoever changes a slot moves the epoch on first and looks at the workers then: so
  *   either the worker works by the new translation, or the change knows that it must wait for the worker's next check point.
+ *   Last it looks whether the job still has the slot: a job loses its slot before another address space gets it.
  * - A job: a RUN_FRAGMENT or RUN_COMPUTE with its registers, the slot that it may work in, and the next tile or workgroup that
  *   nobody has claimed.
  */

@@ -6,7 +6,7 @@ import { Dram } from '../../board/dram.ts';
 import { GpuFault, PageFault } from '../contract.ts';
 import { Tables } from '../test-rig.ts';
 import { defaultWorkers, workerCount, workersForPrograms } from './count.ts';
-import { View } from './job.ts';
+import { View, WorkerJob } from './job.ts';
 import { errorOf, failureOf } from './messages.ts';
 import { KIND, Shared } from './shared.ts';
 
@@ -78,6 +78,29 @@ test('a worker is behind from a change until it leaves the slot or takes the cha
   assert.ok(view.adopt(shared, 0, SLOT));
   assert.ok(other.adopt(shared, 0, SLOT));
   assert.equal(other.memory.translate(VA, 'read'), pages[1]);
+});
+
+test('a job that loses its slot, or is stopped, just as a worker enters it does not run in what is there next', () => {
+  const dram = new Dram(1 << 22);
+  const [own, others] = [new Tables(dram), new Tables(dram)];
+  for (const lose of ['suspend', 'stop'] as const) {
+    /** The main thread is quicker than the worker that is about to enter. */
+    class Raced extends Shared {
+      override enter(worker: number, slot: number): void {
+        if (lose === 'suspend') this.setSlot(2, undefined);
+        else this.stop(2);
+        this.setSpace(slot, space(others.root), false);
+        super.enter(worker, slot);
+      }
+    }
+    const shared = new Raced();
+    shared.setSpace(SLOT, space(own.root), false);
+    const serial = shared.beginJob(2, KIND.FRAGMENT, 1, new Uint32Array(96), [], 0, 1);
+    shared.setSlot(2, SLOT);
+    const job = new WorkerJob(shared, 0, 2, serial, new View(dram, 40), () => assert.fail('it runs'));
+    assert.notEqual(job.slice(), 'done');
+    assert.ok(!shared.behind(0, SLOT), 'the worker has left');
+  }
 });
 
 test('a sleeping worker misses no wake that came while it looked around', () => {
