@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { executorOf } from '../engine/engine.ts';
 import { fma32, fromBits } from '../shader/float.ts';
+import { execute, f16x2, lane0 } from '../shader/test-rig.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import { LaneCode, type Lanes } from './lanes.ts';
 
@@ -40,5 +42,17 @@ test('multiply-add rounds once on hosts whose relaxed one does not', () => {
       const [result, want] = [singles[12 + lane]!, fma32(a, b, c)];
       assert.ok(Object.is(result, want), `${a} × ${b} + ${c}: ${result}, not ${want}`);
     }
+  }
+});
+
+test('multiply-add of halves rounds once, also where a single would lie between two halves', () => {
+  // a × b is a little more, or less, than 2^-11: half of the last bit of 1.
+  const [a, more, less] = [1 + 22 / 1024, (1 - 43 / 2048) * 2 ** -11, (1 - 44 / 2048) * 2 ** -11];
+  const registers = { 0: [f16x2(a, a)], 1: [f16x2(more, less)], 2: [f16x2(1, 1)], 3: [f16x2(-1, -1)] };
+  for (const executor of [executorOf('wasm'), executorOf('interpreter')]) {
+    const up = execute('FMA.v2f16 r4, r0, r1, r2\nNOP.end', { registers, executor });
+    assert.equal(lane0(up, 4), f16x2(1 + 2 ** -10, 1));
+    const down = execute('FMA.v2f16 r4, r0.neg, r1, r3\nNOP.end', { registers, executor });
+    assert.equal(lane0(down, 4), f16x2(-1 - 2 ** -10, -1));
   }
 });
