@@ -38,7 +38,7 @@ export const PRIMITIVE = {
   minY: 228,
   maxX: 232,
   maxY: 236,
-  /** 1: a triangle whose varyings recompiled code may read by itself. */
+  /** SIMPLE: what recompiled code may do by itself. */
   simple: 240,
   /** Bytes of a vertex's varyings that can be read at the physical addresses below. */
   varyingBytes: 244,
@@ -54,6 +54,9 @@ export const PRIMITIVE = {
   narrow: 304,
   size: 320,
 } as const;
+
+/** WEIGHTS: a triangle, shaded at pixels' centres, whose weights it may compute; RECORDS: and whose varyings it may read. */
+export const SIMPLE = { WEIGHTS: 1, RECORDS: 2 } as const;
 
 /** Quads that a list holds. */
 export const LIST_QUADS = 256;

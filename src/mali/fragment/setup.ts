@@ -8,7 +8,7 @@ import { PRIMITIVE_KIND, type PrimitiveRecord } from '../../abi/gpu/polygon-list
 import { PACKET_VARYINGS_OFFSET } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { Extent, VirtualMemory } from '../contract.ts';
-import { PRIMITIVE } from '../engine/quads.ts';
+import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { DepthBias } from './depth-stencil.ts';
 import { type SamplePattern, SUBPIXEL, Triangle } from './raster.ts';
@@ -113,6 +113,7 @@ export class Setup {
     // simple, varyingBytes, provoking, and three vertices.
     u32.fill(0, to, to + 6);
     if (!draw.simple || u32[(at + PRIMITIVE.kind) / 4] !== PRIMITIVE_KIND.TRIANGLE) return;
+    u32[to] = SIMPLE.WEIGHTS;
     const physical = this.#physical;
     let limit = MAX_VARYING_BYTES;
     for (let v = 0; v < 3; v++) {
@@ -125,7 +126,7 @@ export class Setup {
       physical[v] = extent.physical + (record - extent.start);
     }
     if (limit <= 0) return;
-    u32[to] = 1;
+    u32[to] = SIMPLE.WEIGHTS | SIMPLE.RECORDS;
     u32[(at + PRIMITIVE.varyingBytes) / 4] = limit;
     u32[(at + PRIMITIVE.provoking) / 4] = physical[u32[(at + PRIMITIVE.provokingVertex) / 4]!]!;
     for (let v = 0; v < 3; v++) u32[(at + PRIMITIVE.vertices) / 4 + v] = physical[v]!;

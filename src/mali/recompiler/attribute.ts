@@ -23,6 +23,8 @@ import type { Around } from './memory.ts';
 const RUN = 64;
 const RUN_LOG2 = 6;
 const MOST_REGISTERS = 4;
+/** The first three lanes of each vector. */
+const VERTEX_LANES = 0x7777;
 
 export class AttributeCode {
   readonly #a: Around & Operands;
@@ -68,15 +70,52 @@ export class AttributeCode {
   }
 
   #attribute(site: Site): void {
-    const { code, lanes } = this.#a;
     const i = site.instruction;
     const format = i.modifiers.regfmt!;
     const channels = channelCount(i.modifiers.vecsize!);
     const registers = registerCount(registerFormat(format), channels);
     const x = new Lowering(this.#a, i);
-    const [vertex, instance] = [x.raw(0), x.raw(1)];
     const indirect = i.sources.length > 2;
-    const handle = indirect ? x.raw(2) : lanes.words(immediateHandle(i));
+    const handle = indirect ? x.raw(2) : this.#a.lanes.words(immediateHandle(i));
+    this.#fetch(site, format, channels, x.raw(0), x.raw(1), handle, indirect, undefined, () => {
+      // The last of an odd number of 16-bit channels leaves the other half of its register.
+      const half = registerFormat(format).bits === 16 && channels % 2 === 1;
+      this.#write(i, registers, half);
+    });
+  }
+
+  /**
+   * Fetches what the vertices of each vector's primitive have of the attribute that the instruction's immediates name: lanes
+   * 0…2 of `vertex`, and of the result, whose locals `finish` is given by channel and vector. `check` branches to the
+   * interpreter's step where that must do it.
+   */
+  ofVertices(
+    site: Site,
+    format: string,
+    channels: number,
+    vertex: Lanes,
+    check: (slow: Label) => void,
+    finish: (results: readonly (readonly number[])[]) => void,
+  ): void {
+    const { lanes } = this.#a;
+    const none = lanes.words(0);
+    const handle = lanes.words(immediateHandle(site.instruction));
+    this.#fetch(site, format, channels, vertex, none, handle, false, check, () => finish(this.#results));
+  }
+
+  #fetch(
+    site: Site,
+    format: string,
+    channels: number,
+    vertex: Lanes,
+    instance: Lanes,
+    handle: Lanes,
+    indirect: boolean,
+    check: ((slow: Label) => void) | undefined,
+    finish: () => void,
+  ): void {
+    const { code, lanes } = this.#a;
+    const registers = registerCount(registerFormat(format), channels);
     const record = this.#a.record();
     for (let n = 1; n < ATTRIBUTE_RECORDS; n++) this.#a.record();
     const { params, results } = fetchType(registers);
@@ -106,11 +145,8 @@ export class AttributeCode {
           for (let r = registers - 1; r >= 0; r--) code.set(this.#results[r]![k]!);
         }
       },
-      () => {
-        // The last of an odd number of 16-bit channels leaves the other half of its register.
-        const half = registerFormat(format).bits === 16 && channels % 2 === 1;
-        this.#write(i, registers, half);
-      },
+      finish,
+      check,
     );
   }
 
@@ -222,12 +258,16 @@ export class AttributeCode {
     indirect: boolean,
     attempt: () => void,
     finish: () => void,
+    check?: (slow: Label) => void,
   ): void {
     const { code, bits, lanes } = this.#a;
-    code.get(bits).set(this.#active);
+    // With a check, lanes are a primitive's vertices.
+    if (check) code.i32(VERTEX_LANES & (2 ** (4 * lanes.vectors) - 1)).set(this.#active);
+    else code.get(bits).set(this.#active);
     code.i32(0).set(this.#tried);
     const done = code.block();
     const slow = code.block();
+    check?.(slow);
     const again = code.loop();
     const stale: Label = code.block();
     code.get(this.#active).set(this.#failing);

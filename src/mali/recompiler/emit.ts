@@ -181,7 +181,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     for (const r of this.#used) this.#registers.set(r, vectors());
     this.#memory = new MemoryCode(this);
     this.#attributes = new AttributeCode(this);
-    this.#varyings = new VaryingCode(this, unit, quads);
+    this.#varyings = new VaryingCode(this, unit, quads, this.#attributes);
     this.#specials = new SpecialVaryingCode(this, quads);
     this.#textures = new TextureCode(this);
     this.#late = new LateCode(this, quads);

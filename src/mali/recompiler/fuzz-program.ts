@@ -206,6 +206,10 @@ class Writer {
       this.#special();
       return;
     }
+    if (this.#random.chance(25)) {
+      this.#byDescriptor();
+      return;
+    }
     const words = instruction(this.#random, this.#random.pick(VARYINGS));
     if (!words) return;
     const offset = decode(words[0]!, words[1]!).spec.sources[1];
@@ -213,6 +217,27 @@ class Writer {
       setField(words, { bit: offset.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
     }
     this.code.push(words);
+  }
+
+  /** A varying that an attribute's descriptor says where to find. */
+  #byDescriptor(): void {
+    const random = this.#random;
+    const flat = random.chance(30);
+    const format = random.pick(flat ? ['f32', 'auto', 's32', 'u32', 'f16', 'u16'] : ['f32', 'f32', 'auto', 'f16']);
+    const [to, registers] = RANGES[format === 'f16' ? 'half' : /^[su]/.test(format) ? 'bits' : 'single'];
+    const [from, count] = RANGES.bits;
+    const size = 1 + random.below(STAGED_WORDS);
+    const first = to + random.below(registers - STAGED_WORDS);
+    const names = Array.from({ length: STAGED_WORDS }, (_, n) => `r${first + n}`).join(':');
+    const where = `table:${ATTRIBUTE_TABLE}, index:${random.below(ATTRIBUTE_COUNT + 1)}`;
+    const vector = `${format}${size > 1 ? `.v${size}` : ''}`;
+    if (flat) {
+      this.#line(`LD_VAR_FLAT_IMM.slot0.${vector} @${names}, ${where}`);
+      return;
+    }
+    const sample = random.chance(80) ? 'center' : random.pick(['centroid', 'sample', 'explicit']);
+    const update = random.pick(['store', 'store', 'clobber', 'retrieve']);
+    this.#line(`LD_VAR_IMM.slot0.${vector}.${sample}.${update} @${names}, r${from + random.below(count)}, ${where}`);
   }
 
   /** Depth, 1/w or a point coordinate, mostly at the pixels' centres. */

@@ -1,5 +1,5 @@
 /**
- * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM.
+ * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM, LD_VAR_IMM, LD_VAR_FLAT_IMM.
  *
  * Vector k of a warp is quad k, so whatever its primitive gives is one value for the whole vector: STAGE.quads[k] says where that is
  * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles at pixel centres, records that one extent holds) weights
@@ -9,7 +9,10 @@
  * A list's warp has its weights computed once, at its beginning. Whoever else wants them (retrieving loads that are the interpreter's)
  * finds them in the frame, where they are put before it is called.
  */
-import { PRIMITIVE } from '../engine/quads.ts';
+import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
+import { channelCount } from '../shader/vector.ts';
+import type { Label } from '../wasm/builder.ts';
+import type { AttributeCode } from './attribute.ts';
 import type { Site, Unit } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import { type Lanes, WARP_VECTORS } from './lanes.ts';
@@ -31,24 +34,29 @@ export class VaryingCode {
   readonly #weights: WeightCode;
   readonly #value: readonly number[];
   readonly #stage: number;
+  /** All quads' primitives are simple; for all of them weights can be computed. */
   readonly #simple: number;
+  readonly #weighable: number;
   readonly #primitive: number;
+  readonly #attributes: AttributeCode;
   /** Whether any load interpolates here. */
   readonly #any: boolean;
   /** Whether all weights of the warp are those of the pixels' centres. */
   readonly #same: boolean;
 
-  constructor(around: Around, unit: Unit, feed: QuadFeed | undefined) {
+  constructor(around: Around, unit: Unit, feed: QuadFeed | undefined, attributes: AttributeCode) {
     this.#a = around;
+    this.#attributes = attributes;
     this.#feed = feed;
     const { code, lanes } = around;
     this.#weights = new WeightCode(lanes);
     this.#value = [code.local('v128'), code.local('v128')];
     this.#stage = feed?.stage ?? code.local('i32');
     this.#simple = code.local('i32');
+    this.#weighable = code.local('i32');
     this.#primitive = code.local('i32');
     const loads = unit.blocks.flatMap(({ sites }) => sites).filter(weighs);
-    this.#any = loads.some((site) => this.#native(site) && !isFlat(site));
+    this.#any = loads.some((site) => (this.#native(site) && !isFlat(site)) || byDescriptor(site));
     this.#same = !loads.some(({ instruction: { modifiers } }) => modifiers.sample === 'explicit');
   }
 
@@ -58,13 +66,13 @@ export class VaryingCode {
     this.#look();
     if (!this.#any || !this.#same) return;
     const { code } = this.#a;
-    code.get(this.#simple);
+    code.get(this.#weighable);
     code.likely().if();
     this.#weigh();
     code.end();
   }
 
-  /** Finds out whether all quads' primitives are simple. */
+  /** Finds out whether all quads' primitives are simple, and whether they can be weighed. */
   #look(): void {
     const { code, lanes } = this.#a;
     for (let k = 0; k < lanes.vectors; k++) {
@@ -72,7 +80,8 @@ export class VaryingCode {
       code.memory('i32_load', PRIMITIVE.simple);
       if (k > 0) code.op('i32_and');
     }
-    code.set(this.#simple);
+    code.tee(this.#simple).i32(SIMPLE.WEIGHTS).op('i32_and').set(this.#weighable);
+    code.get(this.#simple).i32(SIMPLE.RECORDS).op('i32_and').set(this.#simple);
   }
 
   /** Pushes the scratch address of vector k's primitive. */
@@ -95,6 +104,10 @@ export class VaryingCode {
   emit(site: Site): boolean {
     const { instruction: i } = site;
     const { code, lanes } = this.#a;
+    if (byDescriptor(site) || flatByDescriptor(site)) {
+      this.#descriptor(site);
+      return true;
+    }
     if (!this.#native(site)) {
       if (weighs(site) && i.modifiers.update === 'retrieve') this.#keepIfSimple();
       return false;
@@ -123,14 +136,7 @@ export class VaryingCode {
         .unlikely()
         .brIf(slow);
     }
-    const known = this.#feed !== undefined && this.#same;
-    if (!flat && !known) {
-      if (i.modifiers.update === 'retrieve') this.#retrieve();
-      else {
-        this.#weigh();
-        this.#keep();
-      }
-    }
+    if (!flat) this.#weighed(i);
     for (let k = 0; k < lanes.vectors; k++) {
       this.#of(k);
       code.set(this.#primitive);
@@ -154,6 +160,80 @@ export class VaryingCode {
     code.end();
     if (half && !flat) this.#meet(register, channels, true);
     return true;
+  }
+
+  /**
+   * A load through an attribute's descriptor: the vertices' values are fetched like attributes, their numbers being their slots; so
+   * frame shaders read their coordinates. It needs no records of the vertices.
+   */
+  #descriptor(site: Site): void {
+    const { instruction: i } = site;
+    const { code, lanes } = this.#a;
+    const flat = flatByDescriptor(site);
+    const channels = channelCount(i.modifiers.vecsize!);
+    const { register } = i.staging[0]!;
+    const vertex: Lanes = (k) => {
+      this.#of(k);
+      code.memory('v128_load', PRIMITIVE.slots);
+    };
+    const check = (slow: Label): void => {
+      if (!this.#feed) {
+        code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
+        this.#look();
+      }
+      code.get(this.#weighable).op('i32_eqz').unlikely().brIf(slow);
+    };
+    // What the interpreter's step retrieves must be there, should it be called.
+    if (i.modifiers.update === 'retrieve') this.#keepIfSimple();
+    this.#attributes.ofVertices(site, flat ? i.modifiers.regfmt! : 'f32', channels, vertex, check, (results) => {
+      if (!flat) this.#weighed(i);
+      for (let k = 0; k < lanes.vectors; k++) {
+        for (let c = 0; c < channels; c++) {
+          const corners = results[c]![k]!;
+          if (flat) this.#provoking(k, corners);
+          else {
+            for (let v = 0; v < VERTICES; v++) {
+              code
+                .get(corners)
+                .get(corners)
+                .shuffle32(v as 0 | 1 | 2, v, v, v);
+              code.get(this.#weights.weights[v]![k]!).op('f32x4_mul');
+              if (v > 0) code.op('f32x4_add');
+            }
+          }
+          this.#write(register + c, k);
+        }
+      }
+    });
+  }
+
+  /** Pushes the provoking vertex's lane of a vector in all lanes. */
+  #provoking(k: number, corners: number): void {
+    const { code } = this.#a;
+    const which = (): void => {
+      this.#of(k);
+      code.memory('i32_load', PRIMITIVE.provokingVertex);
+    };
+    const lane = (v: number): void => {
+      code.get(corners).lane('i32x4_extract_lane', v);
+    };
+    lane(2);
+    lane(1);
+    which();
+    code.i32(2).op('i32_eq').op('select');
+    lane(0);
+    which();
+    code.op('select').op('i32x4_splat');
+  }
+
+  /** Sees to it that the weights are those that an instruction asks for. */
+  #weighed(i: Site['instruction']): void {
+    if (this.#feed && this.#same) return;
+    if (i.modifiers.update === 'retrieve') this.#retrieve();
+    else {
+      this.#weigh();
+      this.#keep();
+    }
   }
 
   /** Makes what the fast way has remembered of halves known: the slow way widens them, then both have met. */
@@ -269,7 +349,7 @@ export class VaryingCode {
   #keepIfSimple(): void {
     if (!this.#feed || !this.#any || !this.#same) return;
     const { code } = this.#a;
-    code.get(this.#simple);
+    code.get(this.#weighable);
     code.if();
     this.#keep();
     code.end();
@@ -277,3 +357,14 @@ export class VaryingCode {
 }
 
 const isFlat = ({ instruction }: Site): boolean => instruction.modifiers.sourceFormat?.startsWith('src_flat') === true;
+
+const SINGLES: ReadonlySet<string> = new Set(['f32', 'auto']);
+const WORDS: ReadonlySet<string> = new Set(['f32', 'auto', 's32', 'u32']);
+
+/** Whether an instruction interpolates what a descriptor's buffer holds, in a form that is done here. */
+const byDescriptor = ({ instruction: { spec, modifiers } }: Site): boolean =>
+  spec.base === 'LD_VAR_IMM' && modifiers.sample !== 'explicit' && SINGLES.has(modifiers.regfmt!);
+
+/** The same of one that takes the provoking vertex's. */
+const flatByDescriptor = ({ instruction: { spec, modifiers } }: Site): boolean =>
+  spec.base === 'LD_VAR_FLAT_IMM' && WORDS.has(modifiers.regfmt!);

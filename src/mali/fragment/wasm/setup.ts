@@ -8,7 +8,7 @@
 import { Corner, PRIMITIVE_KIND, PrimitiveRecord } from '../../../abi/gpu/polygon-list.ts';
 import { PACKET_VARYINGS_OFFSET } from '../../../abi/gpu/shader-descriptors.ts';
 import type { PhysicalMemory } from '../../../board/dram.ts';
-import { PRIMITIVE } from '../../engine/quads.ts';
+import { PRIMITIVE, SIMPLE } from '../../engine/quads.ts';
 import type { Code, Label, ModuleBuilder } from '../../wasm/builder.ts';
 import { MAX_CORNER, SUBPIXEL } from '../raster.ts';
 import { MAX_VARYING_BYTES } from '../setup.ts';
@@ -273,16 +273,18 @@ class SetupEmitter {
   #locate(stop: Label): void {
     const f = this.#f;
     const simple = f.local('i32');
+    const what = f.local('i32');
     const limit = f.local('i64');
     const packet = f.local('i64');
     const last = f.local('i64');
     const extent = f.local('i32');
     const record = f.local('i64');
     const physical = [f.local('i32'), f.local('i32'), f.local('i32')];
-    f.i32(0).set(simple);
+    f.i32(0).set(simple).i32(0).set(what);
     const out = f.block();
     this.#arg(SETUP.simple).op('i32_eqz').brIf(out);
     f.get(this.#kind).i32(PRIMITIVE_KIND.TRIANGLE).op('i32_ne').brIf(out);
+    f.i32(SIMPLE.WEIGHTS).set(what);
     f.i64(BigInt(MAX_VARYING_BYTES)).set(limit);
     for (const [v, name] of (['packet0', 'packet1', 'packet2'] as const).entries()) {
       f.get(this.#record).memory('i64_load', PrimitiveRecord.offset[name], this.#memory).set(packet);
@@ -318,9 +320,12 @@ class SetupEmitter {
       f.get(extent).memory('i64_load', EXTENT.end).get(extent).memory('i64_load', EXTENT.start).op('i64_sub');
       f.get(record).op('i64_sub').op('i32_wrap_i64').op('i32_add').set(physical[v]!);
     }
-    f.get(limit).i64(0n).op('i64_gt_s').set(simple);
+    f.get(limit).i64(0n).op('i64_gt_s').tee(simple);
+    f.if();
+    f.i32(SIMPLE.WEIGHTS | SIMPLE.RECORDS).set(what);
     f.end();
-    f.get(this.#to).get(simple).memory('i32_store', PRIMITIVE.simple);
+    f.end();
+    f.get(this.#to).get(what).memory('i32_store', PRIMITIVE.simple);
     const put = (offset: number, push: () => void) => {
       f.get(this.#to);
       push();
