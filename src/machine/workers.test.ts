@@ -197,10 +197,12 @@ test('more clients than the GPU has slots: jobs that are suspended on workers go
     const pictures = Array.from({ length: 14 }, async () => {
       const client = new Client(live);
       const job = await FrameJob.make(client, slow(96, 96));
-      for (let frame = 0; frame < 2; frame++) {
+      for (let frame = 0; frame < 6; frame++) {
         job.pixels.fill(0);
         assert.equal(await job.draw(60), 0);
-        assert.deepEqual(job.pixels, alone.pixels);
+        const wrong = [...job.pixels.keys()].filter((i) => job.pixels[i] !== alone.pixels[i]);
+        const places = wrong.slice(0, 9).map((i) => `${i % 96},${Math.floor(i / 96)}: ${job.pixels[i]?.toString(16)}`);
+        assert.equal(wrong.length, 0, `frame ${frame}: pixels ${places.join('; ')}`);
       }
       client.file.close();
     });
