@@ -28,6 +28,7 @@ import { GpuFault, type Work } from '../contract.ts';
 import { LANES } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { bitCount } from './early-tests.ts';
+import { PrimitiveStore } from './primitive-store.ts';
 import { Bench, blendBits, finish, laneVectors, shade } from './test-bench.ts';
 
 const RED = [1, 0, 0, 1] as const;
@@ -518,6 +519,44 @@ test('what does not fit into memory at once is drawn part by part, and a tile in
   const all = pixels();
   assert.ok(new Set(all).size > 100);
   assert.deepEqual(pixels(40), all);
+});
+
+test('of large jobs only so many are at it at once; others wait, and draw the same', () => {
+  const b = new Bench(64, 48, 4 << 20);
+  b.fragments.set(
+    1,
+    shade((lane, _stage, warp) => {
+      const id = warp.u32[FRAGMENT_PRELOAD.PRIMITIVE_ID * LANES + lane]!;
+      return [(id % 7) / 6, (id % 5) / 4, (id % 3) / 2, 1];
+    }),
+  );
+  b.triangles(
+    Array.from({ length: 3 * 2500 }, (_, i) => {
+      const [n, corner] = [Math.floor(i / 3), i % 3];
+      return [((n * 7) % 61) + (corner === 1 ? 3 : 0), ((n * 11) % 45) + (corner === 2 ? 3 : 0), 0, 1];
+    }),
+  );
+  const target = b.rgba8();
+  const job = () => b.fragment(b.framebuffer({}, [target]));
+  finish(job());
+  const pixels = b.pixels(target);
+  assert.ok(new Set(pixels).size > 50);
+  const others = Array.from({ length: 6 }, () => new PrimitiveStore());
+  for (const store of others) assert.ok(store.enlarge());
+  b.memory.write(target.base!, new Uint8Array(64 * 48 * 4));
+  const work = job();
+  let progress = -1;
+  for (let n = 0; n < 100; n++) {
+    assert.equal(work.step(), 'more');
+    assert.ok(work.progress! > progress, 'who waits is not taken for hanging');
+    progress = work.progress!;
+  }
+  assert.ok(b.pixels(target).every((pixel) => pixel === 0));
+  others[3]!.close();
+  finish(work);
+  assert.deepEqual(b.pixels(target), pixels);
+  // It has made room again.
+  assert.ok(new PrimitiveStore().enlarge());
 });
 
 test('works tell how far they have come', () => {

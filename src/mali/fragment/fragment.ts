@@ -141,7 +141,19 @@ export class FragmentJob {
     for (let first = true; ; first = false) {
       this.#store.reset();
       this.#draws.reset();
-      const ended = yield* this.#collect(rect);
+      let ended = yield* this.#collect(rect);
+      if (this.#store.crowded) {
+        // Nothing is drawn yet: it is as if the job came later.
+        while (!this.#store.enlarge()) {
+          this.#read++;
+          yield;
+        }
+        this.#renew();
+        this.#store.reset();
+        this.#draws.reset();
+        this.#reader.open(list);
+        ended = yield* this.#collect(rect);
+      }
       if (!ended && !single) {
         for (const half of halves(rect)) yield* this.#part(list, half);
         return;

@@ -1,7 +1,8 @@
 /**
  * PrimitiveStore: where a fragment job keeps its set-up primitives. It grows by pieces up to a fixed number, so that all threads
- * that are at a job part it in the same way. All jobs of a thread together have a limit too, but each may have one piece
- * whatever the others do. A job whose primitives do not fit draws its framebuffer part by part.
+ * that are at a job part it in the same way, whatever else they do: tiles are claimed by their order in it. Each job may have
+ * one piece; of those that need more, so many are at it that all can have what they may. The others wait, which ends, since
+ * none of the former waits for anything. A job whose primitives do not fit draws its framebuffer part by part.
  */
 import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -9,13 +10,14 @@ import { scratch } from '../engine/scratch.ts';
 /** Primitives in a piece. */
 const PIECE = 2048;
 const PIECE_BYTES = PIECE * PRIMITIVE.size;
-/** Primitives of a job at once, and pieces of all jobs (120 MiB). */
+/** Primitives of a job at once. */
 const MAX_PRIMITIVES = 1 << 16;
-const MAX_PIECES = 192;
+/** Jobs of a thread that may have more than one piece: 120 MiB in all. */
+const MAX_LARGE = 6;
 
 /** Pieces that are in no job's hands. Kept here, because scratch memory would clear them for the next. */
 const free: number[] = [];
-let taken = 0;
+let large = 0;
 
 export class PrimitiveStore {
   /** Scratch addresses of the pieces; all but the last in use are full. */
@@ -26,6 +28,9 @@ export class PrimitiveStore {
   #next = 0;
   #end = 0;
   readonly #limit: number;
+  #large = false;
+  /** `reserve` has answered false only because the job is not among the large ones. */
+  crowded = false;
 
   /** `limit`: primitives at most. */
   constructor(limit = MAX_PRIMITIVES) {
@@ -50,13 +55,24 @@ export class PrimitiveStore {
     if (this.#next < this.#end) return true;
     const n = this.#end === 0 ? 0 : this.#full + 1;
     if (n === this.#pieces.length) {
-      if (n > 0 && taken >= MAX_PIECES) return false;
+      if (n > 0 && !this.#large) {
+        this.crowded = true;
+        return false;
+      }
       this.#pieces.push(free.pop() ?? scratch.alloc(PIECE_BYTES));
-      taken++;
     }
     this.#full = n;
     this.#next = this.#pieces[n]!;
     this.#end = this.#next + Math.min(PIECE, this.#limit - n * PIECE) * PRIMITIVE.size;
+    return true;
+  }
+
+  /** Asks to be among the large ones, where it was crowded. False: not yet, somebody must close first. */
+  enlarge(): boolean {
+    if (large >= MAX_LARGE) return false;
+    large++;
+    this.#large = true;
+    this.crowded = false;
     return true;
   }
 
@@ -85,7 +101,8 @@ export class PrimitiveStore {
   /** The job is over. */
   close(): void {
     this.reset();
-    taken -= this.#pieces.length;
     free.push(...this.#pieces.splice(0));
+    if (this.#large) large--;
+    this.#large = false;
   }
 }
