@@ -4,7 +4,7 @@
  * A binding holds physical addresses, so it is good for one generation of the address space alone. It is made only where every
  * page of every level may be read and the level lies in one piece, layers at equal distances.
  */
-import { Plane } from '../../abi/gpu/texture-descriptors.ts';
+import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../board/image/afbc.ts';
@@ -18,6 +18,7 @@ import type { TexelLayout } from './emit-address.ts';
 import { FRACTION_BITS } from './emit-axis.ts';
 import { AXIS, LEVEL, RECORD, setInteger, setSingle } from './emit-code.ts';
 import type { SamplerState } from './emit-filter.ts';
+import type { YuvLayout } from './emit-yuv.ts';
 import { LOD_ONE } from './lod.ts';
 import type { Sampler } from './sampler.ts';
 import { samplerState } from './state.ts';
@@ -69,7 +70,7 @@ export function bind(
 ): Binding | undefined {
   const { levels, surfaces } = texture.descriptor;
   const layers = kind.array ? texture.layers : 1;
-  const count = levels * layers;
+  const count = levels * layers * (texture.yuv?.format.planes ?? 1);
   if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
   const plane = (n: number): PlaneValues => memory.decode(Plane, surfaces + n * Plane.size);
   const planes = Array.from({ length: levels }, (_, level) => plane(level));
@@ -80,6 +81,10 @@ export function bind(
     const place = placeOf(memory, texture, values, level, state);
     if (!place) return undefined;
     places.push(place);
+    if (state.yuv) {
+      place.chroma = chromaOf(memory, texture, values, plane(1), state.yuv);
+      if (!place.chroma) return undefined;
+    }
     if (!state.layered) continue;
     // Layers lie at equal distances, and are all alike.
     let distance = 0;
@@ -116,6 +121,38 @@ interface Place {
   readonly sliceStride: number;
   readonly size: number;
   layerStride: number;
+  chroma?: Chroma | undefined;
+}
+
+/** The planes of chroma: physical addresses; `second` only of separate ones. */
+interface Chroma {
+  readonly first: number;
+  readonly second: number;
+  readonly rowStride: number;
+  readonly lastX: number;
+  readonly lastY: number;
+}
+
+/** Where chroma lies, if it is rows of bytes that can be read directly; undefined also where the script must find a fault. */
+function chromaOf(
+  memory: VirtualMemory,
+  texture: Texture,
+  luma: PlaneValues,
+  plane: PlaneValues,
+  { rows, separate }: YuvLayout,
+): Chroma | undefined {
+  const { clump } = texture.yuv!.format;
+  if (plane.planeType !== (separate ? PLANE_TYPE.CHROMA_2P : PLANE_TYPE.GENERIC)) return undefined;
+  if (luma.clumpFormat !== clump || plane.clumpFormat !== clump) return undefined;
+  if (plane.clumpOrdering !== CLUMP_ORDERING.LINEAR) return undefined;
+  const lastX = Math.ceil(texture.width(0) / 2) - 1;
+  const lastY = Math.ceil(texture.height(0) / rows) - 1;
+  const size = lastY * plane.rowStride + (lastX + 1) * (separate ? 1 : 2);
+  const first = inOnePiece(memory, plane.pointer, size);
+  const second = separate ? inOnePiece(memory, plane.chromaSecondaryPointer, size) : 0;
+  if (first === undefined || second === undefined) return undefined;
+  if (Math.max(first, second) + size + OVERREACH > memory.dram.size) return undefined;
+  return { first, second, rowStride: plane.rowStride, lastX, lastY };
 }
 
 function placeOf(
@@ -209,13 +246,20 @@ function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined,
       setSingle(at + RECORD.border + 16 * n, border);
     }
   }
-  places.forEach(({ physical, rowStride, sliceStride, layerStride, size }, level) => {
+  places.forEach(({ physical, rowStride, sliceStride, layerStride, size, chroma }, level) => {
     const record = at + RECORD.levels + level * LEVEL.bytes;
     setInteger(record + LEVEL.base, physical);
     setInteger(record + LEVEL.rowStride, rowStride);
     setInteger(record + LEVEL.layerStride, layerStride);
     setInteger(record + LEVEL.sliceStride, sliceStride);
     setInteger(record + LEVEL.size, size);
+    if (chroma) {
+      setInteger(record + LEVEL.chroma, chroma.first);
+      setInteger(record + LEVEL.chromaSecond, chroma.second);
+      setInteger(record + LEVEL.chromaStride, chroma.rowStride);
+      setInteger(record + LEVEL.chromaLastX, chroma.lastX);
+      setInteger(record + LEVEL.chromaLastY, chroma.lastY);
+    }
     for (const [axis, texels] of sizes(level).entries()) {
       const on = record + LEVEL.axes + axis * AXIS.bytes;
       const scale = normalized ? texels : 1;

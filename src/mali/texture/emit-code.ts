@@ -35,8 +35,14 @@ export const LEVEL = {
   sliceStride: 48,
   /** AFBC: bytes that bodies lie in. */
   size: 64,
-  axes: 80,
-  bytes: 80 + AXES * AXIS.bytes,
+  /** YUV: the planes of chroma, bytes between their rows, and their last column and row. */
+  chroma: 80,
+  chromaSecond: 96,
+  chromaStride: 112,
+  chromaLastX: 128,
+  chromaLastY: 144,
+  axes: 160,
+  bytes: 160 + AXES * AXIS.bytes,
 } as const;
 
 /** A texture and a sampler: bounds of levels of detail, then the levels. */

@@ -13,6 +13,7 @@ import { AxisEmitter, type Footprint, type Texels } from './emit-axis.ts';
 import { BytesEmitter } from './emit-bytes.ts';
 import { AXIS, LEVEL, RECORD, type SamplerCode } from './emit-code.ts';
 import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
+import { YuvEmitter, type YuvLayout } from './emit-yuv.ts';
 
 /**
  * Where the level of detail comes from: none is needed, it is zero, the quad's footprint, that and a bias of each lane, or
@@ -46,6 +47,8 @@ export interface SamplerState {
   readonly bytes: boolean;
   readonly wrap: readonly number[];
   readonly layout: TexelLayout;
+  /** Texels are YUV: the layout is luma's, this is how chroma lies. */
+  readonly yuv: YuvLayout | undefined;
   /** What R, G, B and A of the result are, swizzles applied; of a gather, the one channel. */
   readonly channels: readonly ChannelSource[];
   /** Which of the border's R, G, B and A each of them shows; undefined where there is none. */
@@ -72,7 +75,8 @@ export const lerp = (f: Code, a: number, b: number, weight: number, into: number
   f.get(a).get(b).get(a).op('f32x4_sub').get(weight).op('f32x4_mul').op('f32x4_add').set(into);
 };
 
-type Words = (word: number) => number;
+/** A channel of a texel, decoded, in a local of its own. */
+type Texel = (channel: ChannelSource) => number;
 
 export class FilterEmitter {
   readonly #c: SamplerCode;
@@ -135,6 +139,19 @@ export class FilterEmitter {
     return footprint?.texels ?? [{ index: this.#c.vector(() => this.#c.words(0)), outside: undefined }];
   }
 
+  /** The texels of these columns and rows, row by row. */
+  #load(columns: readonly number[], rows: readonly number[], plane: number | undefined): Texel[] {
+    const { yuv } = this.#state;
+    const addresses = this.#addresses.footprint(columns, rows, plane);
+    return addresses.map((address, n) => {
+      const words = this.#texels.load(address);
+      if (!yuv) return (channel) => this.#texels.decode(words, channel);
+      const [x, y] = [columns[n % columns.length]!, rows[Math.floor(n / columns.length)]];
+      const component = new YuvEmitter(this.#c, yuv).texel(x, y, () => words(0));
+      return (channel) => (channel.kind === 'yuv' ? component(channel.component) : this.#texels.decode(words, channel));
+    });
+  }
+
   /** Lanes that show the border, if any may. */
   #outside(...texels: readonly (Texels | undefined)[]): number | undefined {
     const some = texels.flatMap((texel) => (texel?.outside === undefined ? [] : [texel.outside]));
@@ -154,10 +171,10 @@ export class FilterEmitter {
   }
 
   /** A channel of a texel or of the border, compared if there is a comparison; in a local of its own. */
-  #value(words: Words, n: number, outside: number | undefined, spot: Spot): number {
+  #value(texel: Texel, n: number, outside: number | undefined, spot: Spot): number {
     const { compare, borders } = this.#state;
     const channel = this.#wanted[n]!;
-    const value = this.#texels.decode(words, channel);
+    const value = texel(channel);
     if (channel.kind === 'constant') this.#c.words(constantWord(this.#state, channel.value)).set(value);
     const border = compare ? 0 : borders?.[n];
     if (outside !== undefined && border !== undefined) {
@@ -199,11 +216,11 @@ export class FilterEmitter {
     const plane = z ? this.#slice(z.texels[0]!.index, layer) : layer;
     const [column] = x!.texels;
     const [row] = this.#rows(y);
-    const words = this.#texels.load(this.#addresses.footprint([column!.index], [row!.index], plane)[0]!);
+    const [texel] = this.#load([column!.index], [row!.index], plane);
     const outside = this.#outside(column, row, z?.texels[0]);
     const values = new Map<number, number>();
     this.#results((n) => {
-      const value = values.get(n) ?? this.#value(words, n, outside, spot);
+      const value = values.get(n) ?? this.#value(texel!, n, outside, spot);
       values.set(n, value);
       return value;
     }, result);
@@ -241,10 +258,10 @@ export class FilterEmitter {
     if (axes === 3) plane = this.#slice(within(spot.z), plane);
     else if (spot.sample !== undefined && this.#state.samples) plane = this.#slice(within(spot.sample), plane);
     const row = axes > 1 ? within(spot.y) : this.#c.vector(() => this.#c.words(0));
-    const words = this.#texels.load(this.#addresses.footprint([within(spot.x)], [row], plane)[0]!);
+    const [texel] = this.#load([within(spot.x)], [row], plane);
     const values = new Map<number, number>();
     this.#results((n) => {
-      const value = values.get(n) ?? this.#texels.decode(words, this.#state.channels[n]!);
+      const value = values.get(n) ?? texel!(this.#state.channels[n]!);
       values.set(n, value);
       return value;
     }, result);
@@ -309,12 +326,11 @@ export class FilterEmitter {
       return;
     }
     const rows = this.#rows(y);
-    const addresses = this.#addresses.footprint(
+    const texels = this.#load(
       x.texels.map(({ index }) => index),
       rows.map(({ index }) => index),
       plane,
     );
-    const words = addresses.map((address) => this.#texels.load(address));
     const outside = rows.flatMap((row) => x.texels.map((column) => this.#outside(column, row, slice)));
     const across = this.#float(x.weight!);
     const down = y && this.#float(y.weight!);
@@ -324,7 +340,7 @@ export class FilterEmitter {
       const key = JSON.stringify([this.#wanted[n], this.#state.borders?.[n]]);
       const known = done.get(key);
       if (known !== undefined) return known;
-      const values = words.map((texel, i) => this.#value(texel, n, outside[i], spot));
+      const values = texels.map((texel, i) => this.#value(texel, n, outside[i], spot));
       this.#mix(values[0]!, values[1]!, across);
       if (down !== undefined) {
         this.#mix(values[2]!, values[3]!, across);
@@ -341,21 +357,20 @@ export class FilterEmitter {
     const layer = this.#layer(spot);
     const plane = z ? this.#slice(z.texels[0]!.index, layer) : layer;
     const rows = this.#rows(y);
-    const addresses = this.#addresses.footprint(
+    const texels = this.#load(
       x!.texels.map(({ index }) => index),
       rows.map(({ index }) => index),
       plane,
     );
     const corners = rows.flatMap((row) => x!.texels.map((column) => this.#outside(column, row, z?.texels[0])));
     for (const [n, local] of result.entries()) {
-      const corner = n % addresses.length;
+      const corner = n % texels.length;
       const [channel] = this.#state.channels;
       if (channel!.kind === 'constant' && this.isConstant(0)) {
         this.#c.words(constantWord(this.#state, channel!.value)).set(local);
         continue;
       }
-      const words = this.#texels.load(addresses[corner]!);
-      this.f.get(this.#value(words, 0, corners[corner], spot)).set(local);
+      this.f.get(this.#value(texels[corner]!, 0, corners[corner], spot)).set(local);
     }
   }
 }

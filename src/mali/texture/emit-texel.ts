@@ -18,6 +18,8 @@ export type ChannelSource =
       readonly exponent?: number;
     }
   | { readonly kind: 'constant'; readonly value: number }
+  /** Y, U or V by number. */
+  | { readonly kind: 'yuv'; readonly component: number }
   | { readonly kind: 'compared' };
 
 const SRGB_AT = scratch.alloc(SRGB8.byteLength);
@@ -81,7 +83,7 @@ export class TexelEmitter {
   decode(words: (word: number) => number, channel: ChannelSource): number {
     const { f } = this.#c;
     const out = f.local('v128');
-    if (channel.kind === 'constant' || channel.kind === 'compared') return out;
+    if (!('at' in channel)) return out;
     const { bits, kind } = channel;
     const signed = kind === 'snorm' || kind === 'sint' || kind === 'fixed';
     this.#bits(words, channel.at, bits, signed);

@@ -294,34 +294,80 @@ function vectors(): LaneVectors {
   return { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };
 }
 
-test('emitted samplers and the script sampler give the same bits', () => {
-  const script = new TexturePipe('interpreter');
-  const emitted = new TexturePipe('wasm');
-  for (let seed = 1; seed <= 400; seed++) {
-    const { memory, environment, request, warp, what } = scene(random(seed));
-    const [a, b] = [vectors(), vectors()];
-    const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];
-    assert.ok(bind(memory, texture, sampler, request.kind), `seed ${seed}: there is an emitted sampler for ${what}`);
-    const results: string[] = [];
-    const faults = [script, emitted].map((pipe, i) => {
-      try {
-        pipe.execute(environment, warp, warp.mask, request, i ? b : a);
-        results[i] = request.result;
-        return '';
-      } catch (error) {
-        return String(error);
-      }
-    });
-    assert.equal(faults[1], faults[0], `seed ${seed}: ${what}`);
-    assert.equal(results[1], results[0], `seed ${seed}: ${what}`);
-    if (faults[0]) continue;
-    const lanes = request.skip ? warp.mask & ~warp.discarded : warp.mask;
-    for (let i = 0; i < 4 * LANES; i++) {
-      if (((lanes >> (i % LANES)) & 1) === 0) continue;
-      const where = `seed ${seed}: ${what}, ${request.kind.operation} ${request.kind.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
-      const same = request.result === 'float' ? Object.is(a.f32[i], b.f32[i]) : a.u32[i] === b.u32[i];
-      assert.ok(same, `${where}: ${a.f32[i]} by script, ${b.f32[i]} emitted`);
+const script = new TexturePipe('interpreter');
+const emitted = new TexturePipe('wasm');
+
+/** Runs a scene by script and by emitted code, which there must be, and compares all that is wanted. */
+function compare({ memory, environment, request, warp, what }: ReturnType<typeof scene>, seed: number): void {
+  const [a, b] = [vectors(), vectors()];
+  const [texture, sampler] = [new Texture(memory, TEXTURE_AT), new Sampler(memory, SAMPLER_AT)];
+  assert.ok(bind(memory, texture, sampler, request.kind), `seed ${seed}: there is an emitted sampler for ${what}`);
+  const results: string[] = [];
+  const faults = [script, emitted].map((pipe, i) => {
+    try {
+      pipe.execute({ ...environment }, warp, warp.mask, request, i ? b : a);
+      results[i] = request.result;
+      return '';
+    } catch (error) {
+      return String(error);
     }
+  });
+  assert.equal(faults[1], faults[0], `seed ${seed}: ${what}`);
+  assert.equal(results[1], results[0], `seed ${seed}: ${what}`);
+  if (faults[0]) return;
+  const lanes = request.skip ? warp.mask & ~warp.discarded : warp.mask;
+  for (let i = 0; i < 4 * LANES; i++) {
+    if (((lanes >> (i % LANES)) & 1) === 0) continue;
+    const where = `seed ${seed}: ${what}, ${request.kind.operation} ${request.kind.lodMode}, channel ${i >> 4} of lane ${i % LANES}`;
+    const same = request.result === 'float' ? Object.is(a.f32[i], b.f32[i]) : a.u32[i] === b.u32[i];
+    assert.ok(same, `${where}: ${a.f32[i]} by script, ${b.f32[i]} emitted`);
+  }
+}
+
+test('emitted samplers and the script sampler give the same bits', () => {
+  for (let seed = 1; seed <= 400; seed++) compare(scene(random(seed)), seed);
+});
+
+test('so they do of luma and chroma in planes', () => {
+  let compared = 0;
+  for (let seed = 1; compared < 60; seed++) {
+    const next = random(seed);
+    const made = scene(next);
+    const { memory, request } = made;
+    const { dimension, array } = request.kind;
+    if (dimension !== '2d' || array) continue;
+    compared++;
+    const texture = TextureDescriptor.read(memory.view, TEXTURE_AT);
+    const [format, clumpFormat, rows, separate] = [
+      [36, CLUMP_FORMAT.Y8_UV8_422, 1, false],
+      [38, CLUMP_FORMAT.Y8_UV8_420, 2, false],
+      [39, CLUMP_FORMAT.Y8_UV8_420, 2, true],
+    ][Math.floor(next() * 3)] as [number, number, number, boolean];
+    const siting = [0, 1, 2, 3, 7][Math.floor(next() * 5)]!;
+    TextureDescriptor.write(memory.view, TEXTURE_AT, {
+      ...texture,
+      format: (format << 12) | (siting << 9) | (next() < 0.5 ? 1 : 0),
+      arraySize: 2,
+      levels: 1,
+      sampleCount: 1,
+    });
+    const luma = {
+      type: DESCRIPTOR_TYPE.PLANE,
+      planeType: PLANE_TYPE.GENERIC,
+      clumpOrdering: CLUMP_ORDERING.LINEAR,
+      clumpFormat,
+      pointer: TEXELS_AT + 7,
+      rowStride: texture.width + 5,
+    };
+    Plane.write(memory.view, PLANES_AT, luma);
+    Plane.write(memory.view, PLANES_AT + Plane.size, {
+      ...luma,
+      planeType: separate ? PLANE_TYPE.CHROMA_2P : PLANE_TYPE.GENERIC,
+      pointer: TEXELS_AT + 0x10000,
+      rowStride: texture.width + 2 * rows,
+      ...(separate ? { chromaSecondaryPointer: TEXELS_AT + 0x20001 } : {}),
+    });
+    compare({ ...made, what: `YUV format ${format}, siting ${siting}, ${texture.width}x${texture.height}` }, seed);
   }
 });
 

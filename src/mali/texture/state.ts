@@ -16,6 +16,7 @@ import {
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
+import { YUV_CENTRED, YUV_SITING, YUV_SWIZZLE } from '../../abi/yuv.ts';
 import { AFBC_HEADER_BYTES } from '../../board/image/afbc.ts';
 import type { LodMode, TextureKind } from '../shader/contract.ts';
 import { BLOCK_CODECS } from './compressed/codec.ts';
@@ -23,17 +24,19 @@ import type { TexelLayout } from './emit-address.ts';
 import { hasBorder } from './emit-axis.ts';
 import type { LodSource, SamplerState } from './emit-filter.ts';
 import type { ChannelSource } from './emit-texel.ts';
+import type { YuvLayout } from './emit-yuv.ts';
 import { LOD_ONE } from './lod.ts';
 import type { Sampler } from './sampler.ts';
 import { AFBC_WIDTH } from './surface.ts';
 import type { Texture } from './texture.ts';
+import type { YuvTexture } from './yuv.ts';
 
 type PlaneValues = Infer<typeof Plane>;
 type FilterState = Pick<
   SamplerState,
   'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
 >;
-type TexelState = Pick<SamplerState, 'layout' | 'channels' | 'borders' | 'compare' | 'integer' | 'bytes'>;
+type TexelState = Pick<SamplerState, 'layout' | 'yuv' | 'channels' | 'borders' | 'compare' | 'integer' | 'bytes'>;
 
 const AXES: Readonly<Record<number, 1 | 2 | 3>> = {
   [TEXTURE_DIMENSION.D1]: 1,
@@ -64,7 +67,7 @@ export function samplerState(
   if (!texels) return undefined;
   const layered = kind.array && texture.layers > 1;
   const samples = fetch && axes < 3 && sampleCount > 1;
-  if ((layered || samples || axes === 3) && texels.layout.kind === 'afbc') return undefined;
+  if ((layered || samples || axes === 3) && (texels.yuv || texels.layout.kind === 'afbc')) return undefined;
   return { ...filters, ...texels, levels: levels > 1, axes, array: kind.array, layered, samples };
 }
 
@@ -122,13 +125,17 @@ function texelState(
   wrap: readonly number[],
   { shadow: compares, operation, component }: TextureKind,
 ): TexelState | undefined {
-  const [layout, ...others] = planes.map(layoutOf);
+  const { yuv } = texture;
+  const [layout, ...others] = planes.map(yuv ? lumaOf : layoutOf);
+  const chroma = yuv && yuvLayout(yuv, planes.length);
   const shadow = compares && operation !== 'fetch' && sampler !== undefined;
-  if (!layout || texture.yuv || (texture.integer && (layout.select || shadow))) return undefined;
+  if (!layout || (yuv && !chroma) || (texture.integer && (layout.select || shadow))) return undefined;
   const key = JSON.stringify(layout);
   if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
   const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
-  const sources = [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
+  const sources: readonly (ChannelSource | undefined)[] = yuv
+    ? YUV_SOURCES
+    : [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
   if (sources.includes(undefined)) return undefined;
   const rgba = sources as ChannelSource[];
   const compared: ChannelSource[] = [{ kind: 'compared' }, constant(0), constant(0), constant(1)];
@@ -143,6 +150,7 @@ function texelState(
   const all = operation === 'gather' ? gathered(shown, shadow, component) : shown;
   return {
     layout: layout.texels,
+    yuv: chroma,
     integer: texture.integer,
     channels: all.map(([channel]) => channel),
     borders: border ? all.map(([, from]) => from) : undefined,
@@ -188,6 +196,27 @@ function layoutOf(plane: PlaneValues): { texels: TexelLayout; select: Channel | 
 }
 
 const constant = (value: number): ChannelSource => ({ kind: 'constant', value });
+const YUV_SOURCES: readonly ChannelSource[] = [
+  ...[0, 1, 2].map((component) => ({ kind: 'yuv', component }) as const),
+  constant(1),
+];
+
+/** The layout of a YUV texture's luma: rows of bytes. */
+function lumaOf({ planeType, clumpOrdering }: PlaneValues): ReturnType<typeof layoutOf> {
+  if (planeType !== PLANE_TYPE.GENERIC || clumpOrdering !== CLUMP_ORDERING.LINEAR) return undefined;
+  return { texels: { kind: 'linear', bytes: 1, superblock: 0, tiledHeaders: false }, select: undefined };
+}
+
+/** How chroma lies in planes of bytes; undefined where no emitted code knows it. */
+function yuvLayout({ format, word }: YuvTexture, levels: number): YuvLayout | undefined {
+  const replicated = word.siting === YUV_SITING.REPLICATED;
+  const centred = YUV_CENTRED.get(word.siting);
+  const swapped = word.swizzle === YUV_SWIZZLE.YVUA;
+  if (levels !== 1 || format.planes !== 2 || format.bits !== 8 || word.swap) return undefined;
+  if ((!centred && !replicated) || (!swapped && word.swizzle !== YUV_SWIZZLE.YUVA)) return undefined;
+  const { x, y } = centred ?? { x: false, y: false };
+  return { replicated, centredX: x, centredY: y, rows: format.rows, swapped, separate: format.separate };
+}
 
 /** Where R, G, B or A of a texel lies; undefined where no emitted code decodes it. */
 function sourceOf(texture: Texture, i: number, select: Channel | undefined, srgb: boolean): ChannelSource | undefined {

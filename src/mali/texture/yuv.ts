@@ -140,7 +140,7 @@ function surface(
   width: number,
   height: number,
 ): YuvSurface {
-  const scale = 1 / (2 ** bits - 1);
+  const scale = Math.fround(1 / (2 ** bits - 1));
   const lastX = Math.ceil(width / 2) - 1;
   const lastY = Math.ceil(height / rows) - 1;
   /** Where luma texel `at` lies among chroma samples. */
@@ -155,7 +155,7 @@ function surface(
       const cy = place(y, rows, centred?.y ?? false);
       const x0 = Math.floor(cx);
       const y0 = Math.floor(cy);
-      out[0] = luma(x, y) * scale;
+      out[0] = Math.fround(luma(x, y) * scale);
       for (let which = 0; which < 2; which++) {
         let sum = 0;
         for (let j = 0; j < 2; j++) {
@@ -169,7 +169,8 @@ function surface(
             sum += chroma(sx, sy, which) * wx * wy;
           }
         }
-        out[1 + which] = sum * scale;
+        // A sum of whole sixteenths.
+        out[1 + which] = Math.fround(sum * scale);
       }
       out[3] = 1;
     },
