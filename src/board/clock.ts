@@ -101,6 +101,12 @@ export class HostClock implements Clock {
   #waiting = (): boolean => false;
   /** When yielded work was done last. */
   #worked = 0;
+  readonly #patience: number;
+
+  /** `patience`: milliseconds for which work lets others go first. */
+  constructor(patience = PATIENCE) {
+    this.#patience = patience;
+  }
 
   now(): number {
     return (performance.now() - this.#start) * NANOSECONDS;
@@ -128,7 +134,7 @@ export class HostClock implements Clock {
       this.#worked = performance.now();
     };
     setImmediate(() => {
-      if (this.#waiting() && performance.now() - this.#worked < PATIENCE) setImmediate(work);
+      if (this.#waiting() && performance.now() - this.#worked < this.#patience) setImmediate(work);
       else work();
     });
   }
