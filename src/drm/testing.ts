@@ -18,9 +18,16 @@ export class FakeBacking implements Backing {
   readonly open = new Set<BackingFile>();
 
   #memory: WebAssembly.Memory | undefined;
+  readonly #resident: boolean;
+
+  /** `resident`: the host gives all pages of DRAM at once, so that no later call has to wait for them. */
+  constructor(resident = false) {
+    this.#resident = resident;
+  }
 
   attach(memory: WebAssembly.Memory): void {
     this.#memory = memory;
+    if (this.#resident) new Uint8Array(memory.buffer).fill(0);
   }
 
   create(_name: string, size: number): BackingFile {

@@ -235,10 +235,13 @@ export interface LiveMachine extends ClientMachine {
 }
 
 /** The whole machine, display and shader cores included, in the host's own time. */
-export async function liveMachine(dramSize = 2 ** 28, workers?: number): Promise<LiveMachine> {
+export async function liveMachine(
+  dramSize = 2 ** 28,
+  workers?: number,
+  backing = new FakeBacking(),
+): Promise<LiveMachine> {
   const clock = new LiveClock();
   const { log, lines } = recorder();
-  const backing = new FakeBacking();
   const machine = await Machine.boot({ clock, log, dramSize, backing, refresh: 'unlimited', workers });
   await machine.workers?.ready();
   if (!machine.gpu) throw new Error(`no GPU came up:\n${lines.join('\n')}`);
