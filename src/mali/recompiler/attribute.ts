@@ -18,6 +18,7 @@ import { ADDRESS, ATTRIBUTE, ATTRIBUTE_RECORDS, FRAME, OUTPUT, REFILL } from './
 import type { Lanes } from './lanes.ts';
 import { Lowering, type Operands, readable } from './lowering.ts';
 import type { Around } from './memory.ts';
+import { Remembered } from './remembered.ts';
 
 /** Elements of the output buffer that follow one another without a gap. */
 const RUN = 64;
@@ -30,8 +31,7 @@ export class AttributeCode {
   readonly #a: Around & Operands;
   readonly #results: number[][];
   readonly #active: number;
-  readonly #failing: number;
-  readonly #tried: number;
+  readonly #records: Remembered;
   readonly #base: number;
 
   constructor(around: Around & Operands) {
@@ -41,8 +41,7 @@ export class AttributeCode {
       Array.from({ length: around.lanes.vectors }, () => code.local('v128')),
     );
     this.#active = code.local('i32');
-    this.#failing = code.local('i32');
-    this.#tried = code.local('i32');
+    this.#records = new Remembered(around);
     this.#base = code.local('i32');
   }
 
@@ -128,7 +127,7 @@ export class AttributeCode {
       handle,
       indirect,
       () => {
-        code.i32(0).set(this.#failing);
+        code.i32(0).set(this.#records.failing);
         for (let k = 0; k < lanes.vectors; k++) {
           code.i32(record);
           vertex(k);
@@ -139,9 +138,9 @@ export class AttributeCode {
             code
               .i32(4 * k)
               .op('i32_shl')
-              .get(this.#failing)
+              .get(this.#records.failing)
               .op('i32_or');
-          code.set(this.#failing);
+          code.set(this.#records.failing);
           for (let r = registers - 1; r >= 0; r--) code.set(this.#results[r]![k]!);
         }
       },
@@ -167,14 +166,14 @@ export class AttributeCode {
       handle,
       elements === undefined,
       () => {
-        if (elements === undefined) code.i32(0).set(this.#failing);
+        if (elements === undefined) code.i32(0).set(this.#records.failing);
         else {
           lanes.bitmask((k) => {
             place(k);
             field(ADDRESS.last);
             code.op('i32x4_gt_u');
           });
-          code.set(this.#failing);
+          code.set(this.#records.failing);
         }
       },
       () => {
@@ -246,7 +245,7 @@ export class AttributeCode {
   }
 
   /**
-   * `attempt` by a record that is of this epoch and of the lanes' handle, and that finds the lanes in #failing which do not
+   * `attempt` by a record that is of this epoch and of the lanes' handle, and that finds the lanes which do not
    * fit; then `finish`. Where the record does not serve, a new one is asked for once; then the interpreter's step has it.
    */
   #remembered(
@@ -260,47 +259,35 @@ export class AttributeCode {
     finish: () => void,
     check?: (slow: Label) => void,
   ): void {
-    const { code, bits, lanes } = this.#a;
+    const { code, bits, lanes, refill } = this.#a;
+    const { failing } = this.#records;
     // With a check, lanes are a primitive's vertices.
     if (check) code.i32(VERTEX_LANES & (2 ** (4 * lanes.vectors) - 1)).set(this.#active);
     else code.get(bits).set(this.#active);
-    code.i32(0).set(this.#tried);
-    const done = code.block();
-    const slow = code.block();
-    check?.(slow);
-    const again = code.loop();
-    const stale: Label = code.block();
-    code.get(this.#active).set(this.#failing);
-    code.i32(record).memory('i32_load', time).get(1).memory('i32_load', FRAME.epoch).op('i32_ne').brIf(stale);
-    if (indirect) {
-      lanes.bitmask((k) => {
-        handle(k);
-        code.i32(record).memory('v128_load32_splat', known).op('i32x4_ne');
-      });
-      code.get(this.#active).op('i32_and').brIf(stale);
-    }
-    attempt();
-    code.end();
-    code.get(this.#failing).get(this.#active).op('i32_and').tee(this.#failing);
-    code.if();
-    code.get(this.#tried).brIf(slow);
-    code.i32(1).set(this.#tried);
-    for (const [n, lane] of [...inputs, handle].entries()) {
-      const last = n === inputs.length;
-      for (let k = 0; k < lanes.vectors; k++) {
-        code.get(1);
-        lane(k);
-        code.memory('v128_store', (last ? FRAME.third : n === 0 ? FRAME.low : FRAME.high) + 16 * k);
-      }
-    }
-    code.i32(kind).i32(record).get(this.#failing).call(this.#a.refill).brIf(again).br(slow);
-    code.end();
-    code.end();
-    finish();
-    code.br(done);
-    code.end();
-    this.#a.interpret(site);
-    code.end();
+    const places = [FRAME.low, FRAME.high];
+    this.#records.emit(site, {
+      record,
+      kind,
+      refill,
+      inputs: [...inputs.map((lane, n) => [lane, places[n]!] as const), [handle, FRAME.third]],
+      begin: check,
+      check: () => {
+        const stale = code.block();
+        code.get(this.#active).set(failing);
+        code.i32(record).memory('i32_load', time).get(1).memory('i32_load', FRAME.epoch).op('i32_ne').brIf(stale);
+        if (indirect) {
+          lanes.bitmask((k) => {
+            handle(k);
+            code.i32(record).memory('v128_load32_splat', known).op('i32x4_ne');
+          });
+          code.get(this.#active).op('i32_and').brIf(stale);
+        }
+        attempt();
+        code.end();
+        code.get(failing).get(this.#active).op('i32_and').set(failing);
+      },
+      finish,
+    });
   }
 
   /** Results to the staging registers of the lanes that run. `half`: of the last one only the lower half. */

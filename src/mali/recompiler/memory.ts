@@ -15,6 +15,7 @@ import { FRAME, RECORD, REFILL } from './frame.ts';
 import type { Part } from './half-lanes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 import { Lowering, type Operands, readable } from './lowering.ts';
+import { Remembered } from './remembered.ts';
 
 /** What the program around tells. */
 export interface Around {
@@ -52,8 +53,7 @@ export class MemoryCode {
   readonly #fits: number[];
   readonly #results: number[][];
   readonly #active: number;
-  readonly #failing: number;
-  readonly #tried: number;
+  readonly #remembered: Remembered;
 
   constructor(around: Around & Operands) {
     this.#a = around;
@@ -63,8 +63,7 @@ export class MemoryCode {
     this.#fits = vectors();
     this.#results = Array.from({ length: 4 }, vectors);
     this.#active = code.local('i32');
-    this.#failing = code.local('i32');
-    this.#tried = code.local('i32');
+    this.#remembered = new Remembered(around);
   }
 
   /** Emits a load or store. False: this form is the interpreter's. */
@@ -121,38 +120,26 @@ export class MemoryCode {
       code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
     }
     code.set(this.#active);
-    code.i32(0).set(this.#tried);
-    const done = code.block();
-    const slow = code.block();
-    const again = code.loop();
-    this.#check(record, bytes, kind, low, high);
-    code.get(this.#failing);
-    code.unlikely().if();
-    code.get(this.#tried).brIf(slow);
-    code.i32(1).set(this.#tried);
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      code.get(1);
-      low(k);
-      code.memory('v128_store', FRAME.low + 16 * k);
-      code.get(1);
-      high(k);
-      code.memory('v128_store', FRAME.high + 16 * k);
-    }
-    code.i32(kind).i32(record).get(this.#failing).call(refill).brIf(again).br(slow);
-    code.end();
-    code.end();
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      code.get(this.#relative[k]!).get(this.#fits[k]!).op('v128_and');
-      code.i32(record).memory('v128_load32_splat', RECORD.physical).op('i32x4_add').set(this.#relative[k]!);
-    }
-    fast();
-    code.br(done);
-    code.end();
-    this.#a.interpret(site);
-    code.end();
+    this.#remembered.emit(site, {
+      record,
+      kind,
+      refill,
+      inputs: [
+        [low, FRAME.low],
+        [high, FRAME.high],
+      ],
+      check: () => this.#check(record, bytes, kind, low, high),
+      finish: () => {
+        for (let k = 0; k < this.#a.lanes.vectors; k++) {
+          code.get(this.#relative[k]!).get(this.#fits[k]!).op('v128_and');
+          code.i32(record).memory('v128_load32_splat', RECORD.physical).op('i32x4_add').set(this.#relative[k]!);
+        }
+        fast();
+      },
+    });
   }
 
-  /** Fills #relative, #fits and #failing. */
+  /** Fills #relative, #fits and the lanes that fail. */
   #check(record: number, bytes: number, kind: number, low: Lanes, high: Lanes): void {
     const { code } = this.#a;
     const field = (at: number): void => {
@@ -177,7 +164,7 @@ export class MemoryCode {
     code.i32(0).i32(record).memory('i32_load', RECORD.time);
     code.get(1).memory('i32_load', kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);
     code.op('i32_eq').op('i32_sub').op('i32_and');
-    code.i32(-1).op('i32_xor').get(this.#active).op('i32_and').set(this.#failing);
+    code.i32(-1).op('i32_xor').get(this.#active).op('i32_and').set(this.#remembered.failing);
   }
 
   #load(i: Instruction, width: number, words: number): void {

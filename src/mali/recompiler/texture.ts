@@ -22,6 +22,7 @@ import type { Site } from './flow.ts';
 import { FRAME, TEXTURE_RECORD } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import type { Around } from './memory.ts';
+import { Remembered } from './remembered.ts';
 
 const VECTOR_BYTES = 16;
 
@@ -82,16 +83,14 @@ export function refillTexture(w: WarpState, number: number, record: number, fail
 export class TextureCode {
   readonly #a: AroundTextures;
   readonly #wanted: number;
-  readonly #failing: number;
-  readonly #tried: number;
+  readonly #remembered: Remembered;
   readonly #lanes: number[];
 
   constructor(around: AroundTextures) {
     this.#a = around;
     const { code } = around;
     this.#wanted = code.local('i32');
-    this.#failing = code.local('i32');
-    this.#tried = code.local('i32');
+    this.#remembered = new Remembered(around);
     this.#lanes = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
   }
 
@@ -100,44 +99,33 @@ export class TextureCode {
     const i = site.instruction;
     const form = textureForm(i);
     if (!form || i.sources[0]!.kind === 'special') return false;
-    const { code, lanes, bits, discarded, bind, sampler } = this.#a;
+    const { code, bits, discarded, bind, sampler } = this.#a;
     const record = this.#a.record();
     const wide = i.modifiers.wide_indices === 'wide_indices';
     const narrow = form.bits === 32 ? undefined : isInteger(form) ? 'integer' : 'float';
     const number = numberOf({ kind: form.kind, wide, narrow });
-    const done = code.block();
+    const unwanted = code.block();
     code.get(bits);
     if (form.skip) code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
-    code.tee(this.#wanted).op('i32_eqz').brIf(done);
-    code.i32(0).set(this.#tried);
-    const slow = code.block();
-    const again = code.loop();
-    this.#check(i, record, wide);
-    code.if();
-    code.get(this.#tried).brIf(slow);
-    code.i32(1).set(this.#tried);
-    for (const [word, at] of [
-      [0, FRAME.low],
-      [1, FRAME.high],
-    ] as const) {
-      for (let k = 0; k < lanes.vectors; k++) {
-        code.get(1);
-        this.#handle(i, word)(k);
-        code.memory('v128_store', at + VECTOR_BYTES * k);
-      }
-    }
-    code.i32(number).i32(record).get(this.#failing).call(bind).brIf(again).br(slow);
-    code.end();
-    code.end();
-    code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).op('i32_eqz').brIf(slow);
-    this.#operands(form);
-    code.i32(record).memory('i32_load', TEXTURE_RECORD.binding).i32(OPERANDS_AT);
-    code.get(bits).i32(LANES).op('i32_shl').get(this.#wanted).op('i32_or');
-    code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).callIndirect(sampler).brIf(slow);
-    this.#results(form);
-    code.br(done);
-    code.end();
-    this.#a.interpret(site);
+    code.tee(this.#wanted).op('i32_eqz').brIf(unwanted);
+    this.#remembered.emit(site, {
+      record,
+      kind: number,
+      refill: bind,
+      inputs: [
+        [this.#handle(i, 0), FRAME.low],
+        [this.#handle(i, 1), FRAME.high],
+      ],
+      check: () => this.#check(i, record, wide),
+      finish: (slow) => {
+        code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).op('i32_eqz').brIf(slow);
+        this.#operands(form);
+        code.i32(record).memory('i32_load', TEXTURE_RECORD.binding).i32(OPERANDS_AT);
+        code.get(bits).i32(LANES).op('i32_shl').get(this.#wanted).op('i32_or');
+        code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).callIndirect(sampler).brIf(slow);
+        this.#results(form);
+      },
+    });
     code.end();
     return true;
   }
@@ -150,7 +138,7 @@ export class TextureCode {
     return this.#a.lanes.words(word ? 0 : CONSTANTS[index]!);
   }
 
-  /** Leaves on the stack, and in #failing, which lanes do not fit the record. */
+  /** Finds which lanes do not fit the record. */
   #check(i: Instruction, record: number, wide: boolean): void {
     const { code, lanes } = this.#a;
     const field = (at: number) => () => {
@@ -167,7 +155,7 @@ export class TextureCode {
     }
     code.i32(0).i32(record).memory('i32_load', TEXTURE_RECORD.time).get(1).memory('i32_load', FRAME.epoch);
     code.op('i32_eq').op('i32_sub').op('i32_and').i32(-1).op('i32_xor');
-    code.get(this.#wanted).op('i32_and').tee(this.#failing);
+    code.get(this.#wanted).op('i32_and').set(this.#remembered.failing);
   }
 
   #operands({ x, y, z, array, shadow, offset, lod, gradient, deltas }: TextureForm): void {

@@ -1,0 +1,76 @@
+/**
+ * Remembered: how loads, attributes and textures go about what they remember of memory.
+ *
+ * A record in scratch memory serves all lanes, or script is asked for a new one, once; where that does not serve either, the
+ * interpreter's step does the whole instruction, and nothing has happened before.
+ */
+import type { Callable, Code, Label } from '../wasm/builder.ts';
+import type { Site } from './flow.ts';
+import type { LaneCode, Lanes } from './lanes.ts';
+
+const VECTOR_BYTES = 16;
+
+interface Around {
+  readonly code: Code;
+  readonly lanes: LaneCode;
+  /** Calls the interpreter's step. */
+  interpret(site: Site): void;
+}
+
+export interface Attempt {
+  /** Scratch address. */
+  readonly record: number;
+  /** Number that tells `refill` what kind of record is wanted. */
+  readonly kind: number;
+  readonly refill: Callable;
+  /** What `refill` has to know of the lanes, and where in the frame it finds that. */
+  readonly inputs: readonly (readonly [lanes: Lanes, at: number])[];
+  /** Before anything else; may give up. */
+  begin?(slow: Label): void;
+  /** Leaves in `failing` which lanes the record does not serve. */
+  check(): void;
+  /** Does it by a record that serves all; may still give up, as long as nothing has happened. */
+  finish(slow: Label): void;
+}
+
+export class Remembered {
+  /** A local: lanes that the record does not serve. */
+  readonly failing: number;
+  readonly #around: Around;
+  readonly #tried: number;
+
+  constructor(around: Around) {
+    this.#around = around;
+    this.failing = around.code.local('i32');
+    this.#tried = around.code.local('i32');
+  }
+
+  emit(site: Site, { record, kind, refill, inputs, begin, check, finish }: Attempt): void {
+    const { code, lanes } = this.#around;
+    code.i32(0).set(this.#tried);
+    const done = code.block();
+    const slow = code.block();
+    begin?.(slow);
+    const again = code.loop();
+    check();
+    code.get(this.failing);
+    code.unlikely().if();
+    code.get(this.#tried).brIf(slow);
+    code.i32(1).set(this.#tried);
+    for (const [push, at] of inputs) {
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(1);
+        push(k);
+        code.memory('v128_store', at + VECTOR_BYTES * k);
+      }
+    }
+    code.i32(kind).i32(record).get(this.failing).call(refill).brIf(again).br(slow);
+    code.end();
+    code.end();
+    finish(slow);
+    code.br(done);
+    code.end();
+    this.#around.interpret(site);
+    code.end();
+  }
+}
