@@ -13,7 +13,7 @@
  */
 
 import type { CsOperands } from '../abi/gpu/cs.ts';
-import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
+import { COMPUTE_REGISTERS, fauOf, pairOf } from '../abi/gpu/cs-registers.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
 import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
@@ -25,7 +25,7 @@ import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from './engine/threads
 import { FRAME } from './recompiler/frame.ts';
 import { ALL_LANES, type ComputeStage, LANES, type TextureUnit, THREAD_SLOT } from './shader/contract.ts';
 import type { MakeExecutor, WarpExecutor } from './shader/core.ts';
-import { loadEnvironment, splitFau } from './shader/resources.ts';
+import { loadEnvironment } from './shader/resources.ts';
 import { Registers, RunContext, WarpState } from './shader/warp.ts';
 
 /** Instructions of a warp that make about a millisecond. */
@@ -105,7 +105,6 @@ class ComputeWork implements Work {
     const { registers, operands, memory } = request;
     const r = COMPUTE_REGISTERS;
     const word = (n: number): number => registers[n]!;
-    const pair = (n: number): number => word(n) + word(n + 1) * 2 ** 32;
     const [x, y, z, allowMerging] = sizeOf(registers);
     this.#part = part;
     this.#size = [x, y, z];
@@ -121,18 +120,19 @@ class ComputeWork implements Work {
     }
     this.#total = this.#count[0] * this.#count[1] * this.#count[2];
     this.#merged = allowMerging ? Math.max(1, Math.floor(LANES / threads)) : 1;
-    const shader = pair(r.spd[operands.spdSelect]!);
+    const shader = pairOf(registers, r.spd[operands.spdSelect]!);
     // A job without a program is empty.
     if (shader === 0 || this.#total === 0) {
       this.#total = 0;
       return;
     }
-    const fau = r.fau[operands.fauSelect]!;
+    const fau = fauOf(registers, r.fau[operands.fauSelect]!);
     const environment = loadEnvironment(memory, {
-      resources: pair(r.srt[operands.srtSelect]!),
+      resources: pairOf(registers, r.srt[operands.srtSelect]!),
       shader,
-      threadStorage: pair(r.tsd[operands.tsdSelect]!),
-      ...splitFau(word(fau), word(fau + 1)),
+      threadStorage: pairOf(registers, r.tsd[operands.tsdSelect]!),
+      fau: fau.address,
+      fauCount: fau.count,
       attributeOffset: word(r.globalAttributeOffset),
     });
     this.#program = environment.program.binary;

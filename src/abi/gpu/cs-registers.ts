@@ -5,6 +5,8 @@
  * first. A FAU pointer keeps its count of 64-bit entries in the top byte of the pair.
  * Source: Mesa 25.0 `src/panfrost/lib/genxml/decode_csf.c` (pandecode_run_*), `src/gallium/drivers/panfrost/pan_csf.c`.
  */
+import type { Infer } from '../layout.ts';
+import { FauPointer } from './shader-descriptors.ts';
 
 /** RUN_COMPUTE and RUN_COMPUTE_INDIRECT. The pointers are arrays that the instruction's selects index. */
 export const COMPUTE_REGISTERS = {
@@ -98,8 +100,6 @@ export const FULLSCREEN_REGISTERS = {
 export const pairOf = (registers: Uint32Array, index: number): number =>
   registers[index]! + registers[index + 1]! * 2 ** 32;
 
-/** A FAU pointer taken apart: address, and count of 64-bit entries. */
-export const fauOf = (registers: Uint32Array, index: number): { address: number; count: number } => ({
-  address: registers[index]! + (registers[index + 1]! & 0xffff) * 2 ** 32,
-  count: registers[index + 1]! >>> 24,
-});
+/** The FAU pointer at `index`, taken apart: address, and count of 64-bit entries. */
+export const fauOf = (registers: Uint32Array, index: number): Infer<typeof FauPointer> =>
+  FauPointer.read(new DataView(registers.buffer, registers.byteOffset), index * 4);

@@ -35,8 +35,9 @@ import { THREAD_PRELOADS } from '../engine/threads.ts';
 import { FRAME, FRAME_BYTES, STAGE } from '../recompiler/frame.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
 import { beginListed } from '../shader/quad-list.ts';
+import type { EnvironmentPointers } from '../shader/resources.ts';
 import { beginThreads } from '../shader/thread-list.ts';
-import { IdvsWork, type ShaderAddresses } from '../tiler/idvs.ts';
+import { IdvsWork } from '../tiler/idvs.ts';
 import { FragmentWork } from './fragment.ts';
 
 let generations = 2 ** 30;
@@ -351,7 +352,7 @@ export class Bench {
 
   readonly openVertex = (
     memory: VirtualMemory,
-    addresses: ShaderAddresses,
+    addresses: EnvironmentPointers,
     stage: VertexStage,
     _slot: number,
   ): ShaderRun =>
@@ -388,7 +389,7 @@ export class Bench {
 
   readonly openFragment = (
     memory: VirtualMemory,
-    addresses: ShaderAddresses,
+    addresses: EnvironmentPointers,
     stage: FragmentStage,
     _slot: number,
   ): ShaderRun =>

@@ -18,7 +18,7 @@ import { scratch } from '../engine/scratch.ts';
 import { STAGE } from '../recompiler/frame.ts';
 import type { FragmentStage } from '../shader/contract.ts';
 import { QUADS, type ShaderRun, THREAD_SLOT } from '../shader/contract.ts';
-import type { ShaderAddresses } from '../tiler/idvs.ts';
+import type { EnvironmentPointers } from '../shader/resources.ts';
 import type { Bins } from './bins.ts';
 import { DrawStage } from './draw-stage.ts';
 import { type DrawTable, drawSetup } from './draw-table.ts';
@@ -32,7 +32,7 @@ import { Writeback } from './writeback.ts';
 /** Opens a program for warps of fragments. Bound to the shader cores where the units are put together. */
 export type OpenFragmentShader = (
   memory: VirtualMemory,
-  addresses: ShaderAddresses,
+  addresses: EnvironmentPointers,
   stage: FragmentStage,
   threadSlot: number,
 ) => ShaderRun;

@@ -12,7 +12,6 @@ import {
   BufferDescriptor,
   DESCRIPTOR_STRIDE,
   DESCRIPTOR_TYPE,
-  FauPointer,
   handleIndex,
   handleTable,
   LocalStorage,
@@ -20,7 +19,7 @@ import {
   Resource,
   ShaderProgram,
 } from '../../abi/gpu/shader-descriptors.ts';
-import { type Infer, viewOf } from '../../abi/layout.ts';
+import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { BufferRange, ResourceTables, ShaderEnvironment } from './contract.ts';
 
@@ -102,15 +101,6 @@ export interface EnvironmentPointers {
   readonly fauCount: number;
   readonly attributeOffset: number;
 }
-
-/** Splits a FAU pointer pair of the command stream's registers. */
-export const splitFau = (low: number, high: number): { fau: number; fauCount: number } => {
-  const view = viewOf(new Uint8Array(8));
-  view.setUint32(0, low, true);
-  view.setUint32(4, high, true);
-  const { address, count } = FauPointer.read(view, 0);
-  return { fau: address, fauCount: count };
-};
 
 const NO_UNIFORMS = new Uint32Array(0);
 

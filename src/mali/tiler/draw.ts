@@ -22,19 +22,8 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { PACKET_POSITION_STRIDE, PACKET_VARYINGS_OFFSET, PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import { GpuFault, type RunRequest, type VirtualMemory } from '../contract.ts';
+import type { EnvironmentPointers } from '../shader/resources.ts';
 import { type Arity, arityOf } from './assemble.ts';
-
-/** Addresses of a shader's environment, as a draw's registers or descriptors hold them. */
-export interface ShaderAddresses {
-  /** Resource table, with its count in the low bits. */
-  readonly resources: number;
-  readonly shader: number;
-  readonly threadStorage: number;
-  readonly fau: number;
-  /** 64-bit entries. */
-  readonly fauCount: number;
-  readonly attributeOffset: number;
-}
 
 /** Shader instructions in a slice of about a millisecond. */
 export const SLICE = 4000;
@@ -128,7 +117,7 @@ export class TilerDraw {
     }
   }
 
-  addresses(which: 'position' | 'varying'): ShaderAddresses {
+  addresses(which: 'position' | 'varying'): EnvironmentPointers {
     const { registers } = this;
     const { operands } = this.request;
     const varying = which === 'varying';

@@ -35,7 +35,6 @@ import { PIXEL, Shaper, snap } from './shape.ts';
 import { BINNED, TILER } from './state.ts';
 import { type Bin, binner } from './wasm/bin.ts';
 
-export type { ShaderAddresses } from './draw.ts';
 export type { OpenVertexShader } from './shading.ts';
 
 /** Cost of one primitive in instructions. */

@@ -10,15 +10,16 @@ import type { RunRequest } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
 import { LANES, type ShaderRun, THREAD_SLOT, type VertexStage } from '../shader/contract.ts';
+import type { EnvironmentPointers } from '../shader/resources.ts';
 import { VertexOutput } from '../shader/vertex-output.ts';
 import type { Batch } from './batch.ts';
-import { fault, type ShaderAddresses, SLICE, type TilerDraw } from './draw.ts';
+import { fault, SLICE, type TilerDraw } from './draw.ts';
 import { preloader } from './wasm/preload.ts';
 
 /** Opens a program for a run of vertex warps. Bound to the shader cores where the units are put together. */
 export type OpenVertexShader = (
   memory: RunRequest<unknown>['memory'],
-  addresses: ShaderAddresses,
+  addresses: EnvironmentPointers,
   stage: VertexStage,
   threadSlot: number,
 ) => ShaderRun;
