@@ -37,9 +37,7 @@ export class AttributeCode {
   constructor(around: Around & Operands) {
     this.#a = around;
     const { code } = around;
-    this.#results = Array.from({ length: MOST_REGISTERS }, () =>
-      Array.from({ length: around.lanes.vectors }, () => code.local('v128')),
-    );
+    this.#results = Array.from({ length: MOST_REGISTERS }, () => code.locals('v128', around.lanes.vectors));
     this.#active = code.local('i32');
     this.#records = new Remembered(around);
     this.#base = code.local('i32');

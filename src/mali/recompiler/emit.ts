@@ -154,7 +154,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     const code = this.module.function(name, ['i32', 'i32'], ['i32']);
     this.code = code;
     this.lanes = new LaneCode(code, mode.fused, mode.vectors);
-    const vectors = (): number[] => Array.from({ length: mode.vectors }, () => code.local('v128'));
+    const vectors = (): number[] => code.locals('v128', mode.vectors);
     this.running = vectors();
     this.bits = code.local('i32');
     const straight = mode.list !== undefined && isStraight(unit);

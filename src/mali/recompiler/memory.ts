@@ -58,7 +58,7 @@ export class MemoryCode {
   constructor(around: Around & Operands) {
     this.#a = around;
     const { code } = around;
-    const vectors = (): number[] => Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
+    const vectors = (): number[] => code.locals('v128', around.lanes.vectors);
     this.#relative = vectors();
     this.#fits = vectors();
     this.#results = Array.from({ length: 4 }, vectors);

@@ -95,7 +95,7 @@ export class OutputCode {
     this.#at = code.local('i32');
     this.#old = code.local('v128');
     this.#value = code.local('v128');
-    this.#covered = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
+    this.#covered = code.locals('v128', around.lanes.vectors);
   }
 
   /** At the start of a list's function, what is the same for all its warps. */

@@ -31,7 +31,7 @@ export class PartedFlow implements FlowCode {
     this.masked = masked;
     this.#b = body;
     const { code, lanes } = body;
-    this.#next = Array.from({ length: lanes.vectors }, () => code.local('v128'));
+    this.#next = code.locals('v128', lanes.vectors);
     this.#vector = code.local('v128');
     this.#target = code.local('i32');
     this.#word = code.local('i32');

@@ -52,7 +52,7 @@ export class QuadFeed implements Feed {
   constructor(body: Body) {
     this.#b = body;
     const { code, lanes } = body;
-    const each = (type: 'i32' | 'v128'): number[] => Array.from({ length: lanes.vectors }, () => code.local(type));
+    const each = (type: 'i32' | 'v128'): number[] => code.locals(type, lanes.vectors);
     this.primitive = each('i32');
     this.x = each('v128');
     this.y = each('v128');

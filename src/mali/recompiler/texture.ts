@@ -91,7 +91,7 @@ export class TextureCode {
     const { code } = around;
     this.#wanted = code.local('i32');
     this.#remembered = new Remembered(around);
-    this.#lanes = Array.from({ length: around.lanes.vectors }, () => code.local('v128'));
+    this.#lanes = code.locals('v128', around.lanes.vectors);
   }
 
   /** Emits a texture instruction. False: this form is the interpreter's. */

@@ -27,13 +27,11 @@ export class WeightCode {
   constructor(lanes: LaneCode) {
     this.#l = lanes;
     const { code } = lanes;
-    this.weights = Array.from({ length: VERTICES }, () =>
-      Array.from({ length: lanes.vectors }, () => code.local('v128')),
-    );
+    this.weights = Array.from({ length: VERTICES }, () => code.locals('v128', lanes.vectors));
     this.#place = code.local('v128');
     this.#slopes = code.local('v128');
     this.#moved = code.local('v128');
-    this.#planes = Array.from({ length: VERTICES }, () => code.local('v128'));
+    this.#planes = code.locals('v128', VERTICES);
   }
 
   /** Pushes 1/w of vector k: the first plane alone. */

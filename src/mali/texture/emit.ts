@@ -69,7 +69,7 @@ class SamplerEmitter {
     this.#filter = new FilterEmitter(this.#c, state);
     this.#wanted = f.local('i32');
     this.#lod = f.local('i32');
-    this.#result = Array.from({ length: 4 }, () => f.local('v128'));
+    this.#result = f.locals('v128', 4);
   }
 
   emit(): void {

@@ -102,6 +102,13 @@ export type Label = { readonly depth: number };
 
 const scratch = new DataView(new ArrayBuffer(8));
 
+/** A tuple of N numbers, where N is known; else an array. */
+type Numbers<N extends number, Tuple extends readonly number[] = []> = number extends N
+  ? number[]
+  : Tuple['length'] extends N
+    ? Tuple
+    : Numbers<N, [...Tuple, number]>;
+
 /** The body of a function. Methods push instructions and give `this`, so that they can be strung together. */
 export class Code implements Callable {
   readonly index: number;
@@ -129,6 +136,11 @@ export class Code implements Callable {
   local(type: ValueType): number {
     this.#locals.push(type);
     return this.type.params.length + this.#locals.length - 1;
+  }
+
+  /** So many new locals of a type. */
+  locals<const N extends number>(type: ValueType, count: N): Numbers<N> {
+    return Array.from({ length: count }, () => this.local(type)) as Numbers<N>;
   }
 
   /**

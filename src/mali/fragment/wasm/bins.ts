@@ -58,24 +58,13 @@ function word(f: Code, offset: number): number {
 
 function emitPass(f: Code, place: boolean): void {
   const [p, to] = [1, 2];
-  const [column, row, columns, rows] = [BINS.column, BINS.row, BINS.columns, BINS.rows].map((o) => word(f, o)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const column = word(f, BINS.column);
+  const row = word(f, BINS.row);
+  const columns = word(f, BINS.columns);
+  const rows = word(f, BINS.rows);
   const ends = word(f, BINS.ends);
   const entries = word(f, BINS.entries);
-  const [left, top, right, bottom, x, y, at, n] = Array.from({ length: 8 }, () => f.local('i32')) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [left, top, right, bottom, x, y, at, n] = f.locals('i32', 8);
   /** A tile is touched: the one whose word is at `at`. */
   const touch = () => {
     f.get(at).memory('i32_load').set(n);
@@ -209,16 +198,7 @@ function emitList(f: Code): void {
   const ends = word(f, BINS.ends);
   const items = word(f, BINS.items);
   const columns = word(f, BINS.columns);
-  const [tile, tiles, x, n, begin, end, open, last] = Array.from({ length: 8 }, () => f.local('i32')) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [tile, tiles, x, n, begin, end, open, last] = f.locals('i32', 8);
   f.get(columns).get(ARGS).memory('i32_load', BINS.rows).op('i32_mul').set(tiles);
   const done = f.block();
   const next = f.loop();

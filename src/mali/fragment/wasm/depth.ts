@@ -85,18 +85,13 @@ export class TestCode {
     this.#l = locals;
     this.#append = append;
     const v = () => f.local('v128');
-    const constant = (...words: number[]) => {
-      const local = v();
-      f.v128(...words).set(local);
-      return local;
-    };
     this.#quad = f.local('i32');
     [this.#rastered, this.#remaining, this.#alive, this.#zero] = [v(), v(), v(), v()];
-    this.#before = constant(state.before & rastered);
-    this.#everything = constant(2 ** state.samples - 1);
-    this.#after = constant(state.after);
-    this.#bits = Array.from({ length: state.samples }, (_, s) => constant(1 << s));
-    this.#tests = state.simple ? undefined : new Tests(f, state, constant, { ...locals, alive: this.#alive });
+    this.#before = f.held(state.before & rastered);
+    this.#everything = f.held(2 ** state.samples - 1);
+    this.#after = f.held(state.after);
+    this.#bits = Array.from({ length: state.samples }, (_, s) => f.held(1 << s));
+    this.#tests = state.simple ? undefined : new Tests(f, state, { ...locals, alive: this.#alive });
   }
 
   emit(): void {
@@ -174,12 +169,7 @@ class Tests {
   readonly #passes: number;
   readonly #stencil: Stencil | undefined;
 
-  constructor(
-    f: Code,
-    state: FrontEndState,
-    constant: (...words: number[]) => number,
-    locals: TestLocals & { readonly alive: number },
-  ) {
+  constructor(f: Code, state: FrontEndState, locals: TestLocals & { readonly alive: number }) {
     this.#f = f;
     this.#state = state;
     this.#l = locals;
@@ -200,9 +190,9 @@ class Tests {
     this.#depth = word(FRONT.depth);
     this.#stencilAt = word(FRONT.stencil);
     // The doubles 0 and 256; 256 and 256.
-    this.#right = constant(0, 0, 0, 0x40700000);
-    this.#step = constant(0, 0x40700000, 0, 0x40700000);
-    this.#zero = constant(0);
+    this.#right = f.held(0, 0, 0, 0x40700000);
+    this.#step = f.held(0, 0x40700000, 0, 0x40700000);
+    this.#zero = f.held(0);
     [this.#z0, this.#dzdx, this.#dzdy, this.#bias] = [v(), v(), v(), v()];
     this.#rounding = new DepthRounding(f, state, this.#low, this.#high);
     this.#rows = [v(), v()];
@@ -212,7 +202,7 @@ class Tests {
     this.#terms = Array.from({ length: count }, () => [v(), v()] as const);
     this.#row = f.local('i32');
     [this.#across, this.#z, this.#stored, this.#passes] = [v(), v(), v(), v()];
-    this.#stencil = state.early && state.stencil ? new Stencil(f, state.stencil, constant) : undefined;
+    this.#stencil = state.early && state.stencil ? new Stencil(f, state.stencil) : undefined;
   }
 
   /** Takes a primitive up. */

@@ -136,15 +136,7 @@ function emitRelation(
   inside: number,
   outside: ReturnType<Code['block']>,
 ): void {
-  const [a, b, c, fx0, fx1, fy0, fy1] = Array.from({ length: 7 }, () => f.local('f64')) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [a, b, c, fx0, fx1, fy0, fy1] = f.locals('f64', 7);
   for (const [to, from, add] of [
     [fx0, x0, 0],
     [fx1, x1, 1],

@@ -70,11 +70,6 @@ export class Sample {
     this.#f = f;
     this.#state = state;
     this.#l = locals;
-    const constant = (...words: number[]): number => {
-      const local = f.local('v128');
-      f.v128(...words).set(local);
-      return local;
-    };
     const range = (offset: number): number => {
       const local = f.local('v128');
       f.get(CORE.stage).memory('v128_load64_splat', offset).set(local);
@@ -82,12 +77,14 @@ export class Sample {
     };
     this.#rounding = new DepthRounding(f, state, range(STAGE.low), range(STAGE.high));
     // The doubles 0 and 256.
-    this.#right = constant(0, 0, 0, 0x40700000);
+    this.#right = f.held(0, 0, 0, 0x40700000);
     this.#x = f.local('v128');
     this.#y = f.local('v128');
     this.#stencils = (state.stencil ?? []).map((face) => {
-      if (!state.stencilFromShader) return new Stencil(f, face, constant);
-      const reference = constant(face.reference);
+      if (!state.stencilFromShader) return new Stencil(f, face);
+      // Its own: what the shader gives takes its place.
+      const reference = f.local('v128');
+      f.v128(face.reference).set(reference);
       f.get(CORE.given).i32(GIVEN.STENCIL).op('i32_and').if();
       f.get(locals.warp)
         .memory('v128_load', WARP.colour + 64)
@@ -96,7 +93,7 @@ export class Sample {
         .op('v128_and')
         .set(reference);
       f.end();
-      return new Stencil(f, face, constant, reference);
+      return new Stencil(f, face, reference);
     });
   }
 

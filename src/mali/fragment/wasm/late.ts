@@ -55,9 +55,7 @@ class Quads {
     const { merged, fromShader, byAlpha } = this.#state;
     const [stage, lanes, gone, given] = [0, 1, 2, 3];
     const [quad, warp] = [f.local('i32'), f.local('i32')];
-    const [bits, active, off, samples, own, left, alpha, zero] = Array.from({ length: 8 }, () =>
-      f.local('v128'),
-    ) as Eight;
+    const [bits, active, off, samples, own, left, alpha, zero] = f.locals('v128', 8);
     f.v128(1, 2, 4, 8).set(bits);
     f.get(stage).memory('i32_load', STAGE.pixels).set(warp);
     const done = f.block();
@@ -123,8 +121,6 @@ class Quads {
     f.op('v128_and').set(samples);
   }
 }
-
-type Eight = [number, number, number, number, number, number, number, number];
 
 /**
  * (stage, 16 × quad, given, samples, lanes) → samples that are left. Each lane is tested once: WARP.tested says what was left

@@ -75,18 +75,13 @@ export class CoverCode {
     this.#l = locals;
     const i = () => f.local('i32');
     const v = () => f.local('v128');
-    const constant = (...words: number[]) => {
-      const local = v();
-      f.v128(...words).set(local);
-      return local;
-    };
     [this.#qx, this.#qy, this.#at, this.#startX] = [i(), i(), i(), i()];
     [this.#x, this.#rowMask, this.#mask, this.#low, this.#high] = [v(), v(), v(), v(), v()];
-    this.#two = constant(2);
-    this.#oddX = constant(0, 1, 0, 1);
-    this.#oddY = constant(0, 0, 1, 1);
-    this.#all = constant(2 ** pattern.count - 1);
-    this.#bits = Array.from({ length: pattern.count }, (_, s) => constant(1 << s));
+    this.#two = f.held(2);
+    this.#oddX = f.held(0, 1, 0, 1);
+    this.#oddY = f.held(0, 0, 1, 1);
+    this.#all = f.held(2 ** pattern.count - 1);
+    this.#bits = Array.from({ length: pattern.count }, (_, s) => f.held(1 << s));
     this.#edges = {
       narrow: new NarrowEdges(f, pattern, locals, this.#startX, this.#qy),
       wide: new WideEdges(f, pattern, locals),

@@ -102,14 +102,14 @@ export class Stencil {
   readonly #at: number;
 
   /** `reference`: a local with the shader's, if it gives one. */
-  constructor(f: Code, face: StencilFace, constant: (...words: number[]) => number, reference?: number) {
+  constructor(f: Code, face: StencilFace, reference?: number) {
     this.#f = f;
     this.#face = face;
-    this.#reference = reference ?? constant(face.reference);
-    this.#valueMask = constant(face.valueMask);
-    this.#writeMask = constant(face.writeMask);
-    this.#one = constant(1);
-    this.#bytes = constant(255);
+    this.#reference = reference ?? f.held(face.reference);
+    this.#valueMask = f.held(face.valueMask);
+    this.#writeMask = f.held(face.writeMask);
+    this.#one = f.held(1);
+    this.#bytes = f.held(255);
     this.#stored = f.local('v128');
     this.#passes = f.local('v128');
     this.#word = f.local('i32');

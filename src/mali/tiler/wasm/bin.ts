@@ -65,14 +65,14 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
   const word = f.local('i32');
   const layer = f.local('i32');
   const back = f.local('i32');
-  const slots = [0, 1, 2].map(() => f.local('i32'));
-  const places = [0, 1, 2].map(() => f.local('i32'));
-  const p = [0, 1, 2].map(() => f.local('v128'));
-  const snapped = [0, 1, 2].map(() => f.local('v128'));
-  const integers = [0, 1, 2].map(() => f.local('v128'));
+  const slots = f.locals('i32', 3);
+  const places = f.locals('i32', 3);
+  const p = f.locals('v128', 3);
+  const snapped = f.locals('v128', 3);
+  const integers = f.locals('v128', 3);
   const vector = f.local('v128');
   const area = f.local('f64');
-  const [scale, half, guard, magnitude] = [0, 1, 2, 3].map(() => f.local('v128')) as [number, number, number, number];
+  const [scale, half, guard, magnitude] = f.locals('v128', 4);
   const double = (x: number): void => {
     f.f64(x).op('f64x2_splat');
   };

@@ -30,7 +30,7 @@ export const preloader = (): Preload => {
 function emit(m: ModuleBuilder): void {
   const f = m.function('preload', Array(7).fill('i32'), [], true);
   const [batch, registers, first, extended, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3, 4, 5, 6] as const;
-  const [v, mask, count, pairs] = Array.from({ length: 4 }, () => f.local('v128')) as [number, number, number, number];
+  const [v, mask, count, pairs] = f.locals('v128', 4);
   f.get(batch).memory('i32_load', TILER.vertices).op('i32x4_splat').set(count);
   // Extended: four positions, four extensions.
   f.i32(0).get(extended).op('i32_sub').op('i32x4_splat').v128(-4).op('v128_and').set(pairs);
