@@ -12,8 +12,8 @@ import {
   DESCRIPTOR_TYPE,
 } from '../../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../../abi/layout.ts';
+import type { Random } from '../random.ts';
 import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE } from './fuzz-memory.ts';
-import type { Random } from './fuzz-random.ts';
 
 /** Attributes come first in their table. */
 export const ATTRIBUTE_COUNT = 8;

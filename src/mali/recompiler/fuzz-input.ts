@@ -3,6 +3,8 @@
  *
  * Values are those at which arithmetic has edges (zeros, infinities, NaNs, subnormals, powers of two), everyday ones, and any.
  */
+
+import type { Random } from '../random.ts';
 import { ALL_LANES, LANES } from '../shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
 import { descriptors } from './fuzz-descriptors.ts';
@@ -10,7 +12,6 @@ import type { FragmentInput, Triangle } from './fuzz-fragment.ts';
 import { listInput } from './fuzz-list.ts';
 import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './fuzz-memory.ts';
 import { blendInput, depthInput, internalFormat } from './fuzz-output.ts';
-import type { Random } from './fuzz-random.ts';
 import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './fuzz-texture.ts';
 
 /** How a register may be looked at: fuzz-instruction.ts says why. */

@@ -31,10 +31,10 @@ import {
   setField,
 } from '../../abi/isa/encoding.ts';
 import type { InstructionSpec, SourceSpec } from '../../abi/isa/instructions.ts';
+import { Random } from '../random.ts';
 import { compile } from '../shader/control.ts';
 import { decode, EncodingError } from '../shader/decode.ts';
 import { ADDRESSES, type Kind, RANGES, STAGED_WORDS } from './fuzz-input.ts';
-import { Random } from './fuzz-random.ts';
 
 interface Kinds {
   readonly sources: readonly Kind[];

@@ -9,11 +9,11 @@
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
 import { LIST_QUADS, QUAD_LIST } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
+import type { Random } from '../random.ts';
 import { QUADS } from '../shader/contract.ts';
 import { STAGE } from './frame.ts';
 import type { Triangle } from './fuzz-fragment.ts';
 import { ADDRESSES, DISTANCE, RANGES, ROUNDS, UNIFORM_ADDRESS } from './fuzz-input.ts';
-import type { Random } from './fuzz-random.ts';
 import { HANDLE_REGISTER } from './fuzz-texture.ts';
 
 export interface ListInput {

@@ -15,7 +15,7 @@ import {
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import { fits, tileCodec } from '../fragment/tile-codec.ts';
-import type { Random } from './fuzz-random.ts';
+import type { Random } from '../random.ts';
 
 export interface BlendInput {
   readonly mode: number;

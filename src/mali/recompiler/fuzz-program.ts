@@ -16,6 +16,7 @@ import {
   setField,
 } from '../../abi/isa/encoding.ts';
 import { INSTRUCTIONS, type InstructionSpec } from '../../abi/isa/instructions.ts';
+import { Random } from '../random.ts';
 import { assembleLine } from '../shader/assemble.ts';
 import { decode } from '../shader/decode.ts';
 import { ATTRIBUTE_COUNT, BUFFER_COUNT } from './fuzz-descriptors.ts';
@@ -36,7 +37,6 @@ import {
 import { instruction, modelled, valid } from './fuzz-instruction.ts';
 import { listEpilogue, listPrologue } from './fuzz-list.ts';
 import { ATTRIBUTE_TABLE } from './fuzz-memory.ts';
-import { Random } from './fuzz-random.ts';
 import { textureInstruction } from './fuzz-tex.ts';
 export interface Shader {
   readonly code: Uint32Array;

@@ -20,7 +20,7 @@ import {
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
 import { viewOf } from '../../abi/layout.ts';
-import type { Random } from './fuzz-random.ts';
+import type { Random } from '../random.ts';
 
 /** The table that they are in, and how many of each: textures, then samplers. */
 export const TEXTURE_TABLE = 1;

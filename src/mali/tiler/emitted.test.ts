@@ -18,7 +18,7 @@ import type { Infer } from '../../abi/layout.ts';
 import type { Work } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
 import { Bench } from '../fragment/test-bench.ts';
-import { Random } from '../recompiler/fuzz-random.ts';
+import { Random } from '../random.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 
 const PAGE = 4096;

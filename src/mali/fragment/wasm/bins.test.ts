@@ -7,18 +7,16 @@ import { Dram } from '../../../board/dram.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
+import { Random } from '../../random.ts';
 import { Bins, type TileRect } from '../bins.ts';
 import { PrimitiveStore } from '../primitive-store.ts';
 import { CENTER } from '../raster.ts';
 import { Setup } from '../setup.ts';
 import { FlatMemory } from '../test-bench.ts';
 
-let seed = 5;
-function random(n: number): number {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * n);
-}
-const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
+const source = new Random(5);
+const random = (n: number): number => source.below(n);
+const pick = <T>(list: readonly T[]): T => source.pick(list);
 
 const setup = new Setup(new FlatMemory(new Dram(1 << 20)));
 const draw = {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PIXEL_FORMAT, PIXEL_FORMATS, TILE_PIXEL_FORMATS } from '../../../abi/formats.ts';
 import { scratch } from '../../engine/scratch.ts';
+import { Random } from '../../random.ts';
 import { BlendEquation } from '../blend.ts';
 import { TILE_PIXELS } from '../raster.ts';
 import { blendBits } from '../test-bench.ts';
@@ -11,12 +12,9 @@ import { type BlendCode, blendFunctions } from './blend.ts';
 import { storable } from './pixel-store.ts';
 import { WARP } from './raster.ts';
 
-let seed = 7;
-function random(n: number): number {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * n);
-}
-const flag = () => random(2) === 1;
+const source = new Random(7);
+const random = (n: number): number => source.below(n);
+const flag = () => source.chance(50);
 const equationBits = () =>
   blendBits({ a: 1 + random(3), negateA: flag(), b: random(4), negateB: flag(), c: 1 + random(7), invertC: flag() });
 

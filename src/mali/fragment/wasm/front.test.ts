@@ -15,6 +15,7 @@ import { Dram } from '../../../board/dram.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { PRIMITIVE, QUAD_LIST } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
+import { Random } from '../../random.ts';
 import { DrawState } from '../draw-state.ts';
 import { drawSetup } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';
@@ -25,14 +26,10 @@ import { FlatMemory } from '../test-bench.ts';
 import { TileBuffer } from '../tile-buffer.ts';
 import { FRONT } from './list.ts';
 
-let seed = 1;
-/** A number from 0 up to, not including, n. */
-function random(n: number): number {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * n);
-}
-const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
-const flag = () => random(2) === 1;
+const source = new Random(1);
+const random = (n: number): number => source.below(n);
+const pick = <T>(list: readonly T[]): T => source.pick(list);
+const flag = () => source.chance(50);
 const filled = <F extends Record<string, any>>(layout: Layout<F>, values: object): any =>
   layout.read(viewOf(layout.pack(values as any)), 0);
 

@@ -17,6 +17,7 @@ import { Dram } from '../../../board/dram.ts';
 import type { Extent } from '../../contract.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
+import { Random } from '../../random.ts';
 import { BlockSetup } from '../block-setup.ts';
 import { DrawTable } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';
@@ -26,13 +27,10 @@ import { CENTER, type SamplePattern } from '../raster.ts';
 import { Setup } from '../setup.ts';
 import { FlatMemory } from '../test-bench.ts';
 
-let seed = 11;
-function random(n: number): number {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * n);
-}
-const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
-const flag = () => random(2) === 1;
+const source = new Random(11);
+const random = (n: number): number => source.below(n);
+const pick = <T>(list: readonly T[]): T => source.pick(list);
+const flag = () => source.chance(50);
 
 /** Memory whose extents are short, and some of which no extent has. */
 const PIECE = 1 << 14;

@@ -1,5 +1,7 @@
-/** The fuzzer's random numbers: from a seed, the same for good. */
-/** Random numbers from a seed: a counter whose bits are mixed (Steele, Lea and Flood's SplitMix, for 32 bits). */
+/**
+ * Random numbers for fuzzer and tests: from a seed, the same for good. A counter whose bits are mixed (Steele, Lea and
+ * Flood's SplitMix, for 32 bits).
+ */
 export class Random {
   #state: number;
 
