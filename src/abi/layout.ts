@@ -398,3 +398,10 @@ export function struct<F extends Fields>(name: string, members: F): Layout<F> {
 
 /** A DataView over the same bytes. */
 export const viewOf = (data: Uint8Array): DataView => new DataView(data.buffer, data.byteOffset, data.byteLength);
+
+/** Objects one after the other, as arrays of them lie in memory. */
+export function packAll<L extends Layout<any>>(layout: L, values: readonly Partial<Infer<L>>[]): Uint8Array {
+  const bytes = new Uint8Array(layout.size * values.length);
+  for (const [i, value] of values.entries()) layout.write(viewOf(bytes), i * layout.size, value as object);
+  return bytes;
+}

@@ -5,7 +5,7 @@
  * Arguments are packed once and sent again and again, so that what is measured is the machine and not its client.
  */
 import type { IoctlDef } from '../abi/ioctl.ts';
-import { type Infer, type Layout, type Values, viewOf } from '../abi/layout.ts';
+import { type Infer, type Layout, packAll, type Values, viewOf } from '../abi/layout.ts';
 import type { BackingFile } from '../board/dram.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import { DrmError } from '../drm/error.ts';
@@ -74,9 +74,7 @@ export class BenchProcess implements UserContext {
     layout: L,
     values: readonly Partial<Infer<L>>[],
   ): { stride: number; count: number; array: bigint } {
-    const bytes = new Uint8Array(layout.size * values.length);
-    for (const [i, value] of values.entries()) layout.write(viewOf(bytes), i * layout.size, value as object);
-    return { stride: layout.size, count: values.length, array: this.put(bytes) };
+    return { stride: layout.size, count: values.length, array: this.put(packAll(layout, values)) };
   }
 
   put(data: Uint8Array): bigint {

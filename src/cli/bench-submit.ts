@@ -164,23 +164,31 @@ async function openFrames(machine: Machine, program: Program): Promise<() => Pro
   };
 }
 
-/** What each of many costs: CPU time of the thread and time on the wall in µs, and KiB that were allocated. */
-async function cost(name: string, times: number, one: () => Promise<void>): Promise<Result[]> {
-  for (let i = 0; i < WARM; i++) await one();
-  const allocated = getHeapStatistics().total_allocated_bytes;
+interface Spent {
+  readonly seconds: number;
+  /** CPU time of the thread in µs. */
+  readonly cpu: number;
+}
+
+async function spent(times: number, one: () => Promise<unknown>): Promise<Spent> {
   const start = process.threadCpuUsage();
   const begin = performance.now();
   for (let i = 0; i < times; i++) await one();
   const seconds = (performance.now() - begin) / 1000;
   const { user, system } = process.threadCpuUsage(start);
+  return { seconds, cpu: user + system };
+}
+
+/** What each of many costs: CPU time of the thread and time on the wall in µs, and KiB that were allocated. */
+async function cost(name: string, times: number, one: () => Promise<void>): Promise<Result[]> {
+  for (let i = 0; i < WARM; i++) await one();
+  const before = getHeapStatistics().total_allocated_bytes;
+  const { seconds, cpu } = await spent(times, one);
+  const allocated = getHeapStatistics().total_allocated_bytes - before;
   return [
     { metric: `${name}s_per_second`, value: times / seconds, unit: `${name}s/s` },
-    { metric: `${name}_cpu`, value: (user + system) / times, unit: 'µs' },
-    {
-      metric: `${name}_allocated`,
-      value: (getHeapStatistics().total_allocated_bytes - allocated) / 1024 / times,
-      unit: 'KiB',
-    },
+    { metric: `${name}_cpu`, value: cpu / times, unit: 'µs' },
+    { metric: `${name}_allocated`, value: allocated / 1024 / times, unit: 'KiB' },
   ];
 }
 
@@ -188,14 +196,11 @@ async function cost(name: string, times: number, one: () => Promise<void>): Prom
 async function switches(programs: readonly Program[]): Promise<Result[]> {
   const round = () => Promise.all(programs.map(submitAndWait));
   await round();
-  const start = process.threadCpuUsage();
-  const begin = performance.now();
-  for (let i = 0; i < ROUNDS; i++) await round();
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.threadCpuUsage(start);
+  const { seconds, cpu } = await spent(ROUNDS, round);
+  const jobs = ROUNDS * programs.length;
   return [
-    { metric: 'switched_jobs_per_second', value: (ROUNDS * programs.length) / seconds, unit: 'jobs/s' },
-    { metric: 'switched_job_cpu', value: (user + system) / ROUNDS / programs.length, unit: 'µs' },
+    { metric: 'switched_jobs_per_second', value: jobs / seconds, unit: 'jobs/s' },
+    { metric: 'switched_job_cpu', value: cpu / jobs, unit: 'µs' },
   ];
 }
 

@@ -5,7 +5,7 @@
 import { DRM_IOCTL } from '../abi/drm.ts';
 import { assembleCs, type CsLine } from '../abi/gpu/cs.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
-import { type Infer, type Layout, type Values, viewOf } from '../abi/layout.ts';
+import { type Infer, type Layout, packAll, type Values } from '../abi/layout.ts';
 import {
   PANTHOR,
   QueueCreate,
@@ -276,9 +276,7 @@ export class Client {
     layout: L,
     values: readonly Partial<Infer<L>>[],
   ): { stride: number; count: number; array: bigint } {
-    const bytes = new Uint8Array(layout.size * values.length);
-    for (const [i, value] of values.entries()) layout.write(viewOf(bytes), i * layout.size, value as object);
-    return { stride: layout.size, count: values.length, array: this.user.put(bytes) };
+    return { stride: layout.size, count: values.length, array: this.user.put(packAll(layout, values)) };
   }
 
   syncs(list: readonly Sync[]): { stride: number; count: number; array: bigint } {

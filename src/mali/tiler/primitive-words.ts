@@ -11,12 +11,15 @@ const { offset, fields } = PrimitiveRecord;
 const DRAW = offset.draw / WORD;
 const PACKETS = [offset.packet0 / WORD, offset.packet1 / WORD, offset.packet2 / WORD] as const;
 const VERTICES = offset.slot0 / WORD;
-const SLOT1 = fields.slot1.bit % 32;
-const SLOT2 = fields.slot2.bit % 32;
-const PROVOKING = fields.provoking.bit % 32;
-const KIND = fields.kind.bit % 32;
-const BACK_FACING = fields.backFacing.bit % 32;
-const LAYER = fields.layer.bit % 32;
+/** Bits of a record's word, for those that share one. */
+export const PRIMITIVE_BITS = {
+  slot1: fields.slot1.bit % 32,
+  slot2: fields.slot2.bit % 32,
+  provoking: fields.provoking.bit % 32,
+  kind: fields.kind.bit % 32,
+  backFacing: fields.backFacing.bit % 32,
+  layer: fields.layer.bit % 32,
+} as const;
 const ID = offset.id / WORD;
 const CORNERS = offset.corner0 / WORD;
 const CORNER_WORDS = Corner.size / WORD;
@@ -57,12 +60,12 @@ export class PrimitiveWords {
   ): void {
     this.u32[VERTICES] =
       slot0 |
-      (slot1 << SLOT1) |
-      (slot2 << SLOT2) |
-      (provoking << PROVOKING) |
-      (kind << KIND) |
-      ((backFacing ? 1 : 0) << BACK_FACING) |
-      (layer << LAYER);
+      (slot1 << PRIMITIVE_BITS.slot1) |
+      (slot2 << PRIMITIVE_BITS.slot2) |
+      (provoking << PRIMITIVE_BITS.provoking) |
+      (kind << PRIMITIVE_BITS.kind) |
+      ((backFacing ? 1 : 0) << PRIMITIVE_BITS.backFacing) |
+      (layer << PRIMITIVE_BITS.layer);
     this.u32[ID] = id;
   }
 

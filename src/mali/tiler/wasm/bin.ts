@@ -13,6 +13,7 @@ import type { PhysicalMemory } from '../../../board/dram.ts';
 import { DRAM, functions } from '../../fragment/wasm/modules.ts';
 import type { ModuleBuilder } from '../../wasm/builder.ts';
 import { GUARD_BAND } from '../clip.ts';
+import { PRIMITIVE_BITS } from '../primitive-words.ts';
 import { BINNED, TILER } from '../state.ts';
 
 export type Bin = (state: number) => number;
@@ -37,13 +38,7 @@ export function binner(dram: PhysicalMemory, form: BinForm): Bin {
   return functions<{ bin: Bin }>(key, (m) => emitBin(m, form), dram).bin;
 }
 
-const { offset, fields } = PrimitiveRecord;
-const SLOT1 = fields.slot1.bit % 32;
-const SLOT2 = fields.slot2.bit % 32;
-const PROVOKING = fields.provoking.bit % 32;
-const KIND = fields.kind.bit % 32;
-const BACK_FACING = fields.backFacing.bit % 32;
-const LAYER = fields.layer.bit % 32;
+const { offset } = PrimitiveRecord;
 const HALF = 16;
 const CORNERS = [offset.corner0, offset.corner1, offset.corner2];
 const PACKETS = [offset.packet0, offset.packet1, offset.packet2];
@@ -208,16 +203,16 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
       f.get(out).get(0).memory('i64_load', TILER.packet).memory('i64_store', packet, DRAM);
     }
     f.get(out);
-    f.get(slots[0]!).get(slots[1]!).i32(SLOT1).op('i32_shl').op('i32_or');
-    f.get(slots[2]!).i32(SLOT2).op('i32_shl').op('i32_or');
+    f.get(slots[0]!).get(slots[1]!).i32(PRIMITIVE_BITS.slot1).op('i32_shl').op('i32_or');
+    f.get(slots[2]!).i32(PRIMITIVE_BITS.slot2).op('i32_shl').op('i32_or');
     f.get(at)
       .memory('i32_load8_u', TILER.slots + 3)
-      .i32(PROVOKING)
+      .i32(PRIMITIVE_BITS.provoking)
       .op('i32_shl')
       .op('i32_or');
-    f.get(back).i32(BACK_FACING).op('i32_shl').op('i32_or');
-    f.get(layer).i32(LAYER).op('i32_shl').op('i32_or');
-    f.i32(PRIMITIVE_KIND.TRIANGLE << KIND).op('i32_or');
+    f.get(back).i32(PRIMITIVE_BITS.backFacing).op('i32_shl').op('i32_or');
+    f.get(layer).i32(PRIMITIVE_BITS.layer).op('i32_shl').op('i32_or');
+    f.i32(PRIMITIVE_KIND.TRIANGLE << PRIMITIVE_BITS.kind).op('i32_or');
     f.memory('i32_store', offset.slot0, DRAM);
     f.get(out).get(at).memory('i32_load', TILER.ids).memory('i32_store', offset.id, DRAM);
     for (const [n, corner] of CORNERS.entries()) {
