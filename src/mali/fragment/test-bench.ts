@@ -22,12 +22,11 @@ import {
   TilerContext,
   ZsCrcExtension,
 } from '../../abi/gpu/raster-descriptors.ts';
-import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { chunkRef, HeapChunkHeader, TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
-import { PageFault, type RunRequest, type VirtualMemory, type Work } from '../contract.ts';
+import type { RunRequest, VirtualMemory, Work } from '../contract.ts';
 import { defaultEngine } from '../engine/engine.ts';
 import type { Engine } from '../engine/names.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -36,73 +35,10 @@ import { FRAME, FRAME_BYTES, STAGE } from '../recompiler/frame.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
 import { beginListed } from '../shader/quad-list.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
+import { FlatMemory } from '../shader/test-rig.ts';
 import { beginThreads } from '../shader/thread-list.ts';
 import { IdvsWork } from '../tiler/idvs.ts';
 import { FragmentWork } from './fragment.ts';
-
-let generations = 2 ** 30;
-
-/** Memory in which an address is its own physical address; page 0 and what lies beyond fault. */
-export class FlatMemory implements VirtualMemory {
-  readonly dram: Dram;
-
-  constructor(dram: Dram) {
-    this.dram = dram;
-  }
-
-  translate(va: number, access: 'read' | 'write' | 'execute' | 'atomic'): number {
-    if (!(va >= 4096 && va < this.dram.size)) {
-      throw new PageFault(EXCEPTION.TRANSLATION_FAULT_3, va, access, `no page at 0x${va.toString(16)}`);
-    }
-    return va;
-  }
-  readonly generation = ++generations;
-  extent = (va: number) =>
-    this.probe(va, 1) ? { start: 4096, size: this.dram.size - 4096, physical: 4096 } : undefined;
-  probe = (va: number, size: number): boolean => va >= 4096 && va + size <= this.dram.size;
-  load8 = (va: number): number => this.dram.view.getUint8(this.translate(va, 'read'));
-  load16 = (va: number): number => this.dram.view.getUint16(this.translate(va, 'read'), true);
-  load32 = (va: number): number => this.dram.view.getUint32(this.translate(va, 'read'), true);
-  load64 = (va: number): number => this.load32(va) + this.load32(va + 4) * 2 ** 32;
-  loadBig64 = (va: number): bigint => this.dram.view.getBigUint64(this.translate(va, 'read'), true);
-  store8 = (va: number, value: number): void => this.dram.view.setUint8(this.translate(va, 'write'), value);
-  store16 = (va: number, value: number): void => this.dram.view.setUint16(this.translate(va, 'write'), value, true);
-  store32 = (va: number, value: number): void => this.dram.view.setUint32(this.translate(va, 'write'), value, true);
-  store64(va: number, value: number): void {
-    this.store32(va, value % 2 ** 32);
-    this.store32(va + 4, Math.floor(value / 2 ** 32));
-  }
-  storeBig64 = (va: number, value: bigint): void =>
-    this.dram.view.setBigUint64(this.translate(va, 'write'), value, true);
-  update32(va: number, change: (old: number) => number): number {
-    const old = this.load32(va);
-    this.store32(va, change(old) >>> 0);
-    return old;
-  }
-  update64(va: number, change: (old: bigint) => bigint): bigint {
-    const old = this.loadBig64(va);
-    this.storeBig64(va, BigInt.asUintN(64, change(old)));
-    return old;
-  }
-  read(va: number, size: number): Uint8Array {
-    this.translate(va, 'read');
-    if (size > 0) this.translate(va + size - 1, 'read');
-    return this.dram.u8.slice(va, va + size);
-  }
-  write(va: number, data: Uint8Array): void {
-    this.translate(va, 'write');
-    if (data.length > 0) this.translate(va + data.length - 1, 'write');
-    this.dram.u8.set(data, va);
-  }
-  decode<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
-    return layout.read(viewOf(this.read(va, layout.size)), 0);
-  }
-  encode(layout: Layout<any>, va: number, values: any): void {
-    const bytes = this.read(va, layout.size);
-    layout.write(viewOf(bytes), 0, values);
-    this.write(va, bytes);
-  }
-}
 
 /** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex. */
 export type VertexProgram = (
@@ -117,11 +53,6 @@ export type VertexProgram = (
 
 /** A fragment program: does what it wants with the stage's functions. */
 export type FragmentProgram = (stage: FragmentStage, warp: Warp, mask: number) => void;
-
-export interface TargetImage {
-  readonly at: number;
-  readonly stride: number;
-}
 
 const DRAM_SIZE = 32 << 20;
 /** Addresses of programs: the bench's functions are named by them. */

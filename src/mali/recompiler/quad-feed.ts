@@ -18,17 +18,6 @@ const VECTOR_BYTES = 16;
 /** What taking a quad costs, in instructions. */
 const QUAD_COST = 4;
 
-/** Registers that a list's quads bring with them. */
-export const PRELOADED: readonly number[] = [
-  P.PRIMITIVE_ID,
-  P.PRIMITIVE_FLAGS,
-  P.PIXEL,
-  P.COVERAGE,
-  P.SAMPLE,
-  P.FRAME_ARGUMENT,
-  P.FRAME_ARGUMENT + 1,
-];
-
 export class QuadFeed implements Feed {
   /** Locals: scratch address of STAGE; the primitive, the window's x and y and the samples of each quad in work. */
   readonly stage: number;

@@ -5,7 +5,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
-import { PageFault, type VirtualMemory } from '../contract.ts';
+import { type Extent, PageFault, type VirtualMemory } from '../contract.ts';
 import { defaultEngine, executorOf } from '../engine/engine.ts';
 import { assemble } from './assemble.ts';
 import { ALL_LANES, LANES, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
@@ -16,21 +16,28 @@ const SIZE = 1 << 20;
 const PAGE = 4096;
 let generations = 2 ** 31;
 
-/** A megabyte in which addresses mean themselves; page 0 and what lies beyond fault. */
+/** Memory, a megabyte if nothing else is said, in which addresses mean themselves; page 0 and what lies beyond fault. */
 export class FlatMemory implements VirtualMemory {
-  readonly dram = new Dram(SIZE);
-  readonly bytes = this.dram.u8;
-  readonly view = this.dram.view;
+  readonly dram: Dram;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly generation = ++generations;
 
+  constructor(dram = new Dram(SIZE)) {
+    this.dram = dram;
+    this.bytes = dram.u8;
+    this.view = dram.view;
+  }
+
   translate(va: number, access: 'read' | 'write' | 'execute' | 'atomic'): number {
-    if (!(va >= PAGE && va < SIZE)) {
+    if (!(va >= PAGE && va < this.dram.size)) {
       throw new PageFault(EXCEPTION.TRANSLATION_FAULT_3, va, access, `no page at 0x${va.toString(16)}`);
     }
     return va;
   }
-  extent = (va: number) => (this.probe(va, 1) ? { start: PAGE, size: SIZE - PAGE, physical: PAGE } : undefined);
-  probe = (va: number, size: number): boolean => va >= PAGE && va + size <= SIZE;
+  extent = (va: number): Extent | undefined =>
+    this.probe(va, 1) ? { start: PAGE, size: this.dram.size - PAGE, physical: PAGE } : undefined;
+  probe = (va: number, size: number): boolean => va >= PAGE && va + size <= this.dram.size;
   load8 = (va: number): number => this.view.getUint8(this.translate(va, 'read'));
   load16 = (va: number): number => this.view.getUint16(this.translate(va, 'read'), true);
   load32 = (va: number): number => this.view.getUint32(this.translate(va, 'read'), true);
@@ -53,10 +60,12 @@ export class FlatMemory implements VirtualMemory {
   }
   read(va: number, size: number): Uint8Array {
     this.translate(va, 'read');
+    if (size > 0) this.translate(va + size - 1, 'read');
     return this.bytes.slice(va, va + size);
   }
   write(va: number, data: Uint8Array): void {
     this.translate(va, 'write');
+    if (data.length > 0) this.translate(va + data.length - 1, 'write');
     this.bytes.set(data, va);
   }
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): any {

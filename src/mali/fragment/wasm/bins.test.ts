@@ -8,11 +8,11 @@ import type { Engine } from '../../engine/engine.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
 import { Random } from '../../random.ts';
+import { FlatMemory } from '../../shader/test-rig.ts';
 import { Bins, type TileRect } from '../bins.ts';
 import { PrimitiveStore } from '../primitive-store.ts';
 import { CENTER } from '../raster.ts';
 import { Setup } from '../setup.ts';
-import { FlatMemory } from '../test-bench.ts';
 
 const source = new Random(5);
 const random = (n: number): number => source.below(n);

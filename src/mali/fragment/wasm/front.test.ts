@@ -16,13 +16,13 @@ import type { Engine } from '../../engine/engine.ts';
 import { PRIMITIVE, QUAD_LIST } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
 import { Random } from '../../random.ts';
+import { FlatMemory } from '../../shader/test-rig.ts';
 import { DrawState } from '../draw-state.ts';
 import { drawSetup } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';
 import { Front } from '../front.ts';
 import { CENTER, type SamplePattern } from '../raster.ts';
 import { Setup } from '../setup.ts';
-import { FlatMemory } from '../test-bench.ts';
 import { TileBuffer } from '../tile-buffer.ts';
 import { FRONT } from './list.ts';
 

@@ -18,6 +18,7 @@ import type { Extent } from '../../contract.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
 import { Random } from '../../random.ts';
+import { FlatMemory } from '../../shader/test-rig.ts';
 import { BlockSetup } from '../block-setup.ts';
 import { DrawTable } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';
@@ -25,7 +26,6 @@ import { PolygonReader } from '../polygon-reader.ts';
 import { PrimitiveStore } from '../primitive-store.ts';
 import { CENTER, type SamplePattern } from '../raster.ts';
 import { Setup } from '../setup.ts';
-import { FlatMemory } from '../test-bench.ts';
 
 const source = new Random(11);
 const random = (n: number): number => source.below(n);
