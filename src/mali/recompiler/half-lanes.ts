@@ -4,7 +4,8 @@
  * Arithmetic on halves is done in singles. Rounding to a half leaves the rounded single as a by-product, so whoever uses the
  * result next needs not widen it again: of each register that holds halves the singles are kept in locals beside it
  * (shadows), good until it is written otherwise, and within the code that is sure to come after (Code.region). Packed words that
- * nobody reads are then dropped by the optimising compiler.
+ * nobody reads are then dropped by the optimising compiler. Where the host converts halves itself (wasm/half-conversions.ts), it
+ * does, else integer SIMD does the same.
  */
 import { F16_TO_F32 } from '../shader/float.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
@@ -28,19 +29,25 @@ const DROPPED = 13;
 const INFINITE = 65536;
 /** The mantissa of 1.5: what is added to it or taken from it leaves the exponent as it is. */
 const HALF_MORE = 1 << 22;
+/** Bytes of the lower and of the upper halves of four words, moved to the front (i8x16_relaxed_swizzle). */
+const LOWER_HALVES = [0x05040100, 0x0d0c0908, -1, -1] as const;
+const UPPER_HALVES = [0x07060302, 0x0f0e0b0a, -1, -1] as const;
 /** Exponent of the least normal half, as a single's. */
 const LEAST_NORMAL = 113;
 
 export class HalfCode {
   readonly #l: LaneCode;
+  readonly #converts: boolean;
   /** By the register's locals, the lower halves and the upper ones. */
   readonly #low = new Map<readonly number[], Shadow>();
   readonly #high = new Map<readonly number[], Shadow>();
   /** Widened uniforms, held from the function's start on: locals by number and half. */
   readonly #uniforms = new Map<number, number>();
 
-  constructor(lanes: LaneCode) {
+  /** `converts`: whether the host converts halves. */
+  constructor(lanes: LaneCode, converts: boolean) {
     this.#l = lanes;
+    this.#converts = converts;
   }
 
   /** The half in the lower or upper 16 bits as a single. */
@@ -97,6 +104,10 @@ export class HalfCode {
 
   #widened(value: Lanes, high: boolean): Lanes {
     const l = this.#l;
+    if (this.#converts) {
+      const halves = l.op('i8x16_relaxed_swizzle', value, l.words(...(high ? UPPER_HALVES : LOWER_HALVES)));
+      return l.op('f32x4_promote_low_f16x8', halves);
+    }
     const x = l.keep(high ? l.shift('i32x4_shr_u', value, 16) : l.and(value, l.words(0xffff)));
     const magnitude = l.keep(l.shift('i32x4_shl', l.and(x, l.words(0x7fff)), DROPPED));
     const scaled = l.op('f32x4_mul', magnitude, l.single(2 ** 112));
@@ -111,6 +122,13 @@ export class HalfCode {
    */
   narrow(value: Lanes, bounded = false): Lanes {
     const l = this.#l;
+    if (this.#converts) {
+      const packed = l.keep(l.op('f16x8_demote_f32x4_zero', value));
+      const halves = l.op('i32x4_extend_low_i16x8_u', packed);
+      halves.packed = packed;
+      halves.single = l.op('f32x4_promote_low_f16x8', packed);
+      return halves;
+    }
     // The least number that is infinite as a half stands for all beyond.
     const limit = l.single(INFINITE);
     const within = (x: Lanes): Lanes => l.op('f32x4_pmax', l.op('f32x4_pmin', x, limit), l.single(-INFINITE));
@@ -127,6 +145,17 @@ export class HalfCode {
     const bits: Lanes = l.or(l.op('i32x4_min_u', biased, l.words(NAN)), l.shift('i32x4_shr_u', sign, 16));
     bits.single = single;
     return bits;
+  }
+
+  /** Halves side by side in each word, if the host has converted both; undefined otherwise. */
+  paired(low: Lanes, high: Lanes): Lanes | undefined {
+    if (!low.packed || !high.packed) return undefined;
+    const [a, b] = [low.packed, high.packed];
+    return (k) => {
+      a(k);
+      b(k);
+      this.#l.code.shuffle(0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+    };
   }
 
   /** Remembers the singles of the halves that vector k of a register has just been given. False: there are none. */

@@ -9,6 +9,7 @@
  * compare them.
  */
 import type { Code } from '../wasm/builder.ts';
+import { HALF_CONVERSIONS } from '../wasm/half-conversions.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import { HalfCode } from './half-lanes.ts';
 
@@ -25,6 +26,8 @@ export interface Lanes {
   single?: Lanes;
   /** Two halves: the singles that they stand for, as far as they are known. */
   halves?: { readonly low: Lanes | undefined; readonly high: Lanes | undefined };
+  /** Bits of halves: all four in the vector's lower 64 bits. */
+  packed?: Lanes;
 }
 /** Vectors of a whole warp. Code is emitted for all of them, or for fewer: `LaneCode.vectors`. */
 export const WARP_VECTORS = 4 as const;
@@ -52,14 +55,16 @@ export class LaneCode {
   readonly code: Code;
   /** Vectors that the code works on: k of `Lanes` stays below it. */
   readonly vectors: number;
-  readonly halves = new HalfCode(this);
+  readonly halves: HalfCode;
   /** Whether the host's relaxed multiply-add rounds once. */
   readonly #fused: boolean;
   readonly #free: number[] = [];
   readonly #taken: number[] = [];
 
-  constructor(code: Code, fused: boolean, vectors: number = WARP_VECTORS) {
+  /** `converts`: whether the host converts halves (half-conversions.ts). */
+  constructor(code: Code, fused: boolean, vectors: number = WARP_VECTORS, converts = HALF_CONVERSIONS) {
     this.code = code;
+    this.halves = new HalfCode(this, converts);
     this.vectors = vectors;
     this.#fused = fused;
   }
@@ -114,7 +119,8 @@ export class LaneCode {
         this.code.tee(local);
       }
     };
-    const { constant, single, halves } = value;
+    const { constant, single, halves, packed } = value;
+    if (packed) kept.packed = packed;
     if (constant !== undefined) kept.constant = constant;
     if (single) kept.single = single;
     if (halves) kept.halves = halves;
@@ -469,7 +475,7 @@ export class LaneCode {
 
   /** Two words of 16 bits in one. */
   pair(low: Lanes, high: Lanes): Lanes {
-    const both = this.or(low, this.shift('i32x4_shl', high, 16));
+    const both = this.halves.paired(low, high) ?? this.or(low, this.shift('i32x4_shl', high, 16));
     if (low.single || high.single) both.halves = { low: low.single, high: high.single };
     return both;
   }

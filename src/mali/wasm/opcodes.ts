@@ -297,6 +297,9 @@ export const OP = {
   i32x4_relaxed_trunc_f32x4_s: 0xfd101,
   /** Fused or not, as the host's processor has it. */
   f32x4_relaxed_madd: 0xfd105,
+  /** Singles to halves in the lower 64 bits, and back: half-conversions.ts says whether the host has them. */
+  f16x8_demote_f32x4_zero: 0xfd149,
+  f32x4_promote_low_f16x8: 0xfd14b,
 } as const;
 export type OpName = keyof typeof OP;
 
