@@ -53,7 +53,8 @@ export class WorkerPool implements Agents, JobPool {
   readonly #jobs: (PooledWork | undefined)[] = new Array(JOBS).fill(undefined);
   /** Memory whose last job took long. */
   readonly #long = new WeakSet<GpuMemory>();
-  #active = 0;
+  /** Works that go on when a message comes. */
+  readonly #heeded = new Set<PooledWork>();
   /** A check point has been asked for. */
   #asked = false;
   #held = false;
@@ -128,6 +129,14 @@ export class WorkerPool implements Agents, JobPool {
         if (performance.now() - begun > LONG) this.#long.add(memory);
         else this.#long.delete(memory);
       },
+      heed: (heeded) => {
+        this.#heeded.add(heeded);
+        this.#hold();
+      },
+      ended: (ended) => {
+        this.#jobs[ended.index] = undefined;
+        if (this.#heeded.delete(ended)) this.#hold();
+      },
     });
     if (this.#long.has(memory)) work.share();
     return work;
@@ -141,16 +150,14 @@ export class WorkerPool implements Agents, JobPool {
     may: number,
     from: number,
   ): boolean {
-    const at = this.#readyMask() & may;
+    const workers = this.#ready(may);
     const index = this.#jobs.indexOf(undefined);
-    if (at === 0 || index < 0) return false;
+    if (workers.length === 0 || index < 0) return false;
     work.index = index;
-    work.serial = this.#shared.beginJob(index, kind, work.memory.id, registers, operands, from, at);
+    const { id, source } = work.memory;
+    work.serial = this.#shared.beginJob(index, kind, id, source?.slot, registers, operands, from, workers);
     this.#jobs[index] = work;
-    this.#active++;
-    this.#shared.setSlot(index, work.memory.source?.slot);
-    this.#hold();
-    this.#wake();
+    for (const n of workers) this.#shared.wake(n);
     return true;
   }
 
@@ -228,21 +235,16 @@ export class WorkerPool implements Agents, JobPool {
         break;
       case 'end': {
         const work = this.#jobs[message.job];
-        if (work?.serial === message.serial) this.#end(work, message.failure);
+        if (work?.serial === message.serial) this.#parted(work, message.failure);
         break;
       }
     }
   }
 
   /** A worker has ended its part of a job. */
-  #end(work: PooledWork, failure: Failure | undefined): void {
-    const { index } = work;
+  #parted(work: PooledWork, failure: Failure | undefined): void {
     if (failure) work.fail(failure);
-    if (this.#shared.at(index) !== 0) return;
-    work.end();
-    this.#jobs[index] = undefined;
-    this.#active--;
-    this.#hold();
+    work.parted();
   }
 
   /** A thread is gone, and nobody has asked it to go. */
@@ -252,10 +254,10 @@ export class WorkerPool implements Agents, JobPool {
     this.#shared.leave(n);
     this.#threads[n] = undefined;
     for (const work of [...this.#jobs]) {
-      if (!work || (this.#shared.at(work.index) & (1 << n)) === 0) continue;
+      if (!work || !this.#shared.takesPart(work.index, n)) continue;
       this.#shared.stop(work.index);
       this.#shared.part(work.index, n);
-      this.#end(work, { kind: 'bug', code: 0, address: 0, access: 'read', message: reason });
+      this.#parted(work, { kind: 'bug', code: 0, address: 0, access: 'read', message: reason });
     }
     this.#wake();
     // One that never came up would not come up again.
@@ -263,10 +265,11 @@ export class WorkerPool implements Agents, JobPool {
     this.onCheckPoint();
   }
 
-  #readyMask(): number {
-    let mask = 0;
-    for (const [n, thread] of this.#threads.entries()) if (thread?.ready) mask |= 1 << n;
-    return mask;
+  /** Workers that can take a job, of those of the mask `may`. */
+  #ready(may: number): number[] {
+    const ready: number[] = [];
+    for (const [n, thread] of this.#threads.entries()) if (thread?.ready && may & (1 << n)) ready.push(n);
+    return ready;
   }
 
   #wake(): void {
@@ -275,7 +278,7 @@ export class WorkerPool implements Agents, JobPool {
 
   /** Threads keep the process alive as long as somebody waits for them, and no longer. */
   #hold(): void {
-    const held = this.#active > 0 || this.#asked;
+    const held = this.#heeded.size > 0 || this.#asked;
     if (held === this.#held) return;
     this.#held = held;
     for (const thread of this.#threads) {

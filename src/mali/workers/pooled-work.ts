@@ -3,7 +3,8 @@
  *
  * The main thread claims tiles or workgroups like everybody else in the turns that the stream gives it: while a frame is drawn
  * its guest usually waits, so there is a core for it. It begins alone: a job that is done in a slice is not worth waking anybody.
- * Then it is handed out, and when nothing is left the work waits for the workers' last pieces.
+ * Then it is handed out. When nothing is left, workers are at their last pieces, which take less time than a message: so the
+ * main thread waits for them a little (as long as a small slice at most), and only then turns to others until it is told.
  */
 import type { Work, WorkState } from '../contract.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
@@ -17,7 +18,14 @@ export interface Hands {
   wake(): void;
   /** The work is over, well or badly. */
   over(work: PooledWork): void;
+  /** From now on it is a message that tells of the workers' end. */
+  heed(work: PooledWork): void;
+  /** No worker is at it any more, and its record serves others. */
+  ended(work: PooledWork): void;
 }
+
+/** Milliseconds that the main thread waits for workers' last pieces. */
+const PATIENCE = 0.2;
 
 export class PooledWork implements Work {
   readonly memory: GpuMemory;
@@ -68,12 +76,43 @@ export class PooledWork implements Work {
         return 'more';
       }
     }
-    if (this.#out && !this.#ended) return 'waiting';
+    if (this.#out && !this.#ended && !this.#settle()) return 'waiting';
     this.#hands.over(this);
     const failure = this.#failure;
     if (!failure) return 'done';
     if (failure.kind === 'page') this.memory.latch(failure.code, failure.address, failure.access);
     throw errorOf(failure);
+  }
+
+  /** Waits for the workers' last pieces. False: a message will tell of their end. */
+  #settle(): boolean {
+    const shared = this.#shared;
+    shared.retract(this.index);
+    const settled = shared.awaitEnd(this.index, PATIENCE) || this.#heed();
+    // What is wrong comes by a message in any case.
+    if (!settled || this.#missing) {
+      this.#hands.heed(this);
+      return false;
+    }
+    this.#finish();
+    return true;
+  }
+
+  /** Asks for a message. True: all have parted before. */
+  #heed(): boolean {
+    this.#shared.heed(this.index);
+    return this.#shared.ended(this.index);
+  }
+
+  /** A worker has found something wrong, and its message has not come yet. */
+  get #missing(): boolean {
+    return this.#failure === undefined && this.#shared.failed(this.index);
+  }
+
+  #finish(): void {
+    this.#progress = this.#shared.progress(this.index);
+    this.#ended = true;
+    this.#hands.ended(this);
   }
 
   /** Whether nothing is left to do for who has not begun, or to be done at all. */
@@ -130,14 +169,18 @@ export class PooledWork implements Work {
     this.#hands.over(this);
     if (this.#ended || !this.#out) return;
     this.#shared.stop(this.index);
-    this.#hands.wake();
+    this.#shared.retract(this.index);
+    if (this.#heed()) this.#finish();
+    else {
+      this.#hands.heed(this);
+      this.#hands.wake();
+    }
   }
 
-  /** No worker is at it any more. */
-  end(): void {
-    this.#progress = this.#shared.progress(this.index);
-    this.#ended = true;
-    this.#shared.endJob(this.index);
+  /** A message: some worker is no longer at it. */
+  parted(): void {
+    if (!this.#shared.ended(this.index) || (this.#missing && !this.#abandoned)) return;
+    this.#finish();
     if (!this.#abandoned) this.onWake?.();
   }
 }

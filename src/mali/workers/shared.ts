@@ -8,7 +8,8 @@
  *   either the worker works by the new translation, or the change knows that it must wait for the worker's next check point.
  *   Last it looks whether the job still has the slot: a job loses its slot before another address space gets it.
  * - A job: a RUN_FRAGMENT or RUN_COMPUTE with its registers, the slot that it may work in, and the next tile or workgroup that
- *   nobody has claimed.
+ *   nobody has claimed. Workers are invited, join and part; who has not joined when nothing is left is not waited for. The main
+ *   thread looks at the words, as messages take long; only where it says that it heeds them, the last to part sends one.
  */
 import type { Translation } from '../mmu/walk.ts';
 
@@ -45,13 +46,19 @@ const JOB = {
   view: 3,
   next: 4,
   progress: 5,
-  at: 6,
+  left: 6,
   exhausted: 7,
   kind: 8,
   operands: 9,
+  heeded: 13,
+  failed: 14,
   registers: 16,
+  /** A byte for each worker: its PART. */
+  parts: 112,
   size: 128,
 } as const;
+/** A worker's part in a job: it may join; it has, and nobody ends the job without it. */
+const PART = { NONE: 0, INVITED: 1, JOINED: 2 } as const;
 const POOL = { closing: 0, serial: 1, telling: 2, size: 16 } as const;
 
 const SPACES_AT = POOL.size;
@@ -65,10 +72,12 @@ const NONE = -1;
 export class Shared {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
 
   constructor(buffer = new SharedArrayBuffer(WORDS * 4)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
+    this.#bytes = new Uint8Array(buffer);
   }
 
   // The pool.
@@ -200,38 +209,35 @@ export class Shared {
 
   // Jobs.
 
-  /** Main thread: begins a job in a free record for the workers of the mask `at`; pieces before `next` are taken. */
+  /** Main thread: begins a job in a free record, to which it invites `workers`; pieces before `next` are taken. */
   beginJob(
     job: number,
     kind: number,
     view: number,
+    slot: number | undefined,
     registers: Uint32Array,
     operands: readonly number[],
     next: number,
-    at: number,
+    workers: readonly number[],
   ): number {
     const words = this.#words;
     const base = JOBS_AT + job * JOB.size;
     const serial = Atomics.add(words, POOL.serial, 1) + 1;
     words.fill(0, base, base + JOB.size);
-    words[base + JOB.space] = NONE;
+    words[base + JOB.space] = slot ?? NONE;
     words[base + JOB.view] = view;
     words[base + JOB.kind] = kind;
     words[base + JOB.next] = next;
     for (let i = 0; i < OPERANDS; i++) words[base + JOB.operands + i] = operands[i] ?? 0;
     words.set(new Int32Array(registers.buffer, registers.byteOffset, REGISTERS), base + JOB.registers);
-    Atomics.store(words, base + JOB.at, at);
+    words[base + JOB.serial] = serial;
+    words[base + JOB.left] = workers.length;
     // Last: who sees it may read the others.
-    Atomics.store(words, base + JOB.serial, serial);
+    for (const worker of workers) Atomics.store(this.#bytes, partAt(job, worker), PART.INVITED);
     return serial;
   }
 
-  /** Main thread: nobody is at the job any more. */
-  endJob(job: number): void {
-    Atomics.store(this.#words, JOBS_AT + job * JOB.size + JOB.serial, 0);
-  }
-
-  /** The job's number, which no other job ever had; 0: none. */
+  /** The job's number, which no other job ever had. */
   serial(job: number): number {
     return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.serial);
   }
@@ -293,15 +299,69 @@ export class Shared {
     Atomics.add(this.#words, JOBS_AT + job * JOB.size + JOB.progress, pieces);
   }
 
-  /** Mask of the workers that are at the job. */
-  at(job: number): number {
-    return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.at);
+  /** Worker: takes part, if it is invited. Only then may it read the job's words. */
+  join(job: number, worker: number): boolean {
+    const at = partAt(job, worker);
+    if (Atomics.load(this.#bytes, at) !== PART.INVITED) return false;
+    return Atomics.compareExchange(this.#bytes, at, PART.INVITED, PART.JOINED) === PART.INVITED;
   }
 
-  /** A worker is no longer at the job. True: it was the last. */
+  /** Whether a worker is invited or has joined. */
+  takesPart(job: number, worker: number): boolean {
+    return Atomics.load(this.#bytes, partAt(job, worker)) !== PART.NONE;
+  }
+
+  /** Worker: something is wrong with the job; before it parts, as the main thread then waits for its message. */
+  fail(job: number): void {
+    Atomics.store(this.#words, JOBS_AT + job * JOB.size + JOB.failed, 1);
+  }
+
+  failed(job: number): boolean {
+    return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.failed) !== 0;
+  }
+
+  /** A worker is no longer at the job, whether it had joined or not. True: it was the last, and a message is asked for. */
   part(job: number, worker: number): boolean {
-    const bit = 1 << worker;
-    const before = Atomics.and(this.#words, JOBS_AT + job * JOB.size + JOB.at, ~bit);
-    return before === bit;
+    const before = Atomics.exchange(this.#bytes, partAt(job, worker), PART.NONE);
+    if (before === PART.NONE) return false;
+    const at = JOBS_AT + job * JOB.size;
+    // From here on the record may be another job's: a message about this one is ignored then.
+    const last = Atomics.sub(this.#words, at + JOB.left, 1) === 1;
+    if (last) Atomics.notify(this.#words, at + JOB.left);
+    return last && Atomics.load(this.#words, at + JOB.heeded) !== 0;
+  }
+
+  /** Main thread: who has not joined yet need not. */
+  retract(job: number): void {
+    for (let worker = 0; worker < MAX_WORKERS; worker++) {
+      const at = partAt(job, worker);
+      if (Atomics.compareExchange(this.#bytes, at, PART.INVITED, PART.NONE) !== PART.INVITED) continue;
+      Atomics.sub(this.#words, JOBS_AT + job * JOB.size + JOB.left, 1);
+    }
+  }
+
+  /** Whether nobody is at the job any more. */
+  ended(job: number): boolean {
+    return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.left) === 0;
+  }
+
+  /** Main thread: waits so many milliseconds at most until nobody is at the job any more; whether it is so. */
+  awaitEnd(job: number, milliseconds: number): boolean {
+    const at = JOBS_AT + job * JOB.size + JOB.left;
+    const end = performance.now() + milliseconds;
+    for (;;) {
+      const left = Atomics.load(this.#words, at);
+      if (left === 0) return true;
+      const rest = end - performance.now();
+      if (rest <= 0) return false;
+      Atomics.wait(this.#words, at, left, rest);
+    }
+  }
+
+  /** Main thread: wants a message when nobody is at the job any more. It must look once more whether that is so already. */
+  heed(job: number): void {
+    Atomics.store(this.#words, JOBS_AT + job * JOB.size + JOB.heeded, 1);
   }
 }
+
+const partAt = (job: number, worker: number): number => (JOBS_AT + job * JOB.size + JOB.parts) * 4 + worker;

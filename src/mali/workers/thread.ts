@@ -59,7 +59,6 @@ const MAKE: readonly MakePart[] = [
 ];
 const views = new Map<number, View>();
 const jobs: WorkerJob[] = [];
-const bit = 1 << worker;
 
 const send = (message: Message): void => parentPort!.postMessage(message);
 
@@ -77,19 +76,21 @@ function viewOf(id: number): View {
 /** Takes up jobs that have been handed out since the last look. */
 function admit(): void {
   for (let index = 0; index < JOBS; index++) {
-    const serial = shared.serial(index);
-    if (serial === 0 || (shared.at(index) & bit) === 0) continue;
-    if (jobs.some((job) => job.serial === serial)) continue;
+    if (!shared.join(index, worker)) continue;
     const view = viewOf(shared.view(index));
-    jobs.push(new WorkerJob(shared, worker, index, serial, view, MAKE[shared.kind(index)]!));
+    jobs.push(new WorkerJob(shared, worker, index, shared.serial(index), view, MAKE[shared.kind(index)]!));
   }
 }
 
-/** This worker is no longer at the job. The main thread hears of it if it was the last, or has found something wrong. */
+/**
+ * This worker is no longer at the job. The main thread hears of it if it has asked to and this was the last, or if something is
+ * wrong.
+ */
 function end(job: WorkerJob, failure?: Failure): void {
   jobs.splice(jobs.indexOf(job), 1);
-  const last = shared.part(job.index, worker);
-  if (last || failure) send({ kind: 'end', job: job.index, serial: job.serial, failure });
+  if (failure) shared.fail(job.index);
+  const asked = shared.part(job.index, worker);
+  if (asked || failure) send({ kind: 'end', job: job.index, serial: job.serial, failure });
 }
 
 /** A slice of a job. False: it has to wait. */

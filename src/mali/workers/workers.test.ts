@@ -95,8 +95,7 @@ test('a job that loses its slot, or is stopped, just as a worker enters it does 
     }
     const shared = new Raced();
     shared.setSpace(SLOT, space(own.root), false);
-    const serial = shared.beginJob(2, KIND.FRAGMENT, 1, new Uint32Array(96), [], 0, 1);
-    shared.setSlot(2, SLOT);
+    const serial = shared.beginJob(2, KIND.FRAGMENT, 1, SLOT, new Uint32Array(96), [], 0, [0]);
     const job = new WorkerJob(shared, 0, 2, serial, new View(dram, 40), () => assert.fail('it runs'));
     assert.notEqual(job.slice(), 'done');
     assert.ok(!shared.behind(0, SLOT), 'the worker has left');
@@ -115,7 +114,7 @@ test('a sleeping worker misses no wake that came while it looked around', () => 
 test('a job is over when its last worker has parted, and its record serves another with a new number', () => {
   const shared = new Shared();
   const registers = new Uint32Array(96).map((_, i) => 0xffffffff - i);
-  const serial = shared.beginJob(5, KIND.COMPUTE, 77, registers, [1, 2, 3], 6, 0b101);
+  const serial = shared.beginJob(5, KIND.COMPUTE, 77, undefined, registers, [1, 2, 3], 6, [0, 2]);
   assert.deepEqual(shared.registers(5), registers);
   assert.deepEqual([shared.serial(5), shared.view(5), shared.kind(5)], [serial, 77, KIND.COMPUTE]);
   assert.deepEqual(
@@ -128,15 +127,43 @@ test('a job is over when its last worker has parted, and its record serves anoth
   assert.deepEqual([shared.claim(5), shared.claim(5)], [6, 7]);
   shared.stop(5);
   shared.exhaust(5);
-  assert.equal(shared.part(5, 0), false);
-  assert.equal(shared.part(5, 2), true);
-  shared.endJob(5);
-  assert.equal(shared.serial(5), 0);
-  assert.ok(shared.beginJob(5, KIND.FRAGMENT, 78, registers, [], 0, 1) !== serial);
+  assert.ok(shared.join(5, 0) && shared.join(5, 2));
+  assert.ok(!shared.join(5, 0) && !shared.join(5, 1), 'once, and only who is invited');
+  shared.part(5, 0);
+  assert.ok(!shared.ended(5) && !shared.awaitEnd(5, 1));
+  shared.part(5, 2);
+  assert.ok(shared.ended(5) && shared.awaitEnd(5, 1));
+  assert.ok(shared.beginJob(5, KIND.FRAGMENT, 78, undefined, registers, [], 0, [0]) !== serial);
   assert.deepEqual(
-    [shared.stopped(5), shared.exhausted(5), shared.claim(5), shared.slot(5)],
-    [false, false, 0, undefined],
+    [shared.stopped(5), shared.exhausted(5), shared.failed(5), shared.claim(5), shared.slot(5)],
+    [false, false, false, 0, undefined],
   );
+});
+
+test('nobody waits for a worker that has not joined, and it joins no more', () => {
+  const shared = new Shared();
+  const begin = () => shared.beginJob(1, KIND.FRAGMENT, 1, 0, new Uint32Array(96), [], 0, [0, 1, 4]);
+  begin();
+  assert.ok(shared.join(1, 1));
+  shared.retract(1);
+  assert.ok(!shared.join(1, 0) && !shared.join(1, 4));
+  assert.ok(!shared.ended(1), 'the one that has joined is waited for');
+  shared.part(1, 1);
+  assert.ok(shared.ended(1));
+  begin();
+  shared.retract(1);
+  assert.ok(shared.ended(1));
+});
+
+test('the last worker to part is to send a message if the main thread has asked for one before, and only the last', () => {
+  const shared = new Shared();
+  for (const heeded of [false, true]) {
+    shared.beginJob(3, KIND.FRAGMENT, 1, 0, new Uint32Array(96), [], 0, [0, 1]);
+    assert.ok(shared.join(3, 0) && shared.join(3, 1));
+    assert.equal(shared.part(3, 0), false);
+    if (heeded) shared.heed(3);
+    assert.equal(shared.part(3, 1), heeded);
+  }
 });
 
 test('errors come back as what they were', () => {
