@@ -10,6 +10,7 @@ import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
 import { compile } from './bench-compile.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
+import { raster } from './bench-raster.ts';
 import { submit } from './bench-submit.ts';
 import { texture } from './bench-texture.ts';
 import { progressBar } from './progress-bar.ts';
@@ -45,7 +46,7 @@ const ioctl: Bench = async (userland, { vs }) => {
   return results;
 };
 
-const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture, compile };
+const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture, compile, raster };
 
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;

@@ -38,7 +38,7 @@ import type { EnvironmentPointers } from '../shader/resources.ts';
 import { FlatMemory } from '../shader/test-rig.ts';
 import { beginThreads } from '../shader/thread-list.ts';
 import { IdvsWork } from '../tiler/idvs.ts';
-import { FragmentWork } from './fragment.ts';
+import { FragmentWork, type OpenFragmentShader } from './fragment.ts';
 
 /** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex. */
 export type VertexProgram = (
@@ -250,15 +250,15 @@ export class Bench {
     };
   }
 
-  /** Renders; `limit`: primitives that the job may keep at once. */
-  fragment(pointer: number, limit?: number): Work {
+  /** Renders; `limit`: primitives that the job may keep at once; `open`: who runs fragment programs, if not the bench's functions. */
+  fragment(pointer: number, limit?: number, open: OpenFragmentShader = this.openFragment): Work {
     // Draws use the same registers for other things.
     const registers = this.registers.slice();
     registers[FRAGMENT_REGISTERS.framebuffer] = pointer % 2 ** 32;
     registers[FRAGMENT_REGISTERS.framebuffer + 1] = Math.floor(pointer / 2 ** 32);
     registers[FRAGMENT_REGISTERS.boundMin] = 0;
     registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
-    return new FragmentWork({ ...this.request({}), registers }, this.dram, this.openFragment, defaultEngine(), limit);
+    return new FragmentWork({ ...this.request({}), registers }, this.dram, open, defaultEngine(), limit);
   }
 
   /** Renders what has been drawn into one RGBA8 image and answers its pixels. */
