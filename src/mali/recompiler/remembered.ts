@@ -31,6 +31,8 @@ export interface Attempt {
   check(): void;
   /** Does it by a record that serves all; may still give up, as long as nothing has happened. */
   finish(slow: Label): void;
+  /** After the interpreter's step. */
+  interpreted?(): void;
 }
 
 export class Remembered {
@@ -45,7 +47,7 @@ export class Remembered {
     this.#tried = around.code.local('i32');
   }
 
-  emit(site: Site, { record, kind, refill, inputs, begin, check, finish }: Attempt): void {
+  emit(site: Site, { record, kind, refill, inputs, begin, check, finish, interpreted }: Attempt): void {
     const { code, lanes } = this.#around;
     code.i32(0).set(this.#tried);
     const done = code.block();
@@ -71,6 +73,7 @@ export class Remembered {
     code.br(done);
     code.end();
     this.#around.interpret(site);
+    interpreted?.();
     code.end();
   }
 }

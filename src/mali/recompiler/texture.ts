@@ -12,7 +12,7 @@
 import { CONSTANTS } from '../../abi/isa/encoding.ts';
 import { GpuFault } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { LANES, type TextureKind } from '../shader/contract.ts';
+import type { TextureKind } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { splitHandles, type TextureForm, textureForm } from '../shader/texture-ops.ts';
 import type { WarpState } from '../shader/warp.ts';
@@ -84,14 +84,12 @@ export class TextureCode {
   readonly #a: AroundTextures;
   readonly #wanted: number;
   readonly #remembered: Remembered;
-  readonly #lanes: number[];
 
   constructor(around: AroundTextures) {
     this.#a = around;
     const { code } = around;
     this.#wanted = code.local('i32');
     this.#remembered = new Remembered(around);
-    this.#lanes = code.locals('v128', around.lanes.vectors);
   }
 
   /** Emits a texture instruction. False: this form is the interpreter's. */
@@ -104,10 +102,9 @@ export class TextureCode {
     const wide = i.modifiers.wide_indices === 'wide_indices';
     const narrow = form.bits === 32 ? undefined : isInteger(form) ? 'integer' : 'float';
     const number = numberOf({ kind: form.kind, wide, narrow });
-    const unwanted = code.block();
     code.get(bits);
     if (form.skip) code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
-    code.tee(this.#wanted).op('i32_eqz').brIf(unwanted);
+    code.tee(this.#wanted).likely().if();
     this.#remembered.emit(site, {
       record,
       kind: number,
@@ -121,13 +118,37 @@ export class TextureCode {
         code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).op('i32_eqz').brIf(slow);
         this.#operands(form);
         code.i32(record).memory('i32_load', TEXTURE_RECORD.binding).i32(OPERANDS_AT);
-        code.get(bits).i32(LANES).op('i32_shl').get(this.#wanted).op('i32_or');
+        code.get(bits);
         code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).callIndirect(sampler).brIf(slow);
         this.#results(form);
       },
+      interpreted: () => this.#meet(form, false),
     });
+    if (form.skip) {
+      code.else();
+      this.#meet(form, false);
+    }
     code.end();
+    this.#meet(form, true);
     return true;
+  }
+
+  /** Whether the singles of 16-bit results are known beside their registers. */
+  #remembers(form: TextureForm): boolean {
+    return form.bits === 16 && !isInteger(form) && !this.#a.mask;
+  }
+
+  /** What the fast way has remembered of halves is made known where it has not been taken, and then behind both (`met`). */
+  #meet(form: TextureForm, met: boolean): void {
+    if (!this.#remembers(form)) return;
+    const { halves, vectors } = this.#a.lanes;
+    for (const n of form.channels.keys()) {
+      const locals = this.#a.locals(form.result + (n >> 1));
+      const high = n % 2 === 1;
+      if (met) halves.meet(locals, high);
+      else for (let k = 0; k < vectors; k++) halves.fill(locals, k, high);
+    }
+    this.#a.lanes.release();
   }
 
   /** A word of the source that names texture and sampler. */
@@ -182,43 +203,24 @@ export class TextureCode {
     }
   }
 
-  /** Results into registers, in the lanes that want them. */
+  /** Results into registers. */
   #results(form: TextureForm): void {
-    const { code, lanes, mask, discarded, bits } = this.#a;
+    const { code, lanes, mask } = this.#a;
     const { channels, result } = form;
-    const select = form.skip ? this.#lanes : mask;
-    if (form.skip) {
-      code.get(discarded).get(bits).op('i32_and').if();
-      const number = lanes.each(Array.from({ length: 4 * lanes.vectors }, (_, lane) => 1 << lane));
-      for (let k = 0; k < lanes.vectors; k++) {
-        code.get(this.#wanted).op('i32x4_splat');
-        number(k);
-        code.op('v128_and');
-        number(k);
-        code.op('i32x4_eq').set(this.#lanes[k]!);
-      }
-      code.else();
-      for (let k = 0; k < lanes.vectors; k++) {
-        if (mask) code.get(mask[k]!);
-        else lanes.words(-1)(k);
-        code.set(this.#lanes[k]!);
-      }
-      code.end();
-    }
     const channel =
       (c: number): Lanes =>
       (k) =>
         code.i32(OPERANDS_AT).memory('v128_load', OPERAND.result + c * CHANNEL_BYTES + VECTOR_BYTES * k);
-    const write = (register: number, value: Lanes): void => {
-      const locals = this.#a.locals(register);
-      for (let k = 0; k < lanes.vectors; k++) {
-        value(k);
-        if (select) code.get(locals[k]!).get(select[k]!).op('v128_bitselect');
-        code.set(locals[k]!);
-      }
+    const write = (register: number, value: Lanes, k: number): void => {
+      const local = this.#a.locals(register)[k]!;
+      value(k);
+      if (mask) code.get(local).get(mask[k]!).op('v128_bitselect');
+      code.set(local);
     };
     if (form.bits === 32) {
-      for (const [n, c] of channels.entries()) write(result + n, channel(c));
+      for (const [n, c] of channels.entries()) {
+        for (let k = 0; k < lanes.vectors; k++) write(result + n, channel(c), k);
+      }
       return;
     }
     const narrow = (c: number): Lanes =>
@@ -228,7 +230,12 @@ export class TextureCode {
       const high = channels[n + 1];
       const old: Lanes = lanes.and(this.#a.register(register), lanes.words(0xffff0000));
       const low = narrow(channels[n]!);
-      write(register, high === undefined ? lanes.or(low, old) : lanes.pair(low, narrow(high)));
+      const word = high === undefined ? lanes.or(low, old) : lanes.pair(low, narrow(high));
+      if (high === undefined) word.halves = { low: low.single, high: undefined };
+      for (let k = 0; k < lanes.vectors; k++) {
+        write(register, word, k);
+        if (this.#remembers(form)) this.#a.shadow(register, word, k, high === undefined ? 'low' : 'both');
+      }
       lanes.release();
     }
   }

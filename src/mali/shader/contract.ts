@@ -316,7 +316,7 @@ export interface TextureRequest {
   gradient: readonly [Int32Array, Int32Array] | undefined;
   /** 'gradient' with derivatives: the pairs as they came. */
   deltas: readonly Float32Array[];
-  /** True where lanes that are helpers need no result. */
+  /** Lanes without effect take texture and sampler from the first that has one; where none has, there is no result. */
   readonly skip: boolean;
   /** What the shader wants: floats, signed or unsigned integers; raw: what the texture has. */
   readonly type: LaneType;

@@ -111,7 +111,7 @@ export interface TextureForm {
   readonly result: number;
   readonly bits: 16 | 32;
   readonly channels: readonly number[];
-  /** Lanes without effect need no result. */
+  /** Lanes without effect do not say what is sampled (TextureRequest). */
   readonly skip: boolean;
   readonly type: LaneType;
 }
@@ -178,8 +178,8 @@ function maskedWriter(form: TextureForm, request: TextureRequest, from: Vectors)
   const { result: register, bits, channels, skip } = form;
   const rows = channels.map((c) => from.i32.subarray(c * LANES, (c + 1) * LANES));
   return (w) => {
-    // What needs no result keeps what it had.
-    const mask = skip ? w.mask & ~w.discarded : w.mask;
+    // Where no lane has an effect nothing is sampled.
+    const mask = skip && (w.mask & ~w.discarded) === 0 ? 0 : w.mask;
     if (bits === 32 && mask === ALL_LANES) {
       for (let k = 0; k < rows.length; k++) w.ri[register + k]!.set(rows[k]!);
       return;

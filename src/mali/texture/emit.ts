@@ -18,8 +18,7 @@ import { CHANNEL_BYTES, OPERAND } from './operands.ts';
 
 /**
  * Addresses in scratch memory: a binding's record, and a block of operands (operands.ts), into which the results go. `mask`: the
- * lanes that want a result, and in the upper half those that run, which differences are taken between. Answers 0, or 1 if
- * the results are not to be used.
+ * lanes that run. Answers 0, or 1 if the results are not to be used.
  */
 export type EmittedSampler = (record: number, operands: number, mask: number) => number;
 /** Its type. */
@@ -58,7 +57,6 @@ class SamplerEmitter {
   readonly #c: SamplerCode;
   readonly #state: SamplerState;
   readonly #filter: FilterEmitter;
-  readonly #wanted: number;
   readonly #lod: number;
   readonly #result: number[];
 
@@ -67,7 +65,6 @@ class SamplerEmitter {
     this.#state = state;
     this.#c = new SamplerCode(f, dram, RECORD_AT, header);
     this.#filter = new FilterEmitter(this.#c, state);
-    this.#wanted = f.local('i32');
     this.#lod = f.local('i32');
     this.#result = f.locals('v128', 4);
   }
@@ -78,10 +75,9 @@ class SamplerEmitter {
     const fails = state.layout.kind === 'afbc';
     if (fails) f.get(RECORD_AT).i32(0).memory('i32_store', RECORD.failed);
     this.#setLevel(() => f.i32(0));
-    f.get(MASK).i32(0xffff).op('i32_and').set(this.#wanted);
     const again = f.loop();
     const next = f.block();
-    f.get(this.#wanted).i32(15).op('i32_and').op('i32_eqz').brIf(next);
+    f.get(MASK).i32(15).op('i32_and').op('i32_eqz').brIf(next);
     this.#quad();
     this.#result.forEach((local, n) => {
       f.get(OPERANDS)
@@ -89,9 +85,8 @@ class SamplerEmitter {
         .memory('v128_store', OPERAND.result + n * CHANNEL_BYTES);
     });
     f.end();
-    f.get(MASK).i32(4).op('i32_shr_u').set(MASK);
     f.get(OPERANDS).i32(QUAD_BYTES).op('i32_add').set(OPERANDS);
-    f.get(this.#wanted).i32(4).op('i32_shr_u').tee(this.#wanted).brIf(again);
+    f.get(MASK).i32(4).op('i32_shr_u').tee(MASK).brIf(again);
     f.end();
     if (fails) f.get(RECORD_AT).memory('i32_load', RECORD.failed);
     else f.i32(0);
@@ -210,8 +205,8 @@ class SamplerEmitter {
       if (n > 0) f.op('f32x4_add');
     }
     f.get(MASK)
-      .i32(13)
-      .op('i32_shr_u')
+      .i32(3)
+      .op('i32_shl')
       .i32(15 << 3)
       .op('i32_and')
       .memory('v128_load64_zero', ENDS_AT);
@@ -258,7 +253,7 @@ class SamplerEmitter {
     const rest = f.local('i32');
     const same = f.local('v128');
     const sum = this.#result.map(() => f.local('v128'));
-    f.get(this.#wanted).i32(15).op('i32_and').set(rest);
+    f.get(MASK).i32(15).op('i32_and').set(rest);
     const again = f.loop();
     for (const lane of [3, 2, 1, 0]) {
       f.get(lods).lane('i32x4_extract_lane', lane);

@@ -70,23 +70,22 @@ export class EmittedSamplers {
     this.#descriptors = descriptors;
   }
 
-  /** Lanes that want a result, and those that run. False where there is no code for it, or it has met what the script must see; nothing has happened then. */
+  /** `mask`: lanes that run. False where there is no code for it, or it has met what the script must see; nothing has happened then. */
   execute(
     bindings: Bindings,
     environment: ShaderEnvironment,
-    wanted: number,
-    running: number,
+    mask: number,
     request: TextureRequest,
     out: LaneVectors,
   ): boolean {
     const fetch = request.kind.operation === 'fetch';
-    if (wanted === 0) return true;
-    const first = 31 - Math.clz32(wanted & -wanted);
+    if (mask === 0) return true;
+    const first = 31 - Math.clz32(mask & -mask);
     const texture = request.texture[first]!;
     const sampler = request.sampler[first]!;
     for (let lane = first + 1; lane < LANES; lane++) {
       const same = request.texture[lane] === texture && (fetch || request.sampler[lane] === sampler);
-      if (!same && ((wanted >>> lane) & 1) !== 0) return false;
+      if (!same && ((mask >>> lane) & 1) !== 0) return false;
     }
     const binding = this.binding(bindings, environment, request.kind, texture, sampler);
     if (!binding) return false;
@@ -100,7 +99,7 @@ export class EmittedSamplers {
     request.deltas.forEach((delta, n) => {
       put(delta, n * OPERAND.y);
     });
-    if (binding.run(binding.record, OPERANDS_AT, wanted | (running << LANES))) return false;
+    if (binding.run(binding.record, OPERANDS_AT, mask)) return false;
     out.f32.set(RESULTS);
     request.result = binding.result;
     return true;

@@ -97,18 +97,22 @@ export class TexturePipe implements TextureUnit {
 
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
     const { bindings } = this.#descriptors(environment);
-    const wanted = request.skip ? mask & ~warp.discarded : mask;
-    if (this.#emitted?.execute(bindings, environment, wanted, mask, request, out)) return;
+    if (request.skip) {
+      const effective = mask & ~warp.discarded;
+      if (effective === 0) return;
+      shareHandles(request, mask & warp.discarded, 31 - Math.clz32(effective & -effective));
+    }
+    if (this.#emitted?.execute(bindings, environment, mask, request, out)) return;
     this.#loadCoordinates(request);
     switch (request.kind.operation) {
       case 'fetch':
-        this.#fetch(environment, wanted, request, out);
+        this.#fetch(environment, mask, request, out);
         break;
       case 'gradient':
-        this.#gradient(environment, wanted, mask, request, out);
+        this.#gradient(environment, mask, request, out);
         break;
       default:
-        this.#sample(environment, wanted, mask, request, out);
+        this.#sample(environment, mask, request, out);
     }
   }
 
@@ -195,19 +199,13 @@ export class TexturePipe implements TextureUnit {
     return place;
   }
 
-  #sample(
-    environment: ShaderEnvironment,
-    wanted: number,
-    running: number,
-    request: TextureRequest,
-    out: LaneVectors,
-  ): void {
+  #sample(environment: ShaderEnvironment, mask: number, request: TextureRequest, out: LaneVectors): void {
     for (let quad = 0; quad < QUADS; quad++) {
-      const lanes = (wanted >>> (quad * LANES_PER_QUAD)) & 15;
+      const lanes = (mask >>> (quad * LANES_PER_QUAD)) & 15;
       if (lanes === 0) continue;
       let footprint: Footprint | undefined;
       for (let lane = quad * LANES_PER_QUAD; lane < (quad + 1) * LANES_PER_QUAD; lane++) {
-        if (((wanted >>> lane) & 1) === 0) continue;
+        if (((mask >>> lane) & 1) === 0) continue;
         const texture = this.#texture(environment, request.texture[lane]!);
         const sampler = this.#sampler(environment, request.sampler[lane]!);
         const colour = this.#colour;
@@ -218,7 +216,7 @@ export class TexturePipe implements TextureUnit {
           if (request.kind.operation === 'gather') sampler.gather(texture, place, request.kind.component, colour);
           else {
             if (request.kind.lodMode === 'computed' || request.kind.lodMode === 'computed_bias') {
-              footprint ??= this.#footprint(texture, sampler, request.kind.dimension, quad, running);
+              footprint ??= this.#footprint(texture, sampler, request.kind.dimension, quad, mask);
             }
             this.#filtered(texture, sampler, place, request, lane, footprint, colour);
           }
@@ -323,13 +321,7 @@ export class TexturePipe implements TextureUnit {
   }
 
   /** TEX_GRADIENT: the level of detail as signed 8.8, for a later sample or for textureQueryLod. */
-  #gradient(
-    environment: ShaderEnvironment,
-    mask: number,
-    running: number,
-    request: TextureRequest,
-    out: LaneVectors,
-  ): void {
+  #gradient(environment: ShaderEnvironment, mask: number, request: TextureRequest, out: LaneVectors): void {
     for (let lane = 0; lane < LANES; lane++) {
       if (((mask >>> lane) & 1) === 0) continue;
       const texture = this.#texture(environment, request.texture[lane]!);
@@ -339,7 +331,7 @@ export class TexturePipe implements TextureUnit {
         this.#check(texture, request);
         lod = request.kind.derivatives
           ? this.#lodOfDerivatives(texture, sampler, request, lane)
-          : this.#footprint(texture, sampler, request.kind.dimension, lane >>> 2, running).lod;
+          : this.#footprint(texture, sampler, request.kind.dimension, lane >>> 2, mask).lod;
         if (!request.kind.lodBiasDisable) lod += sampler.bias;
         if (!request.kind.lodClampDisable) lod = sampler.clampLod(texture, lod);
       }
@@ -437,6 +429,15 @@ export class TexturePipe implements TextureUnit {
       }
       store(out, lane, colour, texture);
     }
+  }
+}
+
+/** Lanes without effect sample what a lane with one names: theirs may be nonsense. */
+function shareHandles({ texture, sampler }: TextureRequest, lanes: number, from: number): void {
+  for (let lane = 0; lane < LANES; lane++) {
+    if (((lanes >>> lane) & 1) === 0) continue;
+    texture[lane] = texture[from]!;
+    sampler[lane] = sampler[from]!;
   }
 }
 
