@@ -57,12 +57,23 @@ test('a turn ends early when a client waits, but not before a step is done, and 
     asked++;
     return asked > 1;
   };
-  assert.equal(stepsInSlice(3e4, ask), 8);
+  assert.equal(stepsInSlice(3e4, ask), 11);
   assert.equal(asked, 2);
   assert.equal(
     stepsInSlice(5e6, () => true),
     1,
   );
+});
+
+test('looks that find nobody become rarer', () => {
+  let looks = 0;
+  const nobody = (): boolean => {
+    looks++;
+    return false;
+  };
+  stepsInSlice(1.25e5, nobody);
+  // After 0.125, 0.375, 0.875, 1.375 and 1.875 of 2 ms.
+  assert.equal(looks, 5);
 });
 
 test('the GPU has as much time as the clients that keep it waiting, to the end of its turn', () => {

@@ -25,9 +25,10 @@ const TURN = 2e6;
 const ROUNDS = 16;
 /**
  * Nanoseconds after which it looks whether somebody waits; or as many as others had since the last slice, so that clients
- * who ask without end leave the GPU its half.
+ * who ask without end leave the GPU its half. A look costs some microseconds, so where nobody is found the next one comes later.
  */
 const LOOK = 1e5;
+const LATEST_LOOK = 4e5;
 
 export class FrontEnd {
   readonly #clock: Clock;
@@ -36,6 +37,8 @@ export class FrontEnd {
   #scheduled = false;
   /** When the last slice ended, with more to be done; 0 otherwise. */
   #left = 0;
+  /** Nanoseconds from one look to the next. */
+  #look = LOOK;
 
   /** `guard` runs a slice; it ends the firmware if that cannot go on. */
   constructor(clock: Clock, guard: (fn: () => void) => void) {
@@ -86,7 +89,7 @@ export class FrontEnd {
 
   #slice(): boolean {
     let more = false;
-    const patience = this.#left > 0 ? Math.max(LOOK, this.#clock.now() - this.#left) : LOOK;
+    const patience = this.#left > 0 ? Math.max(this.#look, this.#clock.now() - this.#left) : LOOK;
     const turns = this.#runners;
     for (const runner of turns) {
       // An earlier turn may have stopped it.
@@ -97,15 +100,21 @@ export class FrontEnd {
       for (let round = 0; ; round++) {
         if (!runner.stream.step()) break;
         now = this.#clock.now();
-        if (round === ROUNDS || now >= end || (now >= look && this.#clock.pressed?.())) {
+        if (round === ROUNDS || now >= end || (now >= look && this.#pressed())) {
           more = true;
           break;
         }
-        if (now >= look) look = now + patience;
+        if (now >= look) look = now + Math.max(this.#look, patience);
       }
       runner.settled();
     }
     this.#left = more ? this.#clock.now() : 0;
     return more;
+  }
+
+  #pressed(): boolean {
+    const pressed = this.#clock.pressed?.() ?? false;
+    this.#look = pressed ? LOOK : Math.min(this.#look * 2, LATEST_LOOK);
+    return pressed;
   }
 }

@@ -12,6 +12,7 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import {
   AFBC_COLOUR_BYTES,
   AFBC_HEADER_BYTES,
+  AFBC_TILE,
   AFBC_WIDE,
   AfbcError,
   afbcBodyBytes,
@@ -26,12 +27,16 @@ import type { Surface } from './framebuffer.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import type { SurfaceExtents } from './surface-extents.ts';
 import { type EncodeSuperblock, encodeSuperblock } from './wasm/afbc.ts';
+import { type FillHeaders, fillHeaders } from './wasm/afbc-fill.ts';
 
 const MAX_BYTES = 16;
 const WORD = 4;
 const HALVES = { LEFT: 1, RIGHT: 2, BOTH: 3 } as const;
 /** Superblocks of one column that a row of tiles is high. */
 const WIDE_ROWS = TILE / AFBC_WIDE.height;
+
+/** Where the header of tiles to be filled lies in scratch memory, while they are. */
+const HEADER_AT = scratch.alloc(AFBC_HEADER_BYTES);
 
 /** Copies bytes (also given as words), from byte `at` on, to GPU memory. */
 export type Put = (va: number, from: Uint8Array, from32: Uint32Array, at: number, size: number) => void;
@@ -66,12 +71,17 @@ export class AfbcStore {
   /** Emitted coders by bytes of a pixel: of square superblocks, of wide ones. */
   readonly #square: (EncodeSuperblock | undefined)[] = [];
   readonly #wide: (EncodeSuperblock | undefined)[] = [];
+  readonly #headersPlain: FillHeaders | undefined;
+  readonly #headersTiled: FillHeaders | undefined;
 
   constructor(memory: VirtualMemory, put: Put, extents: SurfaceExtents, dram: PhysicalMemory | undefined) {
     this.#memory = memory;
     this.#put = put;
     this.#extents = extents;
     this.#dram = dram;
+    if (!dram) return;
+    this.#headersPlain = fillHeaders(dram, false);
+    this.#headersTiled = fillHeaders(dram, true);
   }
 
   /** Stores the tile whose first pixel is (x, y), `bytes` bytes a pixel in rows at `rows` in scratch memory. */
@@ -89,19 +99,17 @@ export class AfbcStore {
     if (base % WORD !== 0 || surface.rowStride % AFBC_HEADER_BYTES !== 0) return false;
     const at = this.#extents.within(this.#headersOf(surface), base, surface.bodyOffset);
     if (at < 0) return false;
+    const tiled = surface.block === BLOCK_FORMAT.AFBC_TILED;
+    const [column, row] = [x / TILE, y / TILE];
+    const first = indexOf(surface, 0, row);
+    // Never beyond the headers, whatever the surface's stride says.
+    const columns = tiled ? roundUp(column + count, AFBC_TILE) : column + count;
+    const behind = first + columns * (tiled ? AFBC_TILE : 1);
+    if (behind * AFBC_HEADER_BYTES > surface.bodyOffset) return false;
     afbcEncodeColour(scratch.u8.subarray(rows, rows + bytes), this.#header);
-    const [w0, w1, w2, w3] = this.#header32;
-    const { u32 } = this.#dram;
-    for (let i = 0; i < count; i++) {
-      const index = indexOf(surface, x / TILE + i, y / TILE);
-      // Never beyond the headers, whatever the surface's stride says.
-      if ((index + 1) * AFBC_HEADER_BYTES > surface.bodyOffset) return false;
-      const to = (at + index * AFBC_HEADER_BYTES) / 4;
-      u32[to] = w0!;
-      u32[to + 1] = w1!;
-      u32[to + 2] = w2!;
-      u32[to + 3] = w3!;
-    }
+    scratch.u32.set(this.#header32, HEADER_AT / 4);
+    const emitted = tiled ? this.#headersTiled : this.#headersPlain;
+    emitted!(HEADER_AT, at + first * AFBC_HEADER_BYTES, column, column + count);
     return true;
   }
 
@@ -240,3 +248,5 @@ export class AfbcStore {
 
 const indexOf = (surface: Surface, column: number, row: number): number =>
   afbcHeaderIndex(column, row, surface.rowStride, surface.block === BLOCK_FORMAT.AFBC_TILED);
+
+const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;

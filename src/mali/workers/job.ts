@@ -51,6 +51,9 @@ export class View {
   }
 }
 
+/** Milliseconds that a worker goes on without a check point; it ends sooner if one is asked for. */
+const SLICE = 0.5;
+
 /** What a slice of a job has come to. */
 export type SliceEnd = 'more' | 'done' | 'blocked';
 
@@ -76,7 +79,7 @@ export class WorkerJob {
     this.#make = make;
   }
 
-  /** About a millisecond's worth. What is wrong with the job is thrown. */
+  /** Half a millisecond's worth. What is wrong with the job is thrown. */
   slice(): SliceEnd {
     const { index } = this;
     const shared = this.#shared;
@@ -91,7 +94,11 @@ export class WorkerJob {
       if (shared.stopped(index)) return 'more';
       if (shared.slot(index) !== slot) return 'blocked';
       this.#part ??= this.#make(index, this.#view.memory, () => shared.claim(index));
-      const state = this.#part.step();
+      const end = performance.now() + SLICE;
+      let state = this.#part.step();
+      while (state !== 'done' && performance.now() < end && !shared.asked(worker) && !shared.stopped(index)) {
+        state = this.#part.step();
+      }
       const progress = this.#part.progress!;
       if (progress !== this.#progress) shared.addProgress(index, progress - this.#progress);
       this.#progress = progress;

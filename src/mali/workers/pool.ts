@@ -43,7 +43,7 @@ interface Thread {
 }
 
 /** Milliseconds: after a job that took longer, the next one of the same memory is handed out before its first slice. */
-const LONG = 3;
+const LONG = 1;
 const ALL = 2 ** MAX_WORKERS - 1;
 
 export class WorkerPool implements Agents, JobPool {

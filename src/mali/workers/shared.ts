@@ -179,6 +179,11 @@ export class Shared {
     Atomics.store(this.#words, WORKERS_AT + worker * WORKER.size + WORKER.running, 0);
   }
 
+  /** Worker: whether the main thread waits for its check point. */
+  asked(worker: number): boolean {
+    return Atomics.load(this.#words, WORKERS_AT + worker * WORKER.size + WORKER.asked) !== 0;
+  }
+
   /** Whether the main thread has asked to hear of the worker's check point; asks no more. */
   takeAsked(worker: number): boolean {
     const at = WORKERS_AT + worker * WORKER.size + WORKER.asked;
