@@ -5,7 +5,7 @@
 import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
-import { functionTable } from '../engine/table.ts';
+import { functionTable, type Place } from '../engine/table.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from '../recompiler/frame.ts';
 import type { BlendCodes } from './blend-code.ts';
 import { blendView } from './descriptor-words.ts';
@@ -23,6 +23,8 @@ export class StageDescription {
   readonly #state: DrawState;
   readonly #codes: BlendCodes;
   readonly #at: number;
+  /** Whose numbers the description holds. */
+  readonly #held: (Place | KnownBlend)[] = [];
 
   constructor(state: DrawState, warp: StageWarp, late: LateTests, codes: BlendCodes, engine: Engine) {
     this.#state = state;
@@ -70,12 +72,19 @@ export class StageDescription {
     words[at + STAGE.direct / 4] = direct ? 1 : 0;
     if (direct) return;
     const { late_left, late_alpha, late_emit } = lateTests(late.emitted);
-    words[at + STAGE.late / 4] = functionTable.slotOf(late_left);
-    words[at + STAGE.alphaTest / 4] = functionTable.slotOf(late_alpha);
-    words[at + STAGE.emit / 4] = functionTable.slotOf(late_emit);
+    words[at + STAGE.late / 4] = this.#number(late_left);
+    words[at + STAGE.alphaTest / 4] = this.#number(late_alpha);
+    words[at + STAGE.emit / 4] = this.#number(late_emit);
     words[at + STAGE.touchDepth / 4] = draw.cleanFragmentWrite ? 0 : 1;
     scratch.f64[(at * 4 + STAGE.low) / 8] = test.low;
     scratch.f64[(at * 4 + STAGE.high) / 8] = test.high;
+  }
+
+  /** The number of an emitted function, which keeps it as long as this draw lasts. */
+  #number(fn: CallableFunction): number {
+    const place = functionTable.place(fn);
+    this.#held.push(place);
+    return place.slot;
   }
 
   /** Tells what BLEND by the descriptor of render target `n` does. */
@@ -90,11 +99,14 @@ export class StageDescription {
     }
     const known = this.#known(low, blendDescriptors[n * 2 + 1]!);
     words[record + BLEND_RECORD.kind / 4] = known.kind;
-    if (known.slots.length === 0) return;
+    if (known.places.length === 0) return;
+    this.#held.push(known);
     words[record + BLEND_RECORD.words / 4] = tile.colorAt[known.rt]!;
     words[record + BLEND_RECORD.bytes / 4] = known.bytes;
     words[record + BLEND_RECORD.touch / 4] = draw.cleanFragmentWrite ? 0 : 1 << known.rt;
-    for (let i = 0; i < BLEND_TYPES.length; i++) words[record + BLEND_RECORD.slots / 4 + i] = known.slots[i]!;
+    for (let i = 0; i < BLEND_TYPES.length; i++) {
+      words[record + BLEND_RECORD.slots / 4 + i] = known.places[i]?.slot ?? 0;
+    }
   }
 
   /** What is known of a descriptor in this framebuffer. */
@@ -117,7 +129,7 @@ export class StageDescription {
     const { framebuffer } = this.#state;
     const codes = this.#codes;
     const { mode, rt, conversion } = blendView(low, high);
-    const none = (kind: number): KnownBlend => ({ rt, kind, bytes: 0, slots: [] });
+    const none = (kind: number): KnownBlend => ({ rt, kind, bytes: 0, places: [] });
     if (mode === BLEND_MODE.SHADER) return none(BLEND_KIND.STAGE);
     if (codes.vanishes(low, high)) return none(BLEND_KIND.NOTHING);
     if (!codes.known(conversion.memoryFormat, conversion.raw, rt)) return none(BLEND_KIND.STAGE);
@@ -126,12 +138,12 @@ export class StageDescription {
       framebuffer.samples === 1 &&
       !this.#state.alphaToOne(rt) &&
       isRgba8(conversion.memoryFormat);
-    const slots = BLEND_TYPES.map((type) => {
+    const places = BLEND_TYPES.map((type) => {
       const call = codes.code(low, high, type, CHANNELS);
-      return call ? functionTable.slotOf(call.blend_quad) : 0;
+      return call && functionTable.place(call.blend_quad);
     });
     const kind = plain ? BLEND_KIND.STORE_RGBA8 : BLEND_KIND.CALL;
-    return { rt, kind, bytes: framebuffer.targets[rt]!.words * 4, slots };
+    return { rt, kind, bytes: framebuffer.targets[rt]!.words * 4, places };
   }
 }
 
@@ -140,8 +152,8 @@ interface KnownBlend {
   readonly rt: number;
   readonly kind: number;
   readonly bytes: number;
-  /** Numbers of functions by BLEND_TYPES; none where there is nothing to call. */
-  readonly slots: readonly number[];
+  /** Functions by BLEND_TYPES; none where there is nothing to call. */
+  readonly places: readonly (Place | undefined)[];
 }
 
 const knownBlends = new Map<string, KnownBlend>();

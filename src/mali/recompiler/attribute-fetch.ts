@@ -13,7 +13,7 @@ import { type Channel, ONE } from '../../abi/formats.ts';
 import { ATTRIBUTE_FREQUENCY, ATTRIBUTE_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { scratch } from '../engine/scratch.ts';
-import { functionTable } from '../engine/table.ts';
+import { functionTable, type Place } from '../engine/table.ts';
 import { type Attribute, type TexelFormat, texelFormat } from '../shader/attribute.ts';
 import type { LaneType } from '../shader/contract.ts';
 import { type RegisterFormat, registerCount } from '../shader/vector.ts';
@@ -293,9 +293,9 @@ function compile(form: Form, key: string): WebAssembly.Module | undefined {
   return new WebAssembly.Module(m.build());
 }
 
-/** A fetch function's number in the table, and the bytes of an element. */
+/** A fetch function's place in the table, and the bytes of an element. */
 export interface FetchSlot {
-  readonly slot: number;
+  readonly place: Place;
   readonly bytes: number;
 }
 
@@ -336,7 +336,7 @@ export function fetchSlot(
   functions++;
   const imports = { gpu: { scratch: scratch.memory, dram: dram.memory } };
   const { fetch } = new WebAssembly.Instance(module, imports).exports;
-  const made = { slot: functionTable.slotOf(fetch as CallableFunction), bytes: texel.format.bytes };
+  const made = { place: functionTable.place(fetch as CallableFunction), bytes: texel.format.bytes };
   slots.set(number, made);
   return made;
 }

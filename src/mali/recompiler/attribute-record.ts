@@ -52,7 +52,7 @@ function fill(w: WarpState, shape: number, record: number, lane: number): number
   const buffer = environment.resources.buffer(attribute.table * 2 ** 24 + attribute.bufferIndex);
   if (!buffer || buffer.address > LARGEST) return 0;
   const { offset, stride } = attribute;
-  const { slot, bytes } = form;
+  const { place, bytes } = form;
   const size = Math.min(buffer.size, HIGH - 1);
   // Elements [first, last] lie in the buffer.
   const [first, last] = within(0, size);
@@ -67,7 +67,7 @@ function fill(w: WarpState, shape: number, record: number, lane: number): number
   if (element < low || element > high) return 0;
   words[at + ATTRIBUTE.time / 4] = epoch;
   words[at + ATTRIBUTE.handle / 4] = handle;
-  words[at + ATTRIBUTE.slot / 4] = slot;
+  words[at + ATTRIBUTE.slot / 4] = place.slot;
   words[at + ATTRIBUTE.first / 4] = first;
   words[at + ATTRIBUTE.last / 4] = last - first;
   words[at + ATTRIBUTE.low / 4] = low;

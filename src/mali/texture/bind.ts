@@ -11,7 +11,7 @@ import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../
 import { U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { functionTable } from '../engine/table.ts';
+import { functionTable, type Place as TablePlace } from '../engine/table.ts';
 import type { TextureCall, TextureKind } from '../shader/contract.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
 import type { TexelLayout } from './emit-address.ts';
@@ -29,6 +29,8 @@ const ONE = 1 << FRACTION_BITS;
 
 export interface Binding extends TextureCall {
   readonly run: EmittedSampler;
+  /** Keeps `slot` this sampler's. */
+  readonly place: TablePlace;
 }
 
 const WASM_PAGE = 65536;
@@ -37,6 +39,10 @@ const OVERREACH = 8;
 
 const modules = new Map<string, WebAssembly.Module>();
 const instances = new WeakMap<PhysicalMemory, Map<string, EmittedSampler>>();
+
+/** Samplers kept before all are forgotten, and places in the table that they leave to others: states are the guests'. */
+const MOST_SAMPLERS = 4096;
+const PLACES_LEFT = 16384;
 
 /** The sampler of a state: its code is shared by all machines, an instance belongs to one DRAM. */
 function samplerOf(state: SamplerState, dram: PhysicalMemory): EmittedSampler {
@@ -51,9 +57,11 @@ function samplerOf(state: SamplerState, dram: PhysicalMemory): EmittedSampler {
   const pages = dram.size / WASM_PAGE;
   const moduleKey = `${pages} ${key}`;
   const module = modules.get(moduleKey) ?? new WebAssembly.Module(emitSampler(state, pages));
+  if (modules.size >= MOST_SAMPLERS) modules.clear();
   modules.set(moduleKey, module);
   const { exports } = new WebAssembly.Instance(module, { e: { scratch: scratch.memory, dram: dram.memory } });
   const run = exports.sample as EmittedSampler;
+  if (known.size >= MOST_SAMPLERS) known.clear();
   known.set(key, run);
   return run;
 }
@@ -97,10 +105,13 @@ export function bind(
     }
     place.layerStride = distance;
   }
+  if (functionTable.room < PLACES_LEFT) return undefined;
   const run = samplerOf(state, memory.dram);
+  const place = functionTable.place(run);
   const binding = {
     run,
-    slot: functionTable.slotOf(run),
+    place,
+    slot: place.slot,
     record: 0,
     result: !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
   } satisfies Binding;
