@@ -9,6 +9,6 @@ import type { ThreadData } from './thread.ts';
 const { codeCache } = workerData as ThreadData;
 if (codeCache !== undefined) enableCompileCache(codeCache);
 const { work } = await import('./thread.ts');
-// `work` returns only when the thread is to end, so now is the time to keep what has been compiled.
+// Work ends with the thread, so now is the time to keep what has been compiled.
 if (codeCache !== undefined) flushCompileCache();
-work();
+await work();

@@ -5,6 +5,7 @@
  * and knows of the main thread what stands in shared words (shared.ts). Jobs take turns, a slice each, so an endless shader
  * costs the others time and blocks nobody; a job that is stopped is dropped before its next slice. Without work it sleeps.
  */
+import { setImmediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PhysicalMemory } from '../../board/dram.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -116,11 +117,19 @@ function turn(job: WorkerJob): boolean {
   }
 }
 
+/** Milliseconds between two turns of the thread's event loop, where what was collected gives back what it had in scratch memory. */
+const TURN = 100;
+
 /** Works until the machine is switched off. */
-export function work(): void {
+export async function work(): Promise<void> {
+  let turned = performance.now();
   let sampler = profile ? new Sampler() : undefined;
   send({ kind: 'ready' });
   while (!shared.closing) {
+    if (performance.now() - turned > TURN) {
+      await setImmediate();
+      turned = performance.now();
+    }
     if (sampler && shared.telling) {
       const found = sampler.stop();
       if (found) send({ kind: 'profile', profile: found });

@@ -1,6 +1,9 @@
 /** The workers' side of address spaces, and the words that threads share. Whole machines: machine/workers.test.ts. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { AS_MODE } from '../../abi/gpu/regs.ts';
 import { Dram } from '../../board/dram.ts';
 import { GpuFault, PageFault } from '../contract.ts';
@@ -9,6 +12,7 @@ import { defaultWorkers, workerCount, workersForPrograms } from './count.ts';
 import { View, WorkerJob } from './job.ts';
 import { errorOf, failureOf } from './messages.ts';
 import { KIND, Shared } from './shared.ts';
+import type { ThreadData } from './thread.ts';
 
 const SLOT = 3;
 const VA = 0x12345000;
@@ -109,6 +113,39 @@ test('a sleeping worker misses no wake that came while it looked around', () => 
   // Would hang if the wake had been missed.
   shared.sleep(2, seen);
   assert.notEqual(shared.wakes(2), seen);
+});
+
+test('a worker turns its event loop now and then, or what it has collected would never give its scratch memory back', async () => {
+  const shared = new Shared();
+  const { memory } = new Dram(2 ** 20);
+  const workerData: ThreadData = {
+    memory,
+    shared: shared.buffer,
+    worker: 0,
+    engine: 'wasm',
+    outputBits: 40,
+    codeCache: undefined,
+    profile: false,
+  };
+  const start = new URL('./start.ts', import.meta.url).href;
+  const told = "setInterval(() => require('node:worker_threads').parentPort.postMessage('turn'), 10)";
+  const worker = new Worker(`${told}; import(${JSON.stringify(start)})`, {
+    eval: true,
+    workerData,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  const ready = new Promise((resolve) => worker.on('message', ({ kind }) => kind === 'ready' && resolve(kind)));
+  await ready;
+  let turns = 0;
+  worker.on('message', () => turns++);
+  for (let tries = 0; tries < 100 && turns < 2; tries++) {
+    shared.wake(0);
+    await setTimeout(50);
+  }
+  assert.ok(turns >= 2, `${turns} turns`);
+  shared.close();
+  shared.wake(0);
+  await once(worker, 'exit');
 });
 
 test('a job is over when its last worker has parted, and its record serves another with a new number', () => {
