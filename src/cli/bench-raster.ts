@@ -1,5 +1,5 @@
 /**
- * `tyr bench raster`: what a pixel costs beside long shaders, in nanoseconds of this thread's CPU time: clearing and write-back in
+ * `tyr bench raster`: what a pixel costs beside long shaders, in nanoseconds: clearing and write-back in
  * each layout, one large surface by kind of shader and state, surfaces over one another, and small triangles.
  *
  * Polygon lists are made once a case; what is measured is RUN_FRAGMENT alone, with recompiled shaders, on one thread. Figures
@@ -172,21 +172,19 @@ export function prepare({ layout, triangles, shader, depth, blended }: Case): Pr
   };
 }
 
-/** Runs `once` for some time; answers milliseconds of CPU time of the cheapest of some runs. */
+/** Runs `once` for some time; answers the milliseconds of the shortest run, which little else on the host has disturbed. */
 function measure(once: () => void): number {
   const warm = performance.now() + WARM_UP;
   while (performance.now() < warm) once();
-  const end = performance.now() + TIME;
   let best = Number.POSITIVE_INFINITY;
-  while (performance.now() < end) {
-    const before = process.cpuUsage();
-    for (let i = 0; i < RUNS; i++) once();
-    const { user, system } = process.cpuUsage(before);
-    best = Math.min(best, (user + system) / 1000 / RUNS);
+  for (let now = performance.now(), end = now + TIME; now < end; ) {
+    const before = now;
+    once();
+    now = performance.now();
+    best = Math.min(best, now - before);
   }
   return best;
 }
-const RUNS = 3;
 
 export const raster: Bench = async (_userland, { vs, engine }) => {
   if (vs) throw new Problem(`there is nothing in raster that ${vs} could do`);

@@ -129,6 +129,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly #status: number;
   readonly #flow: StraightFlow | PartedFlow;
   readonly #feed: Feed | undefined;
+  readonly #quads: QuadFeed | undefined;
   /** Where a function leaves that has registers to store. */
   #exit: Label = { depth: 0 };
   /** Where a list's next warp is begun. */
@@ -165,7 +166,8 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.#word = code.local('i32');
     this.#status = code.local('i32');
     this.#flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
-    const quads = mode.list === 'fragment' ? new QuadFeed(this) : undefined;
+    const quads = mode.list === 'fragment' ? new QuadFeed(this, this.module) : undefined;
+    this.#quads = quads;
     this.#feed =
       quads ?? (mode.list && new ThreadFeed(this, THREAD_PRELOADS[mode.list as keyof typeof THREAD_PRELOADS]));
     for (const { sites } of unit.blocks) {
@@ -345,6 +347,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   /** Stores the registers of a list's warp, which are not in memory yet. */
   #saveAll(feed: Feed): void {
     feed.save();
+    this.#quads?.told();
     this.#varyings.save();
     for (const r of this.#used) this.#store(r);
     // Whoever runs behind the unit's edge may read any register.
@@ -470,6 +473,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     const code = this.code;
     const { reads, writes } = effectsOf(site.instruction);
     for (const r of new Set([...reads, ...writes])) this.#store(r);
+    this.#quads?.told();
     code.i32(this.steps.length).get(this.bits).get(this.live).get(this.discarded).call(this.#step);
     this.steps.push(site);
     for (const r of writes) this.#load(r);

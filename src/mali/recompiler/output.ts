@@ -7,6 +7,7 @@
  * step. Packing is that of fragment/tile-codec.ts, in singles.
  */
 import { SPECIALS } from '../../abi/isa/encoding.ts';
+import { pushQuad, storeQuad } from '../fragment/wasm/quad-rows.ts';
 import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { channelCount } from '../shader/vector.ts';
@@ -253,6 +254,18 @@ export class OutputCode {
     });
   }
 
+  /** Pushes the number of the first pixel of vector k's quad in the tile. */
+  #pixel(k: number): void {
+    const { code } = this.#a;
+    if (this.#quads) code.get(this.#quads.pixel[k]!);
+    else {
+      code
+        .get(this.#stage)
+        .memory('i32_load', STAGE.pixels)
+        .memory('i32_load', WARP.pixel + 16 * k);
+    }
+  }
+
   /** Stores colours of one byte a channel, quad after quad: four pixels in two rows. #any: whether there were any. */
   #store(words: () => void, channels: readonly Lanes[]): void {
     const { code, lanes } = this.#a;
@@ -268,27 +281,14 @@ export class OutputCode {
       code.get(this.#covered[k]!).op('v128_any_true').if();
       code.i32(1).set(this.#any);
       words();
-      code
-        .get(this.#stage)
-        .memory('i32_load', STAGE.pixels)
-        .memory('i32_load', WARP.pixel + 16 * k);
-      code.i32(2).op('i32_shl').op('i32_add').tee(this.#at).memory('v128_load64_zero');
-      code
-        .get(this.#at)
-        .memory('v128_load64_zero', 4 << TILE_SHIFT)
-        .shuffle32(0, 1, 4, 5)
-        .set(this.#old);
+      this.#pixel(k);
+      code.i32(2).op('i32_shl').op('i32_add').set(this.#at);
+      pushQuad(code, this.#at, 0, 4 << TILE_SHIFT).set(this.#old);
       word(k);
       code.get(this.#old).get(this.#covered[k]!);
       lanes.words(0)(k);
       code.op('i32x4_ne').op('v128_bitselect').set(this.#value);
-      for (const row of [0, 1]) {
-        code
-          .get(this.#at)
-          .get(this.#value)
-          .lane('i64x2_extract_lane', row)
-          .memory('i64_store', (4 << TILE_SHIFT) * row);
-      }
+      storeQuad(code, this.#at, this.#value, 0, 4 << TILE_SHIFT);
       code.end();
     }
   }
@@ -307,10 +307,7 @@ export class OutputCode {
     for (let k = 0; k < lanes.vectors; k++) {
       code.get(this.#covered[k]!).op('v128_any_true').if();
       code.i32(1).set(this.#any);
-      code
-        .get(this.#stage)
-        .memory('i32_load', STAGE.pixels)
-        .memory('i32_load', WARP.pixel + 16 * k);
+      this.#pixel(k);
       code
         .get(this.#stage)
         .memory('i32_load', record + BLEND_RECORD.bytes)

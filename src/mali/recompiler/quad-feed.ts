@@ -1,31 +1,40 @@
 /**
  * How recompiled code takes its next quads from the fragment front end's list (engine/quads.ts): which lanes live, what is
- * preloaded, and the words of the warp in work that the fragment stage looks at (frame.ts: STAGE). The same in script, which
- * is the reference: shader/quad-list.ts.
+ * preloaded, and what the fragment stage is told of the warp in work (quad-told.ts). The same in script, which is the
+ * reference: shader/quad-list.ts.
  *
  * Code for whole warps takes four quads at a time, other code fewer, as the first lanes of a warp; where it stops within a
  * warp of the list, STAGE.part says at which quad.
  */
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
 import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
-import type { Label } from '../wasm/builder.ts';
+import type { Callable, Label, ModuleBuilder } from '../wasm/builder.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, STAGE, STATUS, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
+import { emitTold, TOLD } from './quad-told.ts';
 
 const QUADS = 4;
-const VECTOR_BYTES = 16;
 /** What taking a quad costs, in instructions. */
 const QUAD_COST = 4;
 
 export class QuadFeed implements Feed {
-  /** Locals: scratch address of STAGE; the primitive, the window's x and y and the samples of each quad in work. */
+  /**
+   * Locals: scratch address of STAGE; of each quad in work the primitive, the window's x and y, the samples, and the number of the
+   * first pixel in the tile.
+   */
   readonly stage: number;
   readonly primitive: readonly number[];
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly samples: readonly number[];
+  readonly pixel: readonly number[];
   readonly #b: Body;
+  readonly #told: Callable;
+  /** Whether tests have been made before shading, so that nobody looks at the warp but steps of the interpreter. */
+  readonly #direct: number;
+  readonly #left: number;
+  readonly #top: number;
   readonly #list: number;
   /** The next quad, and the end of the list's. */
   readonly #quad: number;
@@ -38,11 +47,18 @@ export class QuadFeed implements Feed {
   readonly #at: number;
   readonly #covered: number;
 
-  constructor(body: Body) {
+  constructor(body: Body, module: ModuleBuilder) {
     this.#b = body;
     const { code, lanes } = body;
+    const told = module.function('told', [...TOLD], []);
+    emitTold(told, lanes.vectors);
+    this.#told = told;
+    this.#direct = code.local('i32');
+    this.#left = code.local('v128');
+    this.#top = code.local('v128');
     const each = (type: 'i32' | 'v128'): number[] => code.locals(type, lanes.vectors);
     this.primitive = each('i32');
+    this.pixel = each('i32');
     this.x = each('v128');
     this.y = each('v128');
     this.samples = each('v128');
@@ -71,6 +87,12 @@ export class QuadFeed implements Feed {
     code.op('i32_add').set(this.#quad);
     stage(STAGE.warps);
     code.i32(2).op('i32_shl').set(this.#end);
+    stage(STAGE.direct);
+    code.set(this.#direct);
+    stage(STAGE.left);
+    code.op('i32x4_splat').v128(0, 1, 0, 1).op('i32x4_add').set(this.#left);
+    stage(STAGE.top);
+    code.op('i32x4_splat').v128(0, 0, 1, 1).op('i32x4_add').set(this.#top);
     code.i32(0);
     stage(STAGE.helpers);
     code.op('i32_sub').op('i32x4_splat').set(this.#helpers);
@@ -122,53 +144,41 @@ export class QuadFeed implements Feed {
     code.tee(live).get(this.#covered).op('i32_xor').set(discarded);
     if (bits !== live) code.get(live).set(bits);
     for (let k = 0; k < vectors; k++) this.#place(k);
+    code.get(this.#direct).op('i32_eqz').if();
+    this.#tell();
+    code.end();
   }
 
-  /** Tells the fragment stage of the quad that vector k holds. */
+  /** Where the quad lies that vector k holds. */
   #place(k: number): void {
-    const { code, lanes } = this.#b;
-    const field = (at: number): void => {
-      code.get(this.stage).memory('i32_load', at);
-    };
+    const { code } = this.#b;
     const within = (axis: 'x' | 'y'): void => {
       code.get(this.#at).memory('i32_load8_u', QUAD_LIST[axis] + k);
     };
-    const x = lanes.words(0, 1, 0, 1);
-    const y = lanes.words(0, 0, 1, 1);
-    const pixels = lanes.words(0, 1, 1 << TILE_SHIFT, (1 << TILE_SHIFT) + 1);
-    for (const [axis, corner, origin, local] of [
-      ['x', x, STAGE.left, this.x[k]!],
-      ['y', y, STAGE.top, this.y[k]!],
+    for (const [axis, origin, local] of [
+      ['x', this.#left, this.x[k]!],
+      ['y', this.#top, this.y[k]!],
     ] as const) {
       within(axis);
-      field(origin);
-      code.op('i32_add').op('i32x4_splat');
-      corner(k);
-      code.op('i32x4_add').set(local);
-      code
-        .get(this.stage)
-        .get(local)
-        .memory('v128_store', STAGE[axis] + VECTOR_BYTES * k);
+      code.op('i32x4_splat').get(origin).op('i32x4_add').set(local);
     }
-    field(STAGE.pixels);
     within('y');
     code.i32(TILE_SHIFT).op('i32_shl');
     within('x');
-    code.op('i32_add').op('i32x4_splat');
-    pixels(k);
-    code.op('i32x4_add').memory('v128_store', VECTOR_BYTES * k);
-    field(STAGE.coverage);
-    code.get(this.samples[k]!).memory('v128_store', VECTOR_BYTES * k);
-    field(STAGE.tested);
-    lanes.words(-1)(k);
-    code.memory('v128_store', VECTOR_BYTES * k);
-    // The lanes of fewer quads may go on as those of a warp.
-    for (let q = k; q < QUADS; q += lanes.vectors) {
-      code
-        .get(this.stage)
-        .get(this.primitive[k]!)
-        .memory('i32_store', STAGE.quads + 4 * q);
-    }
+    code.op('i32_add').set(this.pixel[k]!);
+  }
+
+  #tell(): void {
+    const { code, lanes } = this.#b;
+    code.get(this.stage).get(this.#list).get(this.#quad).i32(lanes.vectors).op('i32_sub').call(this.#told);
+  }
+
+  /** Sees to it that the fragment stage has been told of the quads in work. */
+  told(): void {
+    const { code } = this.#b;
+    code.get(this.#direct).if();
+    this.#tell();
+    code.end();
   }
 
   preload(register: number): Lanes | undefined {

@@ -266,6 +266,14 @@ export class Code implements Callable {
     return this;
   }
 
+  /** A half of the vector on the stack to memory; the address is below it. */
+  storeHalf(half: number, offset = 0, memory = 0): this {
+    this.#code(0xfd5b);
+    this.#place(3, offset, memory, false);
+    this.bytes.byte(half);
+    return this;
+  }
+
   #place(align: number, offset: number, memory: number, exact: boolean): void {
     // Only atomics must have their natural alignment; GPU addresses of the others need none.
     const hint = exact ? align : 0;

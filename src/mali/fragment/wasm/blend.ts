@@ -12,6 +12,7 @@ import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { TILE, TILE_PIXELS } from '../raster.ts';
 import { functions } from './modules.ts';
 import { type PixelStore, PixelWords } from './pixel-store.ts';
+import { pushQuad, storeQuad } from './quad-rows.ts';
 import { WARP } from './raster.ts';
 import { SrgbCode } from './srgb.ts';
 
@@ -213,20 +214,14 @@ class Blender implements Back {
   sample(at: number, alive: number, source: readonly number[]): void {
     const f = this.#f;
     const { equation } = this.#code;
-    f.get(at).memory('v128_load64_zero');
-    f.get(at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#old);
+    pushQuad(f, at, 0, 4 * TILE).set(this.#old);
     if (equation) {
       this.#load();
       this.#blend(equation, source);
     }
     this.#store(equation ? this.#dest : source);
     f.get(this.#word).get(this.#old).get(alive).op('v128_bitselect').set(this.#word);
-    for (const row of [0, 1]) {
-      f.get(at)
-        .get(this.#word)
-        .lane('i64x2_extract_lane', row)
-        .memory('i64_store', 64 * row);
-    }
+    storeQuad(f, at, this.#word, 0, 4 * TILE);
   }
 
   /** To 0…1; NaN becomes 0. */

@@ -11,6 +11,7 @@ import { PRIMITIVE } from '../../engine/quads.ts';
 import type { Code } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
 import { type Append, FRONT, type QuadLocals } from './list.ts';
+import { pushQuad, storeQuad } from './quad-rows.ts';
 import { COVERAGE } from './raster.ts';
 import { type DepthLimit, DepthRounding, faceKey, Stencil, type StencilFace } from './tests.ts';
 
@@ -281,7 +282,7 @@ class Tests {
         .i32(s * 256)
         .op('i32_add');
     pixel().i32(2).op('i32_shl').get(this.#depth).op('i32_add').set(at);
-    f.get(at).memory('v128_load64_zero').get(at).memory('v128_load64_zero', 64).shuffle32(0, 1, 4, 5).set(this.#stored);
+    pushQuad(f, at, 0, 64).set(this.#stored);
     if (func === FUNC.NEVER) f.get(this.#zero);
     else if (func === FUNC.ALWAYS) f.get(this.#zero).op('v128_not');
     else f.get(this.#z).get(this.#stored).op(FLOAT_COMPARE[func]!);
@@ -290,12 +291,7 @@ class Tests {
     f.get(this.#passes).get(alive).op('v128_and').set(alive);
     if (write) {
       f.get(this.#z).get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
-      for (const row of [0, 1] as const) {
-        f.get(at)
-          .get(this.#stored)
-          .lane('i64x2_extract_lane', row)
-          .memory('i64_store', 64 * row);
-      }
+      storeQuad(f, at, this.#stored, 0, 64);
     }
     f.get(passed).get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
   }

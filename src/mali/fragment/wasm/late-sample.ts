@@ -8,6 +8,7 @@ import { PRIMITIVE } from '../../engine/quads.ts';
 import { STAGE } from '../../recompiler/frame.ts';
 import type { Code } from '../../wasm/builder.ts';
 import { type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS } from '../raster.ts';
+import { pushQuad, storeQuad } from './quad-rows.ts';
 import { WARP } from './raster.ts';
 import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
 
@@ -112,11 +113,7 @@ export class Sample {
     f.get(row0).op('f32x4_demote_f64x2_zero').get(row1).op('f32x4_demote_f64x2_zero').shuffle32(0, 1, 4, 5).set(z);
     f.get(CORE.stage).memory('i32_load', STAGE.depth).get(pixel).i32(2).op('i32_shl').op('i32_add').set(at);
     const plane = 4 * TILE_PIXELS * s;
-    f.get(at).memory('v128_load64_zero', plane);
-    f.get(at)
-      .memory('v128_load64_zero', plane + 4 * TILE)
-      .shuffle32(0, 1, 4, 5)
-      .set(stored);
+    pushQuad(f, at, plane, 4 * TILE).set(stored);
     if (func === FUNC.NEVER) f.get(zero);
     else if (func === FUNC.ALWAYS) f.get(zero).op('v128_not');
     else f.get(z).get(stored).op(FLOAT_COMPARE[func]!);
@@ -140,12 +137,7 @@ export class Sample {
     f.get(passes).get(alive).op('v128_and').set(alive);
     if (write) {
       f.get(z).get(stored).get(alive).op('v128_bitselect').set(stored);
-      for (const row of [0, 1] as const) {
-        f.get(at)
-          .get(stored)
-          .lane('i64x2_extract_lane', row)
-          .memory('i64_store', plane + 4 * TILE * row);
-      }
+      storeQuad(f, at, stored, plane, 4 * TILE);
     }
     f.get(CORE.stage).get(CORE.stage).memory('i64_load', STAGE.passed);
     f.get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i64_extend_i32_u').op('i64_add');
