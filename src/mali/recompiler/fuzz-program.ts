@@ -65,13 +65,17 @@ class Writer {
   readonly #fragment: boolean;
   /** Instructions that write memory may stand in the program. */
   readonly #stores: boolean;
+  /** Which quads share a warp is not said: what a warp takes from one of its lanes has to be the same in all. */
+  readonly #list: boolean;
   /** Branches whose target is still to come. */
   readonly #open: number[] = [];
 
-  constructor(random: Random, fragment: boolean, stores: boolean) {
+  constructor(random: Random, stage: 'list' | 'warp' | undefined) {
     this.#random = random;
-    this.#fragment = fragment;
-    this.#stores = stores;
+    this.#fragment = stage !== undefined;
+    this.#list = stage === 'list';
+    // A list whose lanes leave nothing in memory is run quad by quad.
+    this.#stores = !this.#list || random.chance(30);
   }
 
   lines(lines: readonly string[]): void {
@@ -260,7 +264,7 @@ class Writer {
     const kind: Kind = modifiers.regfmt === 'f32' ? 'single' : modifiers.regfmt === 'f16' ? 'half' : 'bits';
     const [first, count] = RANGES[kind];
     setField(words, spec.staging[0]!.base, first + random.below(count - STAGED_WORDS));
-    if (random.chance(90)) {
+    if (this.#list || random.chance(90)) {
       const place = SPECIALS[0]!.indexOf('blend_descriptor_0') + random.below(3);
       const byte = (SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT) | (SPECIAL_FIRST + 2 * place);
       setField(words, { bit: spec.sources[0]!.bit, width: 8 }, byte);
@@ -312,8 +316,7 @@ export function shaderOf(seed: number): Shader {
   const random = new Random(seed);
   const stage = random.chance(70) ? undefined : random.chance(50) ? 'list' : 'warp';
   const list = stage === 'list';
-  // A list whose lanes leave nothing in memory is run quad by quad.
-  const writer = new Writer(random, stage !== undefined, !list || random.chance(30));
+  const writer = new Writer(random, stage);
   if (list) writer.lines(listPrologue(random));
   writer.statements(4 + random.below(24), 0);
   return {

@@ -467,6 +467,8 @@ test('what is not implemented is a fault that names itself', () => {
   assert.throws(() => run(scene({ format: 3 << 12 }).environment, {}), /format/);
   assert.throws(() => run(scene({ type: 9 }).environment, {}), /type 9/);
   assert.throws(() => run(scene({}).environment, { dimension: '3d' }), /dimension/);
+  const texture = words((lane) => (lane === 0 ? 99 : 1));
+  assert.throws(() => run(scene({}).environment, { dimension: '3d', texture }), { address: 1 }, 'of the lane at fault');
 });
 
 const yuvFormat = (index: number, swizzle: number, siting: number, swap = 0): number =>

@@ -169,7 +169,7 @@ export class TexturePipe implements TextureUnit {
     }
   }
 
-  #check(texture: Texture, request: TextureRequest): void {
+  #check(texture: Texture, request: TextureRequest, lane: number): void {
     const wanted = DIMENSIONS[request.kind.dimension];
     const { dimension } = texture.descriptor;
     // A cube's faces may be read as layers of a 2D array.
@@ -177,7 +177,7 @@ export class TexturePipe implements TextureUnit {
     if (dimension !== wanted && !faces) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
-        request.texture[0]! >>> 0,
+        request.texture[lane]! >>> 0,
         `${request.name}: the instruction's dimension is ${request.kind.dimension}, the texture's has number ${dimension}`,
       );
     }
@@ -211,7 +211,7 @@ export class TexturePipe implements TextureUnit {
         const colour = this.#colour;
         if (!texture || !sampler) colour.fill(0);
         else {
-          this.#check(texture, request);
+          this.#check(texture, request, lane);
           const place = this.#setPlace(texture, request, lane);
           if (request.kind.operation === 'gather') sampler.gather(texture, place, request.kind.component, colour);
           else {
@@ -328,7 +328,7 @@ export class TexturePipe implements TextureUnit {
       const sampler = this.#sampler(environment, request.sampler[lane]!);
       let lod = 0;
       if (texture && sampler) {
-        this.#check(texture, request);
+        this.#check(texture, request, lane);
         lod = request.kind.derivatives
           ? this.#lodOfDerivatives(texture, sampler, request, lane)
           : this.#footprint(texture, sampler, request.kind.dimension, lane >>> 2, mask).lod;
@@ -363,7 +363,7 @@ export class TexturePipe implements TextureUnit {
       const colour = this.#colour;
       colour.fill(0);
       if (texture) {
-        this.#check(texture, request);
+        this.#check(texture, request, lane);
         const offset = request.offset?.[lane] ?? 0;
         const level = offset >>> 24;
         const volume = request.kind.dimension === '3d';
