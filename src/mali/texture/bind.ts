@@ -250,6 +250,7 @@ function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined,
   if (sampler) {
     const { minimumLod, maximumLod, borderR, borderG, borderB, borderA } = sampler.descriptor;
     setInteger(at + RECORD.bias, sampler.bias);
+    setSingle(at + RECORD.anisotropy, sampler.descriptor.maximumAnisotropy);
     setInteger(at + RECORD.minimumLod, Math.max(minimumLod, texture.descriptor.minimumLod));
     setInteger(at + RECORD.maximumLod, Math.min(maximumLod, texture.descriptor.maximumLod));
     for (const [axis, size] of sizes(0).entries()) setSingle(at + RECORD.scale + 16 * axis, normalized ? size : 1);

@@ -61,9 +61,11 @@ export const RECORD = {
   lastLayer: 144,
   /** Slices or samples of a texture that is fetched from. */
   slices: 160,
+  /** Samples at most of an anisotropic filter, as a float. */
+  anisotropy: 176,
   /** R, G, B and A. */
-  border: 176,
-  levels: 240,
+  border: 192,
+  levels: 256,
 } as const;
 
 /** Fills a vector of a record with an integer, or with a single. */

@@ -25,6 +25,8 @@ export type Filter = 'nearest' | 'linear' | 'gather' | 'fetch';
 /** All that a sampler's code depends on. */
 export interface SamplerState {
   readonly lod: LodSource;
+  /** Several samples are averaged where a footprint is longer than wide. */
+  readonly anisotropic: boolean;
   readonly magnify: Filter;
   readonly minify: Filter;
   /** Magnified is what has at most this level of detail. */

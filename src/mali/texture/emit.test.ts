@@ -4,6 +4,7 @@ import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
   CLUMP_FORMAT,
   CLUMP_ORDERING,
+  LOD_ALGORITHM,
   MIPMAP_MODE,
   PLANE_TYPE,
   Plane,
@@ -189,7 +190,8 @@ function scene(next: () => number) {
     minimumLod: coin(0.8) ? 0 : Math.floor(next() * 0x200),
     maximumLod: coin(0.8) ? 0x1fff : Math.floor(next() * 0x400),
     lodBias: coin() ? 0 : Math.floor(next() * 0x400) - 0x200,
-    maximumAnisotropy: 1,
+    lodAlgorithm: coin(0.3) ? LOD_ALGORITHM.ANISOTROPIC : LOD_ALGORITHM.ISOTROPIC,
+    maximumAnisotropy: 1 + Math.floor(next() * 16),
     compareFunction: Math.floor(next() * 8),
   });
   let at = TEXELS_AT + Math.floor(next() * 64);

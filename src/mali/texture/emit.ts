@@ -13,7 +13,8 @@ import { type Code, ModuleBuilder } from '../wasm/builder.ts';
 import { headerFunction } from './emit-afbc.ts';
 import { LEVEL, RECORD, SamplerCode } from './emit-code.ts';
 import { FilterEmitter, lerp, type SamplerState, type Spot } from './emit-filter.ts';
-import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
+import { FootprintEmitter } from './emit-footprint.ts';
+import { LOD_ONE } from './lod.ts';
 import { CHANNEL_BYTES, OPERAND } from './operands.ts';
 
 /**
@@ -39,15 +40,6 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   return m.build();
 }
 
-/** By the bits of a quad's lanes that run: all ones for the difference to lane 1 and to lane 2, if both ends run. */
-const ENDS_AT = scratch.alloc(16 * 8);
-for (let running = 0; running < 16; running++) {
-  for (const lane of [1, 2]) {
-    const both = 1 | (1 << lane);
-    scratch.i32[ENDS_AT / 4 + running * 2 + lane - 1] = (running & both) === both ? -1 : 0;
-  }
-}
-
 const RECORD_AT = 0;
 const OPERANDS = 1;
 const MASK = 2;
@@ -58,6 +50,7 @@ class SamplerEmitter {
   readonly #state: SamplerState;
   readonly #filter: FilterEmitter;
   readonly #lod: number;
+  readonly #footprint: FootprintEmitter;
   readonly #result: number[];
 
   constructor(f: Code, state: SamplerState, dram: number, header: Code | undefined) {
@@ -67,6 +60,7 @@ class SamplerEmitter {
     this.#filter = new FilterEmitter(this.#c, state);
     this.#lod = f.local('i32');
     this.#result = f.locals('v128', 4);
+    this.#footprint = new FootprintEmitter(this.#c, state, MASK, this.#lod);
   }
 
   emit(): void {
@@ -159,13 +153,13 @@ class SamplerEmitter {
       case 'footprint':
         if (lod === 'zero') f.i32(0);
         else {
-          this.#footprint(spot);
+          this.#footprint.emit(spot);
           f.get(this.#lod).get(RECORD_AT).memory('i32_load', RECORD.bias).op('i32_add');
         }
         f.set(this.#lod);
         this.#bound(this.#lod, RECORD.minimumLod, true);
         this.#bound(this.#lod, RECORD.maximumLod, false);
-        this.#atLod(spot);
+        this.#spread(spot);
         break;
       case 'fetched': {
         const levels = this.#c.vector(() => f.get(offsets!).i32(24).op('i32x4_shr_u'));
@@ -173,7 +167,7 @@ class SamplerEmitter {
         break;
       }
       default:
-        this.#lanewise(this.#lodsOfLanes(spot), () => this.#atLod(spot));
+        this.#lanewise(this.#lodsOfLanes(spot), () => this.#spread(spot));
     }
   }
 
@@ -189,55 +183,13 @@ class SamplerEmitter {
       .set(local);
   }
 
-  /** The level of detail from the differences between the lanes that run (unit.ts: #footprint, lod.ts). */
-  #footprint({ x, y, z }: Spot): void {
-    const f = this.#f;
-    const squares = f.local('v128');
-    for (const [n, operand] of [x, y, z].slice(0, this.#state.axes).entries()) {
-      const d = f.local('v128');
-      f.get(operand).get(operand).shuffle32(1, 2, 1, 2).get(operand).get(operand).shuffle32(0, 0, 0, 0).op('f32x4_sub');
-      this.#c
-        .known(RECORD.scale + 16 * n)
-        .op('f32x4_mul')
-        .tee(d)
-        .get(d)
-        .op('f32x4_mul');
-      if (n > 0) f.op('f32x4_add');
-    }
-    f.get(MASK)
-      .i32(3)
-      .op('i32_shl')
-      .i32(15 << 3)
-      .op('i32_and')
-      .memory('v128_load64_zero', ENDS_AT);
-    f.op('v128_and').tee(squares);
-    // The greater one: none is negative, and the bits of a NaN are greater than those of any number.
-    f.get(squares).get(squares).shuffle32(1, 0, 1, 0).op('i32x4_max_u');
-    const bits = f.local('i32');
-    const exponent = f.local('i32');
-    f.lane('i32x4_extract_lane', 0).set(bits);
-    f.get(bits).i32(23).op('i32_shr_u').i32(255).op('i32_and').tee(exponent);
-    f.i32(127)
-      .op('i32_sub')
-      .i32(LOD_ONE / 2)
-      .op('i32_mul');
-    f.get(bits)
-      .i32(0x7fffff)
-      .op('i32_and')
-      .i32(23 - LOG_BITS)
-      .op('i32_shr_u')
-      .memory('i32_load8_u', LOG_TABLE_AT);
-    f.op('i32_add').set(this.#lod);
-    f.i32(LOD_ENDLESS).get(this.#lod).get(exponent).i32(255).op('i32_eq').op('select').set(this.#lod);
-  }
-
   /** Levels of detail that lanes bring, complete. */
   #lodsOfLanes(spot: Spot): number {
     const f = this.#f;
     const lods = f.local('v128');
     f.get(OPERANDS).memory('v128_load', OPERAND.lod).i32(16).op('i32x4_shl').i32(16).op('i32x4_shr_s').set(lods);
     if (this.#state.lod === 'biased') {
-      this.#footprint(spot);
+      this.#footprint.emit(spot);
       f.get(lods).get(this.#lod).op('i32x4_splat').op('i32x4_add').set(lods);
     }
     f.get(lods);
@@ -286,6 +238,12 @@ class SamplerEmitter {
     this.#filter.reset();
     this.#filter.emit('fetch', spot, this.#result);
     f.end();
+  }
+
+  /** Samples at the level of detail, at several places if the filter is anisotropic. */
+  #spread(spot: Spot): void {
+    if (this.#state.anisotropic) this.#footprint.average(spot, this.#result, (at) => this.#atLod(at));
+    else this.#atLod(spot);
   }
 
   /** Samples at the level of detail: from the level that it means, or from the two next to it. */

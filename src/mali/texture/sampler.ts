@@ -10,6 +10,7 @@
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
+  LOD_ALGORITHM,
   MIPMAP_MODE,
   REDUCTION,
   Sampler as SamplerDescriptor,
@@ -73,6 +74,10 @@ export function wrap(mode: number, i: number, size: number): number {
 }
 
 const hasBorder = (mode: number): boolean => mode === WRAP.CLAMP_TO_BORDER || mode === WRAP.MIRRORED_CLAMP_TO_BORDER;
+
+/** Whether a sampler averages several samples of a texture (anisotropy.ts). Integers are not averaged. */
+export const isAnisotropic = ({ integer }: Texture, sampler: Infer<typeof SamplerDescriptor>): boolean =>
+  sampler.lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && sampler.maximumAnisotropy > 1 && !integer;
 
 /** The texels of a footprint of two by two: low and high along x and y. */
 const CORNERS = 4;

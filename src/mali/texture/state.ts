@@ -5,7 +5,6 @@
 import { AFBC_MODES, type Channel, CLUMP_FORMATS, ONE } from '../../abi/formats.ts';
 import {
   CLUMP_ORDERING,
-  LOD_ALGORITHM,
   MIPMAP_MODE,
   PLANE_TYPE,
   type Plane,
@@ -26,7 +25,7 @@ import type { LodSource, SamplerState } from './emit-filter.ts';
 import type { ChannelSource } from './emit-texel.ts';
 import type { YuvLayout } from './emit-yuv.ts';
 import { LOD_ONE } from './lod.ts';
-import type { Sampler } from './sampler.ts';
+import { isAnisotropic, type Sampler } from './sampler.ts';
 import { AFBC_WIDTH } from './surface.ts';
 import type { Texture } from './texture.ts';
 import type { YuvTexture } from './yuv.ts';
@@ -34,7 +33,7 @@ import type { YuvTexture } from './yuv.ts';
 type PlaneValues = Infer<typeof Plane>;
 type FilterState = Pick<
   SamplerState,
-  'lod' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
+  'lod' | 'anisotropic' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
 >;
 type TexelState = Pick<SamplerState, 'layout' | 'yuv' | 'channels' | 'borders' | 'compare' | 'integer' | 'bytes'>;
 
@@ -91,13 +90,19 @@ function filterState(
   if (wrap.some((mode) => !known.includes(mode))) return undefined;
   const simple = wrap.every((mode) => mode === WRAP.CLAMP_TO_EDGE || mode === WRAP.CLAMP_TO_BORDER);
   if (!s.normalizedCoordinates && !simple) return undefined;
-  const shared = { normalized: s.normalizedCoordinates, wrap, offset, cutoff: s.magnifyCutoff ? LOD_ONE / 2 : 0 };
+  const computed = lodMode === 'computed' || lodMode === 'computed_bias';
+  const anisotropic = operation === 'single' && computed && isAnisotropic(texture, s);
+  const shared = {
+    anisotropic,
+    normalized: s.normalizedCoordinates,
+    wrap,
+    offset,
+    cutoff: s.magnifyCutoff ? LOD_ONE / 2 : 0,
+  };
   if (operation === 'gather') {
     return { ...shared, lod: 'none', magnify: 'gather', minify: 'gather', mipmap: 'none' };
   }
   if (operation !== 'single' || s.reductionMode !== REDUCTION.AVERAGE) return undefined;
-  const computed = lodMode === 'computed' || lodMode === 'computed_bias';
-  if (computed && s.lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && s.maximumAnisotropy > 1) return undefined;
   // Integers are not mixed.
   const magnify = s.magnifyNearest || texture.integer ? 'nearest' : 'linear';
   const minify = s.minifyNearest || texture.integer ? 'nearest' : 'linear';
@@ -105,7 +110,7 @@ function filterState(
   const plain = levels === 1 || s.mipmapMode === MIPMAP_MODE.NONE;
   return {
     ...shared,
-    lod: plain && magnify === minify ? 'none' : LODS[lodMode],
+    lod: plain && magnify === minify && !anisotropic ? 'none' : LODS[lodMode],
     magnify,
     minify,
     mipmap: plain ? 'none' : mixes ? 'linear' : 'nearest',
@@ -114,7 +119,15 @@ function filterState(
 
 function fetchState({ offset }: TextureKind): FilterState {
   const filters = { magnify: 'fetch', minify: 'fetch', mipmap: 'none' } as const;
-  return { lod: offset ? 'fetched' : 'first', ...filters, cutoff: 0, normalized: false, wrap: [], offset };
+  return {
+    lod: offset ? 'fetched' : 'first',
+    anisotropic: false,
+    ...filters,
+    cutoff: 0,
+    normalized: false,
+    wrap: [],
+    offset,
+  };
 }
 
 function texelState(

@@ -8,7 +8,7 @@
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
-import { CUBE_S_BITS, GRADIENT_LOD_MASK, LOD_ALGORITHM, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
+import { CUBE_S_BITS, GRADIENT_LOD_MASK, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
 import { GpuFault } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { bitsToFloat } from '../format.ts';
@@ -27,10 +27,11 @@ import {
   type TextureUnit,
   type Warp,
 } from '../shader/contract.ts';
+import { placeOf, samplesOf } from './anisotropy.ts';
 import { CUBE_FACES, FACES } from './cube.ts';
 import { Bindings, EmittedSamplers } from './emitted.ts';
 import { lodOfSquare } from './lod.ts';
-import { type Place, Sampler } from './sampler.ts';
+import { isAnisotropic, type Place, Sampler } from './sampler.ts';
 import { type Colour, Texture } from './texture.ts';
 
 const LANES_PER_QUAD = LANES / QUADS;
@@ -259,16 +260,16 @@ export class TexturePipe implements TextureUnit {
       sampler.sample(texture, place, lod, out);
       return;
     }
-    const sum = this.#sum.fill(0);
+    const sum = this.#sum;
     const { u, v } = place;
     for (let i = 0; i < samples; i++) {
-      const at = (i + 0.5) / samples - 0.5;
-      place.u = u + footprint!.du * at;
-      place.v = v + footprint!.dv * at;
+      const at = placeOf(i, samples);
+      place.u = fround(u + fround(footprint!.du * at));
+      place.v = fround(v + fround(footprint!.dv * at));
       sampler.sample(texture, place, lod, out);
-      for (let c = 0; c < 4; c++) sum[c]! += out[c]!;
+      for (let c = 0; c < 4; c++) sum[c] = i === 0 ? out[c]! : fround(sum[c]! + out[c]!);
     }
-    for (let c = 0; c < 4; c++) out[c] = sum[c]! / samples;
+    for (let c = 0; c < 4; c++) out[c] = fround(sum[c]! / samples);
   }
 
   /** The quad's footprint from the differences between its lanes. Of a lane that does not run there is no difference. */
@@ -307,16 +308,13 @@ export class TexturePipe implements TextureUnit {
     const wy = dimension === '3d' ? difference(this.#z, below) : 0;
     const px = squareOf(fround(ux * w), fround(vx * h), fround(wx * d));
     const py = squareOf(fround(uy * w), fround(vy * h), fround(wy * d));
-    let long = Math.max(px, py);
-    const { lodAlgorithm, maximumAnisotropy } = sampler.descriptor;
-    if (lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && maximumAnisotropy > 1 && long > 1 && Number.isFinite(long)) {
-      const ratio = Math.sqrt(long / Math.max(Math.min(px, py), 1e-12));
-      footprint.samples = Math.min(Math.ceil(ratio), maximumAnisotropy);
+    const long = Math.max(px, py);
+    if (isAnisotropic(texture, sampler.descriptor)) {
+      footprint.samples = samplesOf(long, Math.min(px, py), sampler.descriptor.maximumAnisotropy);
       footprint.du = px >= py ? ux : uy;
       footprint.dv = px >= py ? vx : vy;
-      long /= footprint.samples ** 2;
     }
-    footprint.lod = lodOfSquare(long);
+    footprint.lod = lodOfSquare(fround(long / footprint.samples ** 2));
     return footprint;
   }
 

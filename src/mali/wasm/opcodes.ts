@@ -99,6 +99,7 @@ export const OP = {
   i32_wrap_i64: 0xa7,
   i64_extend_i32_s: 0xac,
   i64_extend_i32_u: 0xad,
+  i32_trunc_f32_s: 0xa8,
   f32_convert_i32_s: 0xb2,
   f32_convert_i32_u: 0xb3,
   f32_demote_f64: 0xb6,
