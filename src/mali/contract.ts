@@ -81,7 +81,9 @@ export interface VirtualMemory {
   /** Copies bytes out of or into the address space, page by page. */
   read(va: number, size: number): Uint8Array;
   write(va: number, data: Uint8Array): void;
-  /** Decodes a descriptor. */
+  /** The same as `decode`, for what is read often and seldom changes: the same object as long as memory holds the same. */
+  descriptor<F extends Record<string, any>>(layout: Layout<F>, va: number): Readonly<Values<F>>;
+  /** Decodes a structure. */
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): Values<F>;
   encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void;
 }

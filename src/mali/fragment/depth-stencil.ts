@@ -86,7 +86,7 @@ function unit(format: number): number {
 
 /** A draw's depth and stencil descriptor. Throws GpuFault if there is none. */
 export function loadDepthStencil(memory: VirtualMemory, at: number): Infer<typeof DepthStencil> {
-  const state = memory.decode(DepthStencil, at);
+  const state = memory.descriptor(DepthStencil, at);
   if (state.type !== DESCRIPTOR_TYPE.DEPTH_STENCIL) {
     throw new GpuFault(
       EXCEPTION.DATA_INVALID_FAULT,

@@ -108,7 +108,7 @@ function loadBlends(
 ): Uint32Array {
   const descriptors = Uint32Array.from({ length: MAX_RENDER_TARGETS * 2 }, (_, i) => (i % 2 ? 0 : BLEND_MODE.OFF));
   for (let i = 0; i < Math.min(blendCount, MAX_RENDER_TARGETS); i++) {
-    const descriptor = memory.decode(Blend, blend + i * Blend.size);
+    const descriptor = memory.descriptor(Blend, blend + i * Blend.size);
     descriptors[i * 2] = descriptor.internalLow;
     descriptors[i * 2 + 1] = descriptor.internalHigh;
     const { enable, alphaToOne, rgb, alpha, colorMask, constant } = descriptor;

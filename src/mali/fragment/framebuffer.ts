@@ -105,7 +105,7 @@ export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebu
   low.setUint32(0, pointer % 2 ** 32, true);
   low.setUint32(4, Math.floor(pointer / 2 ** 32), true);
   const address = FramebufferPointer.fields.pointer.read(low, 0);
-  const parameters = memory.decode(FramebufferParameters, address);
+  const parameters = memory.descriptor(FramebufferParameters, address);
   const invalid = (at: number, message: string) => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, at, message);
   const refuse = (field: string, value: string | number) =>
     invalid(address, `Framebuffer Parameters at ${hex(address)}: ${field} ${value} is not implemented`);
@@ -127,7 +127,7 @@ export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebu
   let stencil: DepthTarget | undefined;
   let writeCleanDepth = false;
   if (parameters.hasZsCrcExtension) {
-    const zs = memory.decode(ZsCrcExtension, extension);
+    const zs = memory.descriptor(ZsCrcExtension, extension);
     depth = depthTarget(parameters, zs, extension);
     stencil = stencilTarget(parameters, zs, extension, depth);
     writeCleanDepth = zs.zsCleanPixelWriteEnable;
@@ -168,7 +168,7 @@ function loadPattern(memory: VirtualMemory, p: Infer<typeof FramebufferParameter
   const x = new Int32Array(p.sampleCount);
   const y = new Int32Array(p.sampleCount);
   for (let i = 0; i < p.sampleCount; i++) {
-    const position = memory.decode(SamplePosition, p.sampleLocations + i * SamplePosition.size);
+    const position = memory.descriptor(SamplePosition, p.sampleLocations + i * SamplePosition.size);
     x[i] = position.x & 0xff;
     y[i] = position.y & 0xff;
   }
@@ -176,7 +176,7 @@ function loadPattern(memory: VirtualMemory, p: Infer<typeof FramebufferParameter
 }
 
 function loadTarget(memory: VirtualMemory, at: number, index: number): Target {
-  const rt = memory.decode(RenderTarget, at);
+  const rt = memory.descriptor(RenderTarget, at);
   const refuse = (field: string, value: string | number) =>
     new GpuFault(
       EXCEPTION.DATA_INVALID_FAULT,

@@ -348,7 +348,8 @@ export class Bench {
       environment: {
         memory,
         program,
-        fau: new Uint32Array(0),
+        fau: 0,
+        fauWords: 0,
         resources: { address: 0, count: 0, descriptor: () => 0, buffer: () => undefined },
         storage: undefined,
         attributeOffset: 0,

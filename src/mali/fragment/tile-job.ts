@@ -322,7 +322,10 @@ export class TileJob {
   #openFrameDraw(index: number): FrameDraw {
     let draw = this.#frameDraws[index];
     if (!draw) {
-      const descriptor = this.#memory.decode(Draw, this.#framebuffer.parameters.frameShaderDcds + index * Draw.size);
+      const descriptor = this.#memory.descriptor(
+        Draw,
+        this.#framebuffer.parameters.frameShaderDcds + index * Draw.size,
+      );
       const primitive = this.#frames + index * FRAME_BYTES;
       const bin = primitive + PRIMITIVE.size;
       const everywhere = { minX: 0, minY: 0, maxX: 0xffff, maxY: 0xffff };

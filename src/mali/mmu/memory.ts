@@ -13,6 +13,7 @@ import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { type Access, type Extent, PageFault, type VirtualMemory } from '../contract.ts';
+import { DescriptorCache } from './descriptors.ts';
 import { type Translation, UNMAPPED, type WalkResult, walk } from './walk.ts';
 
 /** The address-space slot behind a view. */
@@ -64,6 +65,7 @@ export class GpuMemory implements VirtualMemory {
   readonly #pages = new Uint32Array(ENTRIES);
   readonly #rights = new Uint8Array(ENTRIES);
   readonly #view: DataView;
+  readonly #descriptors: DescriptorCache;
   /** Extents that were found, by where they were asked for; good for one generation. */
   readonly #extents: (Extent | undefined)[] = new Array(EXTENTS).fill(undefined);
   readonly #extentAges = new Float64Array(EXTENTS);
@@ -82,6 +84,7 @@ export class GpuMemory implements VirtualMemory {
   constructor(dram: PhysicalMemory, outputBits: number) {
     this.dram = dram;
     this.#view = dram.view;
+    this.#descriptors = new DescriptorCache(dram);
     this.#outputBits = outputBits;
   }
 
@@ -374,6 +377,13 @@ export class GpuMemory implements VirtualMemory {
     }
     const copy = this.read(va, layout.size);
     return layout.read(new DataView(copy.buffer), 0);
+  }
+
+  descriptor<F extends Record<string, any>>(layout: Layout<F>, va: number): Readonly<Values<F>> {
+    const page = Math.floor(va / PAGE);
+    const offset = va - page * PAGE;
+    if (offset + layout.size > PAGE || ((va | layout.size) & 3) !== 0) return this.decode(layout, va);
+    return this.#descriptors.read(layout, this.#locate(page, offset, READ, 'read'));
   }
 
   encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void {

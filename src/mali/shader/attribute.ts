@@ -134,7 +134,7 @@ export function attributeOf(environment: ShaderEnvironment, table: number, index
   const address = environment.resources.descriptor(table, index);
   let attribute: Attribute | undefined;
   if (address) {
-    const found = environment.memory.decode(AttributeDescriptor, address);
+    const found = environment.memory.descriptor(AttributeDescriptor, address);
     if (found.type !== 0) attribute = found;
     if (found.type !== 0 && found.type !== DESCRIPTOR_TYPE.ATTRIBUTE) {
       throw new GpuFault(

@@ -52,8 +52,9 @@ export const THREAD_SLOT = { COMPUTE: 0, VERTEX: 1024, FRAGMENT: 1040 } as const
 export interface ShaderEnvironment {
   readonly memory: VirtualMemory;
   readonly program: Infer<typeof ShaderProgram>;
-  /** The fast-access uniforms as 32-bit words, two for each FAU entry. */
-  readonly fau: Uint32Array;
+  /** The fast-access uniforms: their address, and how many 32-bit words there are, two for each FAU entry. */
+  readonly fau: number;
+  readonly fauWords: number;
   readonly resources: ResourceTables;
   readonly storage: Infer<typeof LocalStorage> | undefined;
   /** Added to the index of attributes that ask for it. */

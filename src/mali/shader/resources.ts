@@ -42,7 +42,7 @@ export class Tables implements ResourceTables {
     if (table >= this.count) return undefined;
     let entry = this.#tables[table];
     if (!entry) {
-      entry = this.#memory.decode(Resource, this.address + table * Resource.size);
+      entry = this.#memory.descriptor(Resource, this.address + table * Resource.size);
       this.#tables[table] = entry;
     }
     return entry;
@@ -67,7 +67,7 @@ export class Tables implements ResourceTables {
     if (table && !table.containsDescriptors) return { address: table.address, size: table.size, stride: 0 };
     const address = this.descriptor(handleTable(handle), handleIndex(handle));
     if (!address) return undefined;
-    const buffer = this.#memory.decode(BufferDescriptor, address);
+    const buffer = this.#memory.descriptor(BufferDescriptor, address);
     if (buffer.type === 0) return undefined;
     if (buffer.type !== DESCRIPTOR_TYPE.BUFFER) {
       throw new GpuFault(
@@ -102,28 +102,22 @@ export interface EnvironmentPointers {
   readonly attributeOffset: number;
 }
 
-const NO_UNIFORMS = new Uint32Array(0);
-
-/** A copy's bytes as words: DRAM and host are little-endian. */
-const wordsOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array =>
-  new Uint32Array(buffer, byteOffset, byteLength / 4);
-
 const bad = ({ shader }: EnvironmentPointers, what: string): GpuFault =>
   new GpuFault(EXCEPTION.DATA_INVALID_FAULT, shader, `shader program descriptor at 0x${shader.toString(16)}: ${what}`);
 
 /** Reads an environment's descriptors. Throws GpuFault on a program descriptor that is none. */
 export function loadEnvironment(memory: VirtualMemory, pointers: EnvironmentPointers): ShaderEnvironment {
-  const program = memory.decode(ShaderProgram, pointers.shader);
+  const program = memory.descriptor(ShaderProgram, pointers.shader);
   if (program.type !== DESCRIPTOR_TYPE.SHADER) throw bad(pointers, `type ${program.type} is not a shader program`);
   if (program.suppressNan) throw bad(pointers, 'suppression of NaN is not modelled');
   if (program.suppressInf) throw bad(pointers, 'suppression of infinity is not modelled');
-  const fau = pointers.fauCount ? wordsOf(memory.read(pointers.fau, pointers.fauCount * 8)) : NO_UNIFORMS;
   return {
     memory,
     program,
-    fau,
+    fau: pointers.fau,
+    fauWords: pointers.fauCount * 2,
     resources: new Tables(memory, pointers.resources),
-    storage: pointers.threadStorage ? memory.decode(LocalStorage, pointers.threadStorage) : undefined,
+    storage: pointers.threadStorage ? memory.descriptor(LocalStorage, pointers.threadStorage) : undefined,
     attributeOffset: pointers.attributeOffset,
   };
 }

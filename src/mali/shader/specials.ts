@@ -30,20 +30,19 @@ const WORDS: readonly (readonly (number | undefined)[])[] = SPECIALS.map((page) 
 /** Where from the uniforms on a special's word lies; undefined: it is not the run's. */
 export const runWord = (page: number, index: number): number | undefined => WORDS[page]?.[index];
 
-/** The words of all specials of a run. */
-export function runSpecials({ resources }: ShaderEnvironment, stage: Stage): Uint32Array {
-  const words = new Uint32Array(2 * NAMES.length);
-  const pair = (place: number, value: number): void => {
-    words[2 * place] = value % 2 ** 32;
-    words[2 * place + 1] = Math.floor(value / 2 ** 32);
-  };
+/** Sets the words of all specials of a run, from word `at` of `words` on, which are zero. */
+export function setSpecials(words: Uint32Array, at: number, { resources }: ShaderEnvironment, stage: Stage): void {
   if (stage.kind === 'fragment') {
-    pair(0, stage.framebufferSize);
-    words.set(stage.atestDatum, 2);
-    pair(2, stage.samplePositions);
-    words.set(stage.blendDescriptors.subarray(0, 2 * BLEND_DESCRIPTORS), 6);
-  }
-  pair(NAMES.length - 2, stage.kind === 'compute' ? stage.workgroupStorage : 0);
-  pair(NAMES.length - 1, resources.address);
-  return words;
+    words[at] = stage.framebufferSize;
+    words[at + 2] = stage.atestDatum[0];
+    words[at + 3] = stage.atestDatum[1];
+    setPair(words, at + 4, stage.samplePositions);
+    for (let i = 0; i < 2 * BLEND_DESCRIPTORS; i++) words[at + 6 + i] = stage.blendDescriptors[i]!;
+  } else if (stage.kind === 'compute') setPair(words, at + 2 * (NAMES.length - 2), stage.workgroupStorage);
+  setPair(words, at + 2 * (NAMES.length - 1), resources.address);
+}
+
+function setPair(words: Uint32Array, at: number, value: number): void {
+  words[at] = value % 2 ** 32;
+  words[at + 1] = Math.floor(value / 2 ** 32);
 }

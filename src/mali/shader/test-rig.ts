@@ -68,6 +68,10 @@ export class FlatMemory implements VirtualMemory {
     if (data.length > 0) this.translate(va + data.length - 1, 'write');
     this.bytes.set(data, va);
   }
+  descriptor<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
+    return this.decode(layout, va);
+  }
+
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
     return layout.read(viewOf(this.read(va, layout.size)), 0);
   }

@@ -9,7 +9,7 @@ import { SPECIALS } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { FRAME, FRAME_BYTES } from '../recompiler/frame.ts';
 import { ALL_LANES, LANES, type ShaderEnvironment, type Stage, type TextureUnit, type Warp } from './contract.ts';
-import { FAU_WORDS, RUN_WORDS, runSpecials, runWord } from './specials.ts';
+import { FAU_WORDS, RUN_WORDS, runWord, setSpecials } from './specials.ts';
 
 const REGISTERS = 64;
 /** Register files kept for the next run. */
@@ -44,8 +44,8 @@ export class RunContext {
     this.flush32 = mode !== FLUSH_TO_ZERO.PRESERVE;
     this.flush16 = mode === FLUSH_TO_ZERO.ALWAYS || mode === FLUSH_TO_ZERO.ABRUPT;
     this.fauAt = this.#fau.at;
-    scratch.u32.set(environment.fau.subarray(0, FAU_WORDS), this.fauAt / 4);
-    scratch.u32.set(runSpecials(environment, stage), this.fauAt / 4 + FAU_WORDS);
+    loadUniforms(environment, this.fauAt / 4);
+    setSpecials(scratch.u32, this.fauAt / 4 + FAU_WORDS, environment, stage);
     this.codeHigh = Math.floor(environment.program.binary / 2 ** 32);
   }
 
@@ -66,7 +66,7 @@ export class RunContext {
   uniform(index: number): Int32Array {
     let lanes = this.#uniforms[index];
     if (!lanes) {
-      lanes = new Int32Array(LANES).fill(this.environment.fau[index] ?? 0);
+      lanes = new Int32Array(LANES).fill(index < FAU_WORDS ? scratch.i32[this.fauAt / 4 + index]! : 0);
       this.#uniforms[index] = lanes;
     }
     return lanes;
@@ -81,6 +81,20 @@ export class RunContext {
     }
     return lanes;
   }
+}
+
+/** Copies what there is of the fast-access uniforms to scratch memory, from word `to` on. Throws PageFault. */
+function loadUniforms({ memory, fau, fauWords }: ShaderEnvironment, to: number): void {
+  const words = scratch.u32;
+  const count = Math.min(fauWords, FAU_WORDS);
+  const extent = fau % 4 === 0 && count > 0 ? memory.extent(fau, 'read') : undefined;
+  if (!extent || fau + count * 4 > extent.start + extent.size) {
+    for (let i = 0; i < count; i++) words[to + i] = memory.load32(fau + i * 4);
+    return;
+  }
+  const from = (extent.physical + (fau - extent.start)) / 4;
+  const { u32 } = memory.dram;
+  for (let i = 0; i < count; i++) words[to + i] = u32[from + i]!;
 }
 
 const specialIndex = (name: string): number => {

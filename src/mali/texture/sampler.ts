@@ -99,7 +99,7 @@ export class Sampler {
   readonly #axis = [new Float64Array(3), new Float64Array(3), new Float64Array(3)] as const;
 
   constructor(memory: VirtualMemory, address: number) {
-    this.descriptor = memory.decode(SamplerDescriptor, address);
+    this.descriptor = memory.descriptor(SamplerDescriptor, address);
     if (this.descriptor.type !== DESCRIPTOR_TYPE.SAMPLER) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,

@@ -67,7 +67,7 @@ export class Texture {
   readonly #bytes: readonly number[] | undefined;
 
   constructor(memory: VirtualMemory, address: number) {
-    const descriptor = memory.decode(TextureDescriptor, address);
+    const descriptor = memory.descriptor(TextureDescriptor, address);
     const invalid = (what: string): GpuFault =>
       new GpuFault(EXCEPTION.DATA_INVALID_FAULT, address, `texture descriptor at 0x${address.toString(16)}: ${what}`);
     if (descriptor.type !== DESCRIPTOR_TYPE.TEXTURE) throw invalid(`it is a descriptor of type ${descriptor.type}`);

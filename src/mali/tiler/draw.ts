@@ -6,10 +6,10 @@
  */
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import { fauOf, pairOf, IDVS_REGISTERS as R } from '../../abi/gpu/cs-registers.ts';
-import type { DrawRecord } from '../../abi/gpu/polygon-list.ts';
+import { DRAW_RECORD_MAGIC, DrawRecord } from '../../abi/gpu/polygon-list.ts';
 import {
   DcdFlags0,
-  Draw,
+  type Draw,
   FIFO_FORMAT,
   INDEX_TYPE,
   nameOf,
@@ -20,7 +20,7 @@ import {
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { PACKET_POSITION_STRIDE, PACKET_VARYINGS_OFFSET, PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
-import { type Infer, viewOf } from '../../abi/layout.ts';
+import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type RunRequest, type VirtualMemory } from '../contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
 import { type Arity, arityOf } from './assemble.ts';
@@ -29,6 +29,9 @@ import { type Arity, arityOf } from './assemble.ts';
 export const SLICE = 4000;
 
 export const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
+
+/** What is written of a draw. */
+type DrawWords = Partial<Infer<typeof Draw>>;
 
 const flagsWord = new DataView(new ArrayBuffer(PrimitiveFlags.size));
 
@@ -70,7 +73,7 @@ export class TilerDraw {
     this.maximumZ = words.getFloat32(R.highDepthClamp * 4, true);
     this.size = words.getFloat32(R.primitiveSize * 4, true);
     this.contextAddress = pairOf(registers, R.tilerContext);
-    this.context = memory.decode(TilerContext, this.contextAddress);
+    this.context = memory.descriptor(TilerContext, this.contextAddress);
     this.arity = arityOf(this.flags.drawMode);
     this.extended = this.flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
     this.attributeStride = registers[R.varyingAllocation]!;
@@ -132,15 +135,15 @@ export class TilerDraw {
     };
   }
 
-  /** What the polygon list says of the draw. */
-  record(): Partial<Infer<typeof DrawRecord>> {
+  /** What the polygon list says of the draw: a DrawRecord's bytes. */
+  record(): Uint8Array {
     const { registers } = this;
     const { operands } = this.request;
     const fau = fauOf(registers, R.fragmentFau);
     const blend = pairOf(registers, R.blend);
     const { minimumX, minimumY, maximumX, maximumY } = this.scissor;
     const packetBytes = PACKET_VARYINGS_OFFSET + PACKET_VERTICES * this.attributeStride;
-    const raw = Draw.pack({
+    const draw: DrawWords = {
       flags0: registers[R.dcdFlags0]!,
       flags1: registers[R.dcdFlags1]!,
       flags2: registers[R.dcdFlags2]!,
@@ -160,14 +163,16 @@ export class TilerDraw {
         threadStorage: pairOf(registers, operands.fragmentTsdSelect ? R.fragmentTsd : R.positionTsd),
         fau: fau.address,
       },
-    });
-    return {
+    };
+    return DrawRecord.pack({
+      magic: DRAW_RECORD_MAGIC,
       scissorMinX: minimumX,
       scissorMinY: minimumY,
       scissorMaxX: maximumX,
       scissorMaxY: maximumY,
-      draw: Draw.read(viewOf(raw), 0),
-    };
+      // Fields that are left out are zero, or lie in words that are given whole.
+      draw: draw as Infer<typeof Draw>,
+    });
   }
 }
 

@@ -6,7 +6,6 @@
  * next primitive begin a new list. Format: abi/gpu/polygon-list.ts, which is ours.
  */
 import {
-  DRAW_RECORD_MAGIC,
   DrawRecord,
   MAX_BLOCK_PRIMITIVES,
   POLYGON_BLOCK_MAGIC,
@@ -17,7 +16,6 @@ import {
 } from '../../abi/gpu/polygon-list.ts';
 import { TilerContext } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { TilerHeap } from '../tiler-heap.ts';
 import { ExtentCache } from './extents.ts';
@@ -51,10 +49,10 @@ export class PolygonListWriter {
   }
 
   /** Writes what a draw's primitives share. Undefined: no room, the heap must grow. */
-  draw(values: Partial<Infer<typeof DrawRecord>>): number | undefined {
+  draw(record: Uint8Array): number | undefined {
     const at = this.#heap.alloc(DrawRecord.size, ALIGN);
     if (at === undefined) return undefined;
-    this.#memory.write(at, DrawRecord.pack({ ...values, magic: DRAW_RECORD_MAGIC }));
+    this.#memory.write(at, record);
     return at;
   }
 
