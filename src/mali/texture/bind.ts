@@ -4,7 +4,7 @@
  * A binding holds physical addresses, so it is good for one generation of the address space alone. It is made only where every
  * page of every level may be read and the level lies in one piece, layers at equal distances.
  */
-import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
+import { CLUMP_ORDERING, PLANE_TYPE, Plane, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../board/image/afbc.ts';
@@ -13,6 +13,7 @@ import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place as TablePlace } from '../engine/table.ts';
 import type { TextureCall, TextureKind } from '../shader/contract.ts';
+import { CUBE_FACES } from './cube.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
 import type { TexelLayout } from './emit-address.ts';
 import { FRACTION_BITS } from './emit-axis.ts';
@@ -77,7 +78,7 @@ export function bind(
   kind: TextureKind,
 ): Binding | undefined {
   const { levels, surfaces } = texture.descriptor;
-  const layers = kind.array ? texture.layers : 1;
+  const layers = kind.array ? texture.layers : kind.dimension === 'cube' ? CUBE_FACES : 1;
   const count = levels * layers * (texture.yuv?.format.planes ?? 1);
   if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
   const plane = (n: number): PlaneValues => memory.decode(Plane, surfaces + n * Plane.size);
@@ -93,7 +94,7 @@ export function bind(
       place.chroma = chromaOf(memory, texture, values, plane(1), state.yuv);
       if (!place.chroma) return undefined;
     }
-    if (!state.layered) continue;
+    if (!state.layered && state.cube === 'none') continue;
     // Layers lie at equal distances, and are all alike.
     let distance = 0;
     for (let layer = 1; layer < layers; layer++) {
@@ -253,7 +254,11 @@ function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined,
     setSingle(at + RECORD.anisotropy, sampler.descriptor.maximumAnisotropy);
     setInteger(at + RECORD.minimumLod, Math.max(minimumLod, texture.descriptor.minimumLod));
     setInteger(at + RECORD.maximumLod, Math.min(maximumLod, texture.descriptor.maximumLod));
-    for (const [axis, size] of sizes(0).entries()) setSingle(at + RECORD.scale + 16 * axis, normalized ? size : 1);
+    const cube = texture.descriptor.dimension === TEXTURE_DIMENSION.CUBE;
+    for (const [axis, size] of sizes(0).entries()) {
+      // Points of a cube go from -1 to 1.
+      setSingle(at + RECORD.scale + 16 * axis, cube ? texture.width(0) / 2 : normalized ? size : 1);
+    }
     for (const [n, border] of [borderR, borderG, borderB, borderA].entries()) {
       setSingle(at + RECORD.border + 16 * n, border);
     }

@@ -23,6 +23,9 @@ export const FRACTION_BITS = 8;
 const ONE = 1 << FRACTION_BITS;
 const HALF = ONE / 2;
 
+/** In place of a wrap mode: texels are numbered on beyond the edge, one step at most (seamless cubes). */
+export const SEAMLESS = -1;
+
 const PERIODIC: readonly number[] = [WRAP.REPEAT, WRAP.MIRRORED_REPEAT];
 const BORDERS: readonly number[] = [WRAP.CLAMP_TO_BORDER, WRAP.MIRRORED_CLAMP_TO_BORDER];
 export const hasBorder = (mode: number): boolean => BORDERS.includes(mode);
@@ -140,6 +143,13 @@ export class AxisEmitter {
         this.#atLeast(() => this.#c.single(0));
         this.#atMost(() => this.#field(last));
         break;
+      case SEAMLESS:
+        this.#atLeast(() => this.#c.single(zero));
+        this.#atMost(() => {
+          this.#field(size);
+          this.#c.single(zero).op('f32x4_add');
+        });
+        break;
       case WRAP.CLAMP_TO_BORDER:
         this.#atLeast(() => this.#c.single(-one));
         this.#atMost(() => this.#field(size));
@@ -182,6 +192,8 @@ export class AxisEmitter {
         f.i32(1).op('i32x4_shl');
         this.#c.words(1).op('i32x4_sub').get(index).op('i32x4_sub').get(index).op('i32x4_min_s');
         this.#c.words(0).op('i32x4_max_s').set(index);
+        break;
+      case SEAMLESS:
         break;
       case WRAP.CLAMP_TO_EDGE:
         if (place !== 'high') break;

@@ -8,10 +8,12 @@
 import { FUNC } from '../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../engine/compare.ts';
 import type { Code } from '../wasm/builder.ts';
+import { CUBE_FACES } from './cube.ts';
 import { AddressEmitter, type TexelLayout } from './emit-address.ts';
-import { AxisEmitter, type Footprint, type Texels } from './emit-axis.ts';
+import { AxisEmitter, type Footprint, SEAMLESS, type Texels } from './emit-axis.ts';
 import { BytesEmitter } from './emit-bytes.ts';
 import { AXIS, LEVEL, RECORD, type SamplerCode } from './emit-code.ts';
+import { CubeEmitter } from './emit-cube.ts';
 import { type ChannelSource, TexelEmitter } from './emit-texel.ts';
 import { YuvEmitter, type YuvLayout } from './emit-yuv.ts';
 
@@ -36,6 +38,8 @@ export interface SamplerState {
   readonly levels: boolean;
   /** Axes that coordinates go along: x, y, and z of a volume. */
   readonly axes: 1 | 2 | 3;
+  /** Coordinates name a face of a cube; a linear filter reaches across its edges, or does not. */
+  readonly cube: 'none' | 'faces' | 'seamless';
   /** The instruction names a layer. */
   readonly array: boolean;
   /** There are layers, and samples, to choose from. */
@@ -64,6 +68,8 @@ export interface Spot {
   readonly x: number;
   readonly y: number;
   readonly z: number;
+  /** Of a cube. */
+  readonly face: number | undefined;
   /** Floats that name layers; of a fetch, integers. */
   readonly array: number | undefined;
   /** Of a fetch: which sample. */
@@ -86,6 +92,7 @@ export class FilterEmitter {
   readonly #state: SamplerState;
   readonly #addresses: AddressEmitter;
   readonly #texels: TexelEmitter;
+  readonly #cube: CubeEmitter;
 
   constructor(c: SamplerCode, state: SamplerState) {
     this.#c = c;
@@ -93,6 +100,7 @@ export class FilterEmitter {
     this.#state = state;
     this.#addresses = new AddressEmitter(c, state.layout);
     this.#texels = new TexelEmitter(c);
+    this.#cube = new CubeEmitter(c);
   }
 
   /** The level is another one now. */
@@ -105,24 +113,34 @@ export class FilterEmitter {
     if (kind === 'fetch') this.#fetch(spot, result);
     else if (kind === 'nearest') this.#nearest(spot, result);
     else if (kind === 'gather') this.#gather(spot, result);
+    else if (this.#state.cube === 'seamless') this.#seamless(spot, result);
     else this.#linear(spot, result);
   }
 
   #footprints(spot: Spot, linear: boolean): Footprint[] {
-    const { axes, wrap, normalized } = this.#state;
+    const { axes, wrap, normalized, cube } = this.#state;
     return [spot.x, spot.y, spot.z].slice(0, axes).map((coordinate, axis) => {
-      const emitter = new AxisEmitter(this.#c, axis, wrap[axis]!, normalized, coordinate, spot.offsets[axis]);
+      const mode = cube === 'seamless' && linear ? SEAMLESS : wrap[axis]!;
+      const emitter = new AxisEmitter(this.#c, axis, mode, normalized, coordinate, spot.offsets[axis]);
       return linear ? emitter.linear() : emitter.nearest();
     });
   }
 
-  /** Bytes from the level to the layer that a float names. */
-  #layer({ array }: Spot): number | undefined {
-    if (!this.#state.layered || array === undefined) return undefined;
+  /** Bytes from the level to the layer that a float names, and to a face in it. */
+  #layer({ array, face }: Spot): number | undefined {
+    const named = this.#state.layered && array !== undefined;
+    if (!named && face === undefined) return undefined;
     return this.#c.vector(() => {
-      this.#c.single(0);
-      this.f.get(array).op('f32x4_nearest').op('f32x4_pmax');
-      this.#c.known(RECORD.lastLayer).op('f32x4_pmin').op('i32x4_relaxed_trunc_f32x4_s');
+      if (named) {
+        this.#c.single(0);
+        this.f.get(array).op('f32x4_nearest').op('f32x4_pmax');
+        this.#c.known(RECORD.lastLayer).op('f32x4_pmin').op('i32x4_relaxed_trunc_f32x4_s');
+      }
+      if (face !== undefined) {
+        if (named) this.#c.words(CUBE_FACES).op('i32x4_mul');
+        this.f.get(face);
+        if (named) this.f.op('i32x4_add');
+      }
       this.#c.field(LEVEL.layerStride).op('i32x4_mul');
     });
   }
@@ -286,6 +304,32 @@ export class FilterEmitter {
     for (const [n, local] of result.entries()) {
       if (!this.isConstant(n)) this.#mix(local, other[n]!, weight);
     }
+  }
+
+  /** The footprint on a seamless cube, whose texels may lie on other faces. */
+  #seamless(spot: Spot, result: readonly number[]): void {
+    const { f } = this;
+    const [x, y] = this.#footprints(spot, true);
+    const { corners, beyond } = this.#cube.corners(x!, y!, spot.face!);
+    const texels = corners.map((corner) => {
+      const plane = this.#layer({ ...spot, face: corner.face });
+      return this.#load([corner.x], [corner.y], plane)[0]!;
+    });
+    const [across, down] = [this.#float(x!.weight!), this.#float(y!.weight!)];
+    const done = new Map<number, number>();
+    this.#results((n) => {
+      const known = done.get(n);
+      if (known !== undefined) return known;
+      const values = texels.map((texel) => this.#value(texel, n, undefined, spot));
+      f.get(beyond).if();
+      this.#cube.fill(values, corners);
+      f.end();
+      this.#mix(values[0]!, values[1]!, across);
+      this.#mix(values[2]!, values[3]!, across);
+      this.#mix(values[0]!, values[2]!, down);
+      done.set(n, values[0]!);
+      return values[0]!;
+    }, result);
   }
 
   /** A weight in 256ths as a single. */

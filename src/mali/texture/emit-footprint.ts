@@ -6,6 +6,7 @@ import { scratch } from '../engine/scratch.ts';
 import type { Code } from '../wasm/builder.ts';
 import { LEAST_SQUARE } from './anisotropy.ts';
 import { RECORD, type SamplerCode } from './emit-code.ts';
+import { CubeEmitter } from './emit-cube.ts';
 import type { SamplerState, Spot } from './emit-filter.ts';
 import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
 
@@ -46,12 +47,13 @@ export class FootprintEmitter {
   }
 
   /** Finds the level of detail, and how many samples there are where. */
-  emit({ x, y, z }: Spot): void {
+  emit({ x, y, z, face }: Spot): void {
     const f = this.#f;
     const { axes, anisotropic } = this.#state;
     const squares = f.local('v128');
     const differences: number[] = [];
-    for (const [n, operand] of [x, y, z].slice(0, axes).entries()) {
+    const points = face === undefined ? [x, y, z].slice(0, axes) : new CubeEmitter(this.#c).direction(x, y, face);
+    for (const [n, operand] of points.entries()) {
       f.get(operand).get(operand).shuffle32(1, 2, 1, 2).get(operand).get(operand).shuffle32(0, 0, 0, 0).op('f32x4_sub');
       if (anisotropic) differences.push(this.#c.vector(() => this.#ends().op('v128_and')));
       if (anisotropic) f.get(differences[n]!);

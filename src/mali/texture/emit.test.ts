@@ -4,6 +4,7 @@ import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
   CLUMP_FORMAT,
   CLUMP_ORDERING,
+  CUBE_S_BITS,
   LOD_ALGORITHM,
   MIPMAP_MODE,
   PLANE_TYPE,
@@ -27,6 +28,7 @@ import {
 import { FlatMemory } from '../shader/test-rig.ts';
 import { kindOf } from '../shader/texture-ops.ts';
 import { bind } from './bind.ts';
+import { CUBE_FACES } from './cube.ts';
 import { Sampler } from './sampler.ts';
 import { Texture } from './texture.ts';
 import { TexturePipe } from './unit.ts';
@@ -34,7 +36,7 @@ import { TexturePipe } from './unit.ts';
 const TEXTURE_AT = 0x1100;
 const SAMPLER_AT = 0x1140;
 const PLANES_AT = 0x1200;
-const TEXELS_AT = 0x2000;
+const TEXELS_AT = 0x3000;
 const TEXELS_END = 0xf0000;
 
 /** Pixel format index, component orders that suit it, clump format, bytes of a texel, its AFBC mode if any, whether it may be sRGB. */
@@ -68,6 +70,7 @@ const DIMENSIONS = [
   ['2d', TEXTURE_DIMENSION.D2, 2],
   ['1d', TEXTURE_DIMENSION.D1, 1],
   ['3d', TEXTURE_DIMENSION.D3, 3],
+  ['cube', TEXTURE_DIMENSION.CUBE, 2],
 ] as const;
 const MIPMAPS = [MIPMAP_MODE.NEAREST, MIPMAP_MODE.NONE, MIPMAP_MODE.TRILINEAR];
 const LODS: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
@@ -133,6 +136,17 @@ function afbcLevel(
   return at + size;
 }
 
+/** Coordinates from 0 to below 2 with the number of a face in their upper bits, which are that of most lanes. */
+function onFace(next: () => number, s: Float32Array): Float32Array {
+  const face = Math.floor(next() * CUBE_FACES);
+  const words = new Uint32Array(Float32Array.from(s, (x) => Math.min(Math.abs(x), 1.5) || 0).buffer);
+  for (const [lane, word] of words.entries()) {
+    const own = next() < 0.8 ? face : Math.floor(next() * 8);
+    words[lane] = (word & (2 ** CUBE_S_BITS - 1)) | (own << CUBE_S_BITS);
+  }
+  return new Float32Array(words.buffer);
+}
+
 function scene(next: () => number) {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
   const coin = (share = 0.5): boolean => next() < share;
@@ -142,17 +156,19 @@ function scene(next: () => number) {
   const layout = format.afbc < 0 || coin(0.6) ? (coin() ? 'linear' : 'tiled') : 'afbc';
   const [dimension, number, axes] = layout === 'afbc' ? DIMENSIONS[0] : pick(DIMENSIONS);
   const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
-  const width = axes === 3 ? 1 + Math.floor(next() * 20) : size();
-  const height = axes === 1 ? 1 : axes === 3 ? 1 + Math.floor(next() * 20) : size();
+  const width = dimension === 'cube' ? 1 + Math.floor(next() * 24) : axes === 3 ? 1 + Math.floor(next() * 20) : size();
+  const cube = dimension === 'cube';
+  const height = cube ? width : axes === 1 ? 1 : axes === 3 ? 1 + Math.floor(next() * 20) : size();
   const depth = axes === 3 ? 1 + Math.floor(next() * 8) : 1;
   const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
   const arrays = axes < 3 && coin(0.3);
-  const layers = arrays && layout !== 'afbc' && width * height < 1000 ? 1 + Math.floor(next() * 4) : 1;
+  const faces = cube ? CUBE_FACES : 1;
+  const layers = faces * (arrays && layout !== 'afbc' && width * height < 1000 ? 1 + Math.floor(next() * 4) : 1);
   const tiled = layout === 'tiled';
   const integer = format.name.endsWith('I');
-  const fetch = coin(0.25);
+  const fetch = !cube && coin(0.25);
   const shadow = !integer && !fetch && coin(0.2);
-  const gather = !fetch && coin(0.2);
+  const gather = !fetch && !cube && coin(0.2);
   const samples = fetch && axes === 2 && layout !== 'afbc' && width * height < 1000 && coin(0.3) ? 4 : 1;
   const normalized = coin(0.9);
   const edge = (): number => pick(normalized ? WRAPS : SIMPLE_WRAPS);
@@ -168,7 +184,7 @@ function scene(next: () => number) {
     minimumLod: coin(0.8) ? 0 : Math.floor(next() * 0x200),
     maximumLod: coin(0.8) ? 0x1fff : Math.floor(next() * 0x400),
     sampleCount: samples,
-    arraySize: layers,
+    arraySize: layers / faces,
     depth,
     surfaces: PLANES_AT,
   });
@@ -182,6 +198,7 @@ function scene(next: () => number) {
     borderB: 0,
     borderA: next(),
     normalizedCoordinates: normalized,
+    seamlessCubeMap: coin(0.7),
     minifyNearest: coin(),
     magnifyNearest: coin(),
     magnifyCutoff: coin(),
@@ -243,7 +260,7 @@ function scene(next: () => number) {
   const layer = (): Int32Array =>
     fetch
       ? Int32Array.from({ length: LANES }, () => next() * (layers + 1))
-      : new Int32Array(Float32Array.from({ length: LANES }, () => next() * (layers + 1) - 0.7).buffer);
+      : new Int32Array(Float32Array.from({ length: LANES }, () => next() * (layers / faces + 1) - 0.7).buffer);
   const coordinate = (count: number, start: number, bit: number): Float32Array =>
     fetch ? texels(count) : coordinates(start, bit);
   const kind = kindOf({
@@ -264,7 +281,7 @@ function scene(next: () => number) {
     name: 'TEX_SINGLE',
     texture: new Int32Array(LANES).fill(1),
     sampler: new Int32Array(LANES).fill(2),
-    x: coordinate(width, left, 0),
+    x: cube ? onFace(next, coordinates(left / 4, 0)) : coordinate(width, left, 0),
     y: axes > 1 ? coordinate(height, top, 1) : undefined,
     z: axes > 2 ? coordinate(depth, top, 0) : undefined,
     array: arrays ? layer() : undefined,

@@ -12,6 +12,7 @@ import { scratch } from '../engine/scratch.ts';
 import { type Code, ModuleBuilder } from '../wasm/builder.ts';
 import { headerFunction } from './emit-afbc.ts';
 import { LEVEL, RECORD, SamplerCode } from './emit-code.ts';
+import { CubeEmitter } from './emit-cube.ts';
 import { FilterEmitter, lerp, type SamplerState, type Spot } from './emit-filter.ts';
 import { FootprintEmitter } from './emit-footprint.ts';
 import { LOD_ONE } from './lod.ts';
@@ -51,6 +52,7 @@ class SamplerEmitter {
   readonly #filter: FilterEmitter;
   readonly #lod: number;
   readonly #footprint: FootprintEmitter;
+  readonly #cube: CubeEmitter;
   readonly #result: number[];
 
   constructor(f: Code, state: SamplerState, dram: number, header: Code | undefined) {
@@ -60,6 +62,7 @@ class SamplerEmitter {
     this.#filter = new FilterEmitter(this.#c, state);
     this.#lod = f.local('i32');
     this.#result = f.locals('v128', 4);
+    this.#cube = new CubeEmitter(this.#c);
     this.#footprint = new FootprintEmitter(this.#c, state, MASK, this.#lod);
   }
 
@@ -133,6 +136,7 @@ class SamplerEmitter {
       x,
       y,
       z,
+      face: this.#state.cube === 'none' ? undefined : this.#cube.face(x),
       array: (fetch ? array : layered) ? this.#operand(OPERAND.array) : undefined,
       sample:
         fetch && offsets !== undefined && axes < 3

@@ -221,10 +221,12 @@ export class Sampler {
     }
     const place = fround(scaled + offset);
     const end = size * scale;
-    const clamped = mode === WRAP.CLAMP_TO_EDGE;
+    // A filter on a seamless cube reaches one texel beyond the edge, a nearest one does not.
+    const seamless = mode === undefined && scale > 1;
+    const clamped = mode === WRAP.CLAMP_TO_EDGE || mode === undefined;
     const mirrors = mode === WRAP.MIRRORED_CLAMP_TO_EDGE || mode === WRAP.MIRRORED_CLAMP_TO_BORDER;
-    const least = clamped ? 0 : mirrors ? -scale - end : -scale;
-    const most = clamped ? end - scale : end;
+    const least = seamless ? zero : clamped ? 0 : mirrors ? -scale - end : -scale;
+    const most = seamless ? fround(end + zero) : clamped ? end - scale : end;
     return place > least ? Math.min(place, most) : least;
   }
 
@@ -354,10 +356,16 @@ export class Sampler {
     if (missing >= 0) {
       const out = this.#corners[missing]!.fill(0);
       for (let n = 0; n < CORNERS; n++) {
-        if (n !== missing) for (let c = 0; c < out.length; c++) out[c]! += this.#corners[n]![c]! / (CORNERS - 1);
+        if (n !== missing) for (let c = 0; c < out.length; c++) out[c] = fround(out[c]! + this.#corners[n]![c]!);
       }
+      for (let c = 0; c < out.length; c++) out[c] = fround(out[c]! / (CORNERS - 1));
     }
     return this.#corners;
+  }
+
+  /** Texels of no weight do not count. */
+  #mix(a: number, b: number, weight: number): number {
+    return weight === 0 ? a : this.#reduce(a, b, weight);
   }
 
   #filterCube(texture: Texture, place: Place, level: number, out: Colour): void {
@@ -365,9 +373,9 @@ export class Sampler {
     const wx = this.#axis[0][2]! / WEIGHT_ONE;
     const wy = this.#axis[1][2]! / WEIGHT_ONE;
     for (let c = 0; c < out.length; c++) {
-      const low = this.#reduce(corners[0]![c]!, corners[1]![c]!, wx);
-      const high = this.#reduce(corners[2]![c]!, corners[3]![c]!, wx);
-      out[c] = this.#reduce(low, high, wy);
+      const low = this.#mix(corners[0]![c]!, corners[1]![c]!, wx);
+      const high = this.#mix(corners[2]![c]!, corners[3]![c]!, wx);
+      out[c] = this.#mix(low, high, wy);
     }
   }
 

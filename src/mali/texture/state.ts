@@ -19,6 +19,7 @@ import { YUV_CENTRED, YUV_SITING, YUV_SWIZZLE } from '../../abi/yuv.ts';
 import { AFBC_HEADER_BYTES } from '../../board/image/afbc.ts';
 import type { LodMode, TextureKind } from '../shader/contract.ts';
 import { BLOCK_CODECS } from './compressed/codec.ts';
+import { CUBE_FACES } from './cube.ts';
 import type { TexelLayout } from './emit-address.ts';
 import { hasBorder } from './emit-axis.ts';
 import type { LodSource, SamplerState } from './emit-filter.ts';
@@ -41,11 +42,13 @@ const AXES: Readonly<Record<number, 1 | 2 | 3>> = {
   [TEXTURE_DIMENSION.D1]: 1,
   [TEXTURE_DIMENSION.D2]: 2,
   [TEXTURE_DIMENSION.D3]: 3,
+  [TEXTURE_DIMENSION.CUBE]: 2,
 };
 const NAMES: Readonly<Record<string, number>> = {
   '1d': TEXTURE_DIMENSION.D1,
   '2d': TEXTURE_DIMENSION.D2,
   '3d': TEXTURE_DIMENSION.D3,
+  cube: TEXTURE_DIMENSION.CUBE,
 };
 
 /** `planes`: those of the first layer, level by level. */
@@ -61,13 +64,17 @@ export function samplerState(
   // Faces of a cube can be fetched as layers.
   const faces = dimension === TEXTURE_DIMENSION.CUBE && kind.dimension === '2d';
   if (!axes || (dimension !== NAMES[kind.dimension] && !faces)) return undefined;
+  const onCube = kind.dimension === 'cube';
+  // Gathering across edges is seldom; of faces nothing is fetched.
+  if (onCube && kind.operation !== 'single') return undefined;
   const filters = fetch ? fetchState(kind) : sampler && filterState(texture, sampler, axes, kind);
-  const texels = filters && texelState(texture, sampler, planes, axes, filters.wrap, kind);
+  const texels = filters && texelState(texture, sampler, planes, filters.wrap, kind);
   if (!texels) return undefined;
-  const layered = kind.array && texture.layers > 1;
+  const layered = kind.array && texture.layers > (onCube ? CUBE_FACES : 1);
+  const cube = !onCube ? 'none' : sampler?.descriptor.seamlessCubeMap ? 'seamless' : 'faces';
   const samples = fetch && axes < 3 && sampleCount > 1;
-  if ((layered || samples || axes === 3) && (texels.yuv || texels.layout.kind === 'afbc')) return undefined;
-  return { ...filters, ...texels, levels: levels > 1, axes, array: kind.array, layered, samples };
+  if ((layered || samples || axes === 3 || onCube) && (texels.yuv || texels.layout.kind === 'afbc')) return undefined;
+  return { ...filters, ...texels, levels: levels > 1, axes, cube, array: kind.array, layered, samples };
 }
 
 const LODS: Readonly<Record<LodMode, LodSource>> = {
@@ -82,16 +89,17 @@ function filterState(
   texture: Texture,
   { descriptor: s }: Sampler,
   axes: number,
-  { operation, lodMode, offset }: TextureKind,
+  { operation, lodMode, offset, dimension }: TextureKind,
 ): FilterState | undefined {
   const { levels } = texture.descriptor;
-  const wrap = [s.wrapS, s.wrapT, s.wrapR].slice(0, axes);
+  const seamless = dimension === 'cube' && s.seamlessCubeMap;
+  const wrap = [s.wrapS, s.wrapT, s.wrapR].slice(0, axes).map((mode) => (seamless ? WRAP.CLAMP_TO_EDGE : mode));
   const known = Object.values<number>(WRAP);
   if (wrap.some((mode) => !known.includes(mode))) return undefined;
   const simple = wrap.every((mode) => mode === WRAP.CLAMP_TO_EDGE || mode === WRAP.CLAMP_TO_BORDER);
   if (!s.normalizedCoordinates && !simple) return undefined;
   const computed = lodMode === 'computed' || lodMode === 'computed_bias';
-  const anisotropic = operation === 'single' && computed && isAnisotropic(texture, s);
+  const anisotropic = operation === 'single' && computed && dimension !== 'cube' && isAnisotropic(texture, s);
   const shared = {
     anisotropic,
     normalized: s.normalizedCoordinates,
@@ -134,9 +142,8 @@ function texelState(
   texture: Texture,
   sampler: Sampler | undefined,
   planes: readonly PlaneValues[],
-  axes: number,
   wrap: readonly number[],
-  { shadow: compares, operation, component }: TextureKind,
+  { shadow: compares, operation, component, dimension }: TextureKind,
 ): TexelState | undefined {
   const { yuv } = texture;
   const [layout, ...others] = planes.map(yuv ? lumaOf : layoutOf);
@@ -153,6 +160,7 @@ function texelState(
   const rgba = sources as ChannelSource[];
   const compared: ChannelSource[] = [{ kind: 'compared' }, constant(0), constant(0), constant(1)];
   const border = wrap.some(hasBorder);
+  const seamless = dimension === 'cube' && sampler?.descriptor.seamlessCubeMap === true;
   const shown = [0, 1, 2, 3].map((i): [ChannelSource, number | undefined] => {
     const from = texture.shows(i);
     if (from === SWIZZLE_ZERO) return [constant(0), undefined];
@@ -168,7 +176,7 @@ function texelState(
     channels: all.map(([channel]) => channel),
     borders: border ? all.map(([, from]) => from) : undefined,
     compare: shadow ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
-    bytes: texture.isBytes && !layout.select && !linear && !shadow && !border && axes > 0,
+    bytes: texture.isBytes && !layout.select && !linear && !shadow && !border && !seamless,
   };
 }
 

@@ -288,11 +288,13 @@ export class TexturePipe implements TextureUnit {
     footprint.samples = 1;
     if (dimension === 'cube') {
       const at = (lane: number): [number, number, number] =>
-        FACES[this.#face[lane]!]!(this.#x[lane]! * 2 - 1, this.#y[lane]! * 2 - 1);
+        FACES[this.#face[lane]!]!(fround(this.#x[lane]! * 2 - 1), fround(this.#y[lane]! * 2 - 1));
       const origin = at(first);
       const half = texture.width(0) / 2;
-      const length = (other: readonly number[]): number =>
-        squareOf((other[0]! - origin[0]) * half, (other[1]! - origin[1]) * half, (other[2]! - origin[2]) * half);
+      const length = (other: readonly number[]): number => {
+        const [x, y, z] = other.map((end, axis) => fround(fround(end - origin[axis]!) * half));
+        return squareOf(x!, y!, z!);
+      };
       footprint.lod = lodOfSquare(Math.max(both(right) ? length(at(right)) : 0, both(below) ? length(at(below)) : 0));
       return footprint;
     }
