@@ -62,12 +62,12 @@ export class Scratch {
 
   /**
    * As `alloc`, for owners that come and go with every draw: to register each for collection is dear. Whoever takes one holds
-   * it and calls `give`; one that is forgotten is given back when it is collected.
+   * it and calls `give`; one that is forgotten is given back when it is collected. `cleared`: whether it must be zero.
    */
-  take(size: number): Piece {
+  take(size: number, cleared = true): Piece {
     const piece = this.#pieces.get(size)?.pop();
     if (piece) {
-      this.u8.fill(0, piece.at, piece.at + size);
+      if (cleared) this.u8.fill(0, piece.at, piece.at + size);
       piece.taken = true;
       return piece;
     }

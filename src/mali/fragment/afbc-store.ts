@@ -35,6 +35,12 @@ const HALVES = { LEFT: 1, RIGHT: 2, BOTH: 3 } as const;
 /** Superblocks of one column that a row of tiles is high. */
 const WIDE_ROWS = TILE / AFBC_WIDE.height;
 
+/** A superblock's body and header on their way, and one that is decoded: of this call alone. */
+const block32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
+const block = new Uint8Array(block32.buffer);
+const header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
+const header = new Uint8Array(header32.buffer);
+const superblock = new Uint8Array(TILE_PIXELS * MAX_BYTES);
 /** Where the header of tiles to be filled lies in scratch memory, while they are. */
 const HEADER_AT = scratch.alloc(AFBC_HEADER_BYTES);
 
@@ -57,11 +63,6 @@ interface Pair {
 export class AfbcStore {
   readonly #memory: VirtualMemory;
   readonly #put: Put;
-  readonly #block32 = new Uint32Array((TILE_PIXELS * MAX_BYTES) / 4);
-  readonly #block = new Uint8Array(this.#block32.buffer);
-  readonly #header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
-  readonly #header = new Uint8Array(this.#header32.buffer);
-  readonly #superblock = new Uint8Array(TILE_PIXELS * MAX_BYTES);
   readonly #pairs = new Map<Surface, Pair>();
   readonly #pieces: (readonly [at: number, size: number])[] = [];
   /** DRAM for emitted code; undefined: script does it all. */
@@ -106,8 +107,8 @@ export class AfbcStore {
     const columns = tiled ? roundUp(column + count, AFBC_TILE) : column + count;
     const behind = first + columns * (tiled ? AFBC_TILE : 1);
     if (behind * AFBC_HEADER_BYTES > surface.bodyOffset) return false;
-    afbcEncodeColour(scratch.u8.subarray(rows, rows + bytes), this.#header);
-    scratch.u32.set(this.#header32, HEADER_AT / 4);
+    afbcEncodeColour(scratch.u8.subarray(rows, rows + bytes), header);
+    scratch.u32.set(header32, HEADER_AT / 4);
     const emitted = tiled ? this.#headersTiled : this.#headersPlain;
     emitted!(HEADER_AT, at + first * AFBC_HEADER_BYTES, column, column + count);
     return true;
@@ -176,7 +177,7 @@ export class AfbcStore {
     block: number,
     right: boolean,
   ): void {
-    const old = this.#superblock;
+    const old = superblock;
     this.#decode(surface, base, bytes, column, row, old, AFBC_WIDE.width);
     const size = TILE * bytes;
     for (let y = 0; y < AFBC_WIDE.height; y++) {
@@ -209,10 +210,10 @@ export class AfbcStore {
       }
     }
     const pixels = scratch.u8.subarray(rows, rows + size);
-    if (afbcEncode(pixels, bytes, this.#header, this.#block, place, width)) {
-      this.#put(base + place, this.#block, this.#block32, 0, size);
+    if (afbcEncode(pixels, bytes, header, block, place, width)) {
+      this.#put(base + place, block, block32, 0, size);
     }
-    this.#put(headerAt, this.#header, this.#header32, 0, AFBC_HEADER_BYTES);
+    this.#put(headerAt, header, header32, 0, AFBC_HEADER_BYTES);
   }
 
   /** What stands for a surface's headers, which lie apart from its bodies. */

@@ -49,7 +49,8 @@ export class Bins {
   #entries = 0;
   #entriesBytes = 0;
   readonly #triangle = new Triangle(0);
-  readonly #args = scratch.owned(this, BINS.size);
+  readonly #piece = scratch.take(BINS.size);
+  readonly #args = this.#piece.at;
   readonly #code: BinsCode | undefined;
 
   constructor(engine: Engine) {
@@ -226,6 +227,6 @@ export class Bins {
     this.#words = 0;
     if (this.#entriesBytes > 0) give(this.#entries, this.#entriesBytes);
     this.#entriesBytes = 0;
-    scratch.disown(this, [this.#args, BINS.size]);
+    scratch.give(this.#piece);
   }
 }

@@ -29,7 +29,8 @@ const WORD = 2 ** 32;
 
 export class BlockSetup {
   readonly #memory: VirtualMemory;
-  readonly #args = scratch.owned(this, SIZE);
+  readonly #piece = scratch.take(SIZE, false);
+  readonly #args = this.#piece.at;
   readonly #inPlace: SetupCode;
   readonly #copied: SetupCode;
   #generation = -1;
@@ -171,6 +172,6 @@ export class BlockSetup {
 
   /** The job is over. */
   close(): void {
-    scratch.disown(this, [this.#args, SIZE]);
+    scratch.give(this.#piece);
   }
 }

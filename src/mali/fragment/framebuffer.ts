@@ -127,7 +127,7 @@ export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebu
   let stencil: DepthTarget | undefined;
   let writeCleanDepth = false;
   if (parameters.hasZsCrcExtension) {
-    const zs = memory.descriptor(ZsCrcExtension, extension);
+    const zs = memory.decode(ZsCrcExtension, extension);
     depth = depthTarget(parameters, zs, extension);
     stencil = stencilTarget(parameters, zs, extension, depth);
     writeCleanDepth = zs.zsCleanPixelWriteEnable;
@@ -176,7 +176,7 @@ function loadPattern(memory: VirtualMemory, p: Infer<typeof FramebufferParameter
 }
 
 function loadTarget(memory: VirtualMemory, at: number, index: number): Target {
-  const rt = memory.descriptor(RenderTarget, at);
+  const rt = memory.decode(RenderTarget, at);
   const refuse = (field: string, value: string | number) =>
     new GpuFault(
       EXCEPTION.DATA_INVALID_FAULT,

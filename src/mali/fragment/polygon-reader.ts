@@ -176,7 +176,7 @@ export class PolygonReader {
 
   /** Reads the draw record that a primitive names. */
   readDraw(at: number): Infer<typeof DrawRecord> {
-    const record = this.#memory.descriptor(DrawRecord, at);
+    const record = this.#memory.decode(DrawRecord, at);
     if (record.magic !== DRAW_RECORD_MAGIC) throw invalid(at, 'no draw record');
     return record;
   }

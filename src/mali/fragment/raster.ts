@@ -29,6 +29,9 @@ export interface SamplePattern {
 
 export const CENTER: SamplePattern = { count: 1, x: Int32Array.of(128), y: Int32Array.of(128) };
 
+/** Coverages that nobody uses, for the next job. */
+const coverages: Coverage[] = [];
+
 /** What of a tile a triangle covers: quads, and for each of their four pixels a mask of samples. Reused. */
 export class Coverage {
   count = 0;
@@ -51,8 +54,13 @@ export class Coverage {
     return this;
   }
 
+  static take(): Coverage {
+    return coverages.pop() ?? new Coverage();
+  }
+
+  /** Gives one back that nobody uses any more. */
   close(): void {
-    scratch.disown(this, [this.at, COVERAGE.size]);
+    coverages.push(this);
   }
 }
 

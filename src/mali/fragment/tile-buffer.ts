@@ -8,33 +8,14 @@
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
 import { floatToBits } from '../pack.ts';
-import { LANES } from '../shader/contract.ts';
 import { quantize } from './depth-stencil.ts';
 import type { Framebuffer, Target } from './framebuffer.ts';
-import { Coverage, TILE_PIXELS } from './raster.ts';
-import { WARP } from './wasm/raster.ts';
+import { Coverage } from './raster.ts';
+import { TileMemory, type TileWarp } from './tile-memory.ts';
 import { type Fill, tileFill } from './wasm/tile.ts';
 
-const DIRTY_BYTES = 8;
-
-/** Words of the warp in work, one a lane: where emitted code and script meet. */
-export class TileWarp {
-  readonly pixel: Int32Array;
-  readonly coverage: Int32Array;
-  readonly tested: Int32Array;
-  readonly blended: Int32Array;
-  /** Channel by channel. */
-  readonly colour: Int32Array;
-
-  constructor(at: number) {
-    const words = (offset: number, count = LANES) => new Int32Array(scratch.buffer, at + offset, count);
-    this.pixel = words(WARP.pixel);
-    this.coverage = words(WARP.coverage);
-    this.tested = words(WARP.tested);
-    this.blended = words(WARP.blended);
-    this.colour = words(WARP.colour, 4 * LANES);
-  }
-}
+/** A coverage that leaves nothing of a tile free. */
+const FULL = new Coverage().fill();
 
 export class TileBuffer {
   /** Per render target: `words` of each sample. */
@@ -50,40 +31,39 @@ export class TileBuffer {
   readonly warpAt: number;
   readonly warp: TileWarp;
   /** What the primitive in work covers. */
-  readonly coverage = new Coverage();
+  readonly coverage = Coverage.take();
   /** One that leaves nothing of the tile free. */
-  readonly full = new Coverage().fill();
+  readonly full = FULL;
   /** Scratch address of two words: which render targets a draw has written, a bit each; 1 if it has depth or stencil. */
-  readonly dirtyAt = scratch.owned(this, DIRTY_BYTES);
+  readonly dirtyAt: number;
   readonly #targets: readonly Target[];
   readonly #clearDepth: number;
   readonly #clearStencil: number;
   readonly #fill: Fill | undefined;
-  readonly #piece: readonly [at: number, size: number];
+  readonly #memory: TileMemory;
 
   constructor(framebuffer: Framebuffer, engine: Engine) {
-    const samples = TILE_PIXELS * framebuffer.samples;
     this.#targets = framebuffer.targets;
-    const size = samples * (framebuffer.targets.reduce((sum, { words }) => sum + words * 4, 0) + 4 + 1) + WARP.size;
-    let at = scratch.owned(this, size);
-    this.#piece = [at, size];
-    this.colorAt = framebuffer.targets.map(({ words }) => {
-      const mine = at;
-      at += samples * words * 4;
-      return mine;
-    });
-    this.depthAt = at;
-    this.stencilAt = at + samples * 4;
-    this.warpAt = this.stencilAt + samples;
-    const { buffer } = scratch;
-    this.warp = new TileWarp(this.warpAt);
-    this.colors = framebuffer.targets.map((t, i) => new Uint32Array(buffer, this.colorAt[i]!, samples * t.words));
-    this.depth = new Float32Array(buffer, this.depthAt, samples);
-    this.stencil = new Uint8Array(buffer, this.stencilAt, samples);
+    const memory = TileMemory.take(
+      framebuffer.samples,
+      framebuffer.targets.map(({ words }) => words),
+    );
+    this.#memory = memory;
+    this.colors = memory.colors;
+    this.depth = memory.depth;
+    this.stencil = memory.stencil;
+    this.colorAt = memory.colorAt;
+    this.depthAt = memory.depthAt;
+    this.stencilAt = memory.stencilAt;
+    this.warpAt = memory.warpAt;
+    this.warp = memory.warp;
+    this.dirtyAt = memory.dirtyAt;
     const { zClear, sClear, zInternalFormat } = framebuffer.parameters;
     this.#clearDepth = quantize(zInternalFormat, zClear);
     this.#clearStencil = sClear;
     this.#fill = engine === 'wasm' ? tileFill() : undefined;
+    this.dirtyColors = 0;
+    this.dirtyDepth = false;
   }
 
   get dirtyColors(): number {
@@ -105,9 +85,8 @@ export class TileBuffer {
 
   /** The job is over: the memory may serve another. */
   close(): void {
-    scratch.disown(this, this.#piece, [this.dirtyAt, DIRTY_BYTES]);
+    this.#memory.give();
     this.coverage.close();
-    this.full.close();
   }
 
   /** Begins a tile: everything has its clear value. */

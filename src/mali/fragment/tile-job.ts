@@ -99,7 +99,7 @@ export class TileJob {
   readonly #args: number;
   readonly #listAt: number;
   readonly #frames: number;
-  readonly #size = FRONT.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES;
+  readonly #piece = scratch.take(FRONT.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES, false);
   readonly #slice: number;
   readonly #warpBudget: number;
   #budget = 0;
@@ -138,7 +138,7 @@ export class TileJob {
     this.#budget = this.#slice;
     this.#tile = new TileBuffer(framebuffer, engine);
     this.#writeback = new Writeback(memory, dram, framebuffer, this.#tile, engine);
-    this.#args = scratch.owned(this, this.#size);
+    this.#args = this.#piece.at;
     this.#listAt = this.#args + FRONT.size + 64 - (FRONT.size % 64);
     this.#frames = this.#listAt + QUAD_LIST.size;
     const words = scratch.u32;
@@ -207,7 +207,7 @@ export class TileJob {
     for (const draw of this.#frameDraws) if (draw) close(draw);
     this.#tile.close();
     this.#writeback.close();
-    scratch.disown(this, [this.#args, this.#size]);
+    scratch.give(this.#piece);
   }
 
   #cleanTiles(left: number, top: number, count: number): void {

@@ -39,13 +39,12 @@ export class Writeback {
   readonly #framebuffer: Framebuffer;
   readonly #tile: TileBuffer;
   /** All rows and blocks lie here in scratch memory. */
-  readonly #piece = scratch.owned(this, ROWS * PIECES);
-  /** Rows of the tile in the memory format; the same bytes as words. */
-  readonly #rowsAt = this.#piece;
-  readonly #rows32 = new Uint32Array(scratch.buffer, this.#rowsAt, ROWS / 4);
-  readonly #rows = new Uint8Array(scratch.buffer, this.#rowsAt, ROWS);
-  readonly #blockAt = this.#piece + ROWS;
-  readonly #block = new Uint8Array(scratch.buffer, this.#blockAt, ROWS);
+  readonly #piece = scratch.take(ROWS * PIECES, false);
+  /** Rows of the tile in the memory format. */
+  readonly #rowsAt = this.#piece.at;
+  readonly #blockAt = this.#rowsAt + ROWS;
+  // What only script looks at is made when it does.
+  #ownRows: Uint8Array | undefined;
   readonly #afbc: AfbcStore;
   /** Addresses of a clean tile's rows, per render target; 0 where they have not been made. */
   readonly #clean = new Uint32Array(MAX_RENDER_TARGETS);
@@ -75,15 +74,20 @@ export class Writeback {
     this.#fillRows = engine === 'wasm' ? fillRows(dram) : undefined;
   }
 
+  get #rows(): Uint8Array {
+    this.#ownRows ??= new Uint8Array(scratch.buffer, this.#rowsAt, ROWS);
+    return this.#ownRows;
+  }
+
   /** The job is over: the memory may serve another. */
   close(): void {
     this.#afbc.close();
-    scratch.disown(this, [this.#piece, ROWS * PIECES]);
+    scratch.give(this.#piece);
   }
 
   /** Keeps rows for the tiles to come. */
   #keep(from: number, bytes: number): number {
-    const at = this.#piece + (2 + this.#cleanCount++) * ROWS;
+    const at = this.#rowsAt + (2 + this.#cleanCount++) * ROWS;
     scratch.u8.copyWithin(at, from, from + bytes);
     return at;
   }
@@ -259,7 +263,8 @@ export class Writeback {
         this.#depthRows.set(target, make);
       }
       make(depthAt + from * 4, stencilAt + from, this.#rowsAt);
-    } else makeDepthRows(code, depth, stencil, from, this.#rows, this.#rows32);
+    } else
+      makeDepthRows(code, depth, stencil, from, this.#rows, new Uint32Array(scratch.buffer, this.#rowsAt, ROWS / 4));
     return this.#rowsAt;
   }
 
@@ -292,7 +297,7 @@ export class Writeback {
     } else {
       for (let p = 0; p < TILE_PIXELS; p++) {
         const to = U_ORDER[p]! * bytes;
-        for (let i = 0; i < bytes; i++) this.#block[to + i] = scratch.u8[rows + p * bytes + i]!;
+        for (let i = 0; i < bytes; i++) scratch.u8[this.#blockAt + to + i] = scratch.u8[rows + p * bytes + i]!;
       }
     }
     const size = TILE_PIXELS * bytes;

@@ -37,7 +37,8 @@ export class VertexShading {
   #positionRun: ShaderRun | undefined;
   #varyingRun: ShaderRun | undefined;
   /** Registers of the batch's vertices, and whether their shading has begun. */
-  readonly #list = scratch.owned(this, LIST_BYTES);
+  readonly #piece = scratch.take(LIST_BYTES, false);
+  readonly #list = this.#piece.at;
   #running = false;
 
   constructor(draw: TilerDraw, batch: Batch, open: OpenVertexShader) {
@@ -54,7 +55,7 @@ export class VertexShading {
     this.#varyingRun = undefined;
     this.#positionOutput.close();
     this.#varyingOutput.close();
-    scratch.disown(this, [this.#list, LIST_BYTES]);
+    scratch.give(this.#piece);
   }
 
   /** Shades the batch's positions. False: the slice is over; call again. */
