@@ -42,12 +42,23 @@ export function operate(op: number, stored: number, reference: number): number {
   }
 }
 
-/** Depth as an internal format keeps it. */
+/** Depth as an internal format keeps it: the nearest integer of a product of singles, ties to even. */
 export function quantize(format: number, z: number): number {
-  if (format === Z_INTERNAL_FORMAT.D32) return Math.fround(z);
-  const max = format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff;
-  return z > 0 ? Math.floor(Math.min(z, 1) * max + 0.5) : 0;
+  const single = Math.fround(z);
+  if (format === Z_INTERNAL_FORMAT.D32) return single;
+  const scaled = Math.fround(Math.min(single, 1) * depthScale(format));
+  if (!(scaled > 0)) return 0;
+  // Singles from here on have no fraction; adding it makes them round.
+  return scaled < INTEGERS ? Math.fround(scaled + INTEGERS) - INTEGERS : scaled;
 }
+
+/** The largest value of a fixed-point format. */
+export const depthScale = (format: number): number => (format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff);
+
+const INTEGERS = 2 ** 23;
+
+/** A triangle's depth with its bias. */
+export const biasedDepth = (z: number, bias: number): number => Math.fround(z + Math.fround(bias));
 
 /** The depth bias of a draw. */
 export class DepthBias {

@@ -2,8 +2,10 @@
  * EarlyTests: what a draw does to the coverage of a primitive before it is shaded: sample masks, the depth range, and depth
  * and stencil tests where they come early. This is the script; wasm/depth.ts emits the same from `emitted`.
  */
+import { OCCLUSION_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
+import { biasedDepth } from './depth-stencil.ts';
 import type { DrawState } from './draw-state.ts';
 import { type Coverage, TILE, TILE_PIXELS, Triangle } from './raster.ts';
 import type { FrontEndState } from './wasm/depth.ts';
@@ -28,7 +30,7 @@ export class EarlyTests {
 
   /** What emitted code is made from, for one face. */
   emitted(backFacing: boolean): FrontEndState {
-    const { framebuffer, merged, pattern, depthPattern, early, test } = this.#state;
+    const { framebuffer, merged, pattern, depthPattern, early, test, draw } = this.#state;
     return {
       samples: framebuffer.samples,
       pattern: depthPattern,
@@ -38,6 +40,7 @@ export class EarlyTests {
       spread: pattern.count !== framebuffer.samples,
       simple: this.#simple,
       early,
+      counted: draw.occlusionQuery !== OCCLUSION_MODE.DISABLED,
       ...test.emitted(backFacing),
     };
   }
@@ -71,11 +74,11 @@ export class EarlyTests {
     for (let s = 0; s < framebuffer.samples; s++) {
       if (!(samples & (1 << s))) continue;
       const z = this.#triangle.depthAt(x, y, depthPattern, s);
-      if (!test.inRange(Math.fround(z))) continue;
+      if (!test.inRange(z)) continue;
       if (early) {
         const sample = s * TILE_PIXELS + pixel;
         this.#state.touchDepth();
-        if (!test.test(sample, test.final(z + bias), backFacing, -1, true)) continue;
+        if (!test.test(sample, test.final(biasedDepth(z, bias)), backFacing, -1, true)) continue;
         this.#state.passed++;
       }
       left |= 1 << s;

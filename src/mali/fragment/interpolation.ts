@@ -4,6 +4,7 @@
  * Positions are in 1/256 pixel of the window. Weights are singles, as recompiler/weights.ts computes them.
  */
 import { LANES, type LaneVectors, type SampleMode } from '../shader/contract.ts';
+import { biasedDepth } from './depth-stencil.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { CENTER, SUBPIXEL } from './raster.ts';
 import type { StageWarp } from './stage-warp.ts';
@@ -67,7 +68,7 @@ export class Interpolation {
       const y = this.#py;
       const triangle = this.#warp.triangle(lane);
       if (what === 'w') out.f32[lane] = triangle.inverseW(x, y);
-      else if (what === 'z') out.f32[lane] = triangle.depth(x, y) + this.#warp.bias(lane);
+      else if (what === 'z') out.f32[lane] = biasedDepth(triangle.depth(x, y), this.#warp.bias(lane));
       else {
         this.#weights.fill(0);
         if (this.#warp.primitives[lane >> 2]!.count === 1) triangle.weights(x, y, this.#weights);

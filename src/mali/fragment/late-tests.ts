@@ -9,6 +9,7 @@
  * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_fragment_out), `src/panfrost/lib/pan_earlyzs.c`.
  */
 import { LANES, type Warp } from '../shader/contract.ts';
+import { biasedDepth } from './depth-stencil.ts';
 import type { DrawState } from './draw-state.ts';
 import { TILE_PIXELS } from './raster.ts';
 import { NOT_TESTED, type StageWarp } from './stage-warp.ts';
@@ -57,7 +58,7 @@ export class LateTests {
     let left = 0;
     for (let s = 0; s < state.framebuffer.samples; s++) {
       if (!(samples & (1 << s))) continue;
-      const z = depth ?? warp.depth(lane, s) + warp.bias(lane);
+      const z = depth ?? biasedDepth(warp.depth(lane, s), warp.bias(lane));
       state.touchDepth();
       const at = s * TILE_PIXELS + warp.pixel[lane]!;
       if (!state.test.test(at, state.test.final(z), warp.backFacing(lane), stencil, true)) continue;

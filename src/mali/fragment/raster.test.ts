@@ -112,13 +112,13 @@ test('depth is linear in the window and exact where it is constant', () => {
     [30, 3, 0.7],
     [5, 29, 0.7],
   ])!;
-  assert.equal(flat.depth(4711, 1234), 0.7);
+  assert.equal(flat.depth(4711, 1234), Math.fround(0.7));
   const sloped = triangle([
     [0, 0, 0],
     [32, 0, 1],
     [0, 32, 0.5],
   ])!;
-  assert.ok(Math.abs(sloped.depth(16 * 256, 8 * 256) - 0.625) < 1e-12);
+  assert.ok(Math.abs(sloped.depth(16 * 256, 8 * 256) - 0.625) < 1e-7);
   assert.ok(Math.abs(sloped.slope - 1 / 32) < 1e-12);
 });
 

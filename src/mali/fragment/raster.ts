@@ -204,11 +204,16 @@ export class Triangle {
     return inside;
   }
 
-  /** Depth at a position in 1/256 pixel. */
+  /** Depth at a position in 1/256 pixel, a single: doubles up to the centre of its quad's first pixel, from there on singles. */
   depth(x: number, y: number): number {
-    const dx = x - this.#get(PRIMITIVE.x0);
-    const dy = y - this.#get(PRIMITIVE.y0);
-    return this.#get(PRIMITIVE.z) + this.#get(PRIMITIVE.dzdx) * dx + this.#get(PRIMITIVE.dzdy) * dy;
+    const centerX = centerOf(x);
+    const centerY = centerOf(y);
+    const [dzdx, dzdy] = [this.#get(PRIMITIVE.dzdx), this.#get(PRIMITIVE.dzdy)];
+    const row = this.#get(PRIMITIVE.z) + dzdy * (centerY - this.#get(PRIMITIVE.y0));
+    const base = Math.fround(row + dzdx * (centerX - this.#get(PRIMITIVE.x0)));
+    const right = Math.fround(Math.fround(dzdx) * (x - centerX));
+    const down = Math.fround(Math.fround(dzdy) * (y - centerY));
+    return Math.fround(base + Math.fround(right + down));
   }
 
   /** Depth at a sample of a pixel. A pattern of one sample has it for all. */
@@ -232,8 +237,8 @@ export class Triangle {
   /** Plane n at a position: doubles up to the centre of its quad's first pixel, from there on singles. */
   #value(n: number, x: number, y: number): number {
     const at = PRIMITIVE.planes + n * 24;
-    const centerX = Math.floor(x / QUAD) * QUAD + SUBPIXEL / 2;
-    const centerY = Math.floor(y / QUAD) * QUAD + SUBPIXEL / 2;
+    const centerX = centerOf(x);
+    const centerY = centerOf(y);
     const [slopeX, slopeY] = [this.#get(at + 8), this.#get(at + 16)];
     const dx = centerX - this.#get(PRIMITIVE.originX);
     const dy = centerY - this.#get(PRIMITIVE.originY);
@@ -245,3 +250,5 @@ export class Triangle {
 
 /** A quad's side in 1/256 pixel. */
 const QUAD = 2 * SUBPIXEL;
+/** The centre of the first pixel of a quad, on one axis. */
+const centerOf = (at: number): number => Math.floor(at / QUAD) * QUAD + SUBPIXEL / 2;

@@ -4,7 +4,8 @@
  *
  * Vector k of a warp is quad k, whose primitive (engine/quads.ts: PRIMITIVE) has the planes, whatever its kind.
  */
-import { PRIMITIVE } from '../engine/quads.ts';
+import { CENTER } from '../fragment/raster.ts';
+import { pushBias, pushDepthBase, pushDepthSteps } from '../fragment/wasm/depth-plane.ts';
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import type { Around } from './memory.ts';
@@ -13,17 +14,13 @@ import { WeightCode } from './weights.ts';
 
 /** Numbers of the instruction's index field. */
 const SPECIAL = { W: 2, Z: 3 } as const;
-/** Pixels to 1/256 pixel, and the centre. */
-const SUBPIXEL_SHIFT = 8;
-const CENTER = 128;
 const VECTOR_BYTES = 16;
 
 export class SpecialVaryingCode {
   readonly #a: Around;
   readonly #feed: QuadFeed | undefined;
   readonly #stage: number;
-  readonly #dx: number;
-  readonly #dy: number;
+  readonly #at: number;
   #weights: WeightCode | undefined;
 
   constructor(around: Around, feed: QuadFeed | undefined) {
@@ -31,8 +28,7 @@ export class SpecialVaryingCode {
     this.#feed = feed;
     const { code } = around;
     this.#stage = feed?.stage ?? code.local('i32');
-    this.#dx = code.local('v128');
-    this.#dy = code.local('v128');
+    this.#at = code.local('i32');
   }
 
   /** Emits a load. False: it is another instruction, or a form that is the interpreter's. */
@@ -84,38 +80,17 @@ export class SpecialVaryingCode {
     );
   }
 
-  /** Value and slopes in doubles, two pixels at a time, with the bias. */
   #depth(k: number): void {
     const { code } = this.#a;
-    for (const [own, at, local] of [
-      [this.#feed?.x, STAGE.x, this.#dx],
-      [this.#feed?.y, STAGE.y, this.#dy],
-    ] as const) {
+    const primitive = this.#at;
+    this.#primitive(k);
+    code.set(primitive);
+    const axis = (own: readonly number[] | undefined, at: number) => () => {
       this.#axis(k, own, at);
-      code.i32(SUBPIXEL_SHIFT).op('i32x4_shl');
-      this.#a.lanes.words(CENTER)(k);
-      code.op('v128_or').set(local);
-    }
-    const plane = (offset: number): void => {
-      this.#primitive(k);
-      code.memory('v128_load64_splat', offset);
+      return code.lane('i32x4_extract_lane', 0);
     };
-    for (const upper of [false, true]) {
-      const move = (local: number, origin: number): void => {
-        code.get(local);
-        if (upper) code.get(local).shuffle32(2, 3, 2, 3);
-        code.op('f64x2_convert_low_i32x4_s');
-        plane(origin);
-        code.op('f64x2_sub').op('f64x2_mul').op('f64x2_add');
-      };
-      plane(PRIMITIVE.z);
-      plane(PRIMITIVE.dzdx);
-      move(this.#dx, PRIMITIVE.x0);
-      plane(PRIMITIVE.dzdy);
-      move(this.#dy, PRIMITIVE.y0);
-      plane(PRIMITIVE.bias);
-      code.op('f64x2_add').op('f32x4_demote_f64x2_zero');
-    }
-    code.shuffle32(0, 1, 4, 5);
+    pushDepthBase(code, primitive, axis(this.#feed?.x, STAGE.x), axis(this.#feed?.y, STAGE.y));
+    pushDepthSteps(code, primitive, CENTER.x[0]!, CENTER.y[0]!).op('f32x4_add');
+    pushBias(code, primitive).op('f32x4_add');
   }
 }

@@ -2,14 +2,15 @@
  * Emitted WebAssembly for what comes between raster and shading: sample masks, the depth range, and depth and stencil tests
  * where they come early. A part of front.ts, made for a state, so that nothing is asked for each quad.
  *
- * Depth is computed in doubles as the script does it, kept and compared in singles, which hold all that the tile buffer
- * has. Quads that something is left of are appended to the list.
+ * Depths are singles (depth-plane.ts says from where on), as are those that the tile buffer has. Quads that something is left of
+ * are appended to the list.
  */
 import { FUNC } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import type { Code } from '../../wasm/builder.ts';
-import type { SamplePattern } from '../raster.ts';
+import { CENTER, type SamplePattern } from '../raster.ts';
+import { pushBias, pushDepthSteps, pushStep } from './depth-plane.ts';
 import { type Append, FRONT, type QuadLocals } from './list.ts';
 import { pushQuad, storeQuad } from './quad-rows.ts';
 import { COVERAGE } from './raster.ts';
@@ -29,6 +30,8 @@ export interface FrontEndState {
   /** Neither range nor tests. */
   readonly simple: boolean;
   readonly early: boolean;
+  /** Samples that pass are counted. */
+  readonly counted: boolean;
   readonly culls: boolean;
   readonly format: number;
   readonly func: number;
@@ -40,8 +43,9 @@ export interface FrontEndState {
 
 /** The same for equal states. */
 export function testKey(state: FrontEndState): string {
-  const { samples, pattern, before, after, merged, spread, simple, early, culls, format, func, write, limit } = state;
-  const own = `${samples} ${pattern.x} ${pattern.y} ${before} ${after} ${merged} ${spread} ${simple} ${early}`;
+  const { samples, pattern, before, after, merged, spread, simple, early, counted, culls, format, func, write, limit } =
+    state;
+  const own = `${samples} ${pattern.x} ${pattern.y} ${before} ${after} ${merged} ${spread} ${simple} ${early} ${counted}`;
   return `${own} ${culls} ${format} ${func} ${write} ${limit} ${state.stencil ? faceKey(state.stencil) : ''}`;
 }
 
@@ -54,9 +58,11 @@ export interface TestLocals extends QuadLocals {
   /** The coverage that is tested, and its quads. */
   readonly tested: number;
   readonly count: number;
-  /** Samples that have passed; whether any was tested. */
+  /** Samples that have passed; what was tested, in lanes. */
   readonly passed: number;
   readonly any: number;
+  /** The coverage of a whole tile. */
+  readonly full: number;
 }
 
 /**
@@ -73,6 +79,9 @@ export class TestCode {
   readonly #remaining: number;
   readonly #alive: number;
   readonly #zero: number;
+  /** Rastered samples that count; and where they are the kept ones, those of them that stay. */
+  readonly #all: number;
+  readonly #kept: number;
   readonly #before: number;
   readonly #everything: number;
   readonly #after: number;
@@ -87,7 +96,10 @@ export class TestCode {
     this.#append = append;
     const v = () => f.local('v128');
     this.#quad = f.local('i32');
-    [this.#rastered, this.#remaining, this.#alive, this.#zero] = [v(), v(), v(), v()];
+    [this.#rastered, this.#remaining, this.#alive] = [v(), v(), v()];
+    this.#zero = f.held(0);
+    this.#all = state.before & state.after & rastered;
+    this.#kept = f.held(this.#all);
     this.#before = f.held(state.before & rastered);
     this.#everything = f.held(2 ** state.samples - 1);
     this.#after = f.held(state.after);
@@ -95,11 +107,23 @@ export class TestCode {
     this.#tests = state.simple ? undefined : new Tests(f, state, { ...locals, alive: this.#alive });
   }
 
+  /** Whether what raster says is listed as it is, less some samples. */
+  get #plain(): boolean {
+    return !this.#state.spread && !this.#state.merged;
+  }
+
   emit(): void {
     const f = this.#f;
-    const { tested, count, x, y, at, samples, passed } = this.#l;
-    const state = this.#state;
-    const [quad, zero, alive, remaining] = [this.#quad, this.#zero, this.#alive, this.#remaining];
+    const { tested, count, full, x, y, at, samples } = this.#l;
+    const { simple, early, counted } = this.#state;
+    const quad = this.#quad;
+    const append = this.#append;
+    const whole = append && simple && this.#plain && this.#all !== 0 && !(early && counted);
+    if (whole) {
+      f.get(tested).get(full).op('i32_eq').get(append.count).i32(3).op('i32_and').op('i32_eqz').op('i32_and').if();
+      append.whole(full, this.#all);
+      f.else();
+    }
     f.i32(0).set(quad);
     this.#tests?.begin();
     const done = f.block();
@@ -109,32 +133,56 @@ export class TestCode {
     f.get(at).memory('i32_load8_u', COVERAGE.y).set(y);
     f.get(tested).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
     f.get(quad).i32(1).op('i32_add').set(quad);
-    f.op('i32x4_extend_low_i16x8_u').get(this.#before).op('v128_and').tee(this.#rastered);
-    if (state.spread) f.get(zero).op('i32x4_ne').get(this.#everything).op('v128_and');
-    f.get(this.#after).op('v128_and').set(samples);
-    if (this.#tests) {
-      this.#tests.quad();
-      f.get(zero).set(remaining);
-      for (let s = 0; s < state.samples; s++) {
-        const bit = this.#bits[s]!;
-        f.get(samples).get(bit).op('v128_and').get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
-        this.#tests.sample(s);
-        f.get(remaining).get(alive).get(bit).op('v128_and').op('v128_or').set(remaining);
-        f.end();
+    f.op('i32x4_extend_low_i16x8_u');
+    if (this.#plain) f.get(this.#kept).op('v128_and').set(samples);
+    else {
+      f.get(this.#before).op('v128_and').tee(this.#rastered);
+      if (this.#state.spread) f.get(this.#zero).op('i32x4_ne').get(this.#everything).op('v128_and');
+      f.get(this.#after).op('v128_and').set(samples);
+    }
+    this.#samples();
+    if (append) {
+      if (this.#state.merged) {
+        f.get(this.#rastered).get(samples).get(this.#zero).op('i32x4_ne').op('v128_and').set(samples);
       }
-      f.get(remaining).set(samples);
-    } else if (state.early) {
-      for (const bit of this.#bits) {
+      append.quad(again);
+    }
+    f.br(again).end().end();
+    append?.end();
+    if (whole) f.end();
+  }
+
+  /** Tests the samples of a quad, or counts them. */
+  #samples(): void {
+    const f = this.#f;
+    const { samples, passed } = this.#l;
+    const { early, counted, samples: count } = this.#state;
+    const [alive, remaining, zero] = [this.#alive, this.#remaining, this.#zero];
+    const tests = this.#tests;
+    if (!tests) {
+      for (const bit of early && counted ? this.#bits : []) {
         f.get(passed).get(samples).get(bit).op('v128_and').get(zero).op('i32x4_ne');
         f.op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
       }
+      return;
     }
-    if (this.#append) {
-      f.get(samples).op('v128_any_true').op('i32_eqz').brIf(again);
-      if (state.merged) f.get(this.#rastered).get(samples).get(zero).op('i32x4_ne').op('v128_and').set(samples);
-      this.#append.quad();
+    tests.quad();
+    if (count === 1) {
+      // A single sample is all that a mask can hold.
+      f.get(samples).get(zero).op('i32x4_gt_s').set(alive);
+      tests.sample(0);
+      f.get(alive).get(this.#bits[0]!).op('v128_and').set(samples);
+      return;
     }
-    f.br(again).end().end();
+    f.get(zero).set(remaining);
+    for (let s = 0; s < count; s++) {
+      const bit = this.#bits[s]!;
+      f.get(samples).get(bit).op('v128_and').get(zero).op('i32x4_ne').tee(alive).op('v128_any_true').if();
+      tests.sample(s);
+      f.get(remaining).get(alive).get(bit).op('v128_and').op('v128_or').set(remaining);
+      f.end();
+    }
+    f.get(remaining).set(samples);
   }
 }
 
@@ -145,26 +193,23 @@ class Tests {
   readonly #l: TestLocals & { readonly alive: number };
   readonly #depth: number;
   readonly #stencilAt: number;
+  /** Doubles: the plane, and where the centre of the tile's first pixel is, seen from corner 0. */
   readonly #z0: number;
   readonly #dzdx: number;
   readonly #dzdy: number;
+  readonly #fromX: number;
+  readonly #fromY: number;
+  /** The plane at a row of quads, and its y. */
+  readonly #rowZ: number;
+  readonly #row: number;
+  /** Singles: the plane at the quad; from there to each sample; the bias; the draw's range. */
+  readonly #base: number;
+  readonly #steps: number[];
   readonly #bias: number;
   readonly #low: number;
   readonly #high: number;
-  readonly #low32: number;
-  readonly #high32: number;
-  readonly #right: number;
   readonly #zero: number;
-  readonly #step: number;
   readonly #rounding: DepthRounding;
-  readonly #rows: [number, number];
-  /** Where the tile's corner is, seen from corner 0, at each sample: two doubles for the pixels of a row, one for the rows. */
-  readonly #fromX: number[];
-  readonly #fromY: number[];
-  /** What the quads' upper and lower rows add to the depth, at each sample; and the row that it is of. */
-  readonly #terms: (readonly [number, number])[];
-  readonly #row: number;
-  readonly #across: number;
   readonly #z: number;
   readonly #stored: number;
   readonly #passes: number;
@@ -176,13 +221,12 @@ class Tests {
     this.#l = locals;
     const v = () => f.local('v128');
     const range = (offset: number) => {
-      const [wide, narrow] = [v(), v()];
-      f.get(locals.args).memory('v128_load64_splat', offset).set(wide);
-      f.get(locals.args).memory('f64_load', offset).op('f32_demote_f64').op('f32x4_splat').set(narrow);
-      return [wide, narrow] as const;
+      const local = v();
+      f.get(locals.args).memory('f64_load', offset).op('f32_demote_f64').op('f32x4_splat').set(local);
+      return local;
     };
-    [this.#low, this.#low32] = range(FRONT.low);
-    [this.#high, this.#high32] = range(FRONT.high);
+    this.#low = range(FRONT.low);
+    this.#high = range(FRONT.high);
     const word = (offset: number) => {
       const local = f.local('i32');
       f.get(locals.args).memory('i32_load', offset).set(local);
@@ -190,19 +234,13 @@ class Tests {
     };
     this.#depth = word(FRONT.depth);
     this.#stencilAt = word(FRONT.stencil);
-    // The doubles 0 and 256; 256 and 256.
-    this.#right = f.held(0, 0, 0, 0x40700000);
-    this.#step = f.held(0, 0x40700000, 0, 0x40700000);
     this.#zero = f.held(0);
-    [this.#z0, this.#dzdx, this.#dzdy, this.#bias] = [v(), v(), v(), v()];
-    this.#rounding = new DepthRounding(f, state, this.#low, this.#high);
-    this.#rows = [v(), v()];
-    const { count } = state.pattern;
-    this.#fromX = Array.from({ length: count }, v);
-    this.#fromY = Array.from({ length: count }, v);
-    this.#terms = Array.from({ length: count }, () => [v(), v()] as const);
+    const d = () => f.local('f64');
+    [this.#z0, this.#dzdx, this.#dzdy, this.#fromX, this.#fromY, this.#rowZ] = [d(), d(), d(), d(), d(), d()];
+    [this.#base, this.#bias, this.#z, this.#stored, this.#passes] = [v(), v(), v(), v(), v()];
+    this.#steps = Array.from({ length: state.pattern.count }, v);
     this.#row = f.local('i32');
-    [this.#across, this.#z, this.#stored, this.#passes] = [v(), v(), v(), v()];
+    this.#rounding = new DepthRounding(f, state, this.#low, this.#high);
     this.#stencil = state.early && state.stencil ? new Stencil(f, state.stencil) : undefined;
   }
 
@@ -214,21 +252,21 @@ class Tests {
       [this.#z0, PRIMITIVE.z],
       [this.#dzdx, PRIMITIVE.dzdx],
       [this.#dzdy, PRIMITIVE.dzdy],
-      [this.#bias, PRIMITIVE.bias],
     ] as const) {
-      f.get(triangle).memory('v128_load64_splat', offset).set(local);
+      f.get(triangle).memory('f64_load', offset).set(local);
+    }
+    pushBias(f, triangle).set(this.#bias);
+    // Positions are integers: whatever order they are added in, nothing is rounded.
+    for (const [local, tile, corner] of [
+      [this.#fromX, left, PRIMITIVE.x0],
+      [this.#fromY, top, PRIMITIVE.y0],
+    ] as const) {
+      f.get(tile).i32(8).op('i32_shl').i32(CENTER.x[0]!).op('i32_add').op('f64_convert_i32_s');
+      f.get(triangle).memory('f64_load', corner).op('f64_sub').set(local);
     }
     const { pattern } = this.#state;
-    // Positions are integers: whatever order they are added in, nothing is rounded.
-    const from = (tile: number, offset: number, corner: number) => {
-      f.get(tile).i32(8).op('i32_shl').i32(offset).op('i32_add').op('f64_convert_i32_s');
-      f.get(triangle).memory('f64_load', corner).op('f64_sub').op('f64x2_splat');
-    };
-    for (let p = 0; p < pattern.count; p++) {
-      from(left, pattern.x[p]!, PRIMITIVE.x0);
-      f.get(this.#right).op('f64x2_add').set(this.#fromX[p]!);
-      from(top, pattern.y[p]!, PRIMITIVE.y0);
-      f.set(this.#fromY[p]!);
+    for (const [p, local] of this.#steps.entries()) {
+      pushDepthSteps(f, triangle, pattern.x[p]!, pattern.y[p]!).set(local);
     }
     f.i32(-1).set(this.#row);
   }
@@ -237,41 +275,33 @@ class Tests {
   quad(): void {
     const f = this.#f;
     const { x, y } = this.#l;
-    const quarter = (local: number) => f.get(local).i32(8).op('i32_shl').op('f64_convert_i32_s').op('f64x2_splat');
+    const from = (local: number, origin: number) => pushStep(f, local).get(origin).op('f64_add');
     f.get(y).get(this.#row).op('i32_ne').if();
     f.get(y).set(this.#row);
-    for (const [p, [upper, lower]] of this.#terms.entries()) {
-      quarter(y).get(this.#fromY[p]!).op('f64x2_add').tee(lower);
-      f.get(this.#dzdy).op('f64x2_mul').set(upper);
-      f.get(lower).get(this.#step).op('f64x2_add').get(this.#dzdy).op('f64x2_mul').set(lower);
-    }
+    from(y, this.#fromY).get(this.#dzdy).op('f64_mul').get(this.#z0).op('f64_add').set(this.#rowZ);
     f.end();
-    quarter(x).set(this.#across);
+    from(x, this.#fromX).get(this.#dzdx).op('f64_mul').get(this.#rowZ).op('f64_add');
+    f.op('f32_demote_f64').op('f32x4_splat').set(this.#base);
   }
 
   /** Takes pixels that fail sample s out of `alive`. */
   sample(s: number): void {
     const f = this.#f;
     const { x, y, at, passed, any, alive } = this.#l;
-    const { pattern, early, culls, func, write } = this.#state;
-    const p = pattern.count === 1 ? 0 : s;
-    const [row0, row1] = this.#rows;
-    f.get(this.#z0).get(this.#dzdx).get(this.#across).get(this.#fromX[p]!).op('f64x2_add').op('f64x2_mul');
-    f.op('f64x2_add').tee(row1).get(this.#terms[p]![0]).op('f64x2_add').set(row0);
-    f.get(row1).get(this.#terms[p]![1]).op('f64x2_add').set(row1);
+    const { pattern, early, counted, culls, func, write } = this.#state;
+    const z = this.#z;
+    f.get(this.#base)
+      .get(this.#steps[pattern.count === 1 ? 0 : s]!)
+      .op('f32x4_add')
+      .set(z);
     if (culls) {
-      this.#singles();
-      f.tee(this.#z).get(this.#low32).op('f32x4_ge').get(alive).op('v128_and');
-      f.get(this.#z).get(this.#high32).op('f32x4_le').op('v128_and').set(alive);
+      f.get(z).get(this.#low).op('f32x4_ge').get(alive).op('v128_and');
+      f.get(z).get(this.#high).op('f32x4_le').op('v128_and').set(alive);
     }
     if (!early) return;
-    f.get(any).get(alive).op('v128_any_true').op('i32_or').set(any);
-    for (const row of this.#rows) {
-      f.get(row).get(this.#bias).op('f64x2_add').set(row);
-      this.#rounding.row(row);
-    }
-    this.#singles();
-    f.set(this.#z);
+    f.get(any).get(alive).op('v128_or').set(any);
+    f.get(z).get(this.#bias).op('f32x4_add').set(z);
+    this.#rounding.round(z);
     const pixel = (): Code =>
       f
         .get(y)
@@ -282,28 +312,17 @@ class Tests {
         .i32(s * 256)
         .op('i32_add');
     pixel().i32(2).op('i32_shl').get(this.#depth).op('i32_add').set(at);
-    pushQuad(f, at, 0, 64).set(this.#stored);
+    if (func !== FUNC.NEVER && (func !== FUNC.ALWAYS || write)) pushQuad(f, at, 0, 64).set(this.#stored);
     if (func === FUNC.NEVER) f.get(this.#zero);
     else if (func === FUNC.ALWAYS) f.get(this.#zero).op('v128_not');
-    else f.get(this.#z).get(this.#stored).op(FLOAT_COMPARE[func]!);
+    else f.get(z).get(this.#stored).op(FLOAT_COMPARE[func]!);
     f.set(this.#passes);
     this.#stencil?.test(() => pixel().get(this.#stencilAt).op('i32_add'), alive, this.#passes, this.#zero);
     f.get(this.#passes).get(alive).op('v128_and').set(alive);
-    if (write) {
-      f.get(this.#z).get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
+    if (write && func !== FUNC.NEVER) {
+      f.get(z).get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
       storeQuad(f, at, this.#stored, 0, 64);
     }
-    f.get(passed).get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
-  }
-
-  /** Both rows as four singles. */
-  #singles(): Code {
-    const [row0, row1] = this.#rows;
-    return this.#f
-      .get(row0)
-      .op('f32x4_demote_f64x2_zero')
-      .get(row1)
-      .op('f32x4_demote_f64x2_zero')
-      .shuffle32(0, 1, 4, 5);
+    if (counted) f.get(passed).get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
   }
 }

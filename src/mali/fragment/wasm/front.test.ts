@@ -6,6 +6,7 @@ import {
   DepthStencil,
   Draw,
   FramebufferParameters,
+  OCCLUSION_MODE,
   PIXEL_KILL,
   Z_INTERNAL_FORMAT,
 } from '../../../abi/gpu/raster-descriptors.ts';
@@ -144,7 +145,8 @@ function work(engine: Engine, frame: Framebuffer, draw: Infer<typeof Draw>, coun
     seen.push(words[(args + FRONT.place) / 4]! - bin);
     checkPlaces(list, quads);
   }
-  seen.push(state.passed, tile.dirtyDepth, [...tile.depth], [...tile.stencil]);
+  const counted = draw.occlusionQuery !== OCCLUSION_MODE.DISABLED;
+  seen.push(counted ? state.passed : 0, tile.dirtyDepth, [...tile.depth], [...tile.stencil]);
   return seen;
 }
 
@@ -163,7 +165,7 @@ function checkPlaces(list: number, quads: number): void {
 
 test('the same quads are listed, and depth and stencil written', () => {
   let listed = 0;
-  for (let n = 0; n < 400; n++) {
+  for (let n = 0; n < 500; n++) {
     const [samples, raster] = pick([
       [1, CENTER],
       [4, PATTERN],
@@ -181,6 +183,7 @@ test('the same quads are listed, and depth and stencil written', () => {
       maximumZ: 0.75,
       pixelKillOperation: late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY,
       cleanFragmentWrite: flag(),
+      occlusionQuery: pick([OCCLUSION_MODE.DISABLED, OCCLUSION_MODE.COUNTER]),
       shader: { shader: random(5) === 0 ? 0 : 4096 },
     });
     const setup = drawSetup(memory, frame, draw, { minX: 0, minY: 0, maxX: 63, maxY: 63 }, 7);

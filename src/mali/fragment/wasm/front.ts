@@ -55,7 +55,7 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   const quad = { x: i(), y: i(), at: i(), samples: f.local('v128') };
   const append = listed ? new Append(f, p, args, quad) : undefined;
   const tested = i();
-  const locals = { ...quad, args, triangle: p, left, top, tested, count, passed: i(), any: i() };
+  const locals = { ...quad, args, triangle: p, left, top, tested, count, passed: i(), any: f.local('v128'), full };
   const cover = new CoverCode(f, raster, { triangle: p, coverage, left, top, x0, y0, x1, y1, count });
   const rastered = 2 ** raster.count - 1;
   const tests = new TestCode(f, front, locals, append, rastered);
@@ -121,7 +121,7 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   f.get(args).get(place).memory('i32_store', FRONT.place);
   f.get(args).get(limit).memory('i32_store', FRONT.limit);
   f.get(args).get(locals.passed).memory('i32_store', FRONT.passed);
-  f.get(args).get(locals.any).memory('i32_store', FRONT.tested);
+  f.get(args).get(locals.any).op('v128_any_true').memory('i32_store', FRONT.tested);
   append?.finish();
 }
 

@@ -1,13 +1,14 @@
 /**
- * The tests of one sample of a quad after shading: depth, from the shader or the quad's primitive, in doubles as in depth.ts, and
- * stencil; what passes is counted and written. late.ts has what surrounds them.
+ * The tests of one sample of a quad after shading: depth, from the shader or the quad's primitive (depth-plane.ts), and stencil; what
+ * passes is counted and written. late.ts has what surrounds them.
  */
 import { FUNC } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import { STAGE } from '../../recompiler/frame.ts';
 import type { Code } from '../../wasm/builder.ts';
-import { type SamplePattern, SUBPIXEL, TILE, TILE_PIXELS } from '../raster.ts';
+import { type SamplePattern, TILE, TILE_PIXELS } from '../raster.ts';
+import { pushBias, pushDepthBase, pushDepthSteps } from './depth-plane.ts';
 import { pushQuad, storeQuad } from './quad-rows.ts';
 import { WARP } from './raster.ts';
 import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
@@ -50,7 +51,6 @@ export interface SampleLocals {
   readonly primitive: number;
   readonly alive: number;
   readonly passes: number;
-  readonly rows: readonly [number, number];
   readonly z: number;
   readonly stored: number;
   readonly zero: number;
@@ -63,9 +63,6 @@ export class Sample {
   readonly #l: SampleLocals;
   readonly #rounding: DepthRounding;
   readonly #stencils: readonly Stencil[];
-  readonly #right: number;
-  readonly #x: number;
-  readonly #y: number;
 
   constructor(f: Code, state: LateState, locals: SampleLocals) {
     this.#f = f;
@@ -73,14 +70,10 @@ export class Sample {
     this.#l = locals;
     const range = (offset: number): number => {
       const local = f.local('v128');
-      f.get(CORE.stage).memory('v128_load64_splat', offset).set(local);
+      f.get(CORE.stage).memory('f64_load', offset).op('f32_demote_f64').op('f32x4_splat').set(local);
       return local;
     };
     this.#rounding = new DepthRounding(f, state, range(STAGE.low), range(STAGE.high));
-    // The doubles 0 and 256.
-    this.#right = f.held(0, 0, 0, 0x40700000);
-    this.#x = f.local('v128');
-    this.#y = f.local('v128');
     this.#stencils = (state.stencil ?? []).map((face) => {
       if (!state.stencilFromShader) return new Stencil(f, face);
       // Its own: what the shader gives takes its place.
@@ -101,16 +94,14 @@ export class Sample {
   /** Takes pixels that fail sample s out of `alive`. */
   emit(s: number): void {
     const f = this.#f;
-    const { alive, passes, rows, z, stored, zero, at, pixel, primitive } = this.#l;
+    const { alive, passes, z, stored, zero, at, pixel, primitive } = this.#l;
     const { func, write } = this.#state;
     // Whether depth or stencil may have been written, and what has passed.
     f.get(CORE.stage).memory('i32_load', STAGE.flags);
     f.get(CORE.stage).memory('i32_load', STAGE.flags).memory('i32_load', 4);
     f.get(CORE.stage).memory('i32_load', STAGE.touchDepth).op('i32_or').memory('i32_store', 4);
     this.#depth(s);
-    for (const row of rows) this.#rounding.row(row);
-    const [row0, row1] = rows;
-    f.get(row0).op('f32x4_demote_f64x2_zero').get(row1).op('f32x4_demote_f64x2_zero').shuffle32(0, 1, 4, 5).set(z);
+    this.#rounding.round(z);
     f.get(CORE.stage).memory('i32_load', STAGE.depth).get(pixel).i32(2).op('i32_shl').op('i32_add').set(at);
     const plane = 4 * TILE_PIXELS * s;
     pushQuad(f, at, plane, 4 * TILE).set(stored);
@@ -144,41 +135,19 @@ export class Sample {
     f.memory('i64_store', STAGE.passed);
   }
 
-  /** Fills the rows with depths: the shader's, or the triangle's with its bias. */
+  /** Fills z with depths: the shader's, or the triangle's with its bias. */
   #depth(s: number): void {
     const f = this.#f;
-    const { warp, rows, z, primitive } = this.#l;
-    const [row0, row1] = rows;
+    const { warp, z, primitive } = this.#l;
     const { pattern } = this.#state;
     const p = pattern.count === 1 ? 0 : s;
     f.get(CORE.given).i32(GIVEN.DEPTH).op('i32_and').if();
-    f.get(warp).memory('v128_load', WARP.colour).tee(z).op('f64x2_promote_low_f32x4').set(row0);
-    f.get(z).get(z).shuffle32(2, 3, 2, 3).op('f64x2_promote_low_f32x4').set(row1);
+    f.get(warp).memory('v128_load', WARP.colour).set(z);
     f.else();
-    const plane = (offset: number) => f.get(primitive).memory('v128_load64_splat', offset);
-    const position = (offset: number, sub: number) =>
-      f
-        .get(CORE.stage)
-        .get(CORE.quad)
-        .op('i32_add')
-        .memory('i32_load', offset)
-        .i32(SUBPIXEL)
-        .op('i32_mul')
-        .i32(sub)
-        .op('i32_add')
-        .op('f64_convert_i32_s')
-        .op('f64x2_splat');
-    position(STAGE.x, pattern.x[p]!).get(this.#right).op('f64x2_add');
-    plane(PRIMITIVE.x0).op('f64x2_sub').set(this.#x);
-    position(STAGE.y, pattern.y[p]!).set(this.#y);
-    for (const [r, row] of rows.entries()) {
-      plane(PRIMITIVE.z);
-      plane(PRIMITIVE.dzdx).get(this.#x).op('f64x2_mul').op('f64x2_add');
-      plane(PRIMITIVE.dzdy).get(this.#y);
-      if (r === 1) f.f64(SUBPIXEL).op('f64x2_splat').op('f64x2_add');
-      plane(PRIMITIVE.y0).op('f64x2_sub').op('f64x2_mul').op('f64x2_add');
-      plane(PRIMITIVE.bias).op('f64x2_add').set(row);
-    }
+    const window = (offset: number) => () => f.get(CORE.stage).get(CORE.quad).op('i32_add').memory('i32_load', offset);
+    pushDepthBase(f, primitive, window(STAGE.x), window(STAGE.y));
+    pushDepthSteps(f, primitive, pattern.x[p]!, pattern.y[p]!).op('f32x4_add');
+    pushBias(f, primitive).op('f32x4_add').set(z);
     f.end();
   }
 }

@@ -4,7 +4,7 @@
  * in STAGE (recompiler/frame.ts).
  *
  * Samples come and go in WARP.blended, quad after quad; alpha or the shader's depth in the first channel of WARP.colour, the
- * shader's stencil in the second. A quad's four pixels are of one primitive, whose depth is computed in doubles, as in depth.ts.
+ * shader's stencil in the second. A quad's four pixels are of one primitive.
  */
 import { STAGE } from '../../recompiler/frame.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
@@ -133,7 +133,6 @@ class Core {
   readonly #fresh: number;
   readonly #alive: number;
   readonly #passes: number;
-  readonly #rows: readonly [number, number];
   readonly #z: number;
   readonly #stored: number;
   readonly #zero: number;
@@ -148,7 +147,6 @@ class Core {
     this.#primitive = f.local('i32');
     const v = () => f.local('v128');
     [this.#fresh, this.#alive, this.#passes, this.#z, this.#stored, this.#zero] = [v(), v(), v(), v(), v(), v()];
-    this.#rows = [v(), v()];
   }
 
   emit(): void {
@@ -218,7 +216,6 @@ class Core {
       primitive: this.#primitive,
       alive: this.#alive,
       passes: this.#passes,
-      rows: this.#rows,
       z: this.#z,
       stored: this.#stored,
       zero: this.#zero,

@@ -3,8 +3,9 @@
  * other.
  */
 import { QUAD_LIST } from '../../engine/quads.ts';
-import type { Code } from '../../wasm/builder.ts';
+import type { Code, Label } from '../../wasm/builder.ts';
 import { TILE_QUADS } from '../raster.ts';
+import { COVERAGE } from './raster.ts';
 
 /** What a call of a front end is told, and tells: byte offsets in scratch memory. */
 export const FRONT = {
@@ -58,7 +59,7 @@ export class Append {
   /** A local: quads in the list. */
   readonly count: number;
   readonly #used: number;
-  readonly #place: number;
+  readonly #splat: number;
 
   /** Locals: the primitive and FRONT; place and samples of the quad, and a word to spare. */
   constructor(f: Code, primitive: number, args: number, quad: QuadLocals) {
@@ -69,32 +70,80 @@ export class Append {
     this.#list = f.local('i32');
     this.count = f.local('i32');
     this.#used = f.local('i64');
-    this.#place = f.local('i64');
+    this.#splat = f.local('v128');
     f.get(this.#args).memory('i32_load', FRONT.list).set(this.#list);
     f.get(this.#args).memory('i32_load', FRONT.count).set(this.count);
     f.get(this.#args).memory('i64_load', FRONT.used).set(this.#used);
   }
 
-  quad(): void {
+  /** Appends the quad if it has samples; a closed way back to `next` is for those that have not. */
+  quad(next: Label): void {
     const f = this.#f;
     const { x, y, at, samples } = this.#quad;
-    f.i64(1n).get(y).i32(2).op('i32_shl').get(x).i32(1).op('i32_shr_u').op('i32_add').op('i64_extend_i32_u');
-    f.op('i64_shl').set(this.#place);
-    f.get(this.#used).get(this.#place).op('i64_and').i64(0n).op('i64_ne').if();
+    // Quads of one primitive lie at places of their own: only with those of others the open warp may have a place twice.
+    f.get(this.#used).i64(0n).op('i64_ne').if();
+    f.get(samples).op('v128_any_true').op('i32_eqz').brIf(next);
+    this.#bit(x, y).get(this.#used).op('i64_and').i64(0n).op('i64_ne').if();
     const again = f.loop();
     emitPadding(f, this.#list, this.count, this.#primitive);
     f.get(this.count).i32(3).op('i32_and').brIf(again).end();
-    f.i64(0n).set(this.#used).end();
+    f.end();
+    // A full warp has no open places.
+    f.get(this.#used).i64(0n).get(this.count).i32(1).op('i32_add').i32(3).op('i32_and').op('select');
+    f.i64(0n).get(this.count).i32(3).op('i32_and').op('select').set(this.#used);
+    f.end();
     f.get(this.#list).get(this.count).i32(3).op('i32_shl').op('i32_add');
-    f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0);
-    f.memory('i64_store', QUAD_LIST.mask);
+    f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').storeHalf(0, QUAD_LIST.mask);
     f.get(this.#list).get(this.count).i32(2).op('i32_shl').op('i32_add');
     f.get(this.#primitive).memory('i32_store', QUAD_LIST.primitive);
     f.get(this.#list).get(this.count).op('i32_add').tee(at).get(x).memory('i32_store8', QUAD_LIST.x);
     f.get(at).get(y).memory('i32_store8', QUAD_LIST.y);
-    // A full warp has no open places.
-    f.get(this.#used).get(this.#place).op('i64_or').i64(0n);
-    f.get(this.count).i32(1).op('i32_add').tee(this.count).i32(3).op('i32_and').op('select').set(this.#used);
+    // One without samples is written over by the next.
+    f.get(this.count).get(samples).op('v128_any_true').op('i32_add').set(this.count);
+  }
+
+  /** A primitive's last quad has been appended: looks up which places of the open warp are taken. */
+  end(): void {
+    const f = this.#f;
+    const { at, x, y } = this.#quad;
+    f.i64(0n).set(this.#used);
+    f.get(this.count).i32(-4).op('i32_and').set(at);
+    const done = f.block();
+    const again = f.loop();
+    f.get(at).get(this.count).op('i32_ge_u').brIf(done);
+    f.get(this.#list).get(at).op('i32_add').memory('i32_load8_u', QUAD_LIST.x).set(x);
+    f.get(this.#list).get(at).op('i32_add').memory('i32_load8_u', QUAD_LIST.y).set(y);
+    this.#bit(x, y).get(this.#used).op('i64_or').set(this.#used);
+    f.get(at).i32(1).op('i32_add').set(at).br(again);
+    f.end().end();
+  }
+
+  /** All quads of the tile with the same samples. The open warp is empty. `full`: a local with their COVERAGE. */
+  whole(full: number, samples: number): void {
+    const f = this.#f;
+    const { at } = this.#quad;
+    const masks = f.held(samples | (samples << 16));
+    const vectors = (shift: number, count: number, offset: number, push: (at: number) => void) => {
+      f.get(this.#list).get(this.count).i32(shift).op('i32_shl').op('i32_add').set(at);
+      for (let n = 0; n < count; n++) {
+        f.get(at);
+        push(n * 16);
+        f.memory('v128_store', offset + n * 16);
+      }
+    };
+    vectors(3, TILE_QUADS / 2, QUAD_LIST.mask, () => f.get(masks));
+    f.get(this.#primitive).op('i32x4_splat').set(this.#splat);
+    vectors(2, TILE_QUADS / 4, QUAD_LIST.primitive, () => f.get(this.#splat));
+    vectors(0, TILE_QUADS / 16, QUAD_LIST.x, (n) => f.get(full).memory('v128_load', COVERAGE.x + n));
+    vectors(0, TILE_QUADS / 16, QUAD_LIST.y, (n) => f.get(full).memory('v128_load', COVERAGE.y + n));
+    f.get(this.count).i32(TILE_QUADS).op('i32_add').set(this.count);
+  }
+
+  /** Pushes the bit of a quad's place. */
+  #bit(x: number, y: number): Code {
+    const f = this.#f;
+    f.i64(1n).get(y).i32(2).op('i32_shl').get(x).i32(1).op('i32_shr_u').op('i32_add').op('i64_extend_i32_u');
+    return f.op('i64_shl');
   }
 
   /** Fills the open warp with quads of nothing, whose primitive is the last one that has been listed. */

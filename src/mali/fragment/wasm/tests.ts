@@ -5,6 +5,7 @@
 import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
 import type { Code } from '../../wasm/builder.ts';
 import type { OpName } from '../../wasm/opcodes.ts';
+import { depthScale } from '../depth-stencil.ts';
 
 /** What limits depth: 0…1, the draw's range; or which end of the range replaces it. */
 export type DepthLimit = 'unit' | 'bounds' | 'low' | 'high';
@@ -33,56 +34,51 @@ const I32_COMPARE: Record<number, OpName> = {
   [FUNC.GEQUAL]: 'i32x4_ge_s',
 };
 
-/** Limits and rounding of depths, as DepthStencilTest.final. */
+/** Limits and rounding of depths in singles, as DepthStencilTest.final. */
 export class DepthRounding {
   readonly #f: Code;
   readonly #limit: DepthLimit;
-  readonly #format: number;
+  readonly #fixed: boolean;
   readonly #low: number;
   readonly #high: number;
   readonly #zero: number;
   readonly #one: number;
-  readonly #half: number;
   readonly #scale: number;
 
-  /** `format`: Z_INTERNAL_FORMAT. `low`, `high`: locals with the draw's depth range, two doubles each. */
+  /** `format`: Z_INTERNAL_FORMAT. `low`, `high`: locals with the draw's depth range, four singles each. */
   constructor(f: Code, { limit, format }: { limit: DepthLimit; format: number }, low: number, high: number) {
     this.#f = f;
     this.#limit = limit;
-    this.#format = format;
+    this.#fixed = format !== Z_INTERNAL_FORMAT.D32;
     this.#low = low;
     this.#high = high;
-    const double = (x: number) => {
+    const single = (x: number) => {
       const local = f.local('v128');
-      f.f64(x).op('f64x2_splat').set(local);
+      f.f32(x).op('f32x4_splat').set(local);
       return local;
     };
-    this.#zero = double(0);
-    this.#one = double(1);
-    this.#half = double(0.5);
-    this.#scale = double(format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff);
+    this.#zero = single(0);
+    this.#one = single(1);
+    this.#scale = single(depthScale(format));
   }
 
-  /** Two doubles in a local, bias included, become what the tile buffer keeps. */
-  row(row: number): void {
+  /** Four depths in a local, bias included, become what the tile buffer keeps. */
+  round(z: number): void {
     const f = this.#f;
-    const fixed = this.#format !== Z_INTERNAL_FORMAT.D32;
-    if (this.#limit === 'low') f.get(this.#low);
-    else if (this.#limit === 'high') f.get(this.#high);
-    else if (this.#limit === 'bounds') f.get(row).get(this.#low).op('f64x2_max').get(this.#high).op('f64x2_min');
     // pmax(a, b) is a < b ? b : a, pmin(a, b) is b < a ? b : a: an instruction each. What is no number becomes zero if it is
     // the first one's second operand; else it stays, as in script, and a negative zero is made a positive one before.
-    else if (fixed) f.get(this.#zero).get(row).op('f64x2_pmax').get(this.#one).op('f64x2_pmin');
-    else f.get(row).get(this.#zero).op('f64x2_add').get(this.#zero).op('f64x2_pmax').get(this.#one).op('f64x2_pmin');
-    f.set(row);
-    if (!fixed) return;
-    const unit = this.#limit === 'unit';
-    f.get(row);
-    if (!unit) f.get(this.#one).op('f64x2_min');
-    f.get(this.#scale).op('f64x2_mul').get(this.#half).op('f64x2_add').op('f64x2_floor');
-    // What is not above zero is zero, also NaN.
-    if (!unit) f.get(row).get(this.#zero).op('f64x2_gt').op('v128_and');
-    f.set(row);
+    if (this.#limit === 'low') f.get(this.#low);
+    else if (this.#limit === 'high') f.get(this.#high);
+    else if (this.#limit === 'bounds') f.get(z).get(this.#low).op('f32x4_max').get(this.#high).op('f32x4_min');
+    else if (this.#fixed) f.get(this.#zero).get(z).op('f32x4_pmax').get(this.#one).op('f32x4_pmin');
+    else f.get(z).get(this.#zero).op('f32x4_add').get(this.#zero).op('f32x4_pmax').get(this.#one).op('f32x4_pmin');
+    f.set(z);
+    if (!this.#fixed) return;
+    if (this.#limit !== 'unit') {
+      // What is not above zero is zero, also NaN.
+      f.get(this.#zero).get(z).op('f32x4_pmax').get(this.#one).op('f32x4_pmin').set(z);
+    }
+    f.get(z).get(this.#scale).op('f32x4_mul').op('f32x4_nearest').set(z);
   }
 }
 
