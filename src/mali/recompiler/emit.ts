@@ -8,30 +8,28 @@
  * long as all go the same way, blocks follow one another without a look at the lanes. An instruction without lane
  * operations is a call of the interpreter's step with the registers that it touches in memory.
  */
-import { FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { TABLE_IMPORT } from '../engine/table.ts';
 import { THREAD_PRELOADS } from '../engine/threads.ts';
 import { BLEND_QUAD } from '../fragment/wasm/blend.ts';
-import { LANES } from '../shader/contract.ts';
-import type { Instruction } from '../shader/decode.ts';
 import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import { AttributeCode } from './attribute.ts';
+import { type AroundBlocks, BlockCode, type Emitter } from './block-code.ts';
 import { effectsOf, REGISTERS } from './effects.ts';
-import type { Block, Site, Unit } from './flow.ts';
+import type { Site, Unit } from './flow.ts';
 import type { Body, Feed } from './flow-code.ts';
-import { FRAME, RECORD_BYTES, STATUS, STEP } from './frame.ts';
+import { FRAME, RECORD_BYTES, STATUS } from './frame.ts';
 import type { Part } from './half-lanes.ts';
 import { LaneCode, type Lanes, type PAIR_VECTORS, WARP_VECTORS } from './lanes.ts';
 import { LATE_TYPE, LateCode } from './late.ts';
-import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import { MemoryCode } from './memory.ts';
 import { OutputCode } from './output.ts';
 import { PartedFlow } from './parted-flow.ts';
-import { always, parts } from './parts.ts';
+import { parts } from './parts.ts';
 import { QuadFeed } from './quad-feed.ts';
+import { RegisterFile } from './register-file.ts';
 import { SpecialVaryingCode } from './special-varying.ts';
 import { isStraight, StraightFlow } from './straight-flow.ts';
 import { type AroundTextures, TextureCode } from './texture.ts';
@@ -60,8 +58,6 @@ export interface Emitted {
   readonly records: object;
 }
 
-const REGISTER_BYTES = LANES * 4;
-const VECTOR_BYTES = 16;
 /** Pages of 64 KiB that a 32-bit memory can have. */
 const MAX_PAGES = 65536;
 
@@ -73,7 +69,7 @@ export function emitUnit(unit: Unit, wanted: Mode): Emitted {
   let mode = wanted;
   let emitter = new UnitEmitter(unit, mode, at, bytes);
   emitter.emit();
-  if (emitter.slow && mode.vectors < WARP_VECTORS) {
+  if (emitter.blocks.slow && mode.vectors < WARP_VECTORS) {
     mode = { ...mode, vectors: WARP_VECTORS };
     emitter = new UnitEmitter(unit, mode, at, bytes);
     emitter.emit();
@@ -87,7 +83,7 @@ const MOST_RECORDS = 4;
 const messages = ({ blocks }: Unit): number =>
   blocks.reduce((sum, { sites }) => sum + sites.filter(({ instruction: { spec } }) => spec.message).length, 0);
 
-class UnitEmitter implements Operands, AroundTextures, Body {
+class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   readonly module = new ModuleBuilder();
   readonly steps: Site[] = [];
   readonly lanes: LaneCode;
@@ -107,27 +103,18 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   readonly live: number;
   readonly discarded: number;
   readonly fuel: number;
-  slow = false;
   /** Where the next record lies, and the end of their memory. */
   #record: number;
   readonly #recordsEnd: number;
-  readonly #memory: MemoryCode;
-  readonly #attributes: AttributeCode;
+  readonly registers: RegisterFile;
+  readonly blocks: BlockCode;
+  readonly emitters: readonly Emitter[];
   readonly #varyings: VaryingCode;
-  readonly #specials: SpecialVaryingCode;
-  readonly #textures: TextureCode;
-  readonly #late: LateCode;
-  readonly #output: OutputCode;
+  readonly output: OutputCode;
   readonly #step: Callable;
-  readonly #used = new Set<number>();
-  readonly #written = new Set<number>();
-  /** Registers of whose halves the instruction in work has left the singles. */
-  readonly #shadowed = new Set<number>();
-  readonly #registers = new Map<number, number[]>();
   readonly #fau: number;
-  readonly #word: number;
   readonly #status: number;
-  readonly #flow: StraightFlow | PartedFlow;
+  readonly flow: StraightFlow | PartedFlow;
   readonly #feed: Feed | undefined;
   readonly #quads: QuadFeed | undefined;
   /** Where a function leaves that has registers to store. */
@@ -163,38 +150,33 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     this.discarded = code.local('i32');
     this.fuel = code.local('i32');
     this.#fau = code.local('i32');
-    this.#word = code.local('i32');
     this.#status = code.local('i32');
-    this.#flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
+    this.flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
     const quads = mode.list === 'fragment' ? new QuadFeed(this, this.module) : undefined;
     this.#quads = quads;
     this.#feed =
       quads ?? (mode.list && new ThreadFeed(this, THREAD_PRELOADS[mode.list as keyof typeof THREAD_PRELOADS]));
-    for (const { sites } of unit.blocks) {
-      for (const { instruction } of sites) {
-        const { reads, writes } = effectsOf(instruction);
-        for (const r of reads) this.#used.add(r);
-        for (const r of writes) {
-          this.#used.add(r);
-          this.#written.add(r);
-        }
-      }
-    }
-    for (const r of this.#used) this.#registers.set(r, vectors());
-    this.#memory = new MemoryCode(this);
-    this.#attributes = new AttributeCode(this);
-    this.#varyings = new VaryingCode(this, unit, quads, this.#attributes);
-    this.#specials = new SpecialVaryingCode(this, quads);
-    this.#textures = new TextureCode(this);
-    this.#late = new LateCode(this, quads);
-    this.#output = new OutputCode(this, this.#late, unit, quads);
+    this.registers = new RegisterFile(code, this.lanes, unit);
+    const attributes = new AttributeCode(this);
+    const late = new LateCode(this, quads);
+    this.#varyings = new VaryingCode(this, unit, quads, attributes);
+    this.emitters = [
+      new MemoryCode(this),
+      attributes,
+      this.#varyings,
+      new SpecialVaryingCode(this, quads),
+      new TextureCode(this),
+      late,
+    ];
+    this.output = new OutputCode(this, late, unit, quads);
+    this.blocks = new BlockCode(this);
     this.module.exportFunction('run', code);
   }
 
   // Operands.
 
   register(index: number): Lanes {
-    return this.lanes.local(this.#registers.get(index)!);
+    return this.lanes.local(this.registers.locals(index));
   }
 
   uniform(index: number): Lanes {
@@ -219,11 +201,11 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   // Around.
 
   get mask(): readonly number[] | undefined {
-    return this.#flow.masked ? this.running : undefined;
+    return this.flow.masked ? this.running : undefined;
   }
 
   locals(register: number): readonly number[] {
-    return this.#registers.get(register)!;
+    return this.registers.locals(register);
   }
 
   functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex {
@@ -231,7 +213,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   }
 
   shadow(register: number, value: Lanes, k: number, part: Part = 'both'): void {
-    if (this.lanes.halves.remember(this.#registers.get(register)!, value, k, part)) this.#shadowed.add(register);
+    this.registers.shadow(register, value, k, part);
   }
 
   record(): number {
@@ -242,7 +224,7 @@ class UnitEmitter implements Operands, AroundTextures, Body {
   }
 
   interpret(site: Site): void {
-    this.#call(site);
+    this.call(site);
     this.code.op('drop');
   }
 
@@ -254,16 +236,16 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
     const feed = this.#feed;
     feed?.open();
-    this.#output.open(this.unit.blocks.flatMap(({ sites }) => sites));
+    this.output.open(this.unit.blocks.flatMap(({ sites }) => sites));
     this.#exit = code.block();
     if (feed) {
       this.#again = code.loop();
       feed.take(this.#again);
       this.#preload(feed);
       this.#varyings.begin();
-      if (this.#flow instanceof PartedFlow) this.#flow.begin();
+      if (this.flow instanceof PartedFlow) this.flow.begin();
     } else this.#resume();
-    this.#flow.body((n, block) => this.#block(n, block));
+    this.flow.body((n, block) => this.blocks.emit(n, block));
     if (feed) code.end().op('unreachable');
     code.end();
     this.#save();
@@ -272,46 +254,23 @@ class UnitEmitter implements Operands, AroundTextures, Body {
 
   /** Takes a warp up where it stands. */
   #resume(): void {
-    const code = this.code;
+    const { code, registers } = this;
     code.get(1).memory('i32_load', FRAME.fresh);
     code.if();
-    for (const r of this.unit.live) if (this.#used.has(r)) this.#load(r);
+    for (const r of this.unit.live) if (registers.used.has(r)) registers.load(r);
     code.else();
-    for (const r of this.#used) this.#load(r);
+    for (const r of registers.used) registers.load(r);
     code.end();
     code.get(1).memory('i32_load', FRAME.live).set(this.live);
     code.get(1).memory('i32_load', FRAME.discarded).set(this.discarded);
-    if (this.#flow instanceof PartedFlow) this.#flow.load();
+    if (this.flow instanceof PartedFlow) this.flow.load();
   }
 
   /** What a list's warp begins with in registers that may be read before they are written. */
   #preload(feed: Feed): void {
     for (const r of this.unit.live) {
-      const locals = this.#registers.get(r);
-      if (!locals) continue;
-      const value = feed.preload(r) ?? this.lanes.words(0);
-      for (const [k, local] of locals.entries()) {
-        value(k);
-        this.code.set(local);
-      }
-    }
-  }
-
-  #load(r: number): void {
-    for (const [k, local] of this.#registers.get(r)!.entries()) {
-      this.code
-        .get(0)
-        .memory('v128_load', r * REGISTER_BYTES + k * VECTOR_BYTES)
-        .set(local);
-    }
-  }
-
-  #store(r: number): void {
-    for (const [k, local] of this.#registers.get(r)!.entries()) {
-      this.code
-        .get(0)
-        .get(local)
-        .memory('v128_store', r * REGISTER_BYTES + k * VECTOR_BYTES);
+      if (!this.registers.used.has(r)) continue;
+      this.registers.begin(r, feed.preload(r) ?? this.lanes.words(0));
     }
   }
 
@@ -337,8 +296,8 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     const code = this.code;
     const feed = this.#feed;
     if (feed) this.#saveAll(feed);
-    else for (const r of this.#written) this.#store(r);
-    this.#flow.save();
+    else for (const r of this.registers.written) this.registers.store(r);
+    this.flow.save();
     code.get(1).get(this.live).memory('i32_store', FRAME.live);
     code.get(1).get(this.discarded).memory('i32_store', FRAME.discarded);
     code.get(1).get(this.fuel).memory('i32_store', FRAME.fuel);
@@ -349,184 +308,25 @@ class UnitEmitter implements Operands, AroundTextures, Body {
     feed.save();
     this.#quads?.told();
     this.#varyings.save();
-    for (const r of this.#used) this.#store(r);
+    for (const r of this.registers.used) this.registers.store(r);
     // Whoever runs behind the unit's edge may read any register.
     if (this.unit.live.length < REGISTERS) return;
     for (let r = 0; r < REGISTERS; r++) {
-      if (this.#used.has(r)) continue;
-      const value = feed.preload(r) ?? this.lanes.words(0);
-      for (let k = 0; k < this.lanes.vectors; k++) {
-        this.code.get(0);
-        value(k);
-        this.code.memory('v128_store', r * REGISTER_BYTES + k * VECTOR_BYTES);
-      }
+      if (!this.registers.used.has(r)) this.registers.storeUnused(r, feed.preload(r) ?? this.lanes.words(0));
     }
-  }
-
-  // Blocks.
-
-  #block(n: number, block: Block): void {
-    const code = this.code;
-    const flow = this.#flow;
-    if (block.sites.length > 0) code.get(this.fuel).i32(block.sites.length).op('i32_sub').set(this.fuel);
-    const last = block.end === 'fall' || block.end === 'leave' || block.end === 'end' ? undefined : block.sites.at(-1);
-    for (const site of block.sites) {
-      if (site === last) break;
-      this.#plain(site);
-    }
-    switch (block.end) {
-      case 'fall':
-        flow.goto(n, block.next, true);
-        break;
-      case 'end':
-        break;
-      case 'leave':
-        flow.hand(STATUS.LEAVE, n);
-        break;
-      case 'branch':
-        this.#branch(n, block, last!);
-        break;
-      case 'blend':
-        this.#blend(n, block, last!);
-        break;
-      case 'barrier':
-        flow.hand(STATUS.BARRIER, n);
-        break;
-      case 'indirect':
-        flow.hand(STATUS.INDIRECT, n);
-        break;
-    }
-  }
-
-  /** One instruction that goes on to the next. */
-  #plain(site: Site): void {
-    const { instruction } = site;
-    if (instruction.spec.name === 'NOP') {
-      // Only its flow counts.
-    } else {
-      const known =
-        this.#lowered(instruction) ||
-        this.#memory.emit(site) ||
-        this.#attributes.emit(site) ||
-        this.#varyings.emit(site) ||
-        this.#specials.emit(site) ||
-        this.#textures.emit(site) ||
-        this.#late.emit(site);
-      if (!known) {
-        this.slow = true;
-        this.interpret(site);
-      }
-    }
-    this.lanes.release();
-    for (const r of effectsOf(instruction).writes) {
-      if (!this.#shadowed.has(r)) this.lanes.halves.forget(this.#registers.get(r)!);
-    }
-    this.#shadowed.clear();
-    this.#flow.after(instruction.flow);
-  }
-
-  #lowered(i: Instruction): boolean {
-    const code = this.code;
-    const discard = lowerDiscard(this, i);
-    if (discard) {
-      this.lanes.bitmask(discard);
-      code.get(this.bits).op('i32_and').get(this.discarded).op('i32_or').set(this.discarded);
-      return true;
-    }
-    const results = i.dest >= 0 ? lower(this, i) : undefined;
-    if (!results) return false;
-    const store = (k: number): void => {
-      for (let n = results.length - 1; n >= 0; n--) code.set(this.#registers.get(i.dest + n)![k]!);
-      for (const [n, value] of results.entries()) {
-        const part = n > 0 || i.destHalves === HALVES.BOTH ? 'both' : i.destHalves === HALVES.LOW ? 'low' : 'high';
-        this.shadow(i.dest + n, value, k, part);
-      }
-    };
-    // An instruction that reads other vectors must have read all before the first is overwritten.
-    const late = crosses(i);
-    for (let k = 0; k < this.lanes.vectors; k++) {
-      for (const [n, value] of results.entries()) this.#result(i, i.dest + n, value, k);
-      if (!late) store(k);
-    }
-    if (late) for (let k = this.lanes.vectors - 1; k >= 0; k--) store(k);
-    return true;
-  }
-
-  /** Pushes what a register will hold. */
-  #result(i: Instruction, register: number, value: Lanes, k: number): void {
-    const code = this.code;
-    const old = this.#registers.get(register)![k]!;
-    // The upper register of a pair is written whole.
-    const whole = i.destHalves === HALVES.BOTH || register !== i.dest;
-    const part = whole ? undefined : this.lanes.words(i.destHalves === HALVES.LOW ? 0xffff : 0xffff0000);
-    value(k);
-    if (part) {
-      code.get(old);
-      part(k);
-      code.op('v128_bitselect');
-    }
-    if (this.#flow.masked) code.get(old).get(this.running[k]!).op('v128_bitselect');
   }
 
   /** Calls the interpreter's step; pushes what it answers. */
-  #call(site: Site): void {
-    const code = this.code;
+  call(site: Site): void {
+    const { code, registers } = this;
     const { reads, writes } = effectsOf(site.instruction);
-    for (const r of new Set([...reads, ...writes])) this.#store(r);
+    for (const r of new Set([...reads, ...writes])) registers.store(r);
     this.#quads?.told();
     code.i32(this.steps.length).get(this.bits).get(this.live).get(this.discarded).call(this.#step);
     this.steps.push(site);
-    for (const r of writes) this.#load(r);
+    for (const r of writes) registers.load(r);
     if (site.instruction.spec.base === 'DISCARD') {
       code.get(1).memory('i32_load', FRAME.discarded).set(this.discarded);
     }
-  }
-
-  #branch(n: number, block: Block, site: Site): void {
-    const { instruction: i } = site;
-    const constant = always(site);
-    if (constant !== undefined) {
-      if (constant) this.#flow.goto(n, block.target, true);
-      else this.#fall(n, block, i.flow);
-      return;
-    }
-    const source = i.sources[0]!;
-    const { lanes } = this;
-    let value: Lanes = source.kind === 'uniform' ? this.uniform(source.index) : this.register(source.index);
-    if (source.select === 'h0') value = lanes.and(value, lanes.words(0xffff));
-    else if (source.select === 'h1') value = lanes.and(value, lanes.words(0xffff0000));
-    const test = lanes.op(i.modifiers.eq === 'eq' ? 'i32x4_eq' : 'i32x4_ne', value, lanes.words(0));
-    this.#flow.branch(n, block, i.flow, test);
-    this.#fall(n, block, i.flow);
-  }
-
-  /** Lanes that did not branch: the instruction's flow, then the next block. */
-  #fall(n: number, block: Block, flow: number): void {
-    this.#flow.after(flow);
-    if (flow !== FLOW_END) this.#flow.goto(n, block.next, true);
-  }
-
-  #blend(n: number, block: Block, site: Site): void {
-    const code = this.code;
-    const { instruction: i } = site;
-    if (this.#output.blend(i)) {
-      code.likely().if();
-      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#flow.goto(n, block.target, false);
-      else {
-        this.#flow.after(i.flow);
-        if (i.flow !== FLOW_END) this.#flow.goto(n, block.next, false);
-      }
-      code.end();
-    }
-    this.#call(site);
-    code.tee(this.#word).i32(STEP.TAKEN).op('i32_eq');
-    code.if();
-    this.#flow.goto(n, block.target, false);
-    code.end();
-    code.get(this.#word).i32(STEP.IGNORE_FLOW).op('i32_eq');
-    code.if();
-    this.#flow.goto(n, block.next, false);
-    code.end();
-    this.#fall(n, block, site.instruction.flow);
   }
 }

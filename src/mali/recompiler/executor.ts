@@ -1,120 +1,29 @@
 /**
  * Runs warps by recompiled code.
  *
- * A warp's lanes stand at addresses (`pcs`). Those of the lowest run: the unit that holds their address (flow.ts) is found or
- * made, each lane is told its block, and the unit's function runs until no lane has anywhere to go, the slice is used
+ * A warp's lanes stand at addresses (`pcs`). Those of the lowest run: the unit that holds their address (units.ts, flow.ts) is
+ * found or made, each lane is told its block, and the unit's function runs until no lane has anywhere to go, the slice is used
  * up, or lanes are handed back: at barriers, indirect branches, and the unit's edge.
- *
- * Units are known per address space and compared with memory when a run begins; compiled code is known by content, so the
- * same shader is compiled once whatever space or address it lies in.
  */
 import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
-import type { PhysicalMemory } from '../../board/dram.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { functionTable } from '../engine/table.ts';
 import { type FragmentStage, LANES, type Stage } from '../shader/contract.ts';
 import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
-import { fillAddress, fillAttribute } from './attribute-record.ts';
-import { CodeWords } from './code-words.ts';
 import { REGISTERS } from './effects.ts';
-import { emitUnit, type Mode } from './emit.ts';
-import { type Block, findUnit, type Site, type Unit } from './flow.ts';
-import { FRAME, RECORD, REFILL, STATUS, STEP } from './frame.ts';
+import type { Mode } from './emit.ts';
+import type { Block, Unit } from './flow.ts';
+import { FRAME, STATUS } from './frame.ts';
 import { PAIR_VECTORS, WARP_VECTORS } from './lanes.ts';
-import { parts } from './parts.ts';
+import { within } from './outside.ts';
 import { isAlone, quadwise } from './quadwise.ts';
-import { refillTexture } from './texture.ts';
-
-type Run = (registers: number, frame: number) => number;
-
-/** Code by content: the same for all address spaces. */
-interface Compiled {
-  readonly module: WebAssembly.Module;
-  /** The module bound to a board's memory. */
-  readonly instances: WeakMap<PhysicalMemory, Run>;
-  readonly records: object;
-  /** Quads at a time. */
-  readonly vectors: number;
-  /** Offsets from the entry of the instructions that the interpreter is called for. */
-  readonly steps: readonly number[];
-}
-
-/** Modes of units that are kept by address; lists are kept with them. */
-const MODES = 8;
-const LISTS = ['fragment', 'vertex', 'compute'];
-const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
-  (flush32 ? 1 : 0) +
-  (flush16 ? 2 : 0) +
-  (parted ? 4 : 0) +
-  (list ? MODES * (1 + LISTS.indexOf(list) * 2 + (vectors === WARP_VECTORS ? 0 : 1)) : 0);
-
-/** A unit of an address space. What runs it is made when it is first wanted. */
-class Ready {
-  readonly unit: Unit;
-  /** Run in which it was last compared with memory. */
-  epoch: number;
-  readonly #mode: Mode;
-  readonly #dram: PhysicalMemory;
-  #made: Made | undefined;
-  #words: CodeWords | undefined;
-  readonly #others = new Map<number, Ready>();
-
-  constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
-    this.unit = unit;
-    this.#mode = mode;
-    this.#dram = dram;
-    this.epoch = epoch;
-  }
-
-  /** What it was compiled from. */
-  get words(): CodeWords {
-    this.#words ??= new CodeWords(this.unit.words);
-    return this.#words;
-  }
-
-  get made(): Made {
-    this.#made ??= this.#make();
-    return this.#made;
-  }
-
-  #make(): Made {
-    const code = compileUnit(this.unit, this.#mode);
-    const { entry, blocks } = this.unit;
-    const sites = new Map(blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
-    const steps = code.steps.map((offset) => sites.get(entry + offset)!);
-    return { code, run: instantiate(code, this.#dram), steps };
-  }
-
-  /** The same unit with another way of running it. */
-  as(mode: Mode): Ready {
-    const key = keyOf(mode);
-    let other = this.#others.get(key);
-    if (!other) {
-      other = new Ready(this.unit, mode, this.#dram, this.epoch);
-      this.#others.set(key, other);
-    }
-    return other;
-  }
-}
-
-interface Made {
-  /** Held for its records, whose addresses are in the code. */
-  readonly code: Compiled;
-  readonly run: Run;
-  readonly steps: readonly Site[];
-}
-
-const compiled = new Map<string, Compiled>();
-/** Compiled units kept before all are forgotten. */
-const MAX_COMPILED = 4096;
-/** Units kept of one address space. */
-const MAX_UNITS = 4096;
+import { REGISTER_BYTES } from './register-file.ts';
+import { type Ready, UnitCache } from './units.ts';
 
 /** Whether this host's relaxed multiply-add is fused: (1 + 2^-12)² less what a rounded product would be. */
 const FUSED = ((): boolean => {
@@ -143,144 +52,6 @@ const zero = ((): ((at: number, bytes: number) => void) => {
   return instance.exports.shade_zero as (at: number, bytes: number) => void;
 })();
 
-// The warp that runs now: steps of the interpreter work on it.
-let current: WarpState | undefined;
-let currentSteps: readonly Site[] = [];
-
-/** The interpreter's step for an instruction without lane operations. */
-function step(number: number, mask: number, live: number, discarded: number): number {
-  const w = current!;
-  const { pc, step: s } = currentSteps[number]!;
-  w.mask = mask;
-  w.live = live;
-  w.discarded = discarded;
-  w.full = mask === live;
-  w.pc = pc;
-  s.exec(w);
-  scratch.i32[(w.frame + FRAME.discarded) / 4] = w.discarded;
-  if (!s.control) return STEP.PLAIN;
-  const { taken, ignoreFlow } = w;
-  w.taken = 0;
-  w.ignoreFlow = false;
-  return taken ? STEP.TAKEN : ignoreFlow ? STEP.IGNORE_FLOW : STEP.PLAIN;
-}
-
-/** Finds what a load or store may remember of the first lane of `failing`. 0: nothing that would fit. */
-function refill(kind: number, record: number, failing: number): number {
-  const w = current!;
-  const { memory, resources } = w.run.environment;
-  const words = scratch.u32;
-  const lane = 31 - Math.clz32(failing & -failing);
-  if ((kind & 15) === REFILL.ATTRIBUTE) return fillAttribute(w, kind >>> 4, record, lane);
-  if (kind === REFILL.ADDRESS) return fillAddress(w, record, lane);
-  const low = words[(w.frame + FRAME.low) / 4 + lane]!;
-  const high = words[(w.frame + FRAME.high) / 4 + lane]!;
-  const buffer = kind === REFILL.BUFFER ? resources.buffer(high) : undefined;
-  if (kind === REFILL.BUFFER && !buffer) return 0;
-  const va = buffer ? buffer.address : high * HIGH + low;
-  if (va >= 2 ** 48) return 0;
-  const extent = memory.extent(va, kind === REFILL.WRITE ? 'write' : 'read');
-  if (!extent) return 0;
-  let { start } = extent;
-  let end = start + extent.size;
-  if (buffer) {
-    start = va;
-    end = Math.min(end, va + buffer.size);
-  } else {
-    // All addresses of a record have the same upper word.
-    start = Math.max(start, high * HIGH);
-    end = Math.min(end, (high + 1) * HIGH);
-  }
-  if (end - start < WIDEST) return 0;
-  const at = record / 4;
-  words[at + RECORD.time / 4] = buffer ? w.run.epoch : memory.generation;
-  words[at + RECORD.high / 4] = high;
-  words[at + RECORD.low / 4] = start % HIGH;
-  words[at + RECORD.size / 4] = end - start;
-  words[at + RECORD.physical / 4] = extent.physical + (start - extent.start);
-  return 1;
-}
-
-/** Finds the sampler that a texture instruction may call. */
-const bind = (wanted: number, record: number, failing: number): number =>
-  refillTexture(current!, wanted, record, failing);
-
-const HIGH = 2 ** 32;
-/** Bytes of the largest load. */
-const WIDEST = 16;
-
-function compileUnit(unit: Unit, mode: Mode): Compiled {
-  const { entry, words } = unit;
-  const masked = mode.parted || parts(unit);
-  let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}${mode.list ?? ''}${mode.vectors}`;
-  for (const root of unit.roots) key += `,${root - entry}`;
-  key += ';';
-  for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
-  let code = compiled.get(key);
-  if (!code) {
-    const { bytes, steps, records, vectors } = emitUnit(unit, mode);
-    if (compiled.size >= MAX_COMPILED) compiled.clear();
-    code = {
-      module: new WebAssembly.Module(bytes),
-      instances: new WeakMap(),
-      records,
-      vectors,
-      steps: steps.map(({ pc }) => pc - entry),
-    };
-    compiled.set(key, code);
-  }
-  return code;
-}
-
-function instantiate({ module, instances }: Compiled, dram: PhysicalMemory): Run {
-  let run = instances.get(dram);
-  if (!run) {
-    const { table } = functionTable;
-    const imports = { gpu: { scratch: scratch.memory, dram: dram.memory, table, step, refill, bind } };
-    run = new WebAssembly.Instance(module, imports).exports.run as Run;
-    instances.set(dram, run);
-  }
-  return run;
-}
-
-/** The units of one address space. */
-class UnitCache {
-  readonly #memory: VirtualMemory;
-  /** By the address of any of a unit's blocks, and mode. */
-  readonly #units = new Map<number, Ready>();
-  #epoch = 0;
-
-  constructor(memory: VirtualMemory) {
-    this.#memory = memory;
-  }
-
-  begin(): void {
-    this.#epoch++;
-  }
-
-  /** The unit in which the lanes at `pcs` run, those at `pc` first. */
-  at(pc: number, pcs: ReadonlySet<number>, mode: Mode): Ready {
-    const modeKey = keyOf(mode);
-    const known = this.#units.get(pc * MODES + modeKey);
-    const current = known && (known.epoch === this.#epoch || known.words.in(this.#memory)) ? known : undefined;
-    if (current) {
-      current.epoch = this.#epoch;
-      let all = true;
-      for (const other of pcs) if (!current.unit.index.has(other)) all = false;
-      if (all) return current;
-    }
-    // Lanes that an indirect branch led into the midst of a block, or elsewhere: only within one unit do they meet.
-    const unit = findUnit(this.#memory, current?.unit.entry ?? pc, [...(current?.unit.roots ?? []), ...pcs]);
-    const { entry } = unit;
-    const ready = new Ready(unit, mode, this.#memory.dram, this.#epoch);
-    if (this.#units.size >= MAX_UNITS) this.#units.clear();
-    this.#units.set(entry * MODES + modeKey, ready);
-    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
-    return ready;
-  }
-}
-
-const REGISTER_BYTES = LANES * 4;
 const caches = new WeakMap<VirtualMemory, UnitCache>();
 
 /** Where lanes stand that look for a unit. */
@@ -425,16 +196,7 @@ class Recompiler implements WarpExecutor {
     w.run.refresh();
     words[frame + FRAME.generation / 4] = this.#memory.generation;
     words[frame + FRAME.epoch / 4] = w.run.epoch;
-    const [outer, outerSteps] = [current, currentSteps];
-    current = w;
-    currentSteps = at.made.steps;
-    let status: number;
-    try {
-      status = at.made.run(w.registers.at, w.frame);
-    } finally {
-      current = outer;
-      currentSteps = outerSteps;
-    }
+    const status = within(w, at.made.steps, at.made.run);
     w.live = words[frame + FRAME.live / 4]!;
     w.discarded = words[frame + FRAME.discarded / 4]!;
     // A call costs something even where lanes are handed back at once.

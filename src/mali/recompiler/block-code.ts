@@ -1,0 +1,194 @@
+/**
+ * The code of a unit's blocks: instruction after instruction, and what ends each. An instruction is lane operations on the
+ * registers' locals (lower.ts), or one of those that have an emitter of their own (loads, textures, …), or a call of the
+ * interpreter's step.
+ */
+import { FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
+import type { Instruction } from '../shader/decode.ts';
+import type { Code } from '../wasm/builder.ts';
+import type { Block, Site } from './flow.ts';
+import type { FlowCode } from './flow-code.ts';
+import { STATUS, STEP } from './frame.ts';
+import type { LaneCode, Lanes } from './lanes.ts';
+import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
+import type { OutputCode } from './output.ts';
+import { always } from './parts.ts';
+import type { RegisterFile } from './register-file.ts';
+
+/** Emits some instructions; false: this one is none of them. */
+export interface Emitter {
+  emit(site: Site): boolean;
+}
+
+/** What the function around has for the code of blocks. */
+export interface AroundBlocks extends Operands {
+  readonly code: Code;
+  readonly lanes: LaneCode;
+  readonly registers: RegisterFile;
+  readonly flow: FlowCode;
+  readonly output: OutputCode;
+  readonly emitters: readonly Emitter[];
+  /** Locals: lanes that run, lanes without effect, instructions left. */
+  readonly bits: number;
+  readonly discarded: number;
+  readonly fuel: number;
+  /** Vectors of the lanes that run. */
+  readonly running: readonly number[];
+  /** Calls the interpreter's step; pushes what it answers (STEP). */
+  call(site: Site): void;
+  /** Calls the interpreter's step. */
+  interpret(site: Site): void;
+}
+
+export class BlockCode {
+  /** An instruction is always the interpreter's. */
+  slow = false;
+  readonly #a: AroundBlocks;
+  readonly #word: number;
+
+  constructor(around: AroundBlocks) {
+    this.#a = around;
+    this.#word = around.code.local('i32');
+  }
+
+  /** Emits block n of the unit. */
+  emit(n: number, block: Block): void {
+    const code = this.#a.code;
+    const flow = this.#a.flow;
+    if (block.sites.length > 0) code.get(this.#a.fuel).i32(block.sites.length).op('i32_sub').set(this.#a.fuel);
+    const last = block.end === 'fall' || block.end === 'leave' || block.end === 'end' ? undefined : block.sites.at(-1);
+    for (const site of block.sites) {
+      if (site === last) break;
+      this.#plain(site);
+    }
+    switch (block.end) {
+      case 'fall':
+        flow.goto(n, block.next, true);
+        break;
+      case 'end':
+        break;
+      case 'leave':
+        flow.hand(STATUS.LEAVE, n);
+        break;
+      case 'branch':
+        this.#branch(n, block, last!);
+        break;
+      case 'blend':
+        this.#blend(n, block, last!);
+        break;
+      case 'barrier':
+        flow.hand(STATUS.BARRIER, n);
+        break;
+      case 'indirect':
+        flow.hand(STATUS.INDIRECT, n);
+        break;
+    }
+  }
+
+  /** One instruction that goes on to the next. */
+  #plain(site: Site): void {
+    const { instruction } = site;
+    if (instruction.spec.name === 'NOP') {
+      // Only its flow counts.
+    } else {
+      const known = this.#lowered(instruction) || this.#a.emitters.some((emitter) => emitter.emit(site));
+      if (!known) {
+        this.slow = true;
+        this.#a.interpret(site);
+      }
+    }
+    this.#a.registers.settle(instruction);
+    this.#a.flow.after(instruction.flow);
+  }
+
+  #lowered(i: Instruction): boolean {
+    const { code, lanes, bits, discarded, registers } = this.#a;
+    const discard = lowerDiscard(this.#a, i);
+    if (discard) {
+      lanes.bitmask(discard);
+      code.get(bits).op('i32_and').get(discarded).op('i32_or').set(discarded);
+      return true;
+    }
+    const results = i.dest >= 0 ? lower(this.#a, i) : undefined;
+    if (!results) return false;
+    const store = (k: number): void => {
+      for (let n = results.length - 1; n >= 0; n--) code.set(registers.locals(i.dest + n)[k]!);
+      for (const [n, value] of results.entries()) {
+        const part = n > 0 || i.destHalves === HALVES.BOTH ? 'both' : i.destHalves === HALVES.LOW ? 'low' : 'high';
+        registers.shadow(i.dest + n, value, k, part);
+      }
+    };
+    // An instruction that reads other vectors must have read all before the first is overwritten.
+    const late = crosses(i);
+    for (let k = 0; k < lanes.vectors; k++) {
+      for (const [n, value] of results.entries()) this.#result(i, i.dest + n, value, k);
+      if (!late) store(k);
+    }
+    if (late) for (let k = lanes.vectors - 1; k >= 0; k--) store(k);
+    return true;
+  }
+
+  /** Pushes what a register will hold. */
+  #result(i: Instruction, register: number, value: Lanes, k: number): void {
+    const code = this.#a.code;
+    const old = this.#a.registers.locals(register)[k]!;
+    // The upper register of a pair is written whole.
+    const whole = i.destHalves === HALVES.BOTH || register !== i.dest;
+    const part = whole ? undefined : this.#a.lanes.words(i.destHalves === HALVES.LOW ? 0xffff : 0xffff0000);
+    value(k);
+    if (part) {
+      code.get(old);
+      part(k);
+      code.op('v128_bitselect');
+    }
+    if (this.#a.flow.masked) code.get(old).get(this.#a.running[k]!).op('v128_bitselect');
+  }
+
+  #branch(n: number, block: Block, site: Site): void {
+    const { instruction: i } = site;
+    const constant = always(site);
+    if (constant !== undefined) {
+      if (constant) this.#a.flow.goto(n, block.target, true);
+      else this.#fall(n, block, i.flow);
+      return;
+    }
+    const source = i.sources[0]!;
+    const { lanes } = this.#a;
+    let value: Lanes = source.kind === 'uniform' ? this.#a.uniform(source.index) : this.#a.register(source.index);
+    if (source.select === 'h0') value = lanes.and(value, lanes.words(0xffff));
+    else if (source.select === 'h1') value = lanes.and(value, lanes.words(0xffff0000));
+    const test = lanes.op(i.modifiers.eq === 'eq' ? 'i32x4_eq' : 'i32x4_ne', value, lanes.words(0));
+    this.#a.flow.branch(n, block, i.flow, test);
+    this.#fall(n, block, i.flow);
+  }
+
+  /** Lanes that did not branch: the instruction's flow, then the next block. */
+  #fall(n: number, block: Block, flow: number): void {
+    this.#a.flow.after(flow);
+    if (flow !== FLOW_END) this.#a.flow.goto(n, block.next, true);
+  }
+
+  #blend(n: number, block: Block, site: Site): void {
+    const code = this.#a.code;
+    const { instruction: i } = site;
+    if (this.#a.output.blend(i)) {
+      code.likely().if();
+      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#a.flow.goto(n, block.target, false);
+      else {
+        this.#a.flow.after(i.flow);
+        if (i.flow !== FLOW_END) this.#a.flow.goto(n, block.next, false);
+      }
+      code.end();
+    }
+    this.#a.call(site);
+    code.tee(this.#word).i32(STEP.TAKEN).op('i32_eq');
+    code.if();
+    this.#a.flow.goto(n, block.target, false);
+    code.end();
+    code.get(this.#word).i32(STEP.IGNORE_FLOW).op('i32_eq');
+    code.if();
+    this.#a.flow.goto(n, block.next, false);
+    code.end();
+    this.#fall(n, block, site.instruction.flow);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The units of an address space, by the addresses of their blocks. A unit is compared with memory when a run begins and it is
+ * wanted; what runs it is made when it is first called.
+ */
+import type { PhysicalMemory } from '../../board/dram.ts';
+import type { VirtualMemory } from '../contract.ts';
+import { CodeWords } from './code-words.ts';
+import { type Compiled, compileUnit, instantiate, type Run } from './compiled.ts';
+import type { Mode } from './emit.ts';
+import { findUnit, type Site, type Unit } from './flow.ts';
+import { WARP_VECTORS } from './lanes.ts';
+
+/** Units kept of one address space. */
+const MAX_UNITS = 4096;
+
+/** Modes of units that are kept by address; lists are kept with them. */
+const MODES = 8;
+const LISTS = ['fragment', 'vertex', 'compute'];
+const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
+  (flush32 ? 1 : 0) +
+  (flush16 ? 2 : 0) +
+  (parted ? 4 : 0) +
+  (list ? MODES * (1 + LISTS.indexOf(list) * 2 + (vectors === WARP_VECTORS ? 0 : 1)) : 0);
+
+/** A unit of an address space. What runs it is made when it is first wanted. */
+export class Ready {
+  readonly unit: Unit;
+  /** Run in which it was last compared with memory. */
+  epoch: number;
+  readonly #mode: Mode;
+  readonly #dram: PhysicalMemory;
+  #made: Made | undefined;
+  #words: CodeWords | undefined;
+  readonly #others = new Map<number, Ready>();
+
+  constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
+    this.unit = unit;
+    this.#mode = mode;
+    this.#dram = dram;
+    this.epoch = epoch;
+  }
+
+  /** What it was compiled from. */
+  get words(): CodeWords {
+    this.#words ??= new CodeWords(this.unit.words);
+    return this.#words;
+  }
+
+  get made(): Made {
+    this.#made ??= this.#make();
+    return this.#made;
+  }
+
+  #make(): Made {
+    const code = compileUnit(this.unit, this.#mode);
+    const { entry, blocks } = this.unit;
+    const sites = new Map(blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
+    const steps = code.steps.map((offset) => sites.get(entry + offset)!);
+    return { code, run: instantiate(code, this.#dram), steps };
+  }
+
+  /** The same unit with another way of running it. */
+  as(mode: Mode): Ready {
+    const key = keyOf(mode);
+    let other = this.#others.get(key);
+    if (!other) {
+      other = new Ready(this.unit, mode, this.#dram, this.epoch);
+      this.#others.set(key, other);
+    }
+    return other;
+  }
+}
+
+interface Made {
+  /** Held for its records, whose addresses are in the code. */
+  readonly code: Compiled;
+  readonly run: Run;
+  readonly steps: readonly Site[];
+}
+
+/** The units of one address space. */
+export class UnitCache {
+  readonly #memory: VirtualMemory;
+  /** By the address of any of a unit's blocks, and mode. */
+  readonly #units = new Map<number, Ready>();
+  #epoch = 0;
+
+  constructor(memory: VirtualMemory) {
+    this.#memory = memory;
+  }
+
+  begin(): void {
+    this.#epoch++;
+  }
+
+  /** The unit in which the lanes at `pcs` run, those at `pc` first. */
+  at(pc: number, pcs: ReadonlySet<number>, mode: Mode): Ready {
+    const modeKey = keyOf(mode);
+    const known = this.#units.get(pc * MODES + modeKey);
+    const current = known && (known.epoch === this.#epoch || known.words.in(this.#memory)) ? known : undefined;
+    if (current) {
+      current.epoch = this.#epoch;
+      let all = true;
+      for (const other of pcs) if (!current.unit.index.has(other)) all = false;
+      if (all) return current;
+    }
+    // Lanes that an indirect branch led into the midst of a block, or elsewhere: only within one unit do they meet.
+    const unit = findUnit(this.#memory, current?.unit.entry ?? pc, [...(current?.unit.roots ?? []), ...pcs]);
+    const { entry } = unit;
+    const ready = new Ready(unit, mode, this.#memory.dram, this.#epoch);
+    if (this.#units.size >= MAX_UNITS) this.#units.clear();
+    this.#units.set(entry * MODES + modeKey, ready);
+    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
+    return ready;
+  }
+}
