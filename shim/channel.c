@@ -31,6 +31,8 @@ struct channel {
    pthread_mutex_t lock;
    int fd;
    ino_t inode;
+   void *box; /* its mailbox, or NULL */
+   uint32_t serial; /* of the last request there */
    struct tyr_offer offer;
 };
 
@@ -53,6 +55,7 @@ static void reset(void)
    for (int i = 0; i < SLOTS; i++) {
       pthread_mutex_init(&slots[i].lock, NULL);
       slots[i].fd = slots[i].offer.fd = -1;
+      slots[i].box = NULL;
    }
    owner = getpid();
    if (mark)
@@ -68,6 +71,7 @@ static void after_fork(void)
          close(slots[i].fd);
       if (tyr_is_still(slots[i].offer.fd, slots[i].offer.inode))
          close(slots[i].offer.fd);
+      tyr_mailbox_unmap(slots[i].box);
    }
    reset();
 }
@@ -140,7 +144,7 @@ static ssize_t send_answer(int channel, uint32_t kind, int error, const void *da
    return send_packet(channel, &answer, data, size, fd, -1);
 }
 
-static int connect_machine(void)
+static int connect_machine(int mailbox)
 {
    struct sockaddr_un address;
    memset(&address, 0, sizeof address);
@@ -166,6 +170,7 @@ static int connect_machine(void)
    hello.number = TYR_VERSION;
    hello.address = (uintptr_t)&proof;
    hello.size = proof;
+   hello.flags = mailbox;
    if (r < 0 || send_packet(fd, &hello, NULL, 0, -1, -1) != sizeof hello) {
       close(fd);
       return -1;
@@ -226,20 +231,9 @@ static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssiz
    return value;
 }
 
-/* One call on one channel. Returns the value, -errno, LOST or GONE; sets *broken if the channel cannot be used again. */
-static int64_t exchange(int channel, struct tyr_call *call, int *broken)
+/* What comes by the socket until the call is over. Returns as `exchange`. */
+static int64_t listen_to(int channel, struct tyr_call *call, int *broken)
 {
-   struct tyr_request *request = &call->request;
-   ssize_t sent = send_packet(channel, request, call->in, call->in_size, call->fd, request->named);
-   if (sent == -EBADF && request->named >= 0) {
-      request->named = -1; /* not a descriptor: the machine says what that means */
-      sent = send_packet(channel, request, call->in, call->in_size, call->fd, -1);
-   }
-   if (sent < 0) {
-      if (sent == -EPIPE || sent == -ECONNRESET || sent == -ENOTCONN || sent == -ENOTSOCK)
-         return LOST;
-      return sent;
-   }
    for (;;) {
       struct tyr_reply reply;
       struct tyr_place places[TYR_MAX_FDS];
@@ -320,36 +314,118 @@ static int64_t exchange(int channel, struct tyr_call *call, int *broken)
    }
 }
 
-static int revive(struct channel *slot)
+/* Sends the request as a packet. Returns 0, LOST or -errno. */
+static int64_t send_request(int channel, struct tyr_call *call)
+{
+   struct tyr_request *request = &call->request;
+   ssize_t sent = send_packet(channel, request, call->in, call->in_size, call->fd, request->named);
+   if (sent == -EBADF && request->named >= 0) {
+      request->named = -1; /* not a descriptor: the machine says what that means */
+      sent = send_packet(channel, request, call->in, call->in_size, call->fd, -1);
+   }
+   if (sent == -EPIPE || sent == -ECONNRESET || sent == -ENOTCONN || sent == -ENOTSOCK)
+      return LOST;
+   return sent < 0 ? sent : 0;
+}
+
+/* A call by the socket alone. */
+static int64_t exchange(int channel, struct tyr_call *call, int *broken)
+{
+   call->request.serial = 0;
+   int64_t sent = send_request(channel, call);
+   return sent < 0 ? sent : listen_to(channel, call, broken);
+}
+
+/* One call on one channel. Returns the value, -errno, LOST or GONE; sets *broken if the channel cannot be used again. */
+static int64_t converse(struct channel *slot, struct tyr_call *call, int *broken)
+{
+   struct tyr_request sleep;
+   struct tyr_reply reply;
+   enum tyr_way way = tyr_mailbox_way(slot->box, call);
+
+   if (way != TYR_BY_MAIL && !tyr_is_still(slot->fd, slot->inode))
+      return LOST;
+   if (way == TYR_BY_SOCKET)
+      return exchange(slot->fd, call, broken);
+   if (++slot->serial == 0)
+      slot->serial = 1;
+   call->request.serial = slot->serial;
+   if (way == TYR_BY_MAIL) {
+      tyr_mailbox_ask(slot->box, call);
+   } else {
+      int64_t sent = send_request(slot->fd, call);
+      if (sent < 0)
+         return sent;
+      tyr_mailbox_announce(slot->box, slot->serial);
+   }
+   switch (tyr_mailbox_wait(slot->box, call, &reply)) {
+   case TYR_ANSWER:
+      return finish(call, &reply, sizeof reply + reply.argSize, NULL, NULL, 0);
+   case TYR_PACKET:
+      if (tyr_is_still(slot->fd, slot->inode))
+         return listen_to(slot->fd, call, broken);
+      break;
+   default:
+      memset(&sleep, 0, sizeof sleep);
+      sleep.kind = TYR_REQUEST_SLEEP;
+      sleep.serial = slot->serial;
+      if (tyr_is_still(slot->fd, slot->inode) && send_packet(slot->fd, &sleep, NULL, 0, -1, -1) > 0)
+         return listen_to(slot->fd, call, broken);
+   }
+   *broken = 1;
+   return way == TYR_BY_MAIL && !tyr_mailbox_taken(slot->box, slot->serial) ? LOST : GONE;
+}
+
+/* Forgets the channel; its descriptor, too, if it is still ours. */
+static void drop(struct channel *slot)
+{
+   if (tyr_is_still(slot->fd, slot->inode))
+      close(slot->fd);
+   slot->fd = -1;
+   tyr_mailbox_unmap(slot->box);
+   slot->box = NULL;
+}
+
+static int revive(struct channel *slot, int mailbox)
 {
    struct stat st;
-   slot->fd = connect_machine();
+   struct tyr_call hello;
+   int broken = 0;
+
+   slot->box = NULL;
+   slot->serial = 0;
+   slot->fd = connect_machine(mailbox);
    if (slot->fd < 0)
       return 0;
    slot->inode = tyr_stat(slot->fd, "", &st, AT_EMPTY_PATH) == 0 ? st.st_ino : 0;
+   if (!mailbox)
+      return 1;
+   memset(&hello, 0, sizeof hello);
+   hello.result_fd = hello.offer.fd = -1;
+   listen_to(slot->fd, &hello, &broken); /* a channel that is lost already shows when it is used */
+   if (hello.result_fd >= 0) {
+      slot->box = tyr_mailbox_map(hello.result_fd);
+      close(hello.result_fd);
+   }
    return 1;
 }
 
-static int64_t run(struct channel *slot, struct tyr_call *call)
+static int64_t run(struct channel *slot, struct tyr_call *call, int mailbox)
 {
    int64_t value = LOST;
    int broken = 0;
 
    if (tyr_takes_offer(&slot->offer, call))
       return 0;
-   if (tyr_is_still(slot->fd, slot->inode)) {
-      value = exchange(slot->fd, call, &broken);
-      if (value == LOST || broken) {
-         close(slot->fd);
-         slot->fd = -1;
-      }
-   }
-   if (value == LOST && revive(slot)) {
-      value = exchange(slot->fd, call, &broken);
-      if (value == LOST || broken) {
-         close(slot->fd);
-         slot->fd = -1;
-      }
+   if (slot->fd >= 0)
+      value = converse(slot, call, &broken);
+   if (value == LOST || broken)
+      drop(slot);
+   if (value == LOST && revive(slot, mailbox)) {
+      broken = 0;
+      value = converse(slot, call, &broken);
+      if (value == LOST || broken)
+         drop(slot);
    }
    slot->offer = call->offer;
    return value == LOST || value == GONE ? -ENODEV : value;
@@ -369,12 +445,13 @@ HIDDEN int64_t tyr_call(struct tyr_call *call)
          if (pthread_mutex_trylock(&slots[i].lock) == 0)
             slot = &slots[i];
    if (slot) {
-      value = run(slot, call);
+      value = run(slot, call, 1);
       pthread_mutex_unlock(&slot->lock);
    } else {
       struct channel once_only;
       once_only.fd = once_only.offer.fd = -1;
-      value = run(&once_only, call);
+      once_only.box = NULL;
+      value = run(&once_only, call, 0);
       if (once_only.fd >= 0)
          close(once_only.fd);
       if (once_only.offer.fd >= 0)

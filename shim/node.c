@@ -8,13 +8,11 @@
 #include <asm/ioctl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -83,15 +81,6 @@ HIDDEN int tyr_open_node(unsigned minor, int flags)
    return call.result_fd;
 }
 
-/* Can a number be read there? The kernel does the check, and then finds that there is nothing to do. */
-static int readable(const int *at)
-{
-   int saved = errno;
-   int ok = syscall(SYS_futex, at, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, at, 0) >= 0 || errno == EAGAIN;
-   errno = saved;
-   return ok;
-}
-
 /* The descriptor that an ioctl's argument names, -1 if none. */
 static int named(uint32_t request, const void *arg)
 {
@@ -99,7 +88,7 @@ static int named(uint32_t request, const void *arg)
    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
       if (rows[i][0] == (request & 0xffff) && rows[i][1] + sizeof(int) <= _IOC_SIZE(request)) {
          const int *at = (const int *)((const char *)arg + rows[i][1]);
-         return readable(at) ? *at : -1;
+         return tyr_readable(at) ? *at : -1;
       }
    return -1;
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TYR_VERSION 3
+#define TYR_VERSION 4
 #define TYR_DRM_MAJOR 226
 #define TYR_CHUNK 65536
 #define TYR_MAX_FDS 16
@@ -16,6 +16,7 @@
 #define TYR_REQUEST_DATA 5
 #define TYR_REQUEST_GIVE 6
 #define TYR_REQUEST_READY 7
+#define TYR_REQUEST_SLEEP 8
 #define TYR_REPLY_READ 1
 #define TYR_REPLY_TAKE 2
 #define TYR_REPLY_WRITE 3
@@ -24,6 +25,10 @@
 #define TYR_PLACE_ARGUMENT 1
 #define TYR_PLACE_MEMORY 2
 #define TYR_PLACE_OFFER 3
+#define TYR_MAILBOX_SIZE 4096
+#define TYR_MAILBOX_GUEST 64
+#define TYR_MAILBOX_REQUEST 128
+#define TYR_MAILBOX_ANSWER 2048
 
 #define TYR_NAMED { 25646, 8 }, { 25794, 8 }, { 25807, 16 }, { 25091, 4 }, { 15875, 32 }
 #define TYR_ENVIRONMENT "TYR_MACHINE"
@@ -43,7 +48,7 @@ struct tyr_request {
    uint64_t size;
    uint64_t end;
    int32_t named;
-   uint32_t pad;
+   uint32_t serial;
 };
 
 struct tyr_reply {
@@ -63,6 +68,18 @@ struct tyr_place {
    uint64_t inode;
 };
 
+struct tyr_mailbox_machine {
+   uint32_t watching;
+   uint32_t patience;
+   uint32_t taken;
+   uint32_t told;
+};
+
+struct tyr_mailbox_guest {
+   uint32_t asked;
+   uint32_t size;
+};
+
 /* Refused by any compiler that lays the structs out otherwise. */
 typedef char tyr_check_tyr_request_kind[(offsetof(struct tyr_request, kind) == 0) ? 1 : -1];
 typedef char tyr_check_tyr_request_number[(offsetof(struct tyr_request, number) == 4) ? 1 : -1];
@@ -72,7 +89,7 @@ typedef char tyr_check_tyr_request_address[(offsetof(struct tyr_request, address
 typedef char tyr_check_tyr_request_size[(offsetof(struct tyr_request, size) == 24) ? 1 : -1];
 typedef char tyr_check_tyr_request_end[(offsetof(struct tyr_request, end) == 32) ? 1 : -1];
 typedef char tyr_check_tyr_request_named[(offsetof(struct tyr_request, named) == 40) ? 1 : -1];
-typedef char tyr_check_tyr_request_pad[(offsetof(struct tyr_request, pad) == 44) ? 1 : -1];
+typedef char tyr_check_tyr_request_serial[(offsetof(struct tyr_request, serial) == 44) ? 1 : -1];
 typedef char tyr_check_tyr_request[(sizeof(struct tyr_request) == 48) ? 1 : -1];
 typedef char tyr_check_tyr_reply_kind[(offsetof(struct tyr_reply, kind) == 0) ? 1 : -1];
 typedef char tyr_check_tyr_reply_fds[(offsetof(struct tyr_reply, fds) == 4) ? 1 : -1];
@@ -87,5 +104,13 @@ typedef char tyr_check_tyr_place_at[(offsetof(struct tyr_place, at) == 8) ? 1 : 
 typedef char tyr_check_tyr_place_size[(offsetof(struct tyr_place, size) == 16) ? 1 : -1];
 typedef char tyr_check_tyr_place_inode[(offsetof(struct tyr_place, inode) == 24) ? 1 : -1];
 typedef char tyr_check_tyr_place[(sizeof(struct tyr_place) == 32) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine_watching[(offsetof(struct tyr_mailbox_machine, watching) == 0) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine_patience[(offsetof(struct tyr_mailbox_machine, patience) == 4) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine_taken[(offsetof(struct tyr_mailbox_machine, taken) == 8) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine_told[(offsetof(struct tyr_mailbox_machine, told) == 12) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine[(sizeof(struct tyr_mailbox_machine) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_guest_asked[(offsetof(struct tyr_mailbox_guest, asked) == 0) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_guest_size[(offsetof(struct tyr_mailbox_guest, size) == 4) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_guest[(sizeof(struct tyr_mailbox_guest) == 8) ? 1 : -1];
 
 #endif

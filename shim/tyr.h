@@ -6,7 +6,7 @@
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
  *   events.c         read of a node gives whole events;
  *   channel.c        the messages, over connections to the machine that the threads of the process share (offer.c: what
- *                    comes before it is asked for);
+ *                    comes before it is asked for; mailbox.c: what needs no system call);
  *   exec.c, spawn.c  programs of the guest start other programs of the guest (start.c finds out how, guest.c where).
  * Everything else (dup, fork, exec, passing, poll, close, the last close by SIGKILL) is the kernel's own work, since
  * a DRM file or sync file in the guest is one end of a socket pair. The library knows no driver: it carries bytes and
@@ -55,6 +55,29 @@ struct tyr_call {
 
 /* Runs the request. Returns the machine's value, or -errno; -ENODEV when there is no machine. */
 HIDDEN int64_t tyr_call(struct tyr_call *call);
+
+/* --- mailbox.c --- */
+
+/* A mailbox behind this descriptor, or NULL. */
+HIDDEN void *tyr_mailbox_map(int fd);
+HIDDEN void tyr_mailbox_unmap(void *box);
+/*
+ * How this call is best made: by the socket alone, by a packet whose answer is looked for in the mailbox, or by mail. Where it
+ * is not the socket alone, the caller's memory is good. `box` may be NULL.
+ */
+enum tyr_way { TYR_BY_SOCKET, TYR_BY_PACKET, TYR_BY_MAIL };
+HIDDEN enum tyr_way tyr_mailbox_way(void *box, const struct tyr_call *call);
+/* Puts the request in. */
+HIDDEN void tyr_mailbox_ask(void *box, const struct tyr_call *call);
+/* Tells that the request with this number is a packet. */
+HIDDEN void tyr_mailbox_announce(void *box, uint32_t serial);
+enum tyr_told { TYR_NOTHING, TYR_PACKET, TYR_ANSWER };
+/* Waits a moment for what the machine tells: an answer, with the argument in its place, a packet, or nothing yet. */
+HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct tyr_reply *reply);
+/* The socket is lost: has the machine taken this request? Waits until it has noticed the loss itself. */
+HIDDEN int tyr_mailbox_taken(void *box, uint32_t serial);
+/* Can a number be read there? The kernel does the check, and then finds that there is nothing to do. */
+HIDDEN int tyr_readable(const void *at);
 
 /* --- offer.c --- */
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -95,18 +96,15 @@ static uint64_t number_of(int file)
 	return strtoull(strrchr(peer.sun_path + 1, '/') + 1, NULL, 10);
 }
 
-/* A channel that has greeted, and a DRM file that was opened on it. */
-static int begin(int *file)
+/* Receives an answer with a descriptor. */
+static int receive(int s)
 {
 	struct tyr_reply reply;
 	char rest[256], space[CMSG_SPACE(sizeof(int))];
 	struct iovec iov[2] = { { &reply, sizeof(reply) }, { rest, sizeof(rest) } };
 	struct msghdr msg;
-	int s = dial();
+	int fd;
 
-	NEED(s >= 0);
-	NEED(ask(s, TYR_REQUEST_HELLO, TYR_VERSION, NULL, 0, -1) > 0);
-	NEED(ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0);
 	memset(&msg, 0, sizeof(msg));
 	msg.msg_iov = iov;
 	msg.msg_iovlen = 2;
@@ -114,7 +112,41 @@ static int begin(int *file)
 	msg.msg_controllen = sizeof(space);
 	NEED(recvmsg(s, &msg, 0) > 0);
 	NEED(reply.kind == TYR_REPLY_DONE && reply.value == 0);
-	memcpy(file, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(*file));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+/* A channel that has greeted, and a DRM file that was opened on it. */
+static int begin(int *file)
+{
+	int s = dial();
+
+	NEED(s >= 0);
+	NEED(ask(s, TYR_REQUEST_HELLO, TYR_VERSION, NULL, 0, -1) > 0);
+	NEED(ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0);
+	*file = receive(s);
+	return s;
+}
+
+/* The same, with a mailbox. */
+static int begin_with_mailbox(int *file, char **box)
+{
+	struct tyr_request hello;
+	int s = dial(), memory;
+
+	NEED(s >= 0);
+	memset(&hello, 0, sizeof(hello));
+	hello.kind = TYR_REQUEST_HELLO;
+	hello.number = TYR_VERSION;
+	hello.flags = 1;
+	NEED(send(s, &hello, sizeof(hello), MSG_NOSIGNAL) > 0);
+	memory = receive(s);
+	NEED(ftruncate(memory, 0) < 0);
+	*box = mmap(NULL, TYR_MAILBOX_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	NEED(*box != MAP_FAILED);
+	close(memory);
+	NEED(ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0);
+	*file = receive(s);
 	return s;
 }
 
@@ -219,6 +251,53 @@ int main(int argc, char **argv)
 				close(s);
 				close(file);
 				s = begin(&file);
+			}
+		}
+	} else if (!strcmp(what, "scribbler")) {
+		/* A mailbox that changes while it is read: requests drawn by lot, lengths and numbers too, and packets between. */
+		unsigned seed = 1;
+		char *box, answer[4096];
+
+		s = begin_with_mailbox(&file, &box);
+		for (; done < n; done++) {
+			struct tyr_mailbox_guest *guest = (void *)(box + TYR_MAILBOX_GUEST);
+			struct tyr_request *request = (void *)(box + TYR_MAILBOX_REQUEST);
+			int sent = 1;
+
+			request->kind = rand_r(&seed) % 16 ? TYR_REQUEST_IOCTL : rand_r(&seed) % 10;
+			request->number = rand_r(&seed) % 2 ? GET_CAP : VERSION;
+			request->end = number_of(file) + !(rand_r(&seed) % 64);
+			request->named = -1;
+			request->serial = rand_r(&seed) % 2 ? guest->asked : (uint32_t)rand_r(&seed);
+			guest->size = rand_r(&seed) % 8 ? sizeof(*request) + (request->number == VERSION ? VERSION_SIZE : 16)
+			                                : (uint32_t)rand_r(&seed) % 3000;
+			guest->asked += rand_r(&seed) % 16 ? 1 : (uint32_t)rand_r(&seed);
+			if (rand_r(&seed) % 4 == 0)
+				for (int i = 0; i < 1000; i++) {
+					int at = rand_r(&seed) % TYR_MAILBOX_SIZE;
+
+					/* The count goes on: who sets it back asks nothing. */
+					if (at < TYR_MAILBOX_GUEST || at >= TYR_MAILBOX_REQUEST)
+						box[at] = rand_r(&seed);
+				}
+			if (rand_r(&seed) % 4 == 0) {
+				struct tyr_request sleep;
+
+				memset(&sleep, 0, sizeof(sleep));
+				sleep.kind = TYR_REQUEST_SLEEP;
+				sleep.serial = guest->asked;
+				sent = send(s, &sleep, sizeof(sleep), MSG_NOSIGNAL);
+			}
+			while (recv(s, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+				;
+			if (rand_r(&seed) % 4 == 0)
+				usleep(20);
+			/* One that was asked something, and does not answer, is not served any more. */
+			if (sent < 0 || rand_r(&seed) % 64 == 0) {
+				close(s);
+				close(file);
+				munmap(box, TYR_MAILBOX_SIZE);
+				s = begin_with_mailbox(&file, &box);
 			}
 		}
 	} else {

@@ -9,6 +9,11 @@
  * - a DRM file: one end of a socket pair, whose other end the machine holds and has bound to an abstract address that
  *   names the node. Its packets are DRM events;
  * - a sync file: the same; it is readable (end of file) once its fences have signalled.
+ *
+ * Beside its socket a control channel may have a mailbox: a page of memory that both sides see. While the machine watches
+ * it, requests and answers without descriptors go through it, and a packet is announced there, so that neither side has to
+ * sleep and be woken. Either side counts requests: the guest's `asked` tells that there is one, the machine's `told` that the
+ * answer is there. A guest that has waited long enough says SLEEP, and from then on everything comes by the socket.
  */
 import { DMA_BUF_IOCTL, DmaBufSyncFile } from './dma-buf.ts';
 import { DRM_IOCTL, DrmPrimeHandle, DrmSyncobjEventfd, DrmSyncobjHandle } from './drm.ts';
@@ -17,7 +22,7 @@ import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
 import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
-export const SHIM_VERSION = 3;
+export const SHIM_VERSION = 4;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
@@ -47,7 +52,10 @@ export const SHIM_MAX_FDS = 16;
 
 /** Guest to machine. `fd`: descriptors ride on the packet. */
 export const SHIM_REQUEST = {
-  /** First packet of a channel. number: SHIM_VERSION; address: where `size` stands in the guest's memory, as a proof. */
+  /**
+   * First packet of a channel. number: SHIM_VERSION; address: where `size` stands in the guest's memory, as a proof. flags:
+   * 1 if the guest wants a mailbox: then DONE follows, and brings its memory if it gets one.
+   */
   HELLO: 1,
   /** Open a node. number: minor; flags: open flags. DONE brings the file's descriptor. */
   OPEN: 2,
@@ -69,6 +77,8 @@ export const SHIM_REQUEST = {
   GIVE: 6,
   /** Answer to WRITE: the guest is about to receive the bytes at their place. */
   READY: 7,
+  /** The guest no longer looks into the mailbox for the answer to the request `serial`. Not answered. */
+  SLEEP: 8,
 } as const;
 
 /** Machine to guest. */
@@ -95,7 +105,31 @@ export const ShimRequest = struct('tyr_request', {
   size: u64(),
   end: u64(),
   named: s32(),
-  pad: u32(),
+  /** The request's number in the mailbox, if the guest looks there for the answer; else 0. */
+  serial: u32(),
+});
+
+/** A mailbox: its size, and where its parts begin. Words of the machine and of the guest are not of one cache line. */
+export const SHIM_MAILBOX = { SIZE: 4096, GUEST: 64, REQUEST: 128, ANSWER: 2048 } as const;
+
+/** What the machine writes, from byte 0 on. */
+export const ShimMailboxMachine = struct('tyr_mailbox_machine', {
+  /** Not 0: the machine will find a request by itself. */
+  watching: u32(),
+  /** Microseconds for which the guest should wait before it sleeps. */
+  patience: u32(),
+  /** The last request that was taken. */
+  taken: u32(),
+  /** The last one that was answered. A reply of kind 0 says that the answer, or a question, is a packet. */
+  told: u32(),
+});
+
+/** What the guest writes, from byte GUEST on; `asked` comes last. */
+export const ShimMailboxGuest = struct('tyr_mailbox_guest', {
+  /** Number of the last request; the next one's is greater, modulo 2^32. */
+  asked: u32(),
+  /** Bytes of it, from REQUEST on; 0: it is a packet. */
+  size: u32(),
 });
 
 /**
@@ -162,6 +196,7 @@ export const SHIM_PROTOCOL: {
     ...prefixed('TYR_REQUEST', SHIM_REQUEST),
     ...prefixed('TYR_REPLY', SHIM_REPLY),
     ...prefixed('TYR_PLACE', SHIM_PLACE),
+    ...prefixed('TYR_MAILBOX', SHIM_MAILBOX),
   },
   strings: {
     TYR_ENVIRONMENT: SHIM_ENVIRONMENT,
@@ -173,7 +208,7 @@ export const SHIM_PROTOCOL: {
     TYR_ADDRESS_SYNC: SHIM_ADDRESS_SYNC,
   },
   rows: { TYR_NAMED: SHIM_NAMED },
-  structs: [ShimRequest, ShimReply, ShimPlace],
+  structs: [ShimRequest, ShimReply, ShimPlace, ShimMailboxMachine, ShimMailboxGuest],
 };
 
 function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {

@@ -8,7 +8,7 @@
  * its channel, and touches no one else.
  */
 import { ERRNO } from '../abi/errno.ts';
-import type { Infer } from '../abi/layout.ts';
+import { type Infer, viewOf } from '../abi/layout.ts';
 import { MAP_PRIVATE, MAP_TYPE, PROT_WRITE } from '../abi/linux.ts';
 import { SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
 import { PAGE } from '../board/dram.ts';
@@ -16,10 +16,12 @@ import { must } from '../drm/error.ts';
 import type { Held } from './ends.ts';
 import type { EventLoop, Source } from './event-loop.ts';
 import { type Caller, closeIf, IoctlCall, type Subject, Violation } from './ioctl-call.ts';
+import type { Mailbox } from './mailbox.ts';
 import { MemfdFile } from './memfd-backing.ts';
-import { closeSent, NO_DESCRIPTORS, type Outgoing, sendDone, sendQuestion } from './replies.ts';
+import { closeSent, doneHead, NO_DESCRIPTORS, type Outgoing, sendDone, sendQuestion } from './replies.ts';
 import type { GuestServer } from './server.ts';
 import * as sys from './syscalls.ts';
+import type { Watched } from './watch.ts';
 
 type Request = Infer<typeof ShimRequest>;
 
@@ -33,7 +35,7 @@ interface Unshown {
 /** DRM files that a channel is known to have; more are forgotten once they are closed. */
 const KNOWN_MOST = 64;
 
-export class Channel implements Source, Caller {
+export class Channel implements Source, Caller, Watched {
   readonly fd: number;
   readonly ends = false;
   readonly pid: number;
@@ -47,6 +49,9 @@ export class Channel implements Source, Caller {
   #unshown: Unshown | undefined;
   /** Numbers of the DRM files that it has shown. */
   readonly #shown = new Set<number>();
+  #mailbox: Mailbox | undefined;
+  /** The request for whose answer the guest looks into the mailbox; 0: it listens to its socket. */
+  #serial = 0;
   #closed = false;
 
   constructor(fd: number, server: GuestServer, loop: EventLoop) {
@@ -73,20 +78,81 @@ export class Channel implements Source, Caller {
       return;
     }
     let held: readonly number[] = packet.fds;
-    try {
-      if (packet.unaffordable && this.#greeted && !this.#running && !this.#unshown) {
+    this.#obey(() => {
+      try {
+        if (packet.unaffordable && this.#greeted && !this.#running && !this.#unshown) {
+          for (const fd of held) sys.close(fd);
+          held = [];
+          this.done(-ERRNO.ENFILE, undefined);
+          return;
+        }
+        if (packet.cut) throw new Violation('a packet too long, or with too many descriptors');
+        if (packet.bytes.length < ShimRequest.size) throw new Violation(`a packet of ${packet.bytes.length} bytes`);
+        const request = ShimRequest.read(packet.view, 0);
+        const body = packet.bytes.subarray(ShimRequest.size);
+        held = [];
+        if (this.#greeted && request.kind === SHIM_REQUEST.SLEEP) this.#sleep(request.serial, packet.fds);
+        else this.#serve(request, body, packet.fds);
+      } catch (error) {
         for (const fd of held) sys.close(fd);
-        this.done(-ERRNO.ENFILE, undefined);
-        return;
+        throw error;
       }
-      if (packet.cut) throw new Violation('a packet too long, or with too many descriptors');
-      if (packet.bytes.length < ShimRequest.size) throw new Violation(`a packet of ${packet.bytes.length} bytes`);
-      const request = ShimRequest.read(packet.view, 0);
-      const body = packet.bytes.subarray(ShimRequest.size);
-      held = [];
-      this.#serve(request, body, packet.fds);
+    });
+    if (this.#mailbox && !this.#closed) this.server.watch.touch(this);
+  }
+
+  // --- the mailbox ---
+
+  get waiting(): boolean {
+    // One request at a time.
+    return this.#mailbox !== undefined && !this.#running && !this.#unshown && this.#mailbox.waiting;
+  }
+
+  watch(on: boolean): void {
+    this.#mailbox?.watch(on);
+  }
+
+  look(): void {
+    this.#loop.end();
+    const asked = this.#mailbox?.take() ?? 'nothing';
+    if (asked === 'packet') this.ready();
+    else if (asked !== 'nothing') this.#mail(asked);
+  }
+
+  /** Serves a request that was in the mailbox. */
+  #mail(asked: Uint8Array): void {
+    this.#obey(() => {
+      if (asked.length < ShimRequest.size) throw new Violation(`a request of ${asked.length} bytes in the mailbox`);
+      const request = ShimRequest.read(viewOf(asked), 0);
+      this.#serve(request, asked.subarray(ShimRequest.size), NO_FDS);
+    });
+    if (!this.#closed) this.server.watch.touch(this);
+  }
+
+  /** The guest has looked for the answer to a request for long enough, and goes to sleep. */
+  #sleep(serial: number, fds: readonly number[]): void {
+    for (const fd of fds) sys.close(fd);
+    const mailbox = this.#mailbox;
+    if (!mailbox || fds.length > 0) throw new Violation('a sleeping guest without a mailbox, or with descriptors');
+    if (this.waiting) {
+      // A packet would have come before this one.
+      const asked = mailbox.take();
+      if (typeof asked !== 'string') this.#mail(asked);
+      if (this.#closed) return;
+    }
+    if (this.#serial === serial) {
+      this.#serial = 0;
+      return;
+    }
+    const answer = mailbox.answerTo(serial);
+    if (answer && sys.sendPacket(this.fd, answer) !== 'sent') this.close();
+  }
+
+  /** Runs what a guest wants. What the protocol does not foresee closes the channel. */
+  #obey(run: () => void): void {
+    try {
+      run();
     } catch (error) {
-      for (const fd of held) sys.close(fd);
       if (!(error instanceof Violation)) throw error;
       this.server.log('warn', 'host', `pid ${this.pid} broke the protocol: ${error.message}; its channel is closed`);
       this.close();
@@ -100,6 +166,9 @@ export class Channel implements Source, Caller {
     this.#loop.remove(this);
     sys.close(this.fd);
     this.server.forget(this);
+    this.server.watch.forget(this);
+    this.#mailbox?.close();
+    this.#mailbox = undefined;
     if (this.#unshown) closeIf(this.#unshown.named);
     this.#unshown = undefined;
     const running = this.#running;
@@ -122,6 +191,7 @@ export class Channel implements Source, Caller {
         refuse(`request ${request.kind}, version ${request.number} instead of a greeting of version ${SHIM_VERSION}`);
       this.#greeted = true;
       this.#direct = this.server.directMemory && this.#proves(request);
+      if (request.flags & 1) this.#giveMailbox();
       return;
     }
     if (this.#unshown) {
@@ -134,6 +204,10 @@ export class Channel implements Source, Caller {
       count(0, 1);
       this.#running.answer(request.kind, request.number, body, fds[0] ?? -1);
       return;
+    }
+    if (this.#mailbox && request.serial !== 0) {
+      this.#serial = request.serial;
+      this.#mailbox.seen(request.serial);
     }
     switch (request.kind) {
       case SHIM_REQUEST.OPEN:
@@ -203,6 +277,14 @@ export class Channel implements Source, Caller {
     );
   }
 
+  #giveMailbox(): void {
+    const mailbox = this.server.mailbox();
+    const outgoing = mailbox ? [result({ fd: mailbox.fd, kept: false })] : NO_DESCRIPTORS;
+    this.done(0, undefined, outgoing);
+    if (this.#closed) mailbox?.close();
+    else this.#mailbox = mailbox;
+  }
+
   // --- open and mmap: nothing to wait for ---
 
   #open(minor: number): void {
@@ -234,18 +316,27 @@ export class Channel implements Source, Caller {
 
   done(value: number, arg: Uint8Array | undefined, outgoing: readonly Outgoing[] = NO_DESCRIPTORS): void {
     this.#running = undefined;
+    const serial = this.#serial;
+    const mailbox = serial === 0 ? undefined : this.#mailbox;
+    this.#serial = 0;
+    if (mailbox && outgoing.length === 0 && mailbox.answer(serial, doneHead(value, arg), arg)) return;
     const sent = this.#closed ? 'gone' : sendDone(this.fd, value, arg, outgoing);
     closeSent(outgoing);
     const needed = outgoing.filter(({ offered }) => !offered);
     if (sent === 'full' && needed.length < outgoing.length) this.done(value, arg, needed);
     else if (sent === 'full' && outgoing.length > 0) this.done(-ERRNO.EMFILE, arg);
     else if (sent !== 'sent') this.close();
+    else mailbox?.announce(serial);
   }
 
   send(kind: number, value: bigint, address = 0n, size = 0): void {
     if (!sendQuestion(this.fd, kind, value, address, size)) this.close();
+    if (this.#serial !== 0) this.#mailbox?.announce(this.#serial);
+    this.#serial = 0;
   }
 }
+
+const NO_FDS: readonly number[] = [];
 
 /** A descriptor that is the result of a call. */
 const result = (descriptor: { fd: number; kept: boolean }): Outgoing => ({

@@ -3,7 +3,8 @@
  * no polling.
  *
  * A batch is served in two passes: first the sources that only ever end (a file whose last descriptor was closed), then
- * those that ask for something. So an open that follows a close finds the file closed.
+ * those that ask for something. So an open that follows a close finds the file closed, and who serves a request that came
+ * another way (mailbox.ts) calls `end` before.
  */
 import koffi, { type node } from 'koffi';
 import * as sys from './syscalls.ts';
@@ -72,6 +73,13 @@ export class EventLoop {
     this.#sources.clear();
     this.#ids.clear();
     sys.close(this.#epoll);
+  }
+
+  /** Serves the sources that have ended, and no others. */
+  end(): void {
+    if (this.#closed) return;
+    const count = sys.epollReady(this.#epoll);
+    if (count > 0) this.#pass(count, true);
   }
 
   #serve(): void {

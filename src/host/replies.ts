@@ -26,6 +26,13 @@ export const NO_DESCRIPTORS: readonly Outgoing[] = [];
 const head = new Uint8Array(ShimReply.size);
 const view = new DataView(head.buffer);
 
+/** The head of an answer that brings no descriptors; `arg` is to follow. Good until the next answer. */
+export function doneHead(value: number, arg: Uint8Array | undefined): Uint8Array {
+  const argSize = arg?.length ?? 0;
+  ShimReply.write(view, 0, { kind: SHIM_REPLY.DONE, value: BigInt(value), argSize, fds: 0, size: 0, address: 0n });
+  return head;
+}
+
 /** Answers a request. `arg` goes over the caller's argument. `closeSent` is to follow. */
 export function sendDone(
   channel: number,
@@ -33,11 +40,11 @@ export function sendDone(
   arg: Uint8Array | undefined,
   outgoing: readonly Outgoing[],
 ): 'sent' | 'full' | 'gone' {
-  const argSize = arg?.length ?? 0;
   const fds = outgoing.length;
+  if (fds === 0) return sys.sendPacket(channel, doneHead(value, arg), arg);
+  const argSize = arg?.length ?? 0;
   const offers = outgoing[fds - 1]?.offered ? 1 : 0;
   ShimReply.write(view, 0, { kind: SHIM_REPLY.DONE, value: BigInt(value), argSize, fds, size: offers, address: 0n });
-  if (fds === 0) return sys.sendPacket(channel, head, arg);
   const places = new Uint8Array(argSize + fds * ShimPlace.size);
   if (arg) places.set(arg);
   outgoing.forEach(({ place }, i) => {

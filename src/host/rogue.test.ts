@@ -56,6 +56,13 @@ test('requests with every field drawn by lot end the channel, or are answered', 
   assert.ok(!living.lines.some((line) => line.includes('the machine is at fault')));
 });
 
+test('a mailbox that is scribbled on ends the channel, or is answered', async () => {
+  const lines = await harm('scribbler', 20_000);
+  assert.equal(lines[0], 'done 20000');
+  assert.ok(!living.lines.some((line) => line.includes('the machine is at fault')));
+  assert.ok(living.lines.some((line) => line.includes('in the mailbox; its channel is closed')));
+});
+
 test('packets out of turn end the channel', async () => {
   await harm('endless', 5000);
 });

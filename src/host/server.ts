@@ -2,13 +2,13 @@
  * GuestServer: makes the machine's DRM nodes visible to Linux programs that run with the preload shim.
  *
  * Reading order: guest-tree.ts writes the files that stand for /dev/dri and /sys; event-loop.ts waits for what guests do;
- * channel.ts serves one connection, ioctl-call.ts one ioctl of it; user-context.ts is what a handler sees of its caller;
+ * channel.ts serves one connection (mailbox.ts, watch.ts: without system calls), ioctl-call.ts one ioctl of it; user-context.ts is what a handler sees of its caller;
  * ends.ts holds what guests have open; memfd-backing.ts puts shared files behind DRAM; syscalls.ts does what Node cannot.
  * The wire stands in src/abi/shim.ts, the other side of it in shim/.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Errno } from '../abi/errno.ts';
 import { EPOLLIN } from '../abi/linux.ts';
@@ -27,10 +27,12 @@ import { Channel } from './channel.ts';
 import { Ends } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
 import { writeGuestTree } from './guest-tree.ts';
+import { type Mailbox, Mailboxes } from './mailbox.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
 import { closeSent, type Outgoing } from './replies.ts';
 import * as sys from './syscalls.ts';
 import type { Installation } from './user-context.ts';
+import { Watch } from './watch.ts';
 
 export interface GuestServerOptions {
   readonly nodes: readonly DeviceNode[];
@@ -47,6 +49,9 @@ export interface GuestServerOptions {
 const SILENCE = 1000;
 /** A thread needs one while it is in an ioctl. */
 const MOST_CHANNELS_PER_PROCESS = 1024;
+/** Microseconds for which a guest looks for an answer before it sleeps, and for which the machine looks for requests. */
+const GUEST_PATIENCE = 40;
+const PATIENCE = 500;
 
 export class GuestServer {
   readonly log: Log;
@@ -54,9 +59,12 @@ export class GuestServer {
   /** The machine's folder: its socket, and the tree that guests see. */
   readonly directory: string;
   readonly directMemory: boolean;
+  readonly watch = new Watch(PATIENCE / 1000);
   readonly #options: GuestServerOptions;
   readonly #loop = new EventLoop();
   readonly #channels = new Set<Channel>();
+  /** Looking while the other side has no core to run on helps nobody. */
+  readonly #mailboxes = availableParallelism() > 1 ? new Mailboxes(GUEST_PATIENCE) : undefined;
   readonly #listener: Source;
   readonly #mostDescriptors = Math.floor(sys.limits().openFiles * 0.9) - 64;
   #closed = false;
@@ -94,7 +102,7 @@ export class GuestServer {
 
   /** Does a guest wait to be served? */
   get pressed(): boolean {
-    return this.#loop.pressed;
+    return this.watch.waiting || this.#loop.pressed;
   }
 
   /** What guests have of the machine right now. */
@@ -116,6 +124,11 @@ export class GuestServer {
   }
 
   // What a channel asks of the server.
+
+  /** A mailbox, if there is one for it. */
+  mailbox(): Mailbox | undefined {
+    return this.#mailboxes?.create();
+  }
 
   forget(channel: Channel): void {
     this.#channels.delete(channel);

@@ -1,0 +1,77 @@
+/**
+ * Watch: looks into the mailboxes of channels that have just asked for something, since they will soon ask again.
+ *
+ * Waking a thread that sleeps costs more than most ioctls, on both sides. So for a moment after a request the machine's
+ * thread goes round its event loop without sleeping; work in slices and workers' messages take their turns meanwhile. Then it
+ * tells the guests that it no longer looks, looks a last time, and sleeps until a packet wakes it.
+ */
+
+export interface Watched {
+  /** Is there something to serve? */
+  readonly waiting: boolean;
+  /** Serves it. */
+  look(): void;
+  watch(on: boolean): void;
+}
+
+/** Channels that are watched at once: as many threads as a host has cores for at the same time. */
+const MOST = 8;
+
+export class Watch {
+  /** Milliseconds after the last request. */
+  readonly #patience: number;
+  /** The one that asked last is the last. */
+  readonly #watched: Watched[] = [];
+  #end = 0;
+  #going = false;
+
+  constructor(patience: number) {
+    this.#patience = patience;
+  }
+
+  get waiting(): boolean {
+    for (const channel of this.#watched) if (channel.waiting) return true;
+    return false;
+  }
+
+  /** A channel has asked for something. */
+  touch(channel: Watched): void {
+    this.#end = performance.now() + this.#patience;
+    const watched = this.#watched;
+    if (watched.at(-1) !== channel) {
+      const at = watched.indexOf(channel);
+      if (at >= 0) watched.splice(at, 1);
+      else {
+        if (watched.length === MOST) watched.shift()!.watch(false);
+        channel.watch(true);
+      }
+      watched.push(channel);
+    }
+    if (this.#going) return;
+    this.#going = true;
+    setImmediate(this.#turn);
+  }
+
+  forget(channel: Watched): void {
+    const at = this.#watched.indexOf(channel);
+    if (at >= 0) this.#watched.splice(at, 1);
+  }
+
+  readonly #turn = (): void => {
+    this.#look();
+    if (this.#watched.length > 0 && performance.now() < this.#end) {
+      setImmediate(this.#turn);
+      return;
+    }
+    this.#going = false;
+    const last = this.#watched.splice(0);
+    for (const channel of last) channel.watch(false);
+    for (const channel of last) if (channel.waiting) channel.look();
+  };
+
+  #look(): void {
+    const watched = this.#watched;
+    // Serving moves what is served, or takes it away.
+    for (let i = watched.length - 1; i >= 0; i--) if (watched[i]?.waiting) watched[i]!.look();
+  }
+}
