@@ -574,7 +574,7 @@ test('works tell how far they have come', () => {
     }
     return [...seen, work.progress!];
   };
-  for (const work of [b.idvs(1500), b.fragment(b.framebuffer({}, [b.rgba8()]))]) {
+  for (const work of [b.idvs(6000), b.fragment(b.framebuffer({}, [b.rgba8()]))]) {
     const seen = progress(work);
     assert.ok(seen.length > 4, `${seen.length} steps`);
     // Each slice gets on.

@@ -372,6 +372,7 @@ export class Bench {
         scratch.u32[(own + FRAME.thread) / 4] = 0;
         scratch.u32[(own + FRAME.threads) / 4] = threads;
       },
+      begun: 0,
       resumeList: () => {
         const next = (): boolean =>
           frame === 0 ? beginThreads(run, own, THREAD_PRELOADS.vertex) : beginListed(run, frame);

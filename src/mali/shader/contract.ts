@@ -115,6 +115,8 @@ export interface ShaderRun {
   resume(budget: number): boolean;
   /** Vertex and compute shaders: `threads` threads whose preloaded registers lie at scratch address `list` (engine/threads.ts). */
   beginThreads(list: number, threads: number): void;
+  /** How many of them have begun. */
+  readonly begun: number;
   /**
    * Vertex and compute shaders: works off the threads that `beginThreads` has given. Fragment shaders: works off the warps that the stage's frame lists (recompiler/frame.ts: STAGE.list), from STAGE.warp on,
    * at most about `budget` instructions of them. True: all are done; false: call again. Throws as `resume` does.

@@ -225,6 +225,12 @@ class DrawRun implements ShaderRun {
     words[at + FRAME.threads / 4] = threads;
   }
 
+  get begun(): number {
+    const words = scratch.u32;
+    const at = this.warp.frame / 4;
+    return Math.min(words[at + FRAME.thread / 4]!, words[at + FRAME.threads / 4]!);
+  }
+
   #beginListed(): boolean {
     const { kind } = this.warp.run.stage;
     if (kind === 'fragment') return beginListed(this, this.#stage);

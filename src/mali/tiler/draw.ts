@@ -20,13 +20,18 @@ import {
 } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { PACKET_POSITION_STRIDE, PACKET_VARYINGS_OFFSET, PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
+import { TilerContextHeap, TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type RunRequest, type VirtualMemory } from '../contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
 import { type Arity, arityOf } from './assemble.ts';
+import { MAX_BATCH_PACKETS } from './state.ts';
 
 /** Shader instructions in a slice of about a millisecond. */
 export const SLICE = 4000;
+
+/** A batch's packets take at most so large a part of a chunk. */
+const PACKETS_OF_A_CHUNK = 4;
 
 export const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
 
@@ -86,9 +91,46 @@ export class TilerDraw {
     return registers[R.indexCount] === 0 || registers[R.instanceCount] === 0 || pairOf(registers, R.positionSpd) === 0;
   }
 
-  /** Bytes of the geometry buffer that a batch's positions take. */
-  get positionBytes(): number {
-    return PACKET_VERTICES * PACKET_POSITION_STRIDE * (this.extended ? 2 : 1);
+  /** Bytes of the geometry buffer that the positions of so many vertices take. */
+  positionBytes(vertices: number): number {
+    return Math.ceil(vertices / 4) * 4 * PACKET_POSITION_STRIDE * (this.extended ? 2 : 1);
+  }
+
+  /** Bytes from one vertex packet to the next. */
+  get packetStride(): number {
+    return PACKET_VARYINGS_OFFSET + PACKET_VERTICES * this.attributeStride;
+  }
+
+  /** Bytes of packets that hold so many vertices. */
+  packetBytes(vertices: number): number {
+    const full = Math.ceil(vertices / PACKET_VERTICES) - 1;
+    return (
+      full * this.packetStride + PACKET_VARYINGS_OFFSET + this.attributeStride * (vertices - full * PACKET_VERTICES)
+    );
+  }
+
+  /** Vertices of a batch: whole packets, for which there is room in the geometry buffer, and in a part of the heap's chunks. */
+  get batchVertices(): number {
+    const heap = this.memory.load64(this.contextAddress + TilerContextHeap.offset.heap);
+    const chunk = this.memory.load32(heap + TilerHeapDescriptor.offset.size);
+    const fit = Math.min(
+      Math.floor(this.context.geometryBufferSize / this.positionBytes(PACKET_VERTICES)),
+      Math.floor(chunk / PACKETS_OF_A_CHUNK / this.packetStride),
+    );
+    return Math.min(Math.max(fit, 1), MAX_BATCH_PACKETS) * PACKET_VERTICES;
+  }
+
+  get vertexOffset(): number {
+    return this.registers[R.vertexOffset]!;
+  }
+
+  get instanceOffset(): number {
+    return this.registers[R.instanceOffset]!;
+  }
+
+  get drawId(): number {
+    const { operands } = this.request;
+    return operands.drawIdRegisterEnable ? this.registers[operands.drawId]! : 0;
   }
 
   /** Refuses what is not implemented. */
@@ -107,7 +149,7 @@ export class TilerDraw {
     }
     if (scissorArrayEnable) throw fault('Primitive Flags: scissor arrays are not implemented');
     if (viewMask !== 0) throw fault(`Primitive Flags: view mask ${viewMask.toString(2)}: multiview is not implemented`);
-    const need = this.positionBytes;
+    const need = this.positionBytes(PACKET_VERTICES);
     if (this.context.geometryBuffer === 0 || this.context.geometryBufferSize < need) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
@@ -142,12 +184,11 @@ export class TilerDraw {
     const fau = fauOf(registers, R.fragmentFau);
     const blend = pairOf(registers, R.blend);
     const { minimumX, minimumY, maximumX, maximumY } = this.scissor;
-    const packetBytes = PACKET_VARYINGS_OFFSET + PACKET_VERTICES * this.attributeStride;
     const draw: DrawWords = {
       flags0: registers[R.dcdFlags0]!,
       flags1: registers[R.dcdFlags1]!,
       flags2: registers[R.dcdFlags2]!,
-      vertexPacketStride: Math.min(0xffff, packetBytes),
+      vertexPacketStride: Math.min(0xffff, this.packetStride),
       vertexAttributeStride: this.attributeStride,
       minimumZ: this.minimumZ,
       maximumZ: this.maximumZ,

@@ -1,11 +1,12 @@
 /**
  * RUN_IDVS with memory allocation: index-driven vertex shading and tiling of one draw.
  *
- * The draw is worked off in batches of up to 64 vertices, which is what a vertex packet holds. For each batch: collect
- * primitives until the packet is full (index-stream.ts); shade positions into the geometry buffer (shading.ts); clip and cull
- * (shape.ts); if anything is left, take a packet from the tiler heap, shade the batch's varyings into it, and append the
- * primitives to the polygon list. Vertices that several primitives share are shaded once per batch. Ordinary triangles are
- * collected, culled and appended by emitted code (wasm/), whole batches in a call; what it cannot do is done here.
+ * The draw is worked off in batches of up to 1024 vertices, which fill vertex packets of 64. For each batch: collect
+ * primitives until it is full (index-stream.ts); shade positions into the geometry buffer (shading.ts); clip and cull
+ * (shape.ts), and append what is left to the polygon list, for which the batch takes packets from the tiler heap; shade
+ * varyings of the vertices that visible primitives have into them. Vertices that several primitives share are shaded once per
+ * batch. Ordinary triangles are collected, culled and appended by emitted code (wasm/), whole batches in a call; what it cannot
+ * do is done here. Nobody reads the list before the draw is done or has answered 'oom', and then all varyings are there.
  *
  * A step goes on where the last one stopped: `#phase`, and in it the place in the index stream, the warp, or the primitive and its
  * triangle. Nothing is allocated for a vertex, a primitive or a batch.
@@ -17,7 +18,7 @@
  */
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import { PRIMITIVE_KIND } from '../../abi/gpu/polygon-list.ts';
-import { PACKET_VARYINGS_OFFSET } from '../../abi/gpu/shader-descriptors.ts';
+import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
 import type { RunRequest, Work, WorkState } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -43,10 +44,10 @@ const PACKET_ALIGN = 64;
 const HIGH = 2 ** 32;
 
 /**
- * Where a draw stands: taking primitives from the index stream; shading their positions; binning them, with the varyings of
- * the batch when the first one is visible.
+ * Where a draw stands: taking primitives from the index stream; shading their positions; binning them; shading varyings, of the
+ * whole batch or because there is no room for more of it.
  */
-const PHASE = { COLLECT: 0, POSITIONS: 1, BIN: 2, DONE: 3 } as const;
+const PHASE = { COLLECT: 0, POSITIONS: 1, BIN: 2, VARYINGS: 3, STARVED: 4, DONE: 5 } as const;
 
 /** A draw, and the machinery of its batches. */
 export class IdvsWork implements Work {
@@ -55,7 +56,7 @@ export class IdvsWork implements Work {
   readonly #draw: TilerDraw;
   readonly #heap: TilerHeap;
   readonly #list: PolygonListWriter;
-  readonly #batch = Batch.take();
+  readonly #batch: Batch;
   readonly #stream: IndexStream;
   readonly #shading: VertexShading;
   /** What primitives need that emitted code leaves to script; few draws have any. */
@@ -65,17 +66,13 @@ export class IdvsWork implements Work {
   readonly #emitted: Bin | undefined;
   #phase: number = PHASE.COLLECT;
   #closed = false;
-  /** Addresses of the draw's record and of the batch's packet, 0: there is none yet. */
+  /** Addresses of the draw's record and of the batch's first packet, 0: there is none yet. */
   #record = 0;
   #packet = 0;
-  /** The packet's varyings are being shaded. */
-  #shadingVaryings = false;
   /** Primitive that is due, its triangles (0: not clipped yet), and the one of them that is due. */
   #due = 0;
   #triangles = 0;
   #triangle = 0;
-  /** The shaper has the batch's positions. */
-  #taken = false;
   /** The last step answered 'oom'. */
   #starved = false;
 
@@ -87,6 +84,7 @@ export class IdvsWork implements Work {
     this.#list = new PolygonListWriter(memory, this.#heap, contextAddress);
     if (draw.empty) this.#phase = PHASE.DONE;
     draw.check();
+    this.#batch = Batch.take(draw.batchVertices);
     this.#stream = new IndexStream(draw, this.#batch, engine);
     this.#shading = new VertexShading(draw, this.#batch, open);
     this.#geometry = new ExtentCache(memory, 'read');
@@ -116,6 +114,7 @@ export class IdvsWork implements Work {
     words[at + TILER.maxY / 4] = Math.min(scissor.maximumY, context.fbHeight - 1);
     words[at + TILER.layerOffset / 4] = context.layerOffset;
     words[at + TILER.layerCount / 4] = context.layerCount;
+    words[at + TILER.packetStride / 4] = this.#draw.packetStride;
     const { lowDepthCull, highDepthCull, layerIndexEnable: layers } = flags;
     const { frontFaceCcw, cullFrontFace, cullBackFace } = culls;
     return binner(memory.dram, {
@@ -160,16 +159,24 @@ export class IdvsWork implements Work {
           if (!this.#shade(this.#shading.positions())) return 'more';
           this.#packet = 0;
           this.#due = 0;
-          this.#taken = false;
           this.#phase = PHASE.BIN;
           break;
         case PHASE.BIN: {
           const state = this.#bin();
-          if (state !== 'done') return state;
+          if (state === 'more') return state;
+          this.#phase = state === 'oom' ? PHASE.STARVED : PHASE.VARYINGS;
+          break;
+        }
+        case PHASE.VARYINGS:
+          if (!this.#shadeVaryings()) return 'more';
           this.#batch.clear();
           this.#phase = PHASE.COLLECT;
           break;
-        }
+        case PHASE.STARVED:
+          if (!this.#shadeVaryings()) return 'more';
+          this.#starved = true;
+          this.#phase = PHASE.BIN;
+          return 'oom';
         default:
           return 'done';
       }
@@ -183,10 +190,17 @@ export class IdvsWork implements Work {
     return done;
   }
 
-  /** Clips, culls and appends the batch's primitives from `#due` on. Not 'done': call again. */
+  /** Shades varyings of the vertices whose primitives have been appended. False: the slice is over; call again. */
+  #shadeVaryings(): boolean {
+    if (this.#packet === 0 || !this.#draw.flags.secondaryShader) return true;
+    return this.#shade(this.#shading.varyings(this.#packet));
+  }
+
+  /** Clips, culls and appends the batch's primitives from `#due` on. Not 'done': call again, after 'oom' with more room. */
   #bin(): WorkState {
-    const { context, positionBytes } = this.#draw;
-    const positions = this.#emitted ? this.#geometry.within(context.geometryBuffer, positionBytes) : -1;
+    const draw = this.#draw;
+    const bytes = draw.positionBytes(this.#batch.vertices);
+    const positions = this.#emitted ? this.#geometry.within(draw.context.geometryBuffer, bytes) : -1;
     if (this.#emitted && positions >= 0) return this.#binEmitted(this.#emitted, positions);
     const { primitives } = this.#batch;
     while (this.#due < primitives) {
@@ -221,7 +235,7 @@ export class IdvsWork implements Work {
       if (code === BINNED.ROOM) {
         const state = this.#makeRoom();
         if (state !== 'done') return state;
-        if (!this.#list.open()) return this.#outOfMemory();
+        if (!this.#list.open()) return 'oom';
         this.#address(word + TILER.draw / 4, this.#record);
         this.#address(word + TILER.packet / 4, this.#packet);
         words[word + TILER.out / 4] = this.#list.out;
@@ -240,10 +254,6 @@ export class IdvsWork implements Work {
 
   /** Clips, culls and appends the primitive that is due. Not 'done': call again. */
   #next(): WorkState {
-    if (!this.#taken) {
-      this.#shaper.take();
-      this.#taken = true;
-    }
     if (this.#triangles === 0) {
       this.#draw.budget -= STEP_COST;
       this.#triangles = this.#shaper.shape(this.#due);
@@ -281,52 +291,61 @@ export class IdvsWork implements Work {
     if (layer < 0 || layer >= context.layerCount) return 'done';
     const room = this.#makeRoom();
     if (room !== 'done') return room;
-    const { slots, ids } = this.#batch;
+    const batch = this.#batch;
+    const { slots, ids } = batch;
     const a = slots[p * 4]!;
     const b = arity > 1 ? slots[p * 4 + 1]! : a;
     const c = arity > 2 ? slots[p * 4 + 2]! : a;
     const words = this.#words;
-    words.addresses(this.#record, this.#packet);
-    words.primitive(a, b, c, slots[p * 4 + 3]!, KINDS[arity], backFacing, layer, ids[p]!);
+    words.addresses(this.#record, this.#packetOf(a), this.#packetOf(b), this.#packetOf(c));
+    words.primitive(
+      a % PACKET_VERTICES,
+      b % PACKET_VERTICES,
+      c % PACKET_VERTICES,
+      slots[p * 4 + 3]!,
+      KINDS[arity],
+      backFacing,
+      layer,
+      ids[p]!,
+    );
     words.corner(0, x0, y0, corners[i + 2]!, corners[i + 3]!, corners[i + 4]!, corners[i + 5]!);
     words.corner(1, x1, y1, corners[j + 2]!, corners[j + 3]!, corners[j + 4]!, corners[j + 5]!);
     words.corner(2, x2, y2, corners[k + 2]!, corners[k + 3]!, corners[k + 4]!, corners[k + 5]!);
     words.bounds(minX, minY, maxX, maxY);
-    return this.#list.append(words.u32) ? 'done' : this.#outOfMemory();
+    if (!this.#list.append(words.u32)) return 'oom';
+    batch.mark(a);
+    batch.mark(b);
+    batch.mark(c);
+    return 'done';
   }
 
-  /** Sees to it that the draw has its record and the batch its packet with varyings. */
+  /** Address of the packet that holds a vertex. */
+  #packetOf(slot: number): number {
+    return this.#packet + Math.floor(slot / PACKET_VERTICES) * this.#draw.packetStride;
+  }
+
+  /** Sees to it that the draw has its record and the batch its packets. */
   #makeRoom(): WorkState {
     if (this.#starved) {
-      // If the list is gone since then, so are the draw's record and the batch's packet.
+      // If the list is gone since then, so are the draw's record and the batch's packets with all varyings.
       this.#starved = false;
       if (this.#list.list === 0) {
         this.#record = 0;
         this.#packet = 0;
+        this.#batch.clearMarks();
       }
     }
     if (this.#record === 0) {
       const record = this.#list.draw(this.#draw.record());
-      if (record === undefined) return this.#outOfMemory();
+      if (record === undefined) return 'oom';
       this.#record = record;
     }
     if (this.#packet === 0) {
-      const bytes = PACKET_VARYINGS_OFFSET + this.#draw.attributeStride * this.#batch.vertices;
-      const packet = this.#heap.alloc(bytes, PACKET_ALIGN);
-      if (packet === undefined) return this.#outOfMemory();
+      const packet = this.#heap.alloc(this.#draw.packetBytes(this.#batch.vertices), PACKET_ALIGN);
+      if (packet === undefined) return 'oom';
       this.#packet = packet;
-      this.#shadingVaryings = this.#draw.flags.secondaryShader;
-    }
-    if (this.#shadingVaryings) {
-      if (!this.#shade(this.#shading.varyings(this.#packet))) return 'more';
-      this.#shadingVaryings = false;
     }
     return 'done';
-  }
-
-  #outOfMemory(): WorkState {
-    this.#starved = true;
-    return 'oom';
   }
 }
 

@@ -39,15 +39,15 @@ export class PrimitiveWords {
   readonly #i32 = new Int32Array(this.u32.buffer);
   readonly #f32 = new Float32Array(this.u32.buffer);
 
-  /** The draw's record, and the vertex packet of all vertices. */
-  addresses(draw: number, packet: number): void {
+  /** The draw's record, and the vertices' packets. */
+  addresses(draw: number, packet0: number, packet1: number, packet2: number): void {
     this.#address(DRAW, draw);
-    this.#address(PACKETS[0], packet);
-    this.#address(PACKETS[1], packet);
-    this.#address(PACKETS[2], packet);
+    this.#address(PACKETS[0], packet0);
+    this.#address(PACKETS[1], packet1);
+    this.#address(PACKETS[2], packet2);
   }
 
-  /** Slots of the vertices in the packet, and what else is known of the primitive. `layer` < 256. */
+  /** Slots of the vertices in their packets, and what else is known of the primitive. `layer` < 256. */
   primitive(
     slot0: number,
     slot1: number,

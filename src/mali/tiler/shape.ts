@@ -1,11 +1,11 @@
 /**
  * Shaper: what is left of a primitive to be rastered, as corners: triangles clipped and culled, lines and points widened.
  *
- * It reads the batch's positions, which the vertex shader has left in the geometry buffer: `take` fetches them. For ordinary
- * triangles emitted code does the same (wasm/bin.ts).
+ * It reads positions where the vertex shader has left them, in the geometry buffer. For ordinary triangles emitted code does the
+ * same (wasm/bin.ts).
  */
 import { POINT_SIZE_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
-import { PACKET_VERTICES, PACKET_POSITION_STRIDE as POSITION_BYTES } from '../../abi/gpu/shader-descriptors.ts';
+import { PACKET_POSITION_STRIDE as POSITION_BYTES } from '../../abi/gpu/shader-descriptors.ts';
 import { halfToFloat } from '../format.ts';
 import type { Batch } from './batch.ts';
 import { Clipper, CORNER } from './clip.ts';
@@ -23,10 +23,11 @@ export class Shaper {
   readonly #draw: TilerDraw;
   readonly #batch: Batch;
   readonly #clipper = new Clipper();
-  readonly #positions = new Float32Array(PACKET_VERTICES * 4);
+  /** Of the primitive's vertices. */
+  readonly #positions = new Float32Array(3 * 4);
   readonly #positionBits = new Uint32Array(this.#positions.buffer);
-  readonly #pointSize = new Float32Array(PACKET_VERTICES);
-  readonly #layer = new Uint8Array(PACKET_VERTICES);
+  readonly #pointSize = new Float32Array(3);
+  readonly #layer = new Uint8Array(3);
 
   constructor(draw: TilerDraw, batch: Batch) {
     this.#draw = draw;
@@ -38,46 +39,38 @@ export class Shaper {
     return this.#clipper.corners;
   }
 
-  /** Reads the batch's positions. */
-  take(): void {
+  /** Reads what the vertex shader has said of vertex `slot`, as the primitive's vertex `n`. */
+  #take(n: number, slot: number): void {
     const { memory, context, extended, flags, size } = this.#draw;
     const { view } = memory.dram;
-    const count = this.#batch.vertices;
-    const base = context.geometryBuffer;
-    const pageOffset = base - Math.floor(base / PAGE) * PAGE;
-    const sizes = flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
-    for (let v = 0; v < count; v++) {
-      const at = positionId(v, extended) * POSITION_BYTES;
-      if ((pageOffset + at) % PAGE <= PAGE - POSITION_BYTES) {
-        const physical = memory.translate(base + at, 'read');
-        for (let i = 0; i < 4; i++) this.#positions[v * 4 + i] = view.getFloat32(physical + i * 4, true);
-      } else {
-        for (let i = 0; i < 4; i++) this.#positionBits[v * 4 + i] = memory.load32(base + at + i * 4);
-      }
-      if (!extended) continue;
-      const extension = base + positionId(v, true, true) * POSITION_BYTES;
-      this.#pointSize[v] = sizes ? halfToFloat(memory.load16(extension)) : size;
-      this.#layer[v] = flags.layerIndexEnable ? memory.load8(extension + 2) : 0;
+    const at = context.geometryBuffer + positionId(slot, extended) * POSITION_BYTES;
+    if (at % PAGE <= PAGE - POSITION_BYTES) {
+      const physical = memory.translate(at, 'read');
+      for (let i = 0; i < 4; i++) this.#positions[n * 4 + i] = view.getFloat32(physical + i * 4, true);
+    } else {
+      for (let i = 0; i < 4; i++) this.#positionBits[n * 4 + i] = memory.load32(at + i * 4);
     }
+    if (!extended) return;
+    const extension = context.geometryBuffer + positionId(slot, true, true) * POSITION_BYTES;
+    const sizes = flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
+    this.#pointSize[n] = sizes ? halfToFloat(memory.load16(extension)) : size;
+    this.#layer[n] = flags.layerIndexEnable ? memory.load8(extension + 2) : 0;
   }
 
-  /** The layer that a primitive's provoking vertex names. */
+  /** The layer that the provoking vertex of the last primitive, `p`, names. */
   layer(p: number): number {
-    const { slots } = this.#batch;
-    return this.#draw.extended ? this.#layer[slots[p * 4 + slots[p * 4 + 3]!]!]! : 0;
+    return this.#draw.extended ? this.#layer[this.#batch.slots[p * 4 + 3]!]! : 0;
   }
 
   /** Puts the visible part of primitive `p` in the clipper's corners. Answers of how many triangles it is made. */
   shape(p: number): number {
     const { slots } = this.#batch;
-    const a = slots[p * 4]!;
-    const b = slots[p * 4 + 1]!;
-    const c = slots[p * 4 + 2]!;
     const { arity, culls } = this.#draw;
+    for (let n = 0; n < arity; n++) this.#take(n, slots[p * 4 + n]!);
     this.backFacing = false;
-    if (arity < 3) return (arity === 2 ? this.#line(a, b) : this.#point(a)) ? 2 : 0;
-    if (this.#depthCulled(a, b, c)) return 0;
-    const corners = this.#clipper.triangle(this.#positions, a, b, c);
+    if (arity < 3) return (arity === 2 ? this.#line() : this.#point()) ? 2 : 0;
+    if (this.#depthCulled(0, 1, 2)) return 0;
+    const corners = this.#clipper.triangle(this.#positions, 0, 1, 2);
     if (corners < 3) return 0;
     const area = this.#area(corners);
     if (area === 0 || Number.isNaN(area)) return 0;
@@ -115,9 +108,9 @@ export class Shaper {
    * Makes a line's two ends four corners: moved by half its width up and down if it is more wide than high, else left and
    * right. So each column (row) of pixels gets `width` of them, as the APIs have it for lines without antialiasing.
    */
-  #line(a: number, b: number): boolean {
-    if (this.#depthCulled(a, b, b)) return false;
-    if (this.#clipper.line(this.#positions, a, b) === 0) return false;
+  #line(): boolean {
+    if (this.#depthCulled(0, 1, 1)) return false;
+    if (this.#clipper.line(this.#positions, 0, 1) === 0) return false;
     const { corners } = this.#clipper;
     const dx = Math.abs(corners[CORNER]! - corners[0]!);
     const dy = Math.abs(corners[CORNER + 1]! - corners[1]!);
@@ -139,15 +132,11 @@ export class Shaper {
   }
 
   /** Makes a point four corners whose weights are its coordinate, (0, 0) at the top left. */
-  #point(a: number): boolean {
-    const positions = this.#positions;
-    const x = positions[a * 4]!;
-    const y = positions[a * 4 + 1]!;
-    const z = positions[a * 4 + 2]!;
-    const inverseW = positions[a * 4 + 3]!;
+  #point(): boolean {
+    const [x, y, z, inverseW] = this.#positions as unknown as [number, number, number, number];
     if (!(Number.isFinite(x + y + z) && inverseW > 0) || Math.abs(x) > 32768 || Math.abs(y) > 32768) return false;
-    if (this.#depthCulled(a, a, a)) return false;
-    const size = this.#draw.extended ? this.#pointSize[a]! : this.#draw.size;
+    if (this.#depthCulled(0, 0, 0)) return false;
+    const size = this.#draw.extended ? this.#pointSize[0]! : this.#draw.size;
     if (!(size > 0)) return false;
     const half = Math.min(size, MAX_SIZE) / 2;
     const { corners } = this.#clipper;

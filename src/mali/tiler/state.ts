@@ -5,29 +5,44 @@
  * of the memory that it writes to. Physical addresses in it have been checked by script.
  */
 import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
+import { THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
 
-export const MAX_BATCH_PRIMITIVES = 256;
-export const BUCKETS = 256;
+/** Vertex packets, vertices and primitives of a batch at most. */
+export const MAX_BATCH_PACKETS = 16;
+export const MAX_BATCH_VERTICES = MAX_BATCH_PACKETS * PACKET_VERTICES;
+export const MAX_BATCH_PRIMITIVES = 2 * MAX_BATCH_VERTICES;
+export const BUCKETS = 2 * MAX_BATCH_VERTICES;
+/** Bytes of a primitive's slots, and of a bucket. */
+export const SLOTS_BYTES = 8;
+export const BUCKET_BYTES = 2;
+/** Of each vertex: a visible primitive has it; its varyings are shaded, or about to be. */
+export const MARK = { WANTED: 1, SHADED: 2 } as const;
 
 const BATCH = 16;
-const INSTANCES = BATCH + PACKET_VERTICES * 4;
-const SLOTS = INSTANCES + PACKET_VERTICES * 4;
-const IDS = SLOTS + MAX_BATCH_PRIMITIVES * 4;
-const TABLE = IDS + MAX_BATCH_PRIMITIVES * 4;
-const STREAM = TABLE + BUCKETS;
+const INSTANCES = BATCH + MAX_BATCH_VERTICES * 4;
+const SLOTS = INSTANCES + MAX_BATCH_VERTICES * 4;
+const IDS = SLOTS + MAX_BATCH_PRIMITIVES * SLOTS_BYTES;
+const CLEARED = Math.ceil((IDS + MAX_BATCH_PRIMITIVES * 4) / 64) * 64;
+const MARKS = CLEARED + BUCKETS * BUCKET_BYTES;
+const STREAM = MARKS + MAX_BATCH_VERTICES;
 const BIN = STREAM + 128;
+const LIST = BIN + 128;
 
 export const TILER = {
   vertices: 0,
   primitives: 4,
+  /** Vertices at most. */
+  capacity: 8,
   /** Of each slot. */
   index: BATCH,
   instance: INSTANCES,
-  /** Of each primitive, four bytes: the slots of its vertices, and which of them flat varyings come from. */
+  /** Of each primitive, four halfwords: the slots of its vertices, and which of them flat varyings come from. */
   slots: SLOTS,
   ids: IDS,
   /** Slot + 1 of the vertex that hashes there, or of one that had to give way; 0: none. */
-  buckets: TABLE,
+  buckets: CLEARED,
+  /** Of each slot, a byte: MARK. */
+  marks: MARKS,
 
   // The stream: where it stands, and the assembler.
   streamInstance: STREAM,
@@ -79,8 +94,15 @@ export const TILER = {
   /** Addresses of the draw's record and of the vertex packet: two words each. */
   draw: BIN + 48,
   packet: BIN + 56,
+  /** Bytes from packet to packet. */
+  packetStride: BIN + 64,
+
+  /** Registers of vertices to be shaded: a list of threads. */
+  list: LIST,
 } as const;
-export const TILER_BYTES = BIN + 64;
+export const TILER_BYTES = LIST + threadListBytes(THREAD_PRELOADS.vertex, MAX_BATCH_VERTICES);
+/** What is zero in an empty batch, besides the numbers of vertices and primitives. */
+export const CLEARED_BYTES = STREAM - CLEARED;
 
 /** What `collect` answers: the batch is full or the stream at its end; the slice is over; an index must be loaded. */
 export const COLLECT = { FULL: 0, SLICE: 1, INDEX: 2 } as const;

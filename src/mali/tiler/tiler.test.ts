@@ -120,7 +120,7 @@ test('a line keeps its visible end and cuts the other', () => {
 });
 
 test('a batch shares vertices by index and instance, and takes a primitive whole or not at all', () => {
-  const batch = new Batch();
+  const batch = Batch.take(PACKET_VERTICES);
   assert.ok(batch.add(3, 5, 0xffffffff, 7, 0, 2, 40));
   assert.ok(batch.add(3, 7, 0xffffffff, 9, 0, 0, 41));
   assert.ok(batch.add(3, 5, 7, 9, 1, 0, 0));
@@ -142,7 +142,7 @@ test('records made of words are those of the layout', () => {
   const words = new PrimitiveWords();
   const draw = 0x12_3456_7840;
   const packet = 0xfedc_ba98_7640;
-  words.addresses(draw, packet);
+  words.addresses(draw, packet, packet + 0x4000, packet - 0x4000);
   words.primitive(63, 1, 42, 2, PRIMITIVE_KIND.TRIANGLE, true, 200, 0xfffffffe);
   const corner0 = { x: -5, y: 65536 * 256, z: 0.25, inverseW: 2, weight0: 1, weight1: 0 };
   const corner1 = { x: 7, y: -65536 * 256, z: -1, inverseW: 0.5, weight0: 0, weight1: 1 };
@@ -152,7 +152,16 @@ test('records made of words are those of the layout', () => {
   }
   words.bounds(1, 0xffff, 0xfffe, 3);
   const record = PrimitiveRecord.pack({
-    ...{ draw, packet0: packet, packet1: packet, packet2: packet, slot0: 63, slot1: 1, slot2: 42, provoking: 2 },
+    ...{
+      draw,
+      packet0: packet,
+      packet1: packet + 0x4000,
+      packet2: packet - 0x4000,
+      slot0: 63,
+      slot1: 1,
+      slot2: 42,
+      provoking: 2,
+    },
     ...{ kind: PRIMITIVE_KIND.TRIANGLE, backFacing: 1, layer: 200, id: 0xfffffffe, corner0, corner1, corner2 },
     ...{ minX: 1, minY: 0xffff, maxX: 0xfffe, maxY: 3 },
   });

@@ -4,17 +4,18 @@
  *     bin(state) → BINNED
  *
  * It goes on at `TILER.due` and stops at a triangle that must be clipped (script does: shape.ts), and where a visible one has no
- * room for its record: there script sees to packet, varyings and block. Positions are read where the vertex shader has put
+ * room for its record: there script sees to packets and block. Vertices of visible ones are marked, so that their varyings are shaded. Positions are read where the vertex shader has put
  * them; all that a client can change meanwhile is what this draw's own triangles look like. Numbers are those of shape.ts, bit for
  * bit: snapped coordinates are integers, and their area is exact in doubles.
  */
 import { Corner, PRIMITIVE_KIND, PrimitiveRecord } from '../../../abi/gpu/polygon-list.ts';
+import { PACKET_VERTICES } from '../../../abi/gpu/shader-descriptors.ts';
 import type { PhysicalMemory } from '../../../board/dram.ts';
 import { DRAM, functions } from '../../fragment/wasm/modules.ts';
 import type { ModuleBuilder } from '../../wasm/builder.ts';
 import { GUARD_BAND } from '../clip.ts';
 import { PRIMITIVE_BITS } from '../primitive-words.ts';
-import { BINNED, TILER } from '../state.ts';
+import { BINNED, MARK, SLOTS_BYTES, TILER } from '../state.ts';
 
 export type Bin = (state: number) => number;
 
@@ -42,6 +43,7 @@ const { offset } = PrimitiveRecord;
 const HALF = 16;
 const CORNERS = [offset.corner0, offset.corner1, offset.corner2];
 const PACKETS = [offset.packet0, offset.packet1, offset.packet2];
+const PACKET_SHIFT = Math.log2(PACKET_VERTICES);
 /** Log2 of a position's bytes. */
 const POSITION_SHIFT = 4;
 /** Bytes from a position to its extension, and in it to the layer. */
@@ -60,6 +62,7 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
   const word = f.local('i32');
   const layer = f.local('i32');
   const back = f.local('i32');
+  const mark = f.local('i32');
   const slots = f.locals('i32', 3);
   const places = f.locals('i32', 3);
   const p = f.locals('v128', 3);
@@ -84,9 +87,9 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
   f.i32(BINNED.DONE).set(result);
   f.get(due).get(0).memory('i32_load', TILER.primitives).op('i32_ge_u').brIf(done);
   const gone = f.block();
-  f.get(0).get(due).i32(2).op('i32_shl').op('i32_add').set(at);
+  f.get(0).get(due).i32(Math.log2(SLOTS_BYTES)).op('i32_shl').op('i32_add').set(at);
   for (const [n, slot] of slots.entries()) {
-    f.get(at).memory('i32_load8_u', TILER.slots + n);
+    f.get(at).memory('i32_load16_u', TILER.slots + 2 * n);
     f.tee(slot);
     if (extended) f.get(slot).i32(-4).op('i32_and').op('i32_add');
     f.i32(POSITION_SHIFT).op('i32_shl').get(0).memory('i32_load', TILER.positions).op('i32_add');
@@ -186,7 +189,7 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     f.get(0).memory('i32_load', TILER.layerOffset);
     if (extended && layers) {
       f.get(at)
-        .memory('i32_load8_u', TILER.slots + 3)
+        .memory('i32_load16_u', TILER.slots + 6)
         .set(word);
       f.get(places[1]!).get(places[2]!).get(word).i32(1).op('i32_eq').op('select');
       f.get(places[0]!).get(word).op('select');
@@ -199,14 +202,24 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     const out = word;
     f.get(0).memory('i32_load', TILER.out).set(out);
     f.get(out).get(0).memory('i64_load', TILER.draw).memory('i64_store', offset.draw, DRAM);
-    for (const packet of PACKETS) {
-      f.get(out).get(0).memory('i64_load', TILER.packet).memory('i64_store', packet, DRAM);
+    for (const [n, slot] of slots.entries()) {
+      f.get(out).get(0).memory('i64_load', TILER.packet);
+      f.get(slot).i32(PACKET_SHIFT).op('i32_shr_u').get(0).memory('i32_load', TILER.packetStride).op('i32_mul');
+      f.op('i64_extend_i32_u').op('i64_add').memory('i64_store', PACKETS[n]!, DRAM);
+      f.get(0).get(slot).op('i32_add').tee(mark).get(mark).memory('i32_load8_u', TILER.marks);
+      f.i32(MARK.WANTED).op('i32_or').memory('i32_store8', TILER.marks);
     }
+    const within = (slot: number) =>
+      f
+        .get(slot)
+        .i32(PACKET_VERTICES - 1)
+        .op('i32_and');
     f.get(out);
-    f.get(slots[0]!).get(slots[1]!).i32(PRIMITIVE_BITS.slot1).op('i32_shl').op('i32_or');
-    f.get(slots[2]!).i32(PRIMITIVE_BITS.slot2).op('i32_shl').op('i32_or');
+    within(slots[0]!);
+    within(slots[1]!).i32(PRIMITIVE_BITS.slot1).op('i32_shl').op('i32_or');
+    within(slots[2]!).i32(PRIMITIVE_BITS.slot2).op('i32_shl').op('i32_or');
     f.get(at)
-      .memory('i32_load8_u', TILER.slots + 3)
+      .memory('i32_load16_u', TILER.slots + 6)
       .i32(PRIMITIVE_BITS.provoking)
       .op('i32_shl')
       .op('i32_or');
@@ -214,7 +227,8 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     f.get(layer).i32(PRIMITIVE_BITS.layer).op('i32_shl').op('i32_or');
     f.i32(PRIMITIVE_KIND.TRIANGLE << PRIMITIVE_BITS.kind).op('i32_or');
     f.memory('i32_store', offset.slot0, DRAM);
-    f.get(out).get(at).memory('i32_load', TILER.ids).memory('i32_store', offset.id, DRAM);
+    f.get(out).get(0).get(due).i32(2).op('i32_shl').op('i32_add').memory('i32_load', TILER.ids);
+    f.memory('i32_store', offset.id, DRAM);
     for (const [n, corner] of CORNERS.entries()) {
       // x, y, z and 1/w are neighbours.
       f.get(out).get(integers[n]!).get(p[n]!).shuffle32(0, 1, 6, 7);

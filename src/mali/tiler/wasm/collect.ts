@@ -8,13 +8,12 @@
  * scratch memory (state.ts), so that a draw can stop anywhere.
  */
 import { DRAW_MODE } from '../../../abi/gpu/raster-descriptors.ts';
-import { PACKET_VERTICES } from '../../../abi/gpu/shader-descriptors.ts';
 import type { PhysicalMemory } from '../../../board/dram.ts';
 import { DRAM, functions } from '../../fragment/wasm/modules.ts';
 import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { MemoryOpName } from '../../wasm/opcodes.ts';
 import { BUCKET_SHIFT, MULTIPLIER } from '../batch.ts';
-import { BUCKETS, COLLECT, MAX_BATCH_PRIMITIVES, TILER } from '../state.ts';
+import { BUCKETS, COLLECT, MAX_BATCH_PRIMITIVES, SLOTS_BYTES, TILER } from '../state.ts';
 
 export type Collect = (state: number) => number;
 
@@ -28,7 +27,7 @@ export function collector(dram: PhysicalMemory, mode: number, bytes: number, fir
   return functions<{ collect: Collect }>(key, (m) => emitCollect(m, mode, bytes, first), dram).collect;
 }
 
-/** find(state, index, instance) → bucket: the vertex's, or the empty one where it belongs. */
+/** find(state, index, instance) → bucket's place: the vertex's, or the empty one where it belongs. */
 function emitFind(m: ModuleBuilder): Callable {
   const f = m.function('tiler_find', ['i32', 'i32', 'i32'], ['i32']);
   const bucket = f.local('i32');
@@ -38,10 +37,11 @@ function emitFind(m: ModuleBuilder): Callable {
   f.i32(BUCKET_SHIFT).op('i32_shr_u').set(bucket);
   const found = f.block();
   const again = f.loop();
-  f.get(0).get(bucket).op('i32_add').memory('i32_load8_u', TILER.buckets).tee(known).op('i32_eqz').brIf(found);
-  f.get(0).get(known).i32(1).op('i32_sub').i32(2).op('i32_shl').op('i32_add').set(slot);
-  f.get(slot).memory('i32_load', TILER.index).get(1).op('i32_eq');
-  f.get(slot).memory('i32_load', TILER.instance).get(2).op('i32_eq').op('i32_and').brIf(found);
+  f.get(0).get(bucket).i32(1).op('i32_shl').op('i32_add').tee(slot).memory('i32_load16_u', TILER.buckets).tee(known);
+  f.op('i32_eqz').brIf(found);
+  f.get(0).get(known).i32(1).op('i32_sub').i32(2).op('i32_shl').op('i32_add').tee(known);
+  f.memory('i32_load', TILER.index).get(1).op('i32_eq');
+  f.get(known).memory('i32_load', TILER.instance).get(2).op('i32_eq').op('i32_and').brIf(found);
   f.get(bucket)
     .i32(1)
     .op('i32_add')
@@ -49,8 +49,16 @@ function emitFind(m: ModuleBuilder): Callable {
     .op('i32_and')
     .set(bucket)
     .br(again);
-  f.end().end().get(bucket);
+  f.end().end().get(slot);
   return f;
+}
+
+/** Makes the vertex that is said by two locals the one of slot `TILER.vertices`, which goes up. Leaves its number in a third. */
+function emitVertex(f: Code, slot: number, place: number, index: number, instance: number): void {
+  f.get(0).memory('i32_load', TILER.vertices).tee(slot).i32(2).op('i32_shl').get(0).op('i32_add').tee(place);
+  f.get(index).memory('i32_store', TILER.index);
+  f.get(place).get(instance).memory('i32_store', TILER.instance);
+  f.get(0).get(slot).i32(1).op('i32_add').memory('i32_store', TILER.vertices);
 }
 
 /** slot(state, index, instance) → slot of the vertex, a new one if it has none. */
@@ -59,47 +67,54 @@ function emitSlot(m: ModuleBuilder, find: Callable): Callable {
   const at = f.local('i32');
   const known = f.local('i32');
   const place = f.local('i32');
-  f.get(0).get(0).get(1).get(2).call(find).op('i32_add').tee(at).memory('i32_load8_u', TILER.buckets).tee(known);
-  f.op('i32_eqz').if();
-  f.get(0).memory('i32_load', TILER.vertices).set(known);
-  f.get(0).get(known).i32(2).op('i32_shl').op('i32_add').tee(place).get(1).memory('i32_store', TILER.index);
-  f.get(place).get(2).memory('i32_store', TILER.instance);
-  f.get(0).get(known).i32(1).op('i32_add').tee(known).memory('i32_store', TILER.vertices);
-  f.get(at).get(known).memory('i32_store8', TILER.buckets);
-  f.end();
-  f.get(known).i32(1).op('i32_sub');
+  f.get(0).get(1).get(2).call(find).tee(at).memory('i32_load16_u', TILER.buckets).tee(known).if();
+  f.get(known).i32(1).op('i32_sub').op('return').end();
+  emitVertex(f, known, place, 1, 2);
+  f.get(at).get(known).i32(1).op('i32_add').memory('i32_store16', TILER.buckets);
+  f.get(known);
   return f;
+}
+
+/** Where the slots of the next primitive go, and its id and provoking vertex; counts it. Leaves the place in `at`. */
+function emitPrimitive(f: Code, at: number, id: number, provoking: () => void): void {
+  f.get(0)
+    .get(0)
+    .memory('i32_load', TILER.primitives)
+    .tee(at)
+    .i32(1)
+    .op('i32_add')
+    .memory('i32_store', TILER.primitives);
+  f.get(0).get(at).i32(2).op('i32_shl').op('i32_add').get(id).memory('i32_store', TILER.ids);
+  f.get(0).get(at).i32(Math.log2(SLOTS_BYTES)).op('i32_shl').op('i32_add').tee(at);
+  provoking();
+  f.memory('i32_store16', TILER.slots + 6);
 }
 
 /** add(state, a, b, c, instance, provoking, id) → whether the batch had room for the triangle. */
 function emitAdd(m: ModuleBuilder, find: Callable, slot: Callable): Callable {
   const f = m.function('tiler_add', Array(7).fill('i32'), ['i32']);
-  const primitives = f.local('i32');
   const at = f.local('i32');
-  f.get(0).memory('i32_load', TILER.primitives).tee(primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq');
-  f.if();
+  f.get(0).memory('i32_load', TILER.primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq').if();
   f.i32(0).op('return').end();
-  f.get(0).memory('i32_load', TILER.vertices);
+  // Who needs so few of them has room in any case.
+  f.get(0).memory('i32_load', TILER.vertices).tee(at).i32(3).op('i32_add');
+  f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').unlikely().if();
+  f.get(at);
   for (let n = 1; n <= 3; n++) {
-    f.get(0).get(0).get(n).get(4).call(find).op('i32_add').memory('i32_load8_u', TILER.buckets).op('i32_eqz');
-    f.op('i32_add');
+    f.get(0).get(n).get(4).call(find).memory('i32_load16_u', TILER.buckets).op('i32_eqz').op('i32_add');
   }
-  f.i32(PACKET_VERTICES).op('i32_gt_u').if();
+  f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').if();
   f.i32(0).op('return').end();
-  f.get(0).get(primitives).i32(2).op('i32_shl').op('i32_add').set(at);
+  f.end();
+  emitPrimitive(f, at, 6, () => f.get(5));
   for (let n = 1; n <= 3; n++) {
     f.get(at)
       .get(0)
       .get(n)
       .get(4)
       .call(slot)
-      .memory('i32_store8', TILER.slots + n - 1);
+      .memory('i32_store16', TILER.slots + 2 * (n - 1));
   }
-  f.get(at)
-    .get(5)
-    .memory('i32_store8', TILER.slots + 3);
-  f.get(at).get(6).memory('i32_store', TILER.ids);
-  f.get(0).get(primitives).i32(1).op('i32_add').memory('i32_store', TILER.primitives);
   f.i32(1);
   return f;
 }
@@ -152,6 +167,7 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
   f.get(s.budget).i32(1).op('i32_lt_s').if();
   f.i32(-1).set(s.budget).i32(COLLECT.SLICE).set(result).br(done);
   f.end();
+  if (bytes === 0 && mode === DRAW_MODE.TRIANGLES) numbered();
   fetch();
   f.get(s.budget).i32(1).op('i32_sub').set(s.budget);
   increment(s.next);
@@ -174,6 +190,33 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
   f.end();
   for (const name of KEPT) f.get(0).get(s[name]).memory('i32_store', TILER[name]);
   f.get(result);
+
+  /** Takes a whole triangle of numbered vertices, which has all of them for itself: nothing is looked up. */
+  function numbered(): void {
+    const at = f.local('i32');
+    const slot = f.local('i32');
+    const place = f.local('i32');
+    const number = f.local('i32');
+    const other = f.block();
+    f.get(s.seen).i32(3).op('i32_rem_u').brIf(other);
+    f.get(0).memory('i32_load', TILER.count).get(s.next).op('i32_sub').i32(3).op('i32_lt_u').brIf(other);
+    f.get(0).memory('i32_load', TILER.primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq').brIf(other);
+    f.get(0).memory('i32_load', TILER.vertices).i32(3).op('i32_add');
+    f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').brIf(other);
+    emitPrimitive(f, at, s.id, () => f.i32(first ? 0 : 2));
+    for (const n of [0, 1, 2]) {
+      f.get(s.next).i32(n).op('i32_add').set(number);
+      emitVertex(f, slot, place, number, s.streamInstance);
+      f.get(at)
+        .get(slot)
+        .memory('i32_store16', TILER.slots + 2 * n);
+    }
+    f.get(s.budget).i32(3).op('i32_sub').set(s.budget);
+    f.get(s.next).i32(3).op('i32_add').set(s.next);
+    f.get(s.seen).i32(3).op('i32_add').set(s.seen);
+    increment(s.id).br(again);
+    f.end();
+  }
 
   /** The stream's next index, or leaves for want of it. */
   function fetch(): void {
