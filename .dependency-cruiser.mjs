@@ -1,6 +1,7 @@
 /**
  * The floors of docs/architecture.md as rules for dependency-cruiser: what each folder may import besides itself.
- * Tests obey the same rules. `tyr test` runs the check.
+ * Tests obey the same rules, and so does what they share: src/testing/FLOOR/ may import what src/FLOOR/ may. `tyr test` runs
+ * the check.
  */
 const FLOORS = {
   abi: [],
@@ -20,14 +21,14 @@ export default {
       name: `floor-${floor}`,
       comment: `src/${floor}/ may import ${['itself', ...below].join(', ')}`,
       severity: 'error',
-      from: { path: `^src/${floor}/` },
-      to: { path: '^src/', pathNot: `^src/(${[floor, ...below].join('|')})/` },
+      from: { path: `^src/(testing/)?${floor}/` },
+      to: { path: '^src/', pathNot: `^src/(testing/)?(${[floor, ...below].join('|')})/` },
     })),
     {
       name: 'floor-unknown',
       comment: 'every file below src/ belongs to a floor',
       severity: 'error',
-      from: { path: '^src/', pathNot: `^src/(${Object.keys(FLOORS).join('|')})/` },
+      from: { path: '^src/', pathNot: `^src/(testing/)?(${Object.keys(FLOORS).join('|')})/` },
       to: {},
     },
     {
@@ -43,6 +44,13 @@ export default {
       severity: 'error',
       from: {},
       to: { path: '[.]test[.]ts$' },
+    },
+    {
+      name: 'nothing-runs-on-test-support',
+      comment: 'src/testing/ is for tests, and for the commands that measure and fuzz',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/testing/|[.]test[.]ts$|^src/cli/(bench|fuzz)' },
+      to: { path: '^src/testing/' },
     },
     {
       name: 'resolvable',

@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The test driver's ioctls (src/host/testing.ts). */
+/* The test driver's ioctls (src/testing/host/transport.ts). */
 struct echo { uint64_t value; uint64_t result; };
 struct copy { uint64_t from; uint64_t to; uint32_t size; uint32_t pad; };
 struct create { uint64_t size; uint32_t handle; uint32_t pad; uint64_t offset; };

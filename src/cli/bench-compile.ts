@@ -9,11 +9,11 @@ import { Problem } from '../host/userland/problem.ts';
 import { executorOf } from '../mali/engine/engine.ts';
 import { scratch } from '../mali/engine/scratch.ts';
 import { THREAD_PRELOADS, threadListBytes } from '../mali/engine/threads.ts';
-import { Random } from '../mali/random.ts';
-import { FuzzMemory } from '../mali/recompiler/fuzz-memory.ts';
 import { assemble } from '../mali/shader/assemble.ts';
 import { LANES, type Stage, type TextureUnit } from '../mali/shader/contract.ts';
 import { openShader } from '../mali/shader/core.ts';
+import { FuzzMemory } from '../testing/mali/fuzz/memory.ts';
+import { Random } from '../testing/mali/random.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 /** D: where the result goes; A, B, C: registers that are read. */

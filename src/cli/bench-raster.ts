@@ -19,9 +19,9 @@ import {
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../abi/layout.ts';
 import { Problem } from '../host/userland/problem.ts';
-import { blendBits, finish, Bench as Pipeline, RGBA8_TILE } from '../mali/fragment/test-bench.ts';
 import { assemble } from '../mali/shader/assemble.ts';
 import { shaderCores } from '../mali/units.ts';
+import { blendBits, finish, Bench as Pipeline, RGBA8_TILE } from '../testing/mali/stage-bench.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 const WIDTH = 800;

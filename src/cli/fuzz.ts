@@ -1,5 +1,5 @@
 /** `tyr fuzz shaders`: random shaders on both engines, for a time; a difference is printed with all that shows it again. */
-import { Fuzzer } from '../mali/recompiler/fuzz.ts';
+import { Fuzzer } from '../testing/mali/fuzz/fuzz.ts';
 import { progressBar } from './progress-bar.ts';
 
 export interface FuzzOptions {

@@ -5,7 +5,7 @@ import * as I from '../abi/kms-ioctls.ts';
 import { ModeInfo } from '../abi/kms-structs.ts';
 import { Fence } from '../drm/fence.ts';
 import { SyncFile } from '../drm/sync-file.ts';
-import { FRAME, type Settings, type TestClient, testClient } from './testing.ts';
+import { FRAME, type Settings, type TestClient, testClient } from '../testing/display/client.ts';
 
 const rgb = ({ width, data }: { width: number; data: Uint8Array }, x = 0, y = 0): number[] => [
   ...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVENT, FLIP } from '../abi/kms.ts';
 import * as I from '../abi/kms-ioctls.ts';
-import { FRAME, testClient } from './testing.ts';
+import { FRAME, testClient } from '../testing/display/client.ts';
 
 const pixel = (picture: { width: number; data: Uint8Array }, x: number, y: number): number[] => [
   ...picture.data.subarray((y * picture.width + x) * 4, (y * picture.width + x) * 4 + 4),

@@ -4,7 +4,7 @@ import { DRM_IOCTL } from '../abi/drm.ts';
 import { ARGB8888, fourcc, MOD_LINEAR, RGB565, XRGB8888 } from '../abi/fourcc.ts';
 import { CURSOR, FB_FLAG } from '../abi/kms.ts';
 import * as I from '../abi/kms-ioctls.ts';
-import { FRAME, testClient } from './testing.ts';
+import { FRAME, testClient } from '../testing/display/client.ts';
 
 const four = (value: number): number[] => [value, 0, 0, 0];
 const fours = (value: bigint): bigint[] => [value, 0n, 0n, 0n];

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ATOMIC, CURSOR, DPMS, FB_KEEP, FLIP, MODE_FLAG } from '../abi/kms.ts';
 import * as I from '../abi/kms-ioctls.ts';
 import { modeBytes, modeName } from '../drm/kms/mode.ts';
-import { FRAME, type Settings, testClient } from './testing.ts';
+import { FRAME, type Settings, testClient } from '../testing/display/client.ts';
 
 const rgb = ({ width, data }: { width: number; data: Uint8Array }, x: number, y: number): number[] => [
   ...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3),

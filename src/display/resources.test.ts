@@ -7,9 +7,9 @@ import * as I from '../abi/kms-ioctls.ts';
 import { FormatModifier, FormatModifierBlob, PropertyEnum } from '../abi/kms-structs.ts';
 import { viewOf } from '../abi/layout.ts';
 import { modeName } from '../drm/kms/mode.ts';
+import { testClient } from '../testing/display/client.ts';
 import { makeEdid } from './edid.ts';
 import { cvtReduced, displayTimings, modeInfo, parseMode } from './modes.ts';
-import { testClient } from './testing.ts';
 
 test('resources: counts first, then as many ids as there is room for', () => {
   const client = testClient();

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVENT, SEQUENCE, VBLANK } from '../abi/kms.ts';
 import * as I from '../abi/kms-ioctls.ts';
-import { start } from '../drm/testing.ts';
-import { FRAME, type TestClient, testClient } from './testing.ts';
+import { FRAME, type TestClient, testClient } from '../testing/display/client.ts';
+import { start } from '../testing/drm/client.ts';
 
 async function running(): Promise<TestClient> {
   const client = testClient();

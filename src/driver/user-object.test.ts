@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Errno } from '../abi/errno.ts';
 import { SyncOp, TimestampInfo } from '../abi/panthor.ts';
 import { DrmError } from '../drm/error.ts';
-import { FakeUser } from '../drm/testing.ts';
+import { FakeUser } from '../testing/drm/client.ts';
 import { readObjects, writeObject } from './user-object.ts';
 
 const fails = (errno: Errno, fn: () => unknown): void =>

@@ -4,10 +4,10 @@ import { DRM_CAP, DRM_CLIENT_CAP, DRM_IOCTL } from '../abi/drm.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { iowr } from '../abi/ioctl.ts';
 import { struct, u32, u64 } from '../abi/layout.ts';
+import { call, FakeUser, testContext } from '../testing/drm/client.ts';
 import { DrmDevice, type DrmDriver } from './device.ts';
 import { DrmError } from './error.ts';
 import { type IoctlEntry, ioctl } from './ioctl.ts';
-import { call, FakeUser, testContext } from './testing.ts';
 
 const Echo = struct('echo', { a: u32(), b: u32(), c: u64() });
 const ECHO = iowr('ECHO', 'd', 0x40, Echo);

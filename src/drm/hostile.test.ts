@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DRM_IOCTL } from '../abi/drm.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
+import { FakeUser, testContext } from '../testing/drm/client.ts';
 import { DrmDevice } from './device.ts';
 import { Fence } from './fence.ts';
 import type { DrmFile } from './file.ts';
 import { GemObject } from './gem.ts';
 import type { IoctlResult } from './ioctl.ts';
 import { SyncFile } from './sync-file.ts';
-import { FakeUser, testContext } from './testing.ts';
 
 /** Numbers that break things: small ones that name something, and the ends of every width. */
 const VALUES = [

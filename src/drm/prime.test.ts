@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DRM_IOCTL, DRM_PRIME_FLAGS } from '../abi/drm.ts';
 import { ERRNO } from '../abi/errno.ts';
+import { call, FakeUser, testContext } from '../testing/drm/client.ts';
 import { DrmDevice, type DrmDriver } from './device.ts';
 import { DrmError } from './error.ts';
 import type { DrmFile } from './file.ts';
 import { GemObject } from './gem.ts';
-import { call, FakeUser, testContext } from './testing.ts';
 
 function setUp(more: Partial<DrmDriver<object>> = {}) {
   const context = testContext();

@@ -6,13 +6,13 @@ import type { IoctlDef } from '../abi/ioctl.ts';
 import { viewOf } from '../abi/layout.ts';
 import { SYNC_IOC, SyncFenceInfo } from '../abi/sync-file.ts';
 import type { BackingFile } from '../board/dram.ts';
+import { FakeUser, testContext } from '../testing/drm/client.ts';
 import { dmaBufIoctl } from './dma-buf-ioctl.ts';
 import { Fence } from './fence.ts';
 import { GemObject, objectOf } from './gem.ts';
 import type { IoctlResult } from './ioctl.ts';
 import { SyncFile } from './sync-file.ts';
 import { syncFileIoctl } from './sync-file-ioctl.ts';
-import { FakeUser, testContext } from './testing.ts';
 
 const context = testContext();
 const fence = (timeline = 'work'): Fence => new Fence(context.clock, 'test', timeline);

@@ -9,11 +9,11 @@ import {
   DRM_SYNCOBJ_WAIT as WAIT,
 } from '../abi/drm.ts';
 import { ERRNO } from '../abi/errno.ts';
+import { call, FakeUser, start, testContext } from '../testing/drm/client.ts';
 import { DrmDevice } from './device.ts';
 import { Fence } from './fence.ts';
 import type { DrmFile } from './file.ts';
 import { findFence } from './syncobj.ts';
-import { call, FakeUser, start, testContext } from './testing.ts';
 
 const NONE = 0xffffffff;
 const FOREVER = 2n ** 63n - 1n;

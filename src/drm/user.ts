@@ -1,6 +1,6 @@
 /**
  * UserContext: what an ioctl handler may do to the process that called it: read and write its memory, take its
- * descriptors, give it new ones. The host floor implements it; tests use a fake (testing.ts).
+ * descriptors, give it new ones. The host floor implements it; tests use a fake (testing/drm/client.ts).
  *
  * The rule for handlers: every `read` and `descriptor` comes before the first effect. A `read` may end the handler by an
  * exception that is not a DrmError (the host fetches the bytes and runs the handler again from its start), so handlers

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { numbers } from '../machine/chaos.ts';
-import { FORGOTTEN, LivingMachine, until } from './living-machine.ts';
-import { killClients } from './testing.ts';
+import { FORGOTTEN, LivingMachine, until } from '../testing/host/living-machine.ts';
+import { killClients } from '../testing/host/transport.ts';
+import { numbers } from '../testing/machine/chaos.ts';
 
 let living: LivingMachine;
 

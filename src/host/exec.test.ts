@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silent } from '../board/log.ts';
+import { client, type TestMachine, testMachine } from '../testing/host/transport.ts';
 import { type LaunchOptions, launch } from './launch.ts';
-import { client, type TestMachine, testMachine } from './testing.ts';
 import { programStart } from './userland/start.ts';
 import { ensureUserland, type Userland } from './userland/userland.ts';
 

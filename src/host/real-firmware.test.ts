@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { FirmwareError, probe } from '../driver/index.ts';
-import { movJob } from '../machine/mov-job.ts';
-import { bootedMachine, Client, testMachine, until } from '../machine/testing.ts';
+import { bootedMachine, Client, testMachine, until } from '../testing/machine/board.ts';
+import { movJob } from '../testing/machine/mov-job.ts';
 import { ensureRealFirmware } from './userland/userland.ts';
 
 test('real firmware: mali_csffw.bin of architecture 10.8 boots, and the MOV job passes under it', async () => {

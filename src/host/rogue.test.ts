@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { numbers } from '../machine/chaos.ts';
-import { LivingMachine, until } from './living-machine.ts';
-import { killClients } from './testing.ts';
+import { LivingMachine, until } from '../testing/host/living-machine.ts';
+import { killClients } from '../testing/host/transport.ts';
+import { numbers } from '../testing/machine/chaos.ts';
 
 let living: LivingMachine;
 

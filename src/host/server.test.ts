@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { type Client, client, killClients, type TestMachine, testMachine } from './testing.ts';
+import { type Client, client, killClients, type TestMachine, testMachine } from '../testing/host/transport.ts';
 import { programStart } from './userland/start.ts';
 import { ensureUserland, type Userland } from './userland/userland.ts';
 

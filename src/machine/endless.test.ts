@@ -11,8 +11,8 @@ import { ComputeSizeWorkgroup, DESCRIPTOR_TYPE, ShaderProgram } from '../abi/gpu
 import { viewOf } from '../abi/layout.ts';
 import { GROUP_STATE, PANTHOR } from '../abi/panthor.ts';
 import { assemble } from '../mali/shader/assemble.ts';
-import { movJob } from './mov-job.ts';
-import { Client, type LiveMachine, liveMachine, until } from './testing.ts';
+import { Client, type LiveMachine, liveMachine, until } from '../testing/machine/board.ts';
+import { movJob } from '../testing/machine/mov-job.ts';
 
 const MEMORY = 0x10000000;
 const [PROGRAM, CODE, NUMBER] = [0x1000, 0x2000, 0x3000];

@@ -1,15 +1,15 @@
 /**
- * A client that sends anything (chaos.ts), to both devices of the whole machine, in real time. Its calls answer with a
+ * A client that sends anything (testing/machine/chaos.ts), to both devices of the whole machine, in real time. Its calls answer with a
  * number; the machine goes on; nobody waits long; another client's results stay right; and nothing of it stays.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERRNO } from '../abi/errno.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
-import { FakeBacking } from '../drm/testing.ts';
-import { Chaos } from './chaos.ts';
-import { movJob } from './mov-job.ts';
-import { Client, type LiveMachine, liveMachine } from './testing.ts';
+import { FakeBacking } from '../testing/drm/client.ts';
+import { Client, type LiveMachine, liveMachine } from '../testing/machine/board.ts';
+import { Chaos } from '../testing/machine/chaos.ts';
+import { movJob } from '../testing/machine/mov-job.ts';
 
 /** Milliseconds of computing for which the machine may be deaf to everyone, measured on a busy host. */
 const DEAF = 400;

@@ -8,7 +8,15 @@ import { doorbell, MCU, MCU_CONTROL } from '../abi/gpu/regs.ts';
 import { GROUP_STATE, PANTHOR, QueueCreate, QueueSubmit } from '../abi/panthor.ts';
 import type { Mmio } from '../board/mmio.ts';
 import type { Units } from '../mali/contract.ts';
-import { bootedMachine, Client, DATA_FLAGS, type Sync, settle, type TestOptions, until } from './testing.ts';
+import {
+  bootedMachine,
+  Client,
+  DATA_FLAGS,
+  type Sync,
+  settle,
+  type TestOptions,
+  until,
+} from '../testing/machine/board.ts';
 
 const STREAM = 0x10000000n;
 const DATA = 0x20000000n;

@@ -6,7 +6,7 @@ import { TilerContextHeap, TilerHeapDescriptor } from '../abi/gpu/tiler-heap.ts'
 import { GROUP_STATE, PANTHOR } from '../abi/panthor.ts';
 import type { Units } from '../mali/contract.ts';
 import { TilerHeap } from '../mali/tiler-heap.ts';
-import { bootedMachine, Client, DATA_FLAGS } from './testing.ts';
+import { bootedMachine, Client, DATA_FLAGS } from '../testing/machine/board.ts';
 
 const STREAM = 0x10000000;
 const DATA = 0x20000000;

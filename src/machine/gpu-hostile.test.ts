@@ -5,7 +5,7 @@ import { DRM_IOCTL } from '../abi/drm.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
 import { viewOf } from '../abi/layout.ts';
 import { PANTHOR, QueueCreate, QueueSubmit, VM_BIND_OP_TYPE_SCALE, VmBindOp } from '../abi/panthor.ts';
-import { bootedMachine, Client, DATA_FLAGS, settle } from './testing.ts';
+import { bootedMachine, Client, DATA_FLAGS, settle } from '../testing/machine/board.ts';
 
 /** Numbers that look random and are the same on every run. */
 function generator(seed: number): (below: number) => number {

@@ -6,7 +6,7 @@ import { CS_CONDITION } from '../abi/gpu/cs.ts';
 import { FW_CACHE_MODE, FW_SHARED_START } from '../abi/gpu/firmware.ts';
 import { PANTHOR } from '../abi/panthor.ts';
 import { buildImage, probe, tyrFirmware } from '../driver/index.ts';
-import { bootedMachine, Client, DATA_FLAGS, settle, testMachine, until } from './testing.ts';
+import { bootedMachine, Client, DATA_FLAGS, settle, testMachine, until } from '../testing/machine/board.ts';
 
 test('the boot log tells the GPU, its features and its firmware', async () => {
   const { lines, device } = await bootedMachine();

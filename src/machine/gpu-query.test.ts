@@ -17,7 +17,7 @@ import {
   TimestampInfo,
 } from '../abi/panthor.ts';
 import { DrmError } from '../drm/error.ts';
-import { bootedMachine, Client } from './testing.ts';
+import { bootedMachine, Client } from '../testing/machine/board.ts';
 
 async function query<F extends Record<string, any>>(
   client: Client,

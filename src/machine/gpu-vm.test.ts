@@ -5,7 +5,7 @@ import { DRM_IOCTL } from '../abi/drm.ts';
 import { ERRNO, type Errno } from '../abi/errno.ts';
 import type { CsLine } from '../abi/gpu/cs.ts';
 import { BO_FLAGS, PANTHOR, VM_BIND_ASYNC, VM_BIND_OP, VM_BIND_OP_TYPE, VM_STATE } from '../abi/panthor.ts';
-import { bootedMachine, Client, DATA_FLAGS, settle } from './testing.ts';
+import { bootedMachine, Client, DATA_FLAGS, settle } from '../testing/machine/board.ts';
 
 const STREAM = 0x10000000n;
 const RESULT = 0x20000000n;

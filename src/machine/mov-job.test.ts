@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { movJob } from './mov-job.ts';
-import { bootedMachine, Client } from './testing.ts';
+import { bootedMachine, Client } from '../testing/machine/board.ts';
+import { movJob } from '../testing/machine/mov-job.ts';
 
 test('a command stream moves a constant into a register and stores it in memory', async () => {
   const machine = await bootedMachine();

@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GROUP_STATE, PANTHOR } from '../abi/panthor.ts';
-import { computeJob, DATA } from './compute-job.ts';
-import { FrameJob } from './frame-job.ts';
-import { movJob } from './mov-job.ts';
-import { Client, liveMachine } from './testing.ts';
-import { ATTACKS, unmapAttack } from './unmap-attack.ts';
+import { Client, liveMachine } from '../testing/machine/board.ts';
+import { computeJob, DATA } from '../testing/machine/compute-job.ts';
+import { FrameJob } from '../testing/machine/frame-job.ts';
+import { movJob } from '../testing/machine/mov-job.ts';
+import { ATTACKS, unmapAttack } from '../testing/machine/unmap-attack.ts';
 
 /** Each pixel's colour is its place, in 1/128. */
 const GRADIENT = `

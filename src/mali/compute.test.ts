@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
 import { ComputeSizeWorkgroup, DESCRIPTOR_TYPE, LocalStorage, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
+import { DESCRIPTOR_AT, FAU_AT, FlatMemory, noTextures, PROGRAM_AT } from '../testing/mali/shader-rig.ts';
 import { compute } from './compute.ts';
 import type { Work } from './contract.ts';
 import { defaultEngine, executorOf } from './engine/engine.ts';
 import { assemble } from './shader/assemble.ts';
-import { DESCRIPTOR_AT, FAU_AT, FlatMemory, noTextures, PROGRAM_AT } from './shader/test-rig.ts';
 
 const DATA = 0x40000;
 const STORAGE = 0xa800;

@@ -15,8 +15,8 @@ import {
   MMU,
 } from '../abi/gpu/regs.ts';
 import { viewOf } from '../abi/layout.ts';
+import { Rig } from '../testing/mali/gpu-rig.ts';
 import { nobody } from './mmu/agents.ts';
-import { Rig } from './test-rig.ts';
 
 test('the GPU identifies itself as the Mali-G610 of an RK3588', () => {
   const rig = new Rig();

@@ -14,8 +14,8 @@ import {
 } from '../../abi/gpu/regs.ts';
 import { SuspendHeader } from '../../abi/gpu/suspend.ts';
 import { chunkRef, HeapContext } from '../../abi/gpu/tiler-heap.ts';
+import { CODE_VA, DATA_VA, instant, Rig, TestGroup } from '../../testing/mali/gpu-rig.ts';
 import { GpuFault, type Units, type Work } from '../contract.ts';
-import { CODE_VA, DATA_VA, instant, Rig, TestGroup } from '../test-rig.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 
 function started(units: Partial<Units> = {}, queues = 1) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assembleCs, CS_REGISTERS, type CsLine } from '../../abi/gpu/cs.ts';
 import { EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
-import { CODE_VA, DATA_VA, Rig, TestGroup } from '../test-rig.ts';
+import { CODE_VA, DATA_VA, Rig, TestGroup } from '../../testing/mali/gpu-rig.ts';
 import { runMoves } from './moves.ts';
 
 /** Runs a program that lies at byte `at` of some memory, of which `bytes` bytes count. */

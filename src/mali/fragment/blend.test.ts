@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BLEND_A as A, BLEND_B as B, BLEND_C as C } from '../../abi/gpu/raster-descriptors.ts';
+import { blendBits } from '../../testing/mali/stage-bench.ts';
 import { BlendEquation, blendFunction } from './blend.ts';
-import { blendBits } from './test-bench.ts';
 
 const source = [0.2, 0.4, 0.6, 0.75];
 const dest = [0.5, 0.25, 0.125, 0.5];

@@ -24,12 +24,12 @@ import {
 import { FRAGMENT_PRELOAD } from '../../abi/isa/preload.ts';
 import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
+import { Bench, blendBits, finish, laneVectors, shade } from '../../testing/mali/stage-bench.ts';
 import { GpuFault, type Work } from '../contract.ts';
 import { LANES } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { bitCount } from './early-tests.ts';
 import { PrimitiveStore } from './primitive-store.ts';
-import { Bench, blendBits, finish, laneVectors, shade } from './test-bench.ts';
 
 const RED = [1, 0, 0, 1] as const;
 const GREEN = [0, 1, 0, 1] as const;

@@ -7,8 +7,8 @@ import { TestClock } from '../../board/clock.ts';
 import { Dram } from '../../board/dram.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { silent } from '../../board/log.ts';
+import { Tables } from '../../testing/mali/gpu-rig.ts';
 import { InterruptBlock } from '../irq.ts';
-import { Tables } from '../test-rig.ts';
 import { Mmu } from './index.ts';
 
 const SLOT = 1;

@@ -7,9 +7,9 @@ import { TestClock } from '../../board/clock.ts';
 import { Dram } from '../../board/dram.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { recorder } from '../../board/log.ts';
+import { Tables } from '../../testing/mali/gpu-rig.ts';
 import { type Access, PageFault } from '../contract.ts';
 import { InterruptBlock } from '../irq.ts';
-import { Tables } from '../test-rig.ts';
 import { type Agents, nobody } from './agents.ts';
 import { Mmu } from './index.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { INSTRUCTIONS } from '../../abi/isa/instructions.ts';
-import { Random } from '../random.ts';
+import { draw } from '../../testing/mali/fuzz/instruction.ts';
+import { Random } from '../../testing/mali/random.ts';
 import { compile, compiles } from '../shader/control.ts';
 import { decode, EncodingError, type Instruction } from '../shader/decode.ts';
-import { draw } from './fuzz-instruction.ts';
 
 test('arithmetic whose step is made late is never refused, whatever its fields', () => {
   const random = new Random(5);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { execute, f16x2, lane0 } from '../../testing/mali/shader-rig.ts';
 import { executorOf } from '../engine/engine.ts';
 import { fma32, fromBits } from '../shader/float.ts';
-import { execute, f16x2, lane0 } from '../shader/test-rig.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import { LaneCode, type Lanes } from './lanes.ts';
 

@@ -6,12 +6,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { INSTRUCTIONS, type InstructionSpec, type SourceSpec } from '../../abi/isa/instructions.ts';
+import { execute } from '../../testing/mali/shader-rig.ts';
 import { executorOf } from '../engine/engine.ts';
 import { assembleLine } from '../shader/assemble.ts';
 import { LANES, type ShaderRun } from '../shader/contract.ts';
 import { compile } from '../shader/control.ts';
 import { decode, EncodingError } from '../shader/decode.ts';
-import { execute } from '../shader/test-rig.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import { LaneCode } from './lanes.ts';
 import { lower, lowerDiscard, type Operands } from './lower.ts';

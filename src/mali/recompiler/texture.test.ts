@@ -11,11 +11,11 @@ import {
   Texture,
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
+import { execute, FlatMemory, f32, register } from '../../testing/mali/shader-rig.ts';
 import { executorOf } from '../engine/engine.ts';
 import { ENGINES } from '../engine/names.ts';
 import { LANES } from '../shader/contract.ts';
 import { F16_TO_F32, toHalf } from '../shader/float.ts';
-import { execute, FlatMemory, f32, register } from '../shader/test-rig.ts';
 import { TexturePipe } from '../texture/unit.ts';
 
 const TABLE = 0xa100;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { INSTRUCTIONS } from '../../abi/isa/instructions.ts';
+import { execute, f16x2, f32, lane0, register } from '../../testing/mali/shader-rig.ts';
 import { assembleLine } from './assemble.ts';
 import { LANES } from './contract.ts';
 import { compile } from './control.ts';
 import { decode, EncodingError } from './decode.ts';
-import { execute, f16x2, f32, lane0, register } from './test-rig.ts';
 
 /** Runs one instruction with r1…r4 given and shows r0 (and r10 for pairs), as lane 0 has them. */
 function one(text: string, ...inputs: number[]): number {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
+import { execute, FlatMemory, f32, open, PROGRAM_AT, register } from '../../testing/mali/shader-rig.ts';
 import { GpuFault } from '../contract.ts';
 import { assemble } from './assemble.ts';
 import { LANES } from './contract.ts';
-import { execute, FlatMemory, f32, open, PROGRAM_AT, register } from './test-rig.ts';
 
 const ids = Array.from({ length: LANES }, (_, i) => i);
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ATTRIBUTE_TYPE, AttributeDescriptor, DESCRIPTOR_TYPE, Resource } from '../../abi/gpu/shader-descriptors.ts';
+import { execute, FlatMemory, f16x2, f32, lane0, noTextures, register } from '../../testing/mali/shader-rig.ts';
 import { assemble } from './assemble.ts';
 import {
   type FragmentStage,
@@ -9,7 +10,6 @@ import {
   type TextureRequest,
   type TextureUnit,
 } from './contract.ts';
-import { execute, FlatMemory, f16x2, f32, lane0, noTextures, register } from './test-rig.ts';
 
 const ids = Array.from({ length: LANES }, (_, i) => i);
 const PACKET = 0x50000;

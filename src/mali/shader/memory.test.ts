@@ -11,8 +11,8 @@ import {
   LocalStorage,
   Resource,
 } from '../../abi/gpu/shader-descriptors.ts';
+import { execute, FlatMemory, f16x2, f32, lane0, register } from '../../testing/mali/shader-rig.ts';
 import { LANES, type VertexStage } from './contract.ts';
-import { execute, FlatMemory, f16x2, f32, lane0, register } from './test-rig.ts';
 
 const ids = Array.from({ length: LANES }, (_, i) => i);
 const TABLES = 0xa000;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
+import { open } from '../../testing/mali/shader-rig.ts';
 import { LIST_QUADS, PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
 import { type BlendRequest, type FragmentStage, LANES, type ShaderRun, type Warp } from './contract.ts';
-import { open } from './test-rig.ts';
 
 const owner = {};
 const stage = scratch.owned(owner, STAGE_BYTES);

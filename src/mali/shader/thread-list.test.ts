@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FlatMemory, open } from '../../testing/mali/shader-rig.ts';
 import { scratch } from '../engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
 import { LANES, type ShaderRun, type Stage } from './contract.ts';
-import { FlatMemory, open } from './test-rig.ts';
 import { VertexOutput } from './vertex-output.ts';
 
 const DATA = 0x40000;

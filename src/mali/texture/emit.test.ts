@@ -15,6 +15,7 @@ import {
   WRAP,
 } from '../../abi/gpu/texture-descriptors.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes, afbcEncode } from '../../board/image/afbc.ts';
+import { FlatMemory } from '../../testing/mali/shader-rig.ts';
 import type { VirtualMemory } from '../contract.ts';
 import {
   LANES,
@@ -25,7 +26,6 @@ import {
   type TextureRequest,
   type Warp,
 } from '../shader/contract.ts';
-import { FlatMemory } from '../shader/test-rig.ts';
 import { kindOf } from '../shader/texture-ops.ts';
 import { bind } from './bind.ts';
 import { CUBE_FACES } from './cube.ts';

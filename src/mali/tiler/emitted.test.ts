@@ -15,10 +15,10 @@ import {
 } from '../../abi/gpu/raster-descriptors.ts';
 import { TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
 import type { Infer } from '../../abi/layout.ts';
+import { Random } from '../../testing/mali/random.ts';
+import { Bench } from '../../testing/mali/stage-bench.ts';
 import type { Work } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
-import { Bench } from '../fragment/test-bench.ts';
-import { Random } from '../random.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 
 const PAGE = 4096;

@@ -1,7 +1,7 @@
 /** What a draw holds while it is worked off, and what of it is left. Its pictures are fragment/fragment.test.ts's. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bench } from '../fragment/test-bench.ts';
+import { Bench } from '../../testing/mali/stage-bench.ts';
 import { IdvsWork, type OpenVertexShader } from './idvs.ts';
 
 /** Starts a draw whose runs are counted, with vertices that `vertex` makes. */

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PIXEL_FORMAT, PIXEL_FORMATS, TILE_PIXEL_FORMATS } from '../../../abi/formats.ts';
+import { Random } from '../../../testing/mali/random.ts';
+import { blendBits } from '../../../testing/mali/stage-bench.ts';
 import { scratch } from '../../engine/scratch.ts';
-import { Random } from '../../random.ts';
 import { BlendEquation } from '../blend.ts';
 import { TILE_PIXELS } from '../raster.ts';
-import { blendBits } from '../test-bench.ts';
 import { tileCodec } from '../tile-codec.ts';
 import { type BlendCode, blendFunctions } from './blend.ts';
 import { storable } from './pixel-store.ts';

@@ -13,11 +13,11 @@ import {
 import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
 import { type Infer, type Layout, viewOf } from '../../../abi/layout.ts';
 import { Dram } from '../../../board/dram.ts';
+import { Random } from '../../../testing/mali/random.ts';
+import { FlatMemory } from '../../../testing/mali/shader-rig.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { PRIMITIVE, QUAD_LIST } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
-import { Random } from '../../random.ts';
-import { FlatMemory } from '../../shader/test-rig.ts';
 import { DrawState } from '../draw-state.ts';
 import { drawSetup } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';

@@ -14,11 +14,11 @@ import { DepthStencil, FramebufferParameters } from '../../../abi/gpu/raster-des
 import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../../abi/layout.ts';
 import { Dram } from '../../../board/dram.ts';
+import { Random } from '../../../testing/mali/random.ts';
+import { FlatMemory } from '../../../testing/mali/shader-rig.ts';
 import type { Extent } from '../../contract.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
-import { Random } from '../../random.ts';
-import { FlatMemory } from '../../shader/test-rig.ts';
 import { BlockSetup } from '../block-setup.ts';
 import { DrawTable } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';

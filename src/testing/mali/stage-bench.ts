@@ -26,19 +26,19 @@ import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors
 import { chunkRef, HeapChunkHeader, TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
-import type { RunRequest, VirtualMemory, Work } from '../contract.ts';
-import { defaultEngine } from '../engine/engine.ts';
-import type { Engine } from '../engine/names.ts';
-import { scratch } from '../engine/scratch.ts';
-import { THREAD_PRELOADS } from '../engine/threads.ts';
-import { FRAME, FRAME_BYTES, STAGE } from '../recompiler/frame.ts';
-import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../shader/contract.ts';
-import { beginListed } from '../shader/quad-list.ts';
-import type { EnvironmentPointers } from '../shader/resources.ts';
-import { FlatMemory } from '../shader/test-rig.ts';
-import { beginThreads } from '../shader/thread-list.ts';
-import { IdvsWork } from '../tiler/idvs.ts';
-import { FragmentWork, type OpenFragmentShader } from './fragment.ts';
+import type { RunRequest, VirtualMemory, Work } from '../../mali/contract.ts';
+import { defaultEngine } from '../../mali/engine/engine.ts';
+import type { Engine } from '../../mali/engine/names.ts';
+import { scratch } from '../../mali/engine/scratch.ts';
+import { THREAD_PRELOADS } from '../../mali/engine/threads.ts';
+import { FragmentWork, type OpenFragmentShader } from '../../mali/fragment/fragment.ts';
+import { FRAME, FRAME_BYTES, STAGE } from '../../mali/recompiler/frame.ts';
+import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../../mali/shader/contract.ts';
+import { beginListed } from '../../mali/shader/quad-list.ts';
+import type { EnvironmentPointers } from '../../mali/shader/resources.ts';
+import { beginThreads } from '../../mali/shader/thread-list.ts';
+import { IdvsWork } from '../../mali/tiler/idvs.ts';
+import { FlatMemory } from './shader-rig.ts';
 
 /** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex. */
 export type VertexProgram = (

@@ -2,10 +2,10 @@
  * What tests of the whole machine need: a board with the GPU and its driver on a clock that they move, and a client that
  * speaks the panthor uAPI straight to the device, as a program would through ioctls.
  */
-import { DRM_IOCTL } from '../abi/drm.ts';
-import { assembleCs, type CsLine } from '../abi/gpu/cs.ts';
-import type { IoctlDef } from '../abi/ioctl.ts';
-import { type Infer, type Layout, packAll, type Values } from '../abi/layout.ts';
+import { DRM_IOCTL } from '../../abi/drm.ts';
+import { assembleCs, type CsLine } from '../../abi/gpu/cs.ts';
+import type { IoctlDef } from '../../abi/ioctl.ts';
+import { type Infer, type Layout, packAll, type Values } from '../../abi/layout.ts';
 import {
   PANTHOR,
   QueueCreate,
@@ -16,18 +16,18 @@ import {
   VM_BIND_OP_TYPE,
   VM_BIND_OP_TYPE_SCALE,
   VmBindOp,
-} from '../abi/panthor.ts';
-import { type Clock, HostClock, type Timer } from '../board/clock.ts';
-import { Dram } from '../board/dram.ts';
-import { IrqLine } from '../board/irq.ts';
-import { recorder } from '../board/log.ts';
-import type { Mmio } from '../board/mmio.ts';
-import { type GpuResources, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
-import type { DrmFile } from '../drm/file.ts';
-import { FakeBacking, FakeUser, type Outcome, start } from '../drm/testing.ts';
-import type { Units } from '../mali/contract.ts';
-import { MaliGpu } from '../mali/index.ts';
-import { Machine } from './machine.ts';
+} from '../../abi/panthor.ts';
+import { type Clock, HostClock, type Timer } from '../../board/clock.ts';
+import { Dram } from '../../board/dram.ts';
+import { IrqLine } from '../../board/irq.ts';
+import { recorder } from '../../board/log.ts';
+import type { Mmio } from '../../board/mmio.ts';
+import { type GpuResources, probe, type TyrDevice, tyrFirmware } from '../../driver/index.ts';
+import type { DrmFile } from '../../drm/file.ts';
+import { Machine } from '../../machine/machine.ts';
+import type { Units } from '../../mali/contract.ts';
+import { MaliGpu } from '../../mali/index.ts';
+import { FakeBacking, FakeUser, type Outcome, start } from '../drm/client.ts';
 
 /**
  * Time that a test moves, for work that never ends: what has yielded goes on at the next step, not at once, so a command

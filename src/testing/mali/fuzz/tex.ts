@@ -1,11 +1,11 @@
-/** Random texture instructions for the fuzzer, which mostly name the textures and samplers that there are (fuzz-texture.ts). */
-import { FAU_PAGE, SOURCE_KIND, SOURCE_KIND_SHIFT, setField } from '../../abi/isa/encoding.ts';
-import { INSTRUCTIONS } from '../../abi/isa/instructions.ts';
+/** Random texture instructions for the fuzzer, which mostly name the textures and samplers that there are (texture.ts). */
+import { FAU_PAGE, SOURCE_KIND, SOURCE_KIND_SHIFT, setField } from '../../../abi/isa/encoding.ts';
+import { INSTRUCTIONS } from '../../../abi/isa/instructions.ts';
+import { decode } from '../../../mali/shader/decode.ts';
 import type { Random } from '../random.ts';
-import { decode } from '../shader/decode.ts';
-import { type Kind, RANGES, STAGED_WORDS } from './fuzz-input.ts';
-import { instruction, modelled, valid } from './fuzz-instruction.ts';
-import { HANDLE_REGISTER, handlePair } from './fuzz-texture.ts';
+import { type Kind, RANGES, STAGED_WORDS } from './input.ts';
+import { instruction, modelled, valid } from './instruction.ts';
+import { HANDLE_REGISTER, handlePair } from './texture.ts';
 
 const SPECS = modelled(INSTRUCTIONS.filter(({ base }) => base.startsWith('TEX_')));
 

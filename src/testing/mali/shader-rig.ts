@@ -5,12 +5,12 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
-import { type Extent, PageFault, type VirtualMemory } from '../contract.ts';
-import { defaultEngine, executorOf } from '../engine/engine.ts';
-import { assemble } from './assemble.ts';
-import { ALL_LANES, LANES, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
-import { type MakeExecutor, openShader } from './core.ts';
-import type { EnvironmentPointers } from './resources.ts';
+import { type Extent, PageFault, type VirtualMemory } from '../../mali/contract.ts';
+import { defaultEngine, executorOf } from '../../mali/engine/engine.ts';
+import { assemble } from '../../mali/shader/assemble.ts';
+import { ALL_LANES, LANES, type ShaderRun, type Stage, type TextureUnit } from '../../mali/shader/contract.ts';
+import { type MakeExecutor, openShader } from '../../mali/shader/core.ts';
+import type { EnvironmentPointers } from '../../mali/shader/resources.ts';
 
 const SIZE = 1 << 20;
 const PAGE = 4096;

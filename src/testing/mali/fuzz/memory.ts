@@ -5,22 +5,22 @@
  * Data lies across the 4 GiB boundary, in three virtual pages of which the last is elsewhere in DRAM; behind them are a page
  * that may only be read, and nothing. Code and descriptors may not be written.
  */
-import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../abi/gpu/lpae.ts';
-import { AS_MODE } from '../../abi/gpu/regs.ts';
+import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../../abi/gpu/lpae.ts';
+import { AS_MODE } from '../../../abi/gpu/regs.ts';
 import {
   ADDRESS_MODE,
   DESCRIPTOR_TYPE,
   LocalStorage,
   Resource,
   ShaderProgram,
-} from '../../abi/gpu/shader-descriptors.ts';
-import { Dram } from '../../board/dram.ts';
-import type { VirtualMemory } from '../contract.ts';
-import { GpuMemory } from '../mmu/memory.ts';
-import { LANES } from '../shader/contract.ts';
-import type { EnvironmentPointers } from '../shader/resources.ts';
-import type { FragmentPlace } from './fuzz-fragment.ts';
-import { TEXTURE_TABLE, TEXTURE_TABLE_BYTES } from './fuzz-texture.ts';
+} from '../../../abi/gpu/shader-descriptors.ts';
+import { Dram } from '../../../board/dram.ts';
+import type { VirtualMemory } from '../../../mali/contract.ts';
+import { GpuMemory } from '../../../mali/mmu/memory.ts';
+import { LANES } from '../../../mali/shader/contract.ts';
+import type { EnvironmentPointers } from '../../../mali/shader/resources.ts';
+import type { FragmentPlace } from './fragment.ts';
+import { TEXTURE_TABLE, TEXTURE_TABLE_BYTES } from './texture.ts';
 
 const DRAM_SIZE = 2 ** 20;
 const OUTPUT_BITS = 40;

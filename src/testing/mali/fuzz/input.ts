@@ -4,17 +4,17 @@
  * Values are those at which arithmetic has edges (zeros, infinities, NaNs, subnormals, powers of two), everyday ones, and any.
  */
 
+import { ALL_LANES, LANES } from '../../../mali/shader/contract.ts';
+import { THREAD_LOCAL_TAG } from '../../../mali/shader/warp.ts';
 import type { Random } from '../random.ts';
-import { ALL_LANES, LANES } from '../shader/contract.ts';
-import { THREAD_LOCAL_TAG } from '../shader/warp.ts';
-import { descriptors } from './fuzz-descriptors.ts';
-import type { FragmentInput, Triangle } from './fuzz-fragment.ts';
-import { listInput } from './fuzz-list.ts';
-import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './fuzz-memory.ts';
-import { blendInput, depthInput, internalFormat } from './fuzz-output.ts';
-import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './fuzz-texture.ts';
+import { descriptors } from './descriptors.ts';
+import type { FragmentInput, Triangle } from './fragment.ts';
+import { listInput } from './list.ts';
+import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './memory.ts';
+import { blendInput, depthInput, internalFormat } from './output.ts';
+import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './texture.ts';
 
-/** How a register may be looked at: fuzz-instruction.ts says why. */
+/** How a register may be looked at: instruction.ts says why. */
 export type Kind = 'bits' | 'single' | 'half';
 
 /** Registers by use: [first, number]. */

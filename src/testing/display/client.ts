@@ -1,15 +1,15 @@
 /** A client of the display for tests: opens the card, makes dumb buffers and framebuffers, collects events. */
 import assert from 'node:assert/strict';
-import { DRM_CLIENT_CAP, DRM_IOCTL } from '../abi/drm.ts';
-import { ERRNO } from '../abi/errno.ts';
-import type { IoctlDef } from '../abi/ioctl.ts';
-import { EVENT, OBJECT } from '../abi/kms.ts';
-import * as I from '../abi/kms-ioctls.ts';
-import { EventCrtcSequence, EventVblank, ModeInfo } from '../abi/kms-structs.ts';
-import { type Infer, type Values, viewOf } from '../abi/layout.ts';
-import type { DrmFile } from '../drm/file.ts';
-import { call, FakeUser, start, testContext } from '../drm/testing.ts';
-import { Display, type DisplayOptions } from './index.ts';
+import { DRM_CLIENT_CAP, DRM_IOCTL } from '../../abi/drm.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import type { IoctlDef } from '../../abi/ioctl.ts';
+import { EVENT, OBJECT } from '../../abi/kms.ts';
+import * as I from '../../abi/kms-ioctls.ts';
+import { EventCrtcSequence, EventVblank, ModeInfo } from '../../abi/kms-structs.ts';
+import { type Infer, type Values, viewOf } from '../../abi/layout.ts';
+import { Display, type DisplayOptions } from '../../display/index.ts';
+import type { DrmFile } from '../../drm/file.ts';
+import { call, FakeUser, start, testContext } from '../drm/client.ts';
 
 /** Object id → property name → value. */
 export type Settings = Record<number, Record<string, bigint | number>>;

@@ -2,7 +2,7 @@
  * Random states of the fragment back end for the fuzzer: blend descriptors in all formats of one tile buffer, equations, and
  * depth and stencil tests. What it draws is valid: what the hardware refuses is tested elsewhere.
  */
-import { COMPONENT_ORDER, INTERNAL_FORMATS, PIXEL_FORMATS, TILE_PIXEL_FORMATS } from '../../abi/formats.ts';
+import { COMPONENT_ORDER, INTERNAL_FORMATS, PIXEL_FORMATS, TILE_PIXEL_FORMATS } from '../../../abi/formats.ts';
 import {
   BLEND_MODE,
   BlendFunction,
@@ -11,10 +11,10 @@ import {
   DepthStencil,
   FUNC,
   Z_INTERNAL_FORMAT,
-} from '../../abi/gpu/raster-descriptors.ts';
-import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
-import { type Infer, viewOf } from '../../abi/layout.ts';
-import { fits, tileCodec } from '../fragment/tile-codec.ts';
+} from '../../../abi/gpu/raster-descriptors.ts';
+import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
+import { type Infer, viewOf } from '../../../abi/layout.ts';
+import { fits, tileCodec } from '../../../mali/fragment/tile-codec.ts';
 import type { Random } from '../random.ts';
 
 export interface BlendInput {

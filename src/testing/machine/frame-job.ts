@@ -2,8 +2,8 @@
  * The frame job: one RUN_FRAGMENT without geometry. A pre-frame shader, given as text, covers every pixel of a linear RGBA8
  * image; its uniforms are 64-bit words. The shortest way to fragment work of the whole machine, workers included.
  */
-import type { CsLine } from '../abi/gpu/cs.ts';
-import { FRAGMENT_REGISTERS } from '../abi/gpu/cs-registers.ts';
+import type { CsLine } from '../../abi/gpu/cs.ts';
+import { FRAGMENT_REGISTERS } from '../../abi/gpu/cs-registers.ts';
 import {
   BLEND_MODE,
   BLOCK_FORMAT,
@@ -16,10 +16,10 @@ import {
   FUNC,
   RenderTarget,
   TIE_BREAK_RULE,
-} from '../abi/gpu/raster-descriptors.ts';
-import { DESCRIPTOR_TYPE, Resource, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
-import { assemble } from '../mali/shader/assemble.ts';
-import type { Client, Sync } from './testing.ts';
+} from '../../abi/gpu/raster-descriptors.ts';
+import { DESCRIPTOR_TYPE, Resource, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
+import { assemble } from '../../mali/shader/assemble.ts';
+import type { Client, Sync } from './board.ts';
 
 /** Where the job's own buffer is mapped, and what lies where in it. */
 const MEMORY = 0x10000000;

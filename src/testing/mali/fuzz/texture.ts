@@ -5,7 +5,7 @@
  * No texture has floats in memory: a filtered NaN's bits are fixed nowhere, and results may be looked at as bits.
  */
 
-import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
 import {
   CLUMP_FORMAT,
   CLUMP_ORDERING,
@@ -18,8 +18,8 @@ import {
   TEXTURE_DIMENSION,
   Texture,
   WRAP,
-} from '../../abi/gpu/texture-descriptors.ts';
-import { viewOf } from '../../abi/layout.ts';
+} from '../../../abi/gpu/texture-descriptors.ts';
+import { viewOf } from '../../../abi/layout.ts';
 import type { Random } from '../random.ts';
 
 /** The table that they are in, and how many of each: textures, then samplers. */

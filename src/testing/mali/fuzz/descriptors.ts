@@ -2,7 +2,7 @@
  * Random attribute and buffer descriptors for fuzzed shaders: all formats and ways to count, in buffers in and around the
  * data, most of which can be read.
  */
-import { COMPONENT_ORDER, PIXEL_FORMATS, PixelFormatWord } from '../../abi/formats.ts';
+import { COMPONENT_ORDER, PIXEL_FORMATS, PixelFormatWord } from '../../../abi/formats.ts';
 import {
   ATTRIBUTE_TYPE,
   AttributeDescriptor,
@@ -10,10 +10,10 @@ import {
   BufferDescriptor,
   DESCRIPTOR_STRIDE,
   DESCRIPTOR_TYPE,
-} from '../../abi/gpu/shader-descriptors.ts';
-import { viewOf } from '../../abi/layout.ts';
+} from '../../../abi/gpu/shader-descriptors.ts';
+import { viewOf } from '../../../abi/layout.ts';
 import type { Random } from '../random.ts';
-import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE } from './fuzz-memory.ts';
+import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE } from './memory.ts';
 
 /** Attributes come first in their table. */
 export const ATTRIBUTE_COUNT = 8;

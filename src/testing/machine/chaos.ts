@@ -6,13 +6,13 @@
  * that exists, a pointer points into the client's memory, a count is small. Then words are replaced.
  */
 
-import { DRM_CLIENT_CAP, DRM_IOCTL } from '../abi/drm.ts';
-import { fourcc } from '../abi/fourcc.ts';
-import { assembleCs, CS, type CsLine, type CsName } from '../abi/gpu/cs.ts';
-import type { IoctlDef } from '../abi/ioctl.ts';
-import * as KMS from '../abi/kms-ioctls.ts';
-import { ModeInfo } from '../abi/kms-structs.ts';
-import { type Layout, viewOf } from '../abi/layout.ts';
+import { DRM_CLIENT_CAP, DRM_IOCTL } from '../../abi/drm.ts';
+import { fourcc } from '../../abi/fourcc.ts';
+import { assembleCs, CS, type CsLine, type CsName } from '../../abi/gpu/cs.ts';
+import type { IoctlDef } from '../../abi/ioctl.ts';
+import * as KMS from '../../abi/kms-ioctls.ts';
+import { ModeInfo } from '../../abi/kms-structs.ts';
+import { type Layout, viewOf } from '../../abi/layout.ts';
 import {
   PANTHOR,
   PanthorObjArray,
@@ -21,12 +21,12 @@ import {
   SyncOp,
   VM_BIND_OP_TYPE_SCALE,
   VmBindOp,
-} from '../abi/panthor.ts';
-import type { Dram } from '../board/dram.ts';
-import type { DrmFile } from '../drm/file.ts';
-import type { IoctlResult } from '../drm/ioctl.ts';
-import { FakeUser } from '../drm/testing.ts';
-import type { Machine } from './machine.ts';
+} from '../../abi/panthor.ts';
+import type { Dram } from '../../board/dram.ts';
+import type { DrmFile } from '../../drm/file.ts';
+import type { IoctlResult } from '../../drm/ioctl.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { FakeUser } from '../drm/client.ts';
 
 /** Numbers that look random and are the same on every run; `n(below)` is a whole number from 0 on. */
 export function numbers(seed: number): (below: number) => number {

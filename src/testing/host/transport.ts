@@ -3,19 +3,19 @@
  * it, and `client`, which runs that program.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { io, iow, iowr } from '../abi/ioctl.ts';
-import { s32, struct, u32, u64 } from '../abi/layout.ts';
-import { HostClock } from '../board/clock.ts';
-import { Dram, OutOfMemory, type PageRun } from '../board/dram.ts';
-import { recorder } from '../board/log.ts';
-import { DrmDevice, type DrmDriver } from '../drm/device.ts';
-import { DrmError } from '../drm/error.ts';
-import { Fence } from '../drm/fence.ts';
-import { GemObject } from '../drm/gem.ts';
-import { ioctl } from '../drm/ioctl.ts';
-import { SyncFile } from '../drm/sync-file.ts';
-import { MemfdBacking } from './memfd-backing.ts';
-import { GuestServer } from './server.ts';
+import { io, iow, iowr } from '../../abi/ioctl.ts';
+import { s32, struct, u32, u64 } from '../../abi/layout.ts';
+import { HostClock } from '../../board/clock.ts';
+import { Dram, OutOfMemory, type PageRun } from '../../board/dram.ts';
+import { recorder } from '../../board/log.ts';
+import { DrmDevice, type DrmDriver } from '../../drm/device.ts';
+import { DrmError } from '../../drm/error.ts';
+import { Fence } from '../../drm/fence.ts';
+import { GemObject } from '../../drm/gem.ts';
+import { ioctl } from '../../drm/ioctl.ts';
+import { SyncFile } from '../../drm/sync-file.ts';
+import { MemfdBacking } from '../../host/memfd-backing.ts';
+import { GuestServer } from '../../host/server.ts';
 
 const Echo = struct('echo', { value: u64(), result: u64() });
 const Copy = struct('copy', { from: u64(), to: u64(), size: u32(), pad: u32() });

@@ -2,15 +2,15 @@
  * Stand-ins for tests of this floor and of those above: a client's process (`FakeUser`), files behind DRAM
  * (`FakeBacking`), and `call`, which runs one ioctl as a client would.
  */
-import type { IoctlDef } from '../abi/ioctl.ts';
-import { type Values, viewOf } from '../abi/layout.ts';
-import { TestClock } from '../board/clock.ts';
-import { type Backing, type BackingFile, Dram } from '../board/dram.ts';
-import { recorder } from '../board/log.ts';
-import type { DeviceContext } from './device.ts';
-import { DrmError } from './error.ts';
-import type { DrmFile } from './file.ts';
-import type { Capability, Descriptor, UserContext } from './user.ts';
+import type { IoctlDef } from '../../abi/ioctl.ts';
+import { type Values, viewOf } from '../../abi/layout.ts';
+import { TestClock } from '../../board/clock.ts';
+import { type Backing, type BackingFile, Dram } from '../../board/dram.ts';
+import { recorder } from '../../board/log.ts';
+import type { DeviceContext } from '../../drm/device.ts';
+import { DrmError } from '../../drm/error.ts';
+import type { DrmFile } from '../../drm/file.ts';
+import type { Capability, Descriptor, UserContext } from '../../drm/user.ts';
 
 /** Files that are nothing but an identity and a size: their pages are DRAM's own. */
 export class FakeBacking implements Backing {

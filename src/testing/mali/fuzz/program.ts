@@ -5,7 +5,7 @@
  * they end. Before the end all lanes that are left wait at a barrier.
  */
 
-import { foldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
+import { foldTable, VERTEX_PACKET_TABLE } from '../../../abi/gpu/shader-descriptors.ts';
 import {
   FAU_PAGE,
   FLOW,
@@ -14,12 +14,12 @@ import {
   SPECIAL_FIRST,
   SPECIALS,
   setField,
-} from '../../abi/isa/encoding.ts';
-import { INSTRUCTIONS, type InstructionSpec } from '../../abi/isa/instructions.ts';
+} from '../../../abi/isa/encoding.ts';
+import { INSTRUCTIONS, type InstructionSpec } from '../../../abi/isa/instructions.ts';
+import { assembleLine } from '../../../mali/shader/assemble.ts';
+import { decode } from '../../../mali/shader/decode.ts';
 import { Random } from '../random.ts';
-import { assembleLine } from '../shader/assemble.ts';
-import { decode } from '../shader/decode.ts';
-import { ATTRIBUTE_COUNT, BUFFER_COUNT } from './fuzz-descriptors.ts';
+import { ATTRIBUTE_COUNT, BUFFER_COUNT } from './descriptors.ts';
 import {
   ADDRESSES,
   DISTANCE,
@@ -33,11 +33,11 @@ import {
   STAGED_WORDS,
   UNIFORM_ADDRESS,
   UNIFORM_HANDLES,
-} from './fuzz-input.ts';
-import { instruction, modelled, valid } from './fuzz-instruction.ts';
-import { listEpilogue, listPrologue } from './fuzz-list.ts';
-import { ATTRIBUTE_TABLE } from './fuzz-memory.ts';
-import { textureInstruction } from './fuzz-tex.ts';
+} from './input.ts';
+import { instruction, modelled, valid } from './instruction.ts';
+import { listEpilogue, listPrologue } from './list.ts';
+import { ATTRIBUTE_TABLE } from './memory.ts';
+import { textureInstruction } from './tex.ts';
 export interface Shader {
   readonly code: Uint32Array;
   readonly flushToZero: number;

@@ -3,7 +3,7 @@
  * firmware interface as a driver would. Time is a TestClock's.
  */
 import assert from 'node:assert/strict';
-import { assembleCs, type CsLine } from '../abi/gpu/cs.ts';
+import { assembleCs, type CsLine } from '../../abi/gpu/cs.ts';
 import {
   CS_REQ,
   CS_STATE,
@@ -23,8 +23,8 @@ import {
   GlbOutput,
   RingInput,
   RingOutput,
-} from '../abi/gpu/firmware.ts';
-import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../abi/gpu/lpae.ts';
+} from '../../abi/gpu/firmware.ts';
+import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../abi/gpu/lpae.ts';
 import {
   AS,
   AS_BASE,
@@ -39,16 +39,16 @@ import {
   MCU_CONTROL,
   MCU_STATUS,
   MMU,
-} from '../abi/gpu/regs.ts';
-import { type Layout, viewOf } from '../abi/layout.ts';
-import { TestClock } from '../board/clock.ts';
-import { Dram } from '../board/dram.ts';
-import { IrqLine } from '../board/irq.ts';
-import { recorder } from '../board/log.ts';
-import { readReg, writeReg } from '../board/mmio.ts';
-import type { Units, Work } from './contract.ts';
-import { MaliGpu } from './gpu.ts';
-import type { Agents } from './mmu/agents.ts';
+} from '../../abi/gpu/regs.ts';
+import { type Layout, viewOf } from '../../abi/layout.ts';
+import { TestClock } from '../../board/clock.ts';
+import { Dram } from '../../board/dram.ts';
+import { IrqLine } from '../../board/irq.ts';
+import { recorder } from '../../board/log.ts';
+import { readReg, writeReg } from '../../board/mmio.ts';
+import type { Units, Work } from '../../mali/contract.ts';
+import { MaliGpu } from '../../mali/gpu.ts';
+import type { Agents } from '../../mali/mmu/agents.ts';
 
 const DRAM_SIZE = 32 * 1024 * 1024;
 /** Bits 48 - VA bits as TRANSCFG wants them. */

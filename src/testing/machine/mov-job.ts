@@ -2,7 +2,7 @@
  * The MOV job: the shortest way through the whole machine. A client makes a VM, binds a buffer, submits a command stream
  * that moves a constant into a register and stores it, waits for the syncobj, and finds the constant in memory.
  */
-import { type Client, DATA_FLAGS } from './testing.ts';
+import { type Client, DATA_FLAGS } from './board.ts';
 
 const STREAM = 0x10000000n;
 const RESULT = 0x20000000n;

@@ -1,12 +1,17 @@
 /**
  * The compute job: a grid of workgroups of a shader that is given as text, with 64-bit uniforms and a buffer that it may use.
  */
-import type { CsLine } from '../abi/gpu/cs.ts';
-import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
-import { ComputeSizeWorkgroup, DESCRIPTOR_TYPE, LocalStorage, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
-import { viewOf } from '../abi/layout.ts';
-import { assemble } from '../mali/shader/assemble.ts';
-import type { Client } from './testing.ts';
+import type { CsLine } from '../../abi/gpu/cs.ts';
+import { COMPUTE_REGISTERS } from '../../abi/gpu/cs-registers.ts';
+import {
+  ComputeSizeWorkgroup,
+  DESCRIPTOR_TYPE,
+  LocalStorage,
+  ShaderProgram,
+} from '../../abi/gpu/shader-descriptors.ts';
+import { viewOf } from '../../abi/layout.ts';
+import { assemble } from '../../mali/shader/assemble.ts';
+import type { Client } from './board.ts';
 
 /** Where the job's buffers are mapped, and what lies where in the first. */
 const MEMORY = 0x10000000;

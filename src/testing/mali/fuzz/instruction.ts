@@ -29,12 +29,12 @@ import {
   STAGING_WRITE,
   STAGING_WRITE_COUNT,
   setField,
-} from '../../abi/isa/encoding.ts';
-import type { InstructionSpec, SourceSpec } from '../../abi/isa/instructions.ts';
+} from '../../../abi/isa/encoding.ts';
+import type { InstructionSpec, SourceSpec } from '../../../abi/isa/instructions.ts';
+import { compile } from '../../../mali/shader/control.ts';
+import { decode, EncodingError } from '../../../mali/shader/decode.ts';
 import { Random } from '../random.ts';
-import { compile } from '../shader/control.ts';
-import { decode, EncodingError } from '../shader/decode.ts';
-import { ADDRESSES, type Kind, RANGES, STAGED_WORDS } from './fuzz-input.ts';
+import { ADDRESSES, type Kind, RANGES, STAGED_WORDS } from './input.ts';
 
 interface Kinds {
   readonly sources: readonly Kind[];

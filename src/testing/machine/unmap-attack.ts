@@ -7,8 +7,8 @@
  * pages with a secret as soon as it has them.
  */
 import assert from 'node:assert/strict';
+import { Client, type LiveMachine } from './board.ts';
 import { FrameJob } from './frame-job.ts';
-import { Client, type LiveMachine } from './testing.ts';
 
 const WINDOW = 0x40000000n;
 const RESULT = 0x50000000n;

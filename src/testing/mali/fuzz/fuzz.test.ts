@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import { LaneCode } from '../../../mali/recompiler/lanes.ts';
 import { Fuzzer } from './fuzz.ts';
-import { type Kind, kindOf } from './fuzz-input.ts';
-import { shaderOf } from './fuzz-program.ts';
-import { LaneCode } from './lanes.ts';
+import { type Kind, kindOf } from './input.ts';
+import { shaderOf } from './program.ts';
 
 /** Shaders of the short run; the long one is `tyr fuzz shaders`. */
 const SHADERS = 1000;

@@ -1,26 +1,26 @@
 /**
  * The fragment stage that fuzzed shaders run in: the GPU's own, on one random triangle whose vertices' varyings lie somewhere
- * in the data, with one render target of any format and a random state of the back end (fuzz-output.ts).
+ * in the data, with one render target of any format and a random state of the back end (output.ts).
  */
 
-import { INTERNAL_FORMATS } from '../../abi/formats.ts';
-import { PRIMITIVE_KIND, PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
-import { Blend, Draw, FramebufferParameters, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
-import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
-import type { VirtualMemory } from '../contract.ts';
-import type { Engine } from '../engine/names.ts';
-import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
-import { scratch } from '../engine/scratch.ts';
-import { quantize } from '../fragment/depth-stencil.ts';
-import { DrawStage } from '../fragment/draw-stage.ts';
-import { drawSetup } from '../fragment/draw-table.ts';
-import type { Framebuffer, Target } from '../fragment/framebuffer.ts';
-import { CENTER, type SamplePattern, TILE } from '../fragment/raster.ts';
-import { Setup } from '../fragment/setup.ts';
-import { TileBuffer } from '../fragment/tile-buffer.ts';
-import { LANES } from '../shader/contract.ts';
-import { type ListInput, writeList } from './fuzz-list.ts';
-import { type BlendInput, type DepthInput, depthStencil } from './fuzz-output.ts';
+import { INTERNAL_FORMATS } from '../../../abi/formats.ts';
+import { PRIMITIVE_KIND, PrimitiveRecord } from '../../../abi/gpu/polygon-list.ts';
+import { Blend, Draw, FramebufferParameters, PIXEL_KILL } from '../../../abi/gpu/raster-descriptors.ts';
+import { type Infer, type Layout, viewOf } from '../../../abi/layout.ts';
+import type { VirtualMemory } from '../../../mali/contract.ts';
+import type { Engine } from '../../../mali/engine/names.ts';
+import { PRIMITIVE, QUAD_LIST } from '../../../mali/engine/quads.ts';
+import { scratch } from '../../../mali/engine/scratch.ts';
+import { quantize } from '../../../mali/fragment/depth-stencil.ts';
+import { DrawStage } from '../../../mali/fragment/draw-stage.ts';
+import { drawSetup } from '../../../mali/fragment/draw-table.ts';
+import type { Framebuffer, Target } from '../../../mali/fragment/framebuffer.ts';
+import { CENTER, type SamplePattern, TILE } from '../../../mali/fragment/raster.ts';
+import { Setup } from '../../../mali/fragment/setup.ts';
+import { TileBuffer } from '../../../mali/fragment/tile-buffer.ts';
+import { LANES } from '../../../mali/shader/contract.ts';
+import { type ListInput, writeList } from './list.ts';
+import { type BlendInput, type DepthInput, depthStencil } from './output.ts';
 
 /** A triangle and its vertices. */
 export interface Triangle {

@@ -6,15 +6,15 @@
  * from uniforms. It ends with colours instead of a barrier: what is compared is what it leaves in tile buffer and memory. In which
  * order quads meet their faults is nobody's business: two runs that fault are equal.
  */
-import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
-import { LIST_QUADS, QUAD_LIST } from '../engine/quads.ts';
-import { scratch } from '../engine/scratch.ts';
+import { FRAGMENT_PRELOAD as P } from '../../../abi/isa/preload.ts';
+import { LIST_QUADS, QUAD_LIST } from '../../../mali/engine/quads.ts';
+import { scratch } from '../../../mali/engine/scratch.ts';
+import { STAGE } from '../../../mali/recompiler/frame.ts';
+import { QUADS } from '../../../mali/shader/contract.ts';
 import type { Random } from '../random.ts';
-import { QUADS } from '../shader/contract.ts';
-import { STAGE } from './frame.ts';
-import type { Triangle } from './fuzz-fragment.ts';
-import { ADDRESSES, DISTANCE, RANGES, ROUNDS, UNIFORM_ADDRESS } from './fuzz-input.ts';
-import { HANDLE_REGISTER } from './fuzz-texture.ts';
+import type { Triangle } from './fragment.ts';
+import { ADDRESSES, DISTANCE, RANGES, ROUNDS, UNIFORM_ADDRESS } from './input.ts';
+import { HANDLE_REGISTER } from './texture.ts';
 
 export interface ListInput {
   /** The second triangle; the first is the input's own. */

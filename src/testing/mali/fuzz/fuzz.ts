@@ -1,27 +1,27 @@
 /**
- * The differential fuzzer: random shaders (fuzz-program.ts) run by both engines from the same state, in the same memory
- * (fuzz-memory.ts), and whatever a program could see is compared: registers, live and discarded lanes wherever all lanes wait
+ * The differential fuzzer: random shaders (program.ts) run by both engines from the same state, in the same memory
+ * (memory.ts), and whatever a program could see is compared: registers, live and discarded lanes wherever all lanes wait
  * at a barrier (each program ends with one), memory, and the fault that stopped it. The interpreter is the reference.
  *
  * Registers of lanes that have ended, or stand elsewhere when a fault comes, mean nothing and are not looked at. In registers
- * of floats any NaN equals any other (fuzz-instruction.ts says why, and how programs are kept from telling them apart).
+ * of floats any NaN equals any other (instruction.ts says why, and how programs are kept from telling them apart).
  *
  * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
  */
-import { GpuFault, PageFault, type VirtualMemory } from '../contract.ts';
-import { assembleLine } from '../shader/assemble.ts';
-import { LANES, type ShaderRun, type Stage } from '../shader/contract.ts';
-import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../shader/core.ts';
-import { disassemble } from '../shader/disassemble.ts';
-import { VertexOutput } from '../shader/vertex-output.ts';
-import { TexturePipe } from '../texture/unit.ts';
-import { effectsOf, REGISTERS } from './effects.ts';
-import { recompiler } from './executor.ts';
-import { findUnit } from './flow.ts';
-import { FuzzFragment } from './fuzz-fragment.ts';
-import { type Input, type Kind, kindOf } from './fuzz-input.ts';
-import { CODE_AT, DATA_SIZE, FuzzMemory } from './fuzz-memory.ts';
-import { type Shader, shaderOf } from './fuzz-program.ts';
+import { GpuFault, PageFault, type VirtualMemory } from '../../../mali/contract.ts';
+import { effectsOf, REGISTERS } from '../../../mali/recompiler/effects.ts';
+import { recompiler } from '../../../mali/recompiler/executor.ts';
+import { findUnit } from '../../../mali/recompiler/flow.ts';
+import { assembleLine } from '../../../mali/shader/assemble.ts';
+import { LANES, type ShaderRun, type Stage } from '../../../mali/shader/contract.ts';
+import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../../../mali/shader/core.ts';
+import { disassemble } from '../../../mali/shader/disassemble.ts';
+import { VertexOutput } from '../../../mali/shader/vertex-output.ts';
+import { TexturePipe } from '../../../mali/texture/unit.ts';
+import { FuzzFragment } from './fragment.ts';
+import { type Input, type Kind, kindOf } from './input.ts';
+import { CODE_AT, DATA_SIZE, FuzzMemory } from './memory.ts';
+import { type Shader, shaderOf } from './program.ts';
 
 /** A warp while all its lanes wait. */
 interface Snapshot {
@@ -191,7 +191,7 @@ export class Fuzzer {
   #compare(shader: Shader, input: Input): string | undefined {
     const reference = this.#run(interpreter, shader, input);
     const other = this.#run(this.#engine, shader, input);
-    // fuzz-list.ts says why.
+    // list.ts says why.
     if (input.fragment?.list && reference.fault && isFault(other.fault)) return undefined;
     return differenceOf(reference, other, reachable(this.#memory.memory));
   }

@@ -7,14 +7,14 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HostClock } from '../board/clock.ts';
-import { recorder } from '../board/log.ts';
-import { Machine } from '../machine/machine.ts';
-import { MemfdBacking } from './memfd-backing.ts';
-import { GuestServer } from './server.ts';
-import { type Client, client, killClients } from './testing.ts';
-import { programStart } from './userland/start.ts';
-import { ensureUserland, type Userland } from './userland/userland.ts';
+import { HostClock } from '../../board/clock.ts';
+import { recorder } from '../../board/log.ts';
+import { MemfdBacking } from '../../host/memfd-backing.ts';
+import { GuestServer } from '../../host/server.ts';
+import { programStart } from '../../host/userland/start.ts';
+import { ensureUserland, type Userland } from '../../host/userland/userland.ts';
+import { Machine } from '../../machine/machine.ts';
+import { type Client, client, killClients } from './transport.ts';
 
 /** Milliseconds in which the machine forgets a client. */
 export const FORGOTTEN = 3000;
