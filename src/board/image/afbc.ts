@@ -7,7 +7,8 @@
  * of one means that the subblock is stored as it is. How other sizes are coded, and in which order the subblocks follow, is
  * not published: this board's GPU stores every superblock either as one colour or as sixteen plain subblocks, in rows
  * from the top left, pixels in rows inside them, before any colour transform. So its images are AFBC to every reader of sizes and
- * pointers, and only another maker's codec could tell. Reading one that has coded subblocks fails by name.
+ * pointers, and only another maker's codec could tell. Reading one that has coded subblocks fails by name. Where a header of one
+ * colour names a body, its pixels are there as well: so they are written here, and readers may take either.
  *
  * Headers lie in rows, or tiled: 8×8 headers together in Morton order. Sparse images keep the body of superblock i at
  * i times the plain size; packed ones wherever its header says.
@@ -74,8 +75,7 @@ export function afbcEncodeColour(pixel: Uint8Array, header: Uint8Array): void {
 }
 
 /**
- * Encodes a superblock of `bytes`-byte pixels in rows. Writes its header; answers whether it needs a body, and then has
- * written `body` too. `bodyOffset`: where the body goes, from the first header. `width`: pixels in a row.
+ * Encodes a superblock of `bytes`-byte pixels in rows: writes its header and its body. `bodyOffset`: where the body goes, from the first header. `width`: pixels in a row.
  */
 export function afbcEncode(
   pixels: Uint8Array,
@@ -84,15 +84,11 @@ export function afbcEncode(
   body: Uint8Array,
   bodyOffset: number,
   width = AFBC_BLOCK,
-): boolean {
-  if (bytes <= AFBC_COLOUR_BYTES && isOneColour(pixels, bytes)) {
-    afbcEncodeColour(pixels.subarray(0, bytes), header);
-    return false;
-  }
-  header.set(PLAIN);
+): void {
+  if (bytes <= AFBC_COLOUR_BYTES && isOneColour(pixels, bytes)) afbcEncodeColour(pixels.subarray(0, bytes), header);
+  else header.set(PLAIN);
   AfbcHeader.fields.body.write(viewOf(header), 0, bodyOffset);
   reorder(pixels, body, bytes, width, true);
-  return true;
 }
 
 function isOneColour(pixels: Uint8Array, bytes: number): boolean {

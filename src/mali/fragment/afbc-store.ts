@@ -210,9 +210,8 @@ export class AfbcStore {
       }
     }
     const pixels = scratch.u8.subarray(rows, rows + size);
-    if (afbcEncode(pixels, bytes, header, block, place, width)) {
-      this.#put(base + place, block, block32, 0, size);
-    }
+    afbcEncode(pixels, bytes, header, block, place, width);
+    this.#put(base + place, block, block32, 0, size);
     this.#put(headerAt, header, header32, 0, AFBC_HEADER_BYTES);
   }
 

@@ -13,9 +13,11 @@ import type { VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place as TablePlace } from '../engine/table.ts';
 import type { TextureCall, TextureKind } from '../shader/contract.ts';
+import { flatBodies } from './afbc-flat.ts';
 import { CUBE_FACES } from './cube.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
 import type { TexelLayout } from './emit-address.ts';
+import { flatRowStride } from './emit-afbc-flat.ts';
 import { FRACTION_BITS } from './emit-axis.ts';
 import { AXIS, LEVEL, RECORD, setInteger, setSingle } from './emit-code.ts';
 import type { SamplerState } from './emit-filter.ts';
@@ -83,7 +85,7 @@ export function bind(
   if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
   const plane = (n: number): PlaneValues => memory.decode(Plane, surfaces + n * Plane.size);
   const planes = Array.from({ length: levels }, (_, level) => plane(level));
-  const state = samplerState(texture, sampler, planes, kind);
+  let state = samplerState(texture, sampler, planes, kind);
   if (!state) return undefined;
   const places: Place[] = [];
   for (const [level, values] of planes.entries()) {
@@ -107,6 +109,9 @@ export function bind(
     place.layerStride = distance;
   }
   if (functionTable.room < PLACES_LEFT) return undefined;
+  if (state.layout.kind === 'afbc' && flatten(memory.dram, texture, places, state.layout)) {
+    state = { ...state, layout: { ...state.layout, kind: 'flat' } };
+  }
   const run = samplerOf(state, memory.dram);
   const place = functionTable.place(run);
   const binding = {
@@ -127,9 +132,31 @@ const alike = (a: PlaneValues, b: PlaneValues): boolean => {
   return shape(a) === shape(b);
 };
 
+/** Makes places of levels those of their bodies, if all levels are flat. */
+function flatten(
+  dram: PhysicalMemory,
+  texture: Texture,
+  places: readonly Place[],
+  { superblock, bytes, tiledHeaders: tiled }: TexelLayout,
+): boolean {
+  const firsts: number[] = [];
+  for (const [level, { physical, rowStride, size }] of places.entries()) {
+    const across = Math.ceil(texture.width(level) / superblock);
+    const down = Math.ceil(texture.height(level) / (AFBC_PIXELS / superblock));
+    const first = flatBodies(dram, { physical, across, down, rowStride, tiled }, afbcBodyBytes(bytes), size);
+    if (first === undefined) return false;
+    firsts.push(first);
+  }
+  for (const [level, place] of places.entries()) {
+    place.physical += firsts[level]!;
+    place.rowStride = flatRowStride(place.rowStride, bytes);
+  }
+  return true;
+}
+
 interface Place {
-  readonly physical: number;
-  readonly rowStride: number;
+  physical: number;
+  rowStride: number;
   readonly sliceStride: number;
   readonly size: number;
   layerStride: number;
@@ -195,6 +222,7 @@ function bytesOf(layout: TexelLayout, width: number, height: number, rowStride: 
       return rows(1) + width * bytes;
     case 'tiled':
       return rows(U_TILE) + Math.ceil(width / U_TILE) * U_TILE_PIXELS * bytes;
+    case 'flat':
     case 'afbc': {
       const across = Math.ceil(width / superblock);
       const blockHeight = AFBC_PIXELS / superblock;

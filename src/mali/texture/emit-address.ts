@@ -1,5 +1,5 @@
 /**
- * Addresses of texels in emitted samplers: rows and u-interleaved tiles, four lanes at a time. AFBC: emit-afbc.ts.
+ * Addresses of texels in emitted samplers: rows and u-interleaved tiles, four lanes at a time. AFBC: emit-afbc.ts, emit-afbc-flat.ts.
  *
  * U-interleaved order is linear over exclusive or (board/image/u-interleaved.ts): a texel's index in its tile is what its
  * column gives, xor what its row gives, so each is spread once for a footprint.
@@ -7,13 +7,14 @@
  */
 import { U_ORDER, U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import { AfbcEmitter } from './emit-afbc.ts';
+import { FlatAfbcEmitter } from './emit-afbc-flat.ts';
 import { LEVEL, type SamplerCode } from './emit-code.ts';
 
 export interface TexelLayout {
-  readonly kind: 'linear' | 'tiled' | 'afbc';
+  readonly kind: 'linear' | 'tiled' | 'afbc' | 'flat';
   /** Of a texel. */
   readonly bytes: number;
-  /** AFBC: width of a superblock, and whether headers lie in tiles. */
+  /** AFBC, also flat: width of a superblock, and whether headers lie in tiles. */
   readonly superblock: number;
   readonly tiledHeaders: boolean;
 }
@@ -22,10 +23,12 @@ export class AddressEmitter {
   readonly #c: SamplerCode;
   readonly #layout: TexelLayout;
   readonly #afbc: AfbcEmitter | undefined;
+  readonly #flat: FlatAfbcEmitter;
 
   constructor(c: SamplerCode, layout: TexelLayout) {
     this.#c = c;
     this.#layout = layout;
+    this.#flat = new FlatAfbcEmitter(c, layout);
     this.#afbc = layout.kind === 'afbc' ? new AfbcEmitter(c, layout) : undefined;
   }
 
@@ -40,6 +43,7 @@ export class AddressEmitter {
    */
   footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
     if (this.#afbc) return this.#afbc.footprint(columns, rows);
+    if (this.#layout.kind === 'flat') return this.#flat.footprint(columns, rows);
     return this.#layout.kind === 'linear' ? this.#linear(columns, rows, plane) : this.#tiled(columns, rows, plane);
   }
 

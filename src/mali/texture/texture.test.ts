@@ -84,6 +84,7 @@ function scene(
     load32: (va: number) => view.getUint32(va, true),
     read: (va: number, size: number) => bytes.slice(va, va + size),
     decode: <F extends Record<string, any>>(layout: Layout<F>, va: number) => layout.read(view, va),
+    descriptor: <F extends Record<string, any>>(layout: Layout<F>, va: number) => layout.read(view, va),
   } as unknown as VirtualMemory;
   const environment = {
     memory,

@@ -22,10 +22,9 @@ test('superblocks of every pixel size and shape are coded as the reference codes
         dram.u8.fill(7, HEADER, BODY + size + 16);
         const header = new Uint8Array(AFBC_HEADER_BYTES);
         const body = new Uint8Array(size).fill(7);
-        const expected = afbcEncode(pixels.slice(), bytes, header, body, 0x1234500, width);
-        const stored = encodeSuperblock(dram, bytes, width)(from, HEADER, BODY, 0x1234500);
+        afbcEncode(pixels.slice(), bytes, header, body, 0x1234500, width);
+        encodeSuperblock(dram, bytes, width)(from, HEADER, BODY, 0x1234500);
         const name = `${kind}, ${bytes} bytes, ${width} wide`;
-        assert.equal(stored, expected ? 1 : 0, name);
         assert.deepEqual(dram.u8.slice(HEADER, HEADER + AFBC_HEADER_BYTES), header, name);
         assert.deepEqual(dram.u8.slice(BODY, BODY + size), body, name);
         assert.equal(dram.u8[BODY + size], 7, name);

@@ -1,6 +1,6 @@
 /**
  * Emitted WebAssembly that codes superblocks of AFBC: from rows of pixels in scratch memory to header and body in DRAM, as
- * board/image/afbc.ts does it: one colour, or sixteen plain subblocks.
+ * board/image/afbc.ts does it: one colour or sixteen plain subblocks.
  */
 import type { PhysicalMemory } from '../../../board/dram.ts';
 import { AFBC_PIXELS, AFBC_PLAIN_WORDS, AFBC_SUBBLOCK } from '../../../board/image/afbc.ts';
@@ -9,10 +9,9 @@ import { DRAM, functions } from './modules.ts';
 import { PIECES } from './tile.ts';
 
 /**
- * `from`: rows of pixels. `header`, `body`: physical addresses. `place`: the body's, from the first header on. Answers whether
- * there is a body.
+ * `from`: rows of pixels. `header`, `body`: physical addresses. `place`: the body's, from the first header on.
  */
-export type EncodeSuperblock = (from: number, header: number, body: number, place: number) => number;
+export type EncodeSuperblock = (from: number, header: number, body: number, place: number) => void;
 
 /** For pixels of `bytes` bytes in superblocks `width` pixels wide. */
 export const encodeSuperblock = (dram: PhysicalMemory, bytes: number, width: number): EncodeSuperblock =>
@@ -24,19 +23,20 @@ const VECTOR = 16;
 const COLOUR = { at: 8, bytes: 8 } as const;
 
 function emit(m: ModuleBuilder, bytes: number, width: number): void {
-  const f = m.function('writeback_afbc', ['i32', 'i32', 'i32', 'i32'], ['i32'], true);
+  const f = m.function('writeback_afbc', ['i32', 'i32', 'i32', 'i32'], [], true);
   const [from, header, body, place] = [0, 1, 2, 3];
+  const coded = f.block();
   if (bytes <= COLOUR.bytes) {
     const varied = f.block();
     oneColour(f, bytes, () => f.brIf(varied));
-    f.get(header).v128(0, 0, 0, 0).memory('v128_store', 0, DRAM);
+    f.get(header).v128(0, 0, 0, 0).get(place).lane('i32x4_replace_lane', 0).memory('v128_store', 0, DRAM);
     pieces(bytes, (at, load, store) => {
       f.get(header)
         .get(from)
         .memory(load, at)
         .memory(store, COLOUR.at + at, DRAM);
     });
-    f.i32(0).op('return');
+    f.br(coded);
     f.end();
   }
   f.get(header);
@@ -44,6 +44,7 @@ function emit(m: ModuleBuilder, bytes: number, width: number): void {
     .get(place)
     .lane('i32x4_replace_lane', 0)
     .memory('v128_store', 0, DRAM);
+  f.end();
   let to = 0;
   for (let sy = 0; sy < AFBC_PIXELS / width; sy += AFBC_SUBBLOCK) {
     for (let sx = 0; sx < width; sx += AFBC_SUBBLOCK) {
@@ -59,7 +60,6 @@ function emit(m: ModuleBuilder, bytes: number, width: number): void {
       }
     }
   }
-  f.i32(1);
 }
 
 type Move = (at: number, load: (typeof PIECES)[number][1], store: (typeof PIECES)[number][2]) => void;
