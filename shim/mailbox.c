@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -138,6 +139,7 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
             memcpy(call->out, answer + sizeof *reply, call->out_size);
          return TYR_ANSWER;
       }
+      sched_yield(); /* the machine may have no other processor */
    } while (nanoseconds() < end);
    return TYR_NOTHING;
 }

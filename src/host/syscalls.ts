@@ -27,6 +27,7 @@ const c = {
   send: declare('send', 'int64_t', ['int', 'void *', 'size_t', 'int']),
   write: declare('write', 'int64_t', ['int', 'void *', 'size_t']),
   poll: declare('poll', 'int', ['void *', 'unsigned long', 'int']),
+  sched_yield: declare('sched_yield', 'int', []),
   epoll_create1: declare('epoll_create1', 'int', ['int']),
   epoll_ctl: declare('epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
   epoll_wait: declare('epoll_wait', 'int', ['int', 'void *', 'int', 'int']),
@@ -280,6 +281,9 @@ export function receivePacket(fd: number): Packet | 'none' | 'gone' {
     cut: (flags & (linux.MSG_TRUNC | linux.MSG_CTRUNC)) !== 0,
   };
 }
+
+/** Lets other threads run, if any wait for this processor. */
+export const yieldProcessor = (): void => void c.sched_yield();
 
 // --- epoll ---
 

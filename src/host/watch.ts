@@ -3,8 +3,11 @@
  *
  * Waking a thread that sleeps costs more than most ioctls, on both sides. So for a moment after a request the machine's
  * thread goes round its event loop without sleeping; work in slices and workers' messages take their turns meanwhile. Then it
- * tells the guests that it no longer looks, looks a last time, and sleeps until a packet wakes it.
+ * tells the guests that it no longer looks, looks a last time, and sleeps until a packet wakes it. A guest that has no other
+ * processor than this thread's gets it in between.
  */
+
+import * as sys from './syscalls.ts';
 
 export interface Watched {
   /** Is there something to serve? */
@@ -58,7 +61,8 @@ export class Watch {
   }
 
   readonly #turn = (): void => {
-    this.#look();
+    if (this.waiting) this.#look();
+    else sys.yieldProcessor();
     if (this.#watched.length > 0 && performance.now() < this.#end) {
       setImmediate(this.#turn);
       return;
