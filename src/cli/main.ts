@@ -13,6 +13,8 @@ import { exitOnSignals } from './interrupts.ts';
 // A job's objects live as long as the job. V8 takes those of short runs for lasting ones, allocates all later ones in its old
 // generation, and then spends several times as long on collecting them.
 setFlagsFromString('--no-allocation-site-pretenuring');
+// Most of what a frame needs is run once a frame, and V8 would interpret it for the first seconds.
+setFlagsFromString('--always-sparkplug');
 
 function positive(text: string): number {
   const value = Number(text);
