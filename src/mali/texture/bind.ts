@@ -14,6 +14,7 @@ import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place as TablePlace } from '../engine/table.ts';
 import type { TextureCall, TextureKind } from '../shader/contract.ts';
 import { flatBodies } from './afbc-flat.ts';
+import { BLOCK_SIDE, decodeBlock } from './block-cache.ts';
 import { CUBE_FACES } from './cube.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
 import type { TexelLayout } from './emit-address.ts';
@@ -62,7 +63,9 @@ function samplerOf(state: SamplerState, dram: PhysicalMemory): EmittedSampler {
   const module = modules.get(moduleKey) ?? new WebAssembly.Module(emitSampler(state, pages));
   if (modules.size >= MOST_SAMPLERS) modules.clear();
   modules.set(moduleKey, module);
-  const { exports } = new WebAssembly.Instance(module, { e: { scratch: scratch.memory, dram: dram.memory } });
+  const { exports } = new WebAssembly.Instance(module, {
+    e: { scratch: scratch.memory, dram: dram.memory, decode: decodeBlock(dram) },
+  });
   const run = exports.sample as EmittedSampler;
   if (known.size >= MOST_SAMPLERS) known.clear();
   known.set(key, run);
@@ -222,6 +225,12 @@ function bytesOf(layout: TexelLayout, width: number, height: number, rowStride: 
       return rows(1) + width * bytes;
     case 'tiled':
       return rows(U_TILE) + Math.ceil(width / U_TILE) * U_TILE_PIXELS * bytes;
+    case 'blocks': {
+      const { tiled, bytes: size } = layout.block!;
+      // A tile is as many blocks wide as a block has texels.
+      const unit = tiled ? BLOCK_SIDE ** 2 : BLOCK_SIDE;
+      return rows(unit) + Math.ceil(width / unit) * (tiled ? BLOCK_SIDE ** 2 : 1) * size;
+    }
     case 'flat':
     case 'afbc': {
       const across = Math.ceil(width / superblock);

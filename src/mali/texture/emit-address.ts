@@ -1,5 +1,6 @@
 /**
- * Addresses of texels in emitted samplers: rows and u-interleaved tiles, four lanes at a time. AFBC: emit-afbc.ts, emit-afbc-flat.ts.
+ * Addresses of texels in emitted samplers: rows and u-interleaved tiles, four lanes at a time. AFBC: emit-afbc.ts, emit-afbc-flat.ts;
+ * compressed blocks: emit-blocks.ts.
  *
  * U-interleaved order is linear over exclusive or (board/image/u-interleaved.ts): a texel's index in its tile is what its
  * column gives, xor what its row gives, so each is spread once for a footprint.
@@ -8,15 +9,27 @@
 import { U_ORDER, U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import { AfbcEmitter } from './emit-afbc.ts';
 import { FlatAfbcEmitter } from './emit-afbc-flat.ts';
+import { BlockEmitter } from './emit-blocks.ts';
 import { LEVEL, type SamplerCode } from './emit-code.ts';
 
 export interface TexelLayout {
-  readonly kind: 'linear' | 'tiled' | 'afbc' | 'flat';
+  readonly kind: 'linear' | 'tiled' | 'afbc' | 'flat' | 'blocks';
   /** Of a texel. */
   readonly bytes: number;
   /** AFBC, also flat: width of a superblock, and whether headers lie in tiles. */
   readonly superblock: number;
   readonly tiledHeaders: boolean;
+  /** Compressed blocks, whose texels are had decoded. */
+  readonly block?: BlockLayout;
+}
+
+export interface BlockLayout {
+  /** Number of its codec (block-cache.ts). */
+  readonly codec: number;
+  /** Of a block. */
+  readonly bytes: number;
+  /** In u-interleaved tiles, not in rows. */
+  readonly tiled: boolean;
 }
 
 export class AddressEmitter {
@@ -43,6 +56,8 @@ export class AddressEmitter {
    */
   footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
     if (this.#afbc) return this.#afbc.footprint(columns, rows);
+    const { block } = this.#layout;
+    if (block) return new BlockEmitter(this.#c, block).footprint(columns, rows, plane);
     if (this.#layout.kind === 'flat') return this.#flat.footprint(columns, rows);
     return this.#layout.kind === 'linear' ? this.#linear(columns, rows, plane) : this.#tiled(columns, rows, plane);
   }

@@ -98,18 +98,26 @@ function constantAt(words: readonly number[]): number {
 
 const view = new DataView(new ArrayBuffer(4));
 
+/** Functions beside a sampler's own, where it needs them. */
+export interface Helpers {
+  readonly header?: Code | undefined;
+  readonly block?: Code | undefined;
+}
+
 export class SamplerCode {
   readonly f: Code;
   readonly dram: number;
   /** Locals: addresses of the binding's record, and of the level's. */
   readonly record: number;
   readonly level: number;
-  /** What reads AFBC headers (emit-afbc.ts). */
+  /** What reads AFBC headers (emit-afbc.ts), or finds compressed blocks (block-cache.ts). */
   readonly header: Code | undefined;
+  readonly block: Code | undefined;
 
-  constructor(f: Code, dram: number, record: number, header: Code | undefined) {
+  constructor(f: Code, dram: number, record: number, { header, block }: Helpers) {
     this.f = f;
     this.header = header;
+    this.block = block;
     this.dram = dram;
     this.record = record;
     this.level = f.local('i32');
@@ -132,6 +140,11 @@ export class SamplerCode {
   single(x: number): Code {
     view.setFloat32(0, x);
     return this.words(view.getInt32(0));
+  }
+
+  /** Number of the memory in which texels are: decoded blocks lie in scratch memory. */
+  get texels(): number {
+    return this.block ? 0 : this.dram;
   }
 
   /** Pushes a number of the level's record. */

@@ -59,7 +59,7 @@ export class TexelEmitter {
 
   /** The words by number of the texels at addresses, each loaded when a channel first wants it. */
   load(address: number): (word: number) => number {
-    const { f, dram } = this.#c;
+    const { f, texels } = this.#c;
     const words: (number | undefined)[] = [];
     return (word) => {
       let local = words[word];
@@ -68,11 +68,11 @@ export class TexelEmitter {
         words[word] = local;
         f.get(address)
           .lane('i32x4_extract_lane', 0)
-          .memory('v128_load32_zero', word * 4, dram)
+          .memory('v128_load32_zero', word * 4, texels)
           .set(local);
         for (const lane of [1, 2, 3]) {
           f.get(address).lane('i32x4_extract_lane', lane).get(local);
-          f.memoryLane(false, lane, word * 4, dram).set(local);
+          f.memoryLane(false, lane, word * 4, texels).set(local);
         }
       }
       return local;

@@ -28,6 +28,7 @@ import {
 } from '../shader/contract.ts';
 import { kindOf } from '../shader/texture-ops.ts';
 import { bind } from './bind.ts';
+import { BLOCK_CODECS } from './compressed/codec.ts';
 import { CUBE_FACES } from './cube.ts';
 import { Sampler } from './sampler.ts';
 import { Texture } from './texture.ts';
@@ -60,6 +61,11 @@ const FORMATS = [
   { name: 'RGBA4', index: 186, orders: [0, 4], clump: CLUMP_FORMAT.RAW16, bytes: 2, afbc: -1, srgb: false },
   { name: 'R11F G11F B10F', index: 89, orders: [0], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
   { name: 'R9F G9F B9F E5F', index: 91, orders: [20], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
+  { name: 'ETC2 RGB8', index: 187, orders: [0], clump: CLUMP_FORMAT.ETC2_RGB8, bytes: 8, afbc: -1, srgb: true },
+  { name: 'ETC2 RGBA8', index: 187, orders: [0], clump: CLUMP_FORMAT.ETC2_RGBA8, bytes: 16, afbc: -1, srgb: true },
+  { name: 'BC1', index: 187, orders: [0], clump: CLUMP_FORMAT.BC1_UNORM, bytes: 8, afbc: -1, srgb: true },
+  { name: 'BC3', index: 187, orders: [0], clump: CLUMP_FORMAT.BC3_UNORM, bytes: 16, afbc: -1, srgb: true },
+  { name: 'BC5', index: 172, orders: [0], clump: CLUMP_FORMAT.BC5_UNORM, bytes: 16, afbc: -1, srgb: false },
   { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
 ] as const;
 const WRAPS = [...Object.values(WRAP), WRAP.REPEAT, WRAP.CLAMP_TO_EDGE];
@@ -223,9 +229,12 @@ function scene(next: () => number) {
       at = afbcLevel(memory, next, format, at, level, w, h);
       continue;
     }
-    const across = tiled ? Math.ceil(w / 16) * 256 : w;
+    // Of a compressed format, blocks stand where texels do, and tiles are of 4×4 blocks.
+    const [side, tile] = BLOCK_CODECS.has(format.clump) ? [4, 4] : [1, 16];
+    const [columns, rows] = [Math.ceil(w / side), Math.ceil(h / side)];
+    const across = tiled ? Math.ceil(columns / tile) * tile ** 2 : columns;
     const rowStride = across * format.bytes + paddings[level]!;
-    const sliceStride = rowStride * (tiled ? Math.ceil(h / 16) : h);
+    const sliceStride = rowStride * (tiled ? Math.ceil(rows / tile) : rows);
     Plane.write(memory.view, PLANES_AT + n * Plane.size, {
       type: DESCRIPTOR_TYPE.PLANE,
       planeType: PLANE_TYPE.GENERIC,

@@ -10,8 +10,9 @@
  */
 import { scratch } from '../engine/scratch.ts';
 import { type Code, ModuleBuilder } from '../wasm/builder.ts';
+import { blockFunction } from './block-cache.ts';
 import { headerFunction } from './emit-afbc.ts';
-import { LEVEL, RECORD, SamplerCode } from './emit-code.ts';
+import { type Helpers, LEVEL, RECORD, SamplerCode } from './emit-code.ts';
 import { CubeEmitter } from './emit-cube.ts';
 import { FilterEmitter, lerp, type SamplerState, type Spot } from './emit-filter.ts';
 import { FootprintEmitter } from './emit-footprint.ts';
@@ -34,10 +35,13 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   const m = new ModuleBuilder();
   m.importMemory('e', 'scratch', scratch.pages, scratch.pages);
   const dram = m.importMemory('e', 'dram', dramPages, dramPages);
-  const header = state.layout.kind === 'afbc' ? headerFunction(m, state.layout, dram) : undefined;
+  const { kind, block: blocks } = state.layout;
+  const decode = blocks && m.importFunction('e', 'decode', ['i32', 'i32', 'i32'], []);
+  const header = kind === 'afbc' ? headerFunction(m, state.layout, dram) : undefined;
+  const block = decode && blockFunction(m, blocks, dram, decode);
   const f = m.function('texture_sample', [...SAMPLER_TYPE.params], [...SAMPLER_TYPE.results]);
   m.exportFunction('sample', f);
-  new SamplerEmitter(f, state, dram, header).emit();
+  new SamplerEmitter(f, state, dram, { header, block }).emit();
   return m.build();
 }
 
@@ -55,10 +59,10 @@ class SamplerEmitter {
   readonly #cube: CubeEmitter;
   readonly #result: number[];
 
-  constructor(f: Code, state: SamplerState, dram: number, header: Code | undefined) {
+  constructor(f: Code, state: SamplerState, dram: number, helpers: Helpers) {
     this.#f = f;
     this.#state = state;
-    this.#c = new SamplerCode(f, dram, RECORD_AT, header);
+    this.#c = new SamplerCode(f, dram, RECORD_AT, helpers);
     this.#filter = new FilterEmitter(this.#c, state);
     this.#lod = f.local('i32');
     this.#result = f.locals('v128', 4);

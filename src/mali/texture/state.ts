@@ -18,7 +18,8 @@ import type { Infer } from '../../abi/layout.ts';
 import { YUV_CENTRED, YUV_SITING, YUV_SWIZZLE } from '../../abi/yuv.ts';
 import { AFBC_HEADER_BYTES } from '../../board/image/afbc.ts';
 import type { LodMode, TextureKind } from '../shader/contract.ts';
-import { BLOCK_CODECS } from './compressed/codec.ts';
+import { codecNumber } from './block-cache.ts';
+import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
 import { CUBE_FACES } from './cube.ts';
 import type { TexelLayout } from './emit-address.ts';
 import { hasBorder } from './emit-axis.ts';
@@ -150,6 +151,7 @@ function texelState(
   const chroma = yuv && yuvLayout(yuv, planes.length);
   const shadow = compares && operation !== 'fetch' && sampler !== undefined;
   if (!layout || (yuv && !chroma) || (texture.integer && (layout.select || shadow))) return undefined;
+  if (layout.interchange !== undefined && layout.interchange !== texture.format.index) return undefined;
   const key = JSON.stringify(layout);
   if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
   const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
@@ -190,8 +192,17 @@ function gathered(
   return [one];
 }
 
+const WORD_BYTES = 4;
+
+interface Layout {
+  readonly texels: TexelLayout;
+  readonly select: Channel | undefined;
+  /** The pixel format that it must be read as. */
+  readonly interchange?: number;
+}
+
 /** How a plane's texels lie, and what is to be picked out of them; undefined where emitted code does not know them. */
-function layoutOf(plane: PlaneValues): { texels: TexelLayout; select: Channel | undefined } | undefined {
+function layoutOf(plane: PlaneValues): Layout | undefined {
   const none = { superblock: 0, tiledHeaders: false };
   if (plane.planeType === PLANE_TYPE.AFBC) {
     const mode = AFBC_MODES.get(plane.afbcCompressionMode);
@@ -202,9 +213,10 @@ function layoutOf(plane: PlaneValues): { texels: TexelLayout; select: Channel | 
     return { texels, select: mode.select };
   }
   const clump = CLUMP_FORMATS.get(plane.clumpFormat);
-  if (plane.planeType !== PLANE_TYPE.GENERIC || clump?.width !== 1 || BLOCK_CODECS.has(plane.clumpFormat)) {
-    return undefined;
-  }
+  if (plane.planeType !== PLANE_TYPE.GENERIC || !clump) return undefined;
+  const codec = BLOCK_CODECS.get(plane.clumpFormat);
+  if (codec) return blocksOf(plane, codec);
+  if (clump.width !== 1) return undefined;
   const { bytes, select } = clump;
   switch (plane.clumpOrdering) {
     case CLUMP_ORDERING.LINEAR:
@@ -214,6 +226,16 @@ function layoutOf(plane: PlaneValues): { texels: TexelLayout; select: Channel | 
     default:
       return undefined;
   }
+}
+
+/** Compressed blocks whose texels are words. */
+function blocksOf({ clumpOrdering }: PlaneValues, codec: BlockCodec): Layout | undefined {
+  const number = codecNumber(codec);
+  const tiled = clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED;
+  if (number === undefined || (!tiled && clumpOrdering !== CLUMP_ORDERING.LINEAR)) return undefined;
+  const block = { codec: number, bytes: codec.bytes, tiled };
+  const texels = { kind: 'blocks', bytes: WORD_BYTES, superblock: 0, tiledHeaders: false, block } as const;
+  return { texels, select: undefined, interchange: codec.interchange };
 }
 
 const constant = (value: number): ChannelSource => ({ kind: 'constant', value });
