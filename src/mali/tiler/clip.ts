@@ -10,11 +10,12 @@
 
 /** Numbers of one corner: x, y (pixels), z, 1 / w, weight of vertex 0, of vertex 1. */
 export const CORNER = 6;
-const MAX_CORNERS = 16;
+/** A plane leaves at most half as many corners again as there were, whatever numbers they are: 3, 4, 6, 9, 13, 19. */
+export const MAX_CORNERS = 20;
 /** Half the width of the guard band, in pixels. */
 export const GUARD_BAND = 65536;
 /** Smallest w kept. */
-const MINIMUM_W = 2 ** -20;
+export const MINIMUM_W = 2 ** -20;
 const PLANES = 5;
 
 export class Clipper {
@@ -54,11 +55,6 @@ export class Clipper {
     const count = this.triangle(positions, a, b, b);
     if (count === 0) return 0;
     const { corners } = this;
-    if (count === 3) {
-      corners[CORNER + 4] = 0;
-      corners[CORNER + 5] = 1;
-      return 2;
-    }
     // A clipped degenerate triangle runs along the line and back: its two most distant corners are the ends.
     let low = 0;
     let high = 0;
@@ -96,7 +92,7 @@ export class Clipper {
         const here = this.#distance[i]!;
         const there = this.#distance[j]!;
         if (here >= 0) copy(from, i * CORNER, to, out++ * CORNER);
-        if (here >= 0 !== there >= 0 && out < MAX_CORNERS) {
+        if (here >= 0 !== there >= 0) {
           const t = here / (here - there);
           for (let k = 0; k < CORNER; k++) {
             const a = from[i * CORNER + k]!;

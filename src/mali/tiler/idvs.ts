@@ -5,8 +5,8 @@
  * primitives until it is full (index-stream.ts); shade positions into the geometry buffer (shading.ts); clip and cull
  * (shape.ts), and append what is left to the polygon list, for which the batch takes packets from the tiler heap; shade
  * varyings of the vertices that visible primitives have into them. Vertices that several primitives share are shaded once per
- * batch. Ordinary triangles are collected, culled and appended by emitted code (wasm/), whole batches in a call; what it cannot
- * do is done here. Nobody reads the list before the draw is done or has answered 'oom', and then all varyings are there.
+ * batch. Emitted code (wasm/) collects, culls, clips and appends primitives, whole batches in a call; script sees to room for them, and
+ * does the same where pages lie apart, and on the interpreter's engine. Nobody reads the list before the draw is done or has answered 'oom', and then all varyings are there.
  *
  * A step goes on where the last one stopped: `#phase`, and in it the place in the index stream, the warp, or the primitive and its
  * triangle. Nothing is allocated for a vertex, a primitive or a batch.
@@ -18,6 +18,7 @@
  */
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import { PRIMITIVE_KIND } from '../../abi/gpu/polygon-list.ts';
+import { POINT_SIZE_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
 import type { RunRequest, Work, WorkState } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
@@ -32,7 +33,7 @@ import { IndexStream } from './index-stream.ts';
 import { PolygonListWriter } from './polygon-list.ts';
 import { PrimitiveWords } from './primitive-words.ts';
 import { type OpenVertexShader, VertexShading } from './shading.ts';
-import { PIXEL, Shaper, snap } from './shape.ts';
+import { halfSize, halfWidth, PIXEL, Shaper, snap } from './shape.ts';
 import { BINNED, TILER } from './state.ts';
 import { type Bin, binner } from './wasm/bin.ts';
 
@@ -59,7 +60,7 @@ export class IdvsWork implements Work {
   readonly #batch: Batch;
   readonly #stream: IndexStream;
   readonly #shading: VertexShading;
-  /** What primitives need that emitted code leaves to script; few draws have any. */
+  /** What primitives need that are not emitted code's to append; few draws have any. */
   #ownShaper: Shaper | undefined;
   #ownWords: PrimitiveWords | undefined;
   readonly #geometry: ExtentCache;
@@ -88,7 +89,7 @@ export class IdvsWork implements Work {
     this.#stream = new IndexStream(draw, this.#batch, engine);
     this.#shading = new VertexShading(draw, this.#batch, open);
     this.#geometry = new ExtentCache(memory, 'read');
-    if (engine === 'wasm' && draw.arity === 3) this.#emitted = this.#prepare();
+    if (engine === 'wasm') this.#emitted = this.#prepare();
   }
 
   get #shaper(): Shaper {
@@ -101,9 +102,9 @@ export class IdvsWork implements Work {
     return this.#ownWords;
   }
 
-  /** The emitted function for the draw's triangles, told what does not change. */
+  /** The emitted function for the draw's primitives, told what does not change. */
   #prepare(): Bin {
-    const { memory, flags, culls, extended, scissor, context, minimumZ, maximumZ } = this.#draw;
+    const { memory, flags, culls, arity, size, extended, scissor, context, minimumZ, maximumZ } = this.#draw;
     const words = scratch.i32;
     const at = this.#batch.at / 4;
     scratch.f32[at + TILER.minimumZ / 4] = minimumZ;
@@ -115,10 +116,13 @@ export class IdvsWork implements Work {
     words[at + TILER.layerOffset / 4] = context.layerOffset;
     words[at + TILER.layerCount / 4] = context.layerCount;
     words[at + TILER.packetStride / 4] = this.#draw.packetStride;
+    words[at + TILER.triangles / 4] = 0;
+    scratch.f64[(this.#batch.at + TILER.half) / 8] = arity === 1 ? halfSize(size) : halfWidth(size);
     const { lowDepthCull, highDepthCull, layerIndexEnable: layers } = flags;
+    const sizes = extended && flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     const { frontFaceCcw, cullFrontFace, cullBackFace } = culls;
     return binner(memory.dram, {
-      ...{ extended, layers, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace },
+      ...{ arity, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace },
     });
   }
 
@@ -210,7 +214,7 @@ export class IdvsWork implements Work {
     return 'done';
   }
 
-  /** The same by emitted code, which stops where script must help. */
+  /** The same by emitted code, which stops for want of room. */
   #binEmitted(bin: Bin, positions: number): WorkState {
     const words = scratch.i32;
     const { at } = this.#batch;
@@ -231,19 +235,19 @@ export class IdvsWork implements Work {
       this.#due = due;
       this.#list.commit(room - words[word + TILER.room / 4]!);
       if (code === BINNED.DONE) return 'done';
-      words[word + TILER.room / 4] = 0;
-      if (code === BINNED.ROOM) {
-        const state = this.#makeRoom();
-        if (state !== 'done') return state;
-        if (!this.#list.open()) return 'oom';
-        this.#address(word + TILER.draw / 4, this.#record);
-        this.#address(word + TILER.packet / 4, this.#packet);
-        words[word + TILER.out / 4] = this.#list.out;
-        words[word + TILER.room / 4] = this.#list.room;
-        if (this.#list.room > 0) continue;
-      }
-      const state = this.#next();
+      const state = this.#makeRoom();
       if (state !== 'done') return state;
+      if (!this.#list.open()) return 'oom';
+      this.#address(word + TILER.draw / 4, this.#record);
+      this.#address(word + TILER.packet / 4, this.#packet);
+      words[word + TILER.out / 4] = this.#list.out;
+      words[word + TILER.room / 4] = this.#list.room;
+      if (this.#list.room > 0) continue;
+      // The record does not lie in one extent: the primitive is script's, what is left of its triangles.
+      const begun = words[word + TILER.triangles / 4] !== 0;
+      words[word + TILER.triangles / 4] = 0;
+      const own = this.#next(begun ? words[word + TILER.triangle / 4]! : 0);
+      if (own !== 'done') return own;
     }
   }
 
@@ -252,12 +256,12 @@ export class IdvsWork implements Work {
     scratch.u32[word + 1] = Math.floor(address / HIGH);
   }
 
-  /** Clips, culls and appends the primitive that is due. Not 'done': call again. */
-  #next(): WorkState {
+  /** Clips, culls and appends the primitive that is due, from one of its triangles on. Not 'done': call again. */
+  #next(triangle = 0): WorkState {
     if (this.#triangles === 0) {
       this.#draw.budget -= STEP_COST;
       this.#triangles = this.#shaper.shape(this.#due);
-      this.#triangle = 0;
+      this.#triangle = triangle;
     }
     for (; this.#triangle < this.#triangles; this.#triangle++) {
       const state = this.#emit(this.#due, this.#triangle);

@@ -1,9 +1,8 @@
 /**
  * IndexStream: a draw's indices, assembled to primitives that fill batch after batch.
  *
- * Triangles are collected by emitted code where there is any (wasm/collect.ts); script only tells it where in DRAM the next
- * indices lie, or loads one that no extent holds whole, so that a fault is what the memory says. Points and lines, and
- * everything on the interpreter's engine, are collected here.
+ * Primitives are collected by emitted code (wasm/collect.ts); script only tells it where in DRAM the next indices lie, or loads one
+ * that no extent holds whole, so that a fault is what the memory says. On the interpreter's engine they are collected here.
  */
 import { pairOf, IDVS_REGISTERS as R } from '../../abi/gpu/cs-registers.ts';
 import type { VirtualMemory } from '../contract.ts';
@@ -14,7 +13,7 @@ import type { Batch } from './batch.ts';
 import type { TilerDraw } from './draw.ts';
 import { ExtentCache } from './extents.ts';
 import { COLLECT, TILER } from './state.ts';
-import { type Collect, collector, collects } from './wasm/collect.ts';
+import { type Collect, collector } from './wasm/collect.ts';
 
 const LARGEST = 2 ** 32 - 1;
 
@@ -44,7 +43,7 @@ export class IndexStream {
     this.#indices = pairOf(registers, R.indices) + registers[R.indexOffset]! * bytes;
     this.#available = Math.floor(registers[R.indexArraySize]! / Math.max(1, bytes)) - registers[R.indexOffset]!;
     this.#extents = new ExtentCache(memory, 'read');
-    if (engine === 'interpreter' || !collects(flags.drawMode)) return;
+    if (engine === 'interpreter') return;
     this.#emitted = collector(memory.dram, flags.drawMode, bytes, first);
     const at = batch.at / 4;
     const words = scratch.u32;

@@ -14,8 +14,9 @@ import { positionId } from './shading.ts';
 
 /** What a translation is good for. */
 const PAGE = 4096;
-/** Pixels: largest point, widest line. */
-const MAX_SIZE = 2048;
+/** Pixels: largest point, widest line; how far out a point may be. */
+export const MAX_SIZE = 2048;
+export const MAX_POINT = 32768;
 
 export class Shaper {
   /** Whether the last primitive is a triangle that shows its back. */
@@ -114,7 +115,7 @@ export class Shaper {
     const { corners } = this.#clipper;
     const dx = Math.abs(corners[CORNER]! - corners[0]!);
     const dy = Math.abs(corners[CORNER + 1]! - corners[1]!);
-    const half = Math.min(Math.max(1, this.#draw.size || 1), MAX_SIZE) / 2;
+    const half = halfWidth(this.#draw.size);
     for (let i = 1; i >= 0; i--) {
       const from = i * CORNER;
       for (let side = 1; side >= 0; side--) {
@@ -134,11 +135,12 @@ export class Shaper {
   /** Makes a point four corners whose weights are its coordinate, (0, 0) at the top left. */
   #point(): boolean {
     const [x, y, z, inverseW] = this.#positions as unknown as [number, number, number, number];
-    if (!(Number.isFinite(x + y + z) && inverseW > 0) || Math.abs(x) > 32768 || Math.abs(y) > 32768) return false;
+    if (!(Number.isFinite(x + y + z) && inverseW > 0) || Math.abs(x) > MAX_POINT || Math.abs(y) > MAX_POINT)
+      return false;
     if (this.#depthCulled(0, 0, 0)) return false;
     const size = this.#draw.extended ? this.#pointSize[0]! : this.#draw.size;
     if (!(size > 0)) return false;
-    const half = Math.min(size, MAX_SIZE) / 2;
+    const half = halfSize(size);
     const { corners } = this.#clipper;
     for (let i = 0; i < 4; i++) {
       const right = i & 1;
@@ -158,5 +160,11 @@ export class Shaper {
 /** Bits of a snapped coordinate below the pixel. */
 export const PIXEL = 8;
 
+export const SUBPIXEL = 2 ** PIXEL;
+
 /** Window coordinates to 1/256 pixel. */
-export const snap = (x: number): number => Math.round(x * 256);
+export const snap = (x: number): number => Math.floor(x * SUBPIXEL + 0.5);
+
+/** Of a line, and of a point. */
+export const halfWidth = (size: number): number => Math.min(Math.max(1, size || 1), MAX_SIZE) / 2;
+export const halfSize = (size: number): number => Math.min(size, MAX_SIZE) / 2;

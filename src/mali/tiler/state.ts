@@ -6,12 +6,15 @@
  */
 import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
 import { THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
+import { CORNER, MAX_CORNERS } from './clip.ts';
 
 /** Vertex packets, vertices and primitives of a batch at most. */
 export const MAX_BATCH_PACKETS = 16;
 export const MAX_BATCH_VERTICES = MAX_BATCH_PACKETS * PACKET_VERTICES;
 export const MAX_BATCH_PRIMITIVES = 2 * MAX_BATCH_VERTICES;
 export const BUCKETS = 2 * MAX_BATCH_VERTICES;
+/** Room for the corners of what is left of a primitive. */
+const CORNERS_BYTES = MAX_CORNERS * CORNER * 8;
 /** Bytes of a primitive's slots, and of a bucket. */
 export const SLOTS_BYTES = 8;
 export const BUCKET_BYTES = 2;
@@ -26,7 +29,9 @@ const CLEARED = Math.ceil((IDS + MAX_BATCH_PRIMITIVES * 4) / 64) * 64;
 const MARKS = CLEARED + BUCKETS * BUCKET_BYTES;
 const STREAM = MARKS + MAX_BATCH_VERTICES;
 const BIN = STREAM + 128;
-const LIST = BIN + 128;
+const CORNERS = BIN + 128;
+const OTHER_CORNERS = CORNERS + CORNERS_BYTES;
+const LIST = OTHER_CORNERS + CORNERS_BYTES;
 
 export const TILER = {
   vertices: 0,
@@ -58,6 +63,7 @@ export const TILER = {
   heldB: STREAM + 36,
   heldC: STREAM + 40,
   heldProvoking: STREAM + 44,
+  heldInstance: STREAM + 92,
   budget: STREAM + 48,
   // What it is made of.
   count: STREAM + 52,
@@ -96,6 +102,15 @@ export const TILER = {
   packet: BIN + 56,
   /** Bytes from packet to packet. */
   packetStride: BIN + 64,
+  /** The primitive that is due shows its back. */
+  back: BIN + 68,
+  /** Its triangles as corners, if it is more or less than three vertices; the next of them. 0: not known yet. */
+  triangles: BIN + 72,
+  triangle: BIN + 76,
+  /** Half a line's width, half a point's size (a double). */
+  half: BIN + 80,
+  corners: CORNERS,
+  otherCorners: OTHER_CORNERS,
 
   /** Registers of vertices to be shaded: a list of threads. */
   list: LIST,
@@ -106,5 +121,5 @@ export const CLEARED_BYTES = STREAM - CLEARED;
 
 /** What `collect` answers: the batch is full or the stream at its end; the slice is over; an index must be loaded. */
 export const COLLECT = { FULL: 0, SLICE: 1, INDEX: 2 } as const;
-/** What `bin` answers: all are done; a visible primitive wants room; one must be clipped. */
-export const BINNED = { DONE: 0, ROOM: 1, CLIP: 2 } as const;
+/** What `bin` answers: all are done; a visible primitive wants room. */
+export const BINNED = { DONE: 0, ROOM: 1 } as const;

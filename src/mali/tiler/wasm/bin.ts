@@ -1,30 +1,38 @@
 /**
- * Emitted code for a batch's triangles: culls them and writes the records of those that are visible to the polygon list.
+ * Emitted code for a batch's primitives: culls them and writes the records of those that are visible to the polygon list.
  *
  *     bin(state) → BINNED
  *
- * It goes on at `TILER.due` and stops at a triangle that must be clipped (script does: shape.ts), and where a visible one has no
- * room for its record: there script sees to packets and block. Vertices of visible ones are marked, so that their varyings are shaded. Positions are read where the vertex shader has put
- * them; all that a client can change meanwhile is what this draw's own triangles look like. Numbers are those of shape.ts, bit for
- * bit: snapped coordinates are integers, and their area is exact in doubles.
+ * Triangles of three vertices are the way through it; what must be clipped, lines and points are made corners first (shape.ts),
+ * whose triangles then come one by one. It goes on at `TILER.due`, and at `TILER.triangle` of such corners, and stops where a
+ * visible triangle has no room for its record: there script sees to packets and block. Vertices of visible ones are marked, so that
+ * their varyings are shaded. Positions are read where the vertex shader has put them; all that a client can change meanwhile is
+ * what this draw's own primitives look like. Numbers are those of ../shape.ts, bit for bit: snapped coordinates are integers, and
+ * their area is exact in doubles.
  */
 import { Corner, PRIMITIVE_KIND, PrimitiveRecord } from '../../../abi/gpu/polygon-list.ts';
 import { PACKET_VERTICES } from '../../../abi/gpu/shader-descriptors.ts';
 import type { PhysicalMemory } from '../../../board/dram.ts';
 import { DRAM, functions } from '../../fragment/wasm/modules.ts';
-import type { ModuleBuilder } from '../../wasm/builder.ts';
-import { GUARD_BAND } from '../clip.ts';
+import type { Callable, ModuleBuilder } from '../../wasm/builder.ts';
+import type { Code, Label } from '../../wasm/code.ts';
+import type { Arity } from '../assemble.ts';
+import { CORNER, GUARD_BAND } from '../clip.ts';
 import { PRIMITIVE_BITS } from '../primitive-words.ts';
+import { PIXEL, SUBPIXEL } from '../shape.ts';
 import { BINNED, MARK, SLOTS_BYTES, TILER } from '../state.ts';
+import { emitShape, emitSnap } from './shape.ts';
 
 export type Bin = (state: number) => number;
 
 /** What of a draw the function is made of. */
 export interface BinForm {
+  readonly arity: Arity;
   /** Each position is followed by an extension, four vertices at a time. */
   readonly extended: boolean;
-  /** Extensions hold layers. */
+  /** Extensions hold layers, and sizes. */
   readonly layers: boolean;
+  readonly sizes: boolean;
   readonly lowDepthCull: boolean;
   readonly highDepthCull: boolean;
   readonly frontFaceCcw: boolean;
@@ -33,10 +41,18 @@ export interface BinForm {
 }
 
 export function binner(dram: PhysicalMemory, form: BinForm): Bin {
-  const { extended, layers, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace } = form;
-  const bits = [extended, layers, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace];
-  const key = `bin ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
-  return functions<{ bin: Bin }>(key, (m) => emitBin(m, form), dram).bin;
+  const { arity, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace } =
+    form;
+  const bits = [extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace];
+  const key = `bin ${arity} ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
+  return functions<{ bin: Bin }>(
+    key,
+    (m) => {
+      const shape = emitShape(m, form);
+      new BinEmitter(m, form, shape).emit();
+    },
+    dram,
+  ).bin;
 }
 
 const { offset } = PrimitiveRecord;
@@ -49,93 +65,171 @@ const POSITION_SHIFT = 4;
 /** Bytes from a position to its extension, and in it to the layer. */
 const EXTENSION = 64;
 const LAYER_BYTE = 2;
-/** Window coordinates to 1/256 pixel. */
-const SUBPIXEL = 256;
-const PIXEL = 8;
+const CORNER_BYTES = CORNER * 8;
+const KINDS: Record<Arity, number> = { 1: PRIMITIVE_KIND.POINT, 2: PRIMITIVE_KIND.LINE, 3: PRIMITIVE_KIND.TRIANGLE };
 
-function emitBin(m: ModuleBuilder, form: BinForm): void {
-  const { extended, layers, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace } = form;
-  const f = m.function('bin', ['i32'], ['i32'], true);
-  const due = f.local('i32');
-  const result = f.local('i32');
-  const at = f.local('i32');
-  const word = f.local('i32');
-  const layer = f.local('i32');
-  const back = f.local('i32');
-  const mark = f.local('i32');
-  const slots = f.locals('i32', 3);
-  const places = f.locals('i32', 3);
-  const p = f.locals('v128', 3);
-  const snapped = f.locals('v128', 3);
-  const integers = f.locals('v128', 3);
-  const vector = f.local('v128');
-  const area = f.local('f64');
-  const [scale, half, guard, magnitude] = f.locals('v128', 4);
-  const double = (x: number): void => {
-    f.f64(x).op('f64x2_splat');
-  };
-  double(SUBPIXEL);
-  f.set(scale);
-  double(0.5);
-  f.set(half);
-  // 1/w has no bound.
-  f.f32x4(GUARD_BAND, GUARD_BAND, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY).set(guard);
-  f.v128(0x7fffffff).set(magnitude);
-  f.get(0).memory('i32_load', TILER.due).set(due);
-  const done = f.block();
-  const next = f.loop();
-  f.i32(BINNED.DONE).set(result);
-  f.get(due).get(0).memory('i32_load', TILER.primitives).op('i32_ge_u').brIf(done);
-  const gone = f.block();
-  f.get(0).get(due).i32(Math.log2(SLOTS_BYTES)).op('i32_shl').op('i32_add').set(at);
-  for (const [n, slot] of slots.entries()) {
-    f.get(at).memory('i32_load16_u', TILER.slots + 2 * n);
-    f.tee(slot);
-    if (extended) f.get(slot).i32(-4).op('i32_and').op('i32_add');
-    f.i32(POSITION_SHIFT).op('i32_shl').get(0).memory('i32_load', TILER.positions).op('i32_add');
-    f.tee(places[n]!).memory('v128_load', 0, DRAM).set(p[n]!);
+class BinEmitter {
+  readonly #f: Code;
+  readonly #form: BinForm;
+  readonly #shape: Callable;
+  readonly #due: number;
+  readonly #result: number;
+  readonly #at: number;
+  readonly #word: number;
+  readonly #layer: number;
+  readonly #back: number;
+  readonly #mark: number;
+  readonly #slots: number[];
+  readonly #places: number[];
+  /** Positions; of corners, only z and 1/w. */
+  readonly #p: number[];
+  readonly #snapped: number[];
+  readonly #integers: number[];
+  readonly #bounds: number;
+  readonly #weights: number[];
+
+  constructor(m: ModuleBuilder, form: BinForm, shape: Callable) {
+    const f = m.function('bin', ['i32'], ['i32'], true);
+    this.#f = f;
+    this.#form = form;
+    this.#shape = shape;
+    const i = () => f.local('i32');
+    const three = (make: () => number) => [make(), make(), make()];
+    const v = () => f.local('v128');
+    [this.#due, this.#result, this.#at, this.#word, this.#layer, this.#back, this.#mark] = [
+      ...three(i),
+      ...three(i),
+      i(),
+    ] as [number, number, number, number, number, number, number];
+    this.#slots = three(i);
+    this.#places = three(i);
+    this.#p = three(v);
+    this.#snapped = three(v);
+    this.#integers = three(v);
+    this.#bounds = v();
+    this.#weights = three(v);
   }
-  depth();
-  // Numbers that are none, and w without end.
-  for (const [n, v] of p.entries()) {
-    f.get(v).get(v).op('f32x4_sub').f32x4(0, 0, 0, 0).op('f32x4_eq');
-    f.get(v).f32x4(1, 1, 1, 0).op('f32x4_ne');
-    f.v128(-1, -1, -1, 0).op('v128_or').op('v128_and');
-    if (n > 0) f.op('v128_and');
+
+  emit(): void {
+    const f = this.#f;
+    const [due, result, at] = [this.#due, this.#result, this.#at];
+    const { arity, extended } = this.#form;
+    f.get(0).memory('i32_load', TILER.due).set(due);
+    const done = f.block();
+    const next = f.loop();
+    f.i32(BINNED.DONE).set(result);
+    f.get(due).get(0).memory('i32_load', TILER.primitives).op('i32_ge_u').brIf(done);
+    const gone = f.block();
+    f.get(0).get(due).i32(Math.log2(SLOTS_BYTES)).op('i32_shl').op('i32_add').set(at);
+    for (const [n, slot] of this.#slots.entries()) {
+      // Points and lines have fewer vertices: the first one stands for those that they lack.
+      f.get(at).memory('i32_load16_u', TILER.slots + (n < arity ? 2 * n : 0));
+      f.tee(slot);
+      if (extended) f.get(slot).i32(-4).op('i32_and').op('i32_add');
+      f.i32(POSITION_SHIFT).op('i32_shl').get(0).memory('i32_load', TILER.positions).op('i32_add');
+      f.tee(this.#places[n]!).memory('v128_load', 0, DRAM).set(this.#p[n]!);
+    }
+    const pieces = f.block();
+    f.get(0).memory('i32_load', TILER.triangles).brIf(pieces);
+    this.#depth(gone);
+    if (arity === 3) this.#whole(gone, done);
+    this.#corners(gone);
+    f.end();
+    this.#pieces(done);
+    f.end();
+    f.get(due).i32(1).op('i32_add').set(due).br(next);
+    f.end();
+    f.end();
+    f.get(0).get(due).memory('i32_store', TILER.due);
+    f.get(result);
   }
-  f.op('i32x4_all_true').op('i32_eqz').brIf(gone);
-  // Behind the eye, or outside of the guard band.
-  for (const [n, v] of p.entries()) {
-    f.get(v).get(magnitude).op('v128_and').get(guard).op('f32x4_le');
-    f.get(v).f32x4(0, 0, 0, 0).op('f32x4_gt').v128(-1, -1, -1, 0).op('v128_or').op('v128_and');
-    if (n > 0) f.op('v128_and');
+
+  /** The way of a triangle that is nothing but its vertices; falls through if it must be clipped. */
+  #whole(gone: Label, done: Label): void {
+    const f = this.#f;
+    // Numbers that are none, and w without end.
+    for (const [n, v] of this.#p.entries()) {
+      f.get(v).get(v).op('f32x4_sub').f32x4(0, 0, 0, 0).op('f32x4_eq');
+      f.get(v).f32x4(1, 1, 1, 0).op('f32x4_ne');
+      f.v128(-1, -1, -1, 0).op('v128_or').op('v128_and');
+      if (n > 0) f.op('v128_and');
+    }
+    f.op('i32x4_all_true').op('i32_eqz').brIf(gone);
+    // Before the eye, and inside of the guard band; 1/w has no bound.
+    const guard = f.held(...words(GUARD_BAND, GUARD_BAND, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY));
+    for (const [n, v] of this.#p.entries()) {
+      f.get(v).op('f32x4_abs').get(guard).op('f32x4_le');
+      f.get(v).f32x4(0, 0, 0, 0).op('f32x4_gt').v128(-1, -1, -1, 0).op('v128_or').op('v128_and');
+      if (n > 0) f.op('v128_and');
+    }
+    f.op('i32x4_all_true').likely().if();
+    const scale = f.held(...doubles(SUBPIXEL));
+    const half = f.held(...doubles(0.5));
+    for (const [n, v] of this.#p.entries()) {
+      f.get(v).op('f64x2_promote_low_f32x4').get(scale).op('f64x2_mul').get(half).op('f64x2_add').op('f64x2_floor');
+      f.tee(this.#snapped[n]!).op('i32x4_trunc_sat_f64x2_s_zero').set(this.#integers[n]!);
+    }
+    this.#facing(gone);
+    this.#bound(gone);
+    this.#layered(gone);
+    this.#room(done);
+    this.#record(undefined);
+    f.br(gone);
+    f.end();
   }
-  f.op('i32x4_all_true').op('i32_eqz').if();
-  f.i32(BINNED.CLIP).set(result).br(done);
-  f.end();
-  for (const [n, v] of p.entries()) {
-    f.get(v).op('f64x2_promote_low_f32x4').get(scale).op('f64x2_mul').get(half).op('f64x2_add').op('f64x2_floor');
-    f.tee(snapped[n]!).op('i32x4_trunc_sat_f64x2_s_zero').set(integers[n]!);
+
+  /** Makes corners of a primitive. */
+  #corners(gone: Label): void {
+    const f = this.#f;
+    const { arity, sizes } = this.#form;
+    f.get(0).get(0).get(this.#p[0]!);
+    if (arity === 1 && sizes) f.get(this.#places[0]!).memory('i32_load16_u', EXTENSION, DRAM).op('i32x4_splat');
+    else f.get(this.#p[1]!);
+    f.get(this.#p[2]!).call(this.#shape).tee(this.#word).memory('i32_store', TILER.triangles);
+    f.get(0).i32(0).memory('i32_store', TILER.triangle);
+    f.get(this.#word).op('i32_eqz').brIf(gone);
   }
-  facing();
-  bounds();
-  layered();
-  f.get(0).memory('i32_load', TILER.room).op('i32_eqz').if();
-  f.i32(BINNED.ROOM).set(result).br(done);
-  f.end();
-  record();
-  f.end();
-  f.get(due).i32(1).op('i32_add').set(due).br(next);
-  f.end();
-  f.end();
-  f.get(0).get(due).memory('i32_store', TILER.due);
-  f.get(result);
+
+  /** The triangles of corners, from TILER.triangle on. */
+  #pieces(done: Label): void {
+    const f = this.#f;
+    const fan = this.#form.arity === 3;
+    const triangle = f.local('i32');
+    const from = f.local('i32');
+    f.get(0).memory('i32_load', TILER.back).set(this.#back);
+    const again = f.loop();
+    const gone = f.block();
+    f.get(0).memory('i32_load', TILER.triangle).set(triangle);
+    for (const n of [0, 1, 2] as const) {
+      // Of a fan 0, t + 1, t + 2; of four corners 0, 1, 2 and 1, 3, 2.
+      if (n === 0) fan ? f.i32(0) : f.get(triangle);
+      else if (n === 1)
+        fan ? f.get(triangle).i32(1).op('i32_add') : f.i32(1).get(triangle).i32(1).op('i32_shl').op('i32_add');
+      else fan ? f.get(triangle).i32(2).op('i32_add') : f.i32(2);
+      f.i32(CORNER_BYTES).op('i32_mul').get(0).op('i32_add').i32(TILER.corners).op('i32_add').set(from);
+      emitSnap(f, from).op('i32x4_trunc_sat_f64x2_s_zero').set(this.#integers[n]!);
+      f.get(from).memory('v128_load', 16).op('f32x4_demote_f64x2_zero').set(this.#p[n]!);
+      f.get(this.#p[n]!).get(this.#p[n]!).shuffle32(0, 1, 0, 1).set(this.#p[n]!);
+      f.get(from).memory('v128_load', 32).op('f32x4_demote_f64x2_zero').set(this.#weights[n]!);
+    }
+    this.#bound(gone);
+    this.#layered(gone);
+    this.#room(done);
+    this.#record(this.#weights);
+    f.end();
+    f.get(0).get(triangle).i32(1).op('i32_add').tee(triangle).memory('i32_store', TILER.triangle);
+    f.get(triangle).get(0).memory('i32_load', TILER.triangles).op('i32_lt_u').brIf(again);
+    f.end();
+    f.get(0).i32(0).memory('i32_store', TILER.triangles);
+  }
 
   /** Whether all vertices are beyond the same end of the depth range. */
-  function depth(): void {
+  #depth(gone: Label): void {
+    const f = this.#f;
+    const { lowDepthCull, highDepthCull } = this.#form;
     if (!lowDepthCull && !highDepthCull) return;
     const inFront = f.block();
-    for (const [n, v] of p.entries()) {
+    for (const [n, v] of this.#p.entries()) {
       f.get(v).lane('f32x4_extract_lane', 3).f32(0).op('f32_gt');
       if (n > 0) f.op('i32_and');
     }
@@ -145,7 +239,7 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
       [highDepthCull, 'f32_gt', TILER.maximumZ],
     ] as const) {
       if (!cull) continue;
-      for (const [n, v] of p.entries()) {
+      for (const [n, v] of this.#p.entries()) {
         f.get(v).lane('f32x4_extract_lane', 2).get(0).memory('f32_load', limit).op(name);
         if (n > 0) f.op('i32_and');
       }
@@ -155,9 +249,12 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
   }
 
   /** Twice the area: positive is clockwise on a screen with y down. */
-  function facing(): void {
+  #facing(gone: Label): void {
+    const f = this.#f;
+    const area = f.local('f64');
+    const { frontFaceCcw, cullFrontFace, cullBackFace } = this.#form;
     for (const n of [0, 1, 2]) {
-      const [here, there] = [snapped[n]!, snapped[(n + 1) % 3]!];
+      const [here, there] = [this.#snapped[n]!, this.#snapped[(n + 1) % 3]!];
       f.get(here).lane('f64x2_extract_lane', 0).get(there).lane('f64x2_extract_lane', 1).op('f64_mul');
       f.get(there).lane('f64x2_extract_lane', 0).get(here).lane('f64x2_extract_lane', 1).op('f64_mul');
       f.op('f64_sub');
@@ -167,15 +264,18 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     f.get(area)
       .f64(0)
       .op(frontFaceCcw ? 'f64_gt' : 'f64_lt')
-      .set(back);
-    if (cullFrontFace) f.get(back).op('i32_eqz').brIf(gone);
-    if (cullBackFace) f.get(back).brIf(gone);
+      .set(this.#back);
+    if (cullFrontFace) f.get(this.#back).op('i32_eqz').brIf(gone);
+    if (cullBackFace) f.get(this.#back).brIf(gone);
   }
 
   /** Pixels that it may touch: their two words, or it is gone. */
-  function bounds(): void {
-    f.get(integers[0]!).get(integers[1]!).op('i32x4_min_s').get(integers[2]!).op('i32x4_min_s');
-    f.get(integers[0]!).get(integers[1]!).op('i32x4_max_s').get(integers[2]!).op('i32x4_max_s');
+  #bound(gone: Label): void {
+    const f = this.#f;
+    const [a, b, c] = this.#integers as [number, number, number];
+    const vector = this.#bounds;
+    f.get(a).get(b).op('i32x4_min_s').get(c).op('i32x4_min_s');
+    f.get(a).get(b).op('i32x4_max_s').get(c).op('i32x4_max_s');
     f.shuffle32(0, 1, 4, 5).i32(PIXEL).op('i32x4_shr_s').set(vector);
     f.get(vector).get(0).memory('v128_load64_zero', TILER.minX).op('i32x4_max_s');
     f.get(vector).get(0).memory('v128_load', TILER.minX).op('i32x4_min_s');
@@ -185,21 +285,36 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     f.i32(3).op('i32_and').brIf(gone);
   }
 
-  function layered(): void {
+  #layered(gone: Label): void {
+    const f = this.#f;
+    const { extended, layers } = this.#form;
+    const places = this.#places;
+    const word = this.#word;
     f.get(0).memory('i32_load', TILER.layerOffset);
     if (extended && layers) {
-      f.get(at)
+      f.get(this.#at)
         .memory('i32_load16_u', TILER.slots + 6)
         .set(word);
       f.get(places[1]!).get(places[2]!).get(word).i32(1).op('i32_eq').op('select');
       f.get(places[0]!).get(word).op('select');
       f.memory('i32_load8_u', EXTENSION + LAYER_BYTE, DRAM).op('i32_add');
     }
-    f.tee(layer).get(0).memory('i32_load', TILER.layerCount).op('i32_ge_u').brIf(gone);
+    f.tee(this.#layer).get(0).memory('i32_load', TILER.layerCount).op('i32_ge_u').brIf(gone);
   }
 
-  function record(): void {
-    const out = word;
+  #room(done: Label): void {
+    const f = this.#f;
+    f.get(0).memory('i32_load', TILER.room).op('i32_eqz').unlikely().if();
+    f.i32(BINNED.ROOM).set(this.#result).br(done);
+    f.end();
+  }
+
+  /** `weights`: of its corners; undefined: they are the vertices. */
+  #record(weights: readonly number[] | undefined): void {
+    const f = this.#f;
+    const out = this.#word;
+    const mark = this.#mark;
+    const slots = this.#slots;
     f.get(0).memory('i32_load', TILER.out).set(out);
     f.get(out).get(0).memory('i64_load', TILER.draw).memory('i64_store', offset.draw, DRAM);
     for (const [n, slot] of slots.entries()) {
@@ -218,21 +333,26 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     within(slots[0]!);
     within(slots[1]!).i32(PRIMITIVE_BITS.slot1).op('i32_shl').op('i32_or');
     within(slots[2]!).i32(PRIMITIVE_BITS.slot2).op('i32_shl').op('i32_or');
-    f.get(at)
+    f.get(this.#at)
       .memory('i32_load16_u', TILER.slots + 6)
       .i32(PRIMITIVE_BITS.provoking)
       .op('i32_shl')
       .op('i32_or');
-    f.get(back).i32(PRIMITIVE_BITS.backFacing).op('i32_shl').op('i32_or');
-    f.get(layer).i32(PRIMITIVE_BITS.layer).op('i32_shl').op('i32_or');
-    f.i32(PRIMITIVE_KIND.TRIANGLE << PRIMITIVE_BITS.kind).op('i32_or');
+    f.get(this.#back).i32(PRIMITIVE_BITS.backFacing).op('i32_shl').op('i32_or');
+    f.get(this.#layer).i32(PRIMITIVE_BITS.layer).op('i32_shl').op('i32_or');
+    f.i32(KINDS[this.#form.arity] << PRIMITIVE_BITS.kind).op('i32_or');
     f.memory('i32_store', offset.slot0, DRAM);
-    f.get(out).get(0).get(due).i32(2).op('i32_shl').op('i32_add').memory('i32_load', TILER.ids);
+    f.get(out).get(0).get(this.#due).i32(2).op('i32_shl').op('i32_add').memory('i32_load', TILER.ids);
     f.memory('i32_store', offset.id, DRAM);
     for (const [n, corner] of CORNERS.entries()) {
-      // x, y, z and 1/w are neighbours.
-      f.get(out).get(integers[n]!).get(p[n]!).shuffle32(0, 1, 6, 7);
+      // x, y, z and 1/w are neighbours, and so are weights.
+      f.get(out).get(this.#integers[n]!).get(this.#p[n]!).shuffle32(0, 1, 6, 7);
       f.memory('v128_store', corner + Corner.offset.x, DRAM);
+      if (weights) {
+        f.get(out).get(weights[n]!).lane('i64x2_extract_lane', 0);
+        f.memory('i64_store', corner + Corner.offset.weight0, DRAM);
+        continue;
+      }
       f.get(out)
         .f32(n === 0 ? 1 : 0)
         .memory('f32_store', corner + Corner.offset.weight0, DRAM);
@@ -244,8 +364,8 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
       [0, offset.minX],
       [2, offset.maxX],
     ] as const) {
-      f.get(out).get(vector).lane('i32x4_extract_lane', first);
-      f.get(vector)
+      f.get(out).get(this.#bounds).lane('i32x4_extract_lane', first);
+      f.get(this.#bounds)
         .lane('i32x4_extract_lane', first + 1)
         .i32(HALF)
         .op('i32_shl')
@@ -256,3 +376,7 @@ function emitBin(m: ModuleBuilder, form: BinForm): void {
     f.get(0).get(0).memory('i32_load', TILER.room).i32(1).op('i32_sub').memory('i32_store', TILER.room);
   }
 }
+
+/** The bits of singles, and of a double twice. */
+const words = (...values: number[]): Int32Array => new Int32Array(Float32Array.from(values).buffer);
+const doubles = (value: number): Int32Array => new Int32Array(Float64Array.of(value, value).buffer);

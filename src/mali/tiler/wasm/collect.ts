@@ -1,6 +1,6 @@
 /**
- * Emitted code for the index stream of triangles: fetches indices, assembles triangles of lists, strips and fans, and fills
- * the batch with them and the vertices that they share, until it is full.
+ * Emitted code for the index stream: fetches indices, assembles points, lines and triangles, and fills the batch with them and
+ * the vertices that they share, until it is full.
  *
  *     collect(state) → COLLECT
  *
@@ -12,14 +12,11 @@ import type { PhysicalMemory } from '../../../board/dram.ts';
 import { DRAM, functions } from '../../fragment/wasm/modules.ts';
 import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
 import type { MemoryOpName } from '../../wasm/opcodes.ts';
+import { type Arity, arityOf } from '../assemble.ts';
 import { BUCKET_SHIFT, MULTIPLIER } from '../batch.ts';
 import { BUCKETS, COLLECT, MAX_BATCH_PRIMITIVES, SLOTS_BYTES, TILER } from '../state.ts';
 
 export type Collect = (state: number) => number;
-
-/** Whether `collector` knows a draw mode. */
-export const collects = (mode: number): boolean =>
-  mode === DRAW_MODE.TRIANGLES || mode === DRAW_MODE.TRIANGLE_STRIP || mode === DRAW_MODE.TRIANGLE_FAN;
 
 /** The function for a draw mode, a number of bytes an index (0: vertices are numbered), and a convention. */
 export function collector(dram: PhysicalMemory, mode: number, bytes: number, first: boolean): Collect {
@@ -90,24 +87,24 @@ function emitPrimitive(f: Code, at: number, id: number, provoking: () => void): 
   f.memory('i32_store16', TILER.slots + 6);
 }
 
-/** add(state, a, b, c, instance, provoking, id) → whether the batch had room for the triangle. */
-function emitAdd(m: ModuleBuilder, find: Callable, slot: Callable): Callable {
+/** add(state, a, b, c, instance, provoking, id) → whether the batch had room for the primitive, which has the first `arity` of them. */
+function emitAdd(m: ModuleBuilder, arity: Arity, find: Callable, slot: Callable): Callable {
   const f = m.function('tiler_add', Array(7).fill('i32'), ['i32']);
   const at = f.local('i32');
   f.get(0).memory('i32_load', TILER.primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq').if();
   f.i32(0).op('return').end();
   // Who needs so few of them has room in any case.
-  f.get(0).memory('i32_load', TILER.vertices).tee(at).i32(3).op('i32_add');
+  f.get(0).memory('i32_load', TILER.vertices).tee(at).i32(arity).op('i32_add');
   f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').unlikely().if();
   f.get(at);
-  for (let n = 1; n <= 3; n++) {
+  for (let n = 1; n <= arity; n++) {
     f.get(0).get(n).get(4).call(find).memory('i32_load16_u', TILER.buckets).op('i32_eqz').op('i32_add');
   }
   f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').if();
   f.i32(0).op('return').end();
   f.end();
   emitPrimitive(f, at, 6, () => f.get(5));
-  for (let n = 1; n <= 3; n++) {
+  for (let n = 1; n <= arity; n++) {
     f.get(at)
       .get(0)
       .get(n)
@@ -133,6 +130,7 @@ const KEPT = [
   'heldB',
   'heldC',
   'heldProvoking',
+  'heldInstance',
   'budget',
 ] as const;
 type Kept = Record<(typeof KEPT)[number], number>;
@@ -140,14 +138,15 @@ type Kept = Record<(typeof KEPT)[number], number>;
 function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boolean): void {
   const find = emitFind(m);
   const slot = emitSlot(m, find);
-  const add = emitAdd(m, find, slot);
+  const arity = arityOf(mode);
+  const add = emitAdd(m, arity, find, slot);
   const f = m.function('collect', ['i32'], ['i32'], true);
   const s = Object.fromEntries(KEPT.map((name) => [name, f.local('i32')])) as Kept;
   const result = f.local('i32');
   const index = f.local('i32');
   for (const name of KEPT) f.get(0).memory('i32_load', TILER[name]).set(s[name]);
   const addHeld = (): Code =>
-    f.get(0).get(s.heldA).get(s.heldB).get(s.heldC).get(s.streamInstance).get(s.heldProvoking).get(s.id).call(add);
+    f.get(0).get(s.heldA).get(s.heldB).get(s.heldC).get(s.heldInstance).get(s.heldProvoking).get(s.id).call(add);
   const increment = (local: number): Code => f.get(local).i32(1).op('i32_add').set(local);
 
   // An empty batch has room for any primitive.
@@ -160,7 +159,10 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
   f.i32(COLLECT.FULL).set(result);
   f.get(s.streamInstance).get(0).memory('i32_load', TILER.instances).op('i32_ge_u').brIf(done);
   f.get(s.next).get(0).memory('i32_load', TILER.count).op('i32_eq').if();
-  increment(s.streamInstance).i32(0).set(s.next).i32(0).set(s.seen).br(again);
+  f.get(s.streamInstance).set(s.heldInstance);
+  increment(s.streamInstance).i32(0).set(s.next);
+  finish();
+  f.br(again);
   f.end();
   f.get(s.next).op('i32_eqz').if();
   f.i32(0).set(s.id).end();
@@ -173,14 +175,19 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
   increment(s.next);
   f.get(index).get(0).memory('i32_load', TILER.restart).op('i32_eq');
   f.get(0).memory('i32_load', TILER.restarts).op('i32_and').if();
-  f.i32(0).set(s.seen).br(again);
+  f.get(s.streamInstance).set(s.heldInstance);
+  finish();
+  f.br(again);
   f.end();
+  f.get(s.streamInstance).set(s.heldInstance);
   assemble();
   // Primitives that have no area count, too.
   const degenerate = f.block();
-  f.get(s.heldA).get(s.heldB).op('i32_eq').brIf(degenerate);
-  f.get(s.heldB).get(s.heldC).op('i32_eq').brIf(degenerate);
-  f.get(s.heldA).get(s.heldC).op('i32_eq').brIf(degenerate);
+  if (arity === 3) {
+    f.get(s.heldA).get(s.heldB).op('i32_eq').brIf(degenerate);
+    f.get(s.heldB).get(s.heldC).op('i32_eq').brIf(degenerate);
+    f.get(s.heldA).get(s.heldC).op('i32_eq').brIf(degenerate);
+  }
   addHeld().op('i32_eqz').if();
   f.i32(1).set(s.held).br(done);
   f.end();
@@ -241,7 +248,23 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
     f.end();
   }
 
-  /** Takes the index; goes on only with a triangle, in held*. */
+  /** The stream ends or restarts: a loop gets its last line. */
+  function finish(): void {
+    if (mode !== DRAW_MODE.LINE_LOOP) {
+      f.i32(0).set(s.seen);
+      return;
+    }
+    f.get(s.seen).i32(0).set(s.seen).i32(1).op('i32_gt_u').if();
+    f.get(s.previous).set(s.heldA).get(s.start).set(s.heldB);
+    f.i32(first ? 0 : 1).set(s.heldProvoking);
+    addHeld().op('i32_eqz').if();
+    f.i32(1).set(s.held).br(done);
+    f.end();
+    increment(s.id);
+    f.end();
+  }
+
+  /** Takes the index; goes on only with a primitive, in held*. */
   function assemble(): void {
     const older = f.local('i32');
     const old = f.local('i32');
@@ -253,6 +276,20 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
     const take = (a: number, b: number, provoking: number): void => {
       f.get(a).set(s.heldA).get(b).set(s.heldB).get(index).set(s.heldC).i32(provoking).set(s.heldProvoking);
     };
+    switch (mode) {
+      case DRAW_MODE.POINTS:
+        f.get(index).set(s.heldA).i32(0).set(s.heldProvoking);
+        return;
+      case DRAW_MODE.LINES:
+      case DRAW_MODE.LINE_STRIP:
+      case DRAW_MODE.LINE_LOOP:
+        f.get(n);
+        if (mode === DRAW_MODE.LINES) f.i32(1).op('i32_and');
+        f.op('i32_eqz').brIf(again);
+        f.get(old).set(s.heldA).get(index).set(s.heldB);
+        f.i32(first ? 0 : 1).set(s.heldProvoking);
+        return;
+    }
     if (mode === DRAW_MODE.TRIANGLES) {
       f.get(n).i32(3).op('i32_rem_u').i32(2).op('i32_ne').brIf(again);
       take(older, old, first ? 0 : 2);
