@@ -19,7 +19,10 @@ export const PRIMITIVE = {
   dzdy: 88,
   x0: 96,
   y0: 104,
-  /** Planes of 1/w, and of the weights of vertex 0 and 1 times 1/w: value at the origin, slopes by 1/256 pixel (doubles). */
+  /**
+   * Planes 0: 1/w, 1 and 2: the weights of vertex 0 and 1 times 1/w. Value at the origin, slopes by 1/256 pixel (doubles, at
+   * `planeAt`).
+   */
   planes: 112,
   /** The planes' origin in 1/256 pixel (doubles). */
   originX: 184,
@@ -52,8 +55,13 @@ export const PRIMITIVE = {
   provokingVertex: 300,
   /** 1: all edges are short enough for 32-bit edge functions within a tile. */
   narrow: 304,
-  size: 320,
+  /** What each plane adds from the first to all four pixels of a quad: four singles a plane. */
+  steps: 320,
+  size: 368,
 } as const;
+
+/** Where part k (value, x slope, y slope) of plane n is: those of the first two are neighbours. */
+export const planeAt = (n: number, k: number): number => PRIMITIVE.planes + (n < 2 ? 16 * k + 8 * n : 48 + 8 * k);
 
 /** WEIGHTS: a triangle, shaded at pixels' centres, whose weights it may compute; RECORDS: and whose varyings it may read. */
 export const SIMPLE = { WEIGHTS: 1, RECORDS: 2 } as const;

@@ -7,7 +7,7 @@
  */
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
-import { PRIMITIVE } from '../engine/quads.ts';
+import { PRIMITIVE, planeAt } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { COVERAGE, NARROW } from './wasm/raster.ts';
 
@@ -127,21 +127,18 @@ export class Triangle {
       x += this.#get(PRIMITIVE.a + i * 8) * value(corner);
       y += this.#get(PRIMITIVE.b + i * 8) * value(corner);
     });
-    const at = PRIMITIVE.planes + n * 24;
-    this.#put(at, value(corners[0]!));
-    this.#put(at + 8, x / area);
-    this.#put(at + 16, y / area);
+    this.#put(planeAt(n, 0), value(corners[0]!));
+    this.#put(planeAt(n, 1), x / area);
+    this.#put(planeAt(n, 2), y / area);
+    for (let i = 0; i < 4; i++) {
+      const step = steps(x / area, y / area, (i & 1) * SUBPIXEL, (i >> 1) * SUBPIXEL);
+      scratch.f32[(this.at + PRIMITIVE.steps) / 4 + n * 4 + i] = step;
+    }
   }
 
   /** Largest change of depth from pixel to pixel. */
   get slope(): number {
     return Math.max(Math.abs(this.#get(PRIMITIVE.dzdx)), Math.abs(this.#get(PRIMITIVE.dzdy))) * SUBPIXEL;
-  }
-
-  /** The nine words of the planes and the two of their origin. */
-  get planes(): Float64Array {
-    const from = (this.at + PRIMITIVE.planes) / 8;
-    return scratch.f64.subarray(from, from + 11);
   }
 
   /**
@@ -211,9 +208,7 @@ export class Triangle {
     const [dzdx, dzdy] = [this.#get(PRIMITIVE.dzdx), this.#get(PRIMITIVE.dzdy)];
     const row = this.#get(PRIMITIVE.z) + dzdy * (centerY - this.#get(PRIMITIVE.y0));
     const base = Math.fround(row + dzdx * (centerX - this.#get(PRIMITIVE.x0)));
-    const right = Math.fround(Math.fround(dzdx) * (x - centerX));
-    const down = Math.fround(Math.fround(dzdy) * (y - centerY));
-    return Math.fround(base + Math.fround(right + down));
+    return Math.fround(base + steps(dzdx, dzdy, x - centerX, y - centerY));
   }
 
   /** Depth at a sample of a pixel. A pattern of one sample has it for all. */
@@ -236,19 +231,20 @@ export class Triangle {
 
   /** Plane n at a position: doubles up to the centre of its quad's first pixel, from there on singles. */
   #value(n: number, x: number, y: number): number {
-    const at = PRIMITIVE.planes + n * 24;
     const centerX = centerOf(x);
     const centerY = centerOf(y);
-    const [slopeX, slopeY] = [this.#get(at + 8), this.#get(at + 16)];
+    const [slopeX, slopeY] = [this.#get(planeAt(n, 1)), this.#get(planeAt(n, 2))];
     const dx = centerX - this.#get(PRIMITIVE.originX);
     const dy = centerY - this.#get(PRIMITIVE.originY);
-    const base = Math.fround(this.#get(at) + slopeX * dx + slopeY * dy);
-    const right = Math.fround(base + Math.fround(Math.fround(slopeX) * (x - centerX)));
-    return Math.fround(right + Math.fround(Math.fround(slopeY) * (y - centerY)));
+    const base = Math.fround(this.#get(planeAt(n, 0)) + slopeX * dx + slopeY * dy);
+    return Math.fround(base + steps(slopeX, slopeY, x - centerX, y - centerY));
   }
 }
 
 /** A quad's side in 1/256 pixel. */
 const QUAD = 2 * SUBPIXEL;
+/** What a plane with these slopes adds over so many 1/256 pixel, in singles. */
+const steps = (slopeX: number, slopeY: number, x: number, y: number): number =>
+  Math.fround(Math.fround(Math.fround(slopeX) * x) + Math.fround(Math.fround(slopeY) * y));
 /** The centre of the first pixel of a quad, on one axis. */
 const centerOf = (at: number): number => Math.floor(at / QUAD) * QUAD + SUBPIXEL / 2;

@@ -8,13 +8,15 @@
  */
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
 import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
-import type { Callable, Label, ModuleBuilder } from '../wasm/builder.ts';
+import { pushStep, toCenter } from '../fragment/wasm/depth-plane.ts';
+import type { Callable, Code, Label, ModuleBuilder } from '../wasm/builder.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, STAGE, STATUS, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { emitTold, TOLD } from './quad-told.ts';
 
 const QUADS = 4;
+const VECTOR_BYTES = 16;
 /** What taking a quad costs, in instructions. */
 const QUAD_COST = 4;
 
@@ -35,6 +37,9 @@ export class QuadFeed implements Feed {
   readonly #direct: number;
   readonly #left: number;
   readonly #top: number;
+  /** The centre of the tile's first pixel in the window, in 1/256 pixel (doubles), and the quads' places in the tile. */
+  readonly #center: { readonly x: number; readonly y: number };
+  readonly #within: { readonly x: readonly number[]; readonly y: readonly number[] };
   readonly #list: number;
   /** The next quad, and the end of the list's. */
   readonly #quad: number;
@@ -57,6 +62,8 @@ export class QuadFeed implements Feed {
     this.#left = code.local('v128');
     this.#top = code.local('v128');
     const each = (type: 'i32' | 'v128'): number[] => code.locals(type, lanes.vectors);
+    this.#center = { x: code.local('f64'), y: code.local('f64') };
+    this.#within = { x: each('i32'), y: each('i32') };
     this.primitive = each('i32');
     this.pixel = each('i32');
     this.x = each('v128');
@@ -91,6 +98,10 @@ export class QuadFeed implements Feed {
     code.set(this.#direct);
     stage(STAGE.left);
     code.op('i32x4_splat').v128(0, 1, 0, 1).op('i32x4_add').set(this.#left);
+    for (const axis of ['x', 'y'] as const) {
+      stage(axis === 'x' ? STAGE.left : STAGE.top);
+      toCenter(code).set(this.#center[axis]);
+    }
     stage(STAGE.top);
     code.op('i32x4_splat').v128(0, 0, 1, 1).op('i32x4_add').set(this.#top);
     code.i32(0);
@@ -152,20 +163,24 @@ export class QuadFeed implements Feed {
   /** Where the quad lies that vector k holds. */
   #place(k: number): void {
     const { code } = this.#b;
-    const within = (axis: 'x' | 'y'): void => {
-      code.get(this.#at).memory('i32_load8_u', QUAD_LIST[axis] + k);
-    };
     for (const [axis, origin, local] of [
       ['x', this.#left, this.x[k]!],
       ['y', this.#top, this.y[k]!],
     ] as const) {
-      within(axis);
+      const within = this.#within[axis][k]!;
+      code
+        .get(this.#at)
+        .memory('i32_load8_u', QUAD_LIST[axis] + k)
+        .tee(within);
       code.op('i32x4_splat').get(origin).op('i32x4_add').set(local);
     }
-    within('y');
-    code.i32(TILE_SHIFT).op('i32_shl');
-    within('x');
-    code.op('i32_add').set(this.pixel[k]!);
+    const { x, y } = this.#within;
+    code.get(y[k]!).i32(TILE_SHIFT).op('i32_shl').get(x[k]!).op('i32_add').set(this.pixel[k]!);
+  }
+
+  /** Pushes a coordinate of the centre of quad k's first pixel in the window, in 1/256 pixel, as a double. */
+  place(k: number, axis: 'x' | 'y'): void {
+    pushStep(this.#b.code, this.#within[axis][k]!).get(this.#center[axis]).op('f64_add');
   }
 
   #tell(): void {
@@ -214,3 +229,13 @@ export class QuadFeed implements Feed {
       .memory('i32_store', STAGE.part);
   }
 }
+
+/**
+ * What pushes a coordinate of the centre of quad k's first pixel in the window, in 1/256 pixel, as a double: from a list, or from
+ * what a warp's STAGE, whose address is in a local, says.
+ */
+export const placeOf =
+  (code: Code, feed: QuadFeed | undefined, stage: number, k: number) => (axis: 'x' | 'y') => (): void => {
+    if (feed) feed.place(k, axis);
+    else toCenter(code.get(stage).memory('i32_load', STAGE[axis] + VECTOR_BYTES * k));
+  };

@@ -9,12 +9,11 @@ import { pushBias, pushDepthBase, pushDepthSteps } from '../fragment/wasm/depth-
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import type { Around } from './memory.ts';
-import type { QuadFeed } from './quad-feed.ts';
+import { placeOf, type QuadFeed } from './quad-feed.ts';
 import { WeightCode } from './weights.ts';
 
 /** Numbers of the instruction's index field. */
 const SPECIAL = { W: 2, Z: 3 } as const;
-const VECTOR_BYTES = 16;
 
 export class SpecialVaryingCode {
   readonly #a: Around;
@@ -63,21 +62,10 @@ export class SpecialVaryingCode {
     else code.get(this.#stage).memory('i32_load', STAGE.quads + 4 * k);
   }
 
-  /** Pushes the pixels' places in the window. */
-  #axis(k: number, own: readonly number[] | undefined, at: number): void {
-    const { code } = this.#a;
-    if (own) code.get(own[k]!);
-    else code.get(this.#stage).memory('v128_load', at + VECTOR_BYTES * k);
-  }
-
   #inverseW(k: number): void {
     this.#weights ??= new WeightCode(this.#a.lanes);
-    this.#weights.inverseW(
-      k,
-      () => this.#primitive(k),
-      () => this.#axis(k, this.#feed?.x, STAGE.x),
-      () => this.#axis(k, this.#feed?.y, STAGE.y),
-    );
+    const place = placeOf(this.#a.code, this.#feed, this.#stage, k);
+    this.#weights.inverseW(() => this.#primitive(k), place('x'), place('y'));
   }
 
   #depth(k: number): void {
@@ -85,11 +73,8 @@ export class SpecialVaryingCode {
     const primitive = this.#at;
     this.#primitive(k);
     code.set(primitive);
-    const axis = (own: readonly number[] | undefined, at: number) => () => {
-      this.#axis(k, own, at);
-      return code.lane('i32x4_extract_lane', 0);
-    };
-    pushDepthBase(code, primitive, axis(this.#feed?.x, STAGE.x), axis(this.#feed?.y, STAGE.y));
+    const place = placeOf(code, this.#feed, this.#stage, k);
+    pushDepthBase(code, primitive, place('x'), place('y'));
     pushDepthSteps(code, primitive, CENTER.x[0]!, CENTER.y[0]!).op('f32x4_add');
     pushBias(code, primitive).op('f32x4_add');
   }

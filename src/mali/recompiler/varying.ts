@@ -17,7 +17,7 @@ import type { Site, Unit } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import { type Lanes, WARP_VECTORS } from './lanes.ts';
 import type { Around } from './memory.ts';
-import type { QuadFeed } from './quad-feed.ts';
+import { placeOf, type QuadFeed } from './quad-feed.ts';
 import { WeightCode } from './weights.ts';
 
 const VERTICES = 3;
@@ -305,16 +305,10 @@ export class VaryingCode {
 
   /** Weights at the pixels' centres. */
   #weigh(): void {
-    const { code, lanes } = this.#a;
-    const axis =
-      (own: readonly number[] | undefined, at: number): Lanes =>
-      (k) => {
-        if (own) code.get(own[k]!);
-        else code.get(this.#stage).memory('v128_load', at + VECTOR_BYTES * k);
-      };
-    const x = axis(this.#feed?.x, STAGE.x);
-    const y = axis(this.#feed?.y, STAGE.y);
-    for (let k = 0; k < lanes.vectors; k++) this.#weights.emit(k, () => this.#of(k), x, y);
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
+      const place = placeOf(this.#a.code, this.#feed, this.#stage, k);
+      this.#weights.emit(k, () => this.#of(k), place('x'), place('y'));
+    }
   }
 
   #at(v: number, k: number): number {

@@ -21,35 +21,39 @@ for (let n = 0; n < TILE; n++) scratch.f64[steps / DOUBLE + n] = n * SUBPIXEL;
 export const pushStep = (f: Code, pixel: number): Code =>
   f.get(pixel).i32(Math.log2(DOUBLE)).op('i32_shl').memory('f64_load', steps);
 
-/** A local with where the samples of four pixels lie from the centre of the first one. */
-function places(f: Code, ...at: readonly number[]): number {
-  return f.held(...new Int32Array(Float32Array.from(at, (from) => from - CENTER_AT).buffer));
-}
+/** A local that holds four singles from the function's start on. */
+export const singles = (f: Code, ...values: readonly number[]): number =>
+  f.held(...new Int32Array(Float32Array.from(values).buffer));
 
 /** Pushes what is added to the depth at the quad's place for the four samples at (x, y), in 1/256 pixel from pixels' corners. */
 export function pushDepthSteps(f: Code, primitive: number, x: number, y: number): Code {
   const slope = (offset: number) => f.get(primitive).memory('f64_load', offset).op('f32_demote_f64').op('f32x4_splat');
-  const [right, down] = [x + SUBPIXEL, y + SUBPIXEL];
+  // Where the samples of the four pixels lie from the centre of the first one.
+  const [left, top] = [x - CENTER_AT, y - CENTER_AT];
+  const [right, down] = [left + SUBPIXEL, top + SUBPIXEL];
   slope(PRIMITIVE.dzdx)
-    .get(places(f, x, right, x, right))
+    .get(singles(f, left, right, left, right))
     .op('f32x4_mul');
   slope(PRIMITIVE.dzdy)
-    .get(places(f, y, y, down, down))
+    .get(singles(f, top, top, down, down))
     .op('f32x4_mul');
   return f.op('f32x4_add');
 }
+
+/** Makes a number of a pixel in the window, which is on the stack, its centre in 1/256 pixel, as a double. */
+export const toCenter = (f: Code): Code => f.i32(8).op('i32_shl').i32(CENTER_AT).op('i32_or').op('f64_convert_i32_s');
 
 /** Pushes the bias of a primitive as four singles. */
 export const pushBias = (f: Code, primitive: number): Code =>
   f.get(primitive).memory('f64_load', PRIMITIVE.bias).op('f32_demote_f64').op('f32x4_splat');
 
 /**
- * Pushes the depth at the place of a quad in four lanes. `pushX`, `pushY` push the window's coordinates of its first pixel; the
- * plane is added up by rows first.
+ * Pushes the depth at the place of a quad in four lanes. `pushX`, `pushY` push the centre of its first pixel in the window, in
+ * 1/256 pixel, as doubles; the plane is added up by rows first.
  */
-export function pushDepthBase(f: Code, primitive: number, pushX: () => Code, pushY: () => Code): Code {
-  const at = (push: () => Code, origin: number) => {
-    push().i32(8).op('i32_shl').i32(CENTER_AT).op('i32_or').op('f64_convert_i32_s');
+export function pushDepthBase(f: Code, primitive: number, pushX: () => void, pushY: () => void): Code {
+  const at = (push: () => void, origin: number) => {
+    push();
     f.get(primitive).memory('f64_load', origin).op('f64_sub');
   };
   f.get(primitive).memory('f64_load', PRIMITIVE.z).get(primitive).memory('f64_load', PRIMITIVE.dzdy);

@@ -8,7 +8,7 @@ import { PRIMITIVE } from '../../engine/quads.ts';
 import { STAGE } from '../../recompiler/frame.ts';
 import type { Code } from '../../wasm/builder.ts';
 import { type SamplePattern, TILE, TILE_PIXELS } from '../raster.ts';
-import { pushBias, pushDepthBase, pushDepthSteps } from './depth-plane.ts';
+import { pushBias, pushDepthBase, pushDepthSteps, toCenter } from './depth-plane.ts';
 import { pushQuad, storeQuad } from './quad-rows.ts';
 import { WARP } from './raster.ts';
 import { type DepthLimit, DepthRounding, Stencil, type StencilFace } from './tests.ts';
@@ -144,7 +144,8 @@ export class Sample {
     f.get(CORE.given).i32(GIVEN.DEPTH).op('i32_and').if();
     f.get(warp).memory('v128_load', WARP.colour).set(z);
     f.else();
-    const window = (offset: number) => () => f.get(CORE.stage).get(CORE.quad).op('i32_add').memory('i32_load', offset);
+    const window = (offset: number) => () =>
+      toCenter(f.get(CORE.stage).get(CORE.quad).op('i32_add').memory('i32_load', offset));
     pushDepthBase(f, primitive, window(STAGE.x), window(STAGE.y));
     pushDepthSteps(f, primitive, pattern.x[p]!, pattern.y[p]!).op('f32x4_add');
     pushBias(f, primitive).op('f32x4_add').set(z);

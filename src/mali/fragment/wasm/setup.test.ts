@@ -153,6 +153,10 @@ function contents(store: PrimitiveStore): Uint8Array[] {
     for (let i = 0; i < doubles.length; i++) {
       if ((i * 8) % PRIMITIVE.size < PRIMITIVE.id && Number.isNaN(doubles[i])) doubles[i] = Number.NaN;
     }
+    const singles = new Float32Array(bytes.buffer);
+    for (let i = 0; i < singles.length; i++) {
+      if ((i * 4) % PRIMITIVE.size >= PRIMITIVE.steps && Number.isNaN(singles[i])) singles[i] = Number.NaN;
+    }
     return bytes;
   });
 }

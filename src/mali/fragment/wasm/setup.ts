@@ -8,10 +8,11 @@
 import { Corner, PRIMITIVE_KIND, PrimitiveRecord } from '../../../abi/gpu/polygon-list.ts';
 import { PACKET_VARYINGS_OFFSET } from '../../../abi/gpu/shader-descriptors.ts';
 import type { PhysicalMemory } from '../../../board/dram.ts';
-import { PRIMITIVE, SIMPLE } from '../../engine/quads.ts';
+import { PRIMITIVE, planeAt, SIMPLE } from '../../engine/quads.ts';
 import type { Code, Label, ModuleBuilder } from '../../wasm/builder.ts';
 import { MAX_CORNER, SUBPIXEL } from '../raster.ts';
 import { MAX_VARYING_BYTES } from '../setup.ts';
+import { singles } from './depth-plane.ts';
 import { DRAM, functions } from './modules.ts';
 import { NARROW } from './raster.ts';
 
@@ -407,35 +408,48 @@ class SetupEmitter {
     f.get(bias).get(clamp).op('f64_max').set(bias).end();
     f.end();
     f.get(this.#to).get(bias).memory('f64_store', PRIMITIVE.bias);
+    this.#weights(area);
+  }
+
+  /** The planes of the weights; slopes are vectors of x and y. */
+  #weights(area: number): void {
+    const f = this.#f;
     const value = f.local('f64');
-    const x = f.local('f64');
-    const y = f.local('f64');
-    for (let n = 0; n < 3; n++) {
-      f.f64(0).set(x).f64(0).set(y);
+    const [edge, whole, single] = f.locals('v128', 3);
+    const [right, down] = [SUBPIXEL, SUBPIXEL];
+    const sums = f.locals('v128', 3);
+    f.get(area).op('f64x2_splat').set(whole);
+    for (const [n, sum] of sums.entries()) {
+      f.f64(0).op('f64x2_splat').set(sum);
       for (const [i, corner] of this.#corners.entries()) {
         f.get(corner.w);
         if (n > 0) f.get(n === 1 ? corner.weight0 : corner.weight1).op('f64_mul');
         f.set(value);
-        if (i === 0) {
-          f.get(this.#to)
-            .get(value)
-            .memory('f64_store', PRIMITIVE.planes + n * 24);
-        }
-        for (const [sum, edge] of [
-          [x, PRIMITIVE.a],
-          [y, PRIMITIVE.b],
-        ] as const) {
-          f.get(sum)
-            .get(this.#to)
-            .memory('f64_load', edge + i * 8);
-          f.get(value).op('f64_mul').op('f64_add').set(sum);
-        }
+        if (i === 0) f.get(this.#to).get(value).memory('f64_store', planeAt(n, 0));
+        f.get(this.#to)
+          .get(this.#to)
+          .memory('v128_load64_zero', PRIMITIVE.a + i * 8);
+        f.loadHalf(1, PRIMITIVE.b + i * 8).set(edge);
+        f.get(sum).get(edge).get(value).op('f64x2_splat').op('f64x2_mul').op('f64x2_add').set(sum);
       }
-      for (const [k, sum] of [x, y].entries()) {
-        f.get(this.#to).get(sum).get(area).op('f64_div');
-        f.memory('f64_store', PRIMITIVE.planes + n * 24 + 8 + k * 8);
-      }
+      f.get(sum).get(whole).op('f64x2_div').tee(sum).op('f32x4_demote_f64x2_zero').set(single);
+      f.get(this.#to);
+      f.get(single)
+        .get(single)
+        .shuffle32(0, 0, 0, 0)
+        .get(singles(f, 0, right, 0, right))
+        .op('f32x4_mul');
+      f.get(single)
+        .get(single)
+        .shuffle32(1, 1, 1, 1)
+        .get(singles(f, 0, 0, down, down))
+        .op('f32x4_mul');
+      f.op('f32x4_add').memory('v128_store', PRIMITIVE.steps + n * 16);
     }
+    const [first, second, third] = sums;
+    f.get(this.#to).get(first).get(second).shuffle32(0, 1, 4, 5).memory('v128_store', planeAt(0, 1));
+    f.get(this.#to).get(first).get(second).shuffle32(2, 3, 6, 7).memory('v128_store', planeAt(0, 2));
+    f.get(this.#to).get(third).memory('v128_store', planeAt(2, 1));
   }
 
   #rest(): void {
