@@ -36,6 +36,8 @@ import type { Bench, Result } from './bench-programs.ts';
 const SIZE = 512;
 const TILE = 16;
 const SAMPLES_A_WARP = 16;
+/** Sixteen blocks of eight bytes: as many texels as a tile of any other format. */
+const ETC2_TILE_BYTES = 128;
 /** Warps of a picture. */
 const WARPS = (SIZE * SIZE) / SAMPLES_A_WARP;
 const DRAM_SIZE = 2 ** 24;
@@ -46,16 +48,20 @@ const WARM_UP = 200;
 
 interface Case {
   readonly name: string;
-  readonly layout: 'linear' | 'tiled' | 'afbc';
+  readonly layout: 'linear' | 'tiled' | 'afbc' | 'etc2';
   readonly filter: 'nearest' | 'bilinear' | 'trilinear';
   readonly repeat?: boolean;
+  readonly srgb?: boolean;
 }
 const CASES: readonly Case[] = [
   { name: 'bilinear_linear', layout: 'linear', filter: 'bilinear' },
   { name: 'bilinear_tiled', layout: 'tiled', filter: 'bilinear' },
   { name: 'bilinear_tiled_repeat', layout: 'tiled', filter: 'bilinear', repeat: true },
   { name: 'bilinear_afbc', layout: 'afbc', filter: 'bilinear' },
+  { name: 'bilinear_afbc_srgb', layout: 'afbc', filter: 'bilinear', srgb: true },
+  { name: 'bilinear_etc2', layout: 'etc2', filter: 'bilinear' },
   { name: 'trilinear_tiled', layout: 'tiled', filter: 'trilinear' },
+  { name: 'trilinear_afbc', layout: 'afbc', filter: 'trilinear' },
   { name: 'nearest_linear', layout: 'linear', filter: 'nearest' },
   { name: 'nearest_tiled', layout: 'tiled', filter: 'nearest' },
   { name: 'nearest_afbc', layout: 'afbc', filter: 'nearest' },
@@ -115,13 +121,13 @@ function writeAfbc(dram: Dram, at: number, width: number, bytes: number): { rowS
   return { rowStride, end: at + headers + across * across * body };
 }
 
-function write(dram: Dram, at: number, { layout, filter, repeat }: Case): void {
+function write(dram: Dram, at: number, { layout, filter, repeat, srgb }: Case): void {
   const { view } = dram;
   const levels = filter === 'trilinear' ? 10 : 1;
   TextureDescriptor.write(view, at, {
     type: DESCRIPTOR_TYPE.TEXTURE,
     dimension: TEXTURE_DIMENSION.D2,
-    format: 187 << 12,
+    format: (187 << 12) | (srgb ? 1 << 20 : 0),
     width: SIZE,
     height: SIZE,
     swizzle: 0o3210,
@@ -162,6 +168,17 @@ function write(dram: Dram, at: number, { layout, filter, repeat }: Case): void {
         size: end - texels,
       });
       texels = end;
+    } else if (layout === 'etc2') {
+      const tiles = Math.ceil(size / TILE);
+      const rowStride = tiles * ETC2_TILE_BYTES;
+      for (let n = 0; n < tiles * rowStride; n++) view.setUint8(texels + n, (n * 167 + (n >> 5)) & 255);
+      Plane.write(view, at + 128 + level * Plane.size, {
+        ...plane,
+        clumpOrdering: CLUMP_ORDERING.TILED_U_INTERLEAVED,
+        clumpFormat: CLUMP_FORMAT.ETC2_RGB8,
+        rowStride,
+      });
+      texels += tiles * rowStride;
     } else {
       const tiled = layout === 'tiled';
       const rowStride = (tiled ? Math.ceil(size / TILE) * TILE * TILE : size) * 4;

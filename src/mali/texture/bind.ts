@@ -14,12 +14,13 @@ import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place as TablePlace } from '../engine/table.ts';
 import type { TextureCall, TextureKind } from '../shader/contract.ts';
 import { flatBodies } from './afbc-flat.ts';
-import { BLOCK_SIDE, decodeBlock } from './block-cache.ts';
+import { decodeBlock } from './block-cache.ts';
 import { CUBE_FACES } from './cube.ts';
 import { type EmittedSampler, emitSampler } from './emit.ts';
 import type { TexelLayout } from './emit-address.ts';
 import { flatRowStride } from './emit-afbc-flat.ts';
 import { FRACTION_BITS } from './emit-axis.ts';
+import { BLOCK_TILE } from './emit-blocks.ts';
 import { AXIS, LEVEL, RECORD, setInteger, setSingle } from './emit-code.ts';
 import type { SamplerState } from './emit-filter.ts';
 import type { YuvLayout } from './emit-yuv.ts';
@@ -226,10 +227,9 @@ function bytesOf(layout: TexelLayout, width: number, height: number, rowStride: 
     case 'tiled':
       return rows(U_TILE) + Math.ceil(width / U_TILE) * U_TILE_PIXELS * bytes;
     case 'blocks': {
-      const { tiled, bytes: size } = layout.block!;
-      // A tile is as many blocks wide as a block has texels.
-      const unit = tiled ? BLOCK_SIDE ** 2 : BLOCK_SIDE;
-      return rows(unit) + Math.ceil(width / unit) * (tiled ? BLOCK_SIDE ** 2 : 1) * size;
+      const { tiled, bytes: size, width: w, height: h } = layout.block!;
+      const unit = tiled ? BLOCK_TILE : 1;
+      return rows(h * unit) + Math.ceil(width / (w * unit)) * unit ** 2 * size;
     }
     case 'flat':
     case 'afbc': {

@@ -10,27 +10,50 @@ import { scratch } from '../engine/scratch.ts';
 import type { Callable, Code, ModuleBuilder } from '../wasm/builder.ts';
 import type { BlockCodec } from './compressed/codec.ts';
 
-/** Texels of a block along x and y. */
-export const BLOCK_SIDE = 4;
-const TEXELS = BLOCK_SIDE * BLOCK_SIDE;
 const MAX_BYTES = 16;
-/** An entry: the block's bytes, the number of its codec, its texels in rows, a word each. */
-const ENTRY = { source: 0, codec: 16, texels: 32, bytes: 32 + TEXELS * 4 } as const;
-const ENTRIES = 1 << 15;
+const WORD = 4;
+/** An entry: the block's bytes, the number of its codec, its texels in rows. */
+const ENTRY = { source: 0, codec: 16, texels: 32 } as const;
+/** Bytes that a table may have; there is one for each size of decoded blocks. */
+const TABLE_BYTES = 1 << 22;
+
+/** What of a codec's blocks emitted code depends on. */
+export interface BlockShape {
+  readonly codec: number;
+  /** Of a block. */
+  readonly bytes: number;
+  /** Texels along x and y, and words of one. */
+  readonly width: number;
+  readonly height: number;
+  readonly words: number;
+}
 
 const codecs: BlockCodec[] = [];
 
-/** The number of a codec whose blocks the table can hold, from 1 on; undefined for others. */
-export function codecNumber(codec: BlockCodec): number | undefined {
-  const { width, height, depth, texelWords } = codec;
-  if (width !== BLOCK_SIDE || height !== BLOCK_SIDE || depth !== 1 || texelWords !== 1) return undefined;
+/** The shape of a codec's blocks; undefined where they are deep. */
+export function blockShape(codec: BlockCodec): BlockShape | undefined {
+  const { width, height, depth, bytes, texelWords: words } = codec;
+  if (depth !== 1) return undefined;
   const known = codecs.indexOf(codec);
-  return known < 0 ? codecs.push(codec) : known + 1;
+  return { codec: known < 0 ? codecs.push(codec) : known + 1, bytes, width, height, words };
 }
 
-let table: number | undefined;
-const block = new Uint32Array(MAX_BYTES / 4);
-const texels = new Uint32Array(TEXELS);
+/** Tables by their entries' sizes: where they are, and how many entries they have, a power of two. */
+const tables = new Map<number, readonly [at: number, entries: number]>();
+
+function tableOf(size: number): readonly [at: number, entries: number] {
+  let table = tables.get(size);
+  if (!table) {
+    const entries = 2 ** Math.floor(Math.log2(TABLE_BYTES / size));
+    table = [scratch.alloc(entries * size), entries];
+    tables.set(size, table);
+  }
+  return table;
+}
+
+const block = new Uint32Array(MAX_BYTES / WORD);
+/** Decoded texels, by their words. */
+const decoded = new Map<number, Uint32Array>();
 
 /** Decodes the block at a physical address into an entry. */
 export type DecodeBlock = (codec: number, physical: number, entry: number) => void;
@@ -39,7 +62,10 @@ export const decodeBlock =
   (number, physical, entry) => {
     const codec = codecs[number - 1]!;
     block.fill(0);
-    for (let at = 0; at < codec.bytes; at += 4) block[at / 4] = view.getUint32((physical >>> 0) + at, true);
+    for (let at = 0; at < codec.bytes; at += WORD) block[at / WORD] = view.getUint32((physical >>> 0) + at, true);
+    const words = codec.width * codec.height * codec.texelWords;
+    const texels = decoded.get(words) ?? new Uint32Array(words);
+    decoded.set(words, texels);
     codec.decode(block, texels);
     scratch.u32.set(block, (entry + ENTRY.source) / 4);
     scratch.u32.set(texels, (entry + ENTRY.texels) / 4);
@@ -49,11 +75,12 @@ export const decodeBlock =
 /** Emits a function from a block's physical address to the scratch address of its first texel. */
 export function blockFunction(
   m: ModuleBuilder,
-  { codec, bytes }: { codec: number; bytes: number },
+  { codec, bytes, width, height, words }: BlockShape,
   dram: number,
   decode: Callable,
 ): Code {
-  table ??= scratch.alloc(ENTRIES * ENTRY.bytes);
+  const size = ENTRY.texels + width * height * words * WORD;
+  const [table, entries] = tableOf(size);
   const f = m.function('texture_block', ['i32'], ['i32']);
   const at = 0;
   const source = f.local('v128');
@@ -62,9 +89,9 @@ export function blockFunction(
     .memory(bytes === MAX_BYTES ? 'v128_load' : 'v128_load64_zero', 0, dram)
     .set(source);
   f.get(at).i32(Math.log2(bytes)).op('i32_shr_u');
-  f.i32(ENTRIES - 1)
+  f.i32(entries - 1)
     .op('i32_and')
-    .i32(ENTRY.bytes)
+    .i32(size)
     .op('i32_mul')
     .i32(table)
     .op('i32_add')

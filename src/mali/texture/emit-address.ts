@@ -7,6 +7,7 @@
  * Source: Mesa 25.0.7 `src/panfrost/shared/pan_tiling.c`.
  */
 import { U_ORDER, U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
+import type { BlockShape } from './block-cache.ts';
 import { AfbcEmitter } from './emit-afbc.ts';
 import { FlatAfbcEmitter } from './emit-afbc-flat.ts';
 import { BlockEmitter } from './emit-blocks.ts';
@@ -23,11 +24,7 @@ export interface TexelLayout {
   readonly block?: BlockLayout;
 }
 
-export interface BlockLayout {
-  /** Number of its codec (block-cache.ts). */
-  readonly codec: number;
-  /** Of a block. */
-  readonly bytes: number;
+export interface BlockLayout extends BlockShape {
   /** In u-interleaved tiles, not in rows. */
   readonly tiled: boolean;
 }

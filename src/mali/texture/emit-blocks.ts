@@ -5,14 +5,16 @@
  * Blocks lie in rows, or in u-interleaved tiles of 4×4 blocks (board/image/u-interleaved.ts).
  */
 import { U_ORDER, U_TILE } from '../../board/image/u-interleaved.ts';
-import { BLOCK_SIDE } from './block-cache.ts';
 import type { BlockLayout } from './emit-address.ts';
 import { LEVEL, type SamplerCode } from './emit-code.ts';
 
-const SHIFT = Math.log2(BLOCK_SIDE);
 const WORD = 4;
+/** Texels that an axis may have: an index divided by a block's side, 12 at most, is a product with so many more bits. */
+export const MOST_TEXELS = 1 << 14;
+const QUOTIENT_BITS = 18;
 /** Blocks along a side of a tile, and in a tile. */
-const TILE = 4;
+export const BLOCK_TILE = 4;
+const TILE = BLOCK_TILE;
 const TILE_BLOCKS = TILE * TILE;
 
 /** Of a column or row: bytes to its blocks, what its place in a tile gives, and bytes to its texels in a decoded block. */
@@ -57,8 +59,8 @@ export class BlockEmitter {
 
   #column(x: number): Part {
     const { f } = this.#c;
-    const { bytes, tiled } = this.#layout;
-    const number = this.#c.vector(() => f.get(x).i32(SHIFT).op('i32x4_shr_u'));
+    const { bytes, tiled, width, words } = this.#layout;
+    const [number, place] = this.#parts(x, width);
     const block = this.#c.vector(() => {
       f.get(number);
       if (tiled) {
@@ -66,13 +68,13 @@ export class BlockEmitter {
         this.#c.times(TILE_BLOCKS * bytes);
       } else this.#c.times(bytes);
     });
-    return { block, order: tiled ? this.#order(number, 1) : undefined, texel: this.#inBlock(x, WORD) };
+    return { block, order: tiled ? this.#order(number, 1) : undefined, texel: this.#times(place, WORD * words) };
   }
 
   #row(y: number, plane: number | undefined): Part {
     const { f } = this.#c;
-    const { tiled } = this.#layout;
-    const number = this.#c.vector(() => f.get(y).i32(SHIFT).op('i32x4_shr_u'));
+    const { tiled, width, height, words } = this.#layout;
+    const [number, place] = this.#parts(y, height);
     const block = this.#c.vector(() => {
       f.get(number);
       if (tiled) f.i32(Math.log2(TILE)).op('i32x4_shr_u');
@@ -80,11 +82,32 @@ export class BlockEmitter {
       this.#c.field(LEVEL.base).op('i32x4_add');
       if (plane !== undefined) f.get(plane).op('i32x4_add');
     });
-    return {
-      block,
-      order: tiled ? this.#order(number, U_TILE) : undefined,
-      texel: this.#inBlock(y, WORD * BLOCK_SIDE),
-    };
+    const texel = this.#times(place, WORD * words * width);
+    return { block, order: tiled ? this.#order(number, U_TILE) : undefined, texel };
+  }
+
+  /** Numbers of blocks, and places in them. */
+  #parts(index: number, side: number): readonly [number: number, place: number] {
+    const { f } = this.#c;
+    const shift = Math.log2(side);
+    if (Number.isInteger(shift)) {
+      const place = this.#c.vector(() => {
+        f.get(index);
+        this.#c.words(side - 1).op('v128_and');
+      });
+      return [this.#c.vector(() => f.get(index).i32(shift).op('i32x4_shr_u')), place];
+    }
+    const number = this.#c.vector(() => {
+      f.get(index);
+      this.#c.times(Math.ceil(2 ** QUOTIENT_BITS / side));
+      f.i32(QUOTIENT_BITS).op('i32x4_shr_u');
+    });
+    const place = this.#c.vector(() => {
+      f.get(index).get(number);
+      this.#c.times(side);
+      f.op('i32x4_sub');
+    });
+    return [number, place];
   }
 
   /** Bytes that a column or row gives to a block's place in its tile: to be joined by exclusive or. */
@@ -95,10 +118,9 @@ export class BlockEmitter {
     });
   }
 
-  #inBlock(index: number, bytes: number): number {
+  #times(index: number, bytes: number): number {
     return this.#c.vector(() => {
       this.#c.f.get(index);
-      this.#c.words(BLOCK_SIDE - 1).op('v128_and');
       this.#c.times(bytes);
     });
   }

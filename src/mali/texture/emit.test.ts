@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ASTC_2D_DIMENSION } from '../../abi/blocks/astc.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
   CLUMP_FORMAT,
@@ -41,6 +42,8 @@ const TEXELS_AT = 0x3000;
 const TEXELS_END = 0xf0000;
 
 /** Pixel format index, component orders that suit it, clump format, bytes of a texel, its AFBC mode if any, whether it may be sRGB. */
+/** In place of a clump format. */
+const ASTC = -1;
 const FORMATS = [
   { name: 'RGBA8', index: 187, orders: [0, 4, 16, 20], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: 10, srgb: true },
   { name: 'RGB8', index: 179, orders: [0, 20], clump: CLUMP_FORMAT.RAW24, bytes: 3, afbc: 9, srgb: true },
@@ -65,6 +68,8 @@ const FORMATS = [
   { name: 'ETC2 RGBA8', index: 187, orders: [0], clump: CLUMP_FORMAT.ETC2_RGBA8, bytes: 16, afbc: -1, srgb: true },
   { name: 'BC1', index: 187, orders: [0], clump: CLUMP_FORMAT.BC1_UNORM, bytes: 8, afbc: -1, srgb: true },
   { name: 'BC3', index: 187, orders: [0], clump: CLUMP_FORMAT.BC3_UNORM, bytes: 16, afbc: -1, srgb: true },
+  { name: 'ASTC 6x5', index: 223, orders: [0], clump: ASTC, bytes: 16, afbc: -1, srgb: false, side: [6, 5] },
+  { name: 'ASTC 12x8', index: 187, orders: [0], clump: ASTC, bytes: 16, afbc: -1, srgb: true, side: [12, 8] },
   { name: 'BC5', index: 172, orders: [0], clump: CLUMP_FORMAT.BC5_UNORM, bytes: 16, afbc: -1, srgb: false },
   { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
 ] as const;
@@ -144,6 +149,14 @@ function afbcLevel(
   }
   return at + size;
 }
+
+/** What a plane says of ASTC blocks: those of the other format are halves. */
+const astcPlane = ({ index, side }: { index: number; side: readonly [number, number] }) => {
+  const number = (n: number): number =>
+    Number(Object.keys(ASTC_2D_DIMENSION).find((key) => ASTC_2D_DIMENSION[Number(key)] === n));
+  const [astc2dBlockWidth, astc2dBlockHeight] = side.map(number);
+  return { planeType: PLANE_TYPE.ASTC_2D, astcDecodeWide: index === 223, astc2dBlockWidth, astc2dBlockHeight };
+};
 
 /** Coordinates from 0 to below 2 with the number of a face in their upper bits, which are that of most lanes. */
 function onFace(next: () => number, s: Float32Array): Float32Array {
@@ -230,8 +243,9 @@ function scene(next: () => number) {
       continue;
     }
     // Of a compressed format, blocks stand where texels do, and tiles are of 4×4 blocks.
-    const [side, tile] = BLOCK_CODECS.has(format.clump) ? [4, 4] : [1, 16];
-    const [columns, rows] = [Math.ceil(w / side), Math.ceil(h / side)];
+    const sides = 'side' in format ? format.side : BLOCK_CODECS.has(format.clump) ? [4, 4] : [1, 1];
+    const tile = sides[0] > 1 ? 4 : 16;
+    const [columns, rows] = [Math.ceil(w / sides[0]), Math.ceil(h / sides[1])];
     const across = tiled ? Math.ceil(columns / tile) * tile ** 2 : columns;
     const rowStride = across * format.bytes + paddings[level]!;
     const sliceStride = rowStride * (tiled ? Math.ceil(rows / tile) : rows);
@@ -239,7 +253,7 @@ function scene(next: () => number) {
       type: DESCRIPTOR_TYPE.PLANE,
       planeType: PLANE_TYPE.GENERIC,
       clumpOrdering: tiled ? CLUMP_ORDERING.TILED_U_INTERLEAVED : CLUMP_ORDERING.LINEAR,
-      clumpFormat: format.clump,
+      ...(format.clump === ASTC ? astcPlane(format) : { clumpFormat: format.clump }),
       pointer: at,
       rowStride,
       sliceStride,

@@ -18,11 +18,13 @@ import type { Infer } from '../../abi/layout.ts';
 import { YUV_CENTRED, YUV_SITING, YUV_SWIZZLE } from '../../abi/yuv.ts';
 import { AFBC_HEADER_BYTES } from '../../board/image/afbc.ts';
 import type { LodMode, TextureKind } from '../shader/contract.ts';
-import { codecNumber } from './block-cache.ts';
+import { blockShape } from './block-cache.ts';
+import { astcCodec } from './compressed/astc/index.ts';
 import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
 import { CUBE_FACES } from './cube.ts';
 import type { TexelLayout } from './emit-address.ts';
 import { hasBorder } from './emit-axis.ts';
+import { MOST_TEXELS } from './emit-blocks.ts';
 import type { LodSource, SamplerState } from './emit-filter.ts';
 import type { ChannelSource } from './emit-texel.ts';
 import type { YuvLayout } from './emit-yuv.ts';
@@ -147,11 +149,14 @@ function texelState(
   { shadow: compares, operation, component, dimension }: TextureKind,
 ): TexelState | undefined {
   const { yuv } = texture;
-  const [layout, ...others] = planes.map(yuv ? lumaOf : layoutOf);
+  const [layout, ...others] = planes.map(yuv ? lumaOf : (plane) => layoutOf(plane, texture.srgb));
   const chroma = yuv && yuvLayout(yuv, planes.length);
   const shadow = compares && operation !== 'fetch' && sampler !== undefined;
   if (!layout || (yuv && !chroma) || (texture.integer && (layout.select || shadow))) return undefined;
-  if (layout.interchange !== undefined && layout.interchange !== texture.format.index) return undefined;
+  if (layout.interchange !== undefined) {
+    const { width, height } = texture.descriptor;
+    if (layout.interchange !== texture.format.index || Math.max(width, height) > MOST_TEXELS) return undefined;
+  }
   const key = JSON.stringify(layout);
   if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
   const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
@@ -202,7 +207,7 @@ interface Layout {
 }
 
 /** How a plane's texels lie, and what is to be picked out of them; undefined where emitted code does not know them. */
-function layoutOf(plane: PlaneValues): Layout | undefined {
+function layoutOf(plane: PlaneValues, srgb: boolean): Layout | undefined {
   const none = { superblock: 0, tiledHeaders: false };
   if (plane.planeType === PLANE_TYPE.AFBC) {
     const mode = AFBC_MODES.get(plane.afbcCompressionMode);
@@ -211,6 +216,10 @@ function layoutOf(plane: PlaneValues): Layout | undefined {
     if (!mode || !superblock || mode.bytes > 8 || plane.rowStride % AFBC_HEADER_BYTES !== 0) return undefined;
     const texels = { kind: 'afbc', bytes: mode.bytes, superblock, tiledHeaders: plane.afbcTiledHeader } as const;
     return { texels, select: mode.select };
+  }
+  if (plane.planeType === PLANE_TYPE.ASTC_2D) {
+    const codec = astcCodec(plane, srgb);
+    return typeof codec === 'string' ? undefined : blocksOf(plane, codec);
   }
   const clump = CLUMP_FORMATS.get(plane.clumpFormat);
   if (plane.planeType !== PLANE_TYPE.GENERIC || !clump) return undefined;
@@ -228,13 +237,12 @@ function layoutOf(plane: PlaneValues): Layout | undefined {
   }
 }
 
-/** Compressed blocks whose texels are words. */
 function blocksOf({ clumpOrdering }: PlaneValues, codec: BlockCodec): Layout | undefined {
-  const number = codecNumber(codec);
+  const shape = blockShape(codec);
   const tiled = clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED;
-  if (number === undefined || (!tiled && clumpOrdering !== CLUMP_ORDERING.LINEAR)) return undefined;
-  const block = { codec: number, bytes: codec.bytes, tiled };
-  const texels = { kind: 'blocks', bytes: WORD_BYTES, superblock: 0, tiledHeaders: false, block } as const;
+  if (!shape || (!tiled && clumpOrdering !== CLUMP_ORDERING.LINEAR)) return undefined;
+  const bytes = shape.words * WORD_BYTES;
+  const texels = { kind: 'blocks', bytes, superblock: 0, tiledHeaders: false, block: { ...shape, tiled } } as const;
   return { texels, select: undefined, interchange: codec.interchange };
 }
 
