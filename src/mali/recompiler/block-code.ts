@@ -97,7 +97,7 @@ export class BlockCode {
         this.#a.interpret(site);
       }
     }
-    this.#a.registers.settle(instruction);
+    this.#a.registers.settle(site);
     this.#a.flow.after(instruction.flow);
   }
 

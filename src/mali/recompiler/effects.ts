@@ -3,6 +3,7 @@
  * and what is fetched from there afterwards. Runs of staging registers count as at least four, the most that a message
  * moves without saying how many.
  */
+import { HALVES } from '../../abi/isa/encoding.ts';
 import type { Instruction } from '../shader/decode.ts';
 
 export const REGISTERS = 64;
@@ -10,45 +11,36 @@ const LEAST_RUN = 4;
 
 export interface Effects {
   /** Registers that its operands name. */
-  readonly sources: ReadonlySet<number>;
+  readonly sources: readonly number[];
   /** The same, and whatever of its results may stay as it was. */
-  readonly reads: ReadonlySet<number>;
-  readonly writes: ReadonlySet<number>;
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+  /** Registers that it overwrites in all running lanes. */
+  readonly kills: readonly number[];
 }
 
-const known = new WeakMap<Instruction, Effects>();
-
-export function effectsOf(i: Instruction): Effects {
-  let effects = known.get(i);
-  if (!effects) {
-    effects = find(i);
-    known.set(i, effects);
-  }
-  return effects;
-}
-
-function find(i: Instruction): Effects {
+export function findEffects(i: Instruction): Effects {
   const reads = new Set<number>();
   const writes = new Set<number>();
+  const wide = /64$/.test(i.spec.type);
   for (const { kind, index, spec } of i.sources) {
     if (kind !== 'register') continue;
     reads.add(index);
     if (spec.size === 64 && index + 1 < REGISTERS) reads.add(index + 1);
   }
-  const sources = new Set(reads);
+  const sources = [...reads];
   for (const { register, count, read, write } of i.staging) {
     for (let r = register; r < Math.min(REGISTERS, register + Math.max(count, LEAST_RUN)); r++) {
       reads.add(r);
       if (write || !read) writes.add(r);
     }
   }
-  if (i.dest >= 0) {
-    writes.add(i.dest);
-    reads.add(i.dest);
-    if (/64$/.test(i.spec.type) && i.dest + 1 < REGISTERS) {
-      writes.add(i.dest + 1);
-      reads.add(i.dest + 1);
-    }
+  const results: number[] = [];
+  if (i.dest >= 0) results.push(i.dest);
+  if (i.dest >= 0 && wide && i.dest + 1 < REGISTERS) results.push(i.dest + 1);
+  for (const r of results) {
+    writes.add(r);
+    reads.add(r);
   }
-  return { sources, reads, writes };
+  return { sources, reads: [...reads], writes: [...writes], kills: i.destHalves === HALVES.BOTH ? results : [] };
 }

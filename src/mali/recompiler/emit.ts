@@ -17,7 +17,7 @@ import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } f
 import type { ValueType } from '../wasm/opcodes.ts';
 import { AttributeCode } from './attribute.ts';
 import { type AroundBlocks, BlockCode, type Emitter } from './block-code.ts';
-import { effectsOf, REGISTERS } from './effects.ts';
+import { REGISTERS } from './effects.ts';
 import type { Site, Unit } from './flow.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, RECORD_BYTES, STATUS } from './frame.ts';
@@ -319,7 +319,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   /** Calls the interpreter's step; pushes what it answers. */
   call(site: Site): void {
     const { code, registers } = this;
-    const { reads, writes } = effectsOf(site.instruction);
+    const { reads, writes } = site.effects;
     for (const r of new Set([...reads, ...writes])) registers.store(r);
     this.#quads?.told();
     code.i32(this.steps.length).get(this.bits).get(this.live).get(this.discarded).call(this.#step);

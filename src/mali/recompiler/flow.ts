@@ -8,8 +8,10 @@
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { VirtualMemory } from '../contract.ts';
-import { compile, compiles, type Step } from '../shader/control.ts';
-import { decode, EncodingError, type Instruction } from '../shader/decode.ts';
+import { compile, type Step } from '../shader/control.ts';
+import type { Instruction } from '../shader/decode.ts';
+import type { Effects } from './effects.ts';
+import { type Known, knownOf } from './known.ts';
 import { liveIn } from './liveness.ts';
 
 /** Instructions of one unit; what follows is another's. */
@@ -18,14 +20,18 @@ const MAX_INSTRUCTIONS = 4096;
 export class Site {
   readonly pc: number;
   readonly instruction: Instruction;
+  readonly #known: Known;
   #step: Step | undefined;
 
-  /** Throws EncodingError for what the interpreter refuses. */
-  constructor(pc: number, instruction: Instruction) {
+  constructor(pc: number, known: Known) {
     this.pc = pc;
-    this.instruction = instruction;
-    // Most arithmetic is never asked for its step.
-    if (!compiles(instruction)) this.#step = compile(instruction);
+    this.instruction = known.instruction!;
+    this.#known = known;
+  }
+
+  /** The registers that it touches. */
+  get effects(): Effects {
+    return this.#known.effects;
   }
 
   /** The interpreter's way of running it. */
@@ -144,13 +150,8 @@ export function findUnit(memory: VirtualMemory, entry: number, others: readonly 
 function siteAt(memory: VirtualMemory, pc: number): Found {
   const low = memory.load32(pc) >>> 0;
   const high = memory.load32(pc + 4) >>> 0;
-  try {
-    const instruction = decode(low, high);
-    return { site: new Site(pc, instruction), low, high };
-  } catch (error) {
-    if (!(error instanceof EncodingError)) throw error;
-    return { site: undefined, low, high };
-  }
+  const known = knownOf(low, high);
+  return { site: known.instruction && new Site(pc, known), low, high };
 }
 
 function blocksOf(found: ReadonlyMap<number, Found>, leaders: ReadonlySet<number>): Block[] {

@@ -3,17 +3,10 @@
  * file, and that must be cleared there. All others begin as zeros inside the function, and what an earlier warp, perhaps another
  * client's, has left of them is never seen.
  */
-import { HALVES } from '../../abi/isa/encoding.ts';
-import { effectsOf, REGISTERS } from './effects.ts';
+import { REGISTERS } from './effects.ts';
 import type { Block } from './flow.ts';
 
 const ALL_REGISTERS: ReadonlySet<number> = new Set(Array.from({ length: REGISTERS }, (_, r) => r));
-
-/** Registers that an instruction overwrites in all running lanes. */
-function killed({ spec, dest, destHalves }: Block['sites'][number]['instruction']): number[] {
-  if (dest < 0 || destHalves !== HALVES.BOTH) return [];
-  return /64$/.test(spec.type) ? [dest, dest + 1] : [dest];
-}
 
 /** The registers of the unit of `blocks` that begins at `entry`. `index`: block numbers by address. */
 export function liveIn(
@@ -26,7 +19,6 @@ export function liveIn(
   const first = index.get(entry)!;
   const again = blocks.some(({ target }) => target === entry);
   // Lanes may part, and those that do not run keep what they have: only what all pass through overwrites for all.
-  const kills = (n: number): boolean => n === first && !again;
   const live: Set<number>[] = blocks.map(() => new Set());
   const successors = ({ end, next, target }: Block): number[] =>
     [...(end === 'end' ? [] : [next]), target].flatMap((pc) => index.get(pc) ?? []);
@@ -35,14 +27,15 @@ export function liveIn(
     for (let n = blocks.length - 1; n >= 0; n--) {
       const block = blocks[n]!;
       const now = new Set<number>();
+      const overwrites = n === first && !again;
       for (const s of successors(block)) for (const r of live[s]!) now.add(r);
-      for (const { instruction } of block.sites.toReversed()) {
-        const { reads, sources } = effectsOf(instruction);
-        if (kills(n)) {
-          for (const r of killed(instruction)) if (!sources.has(r)) now.delete(r);
+      for (let at = block.sites.length - 1; at >= 0; at--) {
+        const { sources, reads, kills } = block.sites[at]!.effects;
+        if (!overwrites || kills.length === 0) for (const r of reads) now.add(r);
+        else {
+          for (const r of kills) now.delete(r);
           for (const r of sources) now.add(r);
-          if (killed(instruction).length === 0) for (const r of reads) now.add(r);
-        } else for (const r of reads) now.add(r);
+        }
       }
       if (now.size !== live[n]!.size) {
         live[n] = now;

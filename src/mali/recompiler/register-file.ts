@@ -4,10 +4,8 @@
  * (half-lanes.ts).
  */
 import { LANES } from '../shader/contract.ts';
-import type { Instruction } from '../shader/decode.ts';
 import type { Code } from '../wasm/builder.ts';
-import { effectsOf } from './effects.ts';
-import type { Unit } from './flow.ts';
+import type { Site, Unit } from './flow.ts';
 import type { Part } from './half-lanes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 
@@ -31,8 +29,8 @@ export class RegisterFile {
     const used = new Set<number>();
     const written = new Set<number>();
     for (const { sites } of unit.blocks) {
-      for (const { instruction } of sites) {
-        const { reads, writes } = effectsOf(instruction);
+      for (const site of sites) {
+        const { reads, writes } = site.effects;
         for (const r of reads) used.add(r);
         for (const r of writes) {
           used.add(r);
@@ -85,9 +83,9 @@ export class RegisterFile {
   }
 
   /** An instruction is done: what is known of the halves that it has overwritten is no longer so. */
-  settle(instruction: Instruction): void {
+  settle({ effects }: Site): void {
     this.#lanes.release();
-    for (const r of effectsOf(instruction).writes) {
+    for (const r of effects.writes) {
       if (!this.#shadowed.has(r)) this.#lanes.halves.forget(this.locals(r));
     }
     this.#shadowed.clear();

@@ -91,8 +91,9 @@ test('branch hints stand where the engine looks for them, and change nothing', (
   f.i32(7).set(result);
   f.end();
   f.end().get(result);
+  const length = f.bytes.length;
   const bytes = m.build();
-  const { hinted, plain } = instantiate(m);
+  const { hinted, plain } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as any;
   assert.deepEqual([hinted(5), hinted(0), hinted(100), plain(3)], [7, 0, 0, 3]);
   const { customSections } = WebAssembly.Module as any as { customSections(m: object, name: string): ArrayBuffer[] };
   const custom = (name: string): ArrayBuffer => customSections(new WebAssembly.Module(bytes), name)[0]!;
@@ -103,6 +104,26 @@ test('branch hints stand where the engine looks for them, and change nothing', (
   assert.deepEqual([firstHint, secondHint], [0, 1]);
   // Places count from the function's body on, which ends the code section; the names are behind it.
   const end = bytes.length - custom('name').byteLength - 'name'.length - 3;
-  const body = end - f.bytes.length - 1 - 3;
+  const body = end - length - 1 - 3;
   assert.deepEqual([bytes[body + firstAt], bytes[body + secondAt!]], [0x0d, 0x04]);
+});
+
+test('functions of one module do not find in their memory what those of another have left', () => {
+  const answers = Array.from({ length: 20 }, (_, n) => {
+    const m = new ModuleBuilder();
+    const f = m.function('answer', [], ['i32'], true);
+    f.i32(n);
+    for (let k = 0; k < 1000 * (n % 3); k++) f.i32(1).op('i32_add');
+    return m.build();
+  }).map((bytes) => (new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.answer as () => number)());
+  assert.deepEqual(
+    answers,
+    answers.map((_, n) => n + 1000 * (n % 3)),
+  );
+});
+
+test('a module is built once', () => {
+  const m = new ModuleBuilder();
+  m.build();
+  assert.throws(() => m.build(), /built once/);
 });

@@ -27,6 +27,7 @@ export class ModuleBuilder {
   readonly #types: FunctionType[] = [];
   readonly #memories: MemoryImport[] = [];
   #table: TableImport | undefined;
+  #built = false;
   readonly #imports: { module: string; name: string; type: number }[] = [];
   readonly #functions: Code[] = [];
   readonly #exports: { name: string; index: number }[] = [];
@@ -77,7 +78,10 @@ export class ModuleBuilder {
     return this.#types.length - 1;
   }
 
+  /** The module's bytes. It is built once: the memory of its functions then serves others. */
   build(): Uint8Array<ArrayBuffer> {
+    if (this.#built) throw new Error('wasm: a module is built once');
+    this.#built = true;
     const typeOf = this.#functions.map((f) => this.#type(f.type));
     const out = new Bytes();
     for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
@@ -127,10 +131,16 @@ export class ModuleBuilder {
     });
     this.#hints(out);
     section(out, 10, this.#functions.length, (b) => {
-      for (const code of this.#functions) b.append(body(code));
+      for (const code of this.#functions) body(b, code);
     });
     this.#names(out);
-    return out.data.slice(0, out.length);
+    const bytes = out.data.slice(0, out.length);
+    out.free();
+    for (const { bytes, prologue } of this.#functions) {
+      bytes.free();
+      prologue.free();
+    }
+    return bytes;
   }
 
   /** The custom section of branch hints, which stands before the code. */
@@ -141,7 +151,9 @@ export class ModuleBuilder {
     content.text('metadata.code.branch_hint');
     content.unsigned(hinted.length);
     for (const code of hinted) {
-      const before = locals(code).length + code.prologue.length;
+      const declared = locals(code);
+      const before = declared.length + code.prologue.length;
+      declared.free();
       content.unsigned(code.index);
       content.unsigned(code.hints.length);
       for (const [at, taken] of code.hints) {
@@ -153,6 +165,7 @@ export class ModuleBuilder {
     out.byte(0);
     out.unsigned(content.length);
     out.append(content);
+    content.free();
   }
 
   /** The custom section by which profilers know functions. */
@@ -171,6 +184,8 @@ export class ModuleBuilder {
     out.byte(0);
     out.unsigned(names.length);
     out.append(names);
+    list.free();
+    names.free();
   }
 }
 
@@ -182,6 +197,7 @@ function section(out: Bytes, id: number, count: number, fill: (b: Bytes) => void
   out.byte(id);
   out.unsigned(content.length);
   out.append(content);
+  content.free();
 }
 
 /** A function's declaration of its locals, with which its body begins. */
@@ -201,13 +217,12 @@ function locals(code: Code): Bytes {
   return content;
 }
 
-function body(code: Code): Bytes {
-  const content = locals(code);
-  content.append(code.prologue);
-  content.append(code.bytes);
-  content.byte(OP.end);
-  const out = new Bytes();
-  out.unsigned(content.length);
-  out.append(content);
-  return out;
+function body(out: Bytes, code: Code): void {
+  const declared = locals(code);
+  out.unsigned(declared.length + code.prologue.length + code.bytes.length + 1);
+  out.append(declared);
+  declared.free();
+  out.append(code.prologue);
+  out.append(code.bytes);
+  out.byte(OP.end);
 }

@@ -1,8 +1,27 @@
-/** Bytes that grow: numbers and texts as WebAssembly's binary format has them. */
+/**
+ * Bytes that grow: numbers and texts as WebAssembly's binary format has them.
+ *
+ * Their memory is lent: `free` gives it to the next, since a unit's code is a hundred kilobytes that would grow anew, copy by
+ * copy, each time.
+ */
+
+const FIRST = 4096;
+/** Memory kept for others, the last given back first; more of it is left to the collector, and so is what is very large. */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+const MOST_SPARE = 8;
+const LARGEST_SPARE = 1 << 22;
+const encoder = new TextEncoder();
 
 export class Bytes {
-  data = new Uint8Array(256);
+  data = spare.pop() ?? new Uint8Array(FIRST);
   length = 0;
+
+  /** They are not used again. */
+  free(): void {
+    if (spare.length < MOST_SPARE && this.data.length <= LARGEST_SPARE) spare.push(this.data);
+    this.data = new Uint8Array(0);
+    this.length = 0;
+  }
 
   byte(value: number): void {
     if (this.length === this.data.length) this.#grow(this.length + 1);
@@ -51,7 +70,7 @@ export class Bytes {
   }
 
   text(value: string): void {
-    const bytes = new TextEncoder().encode(value);
+    const bytes = encoder.encode(value);
     this.unsigned(bytes.length);
     for (const byte of bytes) this.byte(byte);
   }

@@ -9,7 +9,7 @@
  * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
  */
 import { GpuFault, PageFault, type VirtualMemory } from '../../../mali/contract.ts';
-import { effectsOf, REGISTERS } from '../../../mali/recompiler/effects.ts';
+import { REGISTERS } from '../../../mali/recompiler/effects.ts';
 import { recompiler } from '../../../mali/recompiler/executor.ts';
 import { findUnit } from '../../../mali/recompiler/flow.ts';
 import { assembleLine } from '../../../mali/shader/assemble.ts';
@@ -107,8 +107,8 @@ function reachable(memory: VirtualMemory): ReadonlySet<number> {
   const registers = new Set<number>();
   for (const { end, sites } of blocks) {
     if (end === 'indirect') return ALL_REGISTERS;
-    for (const { instruction } of sites) {
-      const { reads, writes } = effectsOf(instruction);
+    for (const site of sites) {
+      const { reads, writes } = site.effects;
       for (const r of [...reads, ...writes]) registers.add(r);
     }
   }
