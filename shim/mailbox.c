@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Looks between two questions for the time. */
-#define LOOKS 32
+#define LOOKS 64
 #define PAGE 4096ull
 
 #define MACHINE(box) ((volatile struct tyr_mailbox_machine *)(box))
@@ -125,8 +125,8 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
 {
    volatile struct tyr_mailbox_machine *machine = MACHINE(box);
    const uint32_t serial = call->request.serial;
-   const int64_t end = nanoseconds() + machine->patience * 1000ll;
-   do {
+   int64_t end = 0;
+   for (;;) {
       for (int i = 0; i < LOOKS; i++) {
          if (machine->told != serial)
             continue;
@@ -140,8 +140,12 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
          return TYR_ANSWER;
       }
       sched_yield(); /* the machine may have no other processor */
-   } while (nanoseconds() < end);
-   return TYR_NOTHING;
+      int64_t now = nanoseconds();
+      if (end == 0)
+         end = now + machine->patience * 1000ll;
+      else if (now >= end)
+         return TYR_NOTHING;
+   }
 }
 
 HIDDEN int tyr_mailbox_taken(void *box, uint32_t serial)

@@ -103,6 +103,11 @@ export class Channel implements Source, Caller, Watched {
 
   // --- the mailbox ---
 
+  /** What is in the mailbox of a guest that has no socket any more is not served: it will ask again on another channel. */
+  hungUp(): void {
+    if (this.#mailbox) this.close();
+  }
+
   get waiting(): boolean {
     // One request at a time.
     return this.#mailbox !== undefined && !this.#running && !this.#unshown && this.#mailbox.waiting;
@@ -113,7 +118,7 @@ export class Channel implements Source, Caller, Watched {
   }
 
   look(): void {
-    this.#loop.end();
+    this.#loop.serveEnds();
     const asked = this.#mailbox?.take() ?? 'nothing';
     if (asked === 'packet') this.ready();
     else if (asked !== 'nothing') this.#mail(asked);
@@ -163,8 +168,7 @@ export class Channel implements Source, Caller, Watched {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#loop.remove(this);
-    sys.close(this.fd);
+    this.#loop.close(this);
     this.server.forget(this);
     this.server.watch.forget(this);
     this.#mailbox?.close();

@@ -91,8 +91,7 @@ export class End implements Source {
     this.#closed = true;
     this.#gone();
     this.#undo();
-    this.#loop.remove(this);
-    sys.close(this.fd);
+    this.#loop.close(this);
     if (this.held.kind === 'drm') this.held.file.close();
     else if (this.held.kind === 'syncobj') this.held.syncobj.put();
   }

@@ -4,9 +4,10 @@
  *
  * A batch is served in two passes: first the sources that only ever end (a file whose last descriptor was closed), then
  * those that ask for something. So an open that follows a close finds the file closed, and who serves a request that came
- * another way (mailbox.ts) calls `end` before.
+ * another way (mailbox.ts) calls `serveEnds` before.
  */
 import koffi, { type node } from 'koffi';
+import { EPOLLHUP } from '../abi/linux.ts';
 import * as sys from './syscalls.ts';
 
 export interface Source {
@@ -14,6 +15,8 @@ export interface Source {
   /** Served before the sources that are not `ends`. */
   readonly ends: boolean;
   ready(mask: number): void;
+  /** The other side has hung up; what it sent before may wait still. */
+  hungUp?(): void;
 }
 
 export class EventLoop {
@@ -57,16 +60,26 @@ export class EventLoop {
     sys.epollControl(this.#epoll, 'modify', source.fd, mask, this.#ids.get(source));
   }
 
-  /** To be called before the source's descriptor is closed. */
+  /** Watches it no longer; its descriptor stays open. */
   remove(source: Source): void {
-    const id = this.#ids.get(source);
-    if (id === undefined) return;
-    this.#ids.delete(source);
-    this.#sources.delete(id);
-    sys.epollControl(this.#epoll, 'remove', source.fd);
+    if (this.#forget(source)) sys.epollControl(this.#epoll, 'remove', source.fd);
   }
 
-  close(): void {
+  /** Watches it no longer, and closes its descriptor, with which it leaves the set by itself: nobody else has it. */
+  close(source: Source): void {
+    this.#forget(source);
+    sys.close(source.fd);
+  }
+
+  #forget(source: Source): boolean {
+    const id = this.#ids.get(source);
+    if (id === undefined) return false;
+    this.#ids.delete(source);
+    this.#sources.delete(id);
+    return true;
+  }
+
+  end(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#handle.close();
@@ -75,11 +88,13 @@ export class EventLoop {
     sys.close(this.#epoll);
   }
 
-  /** Serves the sources that have ended, and no others. */
-  end(): void {
+  /** Serves the sources that have ended, and no others; tells those whose other side is gone. */
+  serveEnds(): void {
     if (this.#closed) return;
     const count = sys.epollReady(this.#epoll);
-    if (count > 0) this.#pass(count, true);
+    if (count === 0) return;
+    this.#pass(count, true);
+    for (let i = 0; i < count; i++) if (sys.readyMask(i) & EPOLLHUP) this.#sources.get(sys.readyId(i))?.hungUp?.();
   }
 
   #serve(): void {

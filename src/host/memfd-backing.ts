@@ -11,6 +11,10 @@ import { type Backing, type BackingFile, OutOfMemory, PAGE } from '../board/dram
 import { DrmError, must } from '../drm/error.ts';
 import * as sys from './syscalls.ts';
 
+/** How many read-only descriptors are kept. */
+const MOST_READABLES = 32;
+let readables = 0;
+
 export class MemfdFile implements BackingFile {
   readonly fd: number;
   readonly inode: bigint;
@@ -19,6 +23,8 @@ export class MemfdFile implements BackingFile {
   /** Number of places in DRAM where it is mapped. */
   mappings = 0;
   #closed = false;
+  /** A descriptor that cannot be written, kept for the next client that asks for one; -1: none. */
+  #readable = -1;
 
   /** Takes over `fd`. */
   constructor(fd: number, inode: bigint, size: number, gone: () => void) {
@@ -33,7 +39,21 @@ export class MemfdFile implements BackingFile {
    * are of one open file.
    */
   descriptor(writable: boolean): { fd: number; kept: boolean } {
-    return writable ? { fd: this.fd, kept: true } : { fd: sys.reopen(this.fd, linux.O_RDONLY), kept: false };
+    return writable ? { fd: this.fd, kept: true } : { fd: this.#reopen(), kept: false };
+  }
+
+  /** The same for a buffer that is shared: some programs have one exported in every frame, so the other kind is kept, too. */
+  exported(writable: boolean): { fd: number; kept: boolean } {
+    if (writable || (this.#readable < 0 && readables >= MOST_READABLES)) return this.descriptor(writable);
+    if (this.#readable < 0) {
+      this.#readable = this.#reopen();
+      readables++;
+    }
+    return { fd: this.#readable, kept: true };
+  }
+
+  #reopen(): number {
+    return sys.reopen(this.fd, linux.O_RDONLY);
   }
 
   /** Drops one run's hold; the last one closes the machine's descriptor. */
@@ -42,6 +62,9 @@ export class MemfdFile implements BackingFile {
     this.#closed = true;
     this.#gone();
     sys.close(this.fd);
+    if (this.#readable < 0) return;
+    sys.close(this.#readable);
+    readables--;
   }
 }
 

@@ -50,8 +50,8 @@ const SILENCE = 1000;
 /** A thread needs one while it is in an ioctl. */
 const MOST_CHANNELS_PER_PROCESS = 1024;
 /** Microseconds for which a guest looks for an answer before it sleeps, and for which the machine looks for requests. */
-const GUEST_PATIENCE = 40;
-const PATIENCE = 500;
+const GUEST_PATIENCE = 150;
+const PATIENCE = 1000;
 
 export class GuestServer {
   readonly log: Log;
@@ -114,11 +114,10 @@ export class GuestServer {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#loop.remove(this.#listener);
-    sys.close(this.#listener.fd);
+    this.#loop.close(this.#listener);
     for (const channel of [...this.#channels]) channel.close();
     this.ends.close();
-    this.#loop.close();
+    this.#loop.end();
     this.#clean();
     if (!this.#options.directory) rmSync(this.directory, { recursive: true, force: true });
   }
@@ -248,7 +247,7 @@ export class GuestServer {
     switch (descriptor.kind) {
       case 'dma-buf':
         if (!(descriptor.file instanceof MemfdFile)) throw new Error('host: a dma-buf without a memfd');
-        return descriptor.file.descriptor(writable);
+        return descriptor.file.exported(writable);
       case 'sync-file':
       case 'syncobj':
         return { fd: this.ends.create(descriptor, pid), kept: false };
