@@ -287,7 +287,8 @@ export class OutputCode {
       word(k);
       code.get(this.#old).get(this.#covered[k]!);
       lanes.words(0)(k);
-      code.op('i32x4_ne').op('v128_bitselect').set(this.#value);
+      // Samples are sixteen bits, no sign among them.
+      code.op('i32x4_gt_s').op('v128_bitselect').set(this.#value);
       storeQuad(code, this.#at, this.#value, 0, 4 << TILE_SHIFT);
       code.end();
     }

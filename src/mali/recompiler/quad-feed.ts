@@ -44,7 +44,7 @@ export class QuadFeed implements Feed {
   /** The next quad, and the end of the list's. */
   readonly #quad: number;
   readonly #end: number;
-  /** All lanes of a covered quad live: ones or zeros. */
+  /** Whether all lanes of a covered quad live. */
   readonly #helpers: number;
   /** Samples that count, and the number of the only one, both in all lanes. */
   readonly #wanted: number;
@@ -73,7 +73,7 @@ export class QuadFeed implements Feed {
     this.#list = code.local('i32');
     this.#quad = code.local('i32');
     this.#end = code.local('i32');
-    this.#helpers = code.local('v128');
+    this.#helpers = code.local('i32');
     this.#wanted = code.local('v128');
     this.#sample = code.local('v128');
     this.#at = code.local('i32');
@@ -104,9 +104,8 @@ export class QuadFeed implements Feed {
     }
     stage(STAGE.top);
     code.op('i32x4_splat').v128(0, 0, 1, 1).op('i32x4_add').set(this.#top);
-    code.i32(0);
     stage(STAGE.helpers);
-    code.op('i32_sub').op('i32x4_splat').set(this.#helpers);
+    code.set(this.#helpers);
     code.i32(-1).op('i32x4_splat').set(this.#wanted);
     stage(STAGE.sample);
     code.i32(0).op('i32_ge_s');
@@ -137,22 +136,22 @@ export class QuadFeed implements Feed {
       code.memory('v128_load64_zero', QUAD_LIST.mask + 8 * k).op('i32x4_extend_low_i16x8_u');
       code.get(this.#wanted).op('v128_and').tee(this.samples[k]!);
       lanes.words(0)(k);
-      code.op('i32x4_ne').set(running[k]!);
+      code.op('i32x4_gt_s').set(running[k]!);
       code.get(this.#list).get(this.#quad).i32(2).op('i32_shl').op('i32_add');
       code.memory('i32_load', QUAD_LIST.primitive + 4 * k).set(this.primitive[k]!);
     }
     code.get(this.#quad).i32(vectors).op('i32_add').set(this.#quad);
     lanes.bitmask((k) => code.get(running[k]!));
     code.tee(this.#covered).op('i32_eqz').unlikely().brIf(again);
+    // Most programs need no helpers.
+    code.get(this.#covered).set(live).i32(0).set(discarded);
+    code.get(this.#helpers).if();
     for (let k = 0; k < vectors; k++) {
-      code.get(this.#helpers);
-      if (vectors > 1) {
-        code.i32(0).get(running[k]!).op('v128_any_true').op('i32_sub').op('i32x4_splat').op('v128_and');
-      }
-      code.get(running[k]!).op('v128_or').set(running[k]!);
+      code.i32(0).get(running[k]!).op('v128_any_true').op('i32_sub').op('i32x4_splat').set(running[k]!);
     }
     lanes.bitmask((k) => code.get(running[k]!));
     code.tee(live).get(this.#covered).op('i32_xor').set(discarded);
+    code.end();
     if (bits !== live) code.get(live).set(bits);
     for (let k = 0; k < vectors; k++) this.#place(k);
     code.get(this.#direct).op('i32_eqz').if();

@@ -8,6 +8,7 @@ import type { TileLayout } from '../../../abi/formats.ts';
 import { BLEND_A, BLEND_B, BLEND_C, type BlendFunction } from '../../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../../abi/layout.ts';
 import { constantVector } from '../../engine/constants.ts';
+import { scratch } from '../../engine/scratch.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { TILE, TILE_PIXELS } from '../raster.ts';
 import { functions } from './modules.ts';
@@ -80,6 +81,10 @@ function emit(m: ModuleBuilder, code: BlendCode): void {
 /** The bits of the single 1. */
 const ONE = 0x3f800000;
 
+/** Scratch address of a vector that brings four pixels' bytes together which lie channel by channel. */
+const PIXELS = scratch.alloc(16);
+for (let i = 0; i < 16; i++) scratch.u8[PIXELS + i] = (i % 4) * 4 + (i >> 2);
+
 interface Back {
   /** Bytes of a sample of the tile buffer. */
   readonly bytes: number;
@@ -103,7 +108,7 @@ function emitQuad(f: Code, { samples, alphaToOne }: Common, one: number, back: B
         .op('i32x4_splat')
         .op('v128_and');
     }
-    f.get(zero).op('i32x4_ne').set(alive);
+    f.get(zero).op('i32x4_gt_s').set(alive);
     if (samples > 1) f.get(alive).op('v128_any_true').if();
     back.sample(at, alive, source);
     if (samples > 1) f.end();
@@ -296,9 +301,30 @@ class Blender implements Back {
     }
   }
 
+  /** Whether four bytes are made of a blend's results, which are numbers and small: conversions to bytes limit them. */
+  get #saturates(): boolean {
+    const { equation, bytes, srgb, fraction, layout } = this.#code;
+    const plain = layout.integer.every((bits, i) => bits === 8 && layout.fraction[i] === 0);
+    return equation !== undefined && bytes && !srgb && !fraction && plain;
+  }
+
+  #pack(from: readonly number[]): void {
+    const f = this.#f;
+    for (const [i, local] of from.entries()) {
+      f.get(local).get(this.#float(255)).op('f32x4_mul').get(this.#float(0.5)).op('f32x4_add');
+      f.op('i32x4_relaxed_trunc_f32x4_s');
+      if (i % 2 === 1) f.op('i16x8_narrow_i32x4_s');
+    }
+    f.op('i8x16_narrow_i16x8_u').i32(PIXELS).memory('v128_load').op('i8x16_relaxed_swizzle').set(this.#word);
+  }
+
   /** Makes the tile's words of colours. All numbers are within range, where hosts convert alike. */
   #store(from: readonly number[]): void {
     const f = this.#f;
+    if (this.#saturates) {
+      this.#pack(from);
+      return;
+    }
     let first = true;
     for (let i = 0; i < 4; i++) {
       const scale = this.#scale(i);
