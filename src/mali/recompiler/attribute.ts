@@ -11,13 +11,13 @@ import { handleTable, unfoldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/sha
 import type { Instruction } from '../shader/decode.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
+import type { Around } from './access.ts';
 import { fetchType } from './attribute-fetch.ts';
 import { attributeShape } from './attribute-record.ts';
 import type { Site } from './flow.ts';
 import { ADDRESS, ATTRIBUTE, ATTRIBUTE_RECORDS, FRAME, OUTPUT, REFILL } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { Lowering, type Operands, readable } from './lowering.ts';
-import type { Around } from './memory.ts';
 import { Remembered } from './remembered.ts';
 
 /** Elements of the output buffer that follow one another without a gap. */

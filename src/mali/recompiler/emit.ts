@@ -15,6 +15,8 @@ import { BLEND_QUAD } from '../fragment/wasm/blend.ts';
 import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
+import { AccessCode } from './access.ts';
+import { AtomicCode } from './atomic.ts';
 import { AttributeCode } from './attribute.ts';
 import { type AroundBlocks, BlockCode, type Emitter } from './block-code.ts';
 import { REGISTERS } from './effects.ts';
@@ -157,11 +159,13 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     this.#feed =
       quads ?? (mode.list && new ThreadFeed(this, THREAD_PRELOADS[mode.list as keyof typeof THREAD_PRELOADS]));
     this.registers = new RegisterFile(code, this.lanes, unit);
+    const access = new AccessCode(this);
     const attributes = new AttributeCode(this);
     const late = new LateCode(this, quads);
     this.#varyings = new VaryingCode(this, unit, quads, attributes);
     this.emitters = [
-      new MemoryCode(this),
+      new MemoryCode(this, access),
+      new AtomicCode(this, access),
       attributes,
       this.#varyings,
       new SpecialVaryingCode(this, quads),

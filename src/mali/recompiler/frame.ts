@@ -123,7 +123,7 @@ export const RECORD_BYTES = 32;
 export const TEXTURE_RECORD = { time: 0, high: 4, low: 8, slot: 12, binding: 16 } as const;
 
 /** Kinds of records. */
-export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2, ADDRESS: 3, ATTRIBUTE: 4 } as const;
+export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2, ADDRESS: 3, ATTRIBUTE: 4, ATOMIC: 5 } as const;
 
 /**
  * What an address calculation remembers of its buffer: the epoch and handle that it is of, its address, the bytes of an

@@ -8,11 +8,11 @@
 import { GIVEN } from '../fragment/wasm/late-sample.ts';
 import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
+import type { Around } from './access.ts';
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { Lowering, type Operands } from './lowering.ts';
-import type { Around } from './memory.ts';
 import type { QuadFeed } from './quad-feed.ts';
 
 /** The parameters and results of LateTest. */

@@ -1,219 +1,130 @@
 /**
- * Loads and stores of recompiled code: straight to DRAM where all lanes' addresses lie in one known extent.
- *
- * Buffer objects are contiguous in DRAM, so each load or store remembers the extent that it last met (its record, in scratch
- * memory) and checks all active lanes against it before it touches anything. A record is good for one generation of the
- * address space's translations. Where it does not fit, script finds a new one (`refill`); where that does not fit
- * either, as for lanes in different buffers, thread storage, or a fault, the interpreter's step does the whole instruction, so a
- * fault is exactly its fault. LD_BUFFER's record is the buffer of its handle, good for one run.
+ * Loads and stores of recompiled code. Where memory is, access.ts says; here is what is moved, and where in a register it
+ * stands.
  */
 import type { Instruction } from '../shader/decode.ts';
-import type { Callable, Code, TypeIndex } from '../wasm/builder.ts';
-import type { ValueType } from '../wasm/opcodes.ts';
+import type { AccessCode, Around } from './access.ts';
 import type { Site } from './flow.ts';
-import { FRAME, RECORD, REFILL } from './frame.ts';
-import type { Part } from './half-lanes.ts';
-import type { LaneCode, Lanes } from './lanes.ts';
-import { Lowering, type Operands, readable } from './lowering.ts';
-import { Remembered } from './remembered.ts';
-
-/** What the program around tells. */
-export interface Around {
-  readonly code: Code;
-  readonly lanes: LaneCode;
-  /** Number of DRAM's memory. */
-  readonly dram: number;
-  /** refill(kind, record, lanes that do not fit) → whether the record is a new one. */
-  readonly refill: Callable;
-  /** The type of emitted blend functions (fragment/wasm/blend.ts: BLEND_QUAD). */
-  readonly blendType: TypeIndex;
-  /** The type of emitted tests after shading (fragment/wasm/late.ts: LateTest). */
-  readonly lateType: TypeIndex;
-  /** Locals: lanes that run, and those without effect. */
-  readonly bits: number;
-  readonly discarded: number;
-  /** Vectors of the lanes that run, where they may be fewer than those that live. */
-  readonly mask: readonly number[] | undefined;
-  register(index: number): Lanes;
-  uniform(index: number): Lanes;
-  locals(register: number): readonly number[];
-  /** Remembers the halves that vector k of a register has been given (half-lanes.ts). */
-  shadow(register: number, value: Lanes, k: number, part?: Part): void;
-  /** A type for indirect calls. */
-  functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex;
-  /** Scratch address of a new record; those of one after the other are neighbours. */
-  record(): number;
-  /** Calls the interpreter's step. */
-  interpret(site: Site): void;
-}
+import { REFILL } from './frame.ts';
+import type { Lanes } from './lanes.ts';
+import { type Operands, readable } from './lowering.ts';
 
 export class MemoryCode {
   readonly #a: Around & Operands;
-  readonly #relative: number[];
-  readonly #fits: number[];
+  readonly #access: AccessCode;
   readonly #results: number[][];
-  readonly #active: number;
-  readonly #remembered: Remembered;
 
-  constructor(around: Around & Operands) {
+  constructor(around: Around & Operands, access: AccessCode) {
     this.#a = around;
-    const { code } = around;
-    const vectors = (): number[] => code.locals('v128', around.lanes.vectors);
-    this.#relative = vectors();
-    this.#fits = vectors();
-    this.#results = Array.from({ length: 4 }, vectors);
-    this.#active = code.local('i32');
-    this.#remembered = new Remembered(around);
+    this.#access = access;
+    this.#results = Array.from({ length: 4 }, () => around.code.locals('v128', around.lanes.vectors));
   }
 
-  /** Emits a load or store. False: this form is the interpreter's. */
+  /** Emits a load or store. False: it is another instruction, or reads what the interpreter has. */
   emit(site: Site): boolean {
     const i = site.instruction;
+    if (!/^(LOAD|LD_BUFFER|STORE)$/.test(i.spec.base) || !readable(i)) return false;
     const bits = Number(i.spec.type.slice(1));
-    const width = Math.min(bits, 32);
-    if (bits === 24 || bits === 48) return false;
-    if (!readable(i)) return false;
-    switch (i.spec.base) {
-      case 'LOAD':
-      case 'LD_BUFFER': {
-        if (bits <= 32 && i.modifiers.lane !== 'w0') return false;
-        const buffer = i.spec.base === 'LD_BUFFER';
-        this.#checked(site, bits / 8, buffer ? REFILL.BUFFER : REFILL.READ, () =>
-          this.#load(i, width, Math.max(1, bits / 32)),
-        );
-        return true;
-      }
-      case 'STORE':
-        this.#checked(site, bits / 8, REFILL.WRITE, () => this.#store(i, width, Math.max(1, bits / 32)));
-        return true;
-      default:
-        return false;
-    }
+    const kind = { LOAD: REFILL.READ, LD_BUFFER: REFILL.BUFFER }[i.spec.base] ?? REFILL.WRITE;
+    this.#access.checked(site, bits / 8, kind, () =>
+      kind === REFILL.WRITE ? this.#store(i, bits) : this.#load(i, bits),
+    );
+    return true;
   }
 
-  /** The word that a lane's address, or a handle, is compared by, and the one that is counted from. */
-  #address(i: Instruction, kind: number): { low: Lanes; high: Lanes } {
-    const { lanes } = this.#a;
-    const [first, second] = i.sources;
-    const x = new Lowering(this.#a, i);
-    const raw = (n: number, word: number): Lanes => x.raw(n, word);
-    if (kind === REFILL.BUFFER) return { low: raw(0, 0), high: second ? raw(1, 0) : raw(0, 1) };
-    const offset = i.immediates.offset!;
-    if (!first || offset === 0) return { low: raw(0, 0), high: raw(0, 1) };
-    const low = lanes.op('i32x4_add', raw(0, 0), lanes.words(offset));
-    // A comparison gives -1 for true: the carry is subtracted, a borrow added.
-    const high =
-      offset > 0
-        ? lanes.op('i32x4_sub', raw(0, 1), lanes.op('i32x4_lt_u', low, raw(0, 0)))
-        : lanes.op('i32x4_add', raw(0, 1), lanes.op('i32x4_gt_u', low, raw(0, 0)));
-    return { low, high };
-  }
-
-  /** Checks all active lanes, then does `fast` with physical addresses in #relative, or leaves it to the interpreter. */
-  #checked(site: Site, bytes: number, kind: number, fast: () => void): void {
-    const { code, bits, discarded, refill } = this.#a;
-    const i = site.instruction;
-    const record = this.#a.record();
-    const { low, high } = this.#address(i, kind);
-    code.get(bits);
-    if (kind === REFILL.WRITE && i.modifiers.memoryAccess !== 'force') {
-      code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
-    }
-    code.set(this.#active);
-    this.#remembered.emit(site, {
-      record,
-      kind,
-      refill,
-      inputs: [
-        [low, FRAME.low],
-        [high, FRAME.high],
-      ],
-      check: () => this.#check(record, bytes, kind, low, high),
-      finish: () => {
-        for (let k = 0; k < this.#a.lanes.vectors; k++) {
-          code.get(this.#relative[k]!).get(this.#fits[k]!).op('v128_and');
-          code.i32(record).memory('v128_load32_splat', RECORD.physical).op('i32x4_add').set(this.#relative[k]!);
-        }
-        fast();
-      },
-    });
-  }
-
-  /** Fills #relative, #fits and the lanes that fail. */
-  #check(record: number, bytes: number, kind: number, low: Lanes, high: Lanes): void {
-    const { code } = this.#a;
-    const field = (at: number): void => {
-      code.i32(record).memory('v128_load32_splat', at);
-    };
-    for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      low(k);
-      if (kind !== REFILL.BUFFER) {
-        field(RECORD.low);
-        code.op('i32x4_sub');
-      }
-      code.tee(this.#relative[k]!);
-      field(RECORD.size);
-      this.#a.lanes.words(bytes)(k);
-      code.op('i32x4_sub').op('i32x4_le_u');
-      high(k);
-      field(RECORD.high);
-      code.op('i32x4_eq').op('v128_and').set(this.#fits[k]!);
-    }
-    this.#a.lanes.bitmask((k) => code.get(this.#fits[k]!));
-    // All bits, if the record is of this time; else none.
-    code.i32(0).i32(record).memory('i32_load', RECORD.time);
-    code.get(1).memory('i32_load', kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);
-    code.op('i32_eq').op('i32_sub').op('i32_and');
-    code.i32(-1).op('i32_xor').get(this.#active).op('i32_and').set(this.#remembered.failing);
-  }
-
-  #load(i: Instruction, width: number, words: number): void {
+  #load(i: Instruction, bits: number): void {
     const { code, dram } = this.#a;
+    const { vectors } = this.#a.lanes;
     const { register } = i.staging[0]!;
-    if (width === 32) {
+    const { relative } = this.#access;
+    const words = Math.ceil(bits / 32);
+    if (bits % 32 === 0) {
       // Often all lanes read the same words.
       this.#same();
       code.if();
       for (let word = 0; word < words; word++) {
         code
-          .get(this.#relative[0]!)
+          .get(relative[0]!)
           .lane('i32x4_extract_lane', 0)
           .memory('v128_load32_splat', 4 * word, dram);
-        for (let k = 0; k < this.#a.lanes.vectors; k++) {
-          if (k < this.#a.lanes.vectors - 1) code.tee(this.#results[word]![k]!);
+        for (let k = 0; k < vectors; k++) {
+          if (k < vectors - 1) code.tee(this.#results[word]![k]!);
           else code.set(this.#results[word]![k]!);
         }
       }
       code.else();
-      for (let word = 0; word < words; word++) for (let k = 0; k < this.#a.lanes.vectors; k++) this.#gather(k, word);
+      for (let word = 0; word < words; word++) for (let k = 0; k < vectors; k++) this.#gather(k, word);
       code.end();
     } else {
-      const signed = i.modifiers.unsigned === '';
-      const name = width === 8 ? (signed ? 'i32_load8_s' : 'i32_load8_u') : signed ? 'i32_load16_s' : 'i32_load16_u';
-      for (let k = 0; k < this.#a.lanes.vectors; k++) {
-        code.get(this.#relative[k]!);
-        for (let lane = 0; lane < 4; lane++) {
-          code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane).memory(name, 0, dram);
-          code.lane('i32x4_replace_lane', lane);
+      const signed = bits < 24 && i.modifiers.unsigned === '';
+      for (let word = 0; word < words; word++) {
+        const part = Math.min(32, bits - 32 * word);
+        for (let k = 0; k < vectors; k++) {
+          if (part === 32) this.#gather(k, word);
+          else this.#narrow(k, word, part, signed);
         }
-        code.set(this.#results[0]![k]!);
       }
     }
-    for (let word = 0; word < words; word++) {
+    for (const [word, value] of this.#placed(i, words).entries()) {
       const locals = this.#a.locals(register + word);
-      for (let k = 0; k < this.#a.lanes.vectors; k++) {
-        code.get(this.#results[word]![k]!);
+      for (let k = 0; k < vectors; k++) {
+        value(k);
         if (this.#a.mask) code.get(locals[k]!).get(this.#a.mask[k]!).op('v128_bitselect');
         code.set(locals[k]!);
       }
     }
   }
 
+  /** What the registers hold after a load: the words, or one of them within a word, or extended to two. */
+  #placed(i: Instruction, words: number): Lanes[] {
+    const { lanes } = this.#a;
+    const loaded = this.#results.slice(0, words).map((locals) => lanes.local(locals));
+    const [value] = loaded as [Lanes];
+    const { lane } = i.modifiers;
+    if (lane === 'd0') {
+      return [value, i.modifiers.unsigned === '' ? lanes.shift('i32x4_shr_s', value, 31) : lanes.words(0)];
+    }
+    const place = /^([bh])(\d)$/.exec(lane!);
+    if (!place) return loaded;
+    const size = place[1] === 'b' ? 8 : 16;
+    const mask = size === 8 ? 0xff : 0xffff;
+    const up = size * Number(place[2]);
+    const old = lanes.and(this.#a.register(i.staging[0]!.register), lanes.words(~(mask << up) >>> 0));
+    return [lanes.or(old, lanes.shift('i32x4_shl', lanes.and(value, lanes.words(mask)), up))];
+  }
+
+  /** Loads less than a word: 8, 16 or 24 bits of word `word`, for vector k's lanes. */
+  #narrow(k: number, word: number, bits: number, signed: boolean): void {
+    const { code, dram } = this.#a;
+    const name = bits === 8 ? (signed ? 'i32_load8_s' : 'i32_load8_u') : signed ? 'i32_load16_s' : 'i32_load16_u';
+    const at = this.#access.relative[k]!;
+    code.get(at);
+    for (let lane = 0; lane < 4; lane++) {
+      code
+        .get(at)
+        .lane('i32x4_extract_lane', lane)
+        .memory(name, 4 * word, dram);
+      if (bits === 24) {
+        code
+          .get(at)
+          .lane('i32x4_extract_lane', lane)
+          .memory('i32_load8_u', 4 * word + 2, dram);
+        code.i32(16).op('i32_shl').op('i32_or');
+      }
+      code.lane('i32x4_replace_lane', lane);
+    }
+    code.set(this.#results[word]![k]!);
+  }
+
   /** Pushes whether all lanes have the same address. */
   #same(): void {
     const { code } = this.#a;
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
-      code.get(this.#relative[k]!).get(this.#relative[0]!).lane('i32x4_extract_lane', 0).op('i32x4_splat');
+      code
+        .get(this.#access.relative[k]!)
+        .get(this.#access.relative[0]!)
+        .lane('i32x4_extract_lane', 0)
+        .op('i32x4_splat');
       code.op('i32x4_eq');
       if (k > 0) code.op('v128_and');
     }
@@ -225,31 +136,44 @@ export class MemoryCode {
     const { code, dram } = this.#a;
     const out = this.#results[word]![k]!;
     code
-      .get(this.#relative[k]!)
+      .get(this.#access.relative[k]!)
       .lane('i32x4_extract_lane', 0)
       .memory('v128_load32_splat', 4 * word, dram)
       .set(out);
     for (let lane = 1; lane < 4; lane++) {
-      code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane).get(out);
+      code.get(this.#access.relative[k]!).lane('i32x4_extract_lane', lane).get(out);
       code.memoryLane(false, lane, 4 * word, dram).set(out);
     }
   }
 
-  #store(i: Instruction, width: number, words: number): void {
+  #store(i: Instruction, bits: number): void {
     const { code, dram } = this.#a;
     const { register } = i.staging[0]!;
-    const name = width === 8 ? 'i32_store8' : width === 16 ? 'i32_store16' : 'i32_store';
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
       for (let lane = 0; lane < 4; lane++) {
+        const address = (): void => {
+          code.get(this.#access.relative[k]!).lane('i32x4_extract_lane', lane);
+        };
         code
-          .get(this.#active)
+          .get(this.#access.active)
           .i32(1 << (4 * k + lane))
           .op('i32_and');
         code.if();
-        for (let word = 0; word < words; word++) {
-          code.get(this.#relative[k]!).lane('i32x4_extract_lane', lane);
-          code.get(this.#a.locals(register + word)[k]!).lane('i32x4_extract_lane', lane);
-          code.memory(name, 4 * word, dram);
+        for (let word = 0; 32 * word < bits; word++) {
+          const part = Math.min(32, bits - 32 * word);
+          const value = (): void => {
+            code.get(this.#a.locals(register + word)[k]!).lane('i32x4_extract_lane', lane);
+          };
+          address();
+          value();
+          code.memory(part === 32 ? 'i32_store' : part === 8 ? 'i32_store8' : 'i32_store16', 4 * word, dram);
+          if (part !== 24) continue;
+          address();
+          value();
+          code
+            .i32(16)
+            .op('i32_shr_u')
+            .memory('i32_store8', 4 * word + 2, dram);
         }
         code.end();
       }

@@ -12,11 +12,11 @@ import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { channelCount } from '../shader/vector.ts';
 import type { Code, Label } from '../wasm/builder.ts';
+import type { Around } from './access.ts';
 import type { Site, Unit } from './flow.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, FRAME, STAGE, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import type { LateCode } from './late.ts';
-import type { Around } from './memory.ts';
 import type { QuadFeed } from './quad-feed.ts';
 
 const FIRST_BLEND = SPECIALS[0]!.indexOf('blend_descriptor_0');

@@ -2,6 +2,7 @@
  * What emitted code calls in script: the interpreter's step for an instruction, and what finds records anew. They work on the
  * warp that runs now.
  */
+import type { Access } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { WarpState } from '../shader/warp.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
@@ -48,7 +49,9 @@ export function step(number: number, mask: number, live: number, discarded: numb
   return taken ? STEP.TAKEN : ignoreFlow ? STEP.IGNORE_FLOW : STEP.PLAIN;
 }
 
-/** Finds what a load or store may remember of the first lane of `failing`. 0: nothing that would fit. */
+const ACCESS: Readonly<Record<number, Access>> = { [REFILL.WRITE]: 'write', [REFILL.ATOMIC]: 'atomic' };
+
+/** Finds what a load, store or atomic may remember of the first lane of `failing`. 0: nothing that would fit. */
 export function refill(kind: number, record: number, failing: number): number {
   const w = current!;
   const { memory, resources } = w.run.environment;
@@ -62,7 +65,7 @@ export function refill(kind: number, record: number, failing: number): number {
   if (kind === REFILL.BUFFER && !buffer) return 0;
   const va = buffer ? buffer.address : high * HIGH + low;
   if (va >= 2 ** 48) return 0;
-  const extent = memory.extent(va, kind === REFILL.WRITE ? 'write' : 'read');
+  const extent = memory.extent(va, ACCESS[kind] ?? 'read');
   if (!extent) return 0;
   let { start } = extent;
   let end = start + extent.size;

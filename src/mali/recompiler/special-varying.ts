@@ -6,9 +6,9 @@
  */
 import { CENTER } from '../fragment/raster.ts';
 import { pushBias, pushDepthBase, pushDepthSteps } from '../fragment/wasm/depth-plane.ts';
+import type { Around } from './access.ts';
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
-import type { Around } from './memory.ts';
 import { placeOf, type QuadFeed } from './quad-feed.ts';
 import { WeightCode } from './weights.ts';
 

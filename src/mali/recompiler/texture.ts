@@ -18,10 +18,10 @@ import { splitHandles, type TextureForm, textureForm } from '../shader/texture-o
 import type { WarpState } from '../shader/warp.ts';
 import { CHANNEL_BYTES, OPERAND, OPERANDS_AT } from '../texture/operands.ts';
 import type { Callable, TypeIndex } from '../wasm/builder.ts';
+import type { Around } from './access.ts';
 import type { Site } from './flow.ts';
 import { FRAME, TEXTURE_RECORD } from './frame.ts';
 import type { Lanes } from './lanes.ts';
-import type { Around } from './memory.ts';
 import { Remembered } from './remembered.ts';
 
 const VECTOR_BYTES = 16;

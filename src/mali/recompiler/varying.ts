@@ -12,11 +12,11 @@
 import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
 import { channelCount } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
+import type { Around } from './access.ts';
 import type { AttributeCode } from './attribute.ts';
 import type { Site, Unit } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import { type Lanes, WARP_VECTORS } from './lanes.ts';
-import type { Around } from './memory.ts';
 import { placeOf, type QuadFeed } from './quad-feed.ts';
 import { WeightCode } from './weights.ts';
 

@@ -331,8 +331,19 @@ export const MEMORY_OP = {
   v128_load64_zero: [0xfd5d, 3],
   i32_atomic_load: [0xfe10, 2],
   i32_atomic_store: [0xfe17, 2],
+  i64_atomic_load: [0xfe11, 3],
   i32_atomic_rmw_add: [0xfe1e, 2],
+  i64_atomic_rmw_add: [0xfe1f, 3],
+  i32_atomic_rmw_and: [0xfe2c, 2],
+  i64_atomic_rmw_and: [0xfe2d, 3],
+  i32_atomic_rmw_or: [0xfe33, 2],
+  i64_atomic_rmw_or: [0xfe34, 3],
+  i32_atomic_rmw_xor: [0xfe3a, 2],
+  i64_atomic_rmw_xor: [0xfe3b, 3],
+  i32_atomic_rmw_xchg: [0xfe41, 2],
+  i64_atomic_rmw_xchg: [0xfe42, 3],
   i32_atomic_rmw_cmpxchg: [0xfe48, 2],
+  i64_atomic_rmw_cmpxchg: [0xfe49, 3],
 } as const satisfies Record<string, readonly [number, number]>;
 export type MemoryOpName = keyof typeof MEMORY_OP;
 
