@@ -13,6 +13,7 @@ import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './
 import { raster } from './bench-raster.ts';
 import { submit } from './bench-submit.ts';
 import { texture } from './bench-texture.ts';
+import { vertex } from './bench-vertex.ts';
 import { progressBar } from './progress-bar.ts';
 
 /**
@@ -46,7 +47,7 @@ const ioctl: Bench = async (userland, { vs }) => {
   return results;
 };
 
-const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture, compile, raster };
+const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture, compile, raster, vertex };
 
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;

@@ -176,7 +176,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .argument(
       '<name>',
       'kmscube (frames of 1024x768), glmark2 (eight scenes of 800x600), ioctl (a round trip to the driver and back), ' +
-        'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); compile (a shader up to its first warp)',
+        'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); vertex (nanoseconds a primitive up to the polygon list); compile (a shader up to its first warp)',
     )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
     .addOption(engine())

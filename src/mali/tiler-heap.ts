@@ -56,6 +56,11 @@ export class TilerHeap {
     }
   }
 
+  /** Bytes of the chunk in use. */
+  get chunkBytes(): number {
+    return this.#memory.load32(this.#descriptor + SIZE);
+  }
+
   /**
    * The address of `size` bytes, aligned to `align` (a power of two); undefined if a chunk must come from the host first.
    * Bytes are as the last user left them. Throws DATA_INVALID_FAULT for a size that no chunk of this heap can hold.

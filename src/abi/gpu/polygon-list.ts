@@ -89,4 +89,4 @@ export const PrimitiveRecord = layout('PrimitiveRecord', 128, {
 
 /** Most primitives that one list may hold; more is refused as nonsense. */
 export const MAX_LIST_PRIMITIVES = 1 << 22;
-export const MAX_BLOCK_PRIMITIVES = 64;
+export const MAX_BLOCK_PRIMITIVES = 256;

@@ -59,7 +59,7 @@ export class FragmentWork implements Work {
 
 /** Blocks of the list that are read before a rest, and draws that are met in them. */
 const BLOCKS = 16;
-const FAST_BLOCKS = 128;
+const FAST_BLOCKS = 32;
 const NEW_DRAWS = 64;
 
 /** What a job needs of its instruction. */

@@ -23,6 +23,12 @@ import { ExtentCache } from './extents.ts';
 const ALIGN = 64;
 /** What a translation is good for. */
 const PAGE = 4096;
+/** Primitives of a small block; what a heap's chunks have at least for larger ones. */
+const SMALL_BLOCK = 64;
+const LARGE_CHUNK = 8 * MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size;
+/** The head of an empty block. */
+const headBytes = PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC });
+const head = new Uint32Array(headBytes.buffer);
 const LIST_FIELD = TilerContext.offset.polygonList;
 
 export class PolygonListWriter {
@@ -79,7 +85,7 @@ export class PolygonListWriter {
     this.room = 0;
     if (!extent) return true;
     const fit = Math.floor((extent.start + extent.size - at) / PrimitiveRecord.size);
-    this.room = Math.min(fit, MAX_BLOCK_PRIMITIVES - count);
+    this.room = Math.min(fit, this.#capacity(block) - count);
     this.out = extent.physical + (at - extent.start);
     this.#opened = block;
     this.#written = count;
@@ -112,11 +118,16 @@ export class PolygonListWriter {
       );
     }
     const block = memory.load64(list + PolygonList.offset.last);
-    if (block !== 0 && this.#count(block) < MAX_BLOCK_PRIMITIVES) return block;
-    const at = this.#heap.alloc(PolygonBlock.size + MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size, ALIGN);
-    if (at === undefined) return 0;
+    if (block !== 0 && this.#count(block) < this.#capacity(block)) return block;
     const sequence = memory.load32(list + PolygonList.offset.blocks);
-    memory.write(at, PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC, sequence, capacity: MAX_BLOCK_PRIMITIVES }));
+    // Lists of few primitives do with a small block, and so do heaps of small chunks.
+    const large = sequence > 0 && this.#heap.chunkBytes >= LARGE_CHUNK;
+    const capacity = large ? MAX_BLOCK_PRIMITIVES : SMALL_BLOCK;
+    const at = this.#heap.alloc(PolygonBlock.size + capacity * PrimitiveRecord.size, ALIGN);
+    if (at === undefined) return 0;
+    head[PolygonBlock.offset.sequence / 4] = sequence;
+    head[PolygonBlock.offset.capacity / 4] = capacity;
+    memory.write(at, headBytes);
     if (block === 0) memory.store64(list + PolygonList.offset.first, at);
     else memory.store64(block + PolygonBlock.offset.next, at);
     memory.store64(list + PolygonList.offset.last, at);
@@ -134,6 +145,11 @@ export class PolygonListWriter {
     const physical = memory.translate(at, 'write');
     const { view } = memory.dram;
     for (let i = 0; i < words.length; i++) view.setUint32(physical + i * 4, words[i]!, true);
+  }
+
+  /** How many primitives a block was made for; it is not taken at its word if that is more than a block can have. */
+  #capacity(block: number): number {
+    return Math.min(this.#memory.load32(block + PolygonBlock.offset.capacity), MAX_BLOCK_PRIMITIVES);
   }
 
   #count(block: number): number {

@@ -3,6 +3,7 @@
  * that are functions instead of shader code. Not part of the GPU.
  */
 import { FRAGMENT_REGISTERS, IDVS_REGISTERS } from '../../abi/gpu/cs-registers.ts';
+import { PolygonBlock, PolygonList } from '../../abi/gpu/polygon-list.ts';
 import {
   BLEND_MODE,
   BLOCK_FORMAT,
@@ -37,7 +38,7 @@ import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp 
 import { beginListed } from '../../mali/shader/quad-list.ts';
 import type { EnvironmentPointers } from '../../mali/shader/resources.ts';
 import { beginThreads } from '../../mali/shader/thread-list.ts';
-import { IdvsWork } from '../../mali/tiler/idvs.ts';
+import { IdvsWork, type OpenVertexShader } from '../../mali/tiler/idvs.ts';
 import { FlatMemory } from './shader-rig.ts';
 
 /** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex. */
@@ -172,7 +173,12 @@ export class Bench {
   }
 
   /** Starts a draw. */
-  idvs(count: number, flags: Partial<Infer<typeof PrimitiveFlags>> = {}, instances = 1): Work {
+  idvs(
+    count: number,
+    flags: Partial<Infer<typeof PrimitiveFlags>> = {},
+    instances = 1,
+    open: OpenVertexShader = this.openVertex,
+  ): Work {
     this.registers[IDVS_REGISTERS.indexCount] = count;
     this.registers[IDVS_REGISTERS.instanceCount] = instances;
     this.#extended = flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
@@ -182,7 +188,19 @@ export class Bench {
       ...flags,
     });
     this.registers[IDVS_REGISTERS.primitiveFlags] = viewOf(word).getUint32(0, true);
-    return new IdvsWork(this.request({ mallocEnable: true, flagsOverride: 0 }), this.openVertex, this.engine);
+    return new IdvsWork(this.request({ mallocEnable: true, flagsOverride: 0 }), open, this.engine);
+  }
+
+  /** Records in the polygon list. */
+  records(): number {
+    const { memory } = this;
+    const list = memory.load64(this.context + TilerContext.offset.polygonList);
+    let records = 0;
+    for (let at = list && memory.load64(list + PolygonList.offset.first); at !== 0; ) {
+      records += memory.load32(at + PolygonBlock.offset.count);
+      at = memory.load64(at + PolygonBlock.offset.next);
+    }
+    return records;
   }
 
   /** Draws to the end. */
