@@ -68,15 +68,22 @@ export class LateCode {
     const { register } = i.staging[0]!;
     const done = code.block();
     const slow = code.block();
-    code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').brIf(slow);
-    code.get(this.#stage).memory('i32_load', STAGE.direct).if();
+    // Most draws test before shading. What else there is calls functions, before which all registers have to be stored: it is
+    // out of the way, or they would be stored in any case.
+    if (this.#quads) this.#quads.pushDirect();
+    else {
+      code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
+      code.get(this.#stage).memory('i32_load', STAGE.direct);
+    }
+    code.likely().if();
     this.#results(register, (k) => {
       coverage(k);
       this.own(this.#stage, k);
       code.op('v128_and');
     });
     code.br(done).end();
-    code.get(this.#stage).memory('i32_load', STAGE.alphaTest).tee(this.#slot).op('i32_eqz').brIf(slow);
+    if (this.#quads) code.get(this.#quads.stage).set(this.#stage);
+    code.get(this.#stage).memory('i32_load', STAGE.alphaTest).tee(this.#slot).op('i32_eqz').unlikely().brIf(slow);
     this.#store(WARP.colour, source.single(1));
     this.#call(this.#stage, coverage, () => code.get(this.#a.bits).get(this.#a.discarded).i32(0));
     this.#results(register, (k) => code.get(this.#warp).memory('v128_load', WARP.blended + 16 * k));

@@ -22,13 +22,11 @@ const QUAD_COST = 4;
 
 export class QuadFeed implements Feed {
   /**
-   * Locals: scratch address of STAGE; of each quad in work the primitive, the window's x and y, the samples, and the number of the
-   * first pixel in the tile.
+   * Locals: scratch address of STAGE; of each quad in work the primitive, the samples, and the number of the first pixel in
+   * the tile.
    */
   readonly stage: number;
   readonly primitive: readonly number[];
-  readonly x: readonly number[];
-  readonly y: readonly number[];
   readonly samples: readonly number[];
   readonly pixel: readonly number[];
   readonly #b: Body;
@@ -66,8 +64,6 @@ export class QuadFeed implements Feed {
     this.#within = { x: each('i32'), y: each('i32') };
     this.primitive = each('i32');
     this.pixel = each('i32');
-    this.x = each('v128');
-    this.y = each('v128');
     this.samples = each('v128');
     this.stage = code.local('i32');
     this.#list = code.local('i32');
@@ -154,7 +150,7 @@ export class QuadFeed implements Feed {
     code.end();
     if (bits !== live) code.get(live).set(bits);
     for (let k = 0; k < vectors; k++) this.#place(k);
-    code.get(this.#direct).op('i32_eqz').if();
+    code.get(this.#direct).op('i32_eqz').unlikely().if();
     this.#tell();
     code.end();
   }
@@ -162,19 +158,23 @@ export class QuadFeed implements Feed {
   /** Where the quad lies that vector k holds. */
   #place(k: number): void {
     const { code } = this.#b;
-    for (const [axis, origin, local] of [
-      ['x', this.#left, this.x[k]!],
-      ['y', this.#top, this.y[k]!],
-    ] as const) {
-      const within = this.#within[axis][k]!;
+    const { x, y } = this.#within;
+    for (const axis of ['x', 'y'] as const) {
       code
         .get(this.#at)
         .memory('i32_load8_u', QUAD_LIST[axis] + k)
-        .tee(within);
-      code.op('i32x4_splat').get(origin).op('i32x4_add').set(local);
+        .set(this.#within[axis][k]!);
     }
-    const { x, y } = this.#within;
     code.get(y[k]!).i32(TILE_SHIFT).op('i32_shl').get(x[k]!).op('i32_add').set(this.pixel[k]!);
+  }
+
+  /** Pushes the window's x or y of the pixels of quad k. */
+  #window(k: number, axis: 'x' | 'y'): Code {
+    return this.#b.code
+      .get(this.#within[axis][k]!)
+      .op('i32x4_splat')
+      .get(axis === 'x' ? this.#left : this.#top)
+      .op('i32x4_add');
   }
 
   /** Pushes a coordinate of the centre of quad k's first pixel in the window, in 1/256 pixel, as a double. */
@@ -185,6 +185,11 @@ export class QuadFeed implements Feed {
   #tell(): void {
     const { code, lanes } = this.#b;
     code.get(this.stage).get(this.#list).get(this.#quad).i32(lanes.vectors).op('i32_sub').call(this.#told);
+  }
+
+  /** Pushes whether all tests have been made before shading. */
+  pushDirect(): void {
+    this.#b.code.get(this.#direct);
   }
 
   /** Sees to it that the fragment stage has been told of the quads in work. */
@@ -203,7 +208,10 @@ export class QuadFeed implements Feed {
       case P.PRIMITIVE_FLAGS:
         return (k) => code.get(this.primitive[k]!).memory('v128_load32_splat', PRIMITIVE.flags);
       case P.PIXEL:
-        return (k) => code.get(this.y[k]!).i32(16).op('i32x4_shl').get(this.x[k]!).op('v128_or');
+        return (k) => {
+          this.#window(k, 'y').i32(16).op('i32x4_shl');
+          this.#window(k, 'x').op('v128_or');
+        };
       case P.COVERAGE:
         return (k) => code.get(this.samples[k]!);
       case P.SAMPLE:
