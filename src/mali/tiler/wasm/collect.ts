@@ -24,21 +24,19 @@ export function collector(dram: PhysicalMemory, mode: number, bytes: number, fir
   return functions<{ collect: Collect }>(key, (m) => emitCollect(m, mode, bytes, first), dram).collect;
 }
 
-/** find(state, index, instance) → bucket's place: the vertex's, or the empty one where it belongs. */
-function emitFind(m: ModuleBuilder): Callable {
-  const f = m.function('tiler_find', ['i32', 'i32', 'i32'], ['i32']);
+/** Leaves in `place` where the bucket of a vertex is (locals), or the empty one where it belongs; and in `known` what is in it. */
+function emitProbe(f: Code, index: number, instance: number, place: number, known: number): void {
   const bucket = f.local('i32');
-  const known = f.local('i32');
-  const slot = f.local('i32');
-  f.get(1).get(2).i32(MULTIPLIER).op('i32_mul').op('i32_xor').i32(MULTIPLIER).op('i32_mul');
+  const vertex = f.local('i32');
+  f.get(index).get(instance).i32(MULTIPLIER).op('i32_mul').op('i32_xor').i32(MULTIPLIER).op('i32_mul');
   f.i32(BUCKET_SHIFT).op('i32_shr_u').set(bucket);
   const found = f.block();
   const again = f.loop();
-  f.get(0).get(bucket).i32(1).op('i32_shl').op('i32_add').tee(slot).memory('i32_load16_u', TILER.buckets).tee(known);
+  f.get(0).get(bucket).i32(1).op('i32_shl').op('i32_add').tee(place).memory('i32_load16_u', TILER.buckets).tee(known);
   f.op('i32_eqz').brIf(found);
-  f.get(0).get(known).i32(1).op('i32_sub').i32(2).op('i32_shl').op('i32_add').tee(known);
-  f.memory('i32_load', TILER.index).get(1).op('i32_eq');
-  f.get(known).memory('i32_load', TILER.instance).get(2).op('i32_eq').op('i32_and').brIf(found);
+  f.get(0).get(known).i32(1).op('i32_sub').i32(2).op('i32_shl').op('i32_add').tee(vertex);
+  f.memory('i32_load', TILER.index).get(index).op('i32_eq');
+  f.get(vertex).memory('i32_load', TILER.instance).get(instance).op('i32_eq').op('i32_and').brIf(found);
   f.get(bucket)
     .i32(1)
     .op('i32_add')
@@ -46,7 +44,15 @@ function emitFind(m: ModuleBuilder): Callable {
     .op('i32_and')
     .set(bucket)
     .br(again);
-  f.end().end().get(slot);
+  f.end().end();
+}
+
+/** known(state, index, instance) → the vertex's slot + 1; 0: it has none. */
+function emitKnown(m: ModuleBuilder): Callable {
+  const f = m.function('tiler_known', ['i32', 'i32', 'i32'], ['i32']);
+  const known = f.local('i32');
+  emitProbe(f, 1, 2, f.local('i32'), known);
+  f.get(known);
   return f;
 }
 
@@ -59,12 +65,13 @@ function emitVertex(f: Code, slot: number, place: number, index: number, instanc
 }
 
 /** slot(state, index, instance) → slot of the vertex, a new one if it has none. */
-function emitSlot(m: ModuleBuilder, find: Callable): Callable {
+function emitSlot(m: ModuleBuilder): Callable {
   const f = m.function('tiler_slot', ['i32', 'i32', 'i32'], ['i32']);
   const at = f.local('i32');
   const known = f.local('i32');
   const place = f.local('i32');
-  f.get(0).get(1).get(2).call(find).tee(at).memory('i32_load16_u', TILER.buckets).tee(known).if();
+  emitProbe(f, 1, 2, at, known);
+  f.get(known).if();
   f.get(known).i32(1).op('i32_sub').op('return').end();
   emitVertex(f, known, place, 1, 2);
   f.get(at).get(known).i32(1).op('i32_add').memory('i32_store16', TILER.buckets);
@@ -88,7 +95,7 @@ function emitPrimitive(f: Code, at: number, id: number, provoking: () => void): 
 }
 
 /** add(state, a, b, c, instance, provoking, id) → whether the batch had room for the primitive, which has the first `arity` of them. */
-function emitAdd(m: ModuleBuilder, arity: Arity, find: Callable, slot: Callable): Callable {
+function emitAdd(m: ModuleBuilder, arity: Arity, known: Callable, slot: Callable): Callable {
   const f = m.function('tiler_add', Array(7).fill('i32'), ['i32']);
   const at = f.local('i32');
   f.get(0).memory('i32_load', TILER.primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq').if();
@@ -98,7 +105,7 @@ function emitAdd(m: ModuleBuilder, arity: Arity, find: Callable, slot: Callable)
   f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').unlikely().if();
   f.get(at);
   for (let n = 1; n <= arity; n++) {
-    f.get(0).get(n).get(4).call(find).memory('i32_load16_u', TILER.buckets).op('i32_eqz').op('i32_add');
+    f.get(0).get(n).get(4).call(known).op('i32_eqz').op('i32_add');
   }
   f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').if();
   f.i32(0).op('return').end();
@@ -136,10 +143,10 @@ const KEPT = [
 type Kept = Record<(typeof KEPT)[number], number>;
 
 function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boolean): void {
-  const find = emitFind(m);
-  const slot = emitSlot(m, find);
+  const slot = emitSlot(m);
   const arity = arityOf(mode);
-  const add = emitAdd(m, arity, find, slot);
+  const load: MemoryOpName = bytes === 1 ? 'i32_load8_u' : bytes === 2 ? 'i32_load16_u' : 'i32_load';
+  const add = emitAdd(m, arity, emitKnown(m), slot);
   const f = m.function('collect', ['i32'], ['i32'], true);
   const s = Object.fromEntries(KEPT.map((name) => [name, f.local('i32')])) as Kept;
   const result = f.local('i32');
@@ -169,7 +176,7 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
   f.get(s.budget).i32(1).op('i32_lt_s').if();
   f.i32(-1).set(s.budget).i32(COLLECT.SLICE).set(result).br(done);
   f.end();
-  if (bytes === 0 && mode === DRAW_MODE.TRIANGLES) numbered();
+  if (mode === DRAW_MODE.TRIANGLES) triangle();
   fetch();
   f.get(s.budget).i32(1).op('i32_sub').set(s.budget);
   increment(s.next);
@@ -198,29 +205,58 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
   for (const name of KEPT) f.get(0).get(s[name]).memory('i32_store', TILER[name]);
   f.get(result);
 
-  /** Takes a whole triangle of numbered vertices, which has all of them for itself: nothing is looked up. */
-  function numbered(): void {
+  /** Takes all of a triangle at once, if its indices can be read and the batch has room in any case. */
+  function triangle(): void {
     const at = f.local('i32');
-    const slot = f.local('i32');
+    const indices = f.locals('i32', 3);
+    const known = f.local('i32');
     const place = f.local('i32');
-    const number = f.local('i32');
     const other = f.block();
     f.get(s.seen).i32(3).op('i32_rem_u').brIf(other);
     f.get(0).memory('i32_load', TILER.count).get(s.next).op('i32_sub').i32(3).op('i32_lt_u').brIf(other);
     f.get(0).memory('i32_load', TILER.primitives).i32(MAX_BATCH_PRIMITIVES).op('i32_eq').brIf(other);
     f.get(0).memory('i32_load', TILER.vertices).i32(3).op('i32_add');
     f.get(0).memory('i32_load', TILER.capacity).op('i32_gt_u').brIf(other);
-    emitPrimitive(f, at, s.id, () => f.i32(first ? 0 : 2));
-    for (const n of [0, 1, 2]) {
-      f.get(s.next).i32(n).op('i32_add').set(number);
-      emitVertex(f, slot, place, number, s.streamInstance);
-      f.get(at)
-        .get(slot)
-        .memory('i32_store16', TILER.slots + 2 * n);
+    if (bytes === 0) for (const [n, to] of indices.entries()) f.get(s.next).i32(n).op('i32_add').set(to);
+    else {
+      f.get(0).memory('i32_load', TILER.given).brIf(other);
+      f.get(s.next).get(0).memory('i32_load', TILER.available).op('i32_ge_u').brIf(other);
+      f.get(0).memory('i32_load', TILER.available).get(s.next).op('i32_sub').i32(3).op('i32_lt_u').brIf(other);
+      f.get(s.next).get(0).memory('i32_load', TILER.windowFirst).op('i32_sub').tee(at);
+      f.get(0).memory('i32_load', TILER.windowCount).op('i32_ge_u').brIf(other);
+      f.get(0).memory('i32_load', TILER.windowCount).get(at).op('i32_sub').i32(3).op('i32_lt_u').brIf(other);
+      f.get(at).i32(bytes).op('i32_mul').get(0).memory('i32_load', TILER.window).op('i32_add').set(at);
+      for (const [n, to] of indices.entries()) {
+        f.get(at)
+          .memory(load, n * bytes, DRAM)
+          .set(to);
+      }
+      for (const [n, index] of indices.entries()) {
+        f.get(index).get(0).memory('i32_load', TILER.restart).op('i32_eq');
+        if (n > 0) f.op('i32_or');
+      }
+      f.get(0).memory('i32_load', TILER.restarts).op('i32_and').brIf(other);
     }
     f.get(s.budget).i32(3).op('i32_sub').set(s.budget);
     f.get(s.next).i32(3).op('i32_add').set(s.next);
     f.get(s.seen).i32(3).op('i32_add').set(s.seen);
+    const [a, b, c] = indices as [number, number, number];
+    const none = f.block();
+    if (bytes > 0) {
+      f.get(a).get(b).op('i32_eq').get(b).get(c).op('i32_eq').op('i32_or').get(a).get(c).op('i32_eq').op('i32_or');
+      f.brIf(none);
+    }
+    emitPrimitive(f, at, s.id, () => f.i32(first ? 0 : 2));
+    for (const [n, index] of indices.entries()) {
+      f.get(at);
+      // A number comes once: its vertex need not be looked up, nor be found.
+      if (bytes === 0) {
+        emitVertex(f, known, place, index, s.streamInstance);
+        f.get(known);
+      } else f.get(0).get(index).get(s.streamInstance).call(slot);
+      f.memory('i32_store16', TILER.slots + 2 * n);
+    }
+    f.end();
     increment(s.id).br(again);
     f.end();
   }
@@ -231,7 +267,6 @@ function emitCollect(m: ModuleBuilder, mode: number, bytes: number, first: boole
       f.get(s.next).set(index);
       return;
     }
-    const load: MemoryOpName = bytes === 1 ? 'i32_load8_u' : bytes === 2 ? 'i32_load16_u' : 'i32_load';
     const fetched = f.block();
     f.i32(0).set(index);
     f.get(s.next).get(0).memory('i32_load', TILER.available).op('i32_ge_u').brIf(fetched);
