@@ -124,6 +124,8 @@ function writeAfbc(dram: Dram, at: number, width: number, bytes: number): { rowS
 function write(dram: Dram, at: number, { layout, filter, repeat, srgb }: Case): void {
   const { view } = dram;
   const levels = filter === 'trilinear' ? 10 : 1;
+  // Descriptors of the case before may have said other things.
+  dram.u8.fill(0, at, at + PAGE_SIZE);
   TextureDescriptor.write(view, at, {
     type: DESCRIPTOR_TYPE.TEXTURE,
     dimension: TEXTURE_DIMENSION.D2,

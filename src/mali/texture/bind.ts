@@ -34,6 +34,8 @@ const ONE = 1 << FRACTION_BITS;
 
 export interface Binding extends TextureCall {
   readonly run: EmittedSampler;
+  /** Whether what it has seen besides descriptors is still so; undefined: there is nothing. */
+  readonly holds: (() => boolean) | undefined;
   /** Keeps `slot` this sampler's. */
   readonly place: TablePlace;
 }
@@ -76,6 +78,13 @@ function samplerOf(state: SamplerState, dram: PhysicalMemory): EmittedSampler {
 /** Planes of a texture that are looked at before its sampler is emitted. */
 const MOST_PLANES = 4096;
 
+const layersOf = (texture: Texture, kind: TextureKind): number =>
+  kind.array ? texture.layers : kind.dimension === 'cube' ? CUBE_FACES : 1;
+
+/** Plane descriptors that a binding depends on, one after the other. */
+export const planeCount = (texture: Texture, kind: TextureKind): number =>
+  texture.descriptor.levels * layersOf(texture, kind) * (texture.yuv?.format.planes ?? 1);
+
 /** The emitted sampler for these, or undefined where the script has to do it. Throws nothing and latches no fault. */
 export function bind(
   memory: VirtualMemory,
@@ -84,10 +93,10 @@ export function bind(
   kind: TextureKind,
 ): Binding | undefined {
   const { levels, surfaces } = texture.descriptor;
-  const layers = kind.array ? texture.layers : kind.dimension === 'cube' ? CUBE_FACES : 1;
-  const count = levels * layers * (texture.yuv?.format.planes ?? 1);
+  const layers = layersOf(texture, kind);
+  const count = planeCount(texture, kind);
   if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
-  const plane = (n: number): PlaneValues => memory.decode(Plane, surfaces + n * Plane.size);
+  const plane = (n: number): PlaneValues => memory.descriptor(Plane, surfaces + n * Plane.size);
   const planes = Array.from({ length: levels }, (_, level) => plane(level));
   let state = samplerState(texture, sampler, planes, kind);
   if (!state) return undefined;
@@ -113,8 +122,16 @@ export function bind(
     place.layerStride = distance;
   }
   if (functionTable.room < PLACES_LEFT) return undefined;
-  if (state.layout.kind === 'afbc' && flatten(memory.dram, texture, places, state.layout)) {
-    state = { ...state, layout: { ...state.layout, kind: 'flat' } };
+  let holds: (() => boolean) | undefined;
+  if (state.layout.kind === 'afbc') {
+    const levelsOf = headersOf(memory.dram, texture, places, state.layout);
+    const firsts = levelsOf();
+    if (firsts) {
+      flatten(places, firsts, state.layout.bytes);
+      state = { ...state, layout: { ...state.layout, kind: 'flat' } };
+    }
+    // What is not flat may be so next time.
+    holds = () => firsts !== undefined && levelsOf()?.every((first, n) => first === firsts[n]) === true;
   }
   const run = samplerOf(state, memory.dram);
   const place = functionTable.place(run);
@@ -123,6 +140,7 @@ export function bind(
     place,
     slot: place.slot,
     record: 0,
+    holds,
     result: !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
   } satisfies Binding;
   binding.record = scratch.owned(binding, RECORD.levels + levels * LEVEL.bytes);
@@ -136,26 +154,35 @@ const alike = (a: PlaneValues, b: PlaneValues): boolean => {
   return shape(a) === shape(b);
 };
 
-/** Makes places of levels those of their bodies, if all levels are flat. */
-function flatten(
+/** What finds each level's first body, if all levels are flat: it looks at all headers. */
+function headersOf(
   dram: PhysicalMemory,
   texture: Texture,
   places: readonly Place[],
   { superblock, bytes, tiledHeaders: tiled }: TexelLayout,
-): boolean {
-  const firsts: number[] = [];
-  for (const [level, { physical, rowStride, size }] of places.entries()) {
+): () => number[] | undefined {
+  const levels = places.map(({ physical, rowStride, size }, level) => {
     const across = Math.ceil(texture.width(level) / superblock);
     const down = Math.ceil(texture.height(level) / (AFBC_PIXELS / superblock));
-    const first = flatBodies(dram, { physical, across, down, rowStride, tiled }, afbcBodyBytes(bytes), size);
-    if (first === undefined) return false;
-    firsts.push(first);
-  }
+    return { headers: { physical, across, down, rowStride, tiled }, size };
+  });
+  return () => {
+    const firsts: number[] = [];
+    for (const { headers, size } of levels) {
+      const first = flatBodies(dram, headers, afbcBodyBytes(bytes), size);
+      if (first === undefined) return undefined;
+      firsts.push(first);
+    }
+    return firsts;
+  };
+}
+
+/** Makes places of levels those of their bodies. */
+function flatten(places: readonly Place[], firsts: readonly number[], bytes: number): void {
   for (const [level, place] of places.entries()) {
     place.physical += firsts[level]!;
     place.rowStride = flatRowStride(place.rowStride, bytes);
   }
-  return true;
 }
 
 interface Place {

@@ -34,10 +34,12 @@ export class AddressEmitter {
   readonly #layout: TexelLayout;
   readonly #afbc: AfbcEmitter | undefined;
   readonly #flat: FlatAfbcEmitter;
+  readonly #blocks: BlockEmitter | undefined;
 
   constructor(c: SamplerCode, layout: TexelLayout) {
     this.#c = c;
     this.#layout = layout;
+    this.#blocks = layout.block && new BlockEmitter(c, layout.block);
     this.#flat = new FlatAfbcEmitter(c, layout);
     this.#afbc = layout.kind === 'afbc' ? new AfbcEmitter(c, layout) : undefined;
   }
@@ -53,8 +55,7 @@ export class AddressEmitter {
    */
   footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
     if (this.#afbc) return this.#afbc.footprint(columns, rows);
-    const { block } = this.#layout;
-    if (block) return new BlockEmitter(this.#c, block).footprint(columns, rows, plane);
+    if (this.#blocks) return this.#blocks.footprint(columns, rows, plane);
     if (this.#layout.kind === 'flat') return this.#flat.footprint(columns, rows);
     return this.#layout.kind === 'linear' ? this.#linear(columns, rows, plane) : this.#tiled(columns, rows, plane);
   }

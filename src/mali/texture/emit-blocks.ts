@@ -27,10 +27,19 @@ interface Part {
 export class BlockEmitter {
   readonly #c: SamplerCode;
   readonly #layout: BlockLayout;
+  /** Locals: the address of the block that was looked for last, -1 before any; that of its texels; the next one's. */
+  readonly #last: number;
+  readonly #texels: number;
+  readonly #next: number;
 
   constructor(c: SamplerCode, layout: BlockLayout) {
     this.#c = c;
     this.#layout = layout;
+    const [last, texels, next] = c.f.locals('i32', 3);
+    this.#last = last;
+    this.#texels = texels;
+    this.#next = next;
+    c.f.before(() => c.f.i32(-1).set(last));
   }
 
   footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
@@ -47,10 +56,12 @@ export class BlockEmitter {
     });
     const found = f.local('v128');
     for (const lane of [0, 1, 2, 3]) {
-      if (lane > 0) f.get(found);
-      f.get(at).lane('i32x4_extract_lane', lane).call(block!);
-      if (lane === 0) f.op('i32x4_splat').set(found);
-      else f.lane('i32x4_replace_lane', lane).set(found);
+      // Neighbours mostly lie in one block.
+      f.get(at).lane('i32x4_extract_lane', lane).tee(this.#next).get(this.#last).op('i32_ne').unlikely().if();
+      f.get(this.#next).tee(this.#last).call(block!).set(this.#texels);
+      f.end();
+      if (lane === 0) f.get(this.#texels).op('i32x4_splat').set(found);
+      else f.get(found).get(this.#texels).lane('i32x4_replace_lane', lane).set(found);
     }
     return this.#c.vector(() => {
       f.get(found).get(column.texel).op('i32x4_add').get(row.texel).op('i32x4_add');

@@ -13,7 +13,8 @@ import {
   type TextureKind,
   type TextureRequest,
 } from '../shader/contract.ts';
-import { type Binding, bind } from './bind.ts';
+import type { Binding } from './bind.ts';
+import { bound } from './bound.ts';
 import { OPERAND, OPERAND_BYTES, OPERANDS_AT } from './operands.ts';
 import type { Sampler } from './sampler.ts';
 import type { Texture } from './texture.ts';
@@ -119,7 +120,7 @@ export class EmittedSamplers {
     if (known || list.has(kind)) return known;
     const t = this.#descriptors.texture(environment, texture);
     const s = fetch ? undefined : this.#descriptors.sampler(environment, sampler);
-    const made = t && (s || fetch) ? bind(environment.memory, t, s, kind) : undefined;
+    const made = t && (s || fetch) ? bound(environment.memory, t, s, kind) : undefined;
     list.set(kind, made);
     return made;
   }

@@ -48,6 +48,8 @@ export type Colour = Float64Array;
 
 export class Texture {
   readonly descriptor: Infer<typeof TextureDescriptor>;
+  /** The descriptor as memory gave it: the same object as long as it says the same. */
+  readonly source: object;
   /** What the channels are: floats, or integers that must not be filtered. */
   readonly integer: boolean;
   readonly signed: boolean;
@@ -82,6 +84,7 @@ export class Texture {
     }
     // A layer of two planes counts as two.
     const arraySize = yuv ? Math.ceil(descriptor.arraySize / yuv.format.planes) : descriptor.arraySize;
+    this.source = descriptor;
     this.descriptor = { ...descriptor, arraySize };
     this.yuv = yuv;
     this.integer = format.kind === 'uint' || format.kind === 'sint' || format.kind === 'stencil';

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  PLANE_TYPE,
+  Plane,
+  Sampler as SamplerDescriptor,
+  TEXTURE_DIMENSION,
+  Texture as TextureDescriptor,
+} from '../../abi/gpu/texture-descriptors.ts';
+import type { Layout } from '../../abi/layout.ts';
+import { AFBC_HEADER_BYTES, AFBC_PIXELS, afbcBodyBytes, afbcEncode, afbcEncodeColour } from '../../board/image/afbc.ts';
+import { FlatMemory } from '../../testing/mali/shader-rig.ts';
+import { scratch } from '../engine/scratch.ts';
+import { DescriptorCache } from '../mmu/descriptors.ts';
+import { kindOf } from '../shader/texture-ops.ts';
+import { bound } from './bound.ts';
+import { OPERAND, OPERANDS_AT } from './operands.ts';
+import { Sampler } from './sampler.ts';
+import { Texture } from './texture.ts';
+
+const TEXTURE_AT = 0x1100;
+const SAMPLER_AT = 0x1140;
+const PLANE_AT = 0x1200;
+const SURFACE_AT = 0x10000;
+const BYTES = 4;
+const BODY = 64;
+const KIND = kindOf({
+  operation: 'single',
+  dimension: '2d',
+  array: false,
+  shadow: false,
+  offset: false,
+  lodMode: 'zero',
+  component: 0,
+  integerCoordinates: false,
+  derivatives: false,
+  lodBiasDisable: false,
+  lodClampDisable: false,
+});
+
+/** A texture of one AFBC superblock, in memory whose translations may change. */
+class Scene extends FlatMemory {
+  override generation = 1;
+  readonly #cache = new DescriptorCache(this.dram);
+  override descriptor = <F extends Record<string, any>>(layout: Layout<F>, va: number) => this.#cache.read(layout, va);
+
+  constructor() {
+    super();
+    TextureDescriptor.write(this.view, TEXTURE_AT, {
+      type: DESCRIPTOR_TYPE.TEXTURE,
+      dimension: TEXTURE_DIMENSION.D2,
+      format: 187 << 12,
+      width: 16,
+      height: 16,
+      swizzle: 0o3210,
+      levels: 1,
+      maximumLod: 0x1fff,
+      sampleCount: 1,
+      arraySize: 1,
+      depth: 1,
+      surfaces: PLANE_AT,
+    });
+    this.sampler(9);
+    Plane.write(this.view, PLANE_AT, {
+      type: DESCRIPTOR_TYPE.PLANE,
+      planeType: PLANE_TYPE.AFBC,
+      afbcCompressionMode: 10,
+      pointer: SURFACE_AT,
+      rowStride: AFBC_HEADER_BYTES,
+      size: BODY + afbcBodyBytes(BYTES),
+    });
+    const pixels = new Uint8Array(afbcBodyBytes(BYTES));
+    for (let i = 0; i < AFBC_PIXELS; i++) pixels.set([i, 0, 0, 255], i * BYTES);
+    afbcEncode(pixels, BYTES, this.header, this.bytes.subarray(SURFACE_AT + BODY), BODY);
+  }
+
+  get header(): Uint8Array {
+    return this.bytes.subarray(SURFACE_AT, SURFACE_AT + AFBC_HEADER_BYTES);
+  }
+
+  sampler(wrap: number): void {
+    SamplerDescriptor.write(this.view, SAMPLER_AT, {
+      type: DESCRIPTOR_TYPE.SAMPLER,
+      wrapS: wrap,
+      wrapT: wrap,
+      wrapR: wrap,
+      normalizedCoordinates: true,
+      minifyNearest: true,
+      magnifyNearest: true,
+      maximumLod: 0x1fff,
+      maximumAnisotropy: 1,
+    });
+  }
+
+  /** As the next run binds them. */
+  bind() {
+    return bound(this, new Texture(this, TEXTURE_AT), new Sampler(this, SAMPLER_AT), KIND)!;
+  }
+}
+
+/** Red of the texel at (x, 0), by an emitted sampler. */
+function red(binding: ReturnType<Scene['bind']>, x: number): number {
+  scratch.f32.fill((x + 0.5) / 16, (OPERANDS_AT + OPERAND.x) / 4, (OPERANDS_AT + OPERAND.x) / 4 + 4);
+  scratch.f32.fill(0, (OPERANDS_AT + OPERAND.y) / 4, (OPERANDS_AT + OPERAND.y) / 4 + 4);
+  assert.equal(binding.run(binding.record, OPERANDS_AT, 15), 0);
+  return Math.round(scratch.f32[(OPERANDS_AT + OPERAND.result) / 4]! * 255);
+}
+
+test('a binding serves the next run as long as descriptors and translations are the same', () => {
+  const scene = new Scene();
+  const binding = scene.bind();
+  assert.equal(red(binding, 5), 5);
+  assert.equal(scene.bind(), binding);
+  scene.sampler(8);
+  const repeating = scene.bind();
+  assert.notEqual(repeating, binding);
+  scene.generation++;
+  assert.notEqual(scene.bind(), repeating);
+});
+
+test('it is made anew when a texture turns up elsewhere, or headers say that bodies do', () => {
+  const scene = new Scene();
+  const binding = scene.bind();
+  Plane.write(scene.view, PLANE_AT, { ...Plane.read(scene.view, PLANE_AT), pointer: SURFACE_AT + 0x1000 });
+  assert.notEqual(scene.bind(), binding);
+  Plane.write(scene.view, PLANE_AT, { ...Plane.read(scene.view, PLANE_AT), pointer: SURFACE_AT });
+  const flat = scene.bind();
+  assert.equal(red(flat, 7), 7);
+  // One colour without a body: what lies where it would be does not count.
+  afbcEncodeColour(Uint8Array.of(99, 0, 0, 255), scene.header);
+  assert.equal(red(scene.bind(), 7), 99);
+});
