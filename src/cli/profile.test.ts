@@ -27,6 +27,7 @@ test('each function belongs to the part of the machine whose file it stands in',
   ];
   for (const [file, share] of cases) assert.equal(shareOf('f', `${SRC}${file}`), share, file);
   assert.equal(shareOf('shade_40', 'wasm://wasm/1234'), 'shading');
+  assert.equal(shareOf('fragment_7fff0080', 'wasm://wasm/1234'), 'shading');
   assert.equal(shareOf('tile_fill', 'wasm://wasm/1234'), 'raster');
   assert.equal(shareOf('writeback_rows', 'wasm://wasm/1234'), 'write-back');
   assert.equal(shareOf('(garbage collector)', ''), 'garbage collection');

@@ -66,6 +66,9 @@ export const SHARES: readonly (readonly [start: string, share: Share])[] = [
 /** Which share a function of emitted WebAssembly belongs to, by the start of its name. */
 export const WASM_SHARES: readonly (readonly [start: string, share: Share])[] = [
   ['shade_', 'shading'],
+  ['fragment_', 'shading'],
+  ['compute_', 'shading'],
+  ['warp_', 'shading'],
   ['raster_', 'raster'],
   ['tile_', 'raster'],
   ['vertex_', 'vertex'],
