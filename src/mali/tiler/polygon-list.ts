@@ -26,9 +26,16 @@ const PAGE = 4096;
 /** Primitives of a small block; what a heap's chunks have at least for larger ones. */
 const SMALL_BLOCK = 64;
 const LARGE_CHUNK = 8 * MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size;
-/** The head of an empty block. */
-const headBytes = PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC });
-const head = new Uint32Array(headBytes.buffer);
+/** Heads of an empty list and of an empty block. */
+const listHead = PolygonList.pack({ magic: POLYGON_LIST_MAGIC });
+const blockHead = PolygonBlock.pack({ magic: POLYGON_BLOCK_MAGIC });
+const blockWords = new Uint32Array(blockHead.buffer);
+const WORD = 4;
+const LAST = PolygonList.offset.last / WORD;
+/** Words at the beginning of a head in which its fields are. */
+const HEAD_WORDS = 8;
+/** The head that is being looked at. */
+const words = new Uint32Array(HEAD_WORDS);
 const LIST_FIELD = TilerContext.offset.polygonList;
 
 export class PolygonListWriter {
@@ -36,6 +43,9 @@ export class PolygonListWriter {
   readonly #heap: TilerHeap;
   readonly #context: number;
   readonly #extents: ExtentCache;
+  /** Of the block that `#block` has answered. */
+  #count = 0;
+  #capacity = 0;
   /** See `open`. */
   out = 0;
   room = 0;
@@ -66,9 +76,8 @@ export class PolygonListWriter {
   append(words: Uint32Array): boolean {
     const block = this.#block();
     if (block === 0) return false;
-    const count = this.#count(block);
-    this.#write(block + PolygonBlock.size + count * PrimitiveRecord.size, words);
-    this.#memory.store32(block + PolygonBlock.offset.count, count + 1);
+    this.#write(block + PolygonBlock.size + this.#count * PrimitiveRecord.size, words);
+    this.#memory.store32(block + PolygonBlock.offset.count, this.#count + 1);
     return true;
   }
 
@@ -79,16 +88,15 @@ export class PolygonListWriter {
   open(): boolean {
     const block = this.#block();
     if (block === 0) return false;
-    const count = this.#count(block);
-    const at = block + PolygonBlock.size + count * PrimitiveRecord.size;
+    const at = block + PolygonBlock.size + this.#count * PrimitiveRecord.size;
     const extent = this.#extents.at(at);
     this.room = 0;
     if (!extent) return true;
     const fit = Math.floor((extent.start + extent.size - at) / PrimitiveRecord.size);
-    this.room = Math.min(fit, this.#capacity(block) - count);
+    this.room = Math.min(fit, this.#capacity - this.#count);
     this.out = extent.physical + (at - extent.start);
     this.#opened = block;
-    this.#written = count;
+    this.#written = this.#count;
     return true;
   }
 
@@ -99,40 +107,68 @@ export class PolygonListWriter {
     this.#memory.store32(this.#opened + PolygonBlock.offset.count, this.#written);
   }
 
-  /** The block that has room for a primitive, 0: the heap must grow. */
+  /** The block that has room for a primitive, its count and capacity known; 0: the heap must grow. */
   #block(): number {
     const memory = this.#memory;
     let list = this.list;
     if (list === 0) {
       const at = this.#heap.alloc(PolygonList.size, ALIGN);
       if (at === undefined) return 0;
-      memory.write(at, PolygonList.pack({ magic: POLYGON_LIST_MAGIC }));
+      memory.write(at, listHead);
       memory.store64(this.#context + LIST_FIELD, at);
       list = at;
     }
-    if (memory.load32(list) !== POLYGON_LIST_MAGIC) {
+    const head = this.#head(list);
+    if (head[PolygonList.offset.magic / WORD] !== POLYGON_LIST_MAGIC) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
         list,
         `TILER_CONTEXT.polygonList ${hex(list)} is no polygon list of this tiler`,
       );
     }
-    const block = memory.load64(list + PolygonList.offset.last);
-    if (block !== 0 && this.#count(block) < this.#capacity(block)) return block;
-    const sequence = memory.load32(list + PolygonList.offset.blocks);
+    const sequence = head[PolygonList.offset.blocks / WORD]!;
+    const block = head[LAST]! + head[LAST + 1]! * 2 ** 32;
+    if (block !== 0) {
+      this.#enter(block);
+      if (this.#count < this.#capacity) return block;
+    }
     // Lists of few primitives do with a small block, and so do heaps of small chunks.
     const large = sequence > 0 && this.#heap.chunkBytes >= LARGE_CHUNK;
     const capacity = large ? MAX_BLOCK_PRIMITIVES : SMALL_BLOCK;
     const at = this.#heap.alloc(PolygonBlock.size + capacity * PrimitiveRecord.size, ALIGN);
     if (at === undefined) return 0;
-    head[PolygonBlock.offset.sequence / 4] = sequence;
-    head[PolygonBlock.offset.capacity / 4] = capacity;
-    memory.write(at, headBytes);
+    blockWords[PolygonBlock.offset.sequence / WORD] = sequence;
+    blockWords[PolygonBlock.offset.capacity / WORD] = capacity;
+    memory.write(at, blockHead);
     if (block === 0) memory.store64(list + PolygonList.offset.first, at);
     else memory.store64(block + PolygonBlock.offset.next, at);
     memory.store64(list + PolygonList.offset.last, at);
     memory.store32(list + PolygonList.offset.blocks, sequence + 1);
+    this.#count = 0;
+    this.#capacity = capacity;
     return at;
+  }
+
+  /** Finds out how many primitives a block has and was made for, at most as many as a block can have. */
+  #enter(block: number): void {
+    const head = this.#head(block);
+    if (head[PolygonBlock.offset.magic / WORD] !== POLYGON_BLOCK_MAGIC) {
+      throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, block, `${hex(block)} is no block of a polygon list`);
+    }
+    this.#count = head[PolygonBlock.offset.count / WORD]!;
+    this.#capacity = Math.min(head[PolygonBlock.offset.capacity / WORD]!, MAX_BLOCK_PRIMITIVES);
+  }
+
+  /** The words of a list's or block's head; good until the next call. */
+  #head(at: number): Uint32Array {
+    const physical = at % WORD === 0 ? this.#extents.within(at, HEAD_WORDS * WORD) : -1;
+    if (physical < 0) {
+      for (let n = 0; n < HEAD_WORDS; n++) words[n] = this.#memory.load32(at + n * WORD);
+      return words;
+    }
+    const { u32 } = this.#memory.dram;
+    for (let n = 0; n < HEAD_WORDS; n++) words[n] = u32[physical / WORD + n]!;
+    return words;
   }
 
   /** Words to one translated range; where that is not in one page, one by one. */
@@ -145,18 +181,6 @@ export class PolygonListWriter {
     const physical = memory.translate(at, 'write');
     const { view } = memory.dram;
     for (let i = 0; i < words.length; i++) view.setUint32(physical + i * 4, words[i]!, true);
-  }
-
-  /** How many primitives a block was made for; it is not taken at its word if that is more than a block can have. */
-  #capacity(block: number): number {
-    return Math.min(this.#memory.load32(block + PolygonBlock.offset.capacity), MAX_BLOCK_PRIMITIVES);
-  }
-
-  #count(block: number): number {
-    if (this.#memory.load32(block) !== POLYGON_BLOCK_MAGIC) {
-      throw new GpuFault(EXCEPTION.DATA_INVALID_FAULT, block, `${hex(block)} is no block of a polygon list`);
-    }
-    return this.#memory.load32(block + PolygonBlock.offset.count);
   }
 }
 
