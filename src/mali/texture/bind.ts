@@ -141,7 +141,7 @@ export function bind(
     slot: place.slot,
     record: 0,
     holds,
-    result: !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
+    result: kind.operation === 'gradient' ? 'uint' : !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
   } satisfies Binding;
   binding.record = scratch.owned(binding, RECORD.levels + levels * LEVEL.bytes);
   writeRecord(binding.record, texture, sampler, places);

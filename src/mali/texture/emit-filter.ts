@@ -19,14 +19,25 @@ import { YuvEmitter, type YuvLayout } from './emit-yuv.ts';
 
 /**
  * Where the level of detail comes from: none is needed, it is zero, the quad's footprint, that and a bias of each lane, or
- * each lane. 'fetched', 'first': no sampling, coordinates are integers, and levels come with the offsets, or are zero.
+ * each lane. 'query', 'derivatives': it is the result, from the quad's footprint or from what lanes bring. 'fetched', 'first': no sampling, coordinates are integers, and levels come with the offsets, or are zero.
  */
-export type LodSource = 'none' | 'zero' | 'footprint' | 'biased' | 'given' | 'fetched' | 'first';
+export type LodSource =
+  | 'none'
+  | 'zero'
+  | 'footprint'
+  | 'biased'
+  | 'given'
+  | 'query'
+  | 'derivatives'
+  | 'fetched'
+  | 'first';
 export type Filter = 'nearest' | 'linear' | 'gather' | 'fetch';
 
 /** All that a sampler's code depends on. */
 export interface SamplerState {
   readonly lod: LodSource;
+  /** Of a level of detail that is the result: whether the sampler's bias and bounds count. */
+  readonly query?: { readonly bias: boolean; readonly clamp: boolean };
   /** Several samples are averaged where a footprint is longer than wide. */
   readonly anisotropic: boolean;
   readonly magnify: Filter;

@@ -105,6 +105,35 @@ export class FootprintEmitter {
     f.i32(LOD_ENDLESS).get(this.#lod).get(exponent).i32(255).op('i32_eq').op('select').set(this.#lod);
   }
 
+  /** Levels of detail of lanes that bring their derivatives: `load` pushes those by x, by y of the first axis, then of the next. */
+  ofDerivatives(load: (n: number) => void): number {
+    const f = this.#f;
+    const squares = [0, 1].map((direction) =>
+      this.#c.vector(() => {
+        for (let axis = 0; axis < this.#state.axes; axis++) {
+          const d = f.local('v128');
+          load(2 * axis + direction);
+          this.#c
+            .known(RECORD.scale + 16 * axis)
+            .op('f32x4_mul')
+            .tee(d)
+            .get(d)
+            .op('f32x4_mul');
+          if (axis > 0) f.op('f32x4_add');
+        }
+      }),
+    );
+    const longest = this.#c.vector(() => f.get(squares[0]!).get(squares[1]!).op('i32x4_max_u'));
+    const lods = f.local('v128');
+    const bits = f.local('i32');
+    for (const lane of [0, 1, 2, 3]) {
+      f.get(longest).lane('i32x4_extract_lane', lane).set(bits);
+      this.#logarithm(bits);
+      f.get(lods).get(this.#lod).lane('i32x4_replace_lane', lane).set(lods);
+    }
+    return lods;
+  }
+
   /** How many samples, and along which side; the square becomes that of what each is to cover. */
   #spread(squares: number, bits: number, differences: readonly number[]): void {
     const f = this.#f;

@@ -191,6 +191,8 @@ function scene(next: () => number) {
   const fetch = !cube && coin(0.25);
   const shadow = !integer && !fetch && coin(0.2);
   const gather = !fetch && !cube && coin(0.2);
+  const gradient = !fetch && !gather && coin(0.15);
+  const derivatives = gradient && !cube && coin();
   const samples = fetch && axes === 2 && layout !== 'afbc' && width * height < 1000 && coin(0.3) ? 4 : 1;
   const normalized = coin(0.9);
   const edge = (): number => pick(normalized ? WRAPS : SIMPLE_WRAPS);
@@ -290,7 +292,7 @@ function scene(next: () => number) {
   const coordinate = (count: number, start: number, bit: number): Float32Array =>
     fetch ? texels(count) : coordinates(start, bit);
   const kind = kindOf({
-    operation: fetch ? 'fetch' : gather ? 'gather' : 'single',
+    operation: fetch ? 'fetch' : gather ? 'gather' : gradient ? 'gradient' : 'single',
     dimension,
     array: arrays,
     shadow,
@@ -298,9 +300,9 @@ function scene(next: () => number) {
     lodMode: pick(LODS),
     component: gather ? Math.floor(next() * 4) : 0,
     integerCoordinates: fetch,
-    derivatives: false,
-    lodBiasDisable: false,
-    lodClampDisable: false,
+    derivatives,
+    lodBiasDisable: gradient && coin(),
+    lodClampDisable: gradient && coin(),
   });
   const request = {
     kind,
@@ -320,7 +322,7 @@ function scene(next: () => number) {
           ? lods().map((word) => word % 0x400)
           : lods().fill(Math.floor(next() * 0x500)),
     gradient: [lods(), lods()],
-    deltas: [],
+    deltas: derivatives ? Array.from({ length: 2 * axes }, () => coordinates(next() - 0.5, 0)) : [],
     skip: coin(),
   } as unknown as TextureRequest;
   const mask = coin() ? 0xffff : Math.floor(next() * 0x10000);

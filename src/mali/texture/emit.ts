@@ -8,6 +8,7 @@
  * singles or integers, so that both give the same bits.
  * Source: OpenGL ES 3.2 chapter 8.14; WebAssembly core specification 3.0 (vector instructions).
  */
+import { GRADIENT_LOD_MASK } from '../../abi/gpu/texture-descriptors.ts';
 import { scratch } from '../engine/scratch.ts';
 import { type Code, ModuleBuilder } from '../wasm/builder.ts';
 import { blockFunction } from './block-cache.ts';
@@ -169,6 +170,13 @@ class SamplerEmitter {
         this.#bound(this.#lod, RECORD.maximumLod, false);
         this.#spread(spot);
         break;
+      case 'query':
+        this.#footprint.emit(spot);
+        this.#answer(this.#c.vector(() => f.get(this.#lod).op('i32x4_splat')));
+        break;
+      case 'derivatives':
+        this.#answer(this.#footprint.ofDerivatives((n) => f.get(OPERANDS).memory('v128_load', n * CHANNEL_BYTES)));
+        break;
       case 'fetched': {
         const levels = this.#c.vector(() => f.get(offsets!).i32(24).op('i32x4_shr_u'));
         this.#lanewise(levels, () => this.#fetchAt(spot));
@@ -189,6 +197,22 @@ class SamplerEmitter {
       .op(least ? 'i32_gt_s' : 'i32_lt_s')
       .op('select')
       .set(local);
+  }
+
+  /** Levels of detail become the result: signed numbers of 16 bits. */
+  #answer(lods: number): void {
+    const f = this.#f;
+    const { bias, clamp } = this.#state.query!;
+    f.get(lods);
+    if (bias) this.#c.known(RECORD.bias).op('i32x4_add');
+    if (clamp) {
+      this.#c.known(RECORD.minimumLod).op('i32x4_max_s');
+      this.#c.known(RECORD.maximumLod).op('i32x4_min_s');
+    }
+    this.#c.words(-0x8000).op('i32x4_max_s');
+    this.#c.words(0x7fff).op('i32x4_min_s');
+    this.#c.words(GRADIENT_LOD_MASK).op('v128_and').set(this.#result[0]!);
+    for (const local of this.#result.slice(1)) this.#c.words(0).set(local);
   }
 
   /** Levels of detail that lanes bring, complete. */

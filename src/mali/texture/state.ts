@@ -37,7 +37,7 @@ import type { YuvTexture } from './yuv.ts';
 type PlaneValues = Infer<typeof Plane>;
 type FilterState = Pick<
   SamplerState,
-  'lod' | 'anisotropic' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
+  'lod' | 'query' | 'anisotropic' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
 >;
 type TexelState = Pick<SamplerState, 'layout' | 'yuv' | 'channels' | 'borders' | 'compare' | 'integer' | 'bytes'>;
 
@@ -68,9 +68,14 @@ export function samplerState(
   const faces = dimension === TEXTURE_DIMENSION.CUBE && kind.dimension === '2d';
   if (!axes || (dimension !== NAMES[kind.dimension] && !faces)) return undefined;
   const onCube = kind.dimension === 'cube';
+  const gradient = kind.operation === 'gradient';
   // Gathering across edges is seldom; of faces nothing is fetched.
-  if (onCube && kind.operation !== 'single') return undefined;
-  const filters = fetch ? fetchState(kind) : sampler && filterState(texture, sampler, axes, kind);
+  if (onCube && kind.operation !== 'single' && (!gradient || kind.derivatives)) return undefined;
+  const filters = gradient
+    ? sampler && gradientState(texture, sampler, kind)
+    : fetch
+      ? fetchState(kind)
+      : sampler && filterState(texture, sampler, axes, kind);
   const texels = filters && texelState(texture, sampler, planes, filters.wrap, kind);
   if (!texels) return undefined;
   const layered = kind.array && texture.layers > (onCube ? CUBE_FACES : 1);
@@ -125,6 +130,28 @@ function filterState(
     magnify,
     minify,
     mipmap: plain ? 'none' : mixes ? 'linear' : 'nearest',
+  };
+}
+
+function gradientState(
+  texture: Texture,
+  { descriptor: s }: Sampler,
+  { derivatives, dimension, lodBiasDisable, lodClampDisable }: TextureKind,
+): FilterState {
+  const filters = {
+    magnify: 'nearest',
+    minify: 'nearest',
+    mipmap: 'none',
+    cutoff: 0,
+    wrap: [],
+    offset: false,
+  } as const;
+  return {
+    ...filters,
+    lod: derivatives ? 'derivatives' : 'query',
+    query: { bias: !lodBiasDisable, clamp: !lodClampDisable },
+    anisotropic: !derivatives && dimension !== 'cube' && isAnisotropic(texture, s),
+    normalized: s.normalizedCoordinates,
   };
 }
 

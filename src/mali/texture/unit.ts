@@ -335,6 +335,7 @@ export class TexturePipe implements TextureUnit {
         if (!request.kind.lodBiasDisable) lod += sampler.bias;
         if (!request.kind.lodClampDisable) lod = sampler.clampLod(texture, lod);
       }
+      request.result = 'uint';
       const fixed = Math.max(-0x8000, Math.min(0x7fff, lod));
       out.u32[lane] = fixed & GRADIENT_LOD_MASK;
       out.u32[LANES + lane] = 0;
@@ -350,8 +351,8 @@ export class TexturePipe implements TextureUnit {
     for (let axis = 0; axis < 3; axis++) {
       const [ddx, ddy] = pair(axis);
       const size = normalized ? sizes[axis]! : 1;
-      x += (ddx * size) ** 2;
-      y += (ddy * size) ** 2;
+      x = fround(x + square(fround(ddx * size)));
+      y = fround(y + square(fround(ddy * size)));
     }
     return lodOfSquare(Math.max(x, y));
   }
