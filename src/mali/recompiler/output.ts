@@ -188,22 +188,19 @@ export class OutputCode {
       this.#late.own(this.#stage, k);
       code.op('v128_and').set(this.#covered[k]!);
     }
-    if (mask || this.#discards) this.#effective();
+    if (mask || this.#discards || !this.#quads) this.#effective();
   }
 
   /** Fills #covered with the samples of lanes that have an effect; to `out` if nobody here can test them. */
   #samples(register: number, out: Label): void {
     const { code, lanes } = this.#a;
-    const coverage = this.#a.register(register);
-    code.get(this.#a.bits).get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').set(this.#lanes);
-    code.get(this.#stage).memory('i32_load', STAGE.direct).if();
-    for (let k = 0; k < lanes.vectors; k++) {
-      coverage(k);
-      this.#late.own(this.#stage, k);
-      code.op('v128_and').set(this.#covered[k]!);
-    }
+    if (this.#quads) this.#quads.pushDirect();
+    else code.get(this.#stage).memory('i32_load', STAGE.direct);
+    code.likely().if();
+    this.#direct(register);
     code.else();
-    this.#late.left(this.#stage, coverage, this.#lanes);
+    this.#effect();
+    this.#late.left(this.#stage, this.#a.register(register), this.#lanes);
     code.op('i32_eqz').brIf(out);
     for (let k = 0; k < lanes.vectors; k++) {
       code
@@ -212,14 +209,19 @@ export class OutputCode {
         .memory('v128_load', WARP.blended + 16 * k)
         .set(this.#covered[k]!);
     }
-    code.end();
     this.#masked();
+    code.end();
+  }
+
+  /** Fills #lanes with those that run and do not come to nothing. */
+  #effect(): void {
+    const { code } = this.#a;
+    code.get(this.#a.bits).get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').set(this.#lanes);
   }
 
   /** Takes lanes out of #covered that do not run, or come to nothing. */
   #effective(): void {
-    const { code } = this.#a;
-    code.get(this.#a.bits).get(this.#a.discarded).i32(-1).op('i32_xor').op('i32_and').set(this.#lanes);
+    this.#effect();
     this.#masked();
   }
 
