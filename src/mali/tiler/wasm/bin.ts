@@ -66,6 +66,8 @@ const POSITION_SHIFT = 4;
 const EXTENSION = 64;
 const LAYER_BYTE = 2;
 const CORNER_BYTES = CORNER * 8;
+/** Weights of a vertex itself: two singles each. */
+const OWN_WEIGHTS = [0x3f800000n, 0x3f800000n << 32n, 0n];
 const KINDS: Record<Arity, number> = { 1: PRIMITIVE_KIND.POINT, 2: PRIMITIVE_KIND.LINE, 3: PRIMITIVE_KIND.TRIANGLE };
 
 class BinEmitter {
@@ -348,17 +350,10 @@ class BinEmitter {
       // x, y, z and 1/w are neighbours, and so are weights.
       f.get(out).get(this.#integers[n]!).get(this.#p[n]!).shuffle32(0, 1, 6, 7);
       f.memory('v128_store', corner + Corner.offset.x, DRAM);
-      if (weights) {
-        f.get(out).get(weights[n]!).lane('i64x2_extract_lane', 0);
-        f.memory('i64_store', corner + Corner.offset.weight0, DRAM);
-        continue;
-      }
-      f.get(out)
-        .f32(n === 0 ? 1 : 0)
-        .memory('f32_store', corner + Corner.offset.weight0, DRAM);
-      f.get(out)
-        .f32(n === 1 ? 1 : 0)
-        .memory('f32_store', corner + Corner.offset.weight1, DRAM);
+      f.get(out);
+      if (weights) f.get(weights[n]!).lane('i64x2_extract_lane', 0);
+      else f.i64(OWN_WEIGHTS[n]!);
+      f.memory('i64_store', corner + Corner.offset.weight0, DRAM);
     }
     for (const [first, to] of [
       [0, offset.minX],
