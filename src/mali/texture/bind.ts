@@ -118,8 +118,10 @@ export function bind(
       if (!there || !alike(values, other)) return undefined;
       if (layer === 1) distance = there.physical - place.physical;
       if (there.physical !== place.physical + layer * distance) return undefined;
+      place.size = Math.min(place.size, there.size);
     }
     place.layerStride = distance;
+    place.layers = layers;
   }
   if (functionTable.room < PLACES_LEFT) return undefined;
   let holds: (() => boolean) | undefined;
@@ -129,7 +131,7 @@ export function bind(
     if (firsts) {
       flatten(places, firsts, state.layout.bytes);
       state = { ...state, layout: { ...state.layout, kind: 'flat' } };
-    }
+    } else if (state.layered || state.cube !== 'none') return undefined;
     // What is not flat may be so next time.
     holds = () => firsts !== undefined && levelsOf()?.every((first, n) => first === firsts[n]) === true;
   }
@@ -154,24 +156,31 @@ const alike = (a: PlaneValues, b: PlaneValues): boolean => {
   return shape(a) === shape(b);
 };
 
-/** What finds each level's first body, if all levels are flat: it looks at all headers. */
+/** What finds each level's first body, if all levels are flat, and all layers like the first: it looks at all headers. */
 function headersOf(
   dram: PhysicalMemory,
   texture: Texture,
   places: readonly Place[],
   { superblock, bytes, tiledHeaders: tiled }: TexelLayout,
 ): () => number[] | undefined {
-  const levels = places.map(({ physical, rowStride, size }, level) => {
+  const levels = places.map(({ physical, rowStride, size, layers, layerStride }, level) => {
     const across = Math.ceil(texture.width(level) / superblock);
     const down = Math.ceil(texture.height(level) / (AFBC_PIXELS / superblock));
-    return { headers: { physical, across, down, rowStride, tiled }, size };
+    const headers = Array.from({ length: layers }, (_, layer) => {
+      return { physical: physical + layer * layerStride, across, down, rowStride, tiled };
+    });
+    return { headers, size };
   });
   return () => {
     const firsts: number[] = [];
     for (const { headers, size } of levels) {
-      const first = flatBodies(dram, headers, afbcBodyBytes(bytes), size);
-      if (first === undefined) return undefined;
-      firsts.push(first);
+      let first: number | undefined;
+      for (const layer of headers) {
+        const bodies = flatBodies(dram, layer, afbcBodyBytes(bytes), size);
+        if (bodies === undefined || (first ?? bodies) !== bodies) return undefined;
+        first = bodies;
+      }
+      firsts.push(first!);
     }
     return firsts;
   };
@@ -189,7 +198,9 @@ interface Place {
   physical: number;
   rowStride: number;
   readonly sliceStride: number;
-  readonly size: number;
+  /** Of a surface of superblocks, the least of all layers. */
+  size: number;
+  layers: number;
   layerStride: number;
   chroma?: Chroma | undefined;
 }
@@ -241,7 +252,7 @@ function placeOf(
   const size = Math.max(used, body);
   const physical = inOnePiece(memory, pointer, size);
   if (physical === undefined || physical + size + OVERREACH > memory.dram.size) return undefined;
-  return { physical, rowStride, sliceStride, size: body, layerStride: 0 };
+  return { physical, rowStride, sliceStride, size: body, layers: 1, layerStride: 0 };
 }
 
 /** Bytes from a level's address to its last texel's end, or to its last header's. */

@@ -30,10 +30,10 @@ export class FlatAfbcEmitter {
     this.#layout = layout;
   }
 
-  footprint(columns: readonly number[], rows: readonly number[]): number[] {
+  footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
     const { f } = this.#c;
     const across = columns.map((x) => this.#c.vector(() => this.#column(x)));
-    const down = rows.map((y) => this.#c.vector(() => this.#row(y)));
+    const down = rows.map((y) => this.#c.vector(() => this.#row(y, plane)));
     return down.flatMap((row) => across.map((column) => this.#c.vector(() => f.get(row).get(column).op('i32x4_add'))));
   }
 
@@ -59,12 +59,13 @@ export class FlatAfbcEmitter {
     f.op('i32x4_add');
   }
 
-  #row(y: number): void {
+  #row(y: number, plane: number | undefined): void {
     const { f } = this.#c;
     const { superblock, tiledHeaders, bytes } = this.#layout;
     const height = AFBC_PIXELS / superblock;
     this.#inBlock(y, height, AFBC_SUBBLOCK, superblock * AFBC_SUBBLOCK);
     this.#c.field(LEVEL.base).op('i32x4_add');
+    if (plane !== undefined) f.get(plane).op('i32x4_add');
     const block = this.#c.vector(() => f.get(y).i32(Math.log2(height)).op('i32x4_shr_u'));
     if (tiledHeaders) {
       this.#c.look(block, (i) => afbcHeaderIndex(0, i % AFBC_TILE, 0, true));

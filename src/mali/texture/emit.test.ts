@@ -105,16 +105,18 @@ function afbcLevel(
   next: () => number,
   { afbc, bytes }: { afbc: number; bytes: number },
   from: number,
-  level: number,
+  plane: number,
   width: number,
   height: number,
+  spoiled: boolean,
+  tiles: boolean,
 ): number {
   const at = Math.ceil(from / 64) * 64;
   const shape = Math.floor(next() * 3);
   // All levels of a texture are alike.
-  const { afbcSuperblockSize, afbcTiledHeader } = level
+  const { afbcSuperblockSize, afbcTiledHeader } = plane
     ? Plane.read(memory.view, PLANES_AT)
-    : { afbcSuperblockSize: shape, afbcTiledHeader: next() < 0.5 };
+    : { afbcSuperblockSize: shape, afbcTiledHeader: tiles && next() < 0.5 };
   const across = 16 << afbcSuperblockSize;
   const down = AFBC_PIXELS / across;
   const units = afbcTiledHeader ? AFBC_TILE : 1;
@@ -122,7 +124,7 @@ function afbcLevel(
   const rowStride = w * units ** 2 * AFBC_HEADER_BYTES;
   const headers = rowStride * h;
   const size = headers + w * h * units ** 2 * afbcBodyBytes(bytes);
-  Plane.write(memory.view, PLANES_AT + level * Plane.size, {
+  Plane.write(memory.view, PLANES_AT + plane * Plane.size, {
     type: DESCRIPTOR_TYPE.PLANE,
     planeType: PLANE_TYPE.AFBC,
     afbcCompressionMode: afbc,
@@ -133,7 +135,7 @@ function afbcLevel(
     size,
   });
   const pixels = new Uint8Array(afbcBodyBytes(bytes));
-  const [lean, bad] = [next() < 0.2, next() < 0.3];
+  const [lean, bad] = [spoiled && next() < 0.4, spoiled && next() < 0.6];
   for (let i = 0; i < w * h * units ** 2; i++) {
     const plain = next() < 0.7;
     pixels.forEach((_, n) => {
@@ -176,7 +178,7 @@ function scene(next: () => number) {
   for (let i = TEXELS_AT / 4; i < TEXELS_END / 4; i++) memory.dram.u32[i] = next() * 2 ** 32;
   const format = pick(FORMATS);
   const layout = format.afbc < 0 || coin(0.6) ? (coin() ? 'linear' : 'tiled') : 'afbc';
-  const [dimension, number, axes] = layout === 'afbc' ? DIMENSIONS[0] : pick(DIMENSIONS);
+  const [dimension, number, axes] = layout === 'afbc' ? (coin(0.7) ? DIMENSIONS[0] : DIMENSIONS[4]) : pick(DIMENSIONS);
   const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
   const width = dimension === 'cube' ? 1 + Math.floor(next() * 24) : axes === 3 ? 1 + Math.floor(next() * 20) : size();
   const cube = dimension === 'cube';
@@ -185,7 +187,7 @@ function scene(next: () => number) {
   const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
   const arrays = axes < 3 && coin(0.3);
   const faces = cube ? CUBE_FACES : 1;
-  const layers = faces * (arrays && layout !== 'afbc' && width * height < 1000 ? 1 + Math.floor(next() * 4) : 1);
+  const layers = faces * (arrays && width * height < 1000 ? 1 + Math.floor(next() * 4) : 1);
   const tiled = layout === 'tiled';
   const integer = format.name.endsWith('I');
   const fetch = !cube && coin(0.25);
@@ -236,12 +238,15 @@ function scene(next: () => number) {
     compareFunction: Math.floor(next() * 8),
   });
   let at = TEXELS_AT + Math.floor(next() * 64);
+  // Layers of superblocks are like the first one, with all bodies in order; tiles of headers take much room.
+  const spoiled = layers === 1 && coin();
+  const tiles = layers === 1 || levels * layers <= 6;
   const paddings = Array.from({ length: levels }, () => 16 * Math.floor(next() * 3));
   for (let n = 0; n < levels * layers; n++) {
     const level = n % levels;
     const [w, h, d] = [width, height, depth].map((texels) => Math.max(1, texels >> level)) as [number, number, number];
     if (layout === 'afbc') {
-      at = afbcLevel(memory, next, format, at, level, w, h);
+      at = afbcLevel(memory, next, format, at, n, w, h, spoiled, tiles);
       continue;
     }
     // Of a compressed format, blocks stand where texels do, and tiles are of 4×4 blocks.

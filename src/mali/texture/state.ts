@@ -81,7 +81,8 @@ export function samplerState(
   const layered = kind.array && texture.layers > (onCube ? CUBE_FACES : 1);
   const cube = !onCube ? 'none' : sampler?.descriptor.seamlessCubeMap ? 'seamless' : 'faces';
   const samples = fetch && axes < 3 && sampleCount > 1;
-  if ((layered || samples || axes === 3 || onCube) && (texels.yuv || texels.layout.kind === 'afbc')) return undefined;
+  if ((layered || samples || axes === 3 || onCube) && texels.yuv) return undefined;
+  if ((samples || axes === 3) && texels.layout.kind === 'afbc') return undefined;
   return { ...filters, ...texels, levels: levels > 1, axes, cube, array: kind.array, layered, samples };
 }
 
