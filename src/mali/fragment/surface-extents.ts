@@ -11,6 +11,9 @@ export class SurfaceExtents {
   /** By what they are of: a surface, or its headers. */
   readonly #extents = new Map<object, Extent>();
   #generation = -1;
+  /** What was asked for last, and its extent: tiles follow one another. */
+  #last: object | undefined;
+  #lastExtent: Extent | undefined;
 
   constructor(memory: VirtualMemory) {
     this.#memory = memory;
@@ -22,13 +25,19 @@ export class SurfaceExtents {
     if (this.#generation !== generation) {
       this.#extents.clear();
       this.#generation = generation;
+      this.#last = undefined;
     }
-    const known = this.#extents.get(of);
+    if (of !== this.#last) {
+      this.#last = of;
+      this.#lastExtent = this.#extents.get(of);
+    }
+    const known = this.#lastExtent;
     if (known && va >= known.start && va + span <= known.start + known.size) return known.physical + (va - known.start);
     const found = this.#memory.extent(va, 'write');
     if (!found) return -1;
     const extent = known && follow(known, found) ? joined(known, found) : found;
     this.#extents.set(of, extent);
+    this.#lastExtent = extent;
     return va + span <= extent.start + extent.size ? extent.physical + (va - extent.start) : -1;
   }
 }

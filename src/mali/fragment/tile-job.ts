@@ -77,8 +77,8 @@ const FRAME_SHADERS = 3;
 const FRAME_BYTES = PRIMITIVE.size + 64;
 /** Primitives that a front end takes up at a time. */
 const FRONT_LIMIT = 1024;
-/** What is drawn to a tile, in this order. */
-const PASS = { BEGIN: 0, PRE_FRAME_0: 1, PRE_FRAME_1: 2, PRIMITIVES: 3, POST_FRAME: 4 } as const;
+/** What is drawn to a tile, in this order; ALONE: primitives, where there are no frame shaders. */
+const PASS = { BEGIN: 0, PRE_FRAME_0: 1, PRE_FRAME_1: 2, PRIMITIVES: 3, POST_FRAME: 4, ALONE: 5 } as const;
 
 /** Whether a frame shader of this mode leaves tiles alone that no primitive touches. */
 const idle = (mode: number): boolean => mode === FRAME_SHADER_MODE.NEVER || mode === FRAME_SHADER_MODE.INTERSECT;
@@ -100,6 +100,8 @@ export class TileJob {
   readonly #listAt: number;
   readonly #frames: number;
   readonly #piece = scratch.take(FRONT.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES, false);
+  /** Whether no frame shader is ever run. */
+  readonly #alone: boolean;
   readonly #slice: number;
   readonly #warpBudget: number;
   #budget = 0;
@@ -133,6 +135,8 @@ export class TileJob {
     this.#open = open;
     this.#engine = engine;
     this.#framebuffer = framebuffer;
+    const { preFrame0, preFrame1, postFrame } = framebuffer.parameters;
+    this.#alone = [preFrame0, preFrame1, postFrame].every((mode) => mode === FRAME_SHADER_MODE.NEVER);
     this.#slice = SLICE[engine];
     this.#warpBudget = WARP_BUDGET[engine];
     this.#budget = this.#slice;
@@ -163,7 +167,7 @@ export class TileJob {
     for (let item = source.next(); item >= 0; item = source.next()) {
       const tile = bins.tile(item);
       const left = (column + (tile % columns)) * TILE;
-      const top = (row + Math.floor(tile / columns)) * TILE;
+      const top = (row + ((tile / columns) | 0)) * TILE;
       const run = bins.run(item);
       if (run > 0) {
         this.#cleanTiles(left, top, run);
@@ -230,6 +234,11 @@ export class TileJob {
     this.#place = 0;
     this.#end = 0;
     this.#pass = part.first ? PASS.BEGIN : PASS.PRE_FRAME_1;
+    if (this.#alone) {
+      this.#pass = PASS.ALONE;
+      this.#place = begin;
+      this.#end = end;
+    }
     if (!part.first) return;
     if (!this.#clear) this.#tile.clear();
     this.#clear = true;
@@ -244,7 +253,7 @@ export class TileJob {
     const at = this.#args / 4;
     for (;;) {
       while (this.#place === this.#end) {
-        if (this.#pass === PASS.POST_FRAME || (this.#pass === PASS.PRIMITIVES && !part.last)) {
+        if (this.#pass >= PASS.POST_FRAME || (this.#pass === PASS.PRIMITIVES && !part.last)) {
           if (part.last) this.#writeback.write(this.#left, this.#top, this.#clear);
           return false;
         }
@@ -254,7 +263,7 @@ export class TileJob {
       const place = this.#place;
       this.#clear = false;
       const number = words[(words[place / 4]! + PRIMITIVE.draw) / 4]!;
-      if (this.#pass === PASS.PRIMITIVES && number !== this.#number) {
+      if (number !== this.#number && (this.#pass === PASS.PRIMITIVES || this.#pass === PASS.ALONE)) {
         const { address, draw } = part.draws.at(number);
         this.#draw = this.#openDraw(address, draw);
         this.#number = number;
