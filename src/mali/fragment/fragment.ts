@@ -198,6 +198,10 @@ export class FragmentJob {
     const bins = this.#bins;
     bins.list(!this.#tiles.idle || !first || !last);
     this.#share.begin(bins.items, !first, this.#whole);
+    if (this.#share.prepares && first) {
+      yield* this.#tiles.prepare(this.#draws);
+      this.#renew();
+    }
     const steps = this.#tiles.run({ bins, draws: this.#draws, first, last }, this.#share);
     while (!steps.next().done) {
       yield;

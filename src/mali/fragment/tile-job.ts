@@ -67,8 +67,9 @@ function close({ stage, run }: OpenDraw): void {
   stage.close();
 }
 
-/** Draws kept open at once. */
+/** Draws kept open at once, and those of them that are opened before the first tile. */
 const MAX_OPEN_DRAWS = 256;
+const PREPARED = 16;
 /** Rough costs of a slice and of its parts, in warp instructions. */
 const SLICE = { interpreter: 4000, wasm: 12000 } as const;
 const WARP_BUDGET = { interpreter: 2000, wasm: 12000 } as const;
@@ -157,6 +158,21 @@ export class TileJob {
   get idle(): boolean {
     const { preFrame0, preFrame1, postFrame } = this.#framebuffer.parameters;
     return idle(preFrame0) && idle(preFrame1) && idle(postFrame);
+  }
+
+  /** Opens the first draws, which compiles what they need. Rests after each. */
+  *prepare(draws: DrawTable): Generator<void, void> {
+    for (let number = 0; number < Math.min(draws.count, PREPARED); number++) {
+      const { address, draw } = draws.at(number);
+      if (this.#draws.has(address)) continue;
+      try {
+        this.#openDraw(address, draw).run?.prepare?.();
+      } catch (error) {
+        // It may be a draw that no tile needs after all; else the fault comes again.
+        if (!(error instanceof GpuFault)) throw error;
+      }
+      yield;
+    }
   }
 
   /** Draws tiles until there are no more; rests now and then. One generator for all of it: nested ones cost too much. */

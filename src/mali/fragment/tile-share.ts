@@ -14,6 +14,8 @@ export interface TileShare extends TileSource {
    * job cannot be parted, as tiles need their neighbours.
    */
   begin(items: number, again: boolean, whole: boolean): void;
+  /** Whether this thread is to have everything ready before it asks for its first tile, as others wait for it from then on. */
+  readonly prepares?: boolean;
 }
 
 /** No other thread is at the job. */
@@ -33,6 +35,7 @@ export class AllTiles implements TileShare {
 
 /** `take` answers numbers from 0 on, each to one thread alone. */
 export class ClaimedTiles implements TileShare {
+  readonly prepares: boolean;
   readonly #take: () => number;
   /** A number that has been taken and not been used; -1 if there is none. */
   #claim = -1;
@@ -46,8 +49,9 @@ export class ClaimedTiles implements TileShare {
   #all: boolean | undefined;
   #next = 0;
 
-  constructor(take: () => number) {
+  constructor(take: () => number, prepares = false) {
     this.#take = take;
+    this.prepares = prepares;
   }
 
   begin(items: number, again: boolean, whole: boolean): void {

@@ -150,14 +150,16 @@ class Recompiler implements WarpExecutor {
     }
   }
 
+  prepare(): Ready {
+    const { unit } = this.#begin;
+    const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? PAIR_VECTORS : WARP_VECTORS;
+    this.#list ??= this.#begin.as({ ...this.#together, list: this.#kind, vectors });
+    return this.#list;
+  }
+
   /** Works off the list until it is at its end (true), the slice is used up, or a warp is handed back. */
   #takeList(w: WarpState): boolean {
-    if (!this.#list) {
-      const { unit } = this.#begin;
-      const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? PAIR_VECTORS : WARP_VECTORS;
-      this.#list = this.#begin.as({ ...this.#together, list: this.#kind, vectors });
-    }
-    const at = this.#list;
+    const at = this.#list ?? this.prepare();
     const quads = WARP_VECTORS / at.made.code.vectors;
     w.fresh = false;
     w.waiting = 0;

@@ -122,6 +122,8 @@ export interface ShaderRun {
    * at most about `budget` instructions of them. True: all are done; false: call again. Throws as `resume` does.
    */
   resumeList(budget: number): boolean;
+  /** Compiles what `resumeList` will want, so that it does not take long then. */
+  prepare?(): void;
   /** The stage is done with the run and will not touch it again: its registers may serve another. */
   close(): void;
 }

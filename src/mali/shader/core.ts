@@ -39,6 +39,8 @@ export interface WarpExecutor {
    * the warp in work, or one that has ended.
    */
   list?(w: WarpState, budget: number): boolean;
+  /** What ShaderRun.prepare does. */
+  prepare?(): void;
   /** Warps of a workgroup may be run one after the other by `list`: nothing in the program tells them apart. */
   readonly alone?: boolean;
 }
@@ -215,6 +217,10 @@ class DrawRun implements ShaderRun {
       return false;
     }
     return end === 'done';
+  }
+
+  prepare(): void {
+    this.#executor.prepare?.();
   }
 
   beginThreads(list: number, threads: number): void {

@@ -69,6 +69,7 @@ export class WorkerJob {
   readonly #make: MakePart;
   #part: Work | undefined;
   #progress = 0;
+  #engaged = false;
 
   constructor(shared: Shared, worker: number, index: number, serial: number, view: View, make: MakePart) {
     this.#shared = shared;
@@ -93,10 +94,10 @@ export class WorkerJob {
       // be another's.
       if (shared.stopped(index)) return 'more';
       if (shared.slot(index) !== slot) return 'blocked';
-      this.#part ??= this.#make(index, this.#view.memory, () => shared.claim(index));
+      this.#part ??= this.#make(index, this.#view.memory, this.#claim);
       const end = performance.now() + SLICE;
       let state = this.#part.step();
-      while (state !== 'done' && performance.now() < end && !shared.asked(worker) && !shared.stopped(index)) {
+      while (state !== 'done' && performance.now() < end && !this.#called) {
         state = this.#part.step();
       }
       const progress = this.#part.progress!;
@@ -106,6 +107,18 @@ export class WorkerJob {
     } finally {
       shared.leave(worker);
     }
+  }
+
+  /** The next piece; none if the job has ended before the first. */
+  readonly #claim = (): number => {
+    this.#engaged ||= this.#shared.engage(this.index, this.#worker);
+    return this.#engaged ? this.#shared.claim(this.index) : Number.POSITIVE_INFINITY;
+  };
+
+  /** Whether the main thread wants the slice to end. */
+  get #called(): boolean {
+    const shared = this.#shared;
+    return shared.asked(this.#worker) || shared.stopped(this.index) || shared.released(this.index, this.#worker);
   }
 
   /** Whether this worker has begun its part. */

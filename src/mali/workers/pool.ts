@@ -53,6 +53,8 @@ export class WorkerPool implements Agents, JobPool {
   readonly #jobs: (PooledWork | undefined)[] = new Array(JOBS).fill(undefined);
   /** Memory whose last job took long. */
   readonly #long = new WeakSet<GpuMemory>();
+  /** Records of jobs that have ended, but whose workers have not all parted. */
+  readonly #lingering: number[] = [];
   /** Works that go on when a message comes. */
   readonly #heeded = new Set<PooledWork>();
   /** A check point has been asked for. */
@@ -134,7 +136,8 @@ export class WorkerPool implements Agents, JobPool {
         this.#hold();
       },
       ended: (ended) => {
-        this.#jobs[ended.index] = undefined;
+        if (this.#shared.free(ended.index)) this.#jobs[ended.index] = undefined;
+        else this.#lingering.push(ended.index);
         if (this.#heeded.delete(ended)) this.#hold();
       },
     });
@@ -151,6 +154,7 @@ export class WorkerPool implements Agents, JobPool {
     from: number,
   ): boolean {
     const workers = this.#ready(may);
+    if (this.#lingering.length > 0) this.#sweep();
     const index = this.#jobs.indexOf(undefined);
     if (workers.length === 0 || index < 0) return false;
     work.index = index;
@@ -263,6 +267,14 @@ export class WorkerPool implements Agents, JobPool {
     // One that never came up would not come up again.
     if (thread.ready) this.#start(n);
     this.onCheckPoint();
+  }
+
+  /** Frees the records of jobs that have ended and that no worker looks at any more. */
+  #sweep(): void {
+    for (const index of this.#lingering.splice(0)) {
+      if (this.#shared.free(index)) this.#jobs[index] = undefined;
+      else this.#lingering.push(index);
+    }
   }
 
   /** Workers that can take a job, of those of the mask `may`. */

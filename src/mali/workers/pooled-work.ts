@@ -20,7 +20,7 @@ export interface Hands {
   over(work: PooledWork): void;
   /** From now on it is a message that tells of the workers' end. */
   heed(work: PooledWork): void;
-  /** No worker is at it any more, and its record serves others. */
+  /** It has ended; its record serves others as soon as no worker looks at it any more. */
   ended(work: PooledWork): void;
 }
 
@@ -47,7 +47,6 @@ export class PooledWork implements Work {
   #failure: Failure | undefined;
   /** No worker is at it any more. */
   #ended = false;
-  #abandoned = false;
   #progress = 0;
 
   constructor(shared: Shared, memory: GpuMemory, begin: (claim: () => number) => Work, hands: Hands) {
@@ -87,7 +86,7 @@ export class PooledWork implements Work {
   /** Waits for the workers' last pieces. False: a message will tell of their end. */
   #settle(): boolean {
     const shared = this.#shared;
-    shared.retract(this.index);
+    shared.release(this.index);
     const settled = shared.awaitEnd(this.index, PATIENCE) || this.#heed();
     // What is wrong comes by a message in any case.
     if (!settled || this.#missing) {
@@ -158,29 +157,24 @@ export class PooledWork implements Work {
     this.#part?.abandon?.();
   }
 
-  /** A worker has found something wrong. */
+  /** A worker has found something wrong. Whoever was released has seen memory that was no longer the job's. */
   fail(failure: Failure): void {
-    this.#failure ??= failure;
+    if (!this.#ended) this.#failure ??= failure;
   }
 
   abandon(): void {
-    this.#abandoned = true;
     this.#leave();
     this.#hands.over(this);
     if (this.#ended || !this.#out) return;
     this.#shared.stop(this.index);
-    this.#shared.retract(this.index);
-    if (this.#heed()) this.#finish();
-    else {
-      this.#hands.heed(this);
-      this.#hands.wake();
-    }
+    this.#finish();
+    this.#hands.wake();
   }
 
   /** A message: some worker is no longer at it. */
   parted(): void {
-    if (!this.#shared.ended(this.index) || (this.#missing && !this.#abandoned)) return;
+    if (this.#ended || !this.#shared.ended(this.index) || this.#missing) return;
     this.#finish();
-    if (!this.#abandoned) this.onWake?.();
+    this.onWake?.();
   }
 }

@@ -8,7 +8,8 @@
  *   either the worker works by the new translation, or the change knows that it must wait for the worker's next check point.
  *   Last it looks whether the job still has the slot: a job loses its slot before another address space gets it.
  * - A job: a RUN_FRAGMENT or RUN_COMPUTE with its registers, the slot that it may work in, and the next tile or workgroup that
- *   nobody has claimed. Workers are invited, join and part; who has not joined when nothing is left is not waited for. The main
+ *   nobody has claimed. Workers are invited, join, engage and part. Who has not engaged when nothing is left is not waited for:
+ *   a thread that meets a program for the first time may need a tenth of a second before its first tile. The main
  *   thread looks at the words, as messages take long; only where it says that it heeds them, the last to part sends one.
  */
 import type { Translation } from '../mmu/walk.ts';
@@ -57,8 +58,11 @@ const JOB = {
   parts: 112,
   size: 128,
 } as const;
-/** A worker's part in a job: it may join; it has, and nobody ends the job without it. */
-const PART = { NONE: 0, INVITED: 1, JOINED: 2 } as const;
+/**
+ * A worker's part in a job: it may join; it has, and prepares; it may claim pieces, and nobody ends the job without it; it has
+ * prepared in vain, as the job has ended without it.
+ */
+const PART = { NONE: 0, INVITED: 1, JOINED: 2, ENGAGED: 3, RELEASED: 4 } as const;
 const POOL = { closing: 0, serial: 1, telling: 2, size: 16 } as const;
 
 const SPACES_AT = POOL.size;
@@ -325,45 +329,67 @@ export class Shared {
     return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.failed) !== 0;
   }
 
-  /** A worker is no longer at the job, whether it had joined or not. True: it was the last, and a message is asked for. */
-  part(job: number, worker: number): boolean {
-    const before = Atomics.exchange(this.#bytes, partAt(job, worker), PART.NONE);
-    if (before === PART.NONE) return false;
-    const at = JOBS_AT + job * JOB.size;
-    // From here on the record may be another job's: a message about this one is ignored then.
-    const last = Atomics.sub(this.#words, at + JOB.left, 1) === 1;
-    if (last) Atomics.notify(this.#words, at + JOB.left);
-    return last && Atomics.load(this.#words, at + JOB.heeded) !== 0;
+  /** Worker: is ready to claim pieces. False: the job has ended, or will, without it. */
+  engage(job: number, worker: number): boolean {
+    return Atomics.compareExchange(this.#bytes, partAt(job, worker), PART.JOINED, PART.ENGAGED) === PART.JOINED;
   }
 
-  /** Main thread: who has not joined yet need not. */
-  retract(job: number): void {
+  /** Worker: whether the job has ended without it. */
+  released(job: number, worker: number): boolean {
+    return Atomics.load(this.#bytes, partAt(job, worker)) === PART.RELEASED;
+  }
+
+  /** A worker is no longer at the job, whatever its part was. True: it was the last engaged, and a message is asked for. */
+  part(job: number, worker: number): boolean {
+    const at = JOBS_AT + job * JOB.size;
+    const before = Atomics.exchange(this.#bytes, partAt(job, worker), PART.NONE);
+    if (before === PART.NONE) return false;
+    const asked = before !== PART.RELEASED && Atomics.load(this.#words, at + JOB.heeded) !== 0 && this.ended(job);
+    // From here on the record may be another job's: a message about this one is ignored then.
+    Atomics.sub(this.#words, at + JOB.left, 1);
+    Atomics.notify(this.#words, at + JOB.left);
+    return asked;
+  }
+
+  /** Main thread: who has not engaged yet need not. */
+  release(job: number): void {
     for (let worker = 0; worker < MAX_WORKERS; worker++) {
       const at = partAt(job, worker);
-      if (Atomics.compareExchange(this.#bytes, at, PART.INVITED, PART.NONE) !== PART.INVITED) continue;
-      Atomics.sub(this.#words, JOBS_AT + job * JOB.size + JOB.left, 1);
+      if (Atomics.load(this.#bytes, at) === PART.NONE) continue;
+      if (Atomics.compareExchange(this.#bytes, at, PART.INVITED, PART.NONE) === PART.INVITED) {
+        Atomics.sub(this.#words, JOBS_AT + job * JOB.size + JOB.left, 1);
+      } else Atomics.compareExchange(this.#bytes, at, PART.JOINED, PART.RELEASED);
     }
   }
 
-  /** Whether nobody is at the job any more. */
-  ended(job: number): boolean {
+  /** Whether nobody has the job's record in use any more. */
+  free(job: number): boolean {
     return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.left) === 0;
   }
 
-  /** Main thread: waits so many milliseconds at most until nobody is at the job any more; whether it is so. */
+  /** Whether nobody is at the job any more who may have claimed of it; after `release` nobody will. */
+  ended(job: number): boolean {
+    for (let worker = 0; worker < MAX_WORKERS; worker++) {
+      const part = Atomics.load(this.#bytes, partAt(job, worker));
+      if (part !== PART.NONE && part !== PART.RELEASED) return false;
+    }
+    return true;
+  }
+
+  /** Main thread: waits so many milliseconds at most until the job has ended; whether it has. */
   awaitEnd(job: number, milliseconds: number): boolean {
     const at = JOBS_AT + job * JOB.size + JOB.left;
     const end = performance.now() + milliseconds;
     for (;;) {
       const left = Atomics.load(this.#words, at);
-      if (left === 0) return true;
+      if (this.ended(job)) return true;
       const rest = end - performance.now();
       if (rest <= 0) return false;
       Atomics.wait(this.#words, at, left, rest);
     }
   }
 
-  /** Main thread: wants a message when nobody is at the job any more. It must look once more whether that is so already. */
+  /** Main thread: wants a message when the job has ended. It must look once more whether that is so already. */
   heed(job: number): void {
     Atomics.store(this.#words, JOBS_AT + job * JOB.size + JOB.heeded, 1);
   }

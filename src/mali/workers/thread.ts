@@ -46,7 +46,7 @@ const MAKE: readonly MakePart[] = [
   (job, memory, claim) => {
     const operands = { enableTem: shared.operand(job, 0) !== 0 };
     const request = { memory, registers: shared.registers(job), operands };
-    return new FragmentWork(request, dram, openFragment, engine, undefined, new ClaimedTiles(claim));
+    return new FragmentWork(request, dram, openFragment, engine, undefined, new ClaimedTiles(claim, true));
   },
   (job, memory, claim) => {
     const operands = {
@@ -96,7 +96,8 @@ function end(job: WorkerJob, failure?: Failure): void {
 
 /** A slice of a job. False: it has to wait. */
 function turn(job: WorkerJob): boolean {
-  if (shared.stopped(job.index) || (shared.exhausted(job.index) && !job.begun)) {
+  const { index } = job;
+  if (shared.stopped(index) || shared.released(index, worker) || (shared.exhausted(index) && !job.begun)) {
     job.abandon();
     end(job);
     return true;

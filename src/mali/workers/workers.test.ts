@@ -1,6 +1,5 @@
 /** The workers' side of address spaces, and the words that threads share. Whole machines: machine/workers.test.ts. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -143,9 +142,8 @@ test('a worker turns its event loop now and then, or what it has collected would
     await setTimeout(50);
   }
   assert.ok(turns >= 2, `${turns} turns`);
-  shared.close();
-  shared.wake(0);
-  await once(worker, 'exit');
+  // Its interval would keep it alive.
+  await worker.terminate();
 });
 
 test('a job is over when its last worker has parted, and its record serves another with a new number', () => {
@@ -177,26 +175,52 @@ test('a job is over when its last worker has parted, and its record serves anoth
   );
 });
 
-test('nobody waits for a worker that has not joined, and it joins no more', () => {
+test('nobody waits for a worker that has not engaged, and it claims nothing any more', () => {
   const shared = new Shared();
   const begin = () => shared.beginJob(1, KIND.FRAGMENT, 1, 0, new Uint32Array(96), [], 0, [0, 1, 4]);
   begin();
-  assert.ok(shared.join(1, 1));
-  shared.retract(1);
-  assert.ok(!shared.join(1, 0) && !shared.join(1, 4));
-  assert.ok(!shared.ended(1), 'the one that has joined is waited for');
+  assert.ok(shared.join(1, 1) && shared.join(1, 4) && shared.engage(1, 1));
+  shared.release(1);
+  assert.ok(!shared.join(1, 0), 'who has not joined cannot');
+  assert.ok(!shared.engage(1, 4) && shared.released(1, 4) && !shared.released(1, 1));
+  assert.ok(!shared.ended(1), 'the one that has engaged is waited for');
   shared.part(1, 1);
-  assert.ok(shared.ended(1));
+  assert.ok(shared.ended(1) && shared.awaitEnd(1, 1));
+  assert.ok(!shared.free(1), 'the released one may still look at the record');
+  shared.heed(1);
+  assert.equal(shared.part(1, 4), false, 'nobody wants to hear of it');
+  assert.ok(shared.free(1));
   begin();
-  shared.retract(1);
-  assert.ok(shared.ended(1));
+  shared.release(1);
+  assert.ok(shared.ended(1) && shared.free(1));
+});
+
+test('a job that has ended runs no further on a worker that was about to claim its first piece', () => {
+  const dram = new Dram(1 << 22);
+  const own = new Tables(dram);
+  const shared = new Shared();
+  shared.setSpace(SLOT, space(own.root), false);
+  const serial = shared.beginJob(2, KIND.FRAGMENT, 1, SLOT, new Uint32Array(96), [], 7, [0]);
+  assert.ok(shared.join(2, 0));
+  shared.release(2);
+  const claims: number[] = [];
+  const job = new WorkerJob(shared, 0, 2, serial, new View(dram, 40), (_job, _memory, claim) => ({
+    progress: 0,
+    step: () => {
+      claims.push(claim());
+      return 'done';
+    },
+  }));
+  assert.equal(job.slice(), 'done');
+  assert.deepEqual(claims, [Number.POSITIVE_INFINITY]);
+  assert.equal(shared.claim(2), 7, 'no piece is lost');
 });
 
 test('the last worker to part is to send a message if the main thread has asked for one before, and only the last', () => {
   const shared = new Shared();
   for (const heeded of [false, true]) {
     shared.beginJob(3, KIND.FRAGMENT, 1, 0, new Uint32Array(96), [], 0, [0, 1]);
-    assert.ok(shared.join(3, 0) && shared.join(3, 1));
+    for (const n of [0, 1]) assert.ok(shared.join(3, n) && shared.engage(3, n));
     assert.equal(shared.part(3, 0), false);
     if (heeded) shared.heed(3);
     assert.equal(shared.part(3, 1), heeded);
