@@ -139,12 +139,12 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
             memcpy(call->out, answer + sizeof *reply, call->out_size);
          return TYR_ANSWER;
       }
-      sched_yield(); /* the machine may have no other processor */
       int64_t now = nanoseconds();
       if (end == 0)
          end = now + machine->patience * 1000ll;
       else if (now >= end)
          return TYR_NOTHING;
+      sched_yield(); /* the machine may have no other processor */
    }
 }
 

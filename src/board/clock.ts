@@ -25,6 +25,8 @@ export interface Clock {
   pressed?(): boolean;
   /** From now on `waiting` says whether somebody does. It is asked often. */
   attend?(waiting: () => boolean): void;
+  /** Is there yielded work that has not been done? */
+  readonly working?: boolean;
 }
 
 /** Time that stands still until `advance`. Deferred work runs inside `run` and `advance`. */
@@ -101,6 +103,7 @@ export class HostClock implements Clock {
   #waiting = (): boolean => false;
   /** When yielded work was done last. */
   #worked = 0;
+  #pending = 0;
   readonly #patience: number;
 
   /** `patience`: milliseconds for which work lets others go first. */
@@ -129,7 +132,9 @@ export class HostClock implements Clock {
    * round go by; but not when it has waited for long already.
    */
   yield(fn: () => void): void {
+    this.#pending++;
     const work = (): void => {
+      this.#pending--;
       fn();
       this.#worked = performance.now();
     };
@@ -145,5 +150,9 @@ export class HostClock implements Clock {
 
   attend(waiting: () => boolean): void {
     this.#waiting = waiting;
+  }
+
+  get working(): boolean {
+    return this.#pending > 0;
   }
 }

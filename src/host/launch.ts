@@ -116,7 +116,13 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       dramSize: dramSize(),
     });
     undo.push(() => machine.close());
-    const server = new GuestServer({ nodes: machine.nodes, backing, log, directory });
+    const server = new GuestServer({
+      nodes: machine.nodes,
+      backing,
+      log,
+      directory,
+      working: () => clock.working === true,
+    });
     undo.push(() => server.close());
     clock.attend?.(() => server.pressed);
 

@@ -43,6 +43,8 @@ export interface GuestServerOptions {
   readonly directory?: string;
   /** 'ask': never read the guests' memory directly, as where the host forbids it. */
   readonly memory?: 'direct' | 'ask';
+  /** Has the machine other work than its guests' requests to do? */
+  readonly working?: () => boolean;
 }
 
 /** Milliseconds after which a connection that has said nothing may be closed, if its descriptor is needed. */
@@ -59,7 +61,7 @@ export class GuestServer {
   /** The machine's folder: its socket, and the tree that guests see. */
   readonly directory: string;
   readonly directMemory: boolean;
-  readonly watch = new Watch(PATIENCE / 1000);
+  readonly watch: Watch;
   readonly #options: GuestServerOptions;
   readonly #loop = new EventLoop();
   readonly #channels = new Set<Channel>();
@@ -74,6 +76,7 @@ export class GuestServer {
   constructor(options: GuestServerOptions) {
     this.#options = options;
     this.log = options.log;
+    this.watch = new Watch(PATIENCE / 1000, options.working ?? (() => false));
     this.directMemory = options.memory !== 'ask';
     if (options.directory) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     this.directory = realpathSync(options.directory ?? mkdtempSync(join(tmpdir(), 'tyr-')));

@@ -20,16 +20,22 @@ export interface Watched {
 /** Channels that are watched at once: as many threads as a host has cores for at the same time. */
 const MOST = 8;
 
+/** Milliseconds: who gave way for as long has not been alone on his processor. */
+const CONTESTED = 0.1;
+
 export class Watch {
   /** Milliseconds after the last request. */
   readonly #patience: number;
+  readonly #working: () => boolean;
   /** The one that asked last is the last. */
   readonly #watched: Watched[] = [];
   #end = 0;
   #going = false;
 
-  constructor(patience: number) {
+  /** `working` says whether this thread has other work to do. */
+  constructor(patience: number, working: () => boolean) {
     this.#patience = patience;
+    this.#working = working;
   }
 
   get waiting(): boolean {
@@ -62,7 +68,7 @@ export class Watch {
 
   readonly #turn = (): void => {
     if (this.waiting) this.#look();
-    else sys.yieldProcessor();
+    else if (!this.#working() && !this.#giveWay()) this.#end = 0;
     if (this.#watched.length > 0 && performance.now() < this.#end) {
       setImmediate(this.#turn);
       return;
@@ -72,6 +78,13 @@ export class Watch {
     for (const channel of last) channel.watch(false);
     for (const channel of last) if (channel.waiting) channel.look();
   };
+
+  /** Lets others have the processor. False: it was somebody else's than a guest's, and who sleeps gets it back sooner. */
+  #giveWay(): boolean {
+    const begin = performance.now();
+    sys.yieldProcessor();
+    return performance.now() - begin < CONTESTED || this.waiting;
+  }
 
   #look(): void {
     const watched = this.#watched;

@@ -44,7 +44,7 @@ export class LivingMachine {
     const backing = new MemfdBacking();
     const clock = new HostClock();
     const machine = await Machine.boot({ clock, backing, log, refresh: 'unlimited' });
-    const server = new GuestServer({ nodes: machine.nodes, backing, log });
+    const server = new GuestServer({ nodes: machine.nodes, backing, log, working: () => clock.working });
     clock.attend(() => server.pressed);
     return new LivingMachine(userland, machine, server, lines);
   }
