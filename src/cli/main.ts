@@ -201,6 +201,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     )
     .option('--seconds <n>', 'how long', positive, 60)
     .option('--seed <n>', 'the first seed; each shader takes the next one', seed, 0)
+    .option('--jobs <n>', 'threads that try shaders', positive, 1)
     .action(async (_what, options) => {
       const { fuzzShaders } = await import('./fuzz.ts');
       await finish(() => fuzzShaders(options));

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { LaneCode } from '../../../mali/recompiler/lanes.ts';
+import { ThreadFeed } from '../../../mali/recompiler/thread-feed.ts';
+import { neverMet } from './coverage.ts';
 import { Fuzzer } from './fuzz.ts';
 import { type Kind, kindOf } from './input.ts';
 import { shaderOf } from './program.ts';
@@ -49,4 +51,35 @@ test('registers are of one kind each', () => {
   const counts: Record<Kind, number> = { bits: 0, single: 0, half: 0 };
   for (let r = 0; r < 64; r++) counts[kindOf(r)]++;
   assert.deepEqual(counts, { single: 14, half: 14, bits: 36 });
+});
+
+test('threads of a list that begin with registers of others are found', () => {
+  const real = ThreadFeed.prototype.preload;
+  const broken = mock.method(ThreadFeed.prototype, 'preload', function (this: ThreadFeed, register: number) {
+    return real.call(this, register === 61 ? 60 : register);
+  });
+  try {
+    const fuzzer = new Fuzzer();
+    for (let seed = 2_000_000; ; seed++) {
+      const finding = fuzzer.try(seed);
+      if (!finding) continue;
+      assert.match(finding.report, /what a list has left/);
+      assert.match(finding.report, /threads of a (vertex|compute) list/);
+      break;
+    }
+  } finally {
+    broken.mock.restore();
+  }
+});
+
+test('what has been met is counted by name, and so is what has not', () => {
+  const fuzzer = new Fuzzer();
+  for (let seed = 0; seed < 20; seed++) assert.equal(fuzzer.try(seed), undefined);
+  const met = new Set(fuzzer.coverage.instructions.keys());
+  const missing = neverMet(fuzzer.coverage);
+  assert.ok(met.has('BARRIER'));
+  assert.ok(missing.length > 0);
+  for (const name of missing) assert.ok(!met.has(name), name);
+  const runs = [...fuzzer.coverage.runs.values()].reduce((sum, n) => sum + n, 0);
+  assert.ok(runs >= 60);
 });

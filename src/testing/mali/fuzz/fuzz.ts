@@ -8,20 +8,22 @@
  *
  * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
  */
-import { GpuFault, PageFault, type VirtualMemory } from '../../../mali/contract.ts';
+import { GpuFault, PageFault } from '../../../mali/contract.ts';
 import { REGISTERS } from '../../../mali/recompiler/effects.ts';
 import { recompiler } from '../../../mali/recompiler/executor.ts';
-import { findUnit } from '../../../mali/recompiler/flow.ts';
+import { findUnit, type Unit } from '../../../mali/recompiler/flow.ts';
 import { assembleLine } from '../../../mali/shader/assemble.ts';
 import { LANES, type ShaderRun, type Stage } from '../../../mali/shader/contract.ts';
 import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../../../mali/shader/core.ts';
 import { disassemble } from '../../../mali/shader/disassemble.ts';
 import { VertexOutput } from '../../../mali/shader/vertex-output.ts';
 import { TexturePipe } from '../../../mali/texture/unit.ts';
+import { type Coverage, kindOfRun, newCoverage } from './coverage.ts';
 import { FuzzFragment } from './fragment.ts';
 import { type Input, type Kind, kindOf } from './input.ts';
 import { CODE_AT, DATA_SIZE, FuzzMemory } from './memory.ts';
 import { type Shader, shaderOf } from './program.ts';
+import { writeThreads } from './threads.ts';
 
 /** A warp while all its lanes wait. */
 interface Snapshot {
@@ -34,7 +36,7 @@ interface Outcome {
   readonly snapshots: readonly Snapshot[];
   /** Why it stopped before its end; '' if it did not. */
   readonly fault: string;
-  /** Memory, and behind it the tile buffer of a fragment shader. */
+  /** Memory, and behind it the results of a list of threads or the tile buffer of a fragment shader. */
   readonly data: Uint8Array;
   /** It did not end in the time it had: then the others say nothing. */
   readonly endless: boolean;
@@ -48,6 +50,8 @@ export interface Finding {
   /** All that is needed to see it again, in lines. */
   readonly report: string;
 }
+
+const isList = ({ fragment, threads }: Input): boolean => fragment?.list !== undefined || threads !== undefined;
 
 const hex = (x: number): string => `0x${(x >>> 0).toString(16)}`;
 
@@ -102,8 +106,7 @@ function preload(run: ShaderRun, { registers, clear }: Input): void {
 }
 
 /** Registers that a program can reach: of others, a run may leave what was in them before. */
-function reachable(memory: VirtualMemory): ReadonlySet<number> {
-  const { blocks } = findUnit(memory, CODE_AT);
+function reachable({ blocks }: Unit): ReadonlySet<number> {
   const registers = new Set<number>();
   for (const { end, sites } of blocks) {
     if (end === 'indirect') return ALL_REGISTERS;
@@ -162,7 +165,7 @@ function differenceOf(a: Outcome, b: Outcome, registers: ReadonlySet<number>): s
   if (a.fault.startsWith('not a fault')) return a.fault;
   if (Buffer.compare(a.data, b.data) === 0) return undefined;
   const at = a.data.findIndex((x, i) => x !== b.data[i]);
-  const where = at < DATA_SIZE ? `${at} of the data` : `${at - DATA_SIZE} of the tile buffer`;
+  const where = at < DATA_SIZE ? `${at} of the data` : `${at - DATA_SIZE} of what a list has left`;
   return `byte ${where}: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
 }
 
@@ -170,6 +173,8 @@ export class Fuzzer {
   readonly #memory = new FuzzMemory();
   readonly #fragment = new FuzzFragment(this.#memory.fragment);
   readonly #engine: MakeExecutor;
+  /** What has been seen since it was made anew. */
+  coverage: Coverage = newCoverage();
 
   /** `engine` is held to the interpreter. */
   constructor(engine: MakeExecutor = recompiler) {
@@ -188,12 +193,24 @@ export class Fuzzer {
     return undefined;
   }
 
+  /** Counts what a comparison has seen. */
+  #cover({ blocks }: Unit, input: Input, { fault }: Outcome): void {
+    const { instructions, runs, faults } = this.coverage;
+    const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+    for (const { sites } of blocks) for (const { instruction } of sites) count(instructions, instruction.spec.name);
+    const kind = kindOfRun(input);
+    count(runs, kind);
+    if (fault) count(faults, kind);
+  }
+
   #compare(shader: Shader, input: Input): string | undefined {
     const reference = this.#run(interpreter, shader, input);
     const other = this.#run(this.#engine, shader, input);
-    // list.ts says why.
-    if (input.fragment?.list && reference.fault && isFault(other.fault)) return undefined;
-    return differenceOf(reference, other, reachable(this.#memory.memory));
+    const unit = findUnit(this.#memory.memory, CODE_AT);
+    this.#cover(unit, input, reference);
+    // list.ts and threads.ts say why.
+    if (isList(input) && reference.fault && isFault(other.fault)) return undefined;
+    return differenceOf(reference, other, reachable(unit));
   }
 
   #run(engine: MakeExecutor, { code, flushToZero }: Shader, input: Input): Outcome {
@@ -204,6 +221,7 @@ export class Fuzzer {
     place.setData(input.data);
     place.setTextures(input.textures);
     place.setDescriptors(input.descriptors);
+    if (input.threads) place.clearResults();
     const snapshots: Snapshot[] = [];
     let run: ShaderRun | undefined;
     let fault = '';
@@ -214,9 +232,10 @@ export class Fuzzer {
         : input.output
           ? vertexStage(input.output)
           : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
-      const list = input.fragment?.list !== undefined;
+      const list = isList(input);
       const maker = list ? engine : watched(engine, snapshots);
       run = openShader(place.memory, place.pointers, stage, units[name], 0, maker);
+      if (input.threads) run.beginThreads(writeThreads(input.threads), input.threads.threads);
       if (list) while (!run.resumeList(input.budget) && --left > 0);
       else {
         preload(run, input);
@@ -228,8 +247,9 @@ export class Fuzzer {
     } finally {
       run?.close();
     }
+    const threads = input.threads ? place.results() : new Uint8Array();
     const tile = input.fragment ? this.#fragment.contents(input.fragment, name) : new Uint8Array();
-    return { snapshots, fault, data: Buffer.concat([place.data(), tile]), endless: left <= 0 };
+    return { snapshots, fault, data: Buffer.concat([place.data(), threads, tile]), endless: left <= 0 };
   }
 
   /** Leaves out what the difference does not need. */
@@ -288,6 +308,7 @@ function report(seed: number, difference: string, { code, flushToZero, inputs }:
   }
   const uniforms = new Set(text.flatMap((line) => [...line.matchAll(/\bu(\d+)/g)].map(([, u]) => Number(u))));
   for (const u of uniforms) lines.push(`u${u}: ${hex(input.uniforms[u] ?? 0)}`);
+  if (input.threads) lines.push(`${input.threads.threads} threads of a ${input.threads.kind} list`);
   if (input.fragment) lines.push(JSON.stringify(input.fragment));
   return lines.join('\n');
 }

@@ -13,6 +13,7 @@ import { listInput } from './list.ts';
 import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './memory.ts';
 import { blendInput, depthInput, internalFormat } from './output.ts';
 import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './texture.ts';
+import { type ThreadKind, type ThreadsInput, threadsInput } from './threads.ts';
 
 /** How a register may be looked at: instruction.ts says why. */
 export type Kind = 'bits' | 'single' | 'half';
@@ -66,6 +67,8 @@ export interface Input {
   readonly descriptors: Uint8Array;
   /** The output buffer of a vertex shader. */
   readonly output: { readonly base: number; readonly stride: number; readonly count: number } | undefined;
+  /** Threads to be worked off instead of one warp, for a vertex or compute shader. */
+  readonly threads: ThreadsInput | undefined;
   /** For a fragment shader. */
   readonly fragment: FragmentInput | undefined;
 }
@@ -150,9 +153,13 @@ const output = (random: Random) => ({
   count: random.pick([64, 128]),
 });
 
-/** `stage`: of a fragment shader, one warp or a list; else undefined. */
-export function input(random: Random, stage: 'warp' | 'list' | undefined): Input {
-  const fragment = stage !== undefined;
+/** What is fuzzed: one warp of a fragment shader or a list of quads, a list of threads, or a warp that begins with any registers. */
+export type FuzzStage = 'warp' | 'list' | ThreadKind | undefined;
+
+export const isFragment = (stage: FuzzStage): stage is 'warp' | 'list' => stage === 'warp' || stage === 'list';
+
+export function input(random: Random, stage: FuzzStage): Input {
+  const fragment = isFragment(stage);
   const registers = new Uint32Array(64 * LANES);
   for (let r = 0; r < 64; r++) {
     const kind = kindOf(r);
@@ -227,7 +234,8 @@ export function input(random: Random, stage: 'warp' | 'list' | undefined): Input
     budget: random.pick([7, 60, 1000]),
     requiresHelpers: random.chance(50),
     descriptors: descriptors(random),
-    output: fragment || random.chance(50) ? undefined : output(random),
+    output: stage === 'vertex' || (stage === undefined && random.chance(50)) ? output(random) : undefined,
+    threads: stage === 'vertex' || stage === 'compute' ? threadsInput(random, stage) : undefined,
     fragment: fragment ? fragmentInput(random, stage === 'list') : undefined,
   };
 }

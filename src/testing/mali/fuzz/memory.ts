@@ -21,6 +21,7 @@ import { LANES } from '../../../mali/shader/contract.ts';
 import type { EnvironmentPointers } from '../../../mali/shader/resources.ts';
 import type { FragmentPlace } from './fragment.ts';
 import { TEXTURE_TABLE, TEXTURE_TABLE_BYTES } from './texture.ts';
+import { RESULTS_AT, RESULTS_SIZE } from './threads.ts';
 
 const DRAM_SIZE = 2 ** 20;
 const OUTPUT_BITS = 40;
@@ -65,6 +66,7 @@ export class FuzzMemory {
   readonly #code: number;
   readonly #descriptors: number;
   readonly #textures: number;
+  readonly #results: number;
   readonly #data: readonly [physical: number, size: number][];
 
   constructor() {
@@ -74,7 +76,9 @@ export class FuzzMemory {
     this.#textures = dram.alloc(TEXTURES_SIZE).physical;
     const last = dram.alloc(PAGE_SIZE).physical;
     const readOnly = dram.alloc(PAGE_SIZE).physical;
+    const results = dram.alloc(RESULTS_SIZE).physical;
     const first = dram.alloc(2 * PAGE_SIZE).physical;
+    this.#results = results;
     this.#data = [
       [first, 2 * PAGE_SIZE],
       [last, PAGE_SIZE],
@@ -84,6 +88,7 @@ export class FuzzMemory {
     this.#map(TEXTURES_AT, this.#textures, TEXTURES_SIZE, false, false);
     this.#map(DATA_AT, first, 2 * PAGE_SIZE, true, false);
     this.#map(DATA_AT + 2 * PAGE_SIZE, last, PAGE_SIZE, true, false);
+    this.#map(RESULTS_AT, results, RESULTS_SIZE, true, false);
     this.#map(READ_ONLY_AT, readOnly, PAGE_SIZE, false, false);
     const memory = new GpuMemory(dram, OUTPUT_BITS);
     memory.attach({
@@ -188,6 +193,15 @@ export class FuzzMemory {
       this.#dram.u8.set(bytes.subarray(done, done + size), physical);
       done += size;
     }
+  }
+
+  clearResults(): void {
+    this.#dram.u8.fill(0, this.#results, this.#results + RESULTS_SIZE);
+  }
+
+  /** What a list of threads has left. */
+  results(): Uint8Array {
+    return this.#dram.u8.slice(this.#results, this.#results + RESULTS_SIZE);
   }
 
   data(): Uint8Array {

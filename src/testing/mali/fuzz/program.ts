@@ -23,10 +23,12 @@ import { ATTRIBUTE_COUNT, BUFFER_COUNT } from './descriptors.ts';
 import {
   ADDRESSES,
   DISTANCE,
+  type FuzzStage,
   HANDLES,
   INDICES,
   type Input,
   input,
+  isFragment,
   type Kind,
   RANGES,
   ROUNDS,
@@ -38,6 +40,8 @@ import { instruction, modelled, valid } from './instruction.ts';
 import { listEpilogue, listPrologue } from './list.ts';
 import { ATTRIBUTE_TABLE } from './memory.ts';
 import { textureInstruction } from './tex.ts';
+import { threadsEffect, threadsEpilogue, threadsPrologue } from './threads.ts';
+
 export interface Shader {
   readonly code: Uint32Array;
   readonly flushToZero: number;
@@ -67,15 +71,18 @@ class Writer {
   readonly #stores: boolean;
   /** Which quads share a warp is not said: what a warp takes from one of its lanes has to be the same in all. */
   readonly #list: boolean;
+  /** A list of threads: they leave something in places of their own alone (threads.ts). */
+  readonly #threads: boolean;
   /** Branches whose target is still to come. */
   readonly #open: number[] = [];
 
-  constructor(random: Random, stage: 'list' | 'warp' | undefined) {
+  constructor(random: Random, stage: FuzzStage) {
     this.#random = random;
-    this.#fragment = stage !== undefined;
+    this.#fragment = isFragment(stage);
     this.#list = stage === 'list';
+    this.#threads = stage === 'vertex' || stage === 'compute';
     // A list whose lanes leave nothing in memory is run quad by quad.
-    this.#stores = !this.#list || random.chance(30);
+    this.#stores = !this.#threads && (!this.#list || random.chance(30));
   }
 
   lines(lines: readonly string[]): void {
@@ -100,7 +107,8 @@ class Writer {
   #statement(depth: number): void {
     const random = this.#random;
     const choice = random.below(1000);
-    if (this.#fragment && random.chance(20)) this.#varying();
+    if (this.#threads && random.chance(40)) this.lines(threadsEffect(random));
+    else if (this.#fragment && random.chance(20)) this.#varying();
     else if (random.chance(this.#fragment ? 20 : 4)) this.#texture();
     else if (choice < 830) this.#one(random.pick(ARITHMETIC));
     else if (choice < 885) this.#memory();
@@ -314,13 +322,17 @@ const INPUTS = 3;
 
 export function shaderOf(seed: number): Shader {
   const random = new Random(seed);
-  const stage = random.chance(70) ? undefined : random.chance(50) ? 'list' : 'warp';
-  const list = stage === 'list';
+  const stage: FuzzStage = random.chance(55)
+    ? undefined
+    : random.pick(['list', 'list', 'warp', 'warp', 'vertex', 'compute'] as const);
   const writer = new Writer(random, stage);
-  if (list) writer.lines(listPrologue(random));
+  const threads = stage === 'vertex' || stage === 'compute';
+  if (stage === 'list') writer.lines(listPrologue(random));
+  else if (threads) writer.lines(threadsPrologue(random, stage));
   writer.statements(4 + random.below(24), 0);
+  const epilogue = stage === 'list' ? listEpilogue(random) : threads ? threadsEpilogue(random) : EPILOGUE;
   return {
-    code: writer.finish(list ? listEpilogue(random) : EPILOGUE),
+    code: writer.finish(epilogue),
     flushToZero: random.chance(60) ? 0 : 1 + random.below(3),
     inputs: Array.from({ length: INPUTS }, () => input(random, stage)),
   };
