@@ -23,6 +23,7 @@ test('each function belongs to the part of the machine whose file it stands in',
     ['driver/index.ts', 'driver'],
     ['drm/index.ts', 'driver'],
     ['host/server.ts', 'transport'],
+    ['host/watch.ts', 'idle'],
     ['display/index.ts', 'display'],
   ];
   for (const [file, share] of cases) assert.equal(shareOf('f', `${SRC}${file}`), share, file);

@@ -60,6 +60,8 @@ export const SHARES: readonly (readonly [start: string, share: Share])[] = [
   ['driver/', 'driver'],
   ['drm/', 'driver'],
   ['display/', 'display'],
+  // Where the machine waits for its guests without sleeping.
+  ['host/watch', 'idle'],
   ['host/', 'transport'],
 ];
 

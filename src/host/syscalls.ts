@@ -283,7 +283,7 @@ export function receivePacket(fd: number): Packet | 'none' | 'gone' {
 }
 
 /** Lets other threads run, if any wait for this processor. */
-export const yieldProcessor = (): void => void c.sched_yield();
+export const yieldProcessor: () => void = c.sched_yield;
 
 // --- epoll ---
 
