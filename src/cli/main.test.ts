@@ -51,9 +51,13 @@ test('options that make no sense are refused with a sentence, before anything is
   }
 });
 
-test('fuzz shaders says how many ran, and how fast', () => {
+test('fuzz shaders says what ran and was met, how many shaders, by which seeds, and how fast', () => {
   const { status, stdout } = tyr(['fuzz', 'shaders', '--seconds', '0.5', '--seed', '5']);
-  assert.match(stdout, /^[1-9]\d* shaders in \d.*s \([1-9]\d* a second\), no finding\n$/);
+  const [runs, met, count, ...rest] = stdout.split('\n');
+  assert.match(runs!, /^runs: .*fragment warps [1-9]\d* \(\d+ faulted\)/);
+  assert.match(met!, /^instructions met: [1-9]\d*; never met: LD_/);
+  assert.match(count!, /^[1-9]\d* shaders in \d.*s \([1-9]\d* a second\), seeds 5 to \d+, no finding$/);
+  assert.deepEqual(rest, ['']);
   assert.equal(status, 0);
 });
 
