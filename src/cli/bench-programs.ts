@@ -29,6 +29,8 @@ export interface Result {
 
 export interface BenchOptions {
   frames: number;
+  /** How long glmark2 draws each scene. */
+  seconds: number;
   json?: boolean;
   markdown?: boolean;
   /** Who runs shaders. */
@@ -135,17 +137,16 @@ export const SCENES = {
   jellyfish: 'jellyfish',
 } as const;
 
-/** Seconds that glmark2 draws each scene, and that a scene may take with all its loading. */
-const DURATION = 2;
+/** Seconds that a scene may take beside being drawn, with all its loading. */
 const SCENE_LIMIT = 120;
 
 /** Eight scenes at 800x600, off screen. */
-export const glmark2: Bench = async (userland, { engine, workers, vs }) => {
+export const glmark2: Bench = async (userland, { seconds, engine, workers, vs }) => {
   const natives = vs && (await ensureNatives({ progress: progressBar() }));
   const scene = async (side: Natives | undefined, name: string, options: string) => {
     const data = side ? ['--data-path', join(side.root, 'usr/share/glmark2')] : [];
-    const args = ['--off-screen', '--size', '640x480', '-b', `${options}:duration=${DURATION}`, ...data];
-    const display = { mode: '800x600@60', soleMode: true, timeout: SCENE_LIMIT };
+    const args = ['--off-screen', '--size', '640x480', '-b', `${options}:duration=${seconds}`, ...data];
+    const display = { mode: '800x600@60', soleMode: true, timeout: SCENE_LIMIT + seconds };
     const { result, output } = await draw(userland, side, 'glmark2-es2-drm', args, { ...display, engine, workers });
     const fps = sceneRate(output);
     if (fps !== undefined && result.faults === 0) return fps;

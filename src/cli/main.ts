@@ -179,6 +179,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
         'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); vertex (nanoseconds a primitive up to the polygon list); compile (a shader up to its first warp)',
     )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
+    .option('--seconds <n>', "how long glmark2 draws each scene; 10 is glmark2's own default", count, 10)
     .addOption(engine())
     .addOption(workers())
     .addOption(
