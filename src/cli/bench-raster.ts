@@ -23,12 +23,10 @@ import { assemble } from '../mali/shader/assemble.ts';
 import { shaderCores } from '../mali/units.ts';
 import { blendBits, finish, Bench as Pipeline, RGBA8_TILE } from '../testing/mali/stage-bench.ts';
 import type { Bench, Result } from './bench-programs.ts';
+import { shortestRun } from './shortest-run.ts';
 
 const WIDTH = 800;
 const HEIGHT = 600;
-/** How long a case is measured, in milliseconds, after a warm-up that lets V8 optimise. */
-const TIME = 300;
-const WARM_UP = 300;
 const AFBC_HEADER = 16;
 const AFBC_BODY = 1024;
 
@@ -172,25 +170,11 @@ export function prepare({ layout, triangles, shader, depth, blended }: Case): Pr
   };
 }
 
-/** Runs `once` for some time; answers the milliseconds of the shortest run, which little else on the host has disturbed. */
-function measure(once: () => void): number {
-  const warm = performance.now() + WARM_UP;
-  while (performance.now() < warm) once();
-  let best = Number.POSITIVE_INFINITY;
-  for (let now = performance.now(), end = now + TIME; now < end; ) {
-    const before = now;
-    once();
-    now = performance.now();
-    best = Math.min(best, now - before);
-  }
-  return best;
-}
-
 export const raster: Bench = async (_userland, { vs, engine }) => {
   if (vs) throw new Problem(`there is nothing in raster that ${vs} could do`);
   if (engine === 'interpreter') throw new Problem('raster measures emitted code; the interpreter has none');
   return CASES.map((one): Result => {
-    const milliseconds = measure(prepare(one).draw);
+    const milliseconds = shortestRun(prepare(one).draw);
     return { metric: one.name, value: (milliseconds * 1e6) / (WIDTH * HEIGHT), unit: 'ns' };
   });
 };

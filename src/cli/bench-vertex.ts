@@ -29,13 +29,11 @@ import { assemble } from '../mali/shader/assemble.ts';
 import { shaderCores } from '../mali/units.ts';
 import { finish, Bench as Pipeline } from '../testing/mali/stage-bench.ts';
 import type { Bench, Result } from './bench-programs.ts';
+import { shortestRun } from './shortest-run.ts';
 
 const SIZE = 512;
 const CHUNK = 16 << 20;
 const POSITION_BYTES = 16;
-/** How long a case is measured, in milliseconds, after a warm-up that lets V8 optimise. */
-const TIME = 300;
-const WARM_UP = 300;
 /** Squares of a grid in width and height: vertices have numbers of 16 bits. */
 const GRID = 100;
 /** Pixel format RGBA32F. */
@@ -160,25 +158,11 @@ export function prepare({ vertices, indices, flags, culled }: Case): Prepared {
   };
 }
 
-/** Runs `once` for some time; answers the milliseconds of the shortest run, which little else on the host has disturbed. */
-function measure(once: () => void): number {
-  const warm = performance.now() + WARM_UP;
-  while (performance.now() < warm) once();
-  let best = Number.POSITIVE_INFINITY;
-  for (let now = performance.now(), end = now + TIME; now < end; ) {
-    const before = now;
-    once();
-    now = performance.now();
-    best = Math.min(best, now - before);
-  }
-  return best;
-}
-
 export const vertex: Bench = async (_userland, { vs, engine }) => {
   if (vs) throw new Problem(`there is nothing in vertex that ${vs} could do`);
   if (engine === 'interpreter') throw new Problem('vertex measures emitted code; the interpreter has none');
   return CASES.map((one): Result => {
-    const milliseconds = measure(prepare(one).draw);
+    const milliseconds = shortestRun(prepare(one).draw);
     return { metric: one.name, value: (milliseconds * 1e6) / one.primitives, unit: 'ns' };
   });
 };
