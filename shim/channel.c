@@ -170,7 +170,7 @@ static int connect_machine(int mailbox)
    hello.number = TYR_VERSION;
    hello.address = (uintptr_t)&proof;
    hello.size = proof;
-   hello.flags = mailbox;
+   hello.flags = mailbox ? TYR_HELLO_MAILBOX : 0;
    if (r < 0 || send_packet(fd, &hello, NULL, 0, -1, -1) != sizeof hello) {
       close(fd);
       return -1;

@@ -138,7 +138,7 @@ static int begin_with_mailbox(int *file, char **box)
 	memset(&hello, 0, sizeof(hello));
 	hello.kind = TYR_REQUEST_HELLO;
 	hello.number = TYR_VERSION;
-	hello.flags = 1;
+	hello.flags = TYR_HELLO_MAILBOX;
 	NEED(send(s, &hello, sizeof(hello), MSG_NOSIGNAL) > 0);
 	memory = receive(s);
 	NEED(ftruncate(memory, 0) < 0);

@@ -50,11 +50,14 @@ export const SHIM_CHUNK = 65536;
 /** Greatest number of descriptors that one DONE brings. */
 export const SHIM_MAX_FDS = 16;
 
+/** Flags of a greeting. MAILBOX: the guest wants one. */
+export const SHIM_HELLO = { MAILBOX: 1 } as const;
+
 /** Guest to machine. `fd`: descriptors ride on the packet. */
 export const SHIM_REQUEST = {
   /**
    * First packet of a channel. number: SHIM_VERSION; address: where `size` stands in the guest's memory, as a proof. flags:
-   * 1 if the guest wants a mailbox: then DONE follows, and brings its memory if it gets one.
+   * SHIM_HELLO. Where the guest wants a mailbox DONE follows, and brings its memory if it gets one.
    */
   HELLO: 1,
   /** Open a node. number: minor; flags: open flags. DONE brings the file's descriptor. */
@@ -194,6 +197,7 @@ export const SHIM_PROTOCOL: {
     TYR_CHUNK: SHIM_CHUNK,
     TYR_MAX_FDS: SHIM_MAX_FDS,
     ...prefixed('TYR_REQUEST', SHIM_REQUEST),
+    ...prefixed('TYR_HELLO', SHIM_HELLO),
     ...prefixed('TYR_REPLY', SHIM_REPLY),
     ...prefixed('TYR_PLACE', SHIM_PLACE),
     ...prefixed('TYR_MAILBOX', SHIM_MAILBOX),

@@ -10,7 +10,7 @@
 import { ERRNO } from '../abi/errno.ts';
 import { type Infer, viewOf } from '../abi/layout.ts';
 import { MAP_PRIVATE, MAP_TYPE, PROT_WRITE } from '../abi/linux.ts';
-import { SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
+import { SHIM_HELLO, SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
 import { PAGE } from '../board/dram.ts';
 import { must } from '../drm/error.ts';
 import type { Held } from './ends.ts';
@@ -195,7 +195,7 @@ export class Channel implements Source, Caller, Watched {
         refuse(`request ${request.kind}, version ${request.number} instead of a greeting of version ${SHIM_VERSION}`);
       this.#greeted = true;
       this.#direct = this.server.directMemory && this.#proves(request);
-      if (request.flags & 1) this.#giveMailbox();
+      if (request.flags & SHIM_HELLO.MAILBOX) this.#giveMailbox();
       return;
     }
     if (this.#unshown) {

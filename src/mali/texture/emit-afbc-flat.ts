@@ -11,11 +11,8 @@ import {
   afbcHeaderIndex,
 } from '../../board/image/afbc.ts';
 import type { TexelLayout } from './emit-address.ts';
-import { LEVEL, type SamplerCode } from './emit-code.ts';
-
-/** Indices that one look-up serves. */
-const LOOKED = 16;
-const BYTE = 256;
+import { pushPlace } from './emit-afbc-place.ts';
+import { LEVEL, LOOKED, type SamplerCode } from './emit-code.ts';
 
 /** What bytes of headers a row has are that many of bodies: the level's row stride. */
 export const flatRowStride = (rowStride: number, bytes: number): number =>
@@ -41,7 +38,7 @@ export class FlatAfbcEmitter {
     const { f } = this.#c;
     const { superblock, tiledHeaders, bytes } = this.#layout;
     const body = afbcBodyBytes(bytes);
-    this.#inBlock(x, superblock, 1, AFBC_SUBBLOCK * AFBC_SUBBLOCK);
+    pushPlace(this.#c, x, superblock, 1, AFBC_SUBBLOCK * AFBC_SUBBLOCK, bytes);
     const block = this.#c.vector(() => f.get(x).i32(Math.log2(superblock)).op('i32x4_shr_u'));
     if (!tiledHeaders) {
       f.get(block);
@@ -63,7 +60,7 @@ export class FlatAfbcEmitter {
     const { f } = this.#c;
     const { superblock, tiledHeaders, bytes } = this.#layout;
     const height = AFBC_PIXELS / superblock;
-    this.#inBlock(y, height, AFBC_SUBBLOCK, superblock * AFBC_SUBBLOCK);
+    pushPlace(this.#c, y, height, AFBC_SUBBLOCK, superblock * AFBC_SUBBLOCK, bytes);
     this.#c.field(LEVEL.base).op('i32x4_add');
     if (plane !== undefined) f.get(plane).op('i32x4_add');
     const block = this.#c.vector(() => f.get(y).i32(Math.log2(height)).op('i32x4_shr_u'));
@@ -74,27 +71,5 @@ export class FlatAfbcEmitter {
       f.get(block).i32(Math.log2(AFBC_TILE)).op('i32x4_shr_u');
     } else f.get(block);
     this.#c.field(LEVEL.rowStride).op('i32x4_mul').op('i32x4_add');
-  }
-
-  /** Pushes bytes from a superblock's first texel: so many texels a step, so many a subblock. */
-  #inBlock(index: number, size: number, step: number, subblock: number): void {
-    const { f } = this.#c;
-    const { bytes } = this.#layout;
-    const low = AFBC_SUBBLOCK - 1;
-    const place = (i: number): number => (i & low) * step + (i >> Math.log2(AFBC_SUBBLOCK)) * subblock;
-    if (size <= LOOKED) {
-      const direct = place(size - 1) * bytes < BYTE;
-      this.#c.look(index, (i) => place(i % size) * (direct ? bytes : 1));
-      if (!direct) this.#c.times(bytes);
-      return;
-    }
-    f.get(index);
-    this.#c.words(low).op('v128_and');
-    this.#c.times(step);
-    f.get(index);
-    this.#c.words(size - 1 - low).op('v128_and');
-    this.#c.times(subblock / AFBC_SUBBLOCK);
-    f.op('v128_or');
-    this.#c.times(bytes);
   }
 }

@@ -18,6 +18,7 @@ import {
 } from '../../board/image/afbc.ts';
 import type { Code, ModuleBuilder } from '../wasm/builder.ts';
 import type { TexelLayout } from './emit-address.ts';
+import { pushPlace } from './emit-afbc-place.ts';
 import { LEVEL, RECORD, type SamplerCode } from './emit-code.ts';
 
 /** The first size in a header's second word; zero means one colour. */
@@ -106,21 +107,8 @@ export class AfbcEmitter {
   /** A superblock is rows of 4×4 subblocks: so many texels a step, so many a subblock. */
   #part(index: number, size: number, step: number, subblock: number): Part {
     const { f } = this.#c;
-    const low = AFBC_SUBBLOCK - 1;
     const block = this.#c.vector(() => f.get(index).i32(Math.log2(size)).op('i32x4_shr_u'));
-    const place = (i: number): number => (i & low) * step + (i >> Math.log2(AFBC_SUBBLOCK)) * subblock;
-    const offset = this.#c.vector(() => {
-      if (size <= 16) this.#c.look(index, (i) => place(i % size));
-      else {
-        f.get(index);
-        this.#c.words(low).op('v128_and');
-        this.#c.times(step);
-        f.get(index);
-        this.#c.words(size - 1 - low).op('v128_and');
-        this.#c.times(subblock / AFBC_SUBBLOCK);
-        f.op('v128_or');
-      }
-    });
+    const offset = this.#c.vector(() => pushPlace(this.#c, index, size, step, subblock, 1));
     return { block, offset };
   }
 

@@ -104,6 +104,9 @@ export interface Helpers {
   readonly block?: Code | undefined;
 }
 
+/** Indices that one look-up tells apart. */
+export const LOOKED = 16;
+
 export class SamplerCode {
   readonly f: Code;
   readonly dram: number;
@@ -157,14 +160,16 @@ export class SamplerCode {
     return this.f.get(this.record).memory('v128_load', offset);
   }
 
-  /** Pushes `order` of the low four bits of indices; it must be 0 for 0. */
+  /** Pushes `order` of indices modulo LOOKED; it must be a byte, and 0 for 0. */
   look(index: number, order: (i: number) => number): void {
     const table = [0, 1, 2, 3].map((word) =>
       [0, 1, 2, 3].reduce((sum, byte) => sum | (order(word * 4 + byte) << (byte * 8)), 0),
     );
     this.words(...table).get(index);
     // The upper bytes of each word look up 0.
-    this.words(15).op('v128_and').op('i8x16_relaxed_swizzle');
+    this.words(LOOKED - 1)
+      .op('v128_and')
+      .op('i8x16_relaxed_swizzle');
   }
 
   /** The vector on the stack times a number. */

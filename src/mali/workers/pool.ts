@@ -2,8 +2,8 @@
  * WorkerPool: the machine's workers, from the main thread's side: hands jobs out, tells workers of what happens to address
  * spaces, and wakes the command streams whose jobs are over.
  *
- * The main thread never waits for a worker: it leaves words (shared.ts), wakes who sleeps, and hears of ends and check points by
- * message. A job that no worker can take (none has started yet, or too many jobs are under way) is the main thread's alone.
+ * The main thread waits for workers' last pieces for a moment at most (pooled-work.ts): it leaves words (shared.ts), wakes who
+ * sleeps, and hears of later ends and of check points by message. A job that no worker can take (none has started yet, or too many jobs are under way) is the main thread's alone.
  * A thread that dies takes its jobs' tiles along, which end with an error, and is replaced.
  */
 import type { Profiler } from 'node:inspector';
