@@ -203,6 +203,12 @@ export function namePixelFormat(word: number): string {
 
 // Texture planes.
 
+/** Bits of a texel in memory, and where they stand in the texel that the pixel format describes. */
+export interface Component extends Pick<Channel, 'bits'> {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** How a plane of a texture stores its texels: `bytes` each, a channel per entry, or opaque words if there is none. */
 export interface ClumpFormat {
   readonly name: string;
@@ -212,17 +218,22 @@ export interface ClumpFormat {
   /** Texels that a clump covers. */
   readonly width: number;
   readonly height: number;
-  /** Where depth or stencil lies in it, where only that is wanted. */
-  readonly select?: Channel;
+  /** What is taken of it, if it is not the pixel format's texel as it stands: all else of that is zero. */
+  readonly components?: readonly Component[];
 }
-const clump = (name: string, index: number, bytes: number, select?: Channel): ClumpFormat => ({
+const clump = (name: string, index: number, bytes: number, components?: readonly Component[]): ClumpFormat => ({
   name,
   index,
   bytes,
   width: 1,
   height: 1,
-  ...(select ? { select } : {}),
+  ...(components ? { components } : {}),
 });
+/** Depth or stencil alone: the lowest bits of the formats that hold one of them. */
+const only = (from: number, bits: number): readonly Component[] => [{ from, bits, to: 0 }];
+/** Luminance is red, green and blue of RGBA8. */
+const luminance = (bits: number): readonly Component[] => [0, 8, 16].map((to) => ({ from: 0, bits, to }));
+const alpha = (from: number): Component => ({ from, bits: 8, to: 24 });
 const block = (name: string, index: number, bytes: number): ClumpFormat => ({
   name,
   index,
@@ -240,16 +251,15 @@ export const CLUMP_FORMATS: ReadonlyMap<number, ClumpFormat> = new Map(
     clump('RAW24', 8, 3),
     clump('RAW48', 9, 6),
     clump('RAW96', 10, 12),
-    clump('D32X32', 16, 8, { type: 'float', at: 0, bits: 32 }),
-    clump('X32D32', 17, 8, { type: 'float', at: 32, bits: 32 }),
-    clump('X32S8X24', 18, 8, { type: 'uint', at: 32, bits: 8 }),
-    clump('X24S8X32', 19, 8, { type: 'uint', at: 24, bits: 8 }),
-    clump('X24S8', 20, 4, { type: 'uint', at: 24, bits: 8 }),
-    clump('S8X24', 21, 4, { type: 'uint', at: 0, bits: 8 }),
-    clump('S8', 22, 1, { type: 'uint', at: 0, bits: 8 }),
-    clump('L4A4', 24, 1),
-    clump('L8A8', 25, 2),
-    clump('A8', 26, 1),
+    clump('D32X32', 16, 8, only(0, 32)),
+    clump('X32D32', 17, 8, only(32, 32)),
+    clump('X32S8X24', 18, 8, only(32, 8)),
+    clump('X24S8X32', 19, 8, only(24, 8)),
+    clump('X24S8', 20, 4, only(24, 8)),
+    clump('S8X24', 21, 4, only(0, 8)),
+    clump('S8', 22, 1, only(0, 8)),
+    clump('L8A8', 25, 2, [...luminance(8), alpha(8)]),
+    clump('A8', 26, 1, [alpha(0)]),
     block('ETC2 RGB8', 32, 8),
     block('ETC2 R11 UNORM', 33, 8),
     block('ETC2 R11 SNORM', 34, 8),
@@ -270,18 +280,18 @@ export const CLUMP_FORMATS: ReadonlyMap<number, ClumpFormat> = new Map(
   ].map((format) => [format.index, format]),
 );
 
-/** What AFBC keeps of a texel. `bytes`: of one texel as stored uncompressed. `select`: where only stencil is wanted of it. */
+/** What AFBC keeps of a texel. `bytes`: of one texel as stored uncompressed. `components`: as with clumps. */
 export interface AfbcMode {
   readonly name: string;
   readonly index: number;
   readonly bytes: number;
-  readonly select?: Channel;
+  readonly components?: readonly Component[];
 }
-const mode = (name: string, index: number, bytes: number, select?: Channel): AfbcMode => ({
+const mode = (name: string, index: number, bytes: number, components?: readonly Component[]): AfbcMode => ({
   name,
   index,
   bytes,
-  ...(select ? { select } : {}),
+  ...(components ? { components } : {}),
 });
 export const AFBC_MODES: ReadonlyMap<number, AfbcMode> = new Map(
   [
@@ -295,7 +305,7 @@ export const AFBC_MODES: ReadonlyMap<number, AfbcMode> = new Map(
     mode('R10G10B10A2', 11, 4),
     mode('R11G11B10', 12, 4),
     mode('S8', 14, 1),
-    mode('X24S8', 15, 4, { type: 'uint', at: 24, bits: 8 }),
+    mode('X24S8', 15, 4, only(24, 8)),
   ].map((m) => [m.index, m]),
 );
 

@@ -58,7 +58,7 @@ export function decodeChannel({ type, bits }: Channel, raw: number): number {
 }
 
 /** The bits of a channel in little-endian words. A channel never crosses a word unless the texel is not word-sized. */
-export function channelBits({ at, bits }: Channel, words: Uint32Array): number {
+export function channelBits({ at, bits }: Pick<Channel, 'at' | 'bits'>, words: Uint32Array): number {
   const index = at >>> 5;
   const shift = at & 31;
   const mask = bits === 32 ? 0xffffffff : (1 << bits) - 1;

@@ -71,6 +71,11 @@ const FORMATS = [
   { name: 'ASTC 6x5', index: 223, orders: [0], clump: ASTC, bytes: 16, afbc: -1, srgb: false, side: [6, 5] },
   { name: 'ASTC 12x8', index: 187, orders: [0], clump: ASTC, bytes: 16, afbc: -1, srgb: true, side: [12, 8] },
   { name: 'BC5', index: 172, orders: [0], clump: CLUMP_FORMAT.BC5_UNORM, bytes: 16, afbc: -1, srgb: false },
+  { name: 'A8', index: 187, orders: [229, 0, 227], clump: CLUMP_FORMAT.A8, bytes: 1, afbc: -1, srgb: true },
+  { name: 'A8UI', index: 155, orders: [229, 8], clump: CLUMP_FORMAT.A8, bytes: 1, afbc: -1, srgb: false },
+  { name: 'L8A8', index: 187, orders: [0, 228], clump: CLUMP_FORMAT.L8A8, bytes: 2, afbc: -1, srgb: true },
+  { name: 'X32D32', index: 167, orders: [0, 226], clump: CLUMP_FORMAT.X32D32, bytes: 8, afbc: -1, srgb: false },
+  { name: 'RGBA8 of one byte', index: 187, orders: [0], clump: CLUMP_FORMAT.RAW8, bytes: 1, afbc: 0, srgb: true },
   { name: 'Z24X8', index: 77, orders: [0, 226], clump: CLUMP_FORMAT.RAW32, bytes: 4, afbc: -1, srgb: false },
 ] as const;
 const WRAPS = [...Object.values(WRAP), WRAP.REPEAT, WRAP.CLAMP_TO_EDGE];

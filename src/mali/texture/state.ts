@@ -2,7 +2,7 @@
  * SamplerState of a texture, a sampler and a kind of instruction: what the emitted code for them depends on, or undefined where
  * the script sampler has to do it.
  */
-import { AFBC_MODES, type Channel, CLUMP_FORMATS, ONE } from '../../abi/formats.ts';
+import { AFBC_MODES, type Channel, CLUMP_FORMATS, type Component, ONE } from '../../abi/formats.ts';
 import {
   CLUMP_ORDERING,
   MIPMAP_MODE,
@@ -180,7 +180,7 @@ function texelState(
   const [layout, ...others] = planes.map(yuv ? lumaOf : (plane) => layoutOf(plane, texture.srgb));
   const chroma = yuv && yuvLayout(yuv, planes.length);
   const shadow = compares && operation !== 'fetch' && sampler !== undefined;
-  if (!layout || (yuv && !chroma) || (texture.integer && (layout.select || shadow))) return undefined;
+  if (!layout || (yuv && !chroma) || (texture.integer && shadow)) return undefined;
   if (layout.interchange !== undefined) {
     const { width, height } = texture.descriptor;
     if (layout.interchange !== texture.format.index || Math.max(width, height) > MOST_TEXELS) return undefined;
@@ -190,7 +190,7 @@ function texelState(
   const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
   const sources: readonly (ChannelSource | undefined)[] = yuv
     ? YUV_SOURCES
-    : [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout.select, linear && i < 3));
+    : [0, 1, 2, 3].map((i) => sourceOf(texture, i, layout, linear && i < 3));
   if (sources.includes(undefined)) return undefined;
   const rgba = sources as ChannelSource[];
   const compared: ChannelSource[] = [{ kind: 'compared' }, constant(0), constant(0), constant(1)];
@@ -211,7 +211,7 @@ function texelState(
     channels: all.map(([channel]) => channel),
     borders: border ? all.map(([, from]) => from) : undefined,
     compare: shadow ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
-    bytes: texture.isBytes && !layout.select && !linear && !shadow && !border && !seamless,
+    bytes: texture.isBytes && !linear && !shadow && !border && !seamless,
   };
 }
 
@@ -229,7 +229,8 @@ const WORD_BYTES = 4;
 
 interface Layout {
   readonly texels: TexelLayout;
-  readonly select: Channel | undefined;
+  /** What is taken of a texel in memory, if not all of it as it stands. */
+  readonly components?: readonly Component[] | undefined;
   /** The pixel format that it must be read as. */
   readonly interchange?: number;
 }
@@ -243,7 +244,7 @@ function layoutOf(plane: PlaneValues, srgb: boolean): Layout | undefined {
     // One colour is kept in eight bytes.
     if (!mode || !superblock || mode.bytes > 8 || plane.rowStride % AFBC_HEADER_BYTES !== 0) return undefined;
     const texels = { kind: 'afbc', bytes: mode.bytes, superblock, tiledHeaders: plane.afbcTiledHeader } as const;
-    return { texels, select: mode.select };
+    return { texels, components: mode.components };
   }
   if (plane.planeType === PLANE_TYPE.ASTC_2D) {
     const codec = astcCodec(plane, srgb);
@@ -254,12 +255,12 @@ function layoutOf(plane: PlaneValues, srgb: boolean): Layout | undefined {
   const codec = BLOCK_CODECS.get(plane.clumpFormat);
   if (codec) return blocksOf(plane, codec);
   if (clump.width !== 1) return undefined;
-  const { bytes, select } = clump;
+  const { bytes, components } = clump;
   switch (plane.clumpOrdering) {
     case CLUMP_ORDERING.LINEAR:
-      return { texels: { kind: 'linear', bytes, ...none }, select };
+      return { texels: { kind: 'linear', bytes, ...none }, components };
     case CLUMP_ORDERING.TILED_U_INTERLEAVED:
-      return { texels: { kind: 'tiled', bytes, ...none }, select };
+      return { texels: { kind: 'tiled', bytes, ...none }, components };
     default:
       return undefined;
   }
@@ -271,7 +272,7 @@ function blocksOf({ clumpOrdering }: PlaneValues, codec: BlockCodec): Layout | u
   if (!shape || (!tiled && clumpOrdering !== CLUMP_ORDERING.LINEAR)) return undefined;
   const bytes = shape.words * WORD_BYTES;
   const texels = { kind: 'blocks', bytes, superblock: 0, tiledHeaders: false, block: { ...shape, tiled } } as const;
-  return { texels, select: undefined, interchange: codec.interchange };
+  return { texels, interchange: codec.interchange };
 }
 
 const constant = (value: number): ChannelSource => ({ kind: 'constant', value });
@@ -283,7 +284,7 @@ const YUV_SOURCES: readonly ChannelSource[] = [
 /** The layout of a YUV texture's luma: rows of bytes. */
 function lumaOf({ planeType, clumpOrdering }: PlaneValues): ReturnType<typeof layoutOf> {
   if (planeType !== PLANE_TYPE.GENERIC || clumpOrdering !== CLUMP_ORDERING.LINEAR) return undefined;
-  return { texels: { kind: 'linear', bytes: 1, superblock: 0, tiledHeaders: false }, select: undefined };
+  return { texels: { kind: 'linear', bytes: 1, superblock: 0, tiledHeaders: false } };
 }
 
 /** How chroma lies in planes of bytes; undefined where no emitted code knows it. */
@@ -297,30 +298,39 @@ function yuvLayout({ format, word }: YuvTexture, levels: number): YuvLayout | un
   return { replicated, centredX: x, centredY: y, rows: format.rows, swapped, separate: format.separate };
 }
 
+/** The first bit of a channel in memory; 'nowhere' if memory has nothing of it, which is zero; undefined if it has a part. */
+function placeOf({ at, bits }: Channel, { texels, components }: Layout): number | 'nowhere' | undefined {
+  const all = components ?? [{ from: 0, to: 0, bits: 8 * texels.bytes }];
+  const whole = all.find((part) => part.to <= at && at + bits <= part.to + part.bits);
+  if (whole) return at - whole.to + whole.from;
+  return all.some((part) => part.to < at + bits && at < part.to + part.bits) ? undefined : 'nowhere';
+}
+
 /** Where R, G, B or A of a texel lies; undefined where no emitted code decodes it. */
-function sourceOf(texture: Texture, i: number, select: Channel | undefined, srgb: boolean): ChannelSource | undefined {
+function sourceOf(texture: Texture, i: number, layout: Layout, srgb: boolean): ChannelSource | undefined {
   const from = texture.order[i]!;
   if (from >= 4) return constant(from === ONE ? 1 : 0);
   const { channels, kind } = texture.format;
-  const channel = select && from === 0 ? select : channels[from];
-  if (!channel || (select && from !== 0)) return undefined;
-  const { type, at, bits } = channel;
+  const channel = channels[from];
+  if (!channel) return undefined;
+  const { type, bits } = channel;
+  const at = placeOf(channel, layout);
+  if (at === undefined || (srgb && (type !== 'unorm' || bits !== 8))) return undefined;
+  if (type === 'mantissa' || type === 'exponent') {
+    const exponent = channels.find((other) => other.type === 'exponent');
+    const moved = [channel, exponent].some((other) => other && placeOf(other, layout) !== other.at);
+    return type === 'exponent' || moved
+      ? undefined
+      : exponent && { kind: type, at: channel.at, bits, exponent: exponent.at };
+  }
+  if (kind === 'stencil') return undefined;
+  if (at === 'nowhere') return constant(0);
   if ((at & 31) + bits > 32) return undefined;
-  if (srgb && (type !== 'unorm' || bits !== 8)) return undefined;
   switch (type) {
-    case 'uint':
-    case 'sint':
-      return kind === type ? { kind: type, at, bits } : undefined;
     case 'unorm':
       return bits <= 24 ? { kind: srgb ? 'srgb' : 'unorm', at, bits } : undefined;
     case 'snorm':
       return bits <= 16 ? { kind: 'snorm', at, bits } : undefined;
-    case 'mantissa': {
-      const exponent = channels.find((other) => other.type === 'exponent');
-      return exponent && { kind: 'mantissa', at, bits, exponent: exponent.at };
-    }
-    case 'exponent':
-      return undefined;
     default:
       return { kind: type, at, bits };
   }

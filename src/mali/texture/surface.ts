@@ -5,13 +5,14 @@
  * few are kept while a shader run lasts. Planes of compressed blocks are in compressed/.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_texture.c`, `pan_layout.c`.
  */
-import { AFBC_MODES, type Channel, CLUMP_FORMATS } from '../../abi/formats.ts';
+import { AFBC_MODES, CLUMP_FORMATS, type Component } from '../../abi/formats.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { AFBC_SUPERBLOCK, CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
+import { AFBC_SUPERBLOCK, CLUMP_FORMAT, CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
 import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { channelBits } from '../format.ts';
 import { astcCodec } from './compressed/astc/index.ts';
 import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
 import { blockSurface } from './compressed/surface.ts';
@@ -27,13 +28,11 @@ export const AFBC_WIDTH: Readonly<Record<number, number>> = {
 };
 
 export interface Surface {
-  /** Depth or stencil that has to be picked out of the texel before its format applies. */
-  readonly select: Channel | undefined;
   /** Index of the pixel format that its texels come in, where the plane is compressed: the texture must name the same. */
   readonly interchange?: number;
   /** Address of a texel, or 0 if it has none of its own (AFBC, blocks). */
   address(x: number, y: number, slice: number): number;
-  /** Bits of the texel into `words`; coordinates are inside the surface. */
+  /** The texel that the pixel format describes, into `words`; coordinates are inside the surface. */
   fetch(x: number, y: number, slice: number, words: Uint32Array): void;
 }
 
@@ -42,7 +41,7 @@ export function openSurface(memory: VirtualMemory, address: number, srgb: boolea
   const plane = memory.decode(Plane, address);
   switch (plane.planeType) {
     case PLANE_TYPE.NULL:
-      return { select: undefined, address: () => 0, fetch: (_x, _y, _slice, words) => words.fill(0) };
+      return { address: () => 0, fetch: (_x, _y, _slice, words) => words.fill(0) };
     case PLANE_TYPE.GENERIC:
       return generic(memory, address, plane);
     case PLANE_TYPE.ASTC_2D:
@@ -53,23 +52,25 @@ export function openSurface(memory: VirtualMemory, address: number, srgb: boolea
     }
     case PLANE_TYPE.AFBC:
       return afbc(memory, address, plane);
-    default: {
-      const name = Object.entries(PLANE_TYPE).find(([, value]) => value === plane.planeType)?.[0] ?? 'unknown';
-      throw invalid(address, `plane type ${plane.planeType} (${name}) is not implemented`);
-    }
+    default:
+      throw invalid(address, `plane type ${nameOf(PLANE_TYPE, plane.planeType)} is not implemented`);
   }
 }
+
+/** "24 (L4A4)" */
+const nameOf = (values: Readonly<Record<string, number>>, value: number): string =>
+  `${value} (${Object.entries(values).find(([, known]) => known === value)?.[0] ?? 'unknown'})`;
 
 const invalid = (address: number, what: string): GpuFault =>
   new GpuFault(EXCEPTION.DATA_INVALID_FAULT, address, `plane descriptor at 0x${address.toString(16)}: ${what}`);
 
 function generic(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Surface {
   const clump = CLUMP_FORMATS.get(plane.clumpFormat);
-  if (!clump) throw invalid(at, `clump format ${plane.clumpFormat} is unknown`);
+  if (!clump) throw invalid(at, `clump format ${nameOf(CLUMP_FORMAT, plane.clumpFormat)} is not implemented`);
   const codec = BLOCK_CODECS.get(plane.clumpFormat);
   if (codec) return blocks(memory, at, plane, codec);
   if (clump.width !== 1) throw invalid(at, `clump format ${clump.name} is not implemented`);
-  const { bytes } = clump;
+  const { bytes, components } = clump;
   const { pointer, rowStride, sliceStride } = plane;
   let texel: (x: number, y: number) => number;
   if (plane.clumpOrdering === CLUMP_ORDERING.LINEAR) texel = (x, y) => y * rowStride + x * bytes;
@@ -78,10 +79,10 @@ function generic(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>):
   else throw invalid(at, `clump ordering ${plane.clumpOrdering} is unknown`);
   const address = (x: number, y: number, slice: number): number => pointer + slice * sliceStride + texel(x, y);
   return {
-    select: clump.select,
     address,
     fetch(x, y, slice, words) {
       loadTexel(memory, address(x, y, slice), bytes, words);
+      if (components) rearrange(words, components);
     },
   };
 }
@@ -92,24 +93,28 @@ function blocks(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>, c
   return surface;
 }
 
-/** Loads up to 16 bytes as little-endian words; the rest of the last word is zero. */
+/** Makes a texel in memory the one that the pixel format describes. */
+function rearrange(words: Uint32Array, components: readonly Component[]): void {
+  let texel = 0;
+  // Of any length: no component goes beyond the first word.
+  for (const { from, to, bits } of components) texel |= channelBits({ at: from, bits }, words) << to;
+  words.fill(0);
+  words[0] = texel;
+}
+
+/** Loads up to 16 bytes as little-endian words; the rest is zero. */
 function loadTexel(memory: VirtualMemory, at: number, bytes: number, words: Uint32Array): void {
-  switch (bytes) {
-    case 1:
-      words[0] = memory.load8(at);
-      return;
-    case 2:
-      words[0] = memory.load16(at);
-      return;
-    case 3:
-      words[0] = memory.load16(at) | (memory.load8(at + 2) << 16);
-      return;
-    default: {
-      const whole = bytes >>> 2;
-      for (let i = 0; i < whole; i++) words[i] = memory.load32(at + i * 4);
-      if (bytes & 2) words[whole] = memory.load16(at + whole * 4);
-    }
+  if (bytes === 4) {
+    words[0] = memory.load32(at);
+    words.fill(0, 1, WORDS);
+    return;
   }
+  words.fill(0, 0, WORDS);
+  const whole = bytes >>> 2;
+  for (let i = 0; i < whole; i++) words[i] = memory.load32(at + i * 4);
+  const rest = at + whole * 4;
+  if (bytes & 2) words[whole] = memory.load16(rest);
+  if (bytes & 1) words[whole]! |= memory.load8(rest + (bytes & 2)) << (8 * (bytes & 2));
 }
 
 /** A decoded superblock: its pixels in rows, and the same bytes as words. */
@@ -124,7 +129,7 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
   const width = AFBC_WIDTH[plane.afbcSuperblockSize];
   if (!width) throw invalid(at, `AFBC superblock size ${plane.afbcSuperblockSize} is unknown`);
   const height = AFBC_PIXELS / width;
-  const { bytes } = mode;
+  const { bytes, components } = mode;
   const { pointer, rowStride, sliceStride, afbcTiledHeader: tiled, size } = plane;
   const cache = new Map<number, Superblock>();
   // Neighbours come after one another.
@@ -155,7 +160,6 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
     return made;
   };
   return {
-    select: mode.select,
     address: () => 0,
     fetch(x, y, slice, words) {
       // Sides are powers of two.
@@ -168,12 +172,12 @@ function afbc(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>): Su
         lastSlice = slice;
       }
       const pixel = (y & (height - 1)) * width + (x & (width - 1));
-      if (bytes === 4) {
-        words[0] = last.words[pixel]!;
-        return;
-      }
       words.fill(0, 0, WORDS);
-      for (let i = 0; i < bytes; i++) words[i >>> 2]! |= last.pixels[pixel * bytes + i]! << ((i & 3) * 8);
+      if (bytes === 4) words[0] = last.words[pixel]!;
+      else {
+        for (let i = 0; i < bytes; i++) words[i >>> 2]! |= last.pixels[pixel * bytes + i]! << ((i & 3) * 8);
+      }
+      if (components) rearrange(words, components);
     },
   };
 }

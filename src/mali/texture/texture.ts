@@ -23,16 +23,13 @@ import {
 } from '../../abi/gpu/texture-descriptors.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
-import { channelBits, decodeChannel, srgbToLinear, type Unpack, unpacker } from '../format.ts';
+import { srgbToLinear, type Unpack, unpacker } from '../format.ts';
 import { CUBE_FACES } from './cube.ts';
 import { openSurface, type Surface } from './surface.ts';
 import { openYuvSurface, type YuvSurface, type YuvTexture, yuvTexture } from './yuv.ts';
 
 /** What the channels of a YUV texel are to the rest of the unit: they come as floats. */
 const YUV_CHANNELS: PixelFormat = { name: 'YUV', index: 0, channels: [], bytes: 0, kind: 'float' };
-
-/** Where the stencil format has its value. */
-const STENCIL_CHANNEL = 1;
 
 /** What a byte is multiplied by to be a normalized number, and what a sum of two by two bytes in 1/65536 is. */
 export const UNORM8_STEP = Math.fround(1 / 255);
@@ -172,7 +169,7 @@ export class Texture {
     }
     const surface = this.surface(level, layer);
     surface.fetch(x, y, slice, this.#words);
-    if (this.#bytes && !surface.select) {
+    if (this.#bytes) {
       const word = this.#words[0]!;
       const colours = this.srgb && linear ? SRGB8 : UNORM8;
       const [r, g, b, a] = this.#bytes as readonly [number, number, number, number];
@@ -183,10 +180,7 @@ export class Texture {
       return;
     }
     const channels = this.#channels;
-    if (surface.select) {
-      const value = decodeChannel(surface.select, channelBits(surface.select, this.#words));
-      channels[this.format.kind === 'stencil' ? STENCIL_CHANNEL : 0] = value;
-    } else this.#unpack(this.#words, channels);
+    this.#unpack(this.#words, channels);
     for (let i = 0; i < 4; i++) {
       const from = this.order[i]!;
       out[i] = from < 4 ? channels[from]! : from === ONE ? 1 : 0;

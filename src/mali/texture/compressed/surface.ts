@@ -52,7 +52,6 @@ export function blockSurface(
   };
 
   return {
-    select: undefined,
     interchange: codec.interchange,
     address: () => 0,
     fetch(x, y, slice, out) {
