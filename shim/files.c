@@ -407,7 +407,8 @@ static char *do_realpath(const char *path, char *resolved)
       link[n] = 0;
       return resolved ? strcpy(resolved, link) : strdup(link);
    }
-   const char *use = tyr_redirect(path, buffer);
+   /* Whether what stands before a last slash, `.` or `..` is a folder, the C library asks by a call that qemu does not look up. */
+   const char *use = tyr_redirect_all(path, buffer);
    if (path && tyr_guest() && tyr_is_own_exe(path) && (n = tyr_own_exe(buffer, sizeof buffer - 1)) > 0) {
       buffer[n] = 0;
       use = buffer;

@@ -146,6 +146,16 @@ static void family(void)
    posix_spawn_file_actions_destroy(&actions);
 }
 
+/* Where paths lead. */
+static void real(char **paths)
+{
+   char out[4096];
+   for (; *paths; paths++) {
+      const char *path = realpath(*paths, out);
+      printf("%s\n", path ? path : error(errno));
+   }
+}
+
 static void shell(void)
 {
    char command[5000], line[200];
@@ -408,6 +418,7 @@ int main(int argc, char **argv)
    self = argv[0];
    if (!strcmp(what, "show")) show(argc, argv);
    else if (!strcmp(what, "family")) family();
+   else if (!strcmp(what, "real")) real(argv + 2);
    else if (!strcmp(what, "shell")) shell();
    else if (!strcmp(what, "refused")) refused(argv[2]);
    else if (!strcmp(what, "scripts")) scripts(argv[2]);

@@ -180,6 +180,13 @@ test('guest: files of its root are there for every call that asks for them', asy
   ]);
 });
 
+test('guest: a path of its root has a real path with a slash or dots at its end too', async () => {
+  const models = '/usr/share/glmark2/models';
+  const paths = [models, `${models}/`, `${models}/.`, `${models}/../models//`, `${models}/none/`];
+  const { stdout } = await whole(userland.guest.clients.exec!, ['real', ...paths]);
+  assert.deepEqual(stdout.trim().split('\n'), [models, models, models, models, 'ENOENT']);
+});
+
 test('guest: programs of the host run as they are, unless the guest has them; the host’s /usr is not the guest’s', async () => {
   const tools = join(scratch, 'tools');
   mkdirSync(tools);
