@@ -9,6 +9,7 @@
  */
 import { handleTable, unfoldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
 import type { Instruction } from '../shader/decode.ts';
+import { NO_ADDRESS } from '../shader/memory.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
 import type { Around } from './access.ts';
@@ -207,13 +208,8 @@ export class AttributeCode {
     code.get(1).memory('i32_load', FRAME.output).tee(this.#base).op('i32_eqz').brIf(slow);
     // Entry 0 is the only one.
     if (i.immediates.index !== 0) code.br(slow);
-    lanes.bitmask((k) => {
-      element(k);
-      field(OUTPUT.count);
-      code.op('i32x4_ge_u');
-    });
-    code.get(this.#a.bits).op('i32_and').brIf(slow);
     for (let k = 0; k < lanes.vectors; k++) {
+      const [low, high] = [this.#results[0]![k]!, this.#results[1]![k]!];
       element(k);
       code.i32(RUN_LOG2).op('i32x4_shr_u');
       field(OUTPUT.packetStride);
@@ -221,7 +217,17 @@ export class AttributeCode {
       lanes.and(element, lanes.words(RUN - 1))(k);
       field(OUTPUT.stride);
       code.op('i32x4_mul').op('i32x4_add');
-      this.#sum(this.#results[0]![k]!, this.#results[1]![k]!, field, OUTPUT);
+      this.#sum(low, high, field, OUTPUT);
+      for (const [local, other] of [
+        [low, 0],
+        [high, NO_ADDRESS / 2 ** 32],
+      ] as const) {
+        code.get(local);
+        lanes.words(other)(k);
+        element(k);
+        field(OUTPUT.count);
+        code.op('i32x4_lt_u').op('v128_bitselect').set(local);
+      }
     }
     this.#write(i, 2, false);
     code.br(done);

@@ -137,7 +137,7 @@ export interface OutputBuffer {
   offset: number;
   /** Bytes of one element. */
   stride: number;
-  /** Number of elements; an id beyond it is an ADDR_RANGE_FAULT. */
+  /** Number of elements; those beyond have no address. */
   count: number;
 }
 

@@ -12,7 +12,10 @@ import {
   Resource,
 } from '../../abi/gpu/shader-descriptors.ts';
 import { execute, FlatMemory, f16x2, f32, lane0, register } from '../../testing/mali/shader-rig.ts';
+import { executorOf } from '../engine/engine.ts';
+import { ENGINES } from '../engine/names.ts';
 import { LANES, type VertexStage } from './contract.ts';
+import { VertexOutput } from './vertex-output.ts';
 
 const ids = Array.from({ length: LANES }, (_, i) => i);
 const TABLES = 0xa000;
@@ -207,24 +210,37 @@ test('attributes come converted, by vertex or by instance', () => {
   );
 });
 
-test('vertex shaders find their outputs by linear id', () => {
-  const stage: VertexStage = {
-    kind: 'vertex',
-    frame: 0,
-    output: { base: DATA, packetStride: 0x1000, offset: 0x400, stride: 0x20, count: 80 },
-  };
-  const memory = new FlatMemory();
-  const run = (first: number) =>
-    execute('LEA_BUF_IMM.slot0 @r4:r5, r59, table:13, index:0\nSTORE.i32.estream.slot0.end @r59, r4, offset:8', {
-      memory,
-      stage,
-      registers: { 59: ids.map((i) => first + i) },
-    });
-  run(60);
-  assert.equal(memory.load32(DATA + 0x400 + 63 * 0x20 + 8), 63);
-  assert.equal(memory.load32(DATA + 0x1000 + 0x400 + 2 * 0x20 + 8), 66);
-  assert.throws(() => run(70), /LEA_BUF_IMM at pc 0x10000: element 80 of 80/);
-});
+for (const engine of ENGINES) {
+  test(`vertex shaders find their outputs by linear id (${engine})`, () => {
+    const output = new VertexOutput();
+    output.set(DATA, 0x1000, 0x400, 0x20, 80);
+    const stage: VertexStage = { kind: 'vertex', frame: output.frame, output };
+    const memory = new FlatMemory();
+    const run = (first: number, index = 0) =>
+      execute(
+        `LEA_BUF_IMM.slot0 @r4:r5, r59, table:13, index:${index}
+        BRANCHZ.eq r58, offset:1
+        STORE.i32.estream.slot0 @r59, r4, offset:8
+        NOP.end`,
+        { memory, stage, executor: executorOf(engine), registers: { 59: ids.map((i) => first + i), 58: stores } },
+      );
+    let stores = ids.map(() => 1);
+    run(60);
+    assert.equal(memory.load32(DATA + 0x400 + 63 * 0x20 + 8), 63);
+    assert.equal(memory.load32(DATA + 0x1000 + 0x400 + 2 * 0x20 + 8), 66);
+    // The elements from 80 on are not there. Who asks for their addresses has no fault, who stores there has.
+    assert.throws(() => run(70), /0x1000000000008/);
+    stores = ids.map((i) => (i < 10 ? 1 : 0));
+    run(70);
+    assert.equal(memory.load32(DATA + 0x1000 + 0x400 + 15 * 0x20 + 8), 79);
+    assert.equal(memory.load32(DATA + 0x1000 + 0x400 + 16 * 0x20 + 8), 0);
+    stores = ids.map(() => 0);
+    run(0, 1);
+    stores = ids.map(() => 1);
+    assert.throws(() => run(0, 1), /0x1000000000008/);
+    output.close();
+  });
+}
 
 test('stores with conversion', () => {
   const memory = new FlatMemory();

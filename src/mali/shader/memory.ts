@@ -26,6 +26,8 @@ import { rawBits } from './operand.ts';
 import { THREAD_LOCAL_TAG, type WarpState } from './warp.ts';
 
 const HIGH = 2 ** 32;
+/** Beyond all address spaces, and below pointers to thread storage: whoever uses it has a fault. */
+export const NO_ADDRESS = 2 ** 48;
 
 /** The address of thread storage at `offset` for a lane. */
 function threadAddress(w: WarpState, lane: number, offset: number): number {
@@ -322,29 +324,30 @@ function leaBuffer(i: Instruction): Exec {
   };
 }
 
-/** LEA_BUF_IMM: address of an element: of the vertex buffer in table 61, or of a structured buffer. */
+/**
+ * LEA_BUF_IMM: address of an element: of the vertex buffer in table 61, or of a structured buffer. Of an element that the vertex
+ * buffer does not have (Mesa computes such ones and does not use them) it is NO_ADDRESS.
+ */
 function leaBufImmediate(i: Instruction): Exec {
   const id = rawBits(i.sources[0]!, i.page);
   const table = unfoldTable(i.immediates.table!);
   const index = i.immediates.index!;
   const views = stagingViews(i, 0, 2);
   const at = new Float64Array(LANES);
-  const fault = (w: WarpState, what: string): GpuFault =>
-    new GpuFault(EXCEPTION.ADDR_RANGE_FAULT, w.pc, `LEA_BUF_IMM at pc 0x${w.pc.toString(16)}: ${what}`);
   return (w) => {
     const x = id(w);
     const { stage, environment } = w.run;
     const output = table === VERTEX_PACKET_TABLE && stage.kind === 'vertex' ? stage.output : undefined;
-    if (output && index !== 0) throw fault(w, `entry ${index} of table ${table}`);
+    const count = output && index === 0 ? output.count : 0;
     const buffer = output ? undefined : environment.resources.buffer(table * 2 ** 24 + index);
     for (let n = 0; n < LANES; n++) {
       if (!(w.mask & (1 << n))) continue;
       const element = x[n]! >>> 0;
       if (output) {
-        if (element >= output.count) throw fault(w, `element ${element} of ${output.count}`);
         const packet = Math.floor(element / PACKET_VERTICES);
         const slot = element % PACKET_VERTICES;
-        at[n] = output.base + packet * output.packetStride + output.offset + slot * output.stride;
+        const place = output.base + packet * output.packetStride + output.offset + slot * output.stride;
+        at[n] = element < count ? place : NO_ADDRESS;
       } else at[n] = buffer ? buffer.address + element * (buffer.stride || 1) : 0;
     }
     const out = views(w);
