@@ -242,9 +242,7 @@ function texture(i: Instruction): Exec {
 
 // Images.
 
-const signed16 = (x: number): number => (x << 16) >> 16;
-
-/** Texel coordinates of 16 bits, two to a source. */
+/** Texel coordinates of 16 bits without sign, two to a source. */
 function imageRequest(i: Instruction): { request: ImageRequest; load: (w: WarpState) => void } {
   const xy = rawBits(i.sources[0]!, i.page);
   const zw = rawBits(i.sources[1]!, i.page);
@@ -257,10 +255,10 @@ function imageRequest(i: Instruction): { request: ImageRequest; load: (w: WarpSt
       const [a, b] = [xy(warp), zw(warp)];
       request.texture.set(handle(warp));
       for (let n = 0; n < LANES; n++) {
-        request.x[n] = signed16(a[n]!);
-        request.y[n] = a[n]! >> 16;
-        request.z[n] = signed16(b[n]!);
-        request.w[n] = b[n]! >> 16;
+        request.x[n] = a[n]! & 0xffff;
+        request.y[n] = a[n]! >>> 16;
+        request.z[n] = b[n]! & 0xffff;
+        request.w[n] = b[n]! >>> 16;
       }
     },
   };

@@ -462,20 +462,14 @@ function layerOf(bits: number, layers: number): number {
   return layer > 0 ? roundEven(Math.min(layer, layers - 1)) : 0;
 }
 
-/** Image coordinates: x, y, then z of a volume, or the layer, then the sample. Undefined when out of bounds. */
+/** Image coordinates: x, y, then z of a volume, or the sample, then the layer (of a cube: face). Undefined when out of bounds. */
 function imageTexel(
   texture: Texture,
   { x, y, z, w }: ImageRequest,
   lane: number,
 ): { x: number; y: number; layer: number; slice: number } | undefined {
+  const at = { x: x[lane]!, y: y[lane]!, layer: w[lane]!, slice: z[lane]! };
   const volume = texture.descriptor.dimension === TEXTURE_DIMENSION.D3;
-  const flat = texture.descriptor.dimension === TEXTURE_DIMENSION.D1;
-  const at = {
-    x: x[lane]!,
-    y: flat ? 0 : y[lane]!,
-    layer: volume ? 0 : flat ? y[lane]! : z[lane]!,
-    slice: volume ? z[lane]! : w[lane]!,
-  };
   return inside(texture, 0, at.layer, at.x, at.y, at.slice, volume) ? at : undefined;
 }
 

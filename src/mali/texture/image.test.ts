@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DESCRIPTOR_TYPE, Resource } from '../../abi/gpu/shader-descriptors.ts';
+import {
+  CLUMP_FORMAT,
+  CLUMP_ORDERING,
+  PLANE_TYPE,
+  Plane,
+  TEXTURE_DIMENSION,
+  Texture,
+} from '../../abi/gpu/texture-descriptors.ts';
+import { execute, FlatMemory, register } from '../../testing/mali/shader-rig.ts';
+import { executorOf } from '../engine/engine.ts';
+import { ENGINES } from '../engine/names.ts';
+import { LANES } from '../shader/contract.ts';
+import { TexturePipe } from './unit.ts';
+
+const R32UI = 133 << 12;
+const TABLE = 0xa100;
+const PLANES = 0xa200;
+const TEXELS = 0x20000;
+const LAYER_BYTES = 0x1000;
+const [WIDTH, HEIGHT] = [8, 4];
+
+interface Image {
+  readonly dimension: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly depth?: number;
+  readonly layers?: number;
+  readonly samples?: number;
+}
+
+/** An image of words in rows: layers, slices or samples lie LAYER_BYTES apart. */
+function imageOf({ dimension, width = WIDTH, height = HEIGHT, depth = 1, layers = 1, samples = 1 }: Image): FlatMemory {
+  const memory = new FlatMemory();
+  memory.encode(Resource, 0xa000, { address: TABLE, containsDescriptors: true, size: 32 });
+  memory.encode(Texture, TABLE, {
+    type: DESCRIPTOR_TYPE.TEXTURE,
+    dimension,
+    format: R32UI,
+    width,
+    height,
+    swizzle: 0o3210,
+    levels: 1,
+    sampleCount: samples,
+    arraySize: layers,
+    depth,
+    surfaces: PLANES,
+  });
+  const faces = dimension === TEXTURE_DIMENSION.CUBE ? 6 : 1;
+  for (let layer = 0; layer < layers * faces; layer++) {
+    memory.encode(Plane, PLANES + layer * Plane.size, {
+      type: DESCRIPTOR_TYPE.PLANE,
+      planeType: PLANE_TYPE.GENERIC,
+      clumpOrdering: CLUMP_ORDERING.LINEAR,
+      clumpFormat: CLUMP_FORMAT.RAW32,
+      pointer: TEXELS + layer * LAYER_BYTES,
+      rowStride: width * 4,
+      sliceStride: LAYER_BYTES,
+    });
+  }
+  return memory;
+}
+
+const pair = (low: number, high: number): number => ((low & 0xffff) | (high << 16)) >>> 0;
+const { D1, D2, D3, CUBE } = TEXTURE_DIMENSION;
+
+/** Images, and texels of them: the coordinates' two words, and where the word is; undefined: nowhere. */
+const CASES: [string, Image, [number, number, number | undefined][]][] = [
+  [
+    '1D',
+    { dimension: D1, height: 1 },
+    [
+      [5, 0, 20],
+      [WIDTH, 0, undefined],
+      [-1, 0, undefined],
+      [0x10005, 0, undefined],
+    ],
+  ],
+  ['1D, as long as can be', { dimension: D1, width: 65536, height: 1 }, [[50000, 0, 200000]]],
+  [
+    '1D array',
+    { dimension: D1, height: 1, layers: 3 },
+    [
+      [5, pair(0, 2), 2 * LAYER_BYTES + 20],
+      [5, pair(0, 3), undefined],
+    ],
+  ],
+  [
+    '2D',
+    { dimension: D2 },
+    [
+      [pair(3, 2), 0, 2 * 32 + 12],
+      [pair(3, HEIGHT), 0, undefined],
+      [pair(-1, 2), 0, undefined],
+    ],
+  ],
+  [
+    '2D array',
+    { dimension: D2, layers: 3 },
+    [
+      [pair(3, 2), pair(0, 1), LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), pair(0, 2), 2 * LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), pair(0, 3), undefined],
+      [pair(3, 2), pair(0, -1), undefined],
+    ],
+  ],
+  [
+    '2D of samples',
+    { dimension: D2, samples: 4 },
+    [
+      [pair(3, 2), 3, 3 * LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), 4, undefined],
+    ],
+  ],
+  [
+    '2D array of samples',
+    // A layer's samples lie where the next layers begin.
+    { dimension: D2, samples: 4, layers: 3 },
+    [
+      [pair(3, 2), pair(1, 2), 3 * LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), pair(4, 2), undefined],
+      [pair(3, 2), pair(2, 3), undefined],
+    ],
+  ],
+  [
+    '3D',
+    { dimension: D3, depth: 3 },
+    [
+      [pair(3, 2), 2, 2 * LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), 3, undefined],
+      [pair(3, 2), pair(2, 1), undefined],
+    ],
+  ],
+  [
+    'cube',
+    { dimension: CUBE, height: WIDTH },
+    [
+      [pair(3, 2), pair(0, 5), 5 * LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), pair(0, 6), undefined],
+    ],
+  ],
+  [
+    'array of cubes',
+    { dimension: CUBE, height: WIDTH, layers: 2 },
+    [
+      [pair(3, 2), pair(0, 9), 9 * LAYER_BYTES + 2 * 32 + 12],
+      [pair(3, 2), pair(0, 12), undefined],
+    ],
+  ],
+];
+
+for (const engine of ENGINES) {
+  for (const [what, image, texels] of CASES) {
+    test(`images: loads, addresses and stores find the texel of the coordinates: ${what} (${engine})`, () => {
+      for (const [xy, zw, at] of texels) {
+        const memory = imageOf(image);
+        if (at !== undefined) memory.store32(TEXELS + at, 77);
+        const coordinates = { 0: Array<number>(LANES).fill(xy), 1: Array<number>(LANES).fill(zw) };
+        const run = execute(
+          `LD_TEX_IMM.u32.slot0.wait0 @r4, r0, r1, index:0, table:0
+          LEA_TEX_IMM.slot0.wait0 @r8:r9:r10, r0, r1, table:0, index:0
+          ST_CVT.slot0.u32.wait0 @r3, r8, r10, offset:0
+          NOP.end`,
+          {
+            memory,
+            pointers: { resources: 0xa001 },
+            textures: new TexturePipe(engine),
+            executor: executorOf(engine),
+            registers: { ...coordinates, 3: Array<number>(LANES).fill(99) },
+          },
+        );
+        const where = `coordinates ${xy.toString(16)}, ${zw.toString(16)}`;
+        assert.equal(register(run, 4)[0], at === undefined ? 0 : 77, where);
+        assert.equal(register(run, 8)[0], at === undefined ? 0 : TEXELS + at, where);
+        if (at !== undefined) assert.equal(memory.load32(TEXELS + at), 99, where);
+      }
+    });
+  }
+}
