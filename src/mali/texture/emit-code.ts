@@ -116,6 +116,10 @@ export class SamplerCode {
   /** What reads AFBC headers (emit-afbc.ts), or finds compressed blocks (block-cache.ts). */
   readonly header: Code | undefined;
   readonly block: Code | undefined;
+  /** Two addresses in work. */
+  readonly #pair: number;
+  /** Vectors that are being computed within others. */
+  #nesting = 0;
 
   constructor(f: Code, dram: number, record: number, { header, block }: Helpers) {
     this.f = f;
@@ -124,13 +128,17 @@ export class SamplerCode {
     this.dram = dram;
     this.record = record;
     this.level = f.local('i32');
+    this.#pair = f.local('i64');
   }
 
-  /** A new local of what `emit` leaves on the stack. */
+  /** A new local of what `emit` leaves on the stack. Outside of other vectors, nothing else is on the stack. */
   vector(emit: () => void): number {
     const local = this.f.local('v128');
+    this.#nesting++;
     emit();
+    this.#nesting--;
     this.f.set(local);
+    if (this.#nesting === 0) this.f.seam();
     return local;
   }
 
@@ -170,6 +178,25 @@ export class SamplerCode {
     this.words(LOOKED - 1)
       .op('v128_and')
       .op('i8x16_relaxed_swizzle');
+  }
+
+  /**
+   * A local of the words at each lane's address and so many bytes behind it. Two addresses leave the vector at once: processors
+   * are slow at moves from vectors to integers.
+   */
+  gather(address: number, offset: number, memory: number): number {
+    const { f } = this;
+    const words = f.local('v128');
+    for (const half of [0, 1]) {
+      f.get(address).lane('i64x2_extract_lane', half).set(this.#pair);
+      f.get(this.#pair).op('i32_wrap_i64');
+      if (half === 0) f.memory('v128_load32_zero', offset, memory);
+      else f.get(words).memoryLane(false, 2, offset, memory);
+      f.set(words);
+      f.get(this.#pair).i64(32n).op('i64_shr_u').op('i32_wrap_i64').get(words);
+      f.memoryLane(false, 2 * half + 1, offset, memory).set(words);
+    }
+    return words;
   }
 
   /** The vector on the stack times a number. */

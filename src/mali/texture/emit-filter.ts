@@ -313,7 +313,7 @@ export class FilterEmitter {
     const other = result.map(() => f.local('v128'));
     this.#flat(spot, x!, y, this.#slice(z.texels[1]!.index, layer), z.texels[1], other);
     for (const [n, local] of result.entries()) {
-      if (!this.isConstant(n)) this.#mix(local, other[n]!, weight);
+      if (!this.isConstant(n)) this.mix(local, other[n]!, weight);
     }
   }
 
@@ -335,9 +335,9 @@ export class FilterEmitter {
       f.get(beyond).if();
       this.#cube.fill(values, corners);
       f.end();
-      this.#mix(values[0]!, values[1]!, across);
-      this.#mix(values[2]!, values[3]!, across);
-      this.#mix(values[0]!, values[2]!, down);
+      this.mix(values[0]!, values[1]!, across);
+      this.mix(values[2]!, values[3]!, across);
+      this.mix(values[0]!, values[2]!, down);
       done.set(n, values[0]!);
       return values[0]!;
     }, result);
@@ -352,7 +352,7 @@ export class FilterEmitter {
   }
 
   /** Mixes `high` into `low`. What has no weight does not count, even if it is infinite. */
-  #mix(low: number, high: number, weight: number): void {
+  mix(low: number, high: number, weight: number): void {
     const { f } = this;
     const { channels, borders, compare } = this.#state;
     const endless = !compare && (borders || channels.some(({ kind }) => kind === 'float' || kind === 'ufloat'));
@@ -398,10 +398,10 @@ export class FilterEmitter {
       const known = done.get(key);
       if (known !== undefined) return known;
       const values = texels.map((texel, i) => this.#value(texel, n, outside[i], spot));
-      this.#mix(values[0]!, values[1]!, across);
+      this.mix(values[0]!, values[1]!, across);
       if (down !== undefined) {
-        this.#mix(values[2]!, values[3]!, across);
-        this.#mix(values[0]!, values[2]!, down);
+        this.mix(values[2]!, values[3]!, across);
+        this.mix(values[0]!, values[2]!, down);
       }
       done.set(key, values[0]!);
       return values[0]!;

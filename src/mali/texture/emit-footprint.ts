@@ -29,18 +29,24 @@ export class FootprintEmitter {
   readonly #f: Code;
   readonly #c: SamplerCode;
   readonly #state: SamplerState;
-  /** Locals: bits of the lanes that run, this quad's first; the level of detail. */
+  /** Locals: bits of the lanes that run, and which quad of theirs this is; the level of detail. */
   readonly #mask: number;
+  readonly #quad: number;
   readonly #lod: number;
   /** Of an anisotropic filter: samples, and the longer side along x and y. */
   readonly #samples: number;
   readonly #sides: readonly number[];
 
-  constructor(c: SamplerCode, state: SamplerState, mask: number, lod: number) {
+  constructor(
+    c: SamplerCode,
+    state: SamplerState,
+    { mask, quad, lod }: { readonly mask: number; readonly quad: number; readonly lod: number },
+  ) {
     this.#f = c.f;
     this.#c = c;
     this.#state = state;
     this.#mask = mask;
+    this.#quad = quad;
     this.#lod = lod;
     this.#samples = c.f.local('i32');
     this.#sides = c.f.locals('v128', SPREAD);
@@ -79,9 +85,10 @@ export class FootprintEmitter {
   /** Pushes all ones where there are differences. */
   #ends(): Code {
     const f = this.#f;
+    const shift = 4 * this.#quad - 3;
     f.get(this.#mask)
-      .i32(3)
-      .op('i32_shl')
+      .i32(Math.abs(shift))
+      .op(shift < 0 ? 'i32_shl' : 'i32_shr_u')
       .i32(15 << 3)
       .op('i32_and');
     return f.memory('v128_load64_zero', ENDS_AT);

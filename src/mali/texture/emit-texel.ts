@@ -59,23 +59,10 @@ export class TexelEmitter {
 
   /** The words by number of the texels at addresses, each loaded when a channel first wants it. */
   load(address: number): (word: number) => number {
-    const { f, texels } = this.#c;
     const words: (number | undefined)[] = [];
     return (word) => {
-      let local = words[word];
-      if (local === undefined) {
-        local = f.local('v128');
-        words[word] = local;
-        f.get(address)
-          .lane('i32x4_extract_lane', 0)
-          .memory('v128_load32_zero', word * 4, texels)
-          .set(local);
-        for (const lane of [1, 2, 3]) {
-          f.get(address).lane('i32x4_extract_lane', lane).get(local);
-          f.memoryLane(false, lane, word * 4, texels).set(local);
-        }
-      }
-      return local;
+      words[word] ??= this.#c.gather(address, word * 4, this.#c.texels);
+      return words[word];
     };
   }
 
@@ -175,10 +162,7 @@ export class TexelEmitter {
     const { f } = this.#c;
     const index = f.local('v128');
     f.get(local).i32(2).op('i32x4_shl').set(index);
-    f.get(index).lane('i32x4_extract_lane', 0).memory('v128_load32_zero', SRGB_AT).set(local);
-    for (const lane of [1, 2, 3]) {
-      f.get(index).lane('i32x4_extract_lane', lane).get(local).memoryLane(false, lane, SRGB_AT).set(local);
-    }
+    f.get(this.#c.gather(index, SRGB_AT, 0)).set(local);
   }
 
   /** A half's bits moved to a single's places; the product brings the exponent right, also of denormal ones. */

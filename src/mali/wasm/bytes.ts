@@ -28,10 +28,10 @@ export class Bytes {
     this.data[this.length++] = value;
   }
 
-  append(other: Bytes): void {
-    this.#grow(this.length + other.length);
-    this.data.set(other.data.subarray(0, other.length), this.length);
-    this.length += other.length;
+  append(other: Bytes, from = 0, to = other.length): void {
+    this.#grow(this.length + to - from);
+    this.data.set(other.data.subarray(from, to), this.length);
+    this.length += to - from;
   }
 
   unsigned(value: number): void {

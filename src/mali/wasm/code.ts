@@ -61,6 +61,8 @@ export class Code implements Callable {
   /** Blocks, loops, and ways of an `if` that are open, outermost first. */
   readonly #regions: number[] = [0];
   #lastRegion = 0;
+  /** Of the strand in work: where others may come between (`weave`). */
+  #seams: number[] | undefined;
 
   constructor(index: number, name: string, type: FunctionType) {
     this.index = index;
@@ -103,6 +105,37 @@ export class Code implements Callable {
     this.bytes = this.prologue;
     emit();
     this.bytes = bytes;
+  }
+
+  /**
+   * Strands of code that do not depend on each other, a piece of each in turn: while one waits for what it has loaded, a processor
+   * finds the others' instructions near by. Strands have no branches and leave nothing on the stack.
+   */
+  weave(strands: readonly (() => void)[]): void {
+    const outer = this.bytes;
+    const branches = (): number => this.#lastRegion + this.hints.length;
+    const before = branches();
+    const woven = strands.map((emit) => {
+      const bytes = new Bytes();
+      const seams: number[] = [];
+      this.bytes = bytes;
+      this.#seams = seams;
+      emit();
+      return { bytes, seams: [0, ...seams, bytes.length] };
+    });
+    this.bytes = outer;
+    this.#seams = undefined;
+    if (branches() !== before) throw new Error('wasm: a strand of code has branches');
+    const pieces = Math.max(...woven.map(({ seams }) => seams.length - 1));
+    for (let i = 0; i < pieces; i++) {
+      for (const { bytes, seams } of woven) outer.append(bytes, seams[i] ?? bytes.length, seams[i + 1] ?? bytes.length);
+    }
+    for (const { bytes } of woven) bytes.free();
+  }
+
+  /** A strand that is woven has nothing on the stack here. */
+  seam(): void {
+    this.#seams?.push(this.bytes.length);
   }
 
   get localTypes(): readonly ValueType[] {
