@@ -7,57 +7,55 @@
  * warp does its things in.
  */
 
-/** A primitive that is set up, kept for the job. */
+/** A primitive that is set up, kept for the job. What coverage asks of it is in one line of a cache, what depth asks in the next. */
 export const PRIMITIVE = {
-  /** Edge functions a * x + b * y + limit, three doubles each; the tie-break is in the limit: below zero is outside. */
+  /** Edge functions a * x + b * y + limit; the tie-break is in the limit: below zero is outside. Three words each, ... */
   a: 0,
-  b: 24,
-  limit: 48,
-  /** Depth at corner 0, its slopes by 1/256 pixel, and the corner (doubles). */
-  z: 72,
-  dzdx: 80,
-  dzdy: 88,
-  x0: 96,
-  y0: 104,
+  /** The job's number of the draw. */
+  draw: 12,
+  b: 16,
+  /** The shader's preloaded register PRIMITIVE_FLAGS (1: back facing). */
+  flags: 28,
+  /** ... and three doubles. */
+  limit: 32,
+  /** Pixels that it may touch, inclusive: within scissor and framebuffer (16 bits each). */
+  minX: 56,
+  minY: 58,
+  maxX: 60,
+  maxY: 62,
+  /** Depth at corner 0, and its slopes by 1/256 pixel (doubles). */
+  z: 64,
+  dzdx: 72,
+  dzdy: 80,
+  /** Depth bias of the draw for this primitive (double). */
+  bias: 88,
+  /** Corner 0 in 1/256 pixel (doubles): the origin of depth and planes. */
+  originX: 96,
+  originY: 104,
+  /** The shader's preloaded register PRIMITIVE_ID. */
+  id: 112,
+  /** PRIMITIVE_KIND: 1 point, 2 line, 3 triangle. */
+  kind: 116,
+  /** SIMPLE: what recompiled code may do by itself. */
+  simple: 120,
+  /** Bytes of a vertex's varyings that can be read at the physical addresses below. */
+  varyingBytes: 124,
   /**
    * Planes 0: 1/w, 1 and 2: the weights of vertex 0 and 1 times 1/w. Value at the origin, slopes by 1/256 pixel (doubles, at
    * `planeAt`).
    */
-  planes: 112,
-  /** The planes' origin in 1/256 pixel (doubles). */
-  originX: 184,
-  originY: 192,
-  /** Depth bias of the draw for this primitive (double). */
-  bias: 200,
-  /** The shader's preloaded registers PRIMITIVE_ID and PRIMITIVE_FLAGS (1: back facing). */
-  id: 208,
-  flags: 212,
-  /** PRIMITIVE_KIND: 1 point, 2 line, 3 triangle. */
-  kind: 216,
-  /** The job's number of the draw. */
-  draw: 220,
-  /** Pixels that it may touch, inclusive: within scissor and framebuffer. */
-  minX: 224,
-  minY: 228,
-  maxX: 232,
-  maxY: 236,
-  /** SIMPLE: what recompiled code may do by itself. */
-  simple: 240,
-  /** Bytes of a vertex's varyings that can be read at the physical addresses below. */
-  varyingBytes: 244,
+  planes: 128,
   /** Physical addresses of the vertices' varyings: the provoking vertex's, then all three. */
-  provoking: 248,
-  vertices: 252,
-  /** Virtual addresses of the vertex packets (three doubles), and the vertices' slots there. */
-  packets: 264,
-  slots: 288,
+  provoking: 200,
+  vertices: 204,
   /** Which vertex is the provoking one. */
-  provokingVertex: 300,
-  /** 1: all edges are short enough for 32-bit edge functions within a tile. */
-  narrow: 304,
+  provokingVertex: 216,
   /** What each plane adds from the first to all four pixels of a quad: four singles a plane. */
-  steps: 320,
-  size: 368,
+  steps: 224,
+  /** Virtual addresses of the vertex packets (three doubles), and the vertices' slots there. */
+  packets: 272,
+  slots: 296,
+  size: 320,
 } as const;
 
 /** Where part k (value, x slope, y slope) of plane n is: those of the first two are neighbours. */

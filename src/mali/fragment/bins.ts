@@ -25,6 +25,9 @@ export interface TileRect {
 const MAX_TILES = 1 << 14;
 const MAX_ENTRIES = 1 << 19;
 
+/** Where an item says which tile it is about. */
+const TILE_BITS = (1 << RUN_SHIFT) - 1;
+
 /** Pieces of scratch memory by size, which nobody clears. */
 const free = new Map<number, number[]>();
 
@@ -147,13 +150,13 @@ export class Bins {
 
   /** Tiles of the part between a primitive's bounds. */
   #tiles(p: number): { left: number; top: number; right: number; bottom: number } {
-    const { i32 } = scratch;
+    const { u16 } = scratch;
     const { column, row, columns, rows } = this.rect;
     return {
-      left: Math.max((i32[(p + PRIMITIVE.minX) / 4]! >> 4) - column, 0),
-      top: Math.max((i32[(p + PRIMITIVE.minY) / 4]! >> 4) - row, 0),
-      right: Math.min((i32[(p + PRIMITIVE.maxX) / 4]! >> 4) - column, columns - 1),
-      bottom: Math.min((i32[(p + PRIMITIVE.maxY) / 4]! >> 4) - row, rows - 1),
+      left: Math.max((u16[(p + PRIMITIVE.minX) / 2]! >> 4) - column, 0),
+      top: Math.max((u16[(p + PRIMITIVE.minY) / 2]! >> 4) - row, 0),
+      right: Math.min((u16[(p + PRIMITIVE.maxX) / 2]! >> 4) - column, columns - 1),
+      bottom: Math.min((u16[(p + PRIMITIVE.maxY) / 2]! >> 4) - row, rows - 1),
     };
   }
 
@@ -213,7 +216,7 @@ export class Bins {
 
   /** The tile that an item is about, or begins with. */
   tile(item: number): number {
-    return scratch.u32[this.#items + item]! & (2 ** RUN_SHIFT - 1);
+    return scratch.u32[this.#items + item]! & TILE_BITS;
   }
 
   /** How many tiles an item is that nothing touches; 0: one that is touched. */

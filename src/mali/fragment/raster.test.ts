@@ -20,7 +20,7 @@ function triangle(points: readonly Point[]): Triangle | undefined {
   });
   const [corner0, corner1, corner2] = points.map(corner);
   const t = new Triangle(scratch.alloc(PRIMITIVE.size));
-  scratch.i32.set([0, 0, 31, 31], (t.at + PRIMITIVE.minX) / 4);
+  scratch.u16.set([0, 0, 31, 31], (t.at + PRIMITIVE.minX) / 2);
   return t.set({ corner0, corner1, corner2 } as Infer<typeof PrimitiveRecord>) ? t : undefined;
 }
 

@@ -9,7 +9,7 @@ import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { PRIMITIVE, planeAt } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
-import { COVERAGE, NARROW } from './wasm/raster.ts';
+import { BLOCK, COVERAGE } from './wasm/raster.ts';
 
 /** Pixels along a side of a tile, and quads in it. */
 export const TILE = 16;
@@ -45,11 +45,11 @@ export class Coverage {
 
   /** All samples of all pixels of a tile. */
   fill(): this {
-    this.count = TILE_QUADS;
+    this.count = 0;
     this.mask.fill(0xffff);
-    for (let quad = 0; quad < TILE_QUADS; quad++) {
-      this.x[quad] = (quad % (TILE / 2)) * 2;
-      this.y[quad] = Math.floor(quad / (TILE / 2)) * 2;
+    for (const [x, y] of quadsOf(0, 0, TILE - 1, TILE - 1)) {
+      this.x[this.count] = x;
+      this.y[this.count++] = y;
     }
     return this;
   }
@@ -61,6 +61,20 @@ export class Coverage {
   /** Gives one back that nobody uses any more. */
   close(): void {
     coverages.push(this);
+  }
+}
+
+/**
+ * The quads between two pixels, in the order in which they are covered: block by block of BLOCK pixels a side, from the first
+ * quad on, and row by row in a block.
+ */
+function* quadsOf(x0: number, y0: number, x1: number, y1: number): Generator<readonly [x: number, y: number]> {
+  for (let by = y0 & ~1; by <= y1; by += BLOCK) {
+    for (let bx = x0 & ~1; bx <= x1; bx += BLOCK) {
+      for (let y = by; y <= Math.min(by + BLOCK - 1, y1); y += 2) {
+        for (let x = bx; x <= Math.min(bx + BLOCK - 1, x1); x += 2) yield [x, y];
+      }
+    }
   }
 }
 
@@ -93,15 +107,16 @@ export class Triangle {
       [q, r] = [r, q];
       area = -area;
     }
-    const narrow = [this.#edge(0, q, r), this.#edge(1, r, p), this.#edge(2, p, q)];
-    scratch.u32[(this.at + PRIMITIVE.narrow) / 4] = narrow.every(Boolean) ? 1 : 0;
+    this.#edge(0, q, r);
+    this.#edge(1, r, p);
+    this.#edge(2, p, q);
     const z1 = q.z - p.z;
     const z2 = r.z - p.z;
     this.#put(PRIMITIVE.z, p.z);
     this.#put(PRIMITIVE.dzdx, (z1 * (r.y - p.y) - z2 * (q.y - p.y)) / area);
     this.#put(PRIMITIVE.dzdy, (z2 * (q.x - p.x) - z1 * (r.x - p.x)) / area);
-    for (const x of [PRIMITIVE.x0, PRIMITIVE.originX]) this.#put(x, p.x);
-    for (const y of [PRIMITIVE.y0, PRIMITIVE.originY]) this.#put(y, p.y);
+    this.#put(PRIMITIVE.originX, p.x);
+    this.#put(PRIMITIVE.originY, p.y);
     const corners = [p, q, r];
     this.#plane(0, corners, area, ({ inverseW }) => inverseW);
     this.#plane(1, corners, area, ({ inverseW, weight0 }) => inverseW * weight0);
@@ -109,23 +124,31 @@ export class Triangle {
     return true;
   }
 
-  /** Edge i lies opposite corner i. Whether it keeps to NARROW. */
-  #edge(i: number, from: Corner, to: Corner): boolean {
+  /** Edge i lies opposite corner i. */
+  #edge(i: number, from: Corner, to: Corner): void {
     const dx = to.x - from.x;
     const dy = to.y - from.y;
     const c = dy * from.x - dx * from.y;
-    this.#put(PRIMITIVE.a + i * 8, -dy);
-    this.#put(PRIMITIVE.b + i * 8, dx);
+    scratch.i32[(this.at + PRIMITIVE.a) / 4 + i] = -dy;
+    scratch.i32[(this.at + PRIMITIVE.b) / 4 + i] = dx;
     this.#put(PRIMITIVE.limit + i * 8, dy < 0 || (dy === 0 && dx > 0) ? c : c - 1);
-    return Math.abs(dx) + Math.abs(dy) <= NARROW;
+  }
+
+  /** What edge i's function is made of. */
+  #edgeAt(i: number): readonly [a: number, b: number, limit: number] {
+    const { i32 } = scratch;
+    const a = i32[(this.at + PRIMITIVE.a) / 4 + i]!;
+    const b = i32[(this.at + PRIMITIVE.b) / 4 + i]!;
+    return [a, b, this.#get(PRIMITIVE.limit + i * 8)];
   }
 
   #plane(n: number, corners: readonly Corner[], area: number, value: (corner: Corner) => number): void {
     let x = 0;
     let y = 0;
     corners.forEach((corner, i) => {
-      x += this.#get(PRIMITIVE.a + i * 8) * value(corner);
-      y += this.#get(PRIMITIVE.b + i * 8) * value(corner);
+      const [a, b] = this.#edgeAt(i);
+      x += a * value(corner);
+      y += b * value(corner);
     });
     this.#put(planeAt(n, 0), value(corners[0]!));
     this.#put(planeAt(n, 1), x / area);
@@ -146,44 +169,34 @@ export class Triangle {
    * `pattern`.
    */
   cover(left: number, top: number, pattern: SamplePattern, out: Coverage): void {
-    const { i32 } = scratch;
+    const { u16 } = scratch;
     out.count = 0;
-    const x0 = Math.max(left, i32[(this.at + PRIMITIVE.minX) / 4]!);
-    const y0 = Math.max(top, i32[(this.at + PRIMITIVE.minY) / 4]!);
-    const x1 = Math.min(left + TILE - 1, i32[(this.at + PRIMITIVE.maxX) / 4]!);
-    const y1 = Math.min(top + TILE - 1, i32[(this.at + PRIMITIVE.maxY) / 4]!);
+    const x0 = Math.max(left, u16[(this.at + PRIMITIVE.minX) / 2]!);
+    const y0 = Math.max(top, u16[(this.at + PRIMITIVE.minY) / 2]!);
+    const x1 = Math.min(left + TILE - 1, u16[(this.at + PRIMITIVE.maxX) / 2]!);
+    const y1 = Math.min(top + TILE - 1, u16[(this.at + PRIMITIVE.maxY) / 2]!);
     if (x0 > x1 || y0 > y1) return;
-    const inside = this.relation(x0 * SUBPIXEL, y0 * SUBPIXEL, (x1 + 1) * SUBPIXEL, (y1 + 1) * SUBPIXEL);
-    if (inside < 0) return;
-    const all = 2 ** pattern.count - 1;
-    const [a0, a1, a2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.a + i)) as [number, number, number];
-    const [b0, b1, b2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.b + i)) as [number, number, number];
-    const [c0, c1, c2] = [0, 8, 16].map((i) => this.#get(PRIMITIVE.limit + i)) as [number, number, number];
-    for (let qy = y0 & ~1; qy <= y1; qy += 2) {
-      for (let qx = x0 & ~1; qx <= x1; qx += 2) {
-        let any = 0;
-        const at = out.count * 4;
-        for (let i = 0; i < 4; i++) {
-          const px = qx + (i & 1);
-          const py = qy + (i >> 1);
-          let mask = 0;
-          if (px >= x0 && px <= x1 && py >= y0 && py <= y1) {
-            if (inside > 0) mask = all;
-            else {
-              for (let s = 0; s < pattern.count; s++) {
-                const x = px * SUBPIXEL + pattern.x[s]!;
-                const y = py * SUBPIXEL + pattern.y[s]!;
-                if (a0 * x + b0 * y + c0 >= 0 && a1 * x + b1 * y + c1 >= 0 && a2 * x + b2 * y + c2 >= 0) mask |= 1 << s;
-              }
-            }
+    const [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]] = [this.#edgeAt(0), this.#edgeAt(1), this.#edgeAt(2)];
+    for (const [qx, qy] of quadsOf(x0, y0, x1, y1)) {
+      let any = 0;
+      const at = out.count * 4;
+      for (let i = 0; i < 4; i++) {
+        const px = qx + (i & 1);
+        const py = qy + (i >> 1);
+        let mask = 0;
+        if (px >= x0 && px <= x1 && py >= y0 && py <= y1) {
+          for (let s = 0; s < pattern.count; s++) {
+            const x = px * SUBPIXEL + pattern.x[s]!;
+            const y = py * SUBPIXEL + pattern.y[s]!;
+            if (a0 * x + b0 * y + c0 >= 0 && a1 * x + b1 * y + c1 >= 0 && a2 * x + b2 * y + c2 >= 0) mask |= 1 << s;
           }
-          out.mask[at + i] = mask;
-          any |= mask;
         }
-        if (any !== 0) {
-          out.x[out.count] = qx - left;
-          out.y[out.count++] = qy - top;
-        }
+        out.mask[at + i] = mask;
+        any |= mask;
+      }
+      if (any !== 0) {
+        out.x[out.count] = qx - left;
+        out.y[out.count++] = qy - top;
       }
     }
   }
@@ -192,9 +205,7 @@ export class Triangle {
   relation(x0: number, y0: number, x1: number, y1: number): number {
     let inside = 1;
     for (let i = 0; i < 3; i++) {
-      const a = this.#get(PRIMITIVE.a + i * 8);
-      const b = this.#get(PRIMITIVE.b + i * 8);
-      const c = this.#get(PRIMITIVE.limit + i * 8);
+      const [a, b, c] = this.#edgeAt(i);
       if (a * (a > 0 ? x1 : x0) + b * (b > 0 ? y1 : y0) + c < 0) return -1;
       if (a * (a > 0 ? x0 : x1) + b * (b > 0 ? y0 : y1) + c < 0) inside = 0;
     }
@@ -206,8 +217,8 @@ export class Triangle {
     const centerX = centerOf(x);
     const centerY = centerOf(y);
     const [dzdx, dzdy] = [this.#get(PRIMITIVE.dzdx), this.#get(PRIMITIVE.dzdy)];
-    const row = this.#get(PRIMITIVE.z) + dzdy * (centerY - this.#get(PRIMITIVE.y0));
-    const base = Math.fround(row + dzdx * (centerX - this.#get(PRIMITIVE.x0)));
+    const row = this.#get(PRIMITIVE.z) + dzdy * (centerY - this.#get(PRIMITIVE.originY));
+    const base = Math.fround(row + dzdx * (centerX - this.#get(PRIMITIVE.originX)));
     return Math.fround(base + steps(dzdx, dzdy, x - centerX, y - centerY));
   }
 

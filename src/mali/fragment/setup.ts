@@ -60,7 +60,7 @@ export class Setup {
 
   /** Makes a PRIMITIVE at `at`. False if it cannot cover any sample. */
   set(at: number, record: Infer<typeof PrimitiveRecord>, draw: DrawSetup): boolean {
-    const { i32 } = scratch;
+    const { u16 } = scratch;
     const { bounds, pattern } = draw;
     const { corner0, corner1, corner2 } = record;
     const out = reach(pattern);
@@ -74,10 +74,10 @@ export class Setup {
     const maxX = Math.min(record.maxX, bounds.maxX, last(Math.max(...xs), out.minX));
     const maxY = Math.min(record.maxY, bounds.maxY, last(Math.max(...ys), out.minY));
     if (minX > maxX || minY > maxY || !this.fill(at, record, draw)) return false;
-    i32[(at + PRIMITIVE.minX) / 4] = minX;
-    i32[(at + PRIMITIVE.minY) / 4] = minY;
-    i32[(at + PRIMITIVE.maxX) / 4] = maxX;
-    i32[(at + PRIMITIVE.maxY) / 4] = maxY;
+    u16[(at + PRIMITIVE.minX) / 2] = minX;
+    u16[(at + PRIMITIVE.minY) / 2] = minY;
+    u16[(at + PRIMITIVE.maxX) / 2] = maxX;
+    u16[(at + PRIMITIVE.maxY) / 2] = maxY;
     return true;
   }
 
@@ -110,8 +110,10 @@ export class Setup {
   locate(at: number, draw: DrawSetup): void {
     const { u32, f64 } = scratch;
     const to = (at + PRIMITIVE.simple) / 4;
-    // simple, varyingBytes, provoking, and three vertices.
-    u32.fill(0, to, to + 6);
+    u32[to] = 0;
+    u32[(at + PRIMITIVE.varyingBytes) / 4] = 0;
+    // The provoking vertex, and all three.
+    u32.fill(0, (at + PRIMITIVE.provoking) / 4, (at + PRIMITIVE.provoking) / 4 + 4);
     if (!draw.simple || u32[(at + PRIMITIVE.kind) / 4] !== PRIMITIVE_KIND.TRIANGLE) return;
     u32[to] = SIMPLE.WEIGHTS;
     const physical = this.#physical;

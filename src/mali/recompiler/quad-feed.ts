@@ -179,7 +179,10 @@ export class QuadFeed implements Feed {
 
   /** Pushes a coordinate of the centre of quad k's first pixel in the window, in 1/256 pixel, as a double. */
   place(k: number, axis: 'x' | 'y'): void {
-    pushStep(this.#b.code, this.#within[axis][k]!).get(this.#center[axis]).op('f64_add');
+    const { code } = this.#b;
+    pushStep(code, () => code.get(this.#within[axis][k]!))
+      .get(this.#center[axis])
+      .op('f64_add');
   }
 
   #tell(): void {

@@ -76,15 +76,15 @@ test('a bin holds every primitive that covers a pixel of its tile', () => {
   const rect = { column: 0, row: 0, columns: 32, rows: 32 };
   const bins = new Bins('wasm');
   assert.ok(bins.fill(store, rect));
-  const { f64 } = scratch;
+  const { f64, i32 } = scratch;
   let inside = 0;
   for (const [from, to] of store.pieces()) {
     for (let p = from; p < to; p += PRIMITIVE.size) {
       for (let n = 0; n < 500; n++) {
         const [x, y] = [random(512), random(512)];
         const edge = (i: number) =>
-          f64[(p + PRIMITIVE.a) / 8 + i]! * (x * 256 + 128) +
-          f64[(p + PRIMITIVE.b) / 8 + i]! * (y * 256 + 128) +
+          i32[(p + PRIMITIVE.a) / 4 + i]! * (x * 256 + 128) +
+          i32[(p + PRIMITIVE.b) / 4 + i]! * (y * 256 + 128) +
           f64[(p + PRIMITIVE.limit) / 8 + i]!;
         if (edge(0) < 0 || edge(1) < 0 || edge(2) < 0) continue;
         inside++;

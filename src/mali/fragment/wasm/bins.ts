@@ -78,14 +78,14 @@ function emitPass(f: Code, place: boolean): void {
     [left, PRIMITIVE.minX, column],
     [top, PRIMITIVE.minY, row],
   ] as const) {
-    f.get(p).memory('i32_load', bound).i32(Math.log2(TILE)).op('i32_shr_s').get(first).op('i32_sub').tee(local);
+    f.get(p).memory('i32_load16_u', bound).i32(Math.log2(TILE)).op('i32_shr_s').get(first).op('i32_sub').tee(local);
     f.i32(0).get(local).i32(0).op('i32_gt_s').op('select').set(local);
   }
   for (const [local, bound, first, size] of [
     [right, PRIMITIVE.maxX, column, columns],
     [bottom, PRIMITIVE.maxY, row, rows],
   ] as const) {
-    f.get(p).memory('i32_load', bound).i32(Math.log2(TILE)).op('i32_shr_s').get(first).op('i32_sub').tee(local);
+    f.get(p).memory('i32_load16_u', bound).i32(Math.log2(TILE)).op('i32_shr_s').get(first).op('i32_sub').tee(local);
     f.get(size).i32(1).op('i32_sub').tee(n);
     f.get(local).get(n).op('i32_lt_s').op('select').set(local);
   }
@@ -142,12 +142,15 @@ function emitExact(
     for (const [local, offset] of [
       [a, PRIMITIVE.a],
       [b, PRIMITIVE.b],
-      [base, PRIMITIVE.limit],
     ] as const) {
       f.get(l.p)
-        .memory('f64_load', offset + i * 8)
+        .memory('i32_load', offset + i * 4)
+        .op('f64_convert_i32_s')
         .set(local);
     }
+    f.get(l.p)
+      .memory('f64_load', PRIMITIVE.limit + i * 8)
+      .set(base);
     f.get(a).f64(side).op('f64_mul').set(step);
     f.get(base).get(step).f64(0).op('f64_max').op('f64_add');
     f.get(b).f64(side).op('f64_mul').f64(0).op('f64_max').op('f64_add').set(base);

@@ -17,9 +17,11 @@ const DOUBLE = 8;
 const steps = scratch.alloc(TILE * DOUBLE);
 for (let n = 0; n < TILE; n++) scratch.f64[steps / DOUBLE + n] = n * SUBPIXEL;
 
-/** Pushes how far a pixel of the tile, whose number on an axis is in a local, lies from the tile's first one: 1/256 pixel. */
-export const pushStep = (f: Code, pixel: number): Code =>
-  f.get(pixel).i32(Math.log2(DOUBLE)).op('i32_shl').memory('f64_load', steps);
+/** Pushes how far a pixel of the tile, whose number on an axis `push` pushes, lies from the tile's first one: 1/256 pixel. */
+export function pushStep(f: Code, push: () => void): Code {
+  push();
+  return f.i32(Math.log2(DOUBLE)).op('i32_shl').memory('f64_load', steps);
+}
 
 /** A local that holds four singles from the function's start on. */
 export const singles = (f: Code, ...values: readonly number[]): number =>
@@ -57,8 +59,8 @@ export function pushDepthBase(f: Code, primitive: number, pushX: () => void, pus
     f.get(primitive).memory('f64_load', origin).op('f64_sub');
   };
   f.get(primitive).memory('f64_load', PRIMITIVE.z).get(primitive).memory('f64_load', PRIMITIVE.dzdy);
-  at(pushY, PRIMITIVE.y0);
+  at(pushY, PRIMITIVE.originY);
   f.op('f64_mul').op('f64_add').get(primitive).memory('f64_load', PRIMITIVE.dzdx);
-  at(pushX, PRIMITIVE.x0);
+  at(pushX, PRIMITIVE.originX);
   return f.op('f64_mul').op('f64_add').op('f32_demote_f64').op('f32x4_splat');
 }

@@ -8,13 +8,15 @@
 import { FUNC } from '../../../abi/gpu/raster-descriptors.ts';
 import { FLOAT_COMPARE } from '../../engine/compare.ts';
 import { PRIMITIVE } from '../../engine/quads.ts';
-import type { Code } from '../../wasm/builder.ts';
-import { CENTER, type SamplePattern } from '../raster.ts';
-import { pushBias, pushDepthSteps, pushStep } from './depth-plane.ts';
-import { type Append, FRONT, type QuadLocals } from './list.ts';
+import type { Code, Label } from '../../wasm/builder.ts';
+import { type SamplePattern, TILE, TILE_PIXELS } from '../raster.ts';
+import { pushBias, pushDepthSteps, pushStep, toCenter } from './depth-plane.ts';
+import { type Append, FRONT } from './list.ts';
 import { pushQuad, storeQuad } from './quad-rows.ts';
-import { COVERAGE } from './raster.ts';
+import type { CoveredQuad } from './raster.ts';
 import { type DepthLimit, DepthRounding, faceKey, Stencil, type StencilFace } from './tests.ts';
+
+const TILE_SHIFT = Math.log2(TILE);
 
 export interface FrontEndState {
   /** Samples that the tile keeps of a pixel, and where their depth is taken. */
@@ -50,23 +52,18 @@ export function testKey(state: FrontEndState): string {
 }
 
 /** Locals of a front end that tests use and change. */
-export interface TestLocals extends QuadLocals {
+export interface TestLocals extends CoveredQuad {
   readonly args: number;
   readonly triangle: number;
   readonly left: number;
   readonly top: number;
-  /** The coverage that is tested, and its quads. */
-  readonly tested: number;
-  readonly count: number;
   /** Samples that have passed; what was tested, in lanes. */
   readonly passed: number;
   readonly any: number;
-  /** The coverage of a whole tile. */
-  readonly full: number;
 }
 
 /**
- * Tests the quads of a coverage and appends those that something is left of to the list. What stays the same for all
+ * Tests quads and appends those that something is left of to the list. What stays the same for all
  * primitives is made once, before their loop.
  */
 export class TestCode {
@@ -74,13 +71,12 @@ export class TestCode {
   readonly #state: FrontEndState;
   readonly #l: TestLocals;
   readonly #append: Append | undefined;
-  readonly #quad: number;
   readonly #rastered: number;
   readonly #remaining: number;
   readonly #alive: number;
   readonly #zero: number;
   /** Rastered samples that count; and where they are the kept ones, those of them that stay. */
-  readonly #all: number;
+  readonly all: number;
   readonly #kept: number;
   readonly #before: number;
   readonly #everything: number;
@@ -95,11 +91,10 @@ export class TestCode {
     this.#l = locals;
     this.#append = append;
     const v = () => f.local('v128');
-    this.#quad = f.local('i32');
     [this.#rastered, this.#remaining, this.#alive] = [v(), v(), v()];
     this.#zero = f.held(0);
-    this.#all = state.before & state.after & rastered;
-    this.#kept = f.held(this.#all);
+    this.all = state.before & state.after & rastered;
+    this.#kept = f.held(this.all);
     this.#before = f.held(state.before & rastered);
     this.#everything = f.held(2 ** state.samples - 1);
     this.#after = f.held(state.after);
@@ -112,44 +107,33 @@ export class TestCode {
     return !this.#state.spread && !this.#state.merged;
   }
 
-  emit(): void {
-    const f = this.#f;
-    const { tested, count, full, x, y, at, samples } = this.#l;
+  /** Whether a quad all of whose samples are covered is listed with `all` of them, whatever else there is. */
+  get unasked(): boolean {
     const { simple, early, counted } = this.#state;
-    const quad = this.#quad;
-    const append = this.#append;
-    const whole = append && simple && this.#plain && this.#all !== 0 && !(early && counted);
-    if (whole) {
-      f.get(tested).get(full).op('i32_eq').get(append.count).i32(3).op('i32_and').op('i32_eqz').op('i32_and').if();
-      append.whole(full, this.#all);
-      f.else();
-    }
-    f.i32(0).set(quad);
+    return simple && this.#plain && this.all !== 0 && !(early && counted);
+  }
+
+  /** Takes a primitive up. */
+  begin(): void {
     this.#tests?.begin();
-    const done = f.block();
-    const again = f.loop();
-    f.get(quad).get(count).op('i32_ge_u').brIf(done);
-    f.get(tested).get(quad).op('i32_add').tee(at).memory('i32_load8_u', COVERAGE.x).set(x);
-    f.get(at).memory('i32_load8_u', COVERAGE.y).set(y);
-    f.get(tested).get(quad).i32(3).op('i32_shl').op('i32_add').memory('v128_load64_zero', COVERAGE.mask);
-    f.get(quad).i32(1).op('i32_add').set(quad);
-    f.op('i32x4_extend_low_i16x8_u');
-    if (this.#plain) f.get(this.#kept).op('v128_and').set(samples);
+  }
+
+  /** Tests a quad and appends it; what is not appended may leave by `next`. */
+  quad(next: Label): void {
+    const f = this.#f;
+    const { samples } = this.#l;
+    if (this.#plain) f.get(samples).get(this.#kept).op('v128_and').set(samples);
     else {
-      f.get(this.#before).op('v128_and').tee(this.#rastered);
+      f.get(samples).get(this.#before).op('v128_and').tee(this.#rastered);
       if (this.#state.spread) f.get(this.#zero).op('i32x4_ne').get(this.#everything).op('v128_and');
       f.get(this.#after).op('v128_and').set(samples);
     }
     this.#samples();
-    if (append) {
-      if (this.#state.merged) {
-        f.get(this.#rastered).get(samples).get(this.#zero).op('i32x4_ne').op('v128_and').set(samples);
-      }
-      append.quad(again);
+    if (!this.#append) return;
+    if (this.#state.merged) {
+      f.get(this.#rastered).get(samples).get(this.#zero).op('i32x4_ne').op('v128_and').set(samples);
     }
-    f.br(again).end().end();
-    append?.end();
-    if (whole) f.end();
+    this.#append.quad(next);
   }
 
   /** Tests the samples of a quad, or counts them. */
@@ -193,15 +177,14 @@ class Tests {
   readonly #l: TestLocals & { readonly alive: number };
   readonly #depth: number;
   readonly #stencilAt: number;
-  /** Doubles: the plane, and where the centre of the tile's first pixel is, seen from corner 0. */
+  /** Doubles: the plane; the centre of the tile's first pixel, in the window and seen from the plane's origin. */
   readonly #z0: number;
   readonly #dzdx: number;
   readonly #dzdy: number;
+  readonly #centerX: number;
+  readonly #centerY: number;
   readonly #fromX: number;
   readonly #fromY: number;
-  /** The plane at a row of quads, and its y. */
-  readonly #rowZ: number;
-  readonly #row: number;
   /** Singles: the plane at the quad; from there to each sample; the bias; the draw's range. */
   readonly #base: number;
   readonly #steps: number[];
@@ -214,6 +197,8 @@ class Tests {
   readonly #stored: number;
   readonly #passes: number;
   readonly #stencil: Stencil | undefined;
+  /** Where the quad's depths are. */
+  readonly #at: number;
 
   constructor(f: Code, state: FrontEndState, locals: TestLocals & { readonly alive: number }) {
     this.#f = f;
@@ -236,10 +221,13 @@ class Tests {
     this.#stencilAt = word(FRONT.stencil);
     this.#zero = f.held(0);
     const d = () => f.local('f64');
-    [this.#z0, this.#dzdx, this.#dzdy, this.#fromX, this.#fromY, this.#rowZ] = [d(), d(), d(), d(), d(), d()];
+    [this.#z0, this.#dzdx, this.#dzdy, this.#fromX, this.#fromY] = [d(), d(), d(), d(), d()];
+    [this.#centerX, this.#centerY] = [d(), d()];
+    toCenter(f.get(locals.left)).set(this.#centerX);
+    toCenter(f.get(locals.top)).set(this.#centerY);
     [this.#base, this.#bias, this.#z, this.#stored, this.#passes] = [v(), v(), v(), v(), v()];
     this.#steps = Array.from({ length: state.pattern.count }, v);
-    this.#row = f.local('i32');
+    this.#at = f.local('i32');
     this.#rounding = new DepthRounding(f, state, this.#low, this.#high);
     this.#stencil = state.early && state.stencil ? new Stencil(f, state.stencil) : undefined;
   }
@@ -247,7 +235,7 @@ class Tests {
   /** Takes a primitive up. */
   begin(): void {
     const f = this.#f;
-    const { triangle, left, top } = this.#l;
+    const { triangle } = this.#l;
     for (const [local, offset] of [
       [this.#z0, PRIMITIVE.z],
       [this.#dzdx, PRIMITIVE.dzdx],
@@ -257,39 +245,42 @@ class Tests {
     }
     pushBias(f, triangle).set(this.#bias);
     // Positions are integers: whatever order they are added in, nothing is rounded.
-    for (const [local, tile, corner] of [
-      [this.#fromX, left, PRIMITIVE.x0],
-      [this.#fromY, top, PRIMITIVE.y0],
+    for (const [local, center, origin] of [
+      [this.#fromX, this.#centerX, PRIMITIVE.originX],
+      [this.#fromY, this.#centerY, PRIMITIVE.originY],
     ] as const) {
-      f.get(tile).i32(8).op('i32_shl').i32(CENTER.x[0]!).op('i32_add').op('f64_convert_i32_s');
-      f.get(triangle).memory('f64_load', corner).op('f64_sub').set(local);
+      f.get(center).get(triangle).memory('f64_load', origin).op('f64_sub').set(local);
     }
     const { pattern } = this.#state;
     for (const [p, local] of this.#steps.entries()) {
       pushDepthSteps(f, triangle, pattern.x[p]!, pattern.y[p]!).set(local);
     }
-    f.i32(-1).set(this.#row);
   }
 
-  /** Takes a quad up: quads come row by row, and what a row adds is kept for it. */
+  /** Takes a quad up. */
   quad(): void {
     const f = this.#f;
-    const { x, y } = this.#l;
-    const from = (local: number, origin: number) => pushStep(f, local).get(origin).op('f64_add');
-    f.get(y).get(this.#row).op('i32_ne').if();
-    f.get(y).set(this.#row);
-    from(y, this.#fromY).get(this.#dzdy).op('f64_mul').get(this.#z0).op('f64_add').set(this.#rowZ);
-    f.end();
-    from(x, this.#fromX).get(this.#dzdx).op('f64_mul').get(this.#rowZ).op('f64_add');
+    const { pixel } = this.#l;
+    pushStep(f, () => f.get(pixel).i32(TILE_SHIFT).op('i32_shr_u'));
+    f.get(this.#fromY).op('f64_add').get(this.#dzdy).op('f64_mul').get(this.#z0).op('f64_add');
+    pushStep(f, () =>
+      f
+        .get(pixel)
+        .i32(TILE - 1)
+        .op('i32_and'),
+    );
+    f.get(this.#fromX).op('f64_add').get(this.#dzdx).op('f64_mul').op('f64_add');
     f.op('f32_demote_f64').op('f32x4_splat').set(this.#base);
+    if (!this.#state.early) return;
+    f.get(pixel).i32(2).op('i32_shl').get(this.#depth).op('i32_add').set(this.#at);
   }
 
   /** Takes pixels that fail sample s out of `alive`. */
   sample(s: number): void {
     const f = this.#f;
-    const { x, y, at, passed, any, alive } = this.#l;
+    const { pixel, passed, any, alive } = this.#l;
     const { pattern, early, counted, culls, func, write } = this.#state;
-    const z = this.#z;
+    const [z, at] = [this.#z, this.#at];
     f.get(this.#base)
       .get(this.#steps[pattern.count === 1 ? 0 : s]!)
       .op('f32x4_add')
@@ -302,26 +293,21 @@ class Tests {
     f.get(any).get(alive).op('v128_or').set(any);
     f.get(z).get(this.#bias).op('f32x4_add').set(z);
     this.#rounding.round(z);
-    const pixel = (): Code =>
-      f
-        .get(y)
-        .i32(4)
-        .op('i32_shl')
-        .get(x)
-        .op('i32_add')
-        .i32(s * 256)
-        .op('i32_add');
-    pixel().i32(2).op('i32_shl').get(this.#depth).op('i32_add').set(at);
-    if (func !== FUNC.NEVER && (func !== FUNC.ALWAYS || write)) pushQuad(f, at, 0, 64).set(this.#stored);
+    const plane = s * TILE_PIXELS;
+    const [first, second] = [plane * 4, (plane + TILE) * 4];
+    if (func !== FUNC.NEVER && (func !== FUNC.ALWAYS || write)) {
+      pushQuad(f, at, first, second - first).set(this.#stored);
+    }
     if (func === FUNC.NEVER) f.get(this.#zero);
     else if (func === FUNC.ALWAYS) f.get(this.#zero).op('v128_not');
     else f.get(z).get(this.#stored).op(FLOAT_COMPARE[func]!);
     f.set(this.#passes);
-    this.#stencil?.test(() => pixel().get(this.#stencilAt).op('i32_add'), alive, this.#passes, this.#zero);
+    const pushAddress = () => f.get(pixel).get(this.#stencilAt).op('i32_add').i32(plane).op('i32_add');
+    this.#stencil?.test(pushAddress, alive, this.#passes, this.#zero);
     f.get(this.#passes).get(alive).op('v128_and').set(alive);
     if (write && func !== FUNC.NEVER) {
       f.get(z).get(this.#stored).get(alive).op('v128_bitselect').set(this.#stored);
-      storeQuad(f, at, this.#stored, 0, 64);
+      storeQuad(f, at, this.#stored, first, second - first);
     }
     if (counted) f.get(passed).get(alive).op('i32x4_bitmask').op('i32_popcnt').op('i32_add').set(passed);
   }

@@ -22,7 +22,7 @@ import { DrawState } from '../draw-state.ts';
 import { drawSetup } from '../draw-table.ts';
 import type { Framebuffer } from '../framebuffer.ts';
 import { Front } from '../front.ts';
-import { CENTER, type SamplePattern } from '../raster.ts';
+import { CENTER, MAX_CORNER, type SamplePattern } from '../raster.ts';
 import { Setup } from '../setup.ts';
 import { TileBuffer } from '../tile-buffer.ts';
 import { FRONT } from './list.ts';
@@ -61,7 +61,7 @@ function framebuffer(samples: number, raster: SamplePattern): Framebuffer {
 }
 
 function randomRecord(): Infer<typeof PrimitiveRecord> {
-  const reach = pick([600, 2048, 8192, 2 ** 18, 2 ** 24]);
+  const reach = pick([600, 2048, 8192, 2 ** 18, MAX_CORNER - 2048]);
   const grid = pick([1, 128]);
   const corner = () => ({
     x: Math.floor((random(2 * reach) - reach) / grid) * grid + 2048,
@@ -127,7 +127,6 @@ function work(engine: Engine, frame: Framebuffer, draw: Infer<typeof Draw>, coun
   put(FRONT.left, 16);
   put(FRONT.top, 0);
   put(FRONT.list, list);
-  put(FRONT.coverage, tile.coverage.at);
   put(FRONT.full, tile.full.at);
   put(FRONT.depth, tile.depthAt);
   put(FRONT.stencil, tile.stencilAt);
@@ -223,7 +222,7 @@ test('a front end leaves primitives of another draw alone', () => {
     const tile = new TileBuffer(frame, engine);
     const args = scratch.alloc(FRONT.size);
     const list = scratch.alloc(QUAD_LIST.size);
-    scratch.u32.set([bin, bin + 12, 10, 7, 16, 0, list, tile.coverage.at], args / 4);
+    scratch.u32.set([bin, bin + 12, 10, 7, 16, 0, list], args / 4);
     scratch.u32[(args + FRONT.full) / 4] = tile.full.at;
     new Front(new DrawState(memory, draw, frame, tile), engine).run(args);
     assert.equal(scratch.u32[(args + FRONT.place) / 4], bin + 8, engine);

@@ -5,15 +5,15 @@
  * One module for each state, shared between draws of equal state.
  */
 import { LIST_QUADS, PRIMITIVE } from '../../engine/quads.ts';
-import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
-import { type SamplePattern, TILE, TILE_QUADS } from '../raster.ts';
+import type { Code, Label, ModuleBuilder } from '../../wasm/builder.ts';
+import { type SamplePattern, TILE } from '../raster.ts';
 import { type FrontEndState, TestCode, testKey } from './depth.ts';
 import { Append, FRONT, ROOM } from './list.ts';
 import { functions } from './modules.ts';
-import { CoverCode } from './raster.ts';
+import { CoverCode, type CoverLocals } from './raster.ts';
 
-/** Pixels in width and height together under which edges are not asked where a rectangle lies. */
-const SMALL = 10;
+/** Less than any pixel. */
+const NOWHERE = -(2 ** 31);
 
 /** Works off a bin from FRONT.place on. Rests when the draw changes, the list has no room, or the bin or the limit ends. */
 export type FrontCode = (args: number) => void;
@@ -38,8 +38,8 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   const f = m.function('front', ['i32'], [], true);
   const args = 0;
   const i = () => f.local('i32');
-  const [place, end, limit, draw, left, top, p, coverage, full] = [i(), i(), i(), i(), i(), i(), i(), i(), i()];
-  const [x0, y0, x1, y1, inside, count] = [i(), i(), i(), i(), i(), i()];
+  const [place, end, limit, draw, left, top, p, full] = [i(), i(), i(), i(), i(), i(), i(), i()];
+  const box = { x0: i(), y0: i(), x1: i(), y1: i() };
   for (const [local, offset] of [
     [place, FRONT.place],
     [end, FRONT.end],
@@ -47,16 +47,15 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
     [draw, FRONT.draw],
     [left, FRONT.left],
     [top, FRONT.top],
-    [coverage, FRONT.coverage],
     [full, FRONT.full],
   ] as const) {
     f.get(args).memory('i32_load', offset).set(local);
   }
-  const quad = { x: i(), y: i(), at: i(), samples: f.local('v128') };
+  const quad = { pixel: i(), samples: f.local('v128') };
   const append = listed ? new Append(f, p, args, quad) : undefined;
-  const tested = i();
-  const locals = { ...quad, args, triangle: p, left, top, tested, count, passed: i(), any: f.local('v128'), full };
-  const cover = new CoverCode(f, raster, { triangle: p, coverage, left, top, x0, y0, x1, y1, count });
+  const locals = { ...quad, args, triangle: p, left, top, passed: i(), any: f.local('v128') };
+  const cover = new CoverCode(f, raster, { triangle: p, left, top, ...box }, quad);
+  const bounds = new Bounds(f, { triangle: p, left, top, ...box });
   const rastered = 2 ** raster.count - 1;
   const tests = new TestCode(f, front, locals, append, rastered);
   const twoFaced = JSON.stringify(front) !== JSON.stringify(back);
@@ -74,49 +73,33 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   f.get(place).memory('i32_load').tee(p).memory('i32_load', PRIMITIVE.draw).get(draw).op('i32_ne').brIf(done);
   f.get(place).i32(4).op('i32_add').set(place);
   f.get(limit).i32(-1).op('i32_add').set(limit);
-  // What its bounds leave of the tile.
-  for (const [local, bound, edge, offset, compare] of [
-    [x0, PRIMITIVE.minX, left, 0, 'i32_gt_s'],
-    [y0, PRIMITIVE.minY, top, 0, 'i32_gt_s'],
-    [x1, PRIMITIVE.maxX, left, TILE - 1, 'i32_lt_s'],
-    [y1, PRIMITIVE.maxY, top, TILE - 1, 'i32_lt_s'],
-  ] as const) {
-    f.get(p).memory('i32_load', bound).tee(local).get(edge).i32(offset).op('i32_add').tee(count);
-    f.get(local).get(count).op(compare).op('select').set(local);
+  bounds.emit(next);
+  cover.begin();
+  if (append && !backTests && tests.unasked) {
+    const { x0, y0, x1, y1 } = box;
+    const parts = f.block();
+    f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add');
+    f.i32(2 * (TILE - 1))
+      .op('i32_ne')
+      .brIf(parts);
+    f.get(append.count).i32(3).op('i32_and').brIf(parts);
+    cover.covers(TILE);
+    f.op('i32_eqz').brIf(parts);
+    append.whole(full, tests.all);
+    f.br(next).end();
   }
-  f.get(x0).get(x1).op('i32_gt_s').brIf(next);
-  f.get(y0).get(y1).op('i32_gt_s').brIf(next);
-  // What is small is not worth the question.
-  f.i32(0).set(inside);
-  f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add').i32(SMALL).op('i32_ge_s').if();
-  emitRelation(f, p, x0, y0, x1, y1, inside, next);
-  f.end();
-  f.get(coverage).set(tested);
-  f.get(inside).if();
-  // All of the tile: its quads have been listed once and for all.
-  f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add');
-  f.i32(2 * (TILE - 1))
-    .op('i32_eq')
-    .if();
-  f.get(full).set(tested).i32(TILE_QUADS).set(count);
-  f.else();
-  cover.emit('within');
-  f.end();
-  f.else();
-  f.get(p).memory('i32_load', PRIMITIVE.narrow).if();
-  cover.emit('narrow');
-  f.else();
-  cover.emit('wide');
-  f.end();
-  f.get(count).op('i32_eqz').brIf(next);
-  f.end();
+  const quads = (code: TestCode) => {
+    code.begin();
+    cover.quads((again) => code.quad(again));
+  };
   if (backTests) {
     f.get(p).memory('i32_load', PRIMITIVE.flags).if();
-    backTests.emit();
+    quads(backTests);
     f.else();
-    tests.emit();
+    quads(tests);
     f.end();
-  } else tests.emit();
+  } else quads(tests);
+  append?.end();
   f.br(next).end().end();
   f.get(args).get(place).memory('i32_store', FRONT.place);
   f.get(args).get(limit).memory('i32_store', FRONT.limit);
@@ -125,45 +108,42 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   append?.finish();
 }
 
-/** Where what is left of the tile lies: branches to `outside`, or says whether it is all inside. */
-function emitRelation(
-  f: Code,
-  p: number,
-  x0: number,
-  y0: number,
-  x1: number,
-  y1: number,
-  inside: number,
-  outside: ReturnType<Code['block']>,
-): void {
-  const [a, b, c, fx0, fx1, fy0, fy1] = f.locals('f64', 7);
-  for (const [to, from, add] of [
-    [fx0, x0, 0],
-    [fx1, x1, 1],
-    [fy0, y0, 0],
-    [fy1, y1, 1],
-  ] as const) {
-    f.get(from).i32(add).op('i32_add').i32(8).op('i32_shl').op('f64_convert_i32_s').set(to);
+/** What a primitive's bounds leave of the tile. */
+class Bounds {
+  readonly #f: Code;
+  readonly #l: CoverLocals;
+  readonly #tile: number;
+  readonly #box: number;
+  /** Least of the first pixel, most of the last one. */
+  readonly #least: number;
+  readonly #most: number;
+
+  constructor(f: Code, locals: CoverLocals) {
+    this.#f = f;
+    this.#l = locals;
+    this.#tile = f.local('v128');
+    this.#box = f.local('v128');
+    this.#least = f.held(0, 0, NOWHERE, NOWHERE);
+    this.#most = f.held(-1 - NOWHERE, -1 - NOWHERE, TILE - 1, TILE - 1);
+    f.get(locals.left).op('i32x4_splat').get(locals.top).lane('i32x4_replace_lane', 1);
+    f.get(locals.top).lane('i32x4_replace_lane', 3).set(this.#tile);
   }
-  f.i32(1).set(inside);
-  for (let e = 0; e < 3; e++) {
-    f.get(p)
-      .memory('f64_load', PRIMITIVE.a + e * 8)
-      .set(a);
-    f.get(p)
-      .memory('f64_load', PRIMITIVE.b + e * 8)
-      .set(b);
-    f.get(p)
-      .memory('f64_load', PRIMITIVE.limit + e * 8)
-      .set(c);
-    const corner = (px: number, ox: number, py: number, oy: number) => {
-      f.get(a).get(px).get(ox).get(a).f64(0).op('f64_gt').op('select').op('f64_mul');
-      f.get(b).get(py).get(oy).get(b).f64(0).op('f64_gt').op('select').op('f64_mul');
-      f.op('f64_add').get(c).op('f64_add').f64(0).op('f64_lt');
-    };
-    corner(fx1, fx0, fy1, fy0);
-    f.brIf(outside);
-    corner(fx0, fx1, fy0, fy1);
-    f.op('i32_eqz').get(inside).op('i32_and').set(inside);
+
+  /** Leaves by `outside` if nothing is left. */
+  emit(outside: Label): void {
+    const f = this.#f;
+    const { triangle, x0, y0, x1, y1 } = this.#l;
+    f.get(triangle).memory('v128_load64_zero', PRIMITIVE.minX).op('i32x4_extend_low_i16x8_u');
+    f.get(this.#tile)
+      .op('i32x4_sub')
+      .get(this.#least)
+      .op('i32x4_max_s')
+      .get(this.#most)
+      .op('i32x4_min_s')
+      .tee(this.#box);
+    f.get(this.#box).get(this.#box).shuffle32(2, 3, 2, 3).op('i32x4_gt_s').op('i32x4_bitmask').brIf(outside);
+    for (const [lane, local] of [x0, y0, x1, y1].entries()) {
+      f.get(this.#box).lane('i32x4_extract_lane', lane).set(local);
+    }
   }
 }

@@ -4,8 +4,8 @@
  */
 import { QUAD_LIST } from '../../engine/quads.ts';
 import type { Code, Label } from '../../wasm/builder.ts';
-import { TILE_QUADS } from '../raster.ts';
-import { COVERAGE } from './raster.ts';
+import { TILE, TILE_QUADS } from '../raster.ts';
+import { COVERAGE, type CoveredQuad } from './raster.ts';
 
 /** What a call of a front end is told, and tells: byte offsets in scratch memory. */
 export const FRONT = {
@@ -19,9 +19,8 @@ export const FRONT = {
   /** The tile's first pixel. */
   left: 16,
   top: 20,
-  /** Scratch addresses: QUAD_LIST, COVERAGE, depth and stencil of the tile. */
+  /** Scratch addresses: QUAD_LIST, depth and stencil of the tile. */
   list: 24,
-  coverage: 28,
   depth: 32,
   stencil: 36,
   /** A COVERAGE of the whole tile, for primitives that leave nothing of it free. */
@@ -41,28 +40,23 @@ export const FRONT = {
 
 /** Quads that must be free in the list before a primitive is taken up: all of a tile's, and padding. */
 export const ROOM = TILE_QUADS + 4;
-
-export interface QuadLocals {
-  readonly x: number;
-  readonly y: number;
-  readonly at: number;
-  readonly samples: number;
-}
+const TILE_SHIFT = Math.log2(TILE);
 
 /** Appends quads to the list: a place of the tile comes once in a warp, which is else closed before its time. */
 export class Append {
   readonly #f: Code;
-  readonly #quad: QuadLocals;
+  readonly #quad: CoveredQuad;
   readonly #primitive: number;
   readonly #args: number;
   readonly #list: number;
   /** A local: quads in the list. */
   readonly count: number;
   readonly #used: number;
+  readonly #at: number;
   readonly #splat: number;
 
-  /** Locals: the primitive and FRONT; place and samples of the quad, and a word to spare. */
-  constructor(f: Code, primitive: number, args: number, quad: QuadLocals) {
+  /** Locals: the primitive and FRONT; place and samples of the quad. */
+  constructor(f: Code, primitive: number, args: number, quad: CoveredQuad) {
     this.#f = f;
     this.#primitive = primitive;
     this.#args = args;
@@ -70,6 +64,7 @@ export class Append {
     this.#list = f.local('i32');
     this.count = f.local('i32');
     this.#used = f.local('i64');
+    this.#at = f.local('i32');
     this.#splat = f.local('v128');
     f.get(this.#args).memory('i32_load', FRONT.list).set(this.#list);
     f.get(this.#args).memory('i32_load', FRONT.count).set(this.count);
@@ -79,11 +74,12 @@ export class Append {
   /** Appends the quad if it has samples; a closed way back to `next` is for those that have not. */
   quad(next: Label): void {
     const f = this.#f;
-    const { x, y, at, samples } = this.#quad;
+    const at = this.#at;
+    const { pixel, samples } = this.#quad;
     // Quads of one primitive lie at places of their own: only with those of others the open warp may have a place twice.
     f.get(this.#used).i64(0n).op('i64_ne').if();
     f.get(samples).op('v128_any_true').op('i32_eqz').brIf(next);
-    this.#bit(x, y).get(this.#used).op('i64_and').i64(0n).op('i64_ne').if();
+    this.#bit().get(this.#used).op('i64_and').i64(0n).op('i64_ne').if();
     const again = f.loop();
     emitPadding(f, this.#list, this.count, this.#primitive);
     f.get(this.count).i32(3).op('i32_and').brIf(again).end();
@@ -96,8 +92,12 @@ export class Append {
     f.get(samples).get(samples).op('i16x8_narrow_i32x4_u').storeHalf(0, QUAD_LIST.mask);
     f.get(this.#list).get(this.count).i32(2).op('i32_shl').op('i32_add');
     f.get(this.#primitive).memory('i32_store', QUAD_LIST.primitive);
-    f.get(this.#list).get(this.count).op('i32_add').tee(at).get(x).memory('i32_store8', QUAD_LIST.x);
-    f.get(at).get(y).memory('i32_store8', QUAD_LIST.y);
+    f.get(this.#list).get(this.count).op('i32_add').tee(at);
+    f.get(pixel)
+      .i32(TILE - 1)
+      .op('i32_and')
+      .memory('i32_store8', QUAD_LIST.x);
+    f.get(at).get(pixel).i32(TILE_SHIFT).op('i32_shr_u').memory('i32_store8', QUAD_LIST.y);
     // One without samples is written over by the next.
     f.get(this.count).get(samples).op('v128_any_true').op('i32_add').set(this.count);
   }
@@ -105,15 +105,16 @@ export class Append {
   /** A primitive's last quad has been appended: looks up which places of the open warp are taken. */
   end(): void {
     const f = this.#f;
-    const { at, x, y } = this.#quad;
+    const at = this.#at;
+    const { pixel } = this.#quad;
     f.i64(0n).set(this.#used);
     f.get(this.count).i32(-4).op('i32_and').set(at);
     const done = f.block();
     const again = f.loop();
     f.get(at).get(this.count).op('i32_ge_u').brIf(done);
-    f.get(this.#list).get(at).op('i32_add').memory('i32_load8_u', QUAD_LIST.x).set(x);
-    f.get(this.#list).get(at).op('i32_add').memory('i32_load8_u', QUAD_LIST.y).set(y);
-    this.#bit(x, y).get(this.#used).op('i64_or').set(this.#used);
+    f.get(this.#list).get(at).op('i32_add').memory('i32_load8_u', QUAD_LIST.y).i32(TILE_SHIFT).op('i32_shl');
+    f.get(this.#list).get(at).op('i32_add').memory('i32_load8_u', QUAD_LIST.x).op('i32_or').set(pixel);
+    this.#bit().get(this.#used).op('i64_or').set(this.#used);
     f.get(at).i32(1).op('i32_add').set(at).br(again);
     f.end().end();
   }
@@ -121,7 +122,7 @@ export class Append {
   /** All quads of the tile with the same samples. The open warp is empty. `full`: a local with their COVERAGE. */
   whole(full: number, samples: number): void {
     const f = this.#f;
-    const { at } = this.#quad;
+    const at = this.#at;
     const masks = f.held(samples | (samples << 16));
     const vectors = (shift: number, count: number, offset: number, push: (at: number) => void) => {
       f.get(this.#list).get(this.count).i32(shift).op('i32_shl').op('i32_add').set(at);
@@ -139,10 +140,13 @@ export class Append {
     f.get(this.count).i32(TILE_QUADS).op('i32_add').set(this.count);
   }
 
-  /** Pushes the bit of a quad's place. */
-  #bit(x: number, y: number): Code {
+  /** Pushes the bit of a quad's place: a place is at y * 4 + x / 2, as y and x are even. */
+  #bit(): Code {
     const f = this.#f;
-    f.i64(1n).get(y).i32(2).op('i32_shl').get(x).i32(1).op('i32_shr_u').op('i32_add').op('i64_extend_i32_u');
+    const { pixel } = this.#quad;
+    f.i64(1n);
+    f.get(pixel).i32(2).op('i32_shr_u').i32(56).op('i32_and');
+    f.get(pixel).i32(1).op('i32_shr_u').i32(7).op('i32_and').op('i32_or').op('i64_extend_i32_u');
     return f.op('i64_shl');
   }
 

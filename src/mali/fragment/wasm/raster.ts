@@ -1,11 +1,16 @@
 /**
  * Emitted WebAssembly for the rasteriser: what a triangle covers of a tile. A part of front.ts.
  *
- * The layout of Coverage in scratch memory is here. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1),
- * (1, 1). Numbers are those of the script, bit for bit: edge functions are integers either way.
+ * Coverage is found block by block of 8x8 pixels: a block's word has a bit for each pixel, quad after quad, so that whoever comes
+ * next goes from covered quad to covered quad. A quad is a vector of four pixels: (0, 0), (1, 0), (0, 1), (1, 1).
+ *
+ * A sample's edge functions change by whole slopes from pixel to pixel, so what they are below a multiple of 256 never decides:
+ * divided by 256 and rounded down they have the same sign, and all that a tile needs fits 32 bits, whatever the triangle's size.
+ * The layout of Coverage in scratch memory, which script fills, is here as well.
  */
 import { PRIMITIVE } from '../../engine/quads.ts';
-import type { Code } from '../../wasm/builder.ts';
+import { scratch } from '../../engine/scratch.ts';
+import type { Code, Label } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
 
 /** Byte offsets in a coverage: 16-bit masks of 64 quads' four pixels, then the quads' places in the tile. */
@@ -17,329 +22,349 @@ export const COVERAGE = { mask: 0, x: 512, y: 576, size: 640 } as const;
  */
 export const WARP = { pixel: 0, coverage: 64, tested: 128, blended: 192, colour: 256, size: 512 } as const;
 
-/** Largest |a| + |b| of an edge for which its function, within a tile, fits 32 bits. */
-export const NARROW = 2 ** 18;
+/** Pixels along the side of a block. */
+export const BLOCK = 8;
+const BLOCK_QUADS = BLOCK / 2;
+const PIXEL_SHIFT = 8;
 
-/** Locals: the primitive, where its coverage goes, the tile's first pixel, and the pixels that are asked for. */
+/** Bits of a block's word: of a pixel of it, and of the quad's. */
+const bitOf = (x: number, y: number): bigint =>
+  BigInt((y >> 1) * BLOCK_QUADS * 4 + (x >> 1) * 4 + (x & 1) + 2 * (y & 1));
+
+/** Lanes of a quad by their four bits: sixteen vectors. */
+const LANE_BYTES = 16;
+const lanes = scratch.alloc(16 * LANE_BYTES);
+for (let bits = 0; bits < 16; bits++) {
+  for (let lane = 0; lane < 4; lane++) scratch.i32[lanes / 4 + bits * 4 + lane] = bits & (1 << lane) ? -1 : 0;
+}
+
+/** Words of the pixels of a block from (x, y) on, both 0 or 1, at y * 2 + x; and of those up to (x, y), at y * 8 + x. */
+const WORD_BYTES = 8;
+const after = scratch.alloc(4 * WORD_BYTES);
+const upTo = scratch.alloc(BLOCK * BLOCK * WORD_BYTES);
+function put(at: number, within: (x: number, y: number) => boolean): void {
+  let word = 0n;
+  for (let y = 0; y < BLOCK; y++) for (let x = 0; x < BLOCK; x++) if (within(x, y)) word |= 1n << bitOf(x, y);
+  new BigUint64Array(scratch.buffer, at, 1)[0] = word;
+}
+for (let n = 0; n < 4; n++) put(after + n * WORD_BYTES, (x, y) => x >= (n & 1) && y >= n >> 1);
+for (let n = 0; n < BLOCK * BLOCK; n++)
+  put(upTo + n * WORD_BYTES, (x, y) => x <= n % BLOCK && y <= Math.floor(n / BLOCK));
+
+/** Locals: the primitive, the tile's first pixel, and the pixels of the tile that are asked for, from 0 to 15. */
 export interface CoverLocals {
   readonly triangle: number;
-  readonly coverage: number;
   readonly left: number;
   readonly top: number;
   readonly x0: number;
   readonly y0: number;
   readonly x1: number;
   readonly y1: number;
-  /** What comes of it: the number of quads. */
-  readonly count: number;
 }
 
-/** Where edges stand: what samples of the next quads are asked. */
-interface Edges {
-  /** Takes up a primitive. */
-  begin(): void;
-  row(): void;
-  /** Pushes the lanes that are covered at a sample of the quad at (qx, qy). */
-  inside(s: number, qx: number, qy: number): void;
-  step(): void;
-  down(): void;
+/** What is told of a quad: locals. */
+export interface CoveredQuad {
+  /** The number of its first pixel in the tile: y * 16 + x. */
+  readonly pixel: number;
+  /** The rastered samples of its pixels, in four lanes. */
+  readonly samples: number;
 }
 
-/** All samples are covered. */
-const WITHIN = 'within';
+/** Pixels in width and height together under which edges are not asked where a rectangle lies. */
+const SMALL = 10;
+/** Lanes that hold edges: what is in the fourth, nobody knows. */
+const EDGES = 7;
+/** Added to a double that is an integer of 32 bits, this leaves it in the lower half of its bits. */
+const TO_INTEGER = 1.5 * 2 ** 52;
+/** Beyond this, an edge function's sign is the same in all of a tile. */
+const FAR = 2 ** 30 - 1;
 
-/** Collects quads between two pixels of a tile. What stays the same for all primitives is made once, before their loop. */
+/** Finds quads between two pixels of a tile. What stays the same for all primitives is made once, before their loop. */
 export class CoverCode {
   readonly #f: Code;
   readonly #pattern: SamplePattern;
   readonly #l: CoverLocals;
-  readonly #qx: number;
-  readonly #qy: number;
-  readonly #at: number;
+  readonly #quad: CoveredQuad;
+  /** Where blocks begin: x of the row's first one; x and y of the one in work, in pixels. */
   readonly #startX: number;
   readonly #x: number;
-  readonly #rowMask: number;
-  readonly #mask: number;
-  readonly #low: number;
-  readonly #high: number;
-  readonly #two: number;
+  readonly #y: number;
+  /** Whether the first block's first column and row are left out: 1, 2; those of the row of blocks, of the block. */
   readonly #oddX: number;
   readonly #oddY: number;
-  readonly #all: number;
-  readonly #bits: number[];
-  readonly #edges: { readonly narrow: Edges; readonly wide: Edges };
+  /** Whether edges are asked for whole blocks. */
+  readonly #large: number;
+  /** Slopes of the edges, a lane each. */
+  readonly #a: number;
+  readonly #b: number;
+  /** By sample, an edge a lane: functions at the first quad of all, of the row of blocks, of the block. */
+  readonly #first: number[];
+  readonly #row: number[];
+  readonly #block: number[];
+  /** What functions reach at most and at least in a block, in addition. */
+  readonly #most: number;
+  readonly #least: number;
+  /** By edge, in all lanes: the pixels of a quad, a quad to the right, a quad down. */
+  readonly #pixels: number[];
+  readonly #right: number[];
+  readonly #down: number[];
+  readonly #here: number[];
+  readonly #edge: number[];
+  /** By sample: the word of the block. All of them together; what bounds leave of it. */
+  readonly #words: number[];
+  readonly #any: number;
+  readonly #inside: number;
+  readonly #shift: number;
+  readonly #blockPixel: number;
 
-  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals) {
+  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals, quad: CoveredQuad) {
     this.#f = f;
     this.#pattern = pattern;
     this.#l = locals;
+    this.#quad = quad;
     const i = () => f.local('i32');
     const v = () => f.local('v128');
-    [this.#qx, this.#qy, this.#at, this.#startX] = [i(), i(), i(), i()];
-    [this.#x, this.#rowMask, this.#mask, this.#low, this.#high] = [v(), v(), v(), v(), v()];
-    this.#two = f.held(2);
-    this.#oddX = f.held(0, 1, 0, 1);
-    this.#oddY = f.held(0, 0, 1, 1);
-    this.#all = f.held(2 ** pattern.count - 1);
-    this.#bits = Array.from({ length: pattern.count }, (_, s) => f.held(1 << s));
-    this.#edges = {
-      narrow: new NarrowEdges(f, pattern, locals, this.#startX, this.#qy),
-      wide: new WideEdges(f, pattern, locals),
-    };
+    const edges = () => f.locals('v128', 3) as number[];
+    const each = (make: () => number) => Array.from({ length: pattern.count }, make);
+    [this.#startX, this.#x, this.#y, this.#oddX, this.#oddY, this.#large] = [i(), i(), i(), i(), i(), i()];
+    [this.#a, this.#b, this.#most, this.#least] = [v(), v(), v(), v()];
+    [this.#first, this.#row, this.#block] = [each(v), each(v), each(v)];
+    [this.#pixels, this.#right, this.#down, this.#here, this.#edge] = [edges(), edges(), edges(), edges(), edges()];
+    this.#words = each(() => f.local('i64'));
+    this.#inside = f.local('i64');
+    this.#any = pattern.count === 1 ? this.#words[0]! : f.local('i64');
+    [this.#shift, this.#blockPixel] = [i(), i()];
   }
 
-  /** `narrow`: all edges keep to NARROW. `within`: all of it is covered. */
-  emit(how: 'narrow' | 'wide' | typeof WITHIN): void {
+  /** Takes up a primitive: where its edges stand at the first quad. */
+  begin(): void {
     const f = this.#f;
-    const { coverage, left, top, x0, y0, x1, y1, count } = this.#l;
-    const [qx, qy, at, x, mask, rowMask] = [this.#qx, this.#qy, this.#at, this.#x, this.#mask, this.#rowMask];
-    const edges = how === WITHIN ? undefined : this.#edges[how];
-    f.i32(0).set(count);
-    f.get(x0).i32(-2).op('i32_and').set(this.#startX);
-    f.get(y0).i32(-2).op('i32_and').set(qy);
-    f.get(x0).op('i32x4_splat').set(this.#low);
-    f.get(x1).op('i32x4_splat').set(this.#high);
-    edges?.begin();
-    const done = f.block();
-    const nextRow = f.loop();
-    f.get(qy).get(y1).op('i32_gt_s').brIf(done);
-    f.get(qy).op('i32x4_splat').get(this.#oddY).op('i32x4_add').tee(mask);
-    f.get(y0).op('i32x4_splat').op('i32x4_ge_s');
-    f.get(mask).get(y1).op('i32x4_splat').op('i32x4_le_s').op('v128_and').set(rowMask);
-    f.get(this.#startX).tee(qx).op('i32x4_splat').get(this.#oddX).op('i32x4_add').set(x);
-    edges?.row();
-    const rowDone = f.block();
-    const nextQuad = f.loop();
-    f.get(qx).get(x1).op('i32_gt_s').brIf(rowDone);
-    if (!edges) f.get(this.#all);
-    else {
-      for (let s = 0; s < this.#pattern.count; s++) {
-        edges.inside(s, qx, qy);
-        f.get(this.#bits[s]!).op('v128_and');
-        if (s > 0) f.op('v128_or');
+    const { triangle, left, top, x0, y0, x1, y1 } = this.#l;
+    const even = (local: number) => f.get(local).i32(-2).op('i32_and');
+    even(x0).set(this.#startX);
+    f.get(triangle).memory('v128_load', PRIMITIVE.a).set(this.#a);
+    f.get(triangle).memory('v128_load', PRIMITIVE.b).set(this.#b);
+    const [x, y] = f.locals('v128', 2);
+    const double = (push: () => Code, to: number) => push().op('i32x4_splat').op('f64x2_convert_low_i32x4_s').set(to);
+    double(() => f.get(left).get(this.#startX).op('i32_add'), x);
+    double(() => even(y0).tee(this.#y).get(top).op('i32_add'), y);
+    // Doubles: two edges, and the third.
+    const halves = [0, 1].map((half) => {
+      const [a, b, e] = f.locals('v128', 3);
+      for (const [from, to] of [
+        [this.#a, a],
+        [this.#b, b],
+      ] as const) {
+        f.get(from);
+        if (half === 1) f.get(from).shuffle32(2, 3, 2, 3);
+        f.op('f64x2_convert_low_i32x4_s').set(to);
       }
-    }
-    f.get(x).get(this.#low).op('i32x4_ge_s').op('v128_and');
-    f.get(x).get(this.#high).op('i32x4_le_s').op('v128_and');
-    f.get(rowMask).op('v128_and').set(mask);
-    f.get(coverage).get(count).i32(3).op('i32_shl').op('i32_add');
-    f.get(mask).get(mask).op('i16x8_narrow_i32x4_u').lane('i64x2_extract_lane', 0).memory('i64_store', COVERAGE.mask);
-    f.get(coverage).get(count).op('i32_add').tee(at);
-    f.get(qx).get(left).op('i32_sub').memory('i32_store8', COVERAGE.x);
-    f.get(at).get(qy).get(top).op('i32_sub').memory('i32_store8', COVERAGE.y);
-    f.get(count).get(mask).op('v128_any_true').op('i32_add').set(count);
-    f.get(qx).i32(2).op('i32_add').set(qx);
-    f.get(x).get(this.#two).op('i32x4_add').set(x);
-    edges?.step();
-    f.br(nextQuad).end().end();
-    edges?.down();
-    f.get(qy).i32(2).op('i32_add').set(qy).br(nextRow);
-    f.end().end();
-  }
-}
-
-/** Added to a double that is an integer of 32 bits, this leaves it in the lower half of its bits. */
-const TO_INTEGER = 1.5 * 2 ** 52;
-
-/** Edge functions as 32-bit integers, from the tile's corner on. Far away they are cut off: the sign is what counts. */
-class NarrowEdges implements Edges {
-  readonly #f: Code;
-  readonly #pattern: SamplePattern;
-  readonly #l: CoverLocals;
-  readonly #startX: number;
-  readonly #startY: number;
-  readonly #none: number;
-  /** Doubles, twice: the tile's corner, the limits, TO_INTEGER. */
-  readonly #left: number;
-  readonly #top: number;
-  readonly #least: number;
-  readonly #most: number;
-  readonly #integer: number;
-  /** Slopes and limits of two edges, and of the third. */
-  readonly #a: readonly [number, number];
-  readonly #b: readonly [number, number];
-  readonly #e: readonly [number, number];
-  /** Where the quads begin, from the tile's corner on. */
-  readonly #x: number;
-  readonly #y: number;
-  readonly #slopeX: number;
-  readonly #slopeY: number;
-  /** By edge: at the row's first quad, at the quad, and what a quad further is. */
-  readonly #row: number[];
-  readonly #here: number[];
-  readonly #stepX: number[];
-  readonly #stepY: number[];
-  /** What the samples of a quad's pixels are away from its corner: [sample][edge]. A single one is in the row already. */
-  readonly #samples: number[][];
-  /** Places of a quad's pixels at each sample: [sample][x, y]. */
-  readonly #places: number[][];
-
-  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals, startX: number, startY: number) {
-    this.#f = f;
-    this.#pattern = pattern;
-    this.#l = locals;
-    this.#startX = startX;
-    this.#startY = startY;
-    const v = () => f.local('v128');
-    const twice = (push: () => void) => {
-      const local = v();
-      push();
-      f.op('f64x2_splat').set(local);
-      return local;
-    };
-    this.#none = v();
-    this.#left = twice(() => f.get(locals.left).i32(8).op('i32_shl').op('f64_convert_i32_s'));
-    this.#top = twice(() => f.get(locals.top).i32(8).op('i32_shl').op('f64_convert_i32_s'));
-    this.#least = twice(() => f.f64(1 - 2 ** 30));
-    this.#most = twice(() => f.f64(2 ** 30 - 1));
-    this.#integer = twice(() => f.f64(TO_INTEGER));
-    this.#a = [v(), v()];
-    this.#b = [v(), v()];
-    this.#e = [v(), v()];
-    [this.#x, this.#y, this.#slopeX, this.#slopeY] = [v(), v(), v(), v()];
-    const edges = () => [0, 1, 2].map(v);
-    this.#row = edges();
-    this.#here = edges();
-    this.#stepX = edges();
-    this.#stepY = edges();
-    this.#samples = Array.from({ length: pattern.count }, edges);
-    this.#places = Array.from({ length: pattern.count }, (_, s) => {
-      const [x, y] = [pattern.x[s]!, pattern.y[s]!];
-      const [px, py] = [v(), v()];
-      f.v128(x, x + 256, x, x + 256).set(px);
-      f.v128(y, y, y + 256, y + 256).set(py);
-      return [px, py];
+      f.get(triangle);
+      if (half === 0) f.memory('v128_load', PRIMITIVE.limit);
+      else f.memory('v128_load64_splat', PRIMITIVE.limit + 16);
+      f.get(this.#doubles(2 ** -PIXEL_SHIFT)).op('f64x2_mul');
+      f.get(a).get(x).op('f64x2_mul').op('f64x2_add');
+      f.get(b).get(y).op('f64x2_mul').op('f64x2_add').set(e);
+      return { a, b, e };
     });
+    for (const [s, first] of this.#first.entries()) {
+      for (const { a, b, e } of halves) {
+        f.get(e);
+        for (const [slope, position] of [
+          [a, this.#pattern.x[s]!],
+          [b, this.#pattern.y[s]!],
+        ] as const) {
+          f.get(slope)
+            .get(this.#doubles(position / 2 ** PIXEL_SHIFT))
+            .op('f64x2_mul')
+            .op('f64x2_add');
+        }
+        f.op('f64x2_floor').get(this.#doubles(-FAR)).op('f64x2_pmax').get(this.#doubles(FAR)).op('f64x2_pmin');
+        f.get(this.#doubles(TO_INTEGER)).op('f64x2_add');
+      }
+      f.shuffle32(0, 2, 4, 6).set(first);
+    }
+    f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add').i32(SMALL).op('i32_ge_s');
+    f.tee(this.#large).if();
+    this.#reach(BLOCK);
+    f.end();
   }
 
-  begin(): void {
+  /** A local that holds a double twice. */
+  #doubles(value: number): number {
+    const [low, high] = new Int32Array(Float64Array.of(value).buffer);
+    return this.#f.held(low!, high!, low!, high!);
+  }
+
+  /** What functions reach in a square of so many pixels, seen from its first one. */
+  #reach(side: number): void {
     const f = this.#f;
-    const { triangle, left, top } = this.#l;
-    const single = this.#pattern.count === 1;
-    for (const [to, start, tile, place] of [
-      [this.#x, this.#startX, left, this.#places[0]![0]!],
-      [this.#y, this.#startY, top, this.#places[0]![1]!],
+    const zero = f.held(0);
+    for (const [to, op] of [
+      [this.#most, 'i32x4_max_s'],
+      [this.#least, 'i32x4_min_s'],
     ] as const) {
-      f.get(start).get(tile).op('i32_sub').i32(8).op('i32_shl').op('i32x4_splat');
-      if (single) f.get(place).op('i32x4_add');
-      f.set(to);
+      for (const slope of [this.#a, this.#b]) {
+        f.get(slope).i32(Math.log2(side)).op('i32x4_shl').get(slope).op('i32x4_sub').get(zero).op(op);
+      }
+      f.op('i32x4_add').set(to);
     }
-    for (const half of [0, 1] as const) {
-      const [a, b, e] = [this.#a[half], this.#b[half], this.#e[half]];
-      const load = (offset: number, to: number) => {
-        f.get(triangle);
-        if (half === 0) f.memory('v128_load', offset);
-        else f.memory('v128_load64_splat', offset + 16);
-        f.set(to);
-      };
-      load(PRIMITIVE.a, a);
-      load(PRIMITIVE.b, b);
-      load(PRIMITIVE.limit, e);
-      f.get(a).get(this.#left).op('f64x2_mul').get(b).get(this.#top).op('f64x2_mul').op('f64x2_add');
-      f.get(e).op('f64x2_add').get(this.#least).op('f64x2_pmax').get(this.#most).op('f64x2_pmin').set(e);
-      for (const local of [a, b, e]) f.get(local).get(this.#integer).op('f64x2_add').set(local);
+  }
+
+  /** Pushes whether a triangle that has been taken up covers all samples of a whole tile, from its first pixel on. */
+  covers(side: number): void {
+    const f = this.#f;
+    this.#reach(side);
+    for (const [s, first] of this.#first.entries()) {
+      f.get(first).get(this.#least).op('i32x4_add');
+      if (s > 0) f.op('v128_or');
     }
-    for (let i = 0; i < 3; i++) {
-      const half = i < 2 ? 0 : 1;
-      const lane = i === 1 ? 2 : 0;
-      const splat = (local: number) => f.get(local).get(local).shuffle32(lane, lane, lane, lane);
-      splat(this.#a[half]).tee(this.#slopeX).i32(9).op('i32x4_shl').set(this.#stepX[i]!);
-      splat(this.#b[half]).tee(this.#slopeY).i32(9).op('i32x4_shl').set(this.#stepY[i]!);
-      splat(this.#e[half]);
-      f.get(this.#slopeX).get(this.#x).op('i32x4_mul').op('i32x4_add');
-      f.get(this.#slopeY).get(this.#y).op('i32x4_mul').op('i32x4_add').set(this.#row[i]!);
-      if (single) continue;
-      for (const [s, [x, y]] of this.#places.entries()) {
-        f.get(this.#slopeX).get(x!).op('i32x4_mul').get(this.#slopeY).get(y!).op('i32x4_mul');
-        f.op('i32x4_add').set(this.#samples[s]![i]!);
+    f.op('i32x4_bitmask').i32(EDGES).op('i32_and').op('i32_eqz');
+  }
+
+  /** Goes from covered quad to covered quad: `body` is done for each; a branch to its label goes on with the next. */
+  quads(body: (next: Label) => void): void {
+    const f = this.#f;
+    const { x0, y0, x1, y1 } = this.#l;
+    const step = (from: number, slope: number, to: number) =>
+      f.get(from).get(slope).i32(Math.log2(BLOCK)).op('i32x4_shl').op('i32x4_add').set(to);
+    this.#steps();
+    f.get(y0).i32(1).op('i32_and').i32(1).op('i32_shl').set(this.#oddY);
+    for (const [s, first] of this.#first.entries()) f.get(first).set(this.#row[s]!);
+    const nextRow = f.loop();
+    f.get(this.#startX).set(this.#x);
+    f.get(x0).i32(1).op('i32_and').set(this.#oddX);
+    for (const [s, row] of this.#row.entries()) f.get(row).set(this.#block[s]!);
+    const nextBlock = f.loop();
+    this.#found();
+    f.get(this.#y).i32(4).op('i32_shl').get(this.#x).op('i32_add').set(this.#blockPixel);
+    const done = f.block();
+    const next = f.loop();
+    f.get(this.#any).op('i64_eqz').brIf(done);
+    this.#take();
+    body(next);
+    f.br(next).end().end();
+    for (const block of this.#block) step(block, this.#a, block);
+    f.i32(0).set(this.#oddX);
+    f.get(this.#x).i32(BLOCK).op('i32_add').tee(this.#x).get(x1).op('i32_le_s').brIf(nextBlock).end();
+    for (const row of this.#row) step(row, this.#b, row);
+    f.i32(0).set(this.#oddY);
+    f.get(this.#y).i32(BLOCK).op('i32_add').tee(this.#y).get(y1).op('i32_le_s').brIf(nextRow).end();
+  }
+
+  /** What the edges' functions add from pixel to pixel of a quad, and from quad to quad. */
+  #steps(): void {
+    const f = this.#f;
+    const [oddX, oddY] = [f.held(0, -1, 0, -1), f.held(0, 0, -1, -1)];
+    for (const lane of [0, 1, 2] as const) {
+      const [right, down] = [this.#right[lane]!, this.#down[lane]!];
+      f.get(this.#a).get(this.#a).shuffle32(lane, lane, lane, lane).tee(right).get(oddX).op('v128_and');
+      f.get(this.#b).get(this.#b).shuffle32(lane, lane, lane, lane).tee(down).get(oddY).op('v128_and');
+      f.op('i32x4_add').set(this.#pixels[lane]!);
+      for (const local of [right, down]) f.get(local).i32(1).op('i32x4_shl').set(local);
+    }
+  }
+
+  /** Finds the words of the block in work. */
+  #found(): void {
+    const f = this.#f;
+    const { x1, y1 } = this.#l;
+    const last = f.local('i32');
+    const limit = (end: number, from: number) => {
+      f.get(end)
+        .get(from)
+        .op('i32_sub')
+        .tee(last)
+        .i32(BLOCK - 1)
+        .get(last);
+      return f.i32(BLOCK).op('i32_lt_s').op('select');
+    };
+    limit(y1, this.#y).i32(Math.log2(BLOCK)).op('i32_shl');
+    limit(x1, this.#x).op('i32_add').i32(Math.log2(WORD_BYTES)).op('i32_shl').memory('i64_load', upTo);
+    f.get(this.#oddX).get(this.#oddY).op('i32_or').i32(Math.log2(WORD_BYTES)).op('i32_shl').memory('i64_load', after);
+    f.op('i64_and').set(this.#inside);
+    const known = f.block();
+    f.get(this.#large).if();
+    const cut = f.block();
+    const outside = f.block();
+    const among = (what: number, all: boolean) => {
+      for (const [s, block] of this.#block.entries()) {
+        f.get(block).get(what).op('i32x4_add');
+        if (s > 0) f.op(all ? 'v128_or' : 'v128_and');
+      }
+      return f.op('i32x4_bitmask').i32(EDGES).op('i32_and');
+    };
+    // An edge that all samples are beyond.
+    among(this.#most, false).brIf(outside);
+    among(this.#least, true).brIf(cut);
+    for (const word of new Set([...this.#words, this.#any])) f.get(this.#inside).set(word);
+    f.br(known).end();
+    for (const word of new Set([...this.#words, this.#any])) f.i64(0n).set(word);
+    f.br(known).end();
+    f.end();
+    for (const [s, word] of this.#words.entries()) this.#word(this.#block[s]!, word);
+    if (this.#words.length > 1) {
+      for (const [s, word] of this.#words.entries()) {
+        f.get(word);
+        if (s > 0) f.op('i64_or');
+      }
+      f.set(this.#any);
+    }
+    f.end();
+  }
+
+  /** Asks the edges for all pixels of the block at a sample. */
+  #word(block: number, word: number): void {
+    const f = this.#f;
+    for (const lane of [0, 1, 2] as const) {
+      f.get(block).get(block).shuffle32(lane, lane, lane, lane).get(this.#pixels[lane]!).op('i32x4_add');
+      f.set(this.#edge[lane]!);
+    }
+    for (let y = 0; y < BLOCK_QUADS; y++) {
+      for (let x = 0; x < BLOCK_QUADS; x++) {
+        for (const lane of [0, 1, 2] as const) {
+          const here = this.#here[lane]!;
+          if (x === 0) f.get(this.#edge[lane]!).tee(here);
+          else f.get(here).get(this.#right[lane]!).op('i32x4_add').tee(here);
+          // The sign of the three together.
+          if (lane > 0) f.op('v128_or');
+        }
+        if (x % 2 === 1) f.op('i16x8_narrow_i32x4_s');
+      }
+      f.op('i8x16_narrow_i16x8_s').op('i8x16_bitmask').op('i64_extend_i32_u');
+      if (y > 0)
+        f.i64(BigInt(y * 16))
+          .op('i64_shl')
+          .op('i64_or');
+      if (y === BLOCK_QUADS - 1) continue;
+      for (const lane of [0, 1, 2] as const) {
+        f.get(this.#edge[lane]!).get(this.#down[lane]!).op('i32x4_add').set(this.#edge[lane]!);
       }
     }
+    f.i64(-1n).op('i64_xor').get(this.#inside).op('i64_and').set(word);
   }
 
-  row(): void {
-    for (let i = 0; i < 3; i++) this.#f.get(this.#row[i]!).set(this.#here[i]!);
-  }
-
-  inside(s: number): void {
+  /** Takes the next quad out of the block's words. */
+  #take(): void {
     const f = this.#f;
-    for (let i = 0; i < 3; i++) {
-      f.get(this.#here[i]!);
-      if (this.#pattern.count > 1) f.get(this.#samples[s]![i]!).op('i32x4_add');
-      if (i > 0) f.op('v128_or');
-    }
-    // The sign of the three together.
-    f.get(this.#none).op('i32x4_ge_s');
-  }
-
-  step(): void {
-    for (let i = 0; i < 3; i++) this.#f.get(this.#here[i]!).get(this.#stepX[i]!).op('i32x4_add').set(this.#here[i]!);
-  }
-
-  down(): void {
-    for (let i = 0; i < 3; i++) this.#f.get(this.#row[i]!).get(this.#stepY[i]!).op('i32x4_add').set(this.#row[i]!);
-  }
-}
-
-/** Edge functions as doubles. */
-class WideEdges implements Edges {
-  readonly #f: Code;
-  readonly #pattern: SamplePattern;
-  readonly #l: CoverLocals;
-  readonly #edges: readonly (readonly [a: number, b: number, c: number])[];
-  readonly #x: number;
-  readonly #y: number;
-  readonly #right: number;
-  readonly #zero: number;
-  readonly #rows: [number, number];
-
-  constructor(f: Code, pattern: SamplePattern, locals: CoverLocals) {
-    this.#f = f;
-    this.#pattern = pattern;
-    this.#l = locals;
-    const v = () => f.local('v128');
-    [this.#x, this.#y, this.#right, this.#zero] = [v(), v(), v(), v()];
-    this.#rows = [v(), v()];
-    this.#edges = [0, 1, 2].map(() => [v(), v(), v()] as const);
-    // The doubles 0 and 256.
-    f.v128(0, 0, 0, 0x40700000).set(this.#right);
-  }
-
-  begin(): void {
-    for (const [i, edge] of this.#edges.entries()) {
-      for (const [k, at] of [PRIMITIVE.a, PRIMITIVE.b, PRIMITIVE.limit].entries()) {
-        this.#f
-          .get(this.#l.triangle)
-          .memory('v128_load64_splat', at + i * 8)
-          .set(edge[k]!);
-      }
-    }
-  }
-
-  row(): void {}
-  step(): void {}
-  down(): void {}
-
-  inside(s: number, qx: number, qy: number): void {
-    const f = this.#f;
-    const [px, py] = [this.#pattern.x[s]!, this.#pattern.y[s]!];
-    f.get(qx).i32(8).op('i32_shl').i32(px).op('i32_add').op('f64_convert_i32_s').op('f64x2_splat');
-    f.get(this.#right).op('f64x2_add').set(this.#x);
-    for (const r of [0, 1] as const) {
-      f.get(qy)
-        .i32(8)
+    const [shift, any] = [this.#shift, this.#any];
+    const { pixel, samples } = this.#quad;
+    f.get(any).op('i64_ctz').op('i32_wrap_i64').i32(60).op('i32_and').set(shift);
+    const bits = (word: number) =>
+      f.get(word).get(shift).op('i64_extend_i32_u').op('i64_shr_u').op('i32_wrap_i64').i32(15).op('i32_and');
+    for (const [s, word] of this.#words.entries()) {
+      bits(word)
+        .i32(Math.log2(LANE_BYTES))
         .op('i32_shl')
-        .i32(py + 256 * r)
-        .op('i32_add')
-        .op('f64_convert_i32_s')
-        .op('f64x2_splat')
-        .set(this.#y);
-      for (const [i, [a, b, c]] of this.#edges.entries()) {
-        f.get(a).get(this.#x).op('f64x2_mul').get(b).get(this.#y).op('f64x2_mul').op('f64x2_add');
-        f.get(c).op('f64x2_add').get(this.#zero).op('f64x2_ge');
-        if (i > 0) f.op('v128_and');
-      }
-      f.set(this.#rows[r]);
+        .memory('v128_load', lanes)
+        .get(f.held(1 << s))
+        .op('v128_and');
+      if (s > 0) f.op('v128_or');
     }
-    f.get(this.#rows[0]).get(this.#rows[1]).shuffle32(0, 2, 4, 6);
+    f.set(samples);
+    f.get(any).i64(15n).get(shift).op('i64_extend_i32_u').op('i64_shl').i64(-1n).op('i64_xor').op('i64_and').set(any);
+    // Four quads are 16 bits, and two rows of 16 pixels.
+    f.get(this.#blockPixel).get(shift).i32(48).op('i32_and').i32(1).op('i32_shl').op('i32_add');
+    f.get(shift).i32(12).op('i32_and').i32(1).op('i32_shr_u').op('i32_add').set(pixel);
   }
 }

@@ -150,13 +150,16 @@ function contents(store: PrimitiveStore): Uint8Array[] {
   return Array.from(store.pieces(), ([from, to]) => {
     const bytes = scratch.u8.slice(from, to);
     const doubles = new Float64Array(bytes.buffer);
-    for (let i = 0; i < doubles.length; i++) {
-      if ((i * 8) % PRIMITIVE.size < PRIMITIVE.id && Number.isNaN(doubles[i])) doubles[i] = Number.NaN;
-    }
-    const singles = new Float32Array(bytes.buffer);
-    for (let i = 0; i < singles.length; i++) {
-      if ((i * 4) % PRIMITIVE.size >= PRIMITIVE.steps && Number.isNaN(singles[i])) singles[i] = Number.NaN;
-    }
+    const canonical = (numbers: Float64Array | Float32Array, from: number, to: number) => {
+      const size = numbers.BYTES_PER_ELEMENT;
+      for (let i = 0; i < numbers.length; i++) {
+        const offset = (i * size) % PRIMITIVE.size;
+        if (offset >= from && offset < to && Number.isNaN(numbers[i])) numbers[i] = Number.NaN;
+      }
+    };
+    canonical(doubles, PRIMITIVE.z, PRIMITIVE.id);
+    canonical(doubles, PRIMITIVE.planes, PRIMITIVE.provoking);
+    canonical(new Float32Array(bytes.buffer), PRIMITIVE.steps, PRIMITIVE.packets);
     return bytes;
   });
 }

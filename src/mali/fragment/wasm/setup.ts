@@ -14,7 +14,6 @@ import { MAX_CORNER, SUBPIXEL } from '../raster.ts';
 import { MAX_VARYING_BYTES } from '../setup.ts';
 import { singles } from './depth-plane.ts';
 import { DRAM, functions } from './modules.ts';
-import { NARROW } from './raster.ts';
 
 /** Extents of vertex packets that are known at once: more than a primitive can need. */
 export const EXTENTS = 4;
@@ -100,6 +99,8 @@ class SetupEmitter {
   readonly #whole: { x: number; y: number }[];
   readonly #corners: readonly [CornerLocals, CornerLocals, CornerLocals];
   readonly #bounds: number[];
+  /** By edge: its slopes, a and b, as doubles. */
+  readonly #slopes: readonly number[];
 
   constructor(f: Code, memory: number) {
     this.#f = f;
@@ -114,6 +115,7 @@ class SetupEmitter {
     this.#to = i();
     this.#status = i();
     this.#bounds = [i(), i(), i(), i()];
+    this.#slopes = f.locals('v128', 3);
     this.#whole = [0, 1, 2].map(() => ({ x: i(), y: i() }));
     const corner = () => ({ x: d(), y: d(), z: d(), w: d(), weight0: d(), weight1: d() });
     this.#corners = [corner(), corner(), corner()];
@@ -263,6 +265,10 @@ class SetupEmitter {
     }
     f.get(area).f64(0).op('f64_lt').if();
     f.get(area).op('f64_neg').set(area);
+    for (const axis of PX) {
+      const [second, third] = [this.#whole[1]![axis], this.#whole[2]![axis]];
+      f.get(second).get(third).set(second).set(third);
+    }
     for (const name of ['x', 'y', 'z', 'w', 'weight0', 'weight1'] as const) {
       f.get(q[name]).get(r[name]).set(q[name]).set(r[name]);
     }
@@ -344,33 +350,28 @@ class SetupEmitter {
   /** Edge functions; each lies opposite a corner. */
   #edges(): void {
     const f = this.#f;
-    const dx = f.local('f64');
-    const dy = f.local('f64');
-    const c = f.local('f64');
-    const narrow = f.local('i32');
-    f.i32(1).set(narrow);
+    const [dx, dy, c] = f.locals('f64', 3);
     for (let i = 0; i < 3; i++) {
-      const from = this.#corners[(i + 1) % 3]!;
-      const to = this.#corners[(i + 2) % 3]!;
+      const first = (i + 1) % 3;
+      const last = (i + 2) % 3;
+      const from = this.#corners[first]!;
+      const to = this.#corners[last]!;
+      const difference = (axis: 'x' | 'y', less: number, most: number) =>
+        f.get(this.#whole[most]![axis]).get(this.#whole[less]![axis]).op('i32_sub');
+      f.get(this.#to);
+      difference('y', last, first).memory('i32_store', PRIMITIVE.a + i * 4);
+      f.get(this.#to);
+      difference('x', first, last).memory('i32_store', PRIMITIVE.b + i * 4);
       f.get(to.x).get(from.x).op('f64_sub').set(dx);
       f.get(to.y).get(from.y).op('f64_sub').set(dy);
-      f.get(this.#to)
-        .get(dy)
-        .op('f64_neg')
-        .memory('f64_store', PRIMITIVE.a + i * 8);
-      f.get(this.#to)
-        .get(dx)
-        .memory('f64_store', PRIMITIVE.b + i * 8);
+      f.get(dy).op('f64_neg').op('f64x2_splat').get(dx).lane('f64x2_replace_lane', 1).set(this.#slopes[i]!);
       f.get(dy).get(from.x).op('f64_mul').get(dx).get(from.y).op('f64_mul').op('f64_sub').set(c);
       f.get(this.#to).get(c).get(c).f64(1).op('f64_sub');
       f.get(dy).f64(0).op('f64_lt').get(dy).f64(0).op('f64_eq').get(dx).f64(0).op('f64_gt').op('i32_and');
       f.op('i32_or')
         .op('select')
         .memory('f64_store', PRIMITIVE.limit + i * 8);
-      f.get(dx).op('f64_abs').get(dy).op('f64_abs').op('f64_add').f64(NARROW).op('f64_le');
-      f.get(narrow).op('i32_and').set(narrow);
     }
-    f.get(this.#to).get(narrow).memory('i32_store', PRIMITIVE.narrow);
   }
 
   /** Depth, its bias, and the planes of the weights. */
@@ -390,8 +391,6 @@ class SetupEmitter {
       [PRIMITIVE.z, p.z],
       [PRIMITIVE.dzdx, dzdx],
       [PRIMITIVE.dzdy, dzdy],
-      [PRIMITIVE.x0, p.x],
-      [PRIMITIVE.y0, p.y],
       [PRIMITIVE.originX, p.x],
       [PRIMITIVE.originY, p.y],
     ] as const) {
@@ -415,7 +414,7 @@ class SetupEmitter {
   #weights(area: number): void {
     const f = this.#f;
     const value = f.local('f64');
-    const [edge, whole, single] = f.locals('v128', 3);
+    const [whole, single] = f.locals('v128', 2);
     const [right, down] = [SUBPIXEL, SUBPIXEL];
     const sums = f.locals('v128', 3);
     f.get(area).op('f64x2_splat').set(whole);
@@ -426,11 +425,7 @@ class SetupEmitter {
         if (n > 0) f.get(n === 1 ? corner.weight0 : corner.weight1).op('f64_mul');
         f.set(value);
         if (i === 0) f.get(this.#to).get(value).memory('f64_store', planeAt(n, 0));
-        f.get(this.#to)
-          .get(this.#to)
-          .memory('v128_load64_zero', PRIMITIVE.a + i * 8);
-        f.loadHalf(1, PRIMITIVE.b + i * 8).set(edge);
-        f.get(sum).get(edge).get(value).op('f64x2_splat').op('f64x2_mul').op('f64x2_add').set(sum);
+        f.get(sum).get(this.#slopes[i]!).get(value).op('f64x2_splat').op('f64x2_mul').op('f64x2_add').set(sum);
       }
       f.get(sum).get(whole).op('f64x2_div').tee(sum).op('f32x4_demote_f64x2_zero').set(single);
       f.get(this.#to);
@@ -460,7 +455,11 @@ class SetupEmitter {
       push();
       f.memory('i32_store', to);
     };
-    for (const [k, bound] of this.#bounds.entries()) word(PRIMITIVE.minX + k * 4, () => f.get(bound));
+    for (const [k, bound] of this.#bounds.entries()) {
+      f.get(this.#to)
+        .get(bound)
+        .memory('i32_store16', PRIMITIVE.minX + k * 2);
+    }
     word(PRIMITIVE.id, () => f.get(this.#record).memory('i32_load', offset.id, this.#memory));
     word(PRIMITIVE.flags, () => this.#field('backFacing'));
     word(PRIMITIVE.kind, () => f.get(this.#kind));
