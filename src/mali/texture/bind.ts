@@ -4,7 +4,7 @@
  * A binding holds physical addresses, so it is good for one generation of the address space alone. It is made only where every
  * page of every level may be read and the level lies in one piece, layers at equal distances.
  */
-import { CLUMP_ORDERING, PLANE_TYPE, Plane, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
+import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AFBC_TILE, afbcBodyBytes } from '../../board/image/afbc.ts';
@@ -146,7 +146,7 @@ export function bind(
     result: kind.operation === 'gradient' ? 'uint' : !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
   } satisfies Binding;
   binding.record = scratch.owned(binding, RECORD.levels + levels * LEVEL.bytes);
-  writeRecord(binding.record, texture, sampler, places);
+  writeRecord(binding.record, texture, sampler, kind, places);
   return binding;
 }
 
@@ -314,7 +314,13 @@ function inOnePiece(memory: VirtualMemory, va: number, size: number): number | u
   return physical;
 }
 
-function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined, places: readonly Place[]): void {
+function writeRecord(
+  at: number,
+  texture: Texture,
+  sampler: Sampler | undefined,
+  kind: TextureKind,
+  places: readonly Place[],
+): void {
   const { levels, arraySize, sampleCount } = texture.descriptor;
   setInteger(at + RECORD.lastLod, (levels - 1) * LOD_ONE);
   setInteger(at + RECORD.layers, texture.layers);
@@ -329,10 +335,12 @@ function writeRecord(at: number, texture: Texture, sampler: Sampler | undefined,
     setSingle(at + RECORD.anisotropy, sampler.descriptor.maximumAnisotropy);
     setInteger(at + RECORD.minimumLod, Math.max(minimumLod, texture.descriptor.minimumLod));
     setInteger(at + RECORD.maximumLod, Math.min(maximumLod, texture.descriptor.maximumLod));
-    const cube = texture.descriptor.dimension === TEXTURE_DIMENSION.CUBE;
     for (const [axis, size] of sizes(0).entries()) {
-      // Points of a cube go from -1 to 1.
-      setSingle(at + RECORD.scale + 16 * axis, cube ? texture.width(0) / 2 : normalized ? size : 1);
+      // Points of a cube go from -1 to 1; those of its faces as layers do not.
+      setSingle(
+        at + RECORD.scale + 16 * axis,
+        kind.dimension === 'cube' ? texture.width(0) / 2 : normalized ? size : 1,
+      );
     }
     for (const [n, border] of [borderR, borderG, borderB, borderA].entries()) {
       setSingle(at + RECORD.border + 16 * n, border);

@@ -87,6 +87,7 @@ const DIMENSIONS = [
   ['1d', TEXTURE_DIMENSION.D1, 1],
   ['3d', TEXTURE_DIMENSION.D3, 3],
   ['cube', TEXTURE_DIMENSION.CUBE, 2],
+  ['2d', TEXTURE_DIMENSION.CUBE, 2],
 ] as const;
 const MIPMAPS = [MIPMAP_MODE.NEAREST, MIPMAP_MODE.NONE, MIPMAP_MODE.TRILINEAR];
 const LODS: readonly LodMode[] = ['zero', 'computed', 'explicit', 'computed_bias', 'grdesc'];
@@ -185,13 +186,14 @@ function scene(next: () => number) {
   const layout = format.afbc < 0 || coin(0.6) ? (coin() ? 'linear' : 'tiled') : 'afbc';
   const [dimension, number, axes] = layout === 'afbc' ? (coin(0.7) ? DIMENSIONS[0] : DIMENSIONS[4]) : pick(DIMENSIONS);
   const size = (): number => (coin() ? 2 ** Math.floor(next() * 7) : 1 + Math.floor(next() * 70));
-  const width = dimension === 'cube' ? 1 + Math.floor(next() * 24) : axes === 3 ? 1 + Math.floor(next() * 20) : size();
+  const faced = number === TEXTURE_DIMENSION.CUBE;
+  const width = faced ? 1 + Math.floor(next() * 24) : axes === 3 ? 1 + Math.floor(next() * 20) : size();
   const cube = dimension === 'cube';
-  const height = cube ? width : axes === 1 ? 1 : axes === 3 ? 1 + Math.floor(next() * 20) : size();
+  const height = faced ? width : axes === 1 ? 1 : axes === 3 ? 1 + Math.floor(next() * 20) : size();
   const depth = axes === 3 ? 1 + Math.floor(next() * 8) : 1;
   const levels = coin(0.3) ? 1 : 1 + Math.floor(Math.log2(Math.max(width, height)));
   const arrays = axes < 3 && coin(0.3);
-  const faces = cube ? CUBE_FACES : 1;
+  const faces = faced ? CUBE_FACES : 1;
   const layers = faces * (arrays && width * height < 1000 ? 1 + Math.floor(next() * 4) : 1);
   const tiled = layout === 'tiled';
   const integer = format.name.endsWith('I');
