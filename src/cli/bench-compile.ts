@@ -57,7 +57,8 @@ export const compile: Bench = async (_userland, { engine, vs }) => {
   const executor = executorOf(engine ?? 'wasm');
   /** Milliseconds of a program's first warp in a machine of its own, or in one that has run others. */
   const first = (words: Uint32Array, place = new FuzzMemory()): number => {
-    place.setProgram(words, 0, false);
+    place.setProgram(words);
+    place.setShader(0, false);
     const before = process.cpuUsage();
     const run = openShader(place.memory, place.pointers, stage, noTextures, 0, executor);
     run.beginThreads(list, LANES);

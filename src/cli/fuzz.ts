@@ -1,22 +1,26 @@
 /**
- * `tyr fuzz shaders`: random shaders on both engines, for a time; a difference is printed with all that shows it again.
+ * `tyr fuzz shaders`: random shaders on both engines, for a time or so many; a difference is printed with all that shows it again.
  *
  * Shaders are numbered by their seeds. They are handed out in rounds, to this thread or to several, so that what was tried is
  * one range of seeds however many threads there were.
  */
 import { Worker } from 'node:worker_threads';
-import { addCoverage, type Coverage, coverageReport, newCoverage } from '../testing/mali/fuzz/coverage.ts';
+import { addCoverage, type Coverage, comparisons, coverageReport, newCoverage } from '../testing/mali/fuzz/coverage.ts';
 import { Fuzzer } from '../testing/mali/fuzz/fuzz.ts';
 import { progressBar } from './progress-bar.ts';
 
 export interface FuzzOptions {
-  readonly seconds: number;
+  /** How long at most; a minute if neither this nor a number of shaders is given. */
+  readonly seconds?: number;
+  /** How many shaders at most. */
+  readonly count?: number;
   readonly seed: number;
   readonly jobs: number;
 }
 
 /** Shaders between two looks at the clock; what was collected gives its scratch memory back there. */
 const ROUND = 20;
+const SECONDS = 60;
 
 /** What a round has found. */
 export interface Round {
@@ -26,29 +30,34 @@ export interface Round {
   readonly finding: string | undefined;
 }
 
-/** Somebody who tries the shaders from a seed on. */
+/** Somebody who tries so many shaders from a seed on. */
 interface Job {
-  round(first: number): Promise<Round>;
+  round(request: RoundRequest): Promise<Round>;
   end(): void;
 }
 
+export interface RoundRequest {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** Tries a round of shaders. */
-export function tryRound(fuzzer: Fuzzer, first: number): Round {
+export function tryRound(fuzzer: Fuzzer, { first, count }: RoundRequest): Round {
   fuzzer.coverage = newCoverage();
-  for (let n = 0; n < ROUND; n++) {
+  for (let n = 0; n < count; n++) {
     const finding = fuzzer.try(first + n);
     if (finding) return { tried: n + 1, coverage: fuzzer.coverage, finding: finding.report };
   }
-  return { tried: ROUND, coverage: fuzzer.coverage, finding: undefined };
+  return { tried: count, coverage: fuzzer.coverage, finding: undefined };
 }
 
 function ownJob(): Job {
   const fuzzer = new Fuzzer();
   return {
-    async round(first) {
+    async round(request) {
       // Lets signals and finalizers in.
       await new Promise((resolve) => setImmediate(resolve));
-      return tryRound(fuzzer, first);
+      return tryRound(fuzzer, request);
     },
     end: () => {},
   };
@@ -57,37 +66,49 @@ function ownJob(): Job {
 function workerJob(): Job {
   const worker = new Worker(new URL('./fuzz-worker.ts', import.meta.url));
   return {
-    round: (first) =>
+    round: (request) =>
       new Promise((resolve, reject) => {
         worker.once('error', reject);
         worker.once('message', (round: Round) => {
           worker.off('error', reject);
           resolve(round);
         });
-        worker.postMessage(first);
+        worker.postMessage(request);
       }),
     end: () => void worker.terminate(),
   };
 }
 
-export async function fuzzShaders({ seconds, seed, jobs }: FuzzOptions): Promise<number> {
+/** A time in words. */
+function duration(seconds: number): string {
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+export async function fuzzShaders({ seconds, count, seed, jobs }: FuzzOptions): Promise<number> {
+  const most = count ?? Number.POSITIVE_INFINITY;
+  const time = seconds ?? (count === undefined ? SECONDS : Number.POSITIVE_INFINITY);
   const progress = progressBar();
   const begin = performance.now();
   const elapsed = () => (performance.now() - begin) / 1000;
   const coverage = newCoverage();
-  let next = seed;
+  let given = 0;
   let tried = 0;
   let finding: string | undefined;
+  const tell = (): void => {
+    const done = Math.min(1, Math.max(elapsed() / time, tried / most));
+    const left = duration(elapsed() / done - elapsed());
+    progress.update(done, `${tried} shaders, ${(tried / elapsed()).toFixed(0)} a second, ${left} left`);
+  };
   const work = async (job: Job): Promise<void> => {
-    while (finding === undefined && elapsed() < seconds) {
-      const first = next;
-      next += ROUND;
-      const round = await job.round(first);
+    while (finding === undefined && elapsed() < time && given < most) {
+      const request = { first: seed + given, count: Math.min(ROUND, most - given) };
+      given += request.count;
+      const round = await job.round(request);
       tried += round.tried;
       addCoverage(coverage, round.coverage);
       finding ??= round.finding;
-      const rate = tried / elapsed();
-      progress.update(Math.min(1, elapsed() / seconds), `${tried} shaders, ${rate.toFixed(0)} a second`);
+      tell();
     }
   };
   progress.begin('fuzzing shaders');
@@ -102,9 +123,12 @@ export async function fuzzShaders({ seconds, seed, jobs }: FuzzOptions): Promise
     console.log(finding);
     return 1;
   }
-  const time = elapsed();
   for (const line of coverageReport(coverage)) console.log(line);
-  const range = `seeds ${seed} to ${next - 1}`;
-  console.log(`${tried} shaders in ${time.toFixed(1)} s (${(tried / time).toFixed(0)} a second), ${range}, no finding`);
+  const took = elapsed();
+  const rate = (tried / took).toFixed(0);
+  console.log(
+    `${tried} shaders, ${comparisons(coverage)} runs on both engines, in ${took.toFixed(1)} s (${rate} shaders a second), ` +
+      `seeds ${seed} to ${seed + given - 1}, no finding`,
+  );
   return 0;
 }

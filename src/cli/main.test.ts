@@ -56,8 +56,17 @@ test('fuzz shaders says what ran and was met, how many shaders, by which seeds, 
   const [runs, met, count, ...rest] = stdout.split('\n');
   assert.match(runs!, /^runs: .*fragment warps [1-9]\d* \(\d+ faulted\)/);
   assert.match(met!, /^instructions met: [1-9]\d*; never met: LD_/);
-  assert.match(count!, /^[1-9]\d* shaders in \d.*s \([1-9]\d* a second\), seeds 5 to \d+, no finding$/);
+  assert.match(
+    count!,
+    /^[1-9]\d* shaders, [1-9]\d* runs on both engines, in \d.*s \([1-9]\d* shaders a second\), seeds 5 to \d+, no finding$/,
+  );
   assert.deepEqual(rest, ['']);
+  assert.equal(status, 0);
+});
+
+test('fuzz shaders tries as many as it is told to, on as many threads', () => {
+  const { status, stdout } = tyr(['fuzz', 'shaders', '--count', '25', '--seed', '7', '--jobs', '2']);
+  assert.match(stdout, /^25 shaders, 75 runs on both engines, in .* seeds 7 to 31, no finding$/m);
   assert.equal(status, 0);
 });
 

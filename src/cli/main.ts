@@ -200,7 +200,8 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .addArgument(
       new Argument('<what>', 'random shaders, run by recompiled code and by the interpreter').choices(['shaders']),
     )
-    .option('--seconds <n>', 'how long', positive, 60)
+    .option('--seconds <n>', 'how long (default: 60, or as long as it takes with --count)', positive)
+    .option('--count <n>', 'how many shaders', count)
     .option('--seed <n>', 'the first seed; each shader takes the next one', seed, 0)
     .option('--jobs <n>', 'threads that try shaders', positive, 1)
     .action(async (_what, options) => {

@@ -2,8 +2,9 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Progress } from '../host/userland/progress.ts';
 
-/** Share of a step after which a log without a terminal gets another line. */
+/** Share of a step after which a log without a terminal gets another line, and milliseconds after which it does so anyway. */
 const QUARTER = 0.25;
+const SILENCE = 120_000;
 
 export function progressBar(stream: NodeJS.WriteStream = process.stderr): Progress {
   return stream.isTTY ? new Bar(stream) : new Lines(stream);
@@ -42,6 +43,7 @@ class Lines implements Progress {
   readonly #stream: NodeJS.WritableStream;
   #title = '';
   #told = 0;
+  #when = 0;
 
   constructor(stream: NodeJS.WritableStream) {
     this.#stream = stream;
@@ -50,12 +52,15 @@ class Lines implements Progress {
   begin(title: string): void {
     this.#title = title;
     this.#told = 0;
+    this.#when = performance.now();
     this.note(title);
   }
 
   update(fraction: number, detail: string): void {
-    if (fraction < this.#told + QUARTER) return;
+    const now = performance.now();
+    if (fraction < this.#told + QUARTER && now < this.#when + SILENCE) return;
     this.#told = fraction - (fraction % QUARTER);
+    this.#when = now;
     this.note(`${this.#title}: ${Math.floor(fraction * 100)}% (${detail})`);
   }
 

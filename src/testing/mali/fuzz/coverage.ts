@@ -1,5 +1,5 @@
 /**
- * What the fuzzer has seen: how often a program that ran on both engines had each instruction where lanes may come, how many runs
+ * What the fuzzer has seen: how many programs that ran on both engines had each instruction where lanes may come, how many runs
  * of each kind there were, and how many of them a fault ended. What was never met has not been compared.
  */
 import { INSTRUCTIONS } from '../../../abi/isa/instructions.ts';
@@ -32,6 +32,9 @@ export const neverMet = ({ instructions }: Coverage): string[] =>
   modelled(INSTRUCTIONS)
     .map(({ name }) => name)
     .filter((name) => !instructions.has(name));
+
+/** Runs on both engines. */
+export const comparisons = ({ runs }: Coverage): number => [...runs.values()].reduce((sum, n) => sum + n, 0);
 
 /** Lines about it. */
 export function coverageReport(coverage: Coverage): string[] {

@@ -13,11 +13,10 @@ import {
 } from '../../../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../../../abi/layout.ts';
 import type { Random } from '../random.ts';
-import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE } from './memory.ts';
+import { ATTRIBUTE_COUNT, ATTRIBUTE_TABLE, ATTRIBUTE_TABLE_BYTES, BUFFER_COUNT, DATA_AT, DATA_SIZE } from './memory.ts';
 
-/** Attributes come first in their table. */
-export const ATTRIBUTE_COUNT = 8;
-export const BUFFER_COUNT = 3;
+/** Tables that inputs choose of. */
+export const ATTRIBUTE_TABLES = 3;
 
 const INDICES = [...PIXEL_FORMATS.keys()];
 const ORDERS = Object.keys(COMPONENT_ORDER).map(Number);
@@ -71,8 +70,8 @@ function buffer(random: Random, view: DataView, at: number): void {
 }
 
 /** The bytes of a table of attributes and buffers. */
-export function descriptors(random: Random): Uint8Array {
-  const bytes = new Uint8Array((ATTRIBUTE_COUNT + BUFFER_COUNT) * DESCRIPTOR_STRIDE);
+export function attributeTable(random: Random): Uint8Array {
+  const bytes = new Uint8Array(ATTRIBUTE_TABLE_BYTES);
   const view = viewOf(bytes);
   for (let n = 0; n < ATTRIBUTE_COUNT; n++) attribute(random, view, n * DESCRIPTOR_STRIDE);
   for (let n = 0; n < BUFFER_COUNT; n++) buffer(random, view, (ATTRIBUTE_COUNT + n) * DESCRIPTOR_STRIDE);

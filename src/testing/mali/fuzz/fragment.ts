@@ -1,6 +1,6 @@
 /**
  * The fragment stage that fuzzed shaders run in: the GPU's own, on one random triangle whose vertices' varyings lie somewhere
- * in the data, with one render target of any format and a random state of the back end (output.ts).
+ * in the data. It is kept for a draw (draw.ts) as long as its pool lasts, and runs warps of one shader after another.
  */
 
 import { INTERNAL_FORMATS } from '../../../abi/formats.ts';
@@ -16,11 +16,12 @@ import { DrawStage } from '../../../mali/fragment/draw-stage.ts';
 import { drawSetup } from '../../../mali/fragment/draw-table.ts';
 import type { Framebuffer, Target } from '../../../mali/fragment/framebuffer.ts';
 import { CENTER, type SamplePattern, TILE } from '../../../mali/fragment/raster.ts';
-import { Setup } from '../../../mali/fragment/setup.ts';
+import { type DrawSetup, Setup } from '../../../mali/fragment/setup.ts';
 import { TileBuffer } from '../../../mali/fragment/tile-buffer.ts';
 import { LANES } from '../../../mali/shader/contract.ts';
+import type { DrawInput } from './draw.ts';
 import { type ListInput, writeList } from './list.ts';
-import { type BlendInput, type DepthInput, depthStencil } from './output.ts';
+import { depthStencil } from './output.ts';
 
 /** A triangle and its vertices. */
 export interface Triangle {
@@ -34,23 +35,12 @@ export interface Triangle {
 
 /** A triangle, and where the warp's lanes are. */
 export interface FragmentInput extends Triangle {
-  readonly samples: 1 | 4;
-  readonly stride: number;
+  readonly draw: DrawInput;
   /** Pixels of the tile, by lane. */
   readonly x: readonly number[];
   readonly y: readonly number[];
   /** Samples that each lane stands for. */
   readonly coverage: readonly number[];
-  /** Depth and stencil are tested when the shader has run. */
-  readonly late: boolean;
-  readonly clear: number;
-  /** The render target's internal format. */
-  readonly internal: number;
-  readonly blends: readonly BlendInput[];
-  readonly depth: DepthInput;
-  readonly alphaToCoverage: boolean;
-  readonly alphaToCoverageInvert: boolean;
-  readonly multisample: boolean;
   /** Quads to be worked off instead of one warp. */
   readonly list: ListInput | undefined;
 }
@@ -92,7 +82,7 @@ function target(index: number): Target {
   };
 }
 
-function framebuffer({ samples, internal, depth }: FragmentInput): Framebuffer {
+function framebuffer({ samples, internal, depth }: DrawInput): Framebuffer {
   const pattern = samples === 1 ? CENTER : FOUR;
   const parameters: Infer<typeof FramebufferParameters> = descriptor(FramebufferParameters, {
     width: TILE,
@@ -122,97 +112,179 @@ export interface FragmentPlace {
   setDepthStencil(bytes: Uint8Array): void;
 }
 
-const keyOf = ({ samples, internal, depth }: FragmentInput, engine: Engine): string =>
-  `${engine} ${samples} ${internal} ${depth.internal}`;
+const keyOf = ({ samples, internal, depth }: DrawInput): string => `${samples} ${internal} ${depth.internal}`;
+
+/** A tile buffer of an engine, and what it is compared by. */
+interface Tile {
+  readonly buffer: TileBuffer;
+  readonly colors: Buffer;
+  readonly depth: Buffer;
+  readonly stencil: Buffer;
+}
+
+/** The stages of a draw. */
+interface Stages {
+  readonly setup: DrawSetup;
+  /** What its tile holds before. */
+  readonly image: Uint32Array;
+  readonly depth: number;
+  readonly of: Readonly<Record<Engine, { readonly stage: DrawStage; readonly tile: Tile }>>;
+}
+
+const EVERYWHERE = { minX: 0, minY: 0, maxX: 0xffff, maxY: 0xffff };
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint32Array | Float32Array | Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
+function tileOf(made: Framebuffer, engine: Engine): Tile {
+  const buffer = new TileBuffer(made, engine);
+  const { colors, depth, stencil } = buffer;
+  return { buffer, colors: bytesOf(colors[0]!), depth: bytesOf(depth), stencil: bytesOf(stencil) };
+}
 
 export class FuzzFragment {
-  readonly #memory: VirtualMemory;
-  readonly #depthStencil: number;
-  readonly #blends: number;
-  readonly #setBlends: (bytes: Uint8Array) => void;
-  readonly #setDepthStencil: (bytes: Uint8Array) => void;
-  readonly #buffers = new Map<string, { framebuffer: Framebuffer; tile: TileBuffer; stage: DrawStage | undefined }>();
+  readonly #place: FragmentPlace;
+  readonly #setup: Setup;
+  readonly #tiles = new Map<string, { framebuffer: Framebuffer; of: Record<Engine, Tile> }>();
+  readonly #stages = new Map<DrawInput, Stages>();
   readonly #primitives: readonly [number, number];
   readonly #list: number;
 
-  constructor({ memory, depthStencil, blends, setBlends, setDepthStencil }: FragmentPlace) {
-    this.#memory = memory;
-    this.#depthStencil = depthStencil;
-    this.#blends = blends;
-    this.#setBlends = setBlends;
-    this.#setDepthStencil = setDepthStencil;
+  constructor(place: FragmentPlace) {
+    this.#place = place;
+    this.#setup = new Setup(place.memory);
     const bytes = PRIMITIVE.size;
     const at = scratch.owned(this, 2 * bytes + QUAD_LIST.size);
     this.#primitives = [at, at + bytes];
     this.#list = at + 2 * bytes;
   }
 
-  /** What the last stage of an engine has left in its tile buffer, and how many samples have passed. */
-  contents(input: FragmentInput, engine: Engine): Uint8Array {
-    const { tile, stage } = this.#buffers.get(keyOf(input, engine))!;
-    const passed = stage?.passed ?? 0;
-    const words = Uint32Array.of(...tile.colors[0]!, tile.dirtyColors, tile.dirtyDepth ? 1 : 0, passed);
-    // A NaN's bits mean nothing.
-    const depth = tile.depth.map((z) => (Number.isNaN(z) ? Number.NEGATIVE_INFINITY : z));
-    return Buffer.concat([new Uint8Array(words.buffer), new Uint8Array(depth.buffer), tile.stencil.slice()]);
+  /** Gives up the stages of all draws. */
+  forget(): void {
+    for (const draw of this.#stages.keys()) this.drop(draw);
+  }
+
+  /** Gives up the stages of a draw, as a job does that a fault has ended: a list may rest in its midst. */
+  drop(draw: DrawInput): void {
+    const stages = this.#stages.get(draw);
+    if (!stages) return;
+    for (const { stage } of Object.values(stages.of)) stage.close();
+    this.#stages.delete(draw);
+  }
+
+  /** Where the two engines' last runs of a draw have left different things: in the tile buffer, or samples that have passed. */
+  difference({ draw }: FragmentInput): string | undefined {
+    const { interpreter, wasm } = this.#stages.get(draw)!.of;
+    const [a, b] = [interpreter.tile, wasm.tile];
+    if (Buffer.compare(a.colors, b.colors) !== 0) return differentWord('colours', a.colors, b.colors);
+    if (Buffer.compare(a.depth, b.depth) !== 0) {
+      const [x, y] = [a.buffer.depth, b.buffer.depth];
+      // A NaN's bits mean nothing.
+      const at = x.findIndex((z, n) => z !== y[n] && !(Number.isNaN(z) && Number.isNaN(y[n])));
+      if (at >= 0) return `depth ${at} of the tile: ${x[at]}, recompiled ${y[at]}`;
+    }
+    if (Buffer.compare(a.stencil, b.stencil) !== 0) return differentWord('stencil', a.stencil, b.stencil);
+    const words = (tile: Tile, stage: DrawStage): string =>
+      `${tile.buffer.dirtyColors} ${tile.buffer.dirtyDepth} ${stage.passed}`;
+    const [one, other] = [words(a, interpreter.stage), words(b, wasm.stage)];
+    return one === other ? undefined : `targets and depth written, samples passed: ${one}, recompiled ${other}`;
   }
 
   /** The stage of an engine, with the warp loaded. */
   stage(input: FragmentInput, engine: Engine): DrawStage {
-    const { samples } = input;
-    const key = keyOf(input, engine);
-    let buffers = this.#buffers.get(key);
-    if (!buffers) {
-      const made = framebuffer(input);
-      buffers = { framebuffer: made, tile: new TileBuffer(made, engine), stage: undefined };
-      this.#buffers.set(key, buffers);
+    const { draw, list, x, y, coverage } = input;
+    let stages = this.#stages.get(draw);
+    if (!stages) {
+      stages = this.#make(draw);
+      this.#stages.set(draw, stages);
     }
-    const { tile } = buffers;
-    tile.clear();
-    for (let i = 0; i < tile.colors[0]!.length; i++) tile.colors[0]![i] = Math.imul(input.clear, 2 * i + 1);
-    tile.depth.fill(quantize(input.depth.internal, input.depth.clearDepth));
-    tile.stencil.fill(input.depth.clearStencil);
-    const blends = new Uint8Array(input.blends.length * Blend.size);
-    for (const [n, { format, raw, ...fields }] of input.blends.entries()) {
-      Blend.write(viewOf(blends), n * Blend.size, {
-        ...fields,
-        numComps: 4,
-        conversion: { memoryFormat: format, raw, registerFormat: 0 },
-      });
-    }
-    this.#setBlends(blends);
-    this.#setDepthStencil(depthStencil(input.depth));
-    const draw: Infer<typeof Draw> = descriptor(Draw, {
-      vertexAttributeStride: input.stride,
-      depthStencil: this.#depthStencil,
-      multisampleEnable: samples > 1 && input.multisample,
-      alphaToCoverage: input.alphaToCoverage,
-      alphaToCoverageInvert: input.alphaToCoverageInvert,
-      maximumZ: 1,
-      // A draw without a shader would test early, whatever it says.
-      shader: { shader: SOME_SHADER },
-      blend: this.#blends,
-      blendCount: input.blends.length,
-      pixelKillOperation: input.late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY,
-      zsUpdateOperation: input.late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY,
-    });
-    const stage = new DrawStage(this.#memory, draw, buffers.framebuffer, tile, engine);
-    buffers.stage = stage;
-    const everywhere = { minX: 0, minY: 0, maxX: 0xffff, maxY: 0xffff };
-    const setup = drawSetup(this.#memory, buffers.framebuffer, draw, everywhere, 0);
-    const triangles = input.list ? [input, input.list.second] : [input];
+    const { setup, image, depth, of } = stages;
+    const { stage, tile } = of[engine];
+    const { buffer } = tile;
+    buffer.dirtyColors = 0;
+    buffer.dirtyDepth = false;
+    buffer.colors[0]!.set(image);
+    buffer.depth.fill(depth);
+    buffer.stencil.fill(draw.depth.clearStencil);
+    // Nobody asks for samples that have passed: it counts from zero again.
+    stage.flushQuery(this.#place.memory);
+    const triangles = list ? [input, list.second] : [input];
     for (const [n, triangle] of triangles.entries()) {
-      if (!new Setup(this.#memory).fill(this.#primitives[n]!, recordOf(triangle, n), setup)) {
+      if (!this.#setup.fill(this.#primitives[n]!, recordOf(triangle, n), setup)) {
         throw new Error('fuzz: a primitive without area');
       }
     }
     stage.primitive(this.#primitives[0]);
-    if (input.list) writeList(input.list, stage.frame, this.#list, this.#primitives);
-    for (let lane = 0; lane < LANES; lane++) {
-      stage.load(lane, input.x[lane]!, input.y[lane]!, 0, 0, input.coverage[lane]!);
-    }
+    if (list) writeList(list, stage.frame, this.#list, this.#primitives);
+    for (let lane = 0; lane < LANES; lane++) stage.load(lane, x[lane]!, y[lane]!, 0, 0, coverage[lane]!);
     return stage;
   }
+
+  #tilesOf(draw: DrawInput): { framebuffer: Framebuffer; of: Record<Engine, Tile> } {
+    const key = keyOf(draw);
+    let tiles = this.#tiles.get(key);
+    if (!tiles) {
+      const made = framebuffer(draw);
+      tiles = { framebuffer: made, of: { wasm: tileOf(made, 'wasm'), interpreter: tileOf(made, 'interpreter') } };
+      this.#tiles.set(key, tiles);
+    }
+    return tiles;
+  }
+
+  #make(input: DrawInput): Stages {
+    const { memory, setBlends, setDepthStencil } = this.#place;
+    const { framebuffer, of } = this.#tilesOf(input);
+    setBlends(blendDescriptors(input));
+    setDepthStencil(depthStencil(input.depth));
+    const draw = drawOf(input, this.#place);
+    const make = (engine: Engine) => {
+      const tile = of[engine];
+      return { tile, stage: new DrawStage(memory, draw, framebuffer, tile.buffer, engine) };
+    };
+    const image = new Uint32Array(of.wasm.buffer.colors[0]!.length);
+    for (let i = 0; i < image.length; i++) image[i] = Math.imul(input.clear, 2 * i + 1);
+    return {
+      setup: drawSetup(memory, framebuffer, draw, EVERYWHERE, 0),
+      image,
+      depth: quantize(input.depth.internal, input.depth.clearDepth),
+      of: { wasm: make('wasm'), interpreter: make('interpreter') },
+    };
+  }
+}
+
+function differentWord(what: string, a: Buffer, b: Buffer): string {
+  const at = a.findIndex((x, n) => x !== b[n]);
+  return `byte ${at} of the tile's ${what}: ${a[at]}, recompiled ${b[at]}`;
+}
+
+function blendDescriptors({ blends }: DrawInput): Uint8Array {
+  const bytes = new Uint8Array(blends.length * Blend.size);
+  for (const [n, { format, raw, ...fields }] of blends.entries()) {
+    Blend.write(viewOf(bytes), n * Blend.size, {
+      ...fields,
+      numComps: 4,
+      conversion: { memoryFormat: format, raw, registerFormat: 0 },
+    });
+  }
+  return bytes;
+}
+
+function drawOf(input: DrawInput, place: FragmentPlace): Infer<typeof Draw> {
+  const operation = input.late ? PIXEL_KILL.FORCE_LATE : PIXEL_KILL.FORCE_EARLY;
+  return descriptor(Draw, {
+    vertexAttributeStride: input.stride,
+    depthStencil: place.depthStencil,
+    multisampleEnable: input.samples > 1 && input.multisample,
+    alphaToCoverage: input.alphaToCoverage,
+    alphaToCoverageInvert: input.alphaToCoverageInvert,
+    maximumZ: 1,
+    // A draw without a shader would test early, whatever it says.
+    shader: { shader: SOME_SHADER },
+    blend: place.blends,
+    blendCount: input.blends.length,
+    pixelKillOperation: operation,
+    zsUpdateOperation: operation,
+  });
 }
 
 function recordOf(

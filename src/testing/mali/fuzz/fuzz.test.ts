@@ -4,8 +4,9 @@ import { LaneCode } from '../../../mali/recompiler/lanes.ts';
 import { ThreadFeed } from '../../../mali/recompiler/thread-feed.ts';
 import { neverMet } from './coverage.ts';
 import { Fuzzer } from './fuzz.ts';
-import { type Kind, kindOf } from './input.ts';
+import { kindOf } from './input.ts';
 import { shaderOf } from './program.ts';
+import type { Kind } from './values.ts';
 
 /** Shaders of the short run; the long one is `tyr fuzz shaders`. */
 const SHADERS = 1000;

@@ -1,46 +1,31 @@
 /**
  * The differential fuzzer: random shaders (program.ts) run by both engines from the same state, in the same memory
  * (memory.ts), and whatever a program could see is compared: registers, live and discarded lanes wherever all lanes wait
- * at a barrier (each program ends with one), memory, and the fault that stopped it. The interpreter is the reference.
+ * at a barrier (each program ends with one), memory, tile buffer, and the fault that stopped it. The interpreter is the reference.
  *
  * Registers of lanes that have ended, or stand elsewhere when a fault comes, mean nothing and are not looked at. In registers
  * of floats any NaN equals any other (instruction.ts says why, and how programs are kept from telling them apart).
  *
- * A difference is made small before it is told: instructions become NOPs and lanes are left out as long as it stays.
+ * A difference is made small (shrink.ts) before it is told (report.ts).
  */
 import { GpuFault, PageFault } from '../../../mali/contract.ts';
 import { REGISTERS } from '../../../mali/recompiler/effects.ts';
 import { recompiler } from '../../../mali/recompiler/executor.ts';
 import { findUnit, type Unit } from '../../../mali/recompiler/flow.ts';
-import { assembleLine } from '../../../mali/shader/assemble.ts';
 import { LANES, type ShaderRun, type Stage } from '../../../mali/shader/contract.ts';
 import { interpreter, type MakeExecutor, openShader, type WarpExecutor } from '../../../mali/shader/core.ts';
-import { disassemble } from '../../../mali/shader/disassemble.ts';
 import { VertexOutput } from '../../../mali/shader/vertex-output.ts';
 import { TexturePipe } from '../../../mali/texture/unit.ts';
 import { type Coverage, kindOfRun, newCoverage } from './coverage.ts';
 import { FuzzFragment } from './fragment.ts';
-import { type Input, type Kind, kindOf } from './input.ts';
-import { CODE_AT, DATA_SIZE, FuzzMemory } from './memory.ts';
+import type { Input } from './input.ts';
+import { CODE_AT, FuzzMemory } from './memory.ts';
+import { differenceOf, Outcome } from './outcome.ts';
+import type { Pool } from './pool.ts';
 import { type Shader, shaderOf } from './program.ts';
+import { report } from './report.ts';
+import { shrink } from './shrink.ts';
 import { writeThreads } from './threads.ts';
-
-/** A warp while all its lanes wait. */
-interface Snapshot {
-  readonly live: number;
-  readonly discarded: number;
-  readonly registers: Uint32Array;
-}
-
-interface Outcome {
-  readonly snapshots: readonly Snapshot[];
-  /** Why it stopped before its end; '' if it did not. */
-  readonly fault: string;
-  /** Memory, and behind it the results of a list of threads or the tile buffer of a fragment shader. */
-  readonly data: Uint8Array;
-  /** It did not end in the time it had: then the others say nothing. */
-  readonly endless: boolean;
-}
 
 export interface Finding {
   readonly seed: number;
@@ -53,16 +38,14 @@ export interface Finding {
 
 const isList = ({ fragment, threads }: Input): boolean => fragment?.list !== undefined || threads !== undefined;
 
-const hex = (x: number): string => `0x${(x >>> 0).toString(16)}`;
-
 const MOST_INSTRUCTIONS = 40_000;
 
 /** The texture units of the two engines. */
 const units = { interpreter: new TexturePipe('interpreter'), wasm: new TexturePipe('wasm') };
 
-/** An engine that shows its warps when they pass a barrier. */
+/** An engine whose warps are looked at when they pass a barrier. */
 const watched =
-  (engine: MakeExecutor, snapshots: Snapshot[]): MakeExecutor =>
+  (engine: MakeExecutor, outcome: Outcome): MakeExecutor =>
   (context) => {
     const inner = engine(context);
     return {
@@ -72,8 +55,7 @@ const watched =
       run: (w, budget) => inner.run(w, budget),
       clear: (w) => inner.clear(w),
       pass(w) {
-        const { live, discarded } = w;
-        snapshots.push({ live, discarded: discarded & live, registers: w.u32.slice() });
+        outcome.look(w);
         inner.pass(w);
       },
     } satisfies WarpExecutor;
@@ -112,7 +94,8 @@ function reachable({ blocks }: Unit): ReadonlySet<number> {
     if (end === 'indirect') return ALL_REGISTERS;
     for (const site of sites) {
       const { reads, writes } = site.effects;
-      for (const r of [...reads, ...writes]) registers.add(r);
+      for (const r of reads) registers.add(r);
+      for (const r of writes) registers.add(r);
     }
   }
   return registers;
@@ -128,51 +111,17 @@ function faultText(error: unknown): string {
   return `0x${error.code.toString(16)} at 0x${error.address.toString(16)}${access}: ${error.message}`;
 }
 
-const sameKind = (kind: Kind, a: number, b: number): boolean => {
-  if (a === b) return true;
-  if (kind === 'single') return isNaN32(a) && isNaN32(b);
-  return kind === 'half' && sameHalf(a & 0xffff, b & 0xffff) && sameHalf(a >>> 16, b >>> 16);
-};
-const isNaN32 = (x: number): boolean => (x & 0x7fffffff) > 0x7f800000;
-const isNaN16 = (x: number): boolean => (x & 0x7fff) > 0x7c00;
-const sameHalf = (a: number, b: number): boolean => a === b || (isNaN16(a) && isNaN16(b));
-
-/** What differs first between the reference's outcome and the other one. */
-function differenceOf(a: Outcome, b: Outcome, registers: ReadonlySet<number>): string | undefined {
-  if (a.endless && b.endless) return undefined;
-  if (a.endless || b.endless) return `${a.endless ? 'the interpreter' : 'recompiled code'} does not end`;
-  for (const [n, one] of a.snapshots.entries()) {
-    const other = b.snapshots[n];
-    if (!other) break;
-    const at = `at barrier ${n + 1}`;
-    if (one.live !== other.live) return `live lanes ${at}: ${hex(one.live)}, recompiled ${hex(other.live)}`;
-    if (one.discarded !== other.discarded) {
-      return `discarded lanes ${at}: ${hex(one.discarded)}, recompiled ${hex(other.discarded)}`;
-    }
-    for (let i = 0; i < one.registers.length; i++) {
-      const lane = i % LANES;
-      if (!(one.live & (1 << lane))) continue;
-      const register = Math.floor(i / LANES);
-      if (!registers.has(register)) continue;
-      const [x, y] = [one.registers[i]!, other.registers[i]!];
-      if (!sameKind(kindOf(register), x, y)) return `r${register} lane ${lane} ${at}: ${hex(x)}, recompiled ${hex(y)}`;
-    }
-  }
-  if (a.fault !== b.fault) return `the fault: ${a.fault || 'none'}\n  recompiled: ${b.fault || 'none'}`;
-  if (a.snapshots.length !== b.snapshots.length) {
-    return `barriers passed: ${a.snapshots.length}, recompiled ${b.snapshots.length}`;
-  }
-  if (a.fault.startsWith('not a fault')) return a.fault;
-  if (Buffer.compare(a.data, b.data) === 0) return undefined;
-  const at = a.data.findIndex((x, i) => x !== b.data[i]);
-  const where = at < DATA_SIZE ? `${at} of the data` : `${at - DATA_SIZE} of what a list has left`;
-  return `byte ${where}: ${hex(a.data[at]!)}, recompiled ${hex(b.data[at]!)}`;
-}
+const count = (counts: Map<string, number>, name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
 
 export class Fuzzer {
   readonly #memory = new FuzzMemory();
   readonly #fragment = new FuzzFragment(this.#memory.fragment);
   readonly #engine: MakeExecutor;
+  readonly #outcomes = { interpreter: new Outcome(), wasm: new Outcome() };
+  /** What is in memory. */
+  #pool: Pool | undefined;
+  #code: Uint32Array | undefined;
+  #registers: ReadonlySet<number> = ALL_REGISTERS;
   /** What has been seen since it was made anew. */
   coverage: Coverage = newCoverage();
 
@@ -184,131 +133,97 @@ export class Fuzzer {
   /** Runs the shader of a seed on both engines. */
   try(seed: number): Finding | undefined {
     const shader = shaderOf(seed);
+    const { blocks } = this.#put(shader.code);
+    for (const { sites } of blocks) {
+      for (const { instruction } of sites) count(this.coverage.instructions, instruction.spec.name);
+    }
     for (const input of shader.inputs) {
       if (this.#compare(shader, input) === undefined) continue;
-      const small = this.#shrink({ ...shader, inputs: [input] });
+      const small = shrink({ ...shader, inputs: [input] }, (candidate, other) => {
+        if (candidate.code !== this.#code) this.#put(candidate.code);
+        return this.#compare(candidate, other) !== undefined;
+      });
+      this.#put(small.code);
       const difference = this.#compare(small, small.inputs[0]!)!;
       return { seed, difference, shader: small, report: report(seed, difference, small) };
     }
     return undefined;
   }
 
-  /** Counts what a comparison has seen. */
-  #cover({ blocks }: Unit, input: Input, { fault }: Outcome): void {
-    const { instructions, runs, faults } = this.coverage;
-    const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
-    for (const { sites } of blocks) for (const { instruction } of sites) count(instructions, instruction.spec.name);
-    const kind = kindOfRun(input);
-    count(runs, kind);
-    if (fault) count(faults, kind);
-  }
-
-  #compare(shader: Shader, input: Input): string | undefined {
-    const reference = this.#run(interpreter, shader, input);
-    const other = this.#run(this.#engine, shader, input);
+  /** Puts a program in memory. */
+  #put(code: Uint32Array): Unit {
+    this.#memory.setProgram(code);
+    this.#code = code;
     const unit = findUnit(this.#memory.memory, CODE_AT);
-    this.#cover(unit, input, reference);
-    // list.ts and threads.ts say why.
-    if (isList(input) && reference.fault && isFault(other.fault)) return undefined;
-    return differenceOf(reference, other, reachable(unit));
+    this.#registers = reachable(unit);
+    return unit;
   }
 
-  #run(engine: MakeExecutor, { code, flushToZero }: Shader, input: Input): Outcome {
+  #usePool(pool: Pool): void {
+    if (this.#pool === pool) return;
+    this.#pool = pool;
+    this.#fragment.forget();
+    this.#memory.putTextures(pool.textures.map(({ bytes }) => bytes));
+    this.#memory.putAttributes(pool.attributes);
+  }
+
+  /** Runs the program in memory on both engines. */
+  #compare(shader: Shader, input: Input): string | undefined {
+    this.#usePool(input.pool);
     const place = this.#memory;
-    const name = engine === interpreter ? 'interpreter' : 'wasm';
-    place.setProgram(code, flushToZero, input.requiresHelpers);
+    place.setShader(shader.flushToZero, input.requiresHelpers);
     place.setUniforms(input.uniforms);
+    place.setTables(input.textures, input.attributes);
+    const a = this.#run('interpreter', input);
+    const b = this.#run('wasm', input);
+    const kind = kindOfRun(input);
+    count(this.coverage.runs, kind);
+    if (a.fault) count(this.coverage.faults, kind);
+    const difference = this.#difference(a, b, input);
+    if (input.fragment && (a.fault || b.fault || a.endless || b.endless)) this.#fragment.drop(input.fragment.draw);
+    return difference;
+  }
+
+  #difference(a: Outcome, b: Outcome, input: Input): string | undefined {
+    // list.ts and threads.ts say why.
+    if (isList(input) && a.fault && isFault(b.fault)) return undefined;
+    const difference = differenceOf(a, b, this.#registers, input.threads !== undefined);
+    return difference ?? (input.fragment && !a.endless ? this.#fragment.difference(input.fragment) : undefined);
+  }
+
+  #run(name: 'interpreter' | 'wasm', input: Input): Outcome {
+    const place = this.#memory;
+    const { fragment, output, threads, budget } = input;
+    const engine = name === 'interpreter' ? interpreter : this.#engine;
+    const outcome = this.#outcomes[name];
+    outcome.begin();
     place.setData(input.data);
-    place.setTextures(input.textures);
-    place.setDescriptors(input.descriptors);
-    if (input.threads) place.clearResults();
-    const snapshots: Snapshot[] = [];
+    if (threads) place.clearResults();
     let run: ShaderRun | undefined;
-    let fault = '';
-    let left = MOST_INSTRUCTIONS / input.budget;
+    let left = MOST_INSTRUCTIONS / budget;
     try {
-      const stage: Stage = input.fragment
-        ? this.#fragment.stage(input.fragment, name)
-        : input.output
-          ? vertexStage(input.output)
+      const stage: Stage = fragment
+        ? this.#fragment.stage(fragment, name)
+        : output
+          ? vertexStage(output)
           : { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
       const list = isList(input);
-      const maker = list ? engine : watched(engine, snapshots);
-      run = openShader(place.memory, place.pointers, stage, units[name], 0, maker);
-      if (input.threads) run.beginThreads(writeThreads(input.threads), input.threads.threads);
-      if (list) while (!run.resumeList(input.budget) && --left > 0);
+      run = openShader(place.memory, place.pointers, stage, units[name], 0, list ? engine : watched(engine, outcome));
+      if (threads) run.beginThreads(writeThreads(threads), threads.threads);
+      if (list) while (!run.resumeList(budget) && --left > 0);
       else {
         preload(run, input);
         run.start(input.live, input.helpers);
-        while (!run.resume(input.budget) && --left > 0);
+        while (!run.resume(budget) && --left > 0);
       }
     } catch (error) {
-      fault = faultText(error);
+      outcome.fault = faultText(error);
     } finally {
       run?.close();
     }
-    const threads = input.threads ? place.results() : new Uint8Array();
-    const tile = input.fragment ? this.#fragment.contents(input.fragment, name) : new Uint8Array();
-    return { snapshots, fault, data: Buffer.concat([place.data(), threads, tile]), endless: left <= 0 };
+    outcome.endless = left <= 0;
+    place.data(outcome.data);
+    if (threads) place.results(outcome.results);
+    return outcome;
   }
-
-  /** Leaves out what the difference does not need. */
-  #shrink(shader: Shader): Shader {
-    let best = shader;
-    const better = (code: Uint32Array, input: Input): boolean => {
-      const candidate = { ...best, code, inputs: [input] };
-      if (this.#compare(candidate, input) === undefined) return false;
-      best = candidate;
-      return true;
-    };
-    const nop = assembleLine('NOP');
-    for (let again = true; again; ) {
-      again = false;
-      for (let at = best.code.length - 2; at >= 0; at -= 2) {
-        if (best.code[at] === nop[0] && best.code[at + 1] === nop[1]) continue;
-        const code = best.code.slice();
-        code.set(nop, at);
-        if (better(code, best.inputs[0]!)) again = true;
-      }
-      for (let lane = 0; lane < LANES; lane++) {
-        const [input] = best.inputs as [Input];
-        const live = input.live & ~(1 << lane);
-        if (!live || live === input.live) continue;
-        if (better(best.code, { ...input, live, helpers: input.helpers & live })) again = true;
-      }
-      const quads = best.inputs[0]!.fragment?.list?.quads ?? [];
-      for (let n = 0; n < quads.length; n++) {
-        const [input] = best.inputs as [Input];
-        const fragment = input.fragment!;
-        const list = fragment.list!;
-        if (list.quads[n]!.masks.every((mask) => mask === 0)) continue;
-        const fewer = list.quads.with(n, { ...list.quads[n]!, masks: [0, 0, 0, 0] });
-        if (better(best.code, { ...input, fragment: { ...fragment, list: { ...list, quads: fewer } } })) again = true;
-      }
-    }
-    return best;
-  }
-}
-
-function report(seed: number, difference: string, { code, flushToZero, inputs }: Shader): string {
-  const [input] = inputs as [Input];
-  const text = disassemble(code, CODE_AT).split('\n');
-  const lines = [
-    `seed ${seed}: ${difference}`,
-    `flush to zero: ${flushToZero}, live lanes ${hex(input.live)}, helpers ${hex(input.helpers)}, slices of ${input.budget}${input.clear ? ', registers cleared' : ''}`,
-    ...text.filter((line) => !line.endsWith(' NOP')),
-  ];
-  const mentioned = new Set(text.flatMap((line) => [...line.matchAll(/\br(\d+)/g)].map(([, r]) => Number(r))));
-  const lanes = Array.from({ length: LANES }, (_, n) => n).filter((n) => input.live & (1 << n));
-  for (const r of [...mentioned].sort((a, b) => a - b)) {
-    for (const near of [r, ...(r % 2 ? [] : [r + 1])]) {
-      if (near !== r && mentioned.has(near)) continue;
-      lines.push(`r${near}: ${lanes.map((n) => hex(input.registers[near * LANES + n]!)).join(' ')}`);
-    }
-  }
-  const uniforms = new Set(text.flatMap((line) => [...line.matchAll(/\bu(\d+)/g)].map(([, u]) => Number(u))));
-  for (const u of uniforms) lines.push(`u${u}: ${hex(input.uniforms[u] ?? 0)}`);
-  if (input.threads) lines.push(`${input.threads.threads} threads of a ${input.threads.kind} list`);
-  if (input.fragment) lines.push(JSON.stringify(input.fragment));
-  return lines.join('\n');
 }

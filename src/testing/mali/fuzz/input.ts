@@ -1,22 +1,14 @@
-/**
- * What fuzzed shaders start with: which register is for what, and random values for all of them, for the uniforms and the data.
- *
- * Values are those at which arithmetic has edges (zeros, infinities, NaNs, subnormals, powers of two), everyday ones, and any.
- */
-
+/** What fuzzed shaders start with: which register is for what, and random values for all of them, for the uniforms and the data. */
 import { ALL_LANES, LANES } from '../../../mali/shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../../../mali/shader/warp.ts';
 import type { Random } from '../random.ts';
-import { descriptors } from './descriptors.ts';
 import type { FragmentInput, Triangle } from './fragment.ts';
 import { listInput } from './list.ts';
-import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, TEXTURES_AT, UNIFORM_WORDS } from './memory.ts';
-import { blendInput, depthInput, internalFormat } from './output.ts';
-import { HANDLE_REGISTER, handleOf, setHandles, textureBytes } from './texture.ts';
+import { ATTRIBUTE_TABLE, DATA_AT, DATA_SIZE, UNIFORM_WORDS } from './memory.ts';
+import { dataOf, type Pool } from './pool.ts';
+import { HANDLE_REGISTER, handleOf, setHandles, type Textures } from './texture.ts';
 import { type ThreadKind, type ThreadsInput, threadsInput } from './threads.ts';
-
-/** How a register may be looked at: instruction.ts says why. */
-export type Kind = 'bits' | 'single' | 'half';
+import { type Kind, wordOf } from './values.ts';
 
 /** Registers by use: [first, number]. */
 export const RANGES: Record<Kind, readonly [first: number, count: number]> = {
@@ -53,8 +45,11 @@ export interface Input {
   readonly registers: Uint32Array;
   readonly uniforms: Uint32Array;
   readonly data: Uint8Array;
-  /** Descriptors of textures and samplers. */
-  readonly textures: Uint8Array;
+  /** Whose tables are in memory. */
+  readonly pool: Pool;
+  /** Tables of textures and samplers, and of attributes and the buffers that they read. */
+  readonly textures: number;
+  readonly attributes: number;
   readonly live: number;
   readonly helpers: number;
   /** The registers are cleared as a stage does, and then only those written that are not zero in all lanes. */
@@ -63,8 +58,6 @@ export interface Input {
   readonly requiresHelpers: boolean;
   /** Instructions of one slice. */
   readonly budget: number;
-  /** Attribute descriptors and the buffers that they read. */
-  readonly descriptors: Uint8Array;
   /** The output buffer of a vertex shader. */
   readonly output: { readonly base: number; readonly stride: number; readonly count: number } | undefined;
   /** Threads to be worked off instead of one warp, for a vertex or compute shader. */
@@ -73,31 +66,11 @@ export interface Input {
   readonly fragment: FragmentInput | undefined;
 }
 
-const SINGLES = [
-  0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc12345, 0x7f812345, 1, 0x80000001,
-  0x007fffff, 0x00800000, 0x7f7fffff, 0x3effffff, 0x3f000000, 0x3f7fffff, 0x4b000000, 0x4b7fffff, 0x4effffff,
-  0x4f000000, 0xcf000000, 0x4f7fffff, 0x4f800000, 0x33000000, 0x33800000, 0x387fc000, 0x38800000, 0x477fe000,
-  0x477ff000, 0x3f800001, 0x40490fdb,
-];
-const HALF_VALUES = [
-  0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 0xfd23, 1, 0x8001, 0x3ff, 0x400, 0x7bff, 0x3800,
-];
-const WORDS = [0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000];
-
-function value(random: Random, kind: Kind): number {
-  const choice = random.below(100);
-  if (choice < 25) return random.word();
-  const half = () => (random.chance(60) ? random.pick(HALF_VALUES) : random.below(65536));
-  if (kind === 'half' || choice < 30) return (half() | (half() << 16)) >>> 0;
-  if (kind === 'single' || choice < 50) {
-    if (choice < 60) return random.pick(SINGLES);
-    // A float of everyday size, with few or many bits of fraction.
-    const exponent = 117 + random.below(24);
-    const fraction = random.word() & (random.chance(50) ? 0x7fffff : 0x7c0000);
-    return ((random.below(2) << 31) | (exponent << 23) | fraction) >>> 0;
-  }
-  return random.chance(60) ? random.pick(WORDS) : -random.pick(WORDS) >>> 0;
-}
+/** Whether a triangle has no area, which set-up refuses. */
+const isFlat = (corners: readonly { readonly x: number; readonly y: number }[]): boolean => {
+  const [a, b, c] = corners as [(typeof corners)[0], (typeof corners)[0], (typeof corners)[0]];
+  return (b.x - a.x) * (c.y - a.y) === (c.x - a.x) * (b.y - a.y);
+};
 
 /** A triangle in and around the tile, in records that mostly lie in the data. */
 function triangle(random: Random): Triangle {
@@ -111,6 +84,7 @@ function triangle(random: Random): Triangle {
     weight0: weights === 'vertices' ? (n === 0 ? 1 : 0) : fraction() / 2,
     weight1: weights === 'vertices' ? (n === 1 ? 1 : 0) : fraction() / 2,
   }));
+  if (isFlat(corners)) return triangle(random);
   const packet = DATA_AT + 16 * random.below(DATA_SIZE / 16 - 64);
   return {
     corners,
@@ -121,28 +95,18 @@ function triangle(random: Random): Triangle {
   };
 }
 
-function fragmentInput(random: Random, list: boolean): FragmentInput {
+function fragmentInput(random: Random, { draws }: Pool, list: boolean): FragmentInput {
+  const draw = random.pick(draws);
   const quads = Array.from({ length: LANES / 4 }, () => [2 * random.below(8), 2 * random.below(8)] as const);
   const lanes = Array.from({ length: LANES }, (_, n) => n);
-  const internal = internalFormat(random);
-  const samples = random.chance(65) ? 1 : 4;
-  const everything = 2 ** samples - 1;
+  const everything = 2 ** draw.samples - 1;
   return {
     ...triangle(random),
-    samples,
+    draw,
     coverage: lanes.map(() => (random.chance(70) ? everything : random.below(everything + 1))),
-    stride: 4 * random.below(32),
     x: lanes.map((n) => quads[n >> 2]![0] + (n & 1)),
     y: lanes.map((n) => quads[n >> 2]![1] + ((n >> 1) & 1)),
-    late: random.chance(30),
-    clear: random.word(),
-    internal,
-    blends: [0, 1].map(() => blendInput(random, internal)),
-    depth: depthInput(random),
-    alphaToCoverage: random.chance(35),
-    alphaToCoverageInvert: random.chance(50),
-    multisample: random.chance(80),
-    list: list ? listInput(random, samples, triangle(random)) : undefined,
+    list: list ? listInput(random, draw.samples, triangle(random)) : undefined,
   };
 }
 
@@ -158,15 +122,30 @@ export type FuzzStage = 'warp' | 'list' | ThreadKind | undefined;
 
 export const isFragment = (stage: FuzzStage): stage is 'warp' | 'list' => stage === 'warp' || stage === 'list';
 
-export function input(random: Random, stage: FuzzStage): Input {
-  const fragment = isFragment(stage);
-  const registers = new Uint32Array(64 * LANES);
-  for (let r = 0; r < 64; r++) {
-    const kind = kindOf(r);
-    const same = random.chance(15);
-    const first = value(random, kind);
-    for (let n = 0; n < LANES; n++) registers[r * LANES + n] = same ? first : value(random, kind);
+const REGISTERS = 64;
+
+/** Any values, now and then one for all lanes of a register. */
+function anyRegisters(random: Random, { values }: Pool): Uint32Array {
+  const registers = new Uint32Array(REGISTERS * LANES);
+  for (let r = 0; r < REGISTERS; r++) {
+    const table = values[kindOf(r)];
+    if (random.chance(15)) registers.fill(wordOf(random, table), r * LANES, (r + 1) * LANES);
+    else for (let n = 0; n < LANES; n++) registers[r * LANES + n] = wordOf(random, table);
   }
+  return registers;
+}
+
+const KINDS = ['bits', 'single', 'half'] as const;
+
+function anyUniforms(random: Random, { values }: Pool): Uint32Array {
+  const words = new Uint32Array(UNIFORM_WORDS);
+  for (let n = 0; n < UNIFORM_WORDS; n++) words[n] = wordOf(random, values[random.pick(KINDS)]);
+  return words;
+}
+
+/** Whole register files for warps that begin with any. */
+function registersOf(random: Random, pool: Pool, textures: Textures, clear: boolean): Uint32Array {
+  const registers = anyRegisters(random, pool);
   const set = (r: number, lane: number, word: number) => {
     registers[r * LANES + lane] = word;
   };
@@ -197,7 +176,6 @@ export function input(random: Random, stage: FuzzStage): Input {
     if (kindOf(to) !== kindOf(from)) continue;
     for (let n = 0; n < LANES; n++) if (random.chance(70)) set(to, n, registers[from * LANES + n]!);
   }
-  const clear = random.chance(30);
   if (clear) for (let r = 0; r < FIXED; r++) if (random.chance(60)) registers.fill(0, r * LANES, (r + 1) * LANES);
   const common = random.below(40);
   for (let n = 0; n < LANES; n++) {
@@ -209,33 +187,41 @@ export function input(random: Random, stage: FuzzStage): Input {
     set(DISTANCE, n, random.below(4));
     set(ROUNDS, n, random.chance(50) ? rounds : random.below(32));
   }
-  const uniforms = Uint32Array.from({ length: UNIFORM_WORDS }, () =>
-    value(random, random.pick(['bits', 'single', 'half'])),
-  );
+  const handle = handleOf(random, textures);
+  const other = random.chance(20) ? handleOf(random, textures) : handle;
+  for (let n = 0; n < LANES; n++) set(HANDLE_REGISTER, n, random.chance(40) ? other : handle);
+  return registers;
+}
+
+const NO_REGISTERS = new Uint32Array(REGISTERS * LANES);
+
+export function input(random: Random, pool: Pool, stage: FuzzStage): Input {
+  const fragment = isFragment(stage);
+  const clear = random.chance(30);
+  const table = random.below(pool.textures.length);
+  const textures = pool.textures[table]!;
+  const uniforms = anyUniforms(random, pool);
   const shared = DATA_AT + 4 * random.below(DATA_SIZE / 8);
   uniforms[UNIFORM_ADDRESS] = shared % 2 ** 32;
   uniforms[UNIFORM_ADDRESS + 1] = Math.floor(shared / 2 ** 32);
-  setHandles(random, uniforms);
-  const [handle, other] = [handleOf(random), random.chance(20) ? handleOf(random) : undefined];
-  for (let n = 0; n < LANES; n++) set(HANDLE_REGISTER, n, random.chance(40) ? (other ?? handle) : handle);
-  const textures = textureBytes(random, TEXTURES_AT, DATA_AT, DATA_SIZE);
+  setHandles(random, textures, uniforms);
   for (let n = 0; n < HANDLES; n++) uniforms[UNIFORM_HANDLES + n] = ATTRIBUTE_TABLE * 2 ** 24 + n;
-  const data = Uint32Array.from({ length: DATA_SIZE / 4 }, () => random.word());
   const live = random.chance(60) ? ALL_LANES : random.word() & ALL_LANES || 1;
   const helpers = random.chance(70) ? 0 : random.word() & live;
   return {
-    registers,
+    registers: stage === undefined || stage === 'warp' ? registersOf(random, pool, textures, clear) : NO_REGISTERS,
     uniforms,
-    data: new Uint8Array(data.buffer),
-    textures,
+    data: dataOf(random, pool),
+    pool,
+    textures: table,
+    attributes: random.below(pool.attributes.length),
     live,
     helpers,
     clear,
     budget: random.pick([7, 60, 1000]),
     requiresHelpers: random.chance(50),
-    descriptors: descriptors(random),
     output: stage === 'vertex' || (stage === undefined && random.chance(50)) ? output(random) : undefined,
     threads: stage === 'vertex' || stage === 'compute' ? threadsInput(random, stage) : undefined,
-    fragment: fragment ? fragmentInput(random, stage === 'list') : undefined,
+    fragment: fragment ? fragmentInput(random, pool, stage === 'list') : undefined,
   };
 }

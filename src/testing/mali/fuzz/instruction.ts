@@ -34,7 +34,8 @@ import type { InstructionSpec, SourceSpec } from '../../../abi/isa/instructions.
 import { compile } from '../../../mali/shader/control.ts';
 import { decode, EncodingError } from '../../../mali/shader/decode.ts';
 import { Random } from '../random.ts';
-import { ADDRESSES, type Kind, RANGES, STAGED_WORDS } from './input.ts';
+import { ADDRESSES, RANGES, STAGED_WORDS } from './input.ts';
+import type { Kind } from './values.ts';
 
 interface Kinds {
   readonly sources: readonly Kind[];

@@ -9,6 +9,7 @@ import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../../a
 import { AS_MODE } from '../../../abi/gpu/regs.ts';
 import {
   ADDRESS_MODE,
+  DESCRIPTOR_STRIDE,
   DESCRIPTOR_TYPE,
   LocalStorage,
   Resource,
@@ -20,7 +21,7 @@ import { GpuMemory } from '../../../mali/mmu/memory.ts';
 import { LANES } from '../../../mali/shader/contract.ts';
 import type { EnvironmentPointers } from '../../../mali/shader/resources.ts';
 import type { FragmentPlace } from './fragment.ts';
-import { TEXTURE_TABLE, TEXTURE_TABLE_BYTES } from './texture.ts';
+import { TEXTURE_BYTES, TEXTURE_TABLE, TEXTURE_TABLE_BYTES, TEXTURE_TABLES } from './texture.ts';
 import { RESULTS_AT, RESULTS_SIZE } from './threads.ts';
 
 const DRAM_SIZE = 2 ** 20;
@@ -44,12 +45,19 @@ const STORAGE_AT = DATA_AT + DATA_SIZE - (LANES << (STORAGE_LOG2 + 4));
 /** Entry 0 of the resource table, a buffer: it ends within a page. */
 const BUFFER_SIZE = PAGE_SIZE + 100;
 const RESOURCES = 3;
-/** Descriptors of textures have pages of their own. */
-export const TEXTURES_AT = DESCRIPTORS_AT + PAGE_SIZE;
-const TEXTURES_SIZE = 2 * PAGE_SIZE;
+/** Descriptors of textures have pages of their own, one table behind another. */
+const TEXTURES_AT = DESCRIPTORS_AT + PAGE_SIZE;
+const TEXTURES_STRIDE = Math.ceil(TEXTURE_BYTES / 64) * 64;
+const TEXTURES_SIZE = Math.ceil((TEXTURE_TABLES * TEXTURES_STRIDE) / PAGE_SIZE) * PAGE_SIZE;
+export const textureTableAt = (n: number): number => TEXTURES_AT + n * TEXTURES_STRIDE;
 /** An entry of the resource table: attributes, and behind them buffers. */
 export const ATTRIBUTE_TABLE = 2;
-const DESCRIPTORS = 2048;
+/** Attributes come first in their table. */
+export const ATTRIBUTE_COUNT = 8;
+export const BUFFER_COUNT = 3;
+export const ATTRIBUTE_TABLE_BYTES = (ATTRIBUTE_COUNT + BUFFER_COUNT) * DESCRIPTOR_STRIDE;
+const ATTRIBUTES_AT = 2048;
+const ATTRIBUTES_STRIDE = 512;
 
 export class FuzzMemory {
   readonly memory: VirtualMemory;
@@ -112,11 +120,6 @@ export class FuzzMemory {
       tlsAddressMode: ADDRESS_MODE.FLAT,
     });
     Resource.write(view, at + TABLE, { address: DATA_AT, containsDescriptors: false, size: BUFFER_SIZE });
-    Resource.write(view, at + TABLE + TEXTURE_TABLE * Resource.size, {
-      address: TEXTURES_AT,
-      containsDescriptors: true,
-      size: TEXTURE_TABLE_BYTES,
-    });
   }
 
   #map(va: number, physical: number, size: number, write: boolean, execute: boolean): void {
@@ -153,12 +156,16 @@ export class FuzzMemory {
   }
 
   /** Puts a program in, with zeros behind it. */
-  setProgram(code: Uint32Array, flushToZero: number, requiresHelperThreads: boolean): void {
-    const { u32, view } = this.#dram;
+  setProgram(code: Uint32Array): void {
+    const { u32 } = this.#dram;
     const words = this.#code / 4;
-    u32.fill(0, words, words + CODE_SIZE / 4);
+    u32.fill(0, words + code.length, words + CODE_SIZE / 4);
     u32.set(code, words);
-    ShaderProgram.write(view, this.#descriptors + PROGRAM, {
+  }
+
+  /** Says how the program is to be run. */
+  setShader(flushToZero: number, requiresHelperThreads: boolean): void {
+    ShaderProgram.write(this.#dram.view, this.#descriptors + PROGRAM, {
       type: DESCRIPTOR_TYPE.SHADER,
       stage: 1,
       flushToZero,
@@ -167,24 +174,36 @@ export class FuzzMemory {
     });
   }
 
-  setTextures(bytes: Uint8Array): void {
-    this.#dram.u8.set(bytes, this.#textures);
+  /** Puts tables of textures in. */
+  putTextures(tables: readonly Uint8Array[]): void {
+    for (const [n, bytes] of tables.entries()) this.#dram.u8.set(bytes, this.#textures + n * TEXTURES_STRIDE);
+  }
+
+  /** Puts tables of attributes in. */
+  putAttributes(tables: readonly Uint8Array[]): void {
+    for (const [n, bytes] of tables.entries()) {
+      this.#dram.u8.set(bytes, this.#descriptors + ATTRIBUTES_AT + n * ATTRIBUTES_STRIDE);
+    }
+  }
+
+  /** Chooses of these tables. */
+  setTables(textures: number, attributes: number): void {
+    const { view } = this.#dram;
+    const table = this.#descriptors + TABLE;
+    Resource.write(view, table + TEXTURE_TABLE * Resource.size, {
+      address: textureTableAt(textures),
+      containsDescriptors: true,
+      size: TEXTURE_TABLE_BYTES,
+    });
+    Resource.write(view, table + ATTRIBUTE_TABLE * Resource.size, {
+      address: DESCRIPTORS_AT + ATTRIBUTES_AT + attributes * ATTRIBUTES_STRIDE,
+      containsDescriptors: true,
+      size: ATTRIBUTE_TABLE_BYTES,
+    });
   }
 
   setUniforms(words: Uint32Array): void {
     this.#dram.u32.set(words, (this.#descriptors + UNIFORMS) / 4);
-  }
-
-  /** The descriptors of attributes and their buffers. */
-  setDescriptors(bytes: Uint8Array): void {
-    const { view, u8 } = this.#dram;
-    const at = this.#descriptors + TABLE + ATTRIBUTE_TABLE * Resource.size;
-    Resource.write(view, at, {
-      address: DESCRIPTORS_AT + DESCRIPTORS,
-      containsDescriptors: true,
-      size: bytes.length,
-    });
-    u8.set(bytes, this.#descriptors + DESCRIPTORS);
   }
 
   setData(bytes: Uint8Array): void {
@@ -199,18 +218,17 @@ export class FuzzMemory {
     this.#dram.u8.fill(0, this.#results, this.#results + RESULTS_SIZE);
   }
 
-  /** What a list of threads has left. */
-  results(): Uint8Array {
-    return this.#dram.u8.slice(this.#results, this.#results + RESULTS_SIZE);
+  /** Copies what a list of threads has left. */
+  results(to: Uint8Array): void {
+    to.set(this.#dram.u8.subarray(this.#results, this.#results + RESULTS_SIZE));
   }
 
-  data(): Uint8Array {
-    const out = new Uint8Array(DATA_SIZE);
+  /** Copies the data. */
+  data(to: Uint8Array): void {
     let done = 0;
     for (const [physical, size] of this.#data) {
-      out.set(this.#dram.u8.subarray(physical, physical + size), done);
+      to.set(this.#dram.u8.subarray(physical, physical + size), done);
       done += size;
     }
-    return out;
   }
 }

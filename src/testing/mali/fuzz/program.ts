@@ -19,7 +19,6 @@ import { INSTRUCTIONS, type InstructionSpec } from '../../../abi/isa/instruction
 import { assembleLine } from '../../../mali/shader/assemble.ts';
 import { decode } from '../../../mali/shader/decode.ts';
 import { Random } from '../random.ts';
-import { ATTRIBUTE_COUNT, BUFFER_COUNT } from './descriptors.ts';
 import {
   ADDRESSES,
   DISTANCE,
@@ -29,7 +28,6 @@ import {
   type Input,
   input,
   isFragment,
-  type Kind,
   RANGES,
   ROUNDS,
   STAGED_WORDS,
@@ -38,9 +36,11 @@ import {
 } from './input.ts';
 import { instruction, modelled, valid } from './instruction.ts';
 import { listEpilogue, listPrologue } from './list.ts';
-import { ATTRIBUTE_TABLE } from './memory.ts';
+import { ATTRIBUTE_COUNT, ATTRIBUTE_TABLE, BUFFER_COUNT } from './memory.ts';
+import { poolOf } from './pool.ts';
 import { textureInstruction } from './tex.ts';
 import { threadsEffect, threadsEpilogue, threadsPrologue } from './threads.ts';
+import type { Kind } from './values.ts';
 
 export interface Shader {
   readonly code: Uint32Array;
@@ -322,6 +322,7 @@ const INPUTS = 3;
 
 export function shaderOf(seed: number): Shader {
   const random = new Random(seed);
+  const pool = poolOf(seed);
   const stage: FuzzStage = random.chance(55)
     ? undefined
     : random.pick(['list', 'list', 'warp', 'warp', 'vertex', 'compute'] as const);
@@ -334,6 +335,6 @@ export function shaderOf(seed: number): Shader {
   return {
     code: writer.finish(epilogue),
     flushToZero: random.chance(60) ? 0 : 1 + random.below(3),
-    inputs: Array.from({ length: INPUTS }, () => input(random, stage)),
+    inputs: Array.from({ length: INPUTS }, () => input(random, pool, stage)),
   };
 }

@@ -3,9 +3,10 @@ import { FAU_PAGE, SOURCE_KIND, SOURCE_KIND_SHIFT, setField } from '../../../abi
 import { INSTRUCTIONS } from '../../../abi/isa/instructions.ts';
 import { decode } from '../../../mali/shader/decode.ts';
 import type { Random } from '../random.ts';
-import { type Kind, RANGES, STAGED_WORDS } from './input.ts';
+import { RANGES, STAGED_WORDS } from './input.ts';
 import { instruction, modelled, valid } from './instruction.ts';
 import { HANDLE_REGISTER, handlePair } from './texture.ts';
+import type { Kind } from './values.ts';
 
 const SPECS = modelled(INSTRUCTIONS.filter(({ base }) => base.startsWith('TEX_')));
 

@@ -39,6 +39,8 @@ const LAYERS = 6;
 export const TEXTURE_TABLE_BYTES = (TEXTURES + SAMPLERS) * Texture.size;
 /** The planes lie behind the table. */
 export const TEXTURE_BYTES = TEXTURE_TABLE_BYTES + TEXTURES * LEVELS * LAYERS * Plane.size;
+/** Tables that inputs choose of. */
+export const TEXTURE_TABLES = 3;
 /** Uniforms that hold handles of each dimension: the first words of pairs with narrow ones, then pairs of wide ones. */
 const HANDLES = 40;
 export const DIMENSIONS = ['2d', ...OTHERS];
@@ -64,25 +66,43 @@ const narrow = (texture: number, sampler: number): number =>
   ((TEXTURE_TABLE << 27) | (texture << 16) | (TEXTURE_TABLE << 11) | (TEXTURES + sampler)) >>> 0;
 const wide = (index: number): number => TEXTURE_TABLE * 2 ** 24 + index;
 
-const textureOf = (random: Random, dimension: string): number =>
-  dimension === '2d' ? random.below(FLAT) : FLAT + OTHERS.indexOf(dimension);
+/** Textures and samplers, and the few pairs of them that inputs choose of: each pair is a sampler to be emitted. */
+export interface Textures {
+  /** The table, and the planes behind it. */
+  readonly bytes: Uint8Array;
+  /** By dimension: a texture, and a sampler. */
+  readonly pairs: Readonly<Record<string, readonly (readonly [texture: number, sampler: number])[]>>;
+}
+
+/** How many pairs there are of flat textures. */
+const FLAT_PAIRS = 4;
 
 /** Narrow handles of a flat texture and a sampler, now and then of none. */
-export const handleOf = (random: Random, dimension = '2d'): number =>
-  random.chance(2) ? random.word() : narrow(textureOf(random, dimension), random.below(SAMPLERS));
+export const handleOf = (random: Random, { pairs }: Textures, dimension = '2d'): number =>
+  random.chance(2) ? random.word() : narrow(...random.pick(pairs[dimension]!));
 
 /** Puts handles where instructions look for them. */
-export function setHandles(random: Random, uniforms: Uint32Array): void {
+export function setHandles(random: Random, textures: Textures, uniforms: Uint32Array): void {
   for (const dimension of DIMENSIONS) {
-    uniforms[handlePair(dimension, false)] = handleOf(random, dimension);
+    uniforms[handlePair(dimension, false)] = handleOf(random, textures, dimension);
     const at = handlePair(dimension, true);
-    uniforms[at] = wide(TEXTURES + random.below(SAMPLERS));
-    uniforms[at + 1] = wide(textureOf(random, dimension));
+    const [texture, sampler] = random.pick(textures.pairs[dimension]!);
+    uniforms[at] = wide(TEXTURES + sampler);
+    uniforms[at + 1] = wide(texture);
   }
 }
 
+/** Textures whose table is at `at`. `data`: where texels may lie, and how many bytes. */
+export function textures(random: Random, at: number, data: number, size: number): Textures {
+  const pair = (texture: number): readonly [number, number] => [texture, random.below(SAMPLERS)];
+  const flat = random.below(FLAT);
+  const others = OTHERS.map((name, n) => [name, [pair(FLAT + n)]] as const);
+  const pairs = [['2d', Array.from({ length: FLAT_PAIRS }, (_, n) => pair((flat + n) % FLAT))] as const, ...others];
+  return { bytes: textureBytes(random, at, data, size), pairs: Object.fromEntries(pairs) };
+}
+
 /** Table and planes. `at`: their address; `data`: where texels may lie, and how many bytes. */
-export function textureBytes(random: Random, at: number, data: number, size: number): Uint8Array {
+function textureBytes(random: Random, at: number, data: number, size: number): Uint8Array {
   const bytes = new Uint8Array(TEXTURE_BYTES);
   const view = viewOf(bytes);
   for (let n = 0; n < TEXTURES; n++) oneTexture(random, view, n, at, data, size);
