@@ -37,17 +37,17 @@ const LEAST_NORMAL = 113;
 
 export class HalfCode {
   readonly #l: LaneCode;
-  readonly #converts: boolean;
+  /** Whether the host converts halves. */
+  readonly converts: boolean;
   /** By the register's locals, the lower halves and the upper ones. */
   readonly #low = new Map<readonly number[], Shadow>();
   readonly #high = new Map<readonly number[], Shadow>();
   /** Widened uniforms, held from the function's start on: locals by number and half. */
   readonly #uniforms = new Map<number, number>();
 
-  /** `converts`: whether the host converts halves. */
   constructor(lanes: LaneCode, converts: boolean) {
     this.#l = lanes;
-    this.#converts = converts;
+    this.converts = converts;
   }
 
   /** The half in the lower or upper 16 bits as a single. */
@@ -57,10 +57,10 @@ export class HalfCode {
     if (constant !== undefined) return l.single(F16_TO_F32[(constant >>> (high ? 16 : 0)) & 0xffff]!);
     const known = high ? halves?.high : halves?.low;
     if (known) return known;
-    if (uniform) return this.#uniform(value, uniform.index, uniform.load, high);
+    if (uniform) return this.#uniform(uniform.index, uniform.load, high);
     const slow = l.keep(this.#widened(value, high));
     if (!locals) return slow;
-    return (k) => {
+    const single: Lanes = (k) => {
       const shadow = this.#shadow(locals, high);
       if (!l.code.isOpen(shadow.regions[k]!)) {
         slow(k);
@@ -69,6 +69,8 @@ export class HalfCode {
       }
       l.code.get(shadow.singles[k]!);
     };
+    single.held = true;
+    return single;
   }
 
   #shadow(locals: readonly number[], high: boolean): Shadow {
@@ -81,7 +83,7 @@ export class HalfCode {
     return shadow;
   }
 
-  #uniform(value: Lanes, index: number, load: () => void, high: boolean): Lanes {
+  #uniform(index: number, load: () => void, high: boolean): Lanes {
     const l = this.#l;
     const key = index * 2 + (high ? 1 : 0);
     let local = this.#uniforms.get(key);
@@ -97,14 +99,15 @@ export class HalfCode {
         l.code.set(at);
       });
     }
-    void value;
     const at = local;
-    return () => l.code.get(at);
+    const single: Lanes = () => l.code.get(at);
+    single.held = true;
+    return single;
   }
 
   #widened(value: Lanes, high: boolean): Lanes {
     const l = this.#l;
-    if (this.#converts) {
+    if (this.converts) {
       const halves = l.op('i8x16_relaxed_swizzle', value, l.words(...(high ? UPPER_HALVES : LOWER_HALVES)));
       return l.op('f32x4_promote_low_f16x8', halves);
     }
@@ -122,7 +125,8 @@ export class HalfCode {
    */
   narrow(value: Lanes, bounded = false): Lanes {
     const l = this.#l;
-    if (this.#converts) {
+    if (value.half) return value.half;
+    if (this.converts) {
       const packed = l.keep(l.op('f16x8_demote_f32x4_zero', value));
       const halves = l.op('i32x4_extend_low_i16x8_u', packed);
       halves.packed = packed;

@@ -28,6 +28,10 @@ export interface Lanes {
   halves?: { readonly low: Lanes | undefined; readonly high: Lanes | undefined };
   /** Bits of halves: all four in the vector's lower 64 bits. */
   packed?: Lanes;
+  /** Pushed again, it is no more than a local. */
+  held?: true;
+  /** A single that has been rounded to a half already: the half's bits. */
+  half?: Lanes;
 }
 /** Vectors of a whole warp. Code is emitted for all of them, or for fewer: `LaneCode.vectors`. */
 export const WARP_VECTORS = 4 as const;
@@ -74,7 +78,8 @@ export class LaneCode {
     this.#free.push(...this.#taken.splice(0));
   }
 
-  #temporary(): number {
+  /** A local for a vector, until the instruction ends. */
+  temporary(): number {
     const local = this.#free.pop() ?? this.code.local('v128');
     this.#taken.push(local);
     return local;
@@ -106,7 +111,8 @@ export class LaneCode {
 
   /** A value that is used more than once: computed at its first use for each vector. */
   keep(value: Lanes): Lanes {
-    const local = this.#temporary();
+    if (value.held || value.locals || value.constant !== undefined) return value;
+    const local = this.temporary();
     let known = -1;
     let region = -1;
     const kept: Lanes = (k) => {
@@ -119,9 +125,9 @@ export class LaneCode {
         this.code.tee(local);
       }
     };
-    const { constant, single, halves, packed } = value;
+    kept.held = true;
+    const { single, halves, packed } = value;
     if (packed) kept.packed = packed;
-    if (constant !== undefined) kept.constant = constant;
     if (single) kept.single = single;
     if (halves) kept.halves = halves;
     return kept;
@@ -352,48 +358,6 @@ export class LaneCode {
     return this.or(this.and(x, this.words(0, SIGN, 0, SIGN)), this.words(0, 0x3ff00000, 0, 0x3ff00000));
   }
 
-  /** a × b + c of halves (as singles), rounded to odd: to be rounded to halves. */
-  fmaHalf(a: Lanes, b: Lanes, c: Lanes): Lanes {
-    const product = this.op('f32x4_mul', a, b);
-    // A product of halves is exact.
-    if (c.constant === SIGN) return product;
-    if (c.constant === 0) return this.op('f32x4_add', product, c);
-    return this.#sumForHalf(this.keep(product), this.keep(c));
-  }
-
-  /**
-   * p + c of singles, to be rounded to halves. Rounding twice goes wrong only where the first result lies in the middle between
-   * two halves: there its last twelve bits are zero, and the sum is rounded to odd instead.
-   */
-  #sumForHalf(p: Lanes, c: Lanes): Lanes {
-    const sum = this.#temporary();
-    const low = this.words(0xfff);
-    const zero = this.words(0);
-    const odd = this.#odded(p, c, () => this.code.get(sum));
-    return (k) => {
-      p(k);
-      c(k);
-      this.code.op('f32x4_add').tee(sum);
-      low(k);
-      this.code.op('v128_and');
-      zero(k);
-      this.code.op('i32x4_eq').op('v128_any_true').unlikely().if();
-      odd(k);
-      this.code.set(sum).end().get(sum);
-    };
-  }
-
-  /** The sum of p and c rounded to odd: towards zero, and the last bit set where it is not exact. Its error tells both. */
-  #odded(p: Lanes, c: Lanes, sum: Lanes): Lanes {
-    const back = this.keep(this.op('f32x4_sub', sum, p));
-    const lost = this.op('f32x4_sub', p, this.op('f32x4_sub', sum, back));
-    const error = this.keep(this.op('f32x4_add', lost, this.op('f32x4_sub', c, back)));
-    // Neither infinities nor NaNs have an error that is above zero.
-    const inexact = this.keep(this.op('f32x4_gt', this.abs(error), this.words(0)));
-    const away = this.and(this.signs(this.xor(error, sum)), inexact);
-    return this.or(this.op('i32x4_add', sum, away), this.and(inexact, this.words(1)));
-  }
-
   /** A NaN loses, and -0 < +0. */
   least(name: 'f32x4_min' | 'f32x4_max', a: Lanes, b: Lanes): Lanes {
     const [x, y] = [this.keep(a), this.keep(b)];
@@ -437,7 +401,7 @@ export class LaneCode {
   /** The word of a table in scratch memory that each lane's index names. */
   lookup(address: number, index: Lanes): Lanes {
     const at = this.keep(this.shift('i32x4_shl', index, 2));
-    const found = this.#temporary();
+    const found = this.temporary();
     return (k) => {
       for (let lane = 0; lane < 4; lane++) {
         at(k);

@@ -20,6 +20,7 @@ import {
   SINES,
   TWICE_LOG2E,
 } from '../shader/float.ts';
+import { fmaHalves } from './half-sums.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 import type { Lower, Lowering, Lowerings } from './lowering.ts';
 
@@ -43,6 +44,20 @@ const firstHalf =
     const bits = x.l.keep(x.l.halves.narrow(fn(x.l, x.halves(0).low), true));
     return [x.l.pair(bits, bits)];
   };
+
+const fmaPair: Lower = (x) => {
+  const { clamp } = x.i.modifiers;
+  const [a, b, c] = [x.halves(0), x.halves(1), x.halves(2)];
+  const [low, high] = fmaHalves(
+    x.l,
+    [
+      [a.low, b.low, c.low],
+      [a.high, b.high, c.high],
+    ],
+    clamp !== undefined && clamp !== 'none',
+  );
+  return [x.toHalves(low!, high!)];
+};
 
 const addImmediateHalves: Lower = (x) => {
   const { l, i } = x;
@@ -260,7 +275,7 @@ export const FLOAT: Lowerings = {
   'FMIN.f32': perSingle((l, a, b) => l.least('f32x4_min', a!, b!)),
   'FMAX.f32': perSingle((l, a, b) => l.least('f32x4_max', a!, b!)),
   'FADD.v2f16': perHalf((l, a, b) => l.op('f32x4_add', a!, b!)),
-  'FMA.v2f16': perHalf((l, a, b, c) => l.fmaHalf(a!, b!, c!)),
+  'FMA.v2f16': fmaPair,
   'FMIN.v2f16': perHalf((l, a, b) => l.least('f32x4_min', a!, b!)),
   'FMAX.v2f16': perHalf((l, a, b) => l.least('f32x4_max', a!, b!)),
   'FADD_IMM.f32': (x) => x.singleResult(x.l.op('f32x4_add', x.single(0), x.l.words(x.i.immediates.constant!))),

@@ -59,7 +59,7 @@ export class ModuleBuilder {
 
   /** A function; `name` shows in profiles. */
   function(name: string, params: ValueType[], results: ValueType[], exported = false): Code {
-    const code = new Code(this.#imports.length + this.#functions.length, name, { params, results });
+    const code = new Code(this, this.#imports.length + this.#functions.length, name, { params, results });
     this.#functions.push(code);
     if (exported) this.#exports.push({ name, index: code.index });
     return code;

@@ -36,6 +36,11 @@ export interface TypeIndex {
 /** A label: what `br` names. */
 export type Label = { readonly depth: number };
 
+/** The module that a body belongs to, as far as it makes more functions. */
+interface Functions {
+  function(name: string, params: ValueType[], results: ValueType[]): Code;
+}
+
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** A tuple of N numbers, where N is known; else an array. */
@@ -63,8 +68,11 @@ export class Code implements Callable {
   #lastRegion = 0;
   /** Of the strand in work: where others may come between (`weave`). */
   #seams: number[] | undefined;
+  readonly #module: Functions;
+  readonly #helpers = new Map<string, Code>();
 
-  constructor(index: number, name: string, type: FunctionType) {
+  constructor(module: Functions, index: number, name: string, type: FunctionType) {
+    this.#module = module;
     this.index = index;
     this.name = name;
     this.type = type;
@@ -97,6 +105,17 @@ export class Code implements Callable {
       this.before(() => this.v128(...words).set(to));
     }
     return local;
+  }
+
+  /** A function of the module that this body calls in more than one place: `emit` writes it when it is first wanted. */
+  helper(name: string, params: ValueType[], results: ValueType[], emit: (code: Code) => void): Callable {
+    let helper = this.#helpers.get(name);
+    if (!helper) {
+      helper = this.#module.function(name, params, results);
+      this.#helpers.set(name, helper);
+      emit(helper);
+    }
+    return helper;
   }
 
   /** What `emit` pushes, without blocks, is done at the function's start instead of here. */
