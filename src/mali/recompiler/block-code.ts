@@ -27,7 +27,7 @@ export interface AroundBlocks extends Operands {
   readonly registers: RegisterFile;
   readonly flow: FlowCode;
   readonly output: OutputCode;
-  readonly emitters: readonly Emitter[];
+  readonly messages: Emitter;
   /** Locals: lanes that run, lanes without effect, instructions left. */
   readonly bits: number;
   readonly discarded: number;
@@ -91,7 +91,7 @@ export class BlockCode {
     if (instruction.spec.name === 'NOP') {
       // Only its flow counts.
     } else {
-      const known = this.#lowered(instruction) || this.#a.emitters.some((emitter) => emitter.emit(site));
+      const known = this.#lowered(instruction) || this.#a.messages.emit(site);
       if (!known) {
         this.slow = true;
         this.#a.interpret(site);

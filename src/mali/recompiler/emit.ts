@@ -15,28 +15,23 @@ import { BLEND_QUAD } from '../fragment/wasm/blend.ts';
 import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
-import { AccessCode } from './access.ts';
-import { AtomicCode } from './atomic.ts';
-import { AttributeCode } from './attribute.ts';
-import { type AroundBlocks, BlockCode, type Emitter } from './block-code.ts';
+import { type AroundBlocks, BlockCode } from './block-code.ts';
 import { REGISTERS } from './effects.ts';
 import type { Site, Unit } from './flow.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, RECORD_BYTES, STATUS } from './frame.ts';
 import type { Part } from './half-lanes.ts';
 import { LaneCode, type Lanes, type PAIR_VECTORS, WARP_VECTORS } from './lanes.ts';
-import { LATE_TYPE, LateCode } from './late.ts';
-import { MemoryCode } from './memory.ts';
+import { LATE_TYPE } from './late.ts';
+import { MessageCode } from './messages.ts';
 import { OutputCode } from './output.ts';
 import { PartedFlow } from './parted-flow.ts';
 import { parts } from './parts.ts';
 import { QuadFeed } from './quad-feed.ts';
 import { RegisterFile } from './register-file.ts';
-import { SpecialVaryingCode } from './special-varying.ts';
 import { isStraight, StraightFlow } from './straight-flow.ts';
-import { type AroundTextures, TextureCode } from './texture.ts';
+import type { AroundTextures } from './texture.ts';
 import { ThreadFeed } from './thread-feed.ts';
-import { VaryingCode } from './varying.ts';
 
 /** What besides its instructions makes a unit's code. */
 export interface Mode {
@@ -110,9 +105,8 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   readonly #recordsEnd: number;
   readonly registers: RegisterFile;
   readonly blocks: BlockCode;
-  readonly emitters: readonly Emitter[];
-  readonly #varyings: VaryingCode;
-  readonly output: OutputCode;
+  readonly messages: MessageCode;
+  #output: OutputCode | undefined;
   readonly #step: Callable;
   readonly #fau: number;
   readonly #status: number;
@@ -153,28 +147,20 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     this.fuel = code.local('i32');
     this.#fau = code.local('i32');
     this.#status = code.local('i32');
+    this.registers = new RegisterFile(code, this.lanes, unit);
     this.flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
     const quads = mode.list === 'fragment' ? new QuadFeed(this, this.module) : undefined;
     this.#quads = quads;
     this.#feed =
       quads ?? (mode.list && new ThreadFeed(this, THREAD_PRELOADS[mode.list as keyof typeof THREAD_PRELOADS]));
-    this.registers = new RegisterFile(code, this.lanes, unit);
-    const access = new AccessCode(this);
-    const attributes = new AttributeCode(this);
-    const late = new LateCode(this, quads);
-    this.#varyings = new VaryingCode(this, unit, quads, attributes);
-    this.emitters = [
-      new MemoryCode(this, access),
-      new AtomicCode(this, access),
-      attributes,
-      this.#varyings,
-      new SpecialVaryingCode(this, quads),
-      new TextureCode(this),
-      late,
-    ];
-    this.output = new OutputCode(this, late, unit, quads);
+    this.messages = new MessageCode(this, unit, quads);
     this.blocks = new BlockCode(this);
     this.module.exportFunction('run', code);
+  }
+
+  get output(): OutputCode {
+    this.#output ??= new OutputCode(this, this.messages.late, this.unit, this.#quads);
+    return this.#output;
   }
 
   // Operands.
@@ -240,13 +226,13 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
     const feed = this.#feed;
     feed?.open();
-    this.output.open(this.unit.blocks.flatMap(({ sites }) => sites));
+    if (this.unit.blocks.some(({ end }) => end === 'blend')) this.output.open();
     this.#exit = code.block();
     if (feed) {
       this.#again = code.loop();
       feed.take(this.#again);
       this.#preload(feed);
-      this.#varyings.begin();
+      this.messages.varyings?.begin();
       if (this.flow instanceof PartedFlow) this.flow.begin();
     } else this.#resume();
     this.flow.body((n, block) => this.blocks.emit(n, block));
@@ -311,7 +297,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   #saveAll(feed: Feed): void {
     feed.save();
     this.#quads?.told();
-    this.#varyings.save();
+    this.messages.varyings?.save();
     for (const r of this.registers.used) this.registers.store(r);
     // Whoever runs behind the unit's edge may read any register.
     if (this.unit.live.length < REGISTERS) return;

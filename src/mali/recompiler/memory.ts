@@ -12,12 +12,12 @@ import { type Operands, readable } from './lowering.ts';
 export class MemoryCode {
   readonly #a: Around & Operands;
   readonly #access: AccessCode;
-  readonly #results: number[][];
+  /** Locals of what is loaded: by word and vector. */
+  readonly #results: number[][] = [];
 
   constructor(around: Around & Operands, access: AccessCode) {
     this.#a = around;
     this.#access = access;
-    this.#results = Array.from({ length: 4 }, () => around.code.locals('v128', around.lanes.vectors));
   }
 
   /** Emits a load or store. False: it is another instruction, or reads what the interpreter has. */
@@ -38,6 +38,7 @@ export class MemoryCode {
     const { register } = i.staging[0]!;
     const { relative } = this.#access;
     const words = Math.ceil(bits / 32);
+    for (let word = this.#results.length; word < words; word++) this.#results.push(code.locals('v128', vectors));
     if (bits % 32 === 0) {
       // Often all lanes read the same words.
       this.#same();

@@ -79,14 +79,15 @@ export class OutputCode {
   readonly #old: number;
   readonly #value: number;
   readonly #covered: number[];
+  readonly #sites: readonly Site[];
 
   /** `quads`: the list that warps come from. */
   constructor(around: Around, late: LateCode, { blocks }: Unit, quads: QuadFeed | undefined) {
     this.#a = around;
     this.#late = late;
     this.#quads = quads;
-    const sites = blocks.flatMap((block) => block.sites);
-    this.#discards = sites.some(({ instruction }) => instruction.spec.base === 'DISCARD');
+    this.#sites = blocks.flatMap((block) => block.sites);
+    this.#discards = this.#sites.some(({ instruction }) => instruction.spec.base === 'DISCARD');
     const { code } = around;
     this.#stage = code.local('i32');
     this.#done = code.local('i32');
@@ -100,11 +101,11 @@ export class OutputCode {
   }
 
   /** At the start of a list's function, what is the same for all its warps. */
-  open(sites: readonly Site[]): void {
+  open(): void {
     if (!this.#quads) return;
     const { code } = this.#a;
     const { stage } = this.#quads;
-    for (const { instruction } of sites) {
+    for (const { instruction } of this.#sites) {
       const form = formOf(instruction);
       if (!form || !isStored(form) || this.#stored[form.rt]) continue;
       const [stored, words] = [code.local('i32'), code.local('i32')];

@@ -31,25 +31,24 @@ export class VaryingCode {
   readonly #a: Around;
   /** The list that warps come from; undefined: the stage says what the warp in work is. */
   readonly #feed: QuadFeed | undefined;
-  readonly #weights: WeightCode;
+  #weightCode: WeightCode | undefined;
   readonly #value: readonly number[];
   readonly #stage: number;
   /** All quads' primitives are simple; for all of them weights can be computed. */
   readonly #simple: number;
   readonly #weighable: number;
   readonly #primitive: number;
-  readonly #attributes: AttributeCode;
+  readonly #attributes: () => AttributeCode;
   /** Whether any load interpolates here. */
   readonly #any: boolean;
   /** Whether all weights of the warp are those of the pixels' centres. */
   readonly #same: boolean;
 
-  constructor(around: Around, unit: Unit, feed: QuadFeed | undefined, attributes: AttributeCode) {
+  constructor(around: Around, unit: Unit, feed: QuadFeed | undefined, attributes: () => AttributeCode) {
     this.#a = around;
     this.#attributes = attributes;
     this.#feed = feed;
-    const { code, lanes } = around;
-    this.#weights = new WeightCode(lanes);
+    const { code } = around;
     this.#value = [code.local('v128'), code.local('v128')];
     this.#stage = feed?.stage ?? code.local('i32');
     this.#simple = code.local('i32');
@@ -58,6 +57,11 @@ export class VaryingCode {
     const loads = unit.blocks.flatMap(({ sites }) => sites).filter(weighs);
     this.#any = loads.some((site) => (this.#native(site) && !isFlat(site)) || byDescriptor(site));
     this.#same = !loads.some(({ instruction: { modifiers } }) => modifiers.sample === 'explicit');
+  }
+
+  get #weights(): WeightCode {
+    this.#weightCode ??= new WeightCode(this.#a.lanes);
+    return this.#weightCode;
   }
 
   /** Weights of a list's warp, if its primitives are simple. */
@@ -185,7 +189,7 @@ export class VaryingCode {
     };
     // What the interpreter's step retrieves must be there, should it be called.
     if (i.modifiers.update === 'retrieve') this.#keepIfSimple();
-    this.#attributes.ofVertices(site, flat ? i.modifiers.regfmt! : 'f32', channels, vertex, check, (results) => {
+    this.#attributes().ofVertices(site, flat ? i.modifiers.regfmt! : 'f32', channels, vertex, check, (results) => {
       if (!flat) this.#weighed(i);
       for (let k = 0; k < lanes.vectors; k++) {
         for (let c = 0; c < channels; c++) {
