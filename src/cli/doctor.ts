@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
+import { cacheFolder } from '../host/userland/cache-folder.ts';
 import { command } from '../host/userland/command.ts';
 import { hostMirror } from '../host/userland/mirror.ts';
-import { cacheFolder, hostArchitecture, presentPieces } from '../host/userland/userland.ts';
+import { hostArchitecture, presentPieces } from '../host/userland/userland.ts';
 
 /** One finding. `lacks`: Tyr cannot work without it. */
 interface Finding {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -49,6 +49,20 @@ test('options that make no sense are refused with a sentence, before anything is
     assert.match(stderr, message);
     assert.equal(stdout, '');
   }
+});
+
+test('compiled code is kept in the cache folder, and where that is impossible a sentence says so', () => {
+  const fuzz = ['fuzz', 'shaders', '--seconds', '0.1'];
+  const cache = join(folder, 'kept');
+  const first = tyr(fuzz, { XDG_CACHE_HOME: cache });
+  assert.equal(first.stderr.includes('compiled code'), false, first.stderr);
+  const [version] = readdirSync(join(cache, 'tyr', 'code'));
+  assert.ok(readdirSync(join(cache, 'tyr', 'code', version!)).length > 100);
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  const other = tyr(fuzz, { XDG_CACHE_HOME: file });
+  assert.equal(other.status, 0);
+  assert.match(other.stderr, /^tyr: compiled code cannot be kept in .*file.tyr.code: /m);
 });
 
 test('fuzz shaders says what ran and was met, how many shaders, by which seeds, and how fast', () => {

@@ -5,6 +5,8 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { keepCompiledCode } from '../host/code-cache.ts';
+import { cacheFolder, codeFolder } from '../host/userland/cache-folder.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ENGINES } from '../mali/engine/names.ts';
 import { workerCount } from '../mali/workers/count.ts';
@@ -15,6 +17,8 @@ import { exitOnSignals } from './interrupts.ts';
 setFlagsFromString('--no-allocation-site-pretenuring');
 // Most of what a frame needs is run once a frame, and V8 would interpret it for the first seconds.
 setFlagsFromString('--always-sparkplug');
+// What is compiled when a module is loaded is kept from run to run (host/code-cache.ts), so let it be all of it.
+setFlagsFromString('--no-lazy');
 
 function positive(text: string): number {
   const value = Number(text);
@@ -85,6 +89,11 @@ export function commandLine(): Command {
         'Runs unmodified Linux programs (Debian arm64, with their own Mesa) on that machine, on any Linux host.',
     )
     .enablePositionalOptions()
+    .hook('preAction', () => {
+      const folder = codeFolder(cacheFolder());
+      const reason = keepCompiledCode(folder);
+      if (reason !== undefined) console.error(`tyr: compiled code cannot be kept in ${folder}: ${reason}`);
+    })
     .showHelpAfterError('(tyr --help, or tyr COMMAND --help, says more)')
     .addHelpText(
       'after',

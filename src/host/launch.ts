@@ -19,6 +19,7 @@ import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
 import { GuestServer } from './server.ts';
+import { codeFolder } from './userland/cache-folder.ts';
 import { programStart } from './userland/start.ts';
 import type { Userland } from './userland/userland.ts';
 
@@ -101,7 +102,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   try {
     const backing = new MemfdBacking();
     const { firmware, engine, workers = workersForPrograms() } = options;
-    const codeCache = join(userland.cache, 'code');
+    const codeCache = codeFolder(userland.cache);
     const display = { mode, soleMode, refresh };
     const machine = await Machine.boot({
       clock,

@@ -10,10 +10,10 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Apt, keepLinksInside, makeRoot, unpack } from './apt.ts';
+import { cacheFolder } from './cache-folder.ts';
 import {
   ARCHITECTURES,
   type Architecture,
@@ -68,11 +68,6 @@ export interface UserlandOptions {
   cache?: string;
   /** Folder with the shim's sources; test clients in its folder `test`. Default: the repository's. */
   shimSources?: string;
-}
-
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  const base = env.XDG_CACHE_HOME;
-  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'tyr');
 }
 
 const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { keepCompiledCode } from './code-cache.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tyr-code-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('a folder of compiled code is begun anew when it has too many files', () => {
+  const old = join(folder, 'v1');
+  mkdirSync(old);
+  for (let n = 0; n < 4; n++) writeFileSync(join(old, `${n}`), '');
+  assert.equal(keepCompiledCode(folder, 4), undefined);
+  assert.ok(existsSync(join(old, '3')));
+  assert.equal(keepCompiledCode(folder, 3), undefined);
+  assert.ok(!existsSync(old));
+});
