@@ -168,8 +168,24 @@ export const WIDEN_16 = [
 ] as const;
 export const WIDEN_32 = ['none', undefined, 'h0', 'h1', 'b0', 'b1', 'b2', 'b3'] as const;
 export const WIDEN_64 = ['none', undefined, 'h0', 'h1', 'b0', 'b1', 'b2', 'b3', 'w0'] as const;
-/** The byte of each half of a shift amount. */
-export const SHIFT_BYTES = [undefined, undefined, undefined, undefined, 'b00', 'b11', 'b22', 'b33'] as const;
+/**
+ * The byte of each half of a shift amount; of a single element, the first counts. Mesa up to 24.3 picks b02 for every shift of
+ * 32 bits, and names b01 and b23; 25.0 names none of the three, later ones name them for halves. Bytes pick as WIDEN_8 does.
+ */
+export const SHIFT_BYTES = [
+  'b02',
+  undefined,
+  undefined,
+  undefined,
+  'b00',
+  'b11',
+  'b22',
+  'b33',
+  undefined,
+  undefined,
+  'b01',
+  'b23',
+] as const;
 /** Two bytes: the first in bits 0-1 of the value, the second in bits 2-3. */
 export const HALF_BYTES = Array.from({ length: 16 }, (_, i) => `b${i & 3}${i >> 2}`);
 export const BYTE = ['b0', 'b1', 'b2', 'b3'] as const;

@@ -115,12 +115,17 @@ const plainFloat: SourceShape = (place, size) => ({
 });
 const swizzled: SourceShape = (place, size) => ({ bit: place * 8, size, select: swizzle(place, size) });
 const integer: SourceShape = (place, size) => ({ bit: place * 8, size, select: widen(place, size) });
-/** A shift amount or a lane number: one byte, for two halves the same one. */
-const shift: SourceShape = (place) => ({
+/** A lane number: one byte. */
+const laneNumber: SourceShape = (place) => ({
   bit: place * 8,
   size: 8,
   select: { bit: place === 1 ? 26 : 36, width: 4, values: SHIFT_BYTES, default: 4 },
 });
+/** Shift amounts: a byte for each element. */
+const shift: SourceShape = (place, size) => {
+  const { select, ...source } = laneNumber(place, size);
+  return { ...source, select: { ...select!, values: size === 8 ? WIDEN_8 : SHIFT_BYTES } };
+};
 const inverted: SourceShape = (place, size) => ({ bit: place * 8, size, not: at(35) });
 const byteAt =
   (bit: number): SourceShape =>
@@ -473,7 +478,7 @@ alu(
   'CLPER',
   { i32: 0xa0, v2u16: 0xa1, v4u8: 0xa2, ...SIGNED, ...LONG },
   15,
-  [any, shift],
+  [any, laneNumber],
   [M.subgroup, M.laneOp, M.inactive],
 );
 

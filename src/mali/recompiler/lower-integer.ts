@@ -4,6 +4,7 @@
  */
 import { CONSTANTS } from '../../abi/isa/encoding.ts';
 import { elementOf } from '../shader/alu-integer.ts';
+import type { Source } from '../shader/decode.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 import { type Lower, type Lowering, type Lowerings, on } from './lowering.ts';
@@ -136,12 +137,14 @@ const halfAdd: Lower = (x) => {
 const LOGIC: Record<string, OpName> = { AND: 'v128_and', OR: 'v128_or', XOR: 'v128_xor' };
 const REPEAT: Record<number, number> = { 16: 0x00010001, 8: 0x01010101 };
 
-/** The amount of a shift, where the instruction itself has it. */
+/** Whether all elements of a word are shifted alike. */
+const alike = ({ select }: Source): boolean => /^b(.)\1*$/.test(select);
+
+/** The amount of a shift, where the instruction itself has it and all elements have the same. */
 function knownAmount({ i }: Lowering, size: number): number | undefined {
   const by = i.sources[1]!;
-  if (by.kind !== 'constant') return undefined;
-  const place = /^b(\d)/.exec(by.select);
-  return (CONSTANTS[by.index]! >>> (place ? Number(place[1]) * 8 : 0)) & (size - 1);
+  if (by.kind !== 'constant' || !(alike(by) || size >= 32)) return undefined;
+  return (CONSTANTS[by.index]! >>> (Number(by.select[1]) * 8)) & (size - 1);
 }
 
 /** Elements of a word, shifted by the lane's own amount. */
@@ -157,6 +160,24 @@ function packedShift(l: LaneCode, size: number, left: boolean, signed: boolean, 
   return l.op(on(size, 'sub'), l.xor(shifted, sign), sign);
 }
 
+/** The same with an amount for each element: one element after the other. */
+function unlikeShift(l: LaneCode, size: number, left: boolean, signed: boolean, value: Lanes, amounts: Lanes): Lanes {
+  const whole = l.keep(value);
+  const all = l.keep(amounts);
+  let result: Lanes | undefined;
+  for (let at = 0; at < 32; at += size) {
+    const up = 32 - size - at;
+    const by = l.and(at ? l.shift('i32x4_shr_u', all, at) : all, l.words(size - 1));
+    // The element stands at the top of the word, where a shift to the right finds its sign.
+    const top = l.and(up ? l.shift('i32x4_shl', whole, up) : whole, l.words((-1 << (32 - size)) >>> 0));
+    const shifted = l.shiftBy(left ? 'i32_shl' : signed ? 'i32_shr_s' : 'i32_shr_u', top, by);
+    const cut = l.keep(l.and(shifted, l.words((-1 << (32 - size)) >>> 0)));
+    const element = up ? l.shift('i32x4_shr_u', cut, up) : cut;
+    result = result ? l.keep(l.or(result, element)) : element;
+  }
+  return result!;
+}
+
 const shiftLogic: Lower = (x) => {
   const { l, i } = x;
   const left = i.spec.base.startsWith('L');
@@ -170,7 +191,7 @@ const shiftLogic: Lower = (x) => {
   };
   if (size === 64) {
     const [low, high] = [l.keep(x.integer(0, 64, signed)), l.keep(x.upper(0, signed))];
-    const amount = known === undefined ? l.keep(x.integer(1, 8, false)) : undefined;
+    const amount = known === undefined ? l.keep(x.integer(1, 32, false)) : undefined;
     const half = (upper: boolean): Lanes => {
       const value = l.join(low, high, upper);
       if (!amount) return l.keep(l.by(`i64x2_${operation}`, value, known!));
@@ -182,8 +203,9 @@ const shiftLogic: Lower = (x) => {
   const value = x.integer(0, size, signed);
   let shifted: Lanes;
   if (known !== undefined) shifted = l.by(on(size, operation), value, known);
-  else if (size === 32) shifted = l.shiftBy(`i32_${operation}`, value, x.integer(1, 8, false));
-  else shifted = packedShift(l, size, left, signed, value, x.integer(1, 8, false));
+  else if (size === 32) shifted = l.shiftBy(`i32_${operation}`, value, x.integer(1, 32, false));
+  else if (alike(i.sources[1]!)) shifted = packedShift(l, size, left, signed, value, x.integer(1, 32, false));
+  else shifted = unlikeShift(l, size, left, signed, value, x.integer(1, size, false));
   return [complete(shifted, x.integer(2, 32, false))];
 };
 

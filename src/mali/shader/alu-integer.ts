@@ -210,10 +210,9 @@ function shiftLogic(i: Instruction): Exec {
   const invert = i.modifiers.not_result ? -1 : 0;
   if (size === 64) return shiftLogic64(i, left, logic, arithmeticShift, invert);
   const a = integers(i.sources[0]!, i.page, size, arithmeticShift);
-  const s = integers(i.sources[1]!, i.page, 8, false);
+  const s = integers(i.sources[1]!, i.page, size, false);
   const b = integers(i.sources[2]!, i.page, 32, false);
   const d = destination(i);
-  const amount = size - 1;
   const shift32: (x: number, by: number) => number = left
     ? (x, by) => x << by
     : arithmeticShift
@@ -221,10 +220,11 @@ function shiftLogic(i: Instruction): Exec {
       : (x, by) => x >>> by;
   const up = 32 - size;
   const mask = (1 << size) - 1;
-  const packed = (x: number, by: number): number => {
+  const packed = (x: number, amounts: number): number => {
     let out = 0;
     for (let at = 0; at < 32; at += size) {
       const element = arithmeticShift ? (x << (up - at)) >> up : (x << (up - at)) >>> up;
+      const by = (amounts >>> at) & (size - 1);
       out |= ((left ? element << by : element >> by) & mask) << at;
     }
     return out;
@@ -235,7 +235,7 @@ function shiftLogic(i: Instruction): Exec {
     const by = s(w);
     const y = b(w);
     const out = d.open(w);
-    for (let n = 0; n < LANES; n++) out[n] = logic(shifted(x[n]!, by[n]! & amount), y[n]!) ^ invert;
+    for (let n = 0; n < LANES; n++) out[n] = logic(shifted(x[n]!, by[n]!), y[n]!) ^ invert;
     d.close(w);
   };
 }
@@ -244,7 +244,7 @@ function shiftLogic64(i: Instruction, left: boolean, logic: Logic, signed: boole
   const [first, by, second] = [i.sources[0]!, i.sources[1]!, i.sources[2]!];
   const al = integers(first, i.page, 64, signed);
   const ah = upperWord(first, i.page, signed);
-  const s = integers(by, i.page, 8, false);
+  const s = integers(by, i.page, 32, false);
   const bl = integers(second, i.page, 64, false);
   const bh = upperWord(second, i.page, false);
   const low = destination(i);

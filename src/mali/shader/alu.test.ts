@@ -177,7 +177,17 @@ test('shifts with logic', () => {
   check('RSHIFT_AND.i32.not_result r0, r1, r2.b00, r3', [0xf0, 4, 0xff], ~0xf);
   check('LSHIFT_OR.v2i16 r0, r1, r2.b00, 0x0', [0x80018001, 1], 0x00020002);
   check('RSHIFT_OR.v2i16.signed r0, r1, r2.b00, 0x0', [0x80004000, 1], 0xc0002000);
-  check('LSHIFT_OR.v4i8 r0, r1, r2.b00, 0x0', [0x01020381, 1], 0x02040602);
+  check('LSHIFT_OR.v4i8 r0, r1, r2.b0000, 0x0', [0x01020381, 1], 0x02040602);
+  // Amounts of their own for the elements; of one element the first counts.
+  check('LSHIFT_OR.v2i16 r0, r1, r2.b02, 0x0', [0x80018001, 0x00040001], 0x00100002);
+  check('RSHIFT_OR.v2i16 r0, r1, r2.b01, 0x0', [0x80018000, 0x00000f0e], 0x00010002);
+  check('RSHIFT_OR.v2i16.signed r0, r1, r2.b23, 0x0', [0x80014000, 0x04010000], 0xf8002000);
+  check('LSHIFT_AND.v4i8 r0, r1, r2.b0123, r3', [0x81818181, 0x03020100, -1], 0x08040281);
+  check('RSHIFT_XOR.v4i8.signed r0, r1, r2.b3210, 0x0', [0x80808080, 0x03020100], 0x80c0e0f0);
+  check('LSHIFT_OR.v4i8 r0, r1, r2.b2233, 0x0', [0x01010101, 0x01020000], 0x02020404);
+  check('LSHIFT_OR.v2i16 r0, r1, 0x3020100.b02, 0x0', [0x00010001], 0x00040001);
+  check('LSHIFT_OR.i32 r0, r1, r2.b02, 0x0', [1, 0x00050003], 8);
+  check('RSHIFT_OR.i32 r0, r1, r2.b23, 0x0', [0x100, 0x03040000], 0x10);
   // Amounts count modulo the width.
   check('LSHIFT_OR.i32 r0, r1, r2.b00, 0x0', [1, 33], 2);
 });

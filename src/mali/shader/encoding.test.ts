@@ -83,6 +83,9 @@ const KNOWN: [string, string][] = [
   ['ATEST.discard @r60, r60, 0x3f800000, atest_datum.w0', '3cd0ea00 02bc7d68'],
   ['BLEND.slot0.v4.f16.end @r0:r1, blend_descriptor_0.w0, r60, target:0', 'f0003c33 04407f78'],
   ['RSHIFT_XOR.i32.not_result r12, u2, ^r12, 0x0', '824cc052 00ccb400'],
+  // As Mesa 24.3 shifts words by registers, and takes lanes' numbers.
+  ['LSHIFT_AND.i32 r0, r1, r2.b02, r3', '01020300 01c0b400'],
+  ['CLPER.i32 r0, r1, r2.b02', '01020f00 30c0a000'],
   ['CSEL.s32.lt r1, ^r2, ^r3, u4, u5', '42438485 04c15801'],
   ['TEX_FETCH.slot0.f.32.2d @r0:r1:r2:r3, @r60:r61, u0', '8000c017 347c2501'],
 ];
