@@ -268,9 +268,9 @@ class Fetch {
   }
 }
 
-/** Fetch functions made at most: forms beyond are the interpreter's, so that no client can fill the table. */
-const MOST_FUNCTIONS = 4096;
-let functions = 0;
+/** Forms kept before all are forgotten, and places in the table that they leave to others: forms are the guests'. */
+const MOST_FORMS = 4096;
+const PLACES_LEFT = 16384;
 const modules = new Map<string, WebAssembly.Module | undefined>();
 const instances = new WeakMap<PhysicalMemory, Map<number, FetchSlot>>();
 
@@ -307,7 +307,10 @@ const COUNTED: ReadonlySet<number> = new Set([
 
 const TYPES: readonly LaneType[] = ['raw', 'float', 'sint', 'uint'];
 
-/** The fetch function of an attribute; undefined: it has no emitted form. Throws as texelFormat does. */
+/**
+ * The fetch function of an attribute; undefined: it has no emitted form. Whoever writes its number down holds its place. Throws as
+ * texelFormat does.
+ */
 export function fetchSlot(
   dram: PhysicalMemory,
   attribute: Attribute,
@@ -326,14 +329,15 @@ export function fetchSlot(
   if (known) return known;
   const key = `${attributeType},${frequency},${offsetEnable ? 1 : 0},${format},${to.type},${to.bits},${channels}`;
   const texel = texelFormat(format, 'LD_ATTR', 0);
-  if (functions === MOST_FUNCTIONS || !COUNTED.has(attributeType)) return undefined;
+  if (!COUNTED.has(attributeType) || functionTable.room < PLACES_LEFT) return undefined;
   if (!modules.has(key)) {
+    if (modules.size >= MOST_FORMS) modules.clear();
     const instanced = frequency === ATTRIBUTE_FREQUENCY.INSTANCE;
     modules.set(key, compile({ attributeType, instanced, offset: offsetEnable, texel, to, channels }, key));
   }
   const module = modules.get(key);
   if (!module) return undefined;
-  functions++;
+  if (slots.size >= MOST_FORMS) slots.clear();
   const imports = { gpu: { scratch: scratch.memory, dram: dram.memory } };
   const { fetch } = new WebAssembly.Instance(module, imports).exports;
   const made = { place: functionTable.place(fetch as CallableFunction), bytes: texel.format.bytes };

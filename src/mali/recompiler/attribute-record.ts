@@ -67,6 +67,7 @@ function fill(w: WarpState, shape: number, record: number, lane: number): number
   if (element < low || element > high) return 0;
   words[at + ATTRIBUTE.time / 4] = epoch;
   words[at + ATTRIBUTE.handle / 4] = handle;
+  w.run.hold(place);
   words[at + ATTRIBUTE.slot / 4] = place.slot;
   words[at + ATTRIBUTE.first / 4] = first;
   words[at + ATTRIBUTE.last / 4] = last - first;

@@ -5,6 +5,7 @@
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
+import { Budget, type Holder } from './budget.ts';
 import { emitUnit, type Mode } from './emit.ts';
 import type { Unit } from './flow.ts';
 import { bind, refill, step } from './outside.ts';
@@ -18,6 +19,8 @@ export interface Compiled {
   /** The module bound to a board's memory. */
   readonly instances: WeakMap<PhysicalMemory, Run>;
   readonly records: object;
+  /** Bytes that keeping it takes, roughly. */
+  readonly bytes: number;
   /** Quads at a time. */
   readonly vectors: number;
   /** Offsets from the entry of the instructions that the interpreter is called for. */
@@ -25,8 +28,19 @@ export interface Compiled {
 }
 
 const compiled = new Map<string, Compiled>();
-/** Compiled units kept before all are forgotten. */
-const MAX_COMPILED = 4096;
+const content: Holder = { drop: () => compiled.clear() };
+
+/**
+ * Room for compiled code and what it stands for, in all address spaces together. V8's machine code takes some three times as much
+ * again.
+ */
+export const codeBudget = new Budget(2 ** 27);
+/** What a module takes besides its code, and an instruction, with its key here and its place in a unit. */
+const MODULE_BYTES = 2 ** 14;
+const INSTRUCTION_BYTES = 256;
+/** Scratch memory is smaller, and comes back late. */
+const RECORD_WEIGHT = 2;
+
 export function compileUnit(unit: Unit, mode: Mode): Compiled {
   const { entry, words } = unit;
   const masked = mode.parted || parts(unit);
@@ -36,12 +50,14 @@ export function compileUnit(unit: Unit, mode: Mode): Compiled {
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
   let code = compiled.get(key);
   if (!code) {
-    const { bytes, steps, records, vectors } = emitUnit(unit, mode);
-    if (compiled.size >= MAX_COMPILED) compiled.clear();
+    const { bytes, steps, records, recordBytes, vectors } = emitUnit(unit, mode);
+    const size = MODULE_BYTES + bytes.byteLength + words.length * INSTRUCTION_BYTES + recordBytes * RECORD_WEIGHT;
+    codeBudget.hold(content, size);
     code = {
       module: new WebAssembly.Module(bytes),
       instances: new WeakMap(),
       records,
+      bytes: size,
       vectors,
       steps: steps.map(({ pc }) => pc - entry),
     };

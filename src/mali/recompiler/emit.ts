@@ -53,6 +53,7 @@ export interface Emitted {
   readonly steps: readonly Site[];
   /** Keeps the records of loads and stores in scratch memory. */
   readonly records: object;
+  readonly recordBytes: number;
 }
 
 /** Pages of 64 KiB that a 32-bit memory can have. */
@@ -71,7 +72,7 @@ export function emitUnit(unit: Unit, wanted: Mode): Emitted {
     emitter = new UnitEmitter(unit, mode, at, bytes);
     emitter.emit();
   }
-  return { bytes: emitter.module.build(), vectors: mode.vectors, steps: emitter.steps, records };
+  return { bytes: emitter.module.build(), vectors: mode.vectors, steps: emitter.steps, records, recordBytes: bytes };
 }
 
 /** Records that an instruction may need. */

@@ -198,7 +198,7 @@ class Recompiler implements WarpExecutor {
     w.run.refresh();
     words[frame + FRAME.generation / 4] = this.#memory.generation;
     words[frame + FRAME.epoch / 4] = w.run.epoch;
-    const status = within(w, at.made.steps, at.made.run);
+    const status = within(w, at.made);
     w.live = words[frame + FRAME.live / 4]!;
     w.discarded = words[frame + FRAME.discarded / 4]!;
     // A call costs something even where lanes are handed back at once.

@@ -10,31 +10,34 @@ import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL, STEP } from './frame.ts';
 import { refillTexture } from './texture.ts';
 
-let current: WarpState | undefined;
-let currentSteps: readonly Site[] = [];
+/** A unit's function, and the instructions that it calls the interpreter for. */
+export interface Runnable {
+  run(registers: number, frame: number): number;
+  readonly steps: readonly Site[];
+}
 
-/** Calls a unit's function for a warp: `call` answers its status. Calls may lie within one another. */
-export function within(
-  w: WarpState,
-  steps: readonly Site[],
-  run: (registers: number, frame: number) => number,
-): number {
+let current: WarpState | undefined;
+/** Held while it runs: its unit may drop it meanwhile, and its records in scratch memory are its own only as long as it is there. */
+let currentCode: Runnable | undefined;
+
+/** Calls a unit's function for a warp; answers its status. Calls may lie within one another. */
+export function within(w: WarpState, code: Runnable): number {
   const outer = current;
-  const outerSteps = currentSteps;
+  const outerCode = currentCode;
   current = w;
-  currentSteps = steps;
+  currentCode = code;
   try {
-    return run(w.registers.at, w.frame);
+    return code.run(w.registers.at, w.frame);
   } finally {
     current = outer;
-    currentSteps = outerSteps;
+    currentCode = outerCode;
   }
 }
 
 /** The interpreter's step for an instruction without lane operations. */
 export function step(number: number, mask: number, live: number, discarded: number): number {
   const w = current!;
-  const { pc, step: s } = currentSteps[number]!;
+  const { pc, step: s } = currentCode!.steps[number]!;
   w.mask = mask;
   w.live = live;
   w.discarded = discarded;

@@ -4,14 +4,16 @@
  */
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { VirtualMemory } from '../contract.ts';
+import type { Holder } from './budget.ts';
 import { CodeWords } from './code-words.ts';
-import { type Compiled, compileUnit, instantiate, type Run } from './compiled.ts';
+import { type Compiled, codeBudget, compileUnit, instantiate, type Run } from './compiled.ts';
 import type { Mode } from './emit.ts';
 import { findUnit, type Site, type Unit } from './flow.ts';
 import { WARP_VECTORS } from './lanes.ts';
+import type { Runnable } from './outside.ts';
 
-/** Units kept of one address space. */
-const MAX_UNITS = 4096;
+/** Instructions of the units kept of one address space. */
+const MOST_INSTRUCTIONS = 2 ** 17;
 
 /** Modes of units that are kept by address; lists are kept with them. */
 const MODES = 8;
@@ -22,8 +24,8 @@ const keyOf = ({ flush32, flush16, parted, list, vectors }: Mode): number =>
   (parted ? 4 : 0) +
   (list ? MODES * (1 + LISTS.indexOf(list) * 2 + (vectors === WARP_VECTORS ? 0 : 1)) : 0);
 
-/** A unit of an address space. What runs it is made when it is first wanted. */
-export class Ready {
+/** A unit of an address space. What runs it is made when it is first wanted, and again when it had to be dropped. */
+export class Ready implements Holder {
   readonly unit: Unit;
   /** Run in which it was last compared with memory. */
   epoch: number;
@@ -51,8 +53,13 @@ export class Ready {
     return this.#made;
   }
 
+  drop(): void {
+    this.#made = undefined;
+  }
+
   #make(): Made {
     const code = compileUnit(this.unit, this.#mode);
+    codeBudget.hold(this, code.bytes);
     const { entry, blocks } = this.unit;
     const sites = new Map(blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
     const steps = code.steps.map((offset) => sites.get(entry + offset)!);
@@ -71,7 +78,7 @@ export class Ready {
   }
 }
 
-interface Made {
+interface Made extends Runnable {
   /** Held for its records, whose addresses are in the code. */
   readonly code: Compiled;
   readonly run: Run;
@@ -83,10 +90,20 @@ export class UnitCache {
   readonly #memory: VirtualMemory;
   /** By the address of any of a unit's blocks, and mode. */
   readonly #units = new Map<number, Ready>();
+  readonly #most: number;
+  /** Instructions of the units above. */
+  #instructions = 0;
   #epoch = 0;
 
-  constructor(memory: VirtualMemory) {
+  /** It keeps units of at most so many instructions in all. */
+  constructor(memory: VirtualMemory, most = MOST_INSTRUCTIONS) {
     this.#memory = memory;
+    this.#most = most;
+  }
+
+  /** Instructions of the units that it keeps; those that others have replaced count. */
+  get instructions(): number {
+    return this.#instructions;
   }
 
   begin(): void {
@@ -108,7 +125,13 @@ export class UnitCache {
     const unit = findUnit(this.#memory, current?.unit.entry ?? pc, [...(current?.unit.roots ?? []), ...pcs]);
     const { entry } = unit;
     const ready = new Ready(unit, mode, this.#memory.dram, this.#epoch);
-    if (this.#units.size >= MAX_UNITS) this.#units.clear();
+    // A unit of none is kept all the same.
+    const instructions = 1 + unit.words.length;
+    if (this.#instructions + instructions > this.#most) {
+      this.#units.clear();
+      this.#instructions = 0;
+    }
+    this.#instructions += instructions;
     this.#units.set(entry * MODES + modeKey, ready);
     for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
     return ready;

@@ -14,7 +14,7 @@ import { decode, EncodingError } from './decode.ts';
 
 export const STEPS_PER_PAGE = PAGE_SIZE / INSTRUCTION_SIZE;
 /** Pages kept before all are forgotten. */
-const MAX_PAGES = 4096;
+const MAX_PAGES = 256;
 
 /** One page of code. `steps[n]` is undefined until it is reached. */
 export interface CodePage {

@@ -33,6 +33,7 @@ export class RunContext {
   /** A number of this run alone, and of the address space's translations as they are: see `refresh`. */
   epoch = 0;
   #generation = -1;
+  #held: Set<object> | undefined;
   readonly #uniforms: (Int32Array | undefined)[] = [];
   readonly #uniformHalves: (Float16Array | undefined)[] = [];
 
@@ -60,6 +61,12 @@ export class RunContext {
     if (generation === this.#generation) return;
     this.#generation = generation;
     this.epoch = ++epochs;
+  }
+
+  /** Keeps something that is remembered by its number for the run. */
+  hold(what: object): void {
+    this.#held ??= new Set();
+    this.#held.add(what);
   }
 
   /** A word of the fast-access uniforms for all lanes. Words that the draw did not supply read zero. */
