@@ -5,7 +5,7 @@
  * compiled when a module is loaded; with functions compiled at once, not when they are first called (v8-flags in cli/main.ts), that
  * is all of it. Workers use the same folder (mali/workers/start.ts).
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { constants, enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
@@ -14,9 +14,20 @@ export const MOST_FILES = 7000;
 
 /** Keeps compiled code of the modules that this thread loads from now on. Answers why it cannot; undefined: it does. */
 export function keepCompiledCode(folder: string, most = MOST_FILES): string | undefined {
-  if (files(folder) > most) rmSync(folder, { recursive: true, force: true });
+  if (files(folder) > most) empty(folder);
   const { status, message } = enableCompileCache(folder);
   return status === constants.compileCacheStatus.FAILED ? (message ?? 'Node does not say why') : undefined;
+}
+
+/** Takes a folder away. Of processes that find it full at once one does it, and nobody else writes to what it deletes. */
+function empty(folder: string): void {
+  const away = `${folder}.${process.pid}`;
+  try {
+    renameSync(folder, away);
+    rmSync(away, { recursive: true, force: true });
+  } catch {
+    // Another process was faster, or it is begun anew another time.
+  }
 }
 
 /** How many files lie in the folders of a folder; one that is not there has none. */
