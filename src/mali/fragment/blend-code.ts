@@ -10,12 +10,13 @@ import type { LaneType } from '../shader/contract.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
-import { type BlendFunctions, blendFunctions } from './wasm/blend.ts';
+import { type BlendCode, type BlendFunctions, blendFunctions } from './wasm/blend.ts';
 import { storable } from './wasm/pixel-store.ts';
 
 /** Blending by emitted code, and the render target that it is for. */
 export interface BlendCall extends BlendFunctions {
   readonly rt: number;
+  readonly code: BlendCode;
 }
 
 interface LastCall {
@@ -68,14 +69,14 @@ export class BlendCodes {
     const { words: stride } = framebuffer.targets[rt]!;
     if (fixed) {
       if (stride !== 1 || (type !== 'float' && type !== 'raw')) return undefined;
-      return { rt, ...blendFunctions({ ...common, ...fixed }) };
+      return made(rt, { ...common, ...fixed });
     }
     const numbers = type === 'raw' ? kind : type;
     if (!stored || equation || (kind === 'float') !== (numbers === 'float') || !storable(stored, numbers)) {
       return undefined;
     }
     const words = wordsOf(stored);
-    return { rt, ...blendFunctions({ ...common, pixel: { channels: stored, words, stride, numbers } }) };
+    return made(rt, { ...common, pixel: { channels: stored, words, stride, numbers } });
   }
 
   /** The codec of a conversion descriptor. Throws GpuFault where the render target cannot hold the format. */
@@ -107,6 +108,8 @@ export class BlendCodes {
     }
   }
 }
+
+const made = (rt: number, code: BlendCode): BlendCall => ({ rt, code, ...blendFunctions(code) });
 
 /** Words that a pixel takes. */
 const wordsOf = (channels: readonly Channel[]): number =>

@@ -8,7 +8,7 @@ import { BLEND_A, BLEND_B, BLEND_C, BlendFunction, nameOf } from '../../abi/gpu/
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault } from '../contract.ts';
-import type { EquationCode } from './wasm/blend.ts';
+import type { EquationCode } from './wasm/fixed-blend.ts';
 
 const fault = (message: string): GpuFault => new GpuFault(EXCEPTION.DATA_INVALID_FAULT, 0, message);
 

@@ -12,6 +12,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { DrawWays } from '../recompiler/draw-ways.ts';
 import type {
   BlendRequest,
   FragmentStage,
@@ -78,6 +79,10 @@ export class DrawStage implements FragmentStage {
   /** The draw is over; its shader's run as well. */
   close(): void {
     this.#warp.close();
+  }
+
+  get ways(): DrawWays {
+    return this.#description.ways;
   }
 
   get primitives(): (PrimitiveVertices | undefined)[] {

@@ -2,17 +2,17 @@
  * StageDescription: what recompiled shaders are told of their draw (recompiler/frame.ts: STAGE), so that they
  * need not ask: how tests and colours are done for this draw.
  */
-import { BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
+import { BLEND_C, BLEND_MODE, MAX_RENDER_TARGETS } from '../../abi/gpu/raster-descriptors.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place } from '../engine/table.ts';
+import { type BlendForm, type BlendWay, blendWay, type DrawWays, UNKNOWN } from '../recompiler/draw-ways.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from '../recompiler/frame.ts';
-import type { BlendCodes } from './blend-code.ts';
+import type { BlendCall, BlendCodes } from './blend-code.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import type { LateTests } from './late-tests.ts';
 import type { StageWarp } from './stage-warp.ts';
-import { isRgba8 } from './tile-codec.ts';
 import { lateTests } from './wasm/late.ts';
 import { WARP } from './wasm/raster.ts';
 
@@ -25,15 +25,21 @@ export class StageDescription {
   readonly #at: number;
   /** Whose numbers the description holds. */
   readonly #held: (Place | KnownBlend)[] = [];
+  /** What code for lists of quads is made for. */
+  readonly ways: DrawWays;
 
   constructor(state: DrawState, warp: StageWarp, late: LateTests, codes: BlendCodes, engine: Engine) {
     this.#state = state;
     this.#codes = codes;
     this.#at = warp.frame / 4;
     this.#places();
-    if (engine !== 'wasm') return;
-    this.#tests(late);
-    for (let n = 0; n < MAX_RENDER_TARGETS; n++) this.#blend(n);
+    if (engine !== 'wasm') {
+      this.ways = UNKNOWN;
+      return;
+    }
+    const direct = this.#tests(late);
+    const blends = Array.from({ length: MAX_RENDER_TARGETS }, (_, n) => this.#blend(n));
+    this.ways = { direct, multisampled: state.framebuffer.samples > 1, blends };
   }
 
   /** Samples that tests after shading have let pass. */
@@ -64,13 +70,13 @@ export class StageDescription {
   }
 
   /** Tells whether tests have been made before shading, else by which functions they are made. */
-  #tests(late: LateTests): void {
+  #tests(late: LateTests): boolean {
     const { early, merged, byAlpha, draw, test } = this.#state;
     const words = scratch.u32;
     const at = this.#at;
     const direct = early && !merged && !byAlpha;
     words[at + STAGE.direct / 4] = direct ? 1 : 0;
-    if (direct) return;
+    if (direct) return true;
     const { late_left, late_alpha, late_emit } = lateTests(late.emitted);
     words[at + STAGE.late / 4] = this.#number(late_left);
     words[at + STAGE.alphaTest / 4] = this.#number(late_alpha);
@@ -78,6 +84,7 @@ export class StageDescription {
     words[at + STAGE.touchDepth / 4] = draw.cleanFragmentWrite ? 0 : 1;
     scratch.f64[(at * 4 + STAGE.low) / 8] = test.low;
     scratch.f64[(at * 4 + STAGE.high) / 8] = test.high;
+    return false;
   }
 
   /** The number of an emitted function, which keeps it as long as this draw lasts. */
@@ -88,18 +95,18 @@ export class StageDescription {
   }
 
   /** Tells what BLEND by the descriptor of render target `n` does. */
-  #blend(n: number): void {
+  #blend(n: number): BlendWay {
     const { tile, blendDescriptors, draw } = this.#state;
     const words = scratch.u32;
     const record = this.#at + (STAGE.blend + n * BLEND_RECORD_BYTES) / 4;
     const low = blendDescriptors[n * 2]!;
     if (low === BLEND_MODE.OFF) {
       words[record + BLEND_RECORD.kind / 4] = BLEND_KIND.NOTHING;
-      return;
+      return NOTHING;
     }
     const known = this.#known(low, blendDescriptors[n * 2 + 1]!);
     words[record + BLEND_RECORD.kind / 4] = known.kind;
-    if (known.places.length === 0) return;
+    if (known.places.length === 0) return known.way;
     this.#held.push(known);
     words[record + BLEND_RECORD.words / 4] = tile.colorAt[known.rt]!;
     words[record + BLEND_RECORD.bytes / 4] = known.bytes;
@@ -107,6 +114,7 @@ export class StageDescription {
     for (let i = 0; i < BLEND_TYPES.length; i++) {
       words[record + BLEND_RECORD.slots / 4 + i] = known.places[i]?.slot ?? 0;
     }
+    return known.way;
   }
 
   /** What is known of a descriptor in this framebuffer. */
@@ -129,21 +137,14 @@ export class StageDescription {
     const { framebuffer } = this.#state;
     const codes = this.#codes;
     const { mode, rt, conversion } = blendView(low, high);
-    const none = (kind: number): KnownBlend => ({ rt, kind, bytes: 0, places: [] });
+    const none = (kind: number): KnownBlend => ({ rt, kind, bytes: 0, places: [], way: blendWay(kind, NO_FORMS) });
     if (mode === BLEND_MODE.SHADER) return none(BLEND_KIND.STAGE);
     if (codes.vanishes(low, high)) return none(BLEND_KIND.NOTHING);
     if (!codes.known(conversion.memoryFormat, conversion.raw, rt)) return none(BLEND_KIND.STAGE);
-    const plain =
-      mode === BLEND_MODE.OPAQUE &&
-      framebuffer.samples === 1 &&
-      !this.#state.alphaToOne(rt) &&
-      isRgba8(conversion.memoryFormat);
-    const places = BLEND_TYPES.map((type) => {
-      const call = codes.code(low, high, type, CHANNELS);
-      return call && functionTable.place(call.blend_quad);
-    });
-    const kind = plain ? BLEND_KIND.STORE_RGBA8 : BLEND_KIND.CALL;
-    return { rt, kind, bytes: framebuffer.targets[rt]!.words * 4, places };
+    const calls = BLEND_TYPES.map((type) => codes.code(low, high, type, CHANNELS));
+    const places = calls.map((call) => call && functionTable.place(call.blend_quad));
+    const way = blendWay(BLEND_KIND.CALL, calls.map(formOf));
+    return { rt, kind: BLEND_KIND.CALL, bytes: framebuffer.targets[rt]!.words * 4, places, way };
   }
 }
 
@@ -154,6 +155,22 @@ interface KnownBlend {
   readonly bytes: number;
   /** Functions by BLEND_TYPES; none where there is nothing to call. */
   readonly places: readonly (Place | undefined)[];
+  readonly way: BlendWay;
+}
+
+const NO_FORMS: readonly BlendForm[] = BLEND_TYPES.map(() => 'stage');
+const NOTHING = blendWay(BLEND_KIND.NOTHING, NO_FORMS);
+
+/** Whether shaders blend by code of their own, which is made anew for each state: so of states that seldom change. */
+function formOf(call: BlendCall | undefined): BlendForm {
+  if (!call) return 'stage';
+  const { code } = call;
+  if ('pixel' in code || code.samples > 1 || code.srgb) return 'call';
+  const { equation } = code;
+  if (!equation) return code;
+  // A constant colour may be another one for each draw.
+  if ([equation.rgb, equation.alpha].some(({ c }) => c === BLEND_C.CONSTANT)) return 'call';
+  return { ...code, equation: { ...equation, constant: 0 } };
 }
 
 const knownBlends = new Map<string, KnownBlend>();

@@ -20,7 +20,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { GpuFault } from '../contract.ts';
 import { linearToSrgb, srgbToLinear, unpacker } from '../format.ts';
 import { pack, roundEven } from '../pack.ts';
-import { BYTE, type FixedCode } from './wasm/blend.ts';
+import { BYTE, type FixedCode } from './wasm/fixed-blend.ts';
 import type { StoredChannel } from './wasm/pixel-store.ts';
 import { linearOf, srgbByte } from './wasm/srgb.ts';
 
@@ -77,17 +77,6 @@ export function fits(word: number, internal: { readonly index: number; readonly 
   const tile = TILE_PIXEL_FORMATS.get(index);
   if (tile) return tile.internal === internal.index;
   return (PIXEL_FORMATS.get(index)?.bytes ?? 0) <= internal.bytes;
-}
-
-/** Whether the codec of `word` is the most common one: four bytes, red first. */
-export function isRgba8(word: number): boolean {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, word, true);
-  const { order, index, srgb, bigEndian } = PixelFormatWord.read(view, 0);
-  const tile = TILE_PIXEL_FORMATS.get(index);
-  const layout = tile && INTERNAL_FORMATS.get(tile.internal)?.tile;
-  if (!layout || !PIXEL_FORMATS.has(index) || !COMPONENT_ORDER[order]?.from || srgb || bigEndian) return false;
-  return layout.integer.every((n) => n === 8);
 }
 
 /** Fixed point. `opaque`: alpha reads as one. */

@@ -171,13 +171,21 @@ export class BlockCode {
   #blend(n: number, block: Block, site: Site): void {
     const code = this.#a.code;
     const { instruction: i } = site;
-    if (this.#a.output.blend(i)) {
-      code.likely().if();
-      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#a.flow.goto(n, block.target, false);
+    const how = this.#a.output.blend(i);
+    const go = (last: boolean): void => {
+      if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#a.flow.goto(n, block.target, last);
       else {
         this.#a.flow.after(i.flow);
-        if (i.flow !== FLOW_END) this.#a.flow.goto(n, block.next, false);
+        if (i.flow !== FLOW_END) this.#a.flow.goto(n, block.next, last);
       }
+    };
+    if (how === 'done') {
+      go(true);
+      return;
+    }
+    if (how === 'asked') {
+      code.likely().if();
+      go(false);
       code.end();
     }
     this.#a.call(site);

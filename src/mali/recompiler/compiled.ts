@@ -6,6 +6,7 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable } from '../engine/table.ts';
 import { Budget, type Holder } from './budget.ts';
+import { waysKey } from './draw-ways.ts';
 import { emitUnit, type Mode } from './emit.ts';
 import type { Unit } from './flow.ts';
 import { bind, refill, step } from './outside.ts';
@@ -45,6 +46,7 @@ export function compileUnit(unit: Unit, mode: Mode): Compiled {
   const { entry, words } = unit;
   const masked = mode.parted || parts(unit);
   let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}${mode.list ?? ''}${mode.vectors}`;
+  if (mode.ways) key += waysKey(mode.ways, unit);
   for (const root of unit.roots) key += `,${root - entry}`;
   key += ';';
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;

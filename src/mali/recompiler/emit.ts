@@ -16,6 +16,7 @@ import { SAMPLER_TYPE } from '../texture/emit.ts';
 import { type Callable, type Code, type Label, ModuleBuilder, type TypeIndex } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import { type AroundBlocks, BlockCode } from './block-code.ts';
+import type { ListWays } from './draw-ways.ts';
 import { REGISTERS } from './effects.ts';
 import type { Site, Unit } from './flow.ts';
 import type { Body, Feed } from './flow-code.ts';
@@ -42,6 +43,8 @@ export interface Mode {
   readonly parted: boolean;
   /** Takes warp after warp from a list, from the unit's entry on: of quads or, for other stages, of threads. */
   readonly list: 'fragment' | keyof typeof THREAD_PRELOADS | undefined;
+  /** Of a list of quads: what the draw does. */
+  readonly ways: ListWays | undefined;
   /** Quads at a time: of a whole warp, or fewer. */
   readonly vectors: typeof PAIR_VECTORS | typeof WARP_VECTORS;
 }
@@ -150,13 +153,17 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     this.#status = code.local('i32');
     this.registers = new RegisterFile(code, this.lanes, unit);
     this.flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
-    const quads = mode.list === 'fragment' ? new QuadFeed(this, this.module) : undefined;
+    const quads = mode.ways ? new QuadFeed(this, this.module, mode.ways) : undefined;
     this.#quads = quads;
     this.#feed =
       quads ?? (mode.list && new ThreadFeed(this, THREAD_PRELOADS[mode.list as keyof typeof THREAD_PRELOADS]));
     this.messages = new MessageCode(this, unit, quads);
     this.blocks = new BlockCode(this);
     this.module.exportFunction('run', code);
+  }
+
+  get #blends(): boolean {
+    return this.unit.blocks.some(({ end }) => end === 'blend');
   }
 
   get output(): OutputCode {
@@ -227,7 +234,6 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
     const feed = this.#feed;
     feed?.open();
-    if (this.unit.blocks.some(({ end }) => end === 'blend')) this.output.open();
     this.#exit = code.block();
     if (feed) {
       this.#again = code.loop();
@@ -274,6 +280,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     code.get(1).i32(0).memory('i32_store', FRAME.live);
     code.get(1).get(this.fuel).memory('i32_store', FRAME.fuel);
     this.#feed?.save();
+    if (this.#blends) this.output.close();
     code.i32(status).op('return');
   }
 
@@ -289,6 +296,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     if (feed) this.#saveAll(feed);
     else for (const r of this.registers.written) this.registers.store(r);
     this.flow.save();
+    if (this.#blends) this.output.close();
     code.get(1).get(this.live).memory('i32_store', FRAME.live);
     code.get(1).get(this.discarded).memory('i32_store', FRAME.discarded);
     code.get(1).get(this.fuel).memory('i32_store', FRAME.fuel);

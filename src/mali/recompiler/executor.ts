@@ -15,6 +15,7 @@ import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
+import { type ListWays, UNKNOWN } from './draw-ways.ts';
 import { REGISTERS } from './effects.ts';
 import type { Mode } from './emit.ts';
 import type { Block, Unit } from './flow.ts';
@@ -62,7 +63,7 @@ const modes: Mode[] = [];
 /** The way of running whole warps, or such as have parted. */
 function modeOf(flush32: boolean, flush16: boolean, parted: boolean): Mode {
   const i = (flush32 ? 1 : 0) + (flush16 ? 2 : 0) + (parted ? 4 : 0);
-  modes[i] ??= { flush32, flush16, fused: FUSED, parted, list: undefined, vectors: WARP_VECTORS };
+  modes[i] ??= { flush32, flush16, fused: FUSED, parted, list: undefined, ways: undefined, vectors: WARP_VECTORS };
   return modes[i];
 }
 
@@ -77,12 +78,17 @@ class Recompiler implements WarpExecutor {
   /** The same, working off lists. */
   #list: Ready | undefined;
   readonly #kind: Stage['kind'];
+  /** What the draw of a fragment stage does. */
+  readonly #ways: ListWays | undefined;
   /** Warps are handed back to have blend shaders called: then it is better done for all of a warp at once. */
   readonly #blendShaders: boolean;
 
   constructor({ environment, flush32, flush16, stage }: RunContext) {
     this.#memory = environment.memory;
     this.#kind = stage.kind;
+    if (stage.kind === 'fragment') {
+      this.#ways = { ...(stage.ways ?? UNKNOWN), helpers: environment.program.requiresHelperThreads };
+    }
     this.#blendShaders = stage.kind === 'fragment' && callsBlendShaders(stage);
     this.#together = modeOf(flush32, flush16, false);
     this.#parted = modeOf(flush32, flush16, true);
@@ -153,7 +159,7 @@ class Recompiler implements WarpExecutor {
   prepare(): Ready {
     const { unit } = this.#begin;
     const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? PAIR_VECTORS : WARP_VECTORS;
-    this.#list ??= this.#begin.as({ ...this.#together, list: this.#kind, vectors });
+    this.#list ??= this.#begin.as({ ...this.#together, list: this.#kind, ways: this.#ways, vectors });
     return this.#list;
   }
 

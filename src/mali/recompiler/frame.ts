@@ -104,10 +104,9 @@ export const STAGE_BYTES = STAGE.high + 8;
 export const TILE_SHIFT = 4;
 
 /**
- * STAGE: the fragment stage must be asked. NOTHING: the target is off. STORE_RGBA8: the colour replaces four bytes of a
- * pixel's only sample. CALL: by the function of the record.
+ * STAGE: the fragment stage must be asked. NOTHING: the target is off. CALL: by the function of the record.
  */
-export const BLEND_KIND = { STAGE: 0, NOTHING: 1, STORE_RGBA8: 2, CALL: 3 } as const;
+export const BLEND_KIND = { STAGE: 0, NOTHING: 1, CALL: 2 } as const;
 
 /**
  * What a load or store remembers: the generation or epoch that it is of, the extent's first address (or the buffer's

@@ -66,22 +66,27 @@ export class LateCode {
     const source = new Lowering(this.#a, i);
     const coverage = source.raw(0);
     const { register } = i.staging[0]!;
+    const own = (): void =>
+      this.#results(register, (k) => {
+        coverage(k);
+        this.own(this.#stage, k);
+        code.op('v128_and');
+      });
+    if (this.#quads?.ways.direct) {
+      own();
+      return;
+    }
     const done = code.block();
     const slow = code.block();
     // Most draws test before shading. What else there is calls functions, before which all registers have to be stored: it is
     // out of the way, or they would be stored in any case.
-    if (this.#quads) this.#quads.pushDirect();
-    else {
+    if (!this.#quads) {
       code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
       code.get(this.#stage).memory('i32_load', STAGE.direct);
+      code.likely().if();
+      own();
+      code.br(done).end();
     }
-    code.likely().if();
-    this.#results(register, (k) => {
-      coverage(k);
-      this.own(this.#stage, k);
-      code.op('v128_and');
-    });
-    code.br(done).end();
     if (this.#quads) code.get(this.#quads.stage).set(this.#stage);
     code.get(this.#stage).memory('i32_load', STAGE.alphaTest).tee(this.#slot).op('i32_eqz').unlikely().brIf(slow);
     this.#store(WARP.colour, source.single(1));

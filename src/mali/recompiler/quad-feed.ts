@@ -10,6 +10,7 @@ import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
 import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
 import { pushStep, toCenter } from '../fragment/wasm/depth-plane.ts';
 import type { Callable, Code, Label, ModuleBuilder } from '../wasm/builder.ts';
+import type { ListWays } from './draw-ways.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, STAGE, STATUS, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
@@ -30,9 +31,9 @@ export class QuadFeed implements Feed {
   readonly samples: readonly number[];
   readonly pixel: readonly number[];
   readonly #b: Body;
+  /** What the draw does; where tests have been made before shading nobody looks at the warp but steps of the interpreter. */
+  readonly ways: ListWays;
   readonly #told: Callable;
-  /** Whether tests have been made before shading, so that nobody looks at the warp but steps of the interpreter. */
-  readonly #direct: number;
   readonly #left: number;
   readonly #top: number;
   /** The centre of the tile's first pixel in the window, in 1/256 pixel (doubles), and the quads' places in the tile. */
@@ -42,21 +43,19 @@ export class QuadFeed implements Feed {
   /** The next quad, and the end of the list's. */
   readonly #quad: number;
   readonly #end: number;
-  /** Whether all lanes of a covered quad live. */
-  readonly #helpers: number;
   /** Samples that count, and the number of the only one, both in all lanes. */
   readonly #wanted: number;
   readonly #sample: number;
   readonly #at: number;
   readonly #covered: number;
 
-  constructor(body: Body, module: ModuleBuilder) {
+  constructor(body: Body, module: ModuleBuilder, ways: ListWays) {
     this.#b = body;
+    this.ways = ways;
     const { code, lanes } = body;
     const told = module.function('told', [...TOLD], []);
     emitTold(told, lanes.vectors);
     this.#told = told;
-    this.#direct = code.local('i32');
     this.#left = code.local('v128');
     this.#top = code.local('v128');
     const each = (type: 'i32' | 'v128'): number[] => code.locals(type, lanes.vectors);
@@ -69,7 +68,6 @@ export class QuadFeed implements Feed {
     this.#list = code.local('i32');
     this.#quad = code.local('i32');
     this.#end = code.local('i32');
-    this.#helpers = code.local('i32');
     this.#wanted = code.local('v128');
     this.#sample = code.local('v128');
     this.#at = code.local('i32');
@@ -90,8 +88,6 @@ export class QuadFeed implements Feed {
     code.op('i32_add').set(this.#quad);
     stage(STAGE.warps);
     code.i32(2).op('i32_shl').set(this.#end);
-    stage(STAGE.direct);
-    code.set(this.#direct);
     stage(STAGE.left);
     code.op('i32x4_splat').v128(0, 1, 0, 1).op('i32x4_add').set(this.#left);
     for (const axis of ['x', 'y'] as const) {
@@ -100,8 +96,7 @@ export class QuadFeed implements Feed {
     }
     stage(STAGE.top);
     code.op('i32x4_splat').v128(0, 0, 1, 1).op('i32x4_add').set(this.#top);
-    stage(STAGE.helpers);
-    code.set(this.#helpers);
+    if (!this.ways.multisampled) return;
     code.i32(-1).op('i32x4_splat').set(this.#wanted);
     stage(STAGE.sample);
     code.i32(0).op('i32_ge_s');
@@ -130,7 +125,8 @@ export class QuadFeed implements Feed {
     for (let k = 0; k < vectors; k++) {
       code.get(this.#list).get(this.#quad).i32(3).op('i32_shl').op('i32_add');
       code.memory('v128_load64_zero', QUAD_LIST.mask + 8 * k).op('i32x4_extend_low_i16x8_u');
-      code.get(this.#wanted).op('v128_and').tee(this.samples[k]!);
+      if (this.ways.multisampled) code.get(this.#wanted).op('v128_and');
+      code.tee(this.samples[k]!);
       lanes.words(0)(k);
       code.op('i32x4_gt_s').set(running[k]!);
       code.get(this.#list).get(this.#quad).i32(2).op('i32_shl').op('i32_add');
@@ -139,20 +135,17 @@ export class QuadFeed implements Feed {
     code.get(this.#quad).i32(vectors).op('i32_add').set(this.#quad);
     lanes.bitmask((k) => code.get(running[k]!));
     code.tee(this.#covered).op('i32_eqz').unlikely().brIf(again);
-    // Most programs need no helpers.
     code.get(this.#covered).set(live).i32(0).set(discarded);
-    code.get(this.#helpers).if();
-    for (let k = 0; k < vectors; k++) {
-      code.i32(0).get(running[k]!).op('v128_any_true').op('i32_sub').op('i32x4_splat').set(running[k]!);
+    if (this.ways.helpers) {
+      for (let k = 0; k < vectors; k++) {
+        code.i32(0).get(running[k]!).op('v128_any_true').op('i32_sub').op('i32x4_splat').set(running[k]!);
+      }
+      lanes.bitmask((k) => code.get(running[k]!));
+      code.tee(live).get(this.#covered).op('i32_xor').set(discarded);
     }
-    lanes.bitmask((k) => code.get(running[k]!));
-    code.tee(live).get(this.#covered).op('i32_xor').set(discarded);
-    code.end();
     if (bits !== live) code.get(live).set(bits);
     for (let k = 0; k < vectors; k++) this.#place(k);
-    code.get(this.#direct).op('i32_eqz').unlikely().if();
-    this.#tell();
-    code.end();
+    if (!this.ways.direct) this.#tell();
   }
 
   /** Where the quad lies that vector k holds. */
@@ -190,17 +183,9 @@ export class QuadFeed implements Feed {
     code.get(this.stage).get(this.#list).get(this.#quad).i32(lanes.vectors).op('i32_sub').call(this.#told);
   }
 
-  /** Pushes whether all tests have been made before shading. */
-  pushDirect(): void {
-    this.#b.code.get(this.#direct);
-  }
-
   /** Sees to it that the fragment stage has been told of the quads in work. */
   told(): void {
-    const { code } = this.#b;
-    code.get(this.#direct).if();
-    this.#tell();
-    code.end();
+    if (this.ways.direct) this.#tell();
   }
 
   preload(register: number): Lanes | undefined {
@@ -218,6 +203,7 @@ export class QuadFeed implements Feed {
       case P.COVERAGE:
         return (k) => code.get(this.samples[k]!);
       case P.SAMPLE:
+        if (!this.ways.multisampled) return (k) => code.get(this.samples[k]!);
         return (k) => code.get(this.samples[k]!).get(this.#sample).op('v128_or');
       case P.FRAME_ARGUMENT:
         return () => code.get(this.stage).memory('v128_load32_splat', STAGE.argumentLow);

@@ -13,6 +13,7 @@ const mode: Mode = {
   fused: false,
   parted: false,
   list: undefined,
+  ways: undefined,
   vectors: WARP_VECTORS,
 };
 

@@ -7,6 +7,7 @@ import type { VirtualMemory } from '../contract.ts';
 import type { Holder } from './budget.ts';
 import { CodeWords } from './code-words.ts';
 import { type Compiled, codeBudget, compileUnit, instantiate, type Run } from './compiled.ts';
+import { waysKey } from './draw-ways.ts';
 import type { Mode } from './emit.ts';
 import { findUnit, type Site, type Unit } from './flow.ts';
 import { WARP_VECTORS } from './lanes.ts';
@@ -14,6 +15,9 @@ import type { Runnable } from './outside.ts';
 
 /** Instructions of the units kept of one address space. */
 const MOST_INSTRUCTIONS = 2 ** 17;
+
+/** Ways of running one unit that are kept. */
+const MAX_OTHERS = 64;
 
 /** Modes of units that are kept by address; lists are kept with them. */
 const MODES = 8;
@@ -33,7 +37,7 @@ export class Ready implements Holder {
   readonly #dram: PhysicalMemory;
   #made: Made | undefined;
   #words: CodeWords | undefined;
-  readonly #others = new Map<number, Ready>();
+  readonly #others = new Map<string, Ready>();
 
   constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
     this.unit = unit;
@@ -68,9 +72,10 @@ export class Ready implements Holder {
 
   /** The same unit with another way of running it. */
   as(mode: Mode): Ready {
-    const key = keyOf(mode);
+    const key = `${keyOf(mode)} ${mode.ways ? waysKey(mode.ways, this.unit) : ''}`;
     let other = this.#others.get(key);
     if (!other) {
+      if (this.#others.size >= MAX_OTHERS) this.#others.clear();
       other = new Ready(this.unit, mode, this.#dram, this.epoch);
       this.#others.set(key, other);
     }

@@ -40,6 +40,7 @@
 import type { AttributeDescriptor, LocalStorage, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
+import type { DrawWays } from '../recompiler/draw-ways.ts';
 
 export const LANES = 16;
 export const ALL_LANES = 0xffff;
@@ -223,6 +224,8 @@ export interface FragmentStage {
   readonly kind: 'fragment';
   /** Where recompiled shaders find the warp in scratch memory (recompiler/frame.ts: STAGE); 0: they ask by calls. */
   readonly frame: number;
+  /** What recompiled code for lists of quads is made for, if the stage says so; else it asks by calls. */
+  readonly ways?: DrawWays;
   /** Primitive of each of the four quads. */
   readonly primitives: (PrimitiveVertices | undefined)[];
   /** Bytes of a vertex's varyings (Draw: vertexAttributeStride); they begin at byte 1024 of a packet. */
