@@ -126,6 +126,7 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
    volatile struct tyr_mailbox_machine *machine = MACHINE(box);
    const uint32_t serial = call->request.serial;
    int64_t end = 0;
+   int taken = 0;
    for (;;) {
       for (int i = 0; i < LOOKS; i++) {
          if (machine->told != serial)
@@ -140,8 +141,11 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
          return TYR_ANSWER;
       }
       int64_t now = nanoseconds();
-      if (end == 0)
+      if (!taken && machine->taken == serial) {
+         taken = 1;
          end = now + machine->patience * 1000ll;
+      } else if (end == 0)
+         end = now + machine->hope * 1000ll;
       else if (now >= end)
          return TYR_NOTHING;
       sched_yield(); /* the machine may have no other processor */

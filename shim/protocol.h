@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TYR_VERSION 4
+#define TYR_VERSION 5
 #define TYR_DRM_MAJOR 226
 #define TYR_CHUNK 65536
 #define TYR_MAX_FDS 16
@@ -74,6 +74,7 @@ struct tyr_mailbox_machine {
    uint32_t patience;
    uint32_t taken;
    uint32_t told;
+   uint32_t hope;
 };
 
 struct tyr_mailbox_guest {
@@ -109,7 +110,8 @@ typedef char tyr_check_tyr_mailbox_machine_watching[(offsetof(struct tyr_mailbox
 typedef char tyr_check_tyr_mailbox_machine_patience[(offsetof(struct tyr_mailbox_machine, patience) == 4) ? 1 : -1];
 typedef char tyr_check_tyr_mailbox_machine_taken[(offsetof(struct tyr_mailbox_machine, taken) == 8) ? 1 : -1];
 typedef char tyr_check_tyr_mailbox_machine_told[(offsetof(struct tyr_mailbox_machine, told) == 12) ? 1 : -1];
-typedef char tyr_check_tyr_mailbox_machine[(sizeof(struct tyr_mailbox_machine) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine_hope[(offsetof(struct tyr_mailbox_machine, hope) == 16) ? 1 : -1];
+typedef char tyr_check_tyr_mailbox_machine[(sizeof(struct tyr_mailbox_machine) == 20) ? 1 : -1];
 typedef char tyr_check_tyr_mailbox_guest_asked[(offsetof(struct tyr_mailbox_guest, asked) == 0) ? 1 : -1];
 typedef char tyr_check_tyr_mailbox_guest_size[(offsetof(struct tyr_mailbox_guest, size) == 4) ? 1 : -1];
 typedef char tyr_check_tyr_mailbox_guest[(sizeof(struct tyr_mailbox_guest) == 8) ? 1 : -1];

@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -703,6 +704,22 @@ static void greed(void)
    SAY("echo", "%llu", (unsigned long long)echo(fd, 1));
 }
 
+/* How often the thread goes to sleep in twenty calls, each of which the machine comes to late. */
+static void late(void)
+{
+   int fd = node();
+   struct rusage before, after;
+   echo(fd, 1);
+   SAY("ready", "%d", 0);
+   getchar();
+   echo(fd, 2);
+   NEED(getrusage(RUSAGE_THREAD, &before) == 0);
+   for (int i = 0; i < 20; i++)
+      NEED(echo(fd, i) == (uint64_t)i + 1);
+   NEED(getrusage(RUSAGE_THREAD, &after) == 0);
+   SAY("sleeps", "%ld", after.ru_nvcsw - before.ru_nvcsw);
+}
+
 static void bench(int n)
 {
    int fd = node();
@@ -734,6 +751,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "junk")) junk();
    else if (!strcmp(what, "greed")) greed();
    else if (!strcmp(what, "reopen")) reopen();
+   else if (!strcmp(what, "late")) late();
    else if (!strcmp(what, "bench")) bench(argc > 2 ? atoi(argv[2]) : 20000);
    else return 2;
    return 0;

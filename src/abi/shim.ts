@@ -22,7 +22,7 @@ import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
 import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
-export const SHIM_VERSION = 4;
+export const SHIM_VERSION = 5;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
@@ -119,12 +119,14 @@ export const SHIM_MAILBOX = { SIZE: 4096, GUEST: 64, REQUEST: 128, ANSWER: 2048 
 export const ShimMailboxMachine = struct('tyr_mailbox_machine', {
   /** Not 0: the machine will find a request by itself. */
   watching: u32(),
-  /** Microseconds for which the guest should wait before it sleeps. */
+  /** Microseconds for which the guest should wait before it sleeps, once the request has been taken. */
   patience: u32(),
   /** The last request that was taken. */
   taken: u32(),
   /** The last one that was answered. A reply of kind 0 says that the answer, or a question, is a packet. */
   told: u32(),
+  /** Microseconds for which the guest should wait for the request to be taken: who is at work will look soon. */
+  hope: u32(),
 });
 
 /** What the guest writes, from byte GUEST on; `asked` comes last. */

@@ -23,11 +23,25 @@ export interface Clock {
   yield(fn: () => void): void;
   /** Does somebody outside wait to be served, so that a slice of long work should end soon? Without it, nobody ever does. */
   pressed?(): boolean;
-  /** From now on `waiting` says whether somebody does. It is asked often. */
-  attend?(waiting: () => boolean): void;
+  /**
+   * Between two steps of long work: serves those outside who can be served there. Cheap where there are none. True: some
+   * were, and anything may have changed.
+   */
+  serve?(): boolean;
+  /** From now on there is somebody outside. */
+  attend?(company: Company): void;
   /** Is there yielded work that has not been done? */
   readonly working?: boolean;
 }
+
+/** Those outside whom long work keeps waiting. All of it is asked often. */
+export interface Company {
+  waiting(): boolean;
+  /** As Clock.serve. */
+  serve(): boolean;
+}
+
+const NOBODY: Company = { waiting: () => false, serve: () => false };
 
 /** Time that stands still until `advance`. Deferred work runs inside `run` and `advance`. */
 export class TestClock implements Clock {
@@ -100,7 +114,7 @@ export class HostClock implements Clock {
       return { cancel: () => clearTimeout(handle) };
     },
   );
-  #waiting = (): boolean => false;
+  #company = NOBODY;
   /** When yielded work was done last. */
   #worked = 0;
   #pending = 0;
@@ -128,8 +142,8 @@ export class HostClock implements Clock {
   }
 
   /**
-   * One round of the event loop finds out that somebody waits, and only the next one serves him: so work lets one more
-   * round go by; but not when it has waited for long already.
+   * Who can be served at once is. Of others, one round of the event loop finds out that somebody waits, and only the next
+   * one serves him: so work lets one more round go by; but not when it has waited for long already.
    */
   yield(fn: () => void): void {
     this.#pending++;
@@ -139,17 +153,22 @@ export class HostClock implements Clock {
       this.#worked = performance.now();
     };
     setImmediate(() => {
-      if (this.#waiting() && performance.now() - this.#worked < this.#patience) setImmediate(work);
+      this.#company.serve();
+      if (this.#company.waiting() && performance.now() - this.#worked < this.#patience) setImmediate(work);
       else work();
     });
   }
 
   pressed(): boolean {
-    return this.#waiting();
+    return this.#company.waiting();
   }
 
-  attend(waiting: () => boolean): void {
-    this.#waiting = waiting;
+  serve(): boolean {
+    return this.#company.serve();
+  }
+
+  attend(company: Company): void {
+    this.#company = company;
   }
 
   get working(): boolean {

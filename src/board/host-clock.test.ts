@@ -6,7 +6,7 @@ import { HostClock } from './clock.ts';
 /** In what order a slice of long work and something that is served by the event loop's next round come. */
 async function order(waiting: boolean, patience: number, pause = 0): Promise<string[]> {
   const clock = new HostClock(patience);
-  clock.attend(() => waiting);
+  clock.attend({ waiting: () => waiting, serve: () => false });
   const done: string[] = [];
   await new Promise<void>((resolve) => clock.yield(resolve));
   const end = performance.now() + pause;
@@ -26,6 +26,26 @@ async function order(waiting: boolean, patience: number, pause = 0): Promise<str
 test('a slice lets who waits go first, once', async () => {
   assert.deepEqual(await order(true, 60_000), ['served', 'work']);
   assert.deepEqual(await order(false, 60_000), ['work', 'served']);
+});
+
+test('who can be served at once is, before the slice, and keeps it from nothing', async () => {
+  const clock = new HostClock();
+  const done: string[] = [];
+  let waiting = true;
+  const serve = (): boolean => {
+    if (waiting) done.push('served');
+    waiting = false;
+    return done.length > 0;
+  };
+  clock.attend({ waiting: () => waiting, serve });
+  setImmediate(() => setImmediate(() => done.push('next round')));
+  await new Promise<void>((resolve) =>
+    clock.yield(() => {
+      done.push('work');
+      resolve();
+    }),
+  );
+  assert.deepEqual(done, ['served', 'work']);
 });
 
 test('a slice that others have kept waiting lets nobody go first', async () => {

@@ -125,7 +125,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       working: () => clock.working === true,
     });
     undo.push(() => server.close());
-    clock.attend?.(() => server.pressed);
+    clock.attend?.(server);
 
     const own = {
       ...guestFolders(userland.cache, directory),

@@ -20,10 +20,17 @@ export type Asked = 'nothing' | 'packet' | Uint8Array<ArrayBuffer>;
 
 const WATCHING = ShimMailboxMachine.offset.watching / 4;
 const PATIENCE = ShimMailboxMachine.offset.patience / 4;
+const HOPE = ShimMailboxMachine.offset.hope / 4;
 const TAKEN = ShimMailboxMachine.offset.taken / 4;
 const TOLD = ShimMailboxMachine.offset.told / 4;
 const ASKED = (GUEST + ShimMailboxGuest.offset.asked) / 4;
 const LENGTH = (GUEST + ShimMailboxGuest.offset.size) / 4;
+
+/** Microseconds for which guests should look before they sleep: for their request to be taken, and then for an answer. */
+export interface GuestPatience {
+  readonly untaken: number;
+  readonly taken: number;
+}
 
 /** Where a request is copied to, good until the next one of any mailbox. */
 const copy = new Uint8Array(new ArrayBuffer(REQUEST_MAX));
@@ -42,13 +49,14 @@ export class Mailbox {
   #answered = 0;
   #length = 0;
 
-  constructor(fd: number, memory: WebAssembly.Memory, at: number, patience: number, free: () => void) {
+  constructor(fd: number, memory: WebAssembly.Memory, at: number, patience: GuestPatience, free: () => void) {
     this.fd = fd;
     this.#words = new Int32Array(memory.buffer, at, SIZE / 4);
     this.#bytes = new Uint8Array(memory.buffer, at, SIZE);
     this.#view = new DataView(memory.buffer, at, SIZE);
     this.#free = free;
-    this.#words[PATIENCE] = patience;
+    this.#words[PATIENCE] = patience.taken;
+    this.#words[HOPE] = patience.untaken;
   }
 
   /** Tells the guest whether a request would be found here. */
@@ -122,11 +130,10 @@ export class Mailboxes {
   readonly #memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
   readonly #base = sys.addressOf(new Uint8Array(this.#memory.buffer));
   readonly #free: number[] = [];
-  readonly #patience: number;
+  readonly #patience: GuestPatience;
   #made = 0;
 
-  /** `patience`: microseconds for which guests should look for an answer before they sleep. */
-  constructor(patience: number) {
+  constructor(patience: GuestPatience) {
     this.#patience = patience;
   }
 

@@ -124,6 +124,17 @@ for (const where of ['host', 'guest'] as const) {
         ]);
       });
 
+      test('looks on while the machine is at work and has yet to come to its request', async () => {
+        const guest = run('late');
+        await guest.said('ready');
+        const rest = machine.work(20);
+        guest.type('\n');
+        assert.equal(await guest.ended, 0);
+        rest();
+        const sleeps = Number(guest.lines.at(-1)!.split(' ')[1]);
+        assert.ok(sleeps < 5, `${sleeps} sleeps in 20 calls`);
+      });
+
       test("shares buffers' memory by mmap and dma-buf, writable only where it may be", async () => {
         assert.deepEqual(await see('buffers'), [
           'machine-sees cafe',

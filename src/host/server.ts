@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import type { Errno } from '../abi/errno.ts';
 import { EPOLLIN } from '../abi/linux.ts';
 import { SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
+import type { Company } from '../board/clock.ts';
 import type { BackingFile } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
 import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
@@ -27,7 +28,7 @@ import { Channel } from './channel.ts';
 import { Ends } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
 import { writeGuestTree } from './guest-tree.ts';
-import { type Mailbox, Mailboxes } from './mailbox.ts';
+import { type GuestPatience, type Mailbox, Mailboxes } from './mailbox.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
 import { closeSent, type Outgoing } from './replies.ts';
 import * as sys from './syscalls.ts';
@@ -45,17 +46,19 @@ export interface GuestServerOptions {
   readonly memory?: 'direct' | 'ask';
   /** Has the machine other work than its guests' requests to do? */
   readonly working?: () => boolean;
+  /** How long guests look before they sleep. */
+  readonly patience?: GuestPatience;
 }
 
 /** Milliseconds after which a connection that has said nothing may be closed, if its descriptor is needed. */
 const SILENCE = 1000;
 /** A thread needs one while it is in an ioctl. */
 const MOST_CHANNELS_PER_PROCESS = 1024;
-/** Microseconds for which a guest looks for an answer before it sleeps, and for which the machine looks for requests. */
-const GUEST_PATIENCE = 150;
+/** Microseconds for which a guest looks before it sleeps, and for which the machine looks for requests. */
+const GUEST_PATIENCE: GuestPatience = { untaken: 2000, taken: 150 };
 const PATIENCE = 1000;
 
-export class GuestServer {
+export class GuestServer implements Company {
   readonly log: Log;
   readonly ends: Ends;
   /** The machine's folder: its socket, and the tree that guests see. */
@@ -66,7 +69,7 @@ export class GuestServer {
   readonly #loop = new EventLoop();
   readonly #channels = new Set<Channel>();
   /** Looking while the other side has no core to run on helps nobody. */
-  readonly #mailboxes = availableParallelism() > 1 ? new Mailboxes(GUEST_PATIENCE) : undefined;
+  readonly #mailboxes: Mailboxes | undefined;
   readonly #listener: Source;
   readonly #mostDescriptors = Math.floor(sys.limits().openFiles * 0.9) - 64;
   #closed = false;
@@ -76,6 +79,8 @@ export class GuestServer {
   constructor(options: GuestServerOptions) {
     this.#options = options;
     this.log = options.log;
+    const { patience = GUEST_PATIENCE } = options;
+    this.#mailboxes = availableParallelism() > 1 ? new Mailboxes(patience) : undefined;
     this.watch = new Watch(PATIENCE / 1000, options.working ?? (() => false));
     this.directMemory = options.memory !== 'ask';
     if (options.directory) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
@@ -104,8 +109,13 @@ export class GuestServer {
   }
 
   /** Does a guest wait to be served? */
-  get pressed(): boolean {
+  waiting(): boolean {
     return this.watch.waiting || this.#loop.pressed;
+  }
+
+  /** Serves guests whose requests are in their mailboxes. */
+  serve(): boolean {
+    return this.watch.serve();
   }
 
   /** What guests have of the machine right now. */

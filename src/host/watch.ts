@@ -43,6 +43,13 @@ export class Watch {
     return false;
   }
 
+  /** Serves who waits. False: nobody did. */
+  serve(): boolean {
+    if (!this.waiting) return false;
+    this.#look();
+    return true;
+  }
+
   /** A channel has asked for something. */
   touch(channel: Watched): void {
     this.#end = performance.now() + this.#patience;
@@ -67,8 +74,10 @@ export class Watch {
   }
 
   readonly #turn = (): void => {
-    if (this.waiting) this.#look();
-    else if (!this.#working() && !this.#giveWay()) this.#end = 0;
+    // Who works goes round anyway.
+    if (this.#working()) this.#end = performance.now() + this.#patience;
+    else if (!this.waiting && !this.#giveWay()) this.#end = 0;
+    this.serve();
     if (this.#watched.length > 0 && performance.now() < this.#end) {
       setImmediate(this.#turn);
       return;

@@ -3,14 +3,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../../board/clock.ts';
 import { TestClock } from '../../board/clock.ts';
-import { FrontEnd } from './front-end.ts';
+import { FrontEnd, type Runner } from './front-end.ts';
 import type { CommandStream } from './stream.ts';
+
+/** What serving somebody in the midst of a slice can reach. */
+interface Served {
+  readonly time: TestClock;
+  readonly frontEnd: FrontEnd;
+  readonly runner: Runner;
+}
 
 /**
  * Steps that a stream does in one slice, or in one that begins `gap` nanoseconds after the last, where each takes `step`
- * nanoseconds and `pressed` says whether somebody waits.
+ * nanoseconds and `pressed` says whether somebody waits. `serve` is called between steps.
  */
-function stepsInSlice(step: number, pressed: () => boolean, gap?: number): number {
+function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?: (at: Served) => boolean): number {
   const time = new TestClock();
   const yielded: (() => void)[] = [];
   const clock: Clock = {
@@ -20,6 +27,7 @@ function stepsInSlice(step: number, pressed: () => boolean, gap?: number): numbe
     soon: (fn) => time.soon(fn),
     yield: (fn) => void yielded.push(fn),
     pressed,
+    serve: () => serve?.({ time, frontEnd, runner }) ?? false,
   };
   let steps = 0;
   const endless = {
@@ -30,8 +38,10 @@ function stepsInSlice(step: number, pressed: () => boolean, gap?: number): numbe
     },
   } as CommandStream;
   const frontEnd = new FrontEnd(clock, (fn) => fn());
-  frontEnd.add({ stream: endless, addressSpace: 0, paused: () => false, settled: () => {} });
+  const runner: Runner = { stream: endless, addressSpace: 0, paused: () => false, settled: () => {} };
+  frontEnd.add(runner);
   yielded.shift()!();
+  if (serve) return steps;
   assert.equal(yielded.length, 1, 'the stream is not done');
   if (gap === undefined) return steps;
   const before = steps;
@@ -81,4 +91,29 @@ test('the GPU has as much time as the clients that keep it waiting, to the end o
   assert.equal(stepsInSlice(1e5, always, 1e4), 1);
   assert.equal(stepsInSlice(1e5, always, 5e5), 5);
   assert.equal(stepsInSlice(2.5e5, always, 1e7), 8);
+});
+
+test('who waits is served between two steps, but takes no more time than the GPU has then', () => {
+  const at: number[] = [];
+  const serve = ({ time }: Served): boolean => {
+    at.push(time.now());
+    time.advance(2.5e5);
+    return true;
+  };
+  assert.equal(
+    stepsInSlice(1e5, () => false, undefined, serve),
+    11,
+  );
+  assert.deepEqual(at, [1e5, 6.5e5, 1.2e6, 1.75e6]);
+});
+
+test('a stream that is stopped by what is served there does no further step', () => {
+  const serve = ({ frontEnd, runner }: Served): boolean => {
+    frontEnd.remove(runner);
+    return true;
+  };
+  assert.equal(
+    stepsInSlice(1e5, () => false, undefined, serve),
+    1,
+  );
 });

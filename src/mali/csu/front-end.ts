@@ -40,6 +40,9 @@ export class FrontEnd {
   /** Nanoseconds from one look to the next. */
   #look = LOOK;
 
+  /** When whoever waits may be served again. */
+  #due = 0;
+
   /** `guard` runs a slice; it ends the firmware if that cannot go on. */
   constructor(clock: Clock, guard: (fn: () => void) => void) {
     this.#clock = clock;
@@ -93,13 +96,14 @@ export class FrontEnd {
     const turns = this.#runners;
     for (const runner of turns) {
       // An earlier turn may have stopped it.
-      if (!this.#runners.includes(runner) || runner.paused()) continue;
+      if (!this.#mayRun(runner)) continue;
       let now = this.#clock.now();
       const end = now + TURN;
       let look = now + patience;
       for (let round = 0; ; round++) {
         if (!runner.stream.step()) break;
         now = this.#clock.now();
+        if (now >= this.#due && this.#serve(now) && !this.#mayRun(runner)) break;
         if (round === ROUNDS || now >= end || (now >= look && this.#pressed())) {
           more = true;
           break;
@@ -110,6 +114,18 @@ export class FrontEnd {
     }
     this.#left = more ? this.#clock.now() : 0;
     return more;
+  }
+
+  #mayRun(runner: Runner): boolean {
+    return this.#runners.includes(runner) && !runner.paused();
+  }
+
+  /** Serves whoever can be served here, and then not before the GPU has had as much time as that took. */
+  #serve(now: number): boolean {
+    if (!this.#clock.serve?.()) return false;
+    const end = this.#clock.now();
+    this.#due = 2 * end - now;
+    return true;
   }
 
   #pressed(): boolean {

@@ -45,7 +45,7 @@ export class LivingMachine {
     const clock = new HostClock();
     const machine = await Machine.boot({ clock, backing, log, refresh: 'unlimited' });
     const server = new GuestServer({ nodes: machine.nodes, backing, log, working: () => clock.working });
-    clock.attend(() => server.pressed);
+    clock.attend(server);
     return new LivingMachine(userland, machine, server, lines);
   }
 

@@ -37,6 +37,8 @@ export interface TestMachine {
   readonly lines: string[];
   /** Signals the fence that WAIT and GIVE hand out, and makes a new one. */
   signal(): void;
+  /** Has the machine at work, in pieces of so many milliseconds, until the function that it returns is called. */
+  work(piece: number): () => void;
   /** Ioctls that wait for it. */
   readonly waiting: () => number;
   close(): void;
@@ -53,6 +55,7 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
   dram.view.setUint32(page.physical, PAGE_VALUE, true);
   let fence = new Fence(clock, 'test', 'test');
   let waiting = 0;
+  let working = false;
   const signal = (): void => {
     const old = fence;
     fence = new Fence(clock, 'test', 'test');
@@ -143,6 +146,9 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
     backing,
     log,
     memory,
+    // However busy the host is.
+    working: () => working,
+    patience: { untaken: 200_000, taken: 150 },
   });
   return {
     server,
@@ -151,6 +157,18 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
     dram,
     lines,
     signal,
+    work(piece) {
+      const work = (): void => {
+        const end = performance.now() + piece;
+        while (performance.now() < end);
+        if (working) setImmediate(work);
+      };
+      working = true;
+      work();
+      return () => {
+        working = false;
+      };
+    },
     waiting: () => waiting,
     close() {
       server.close();
