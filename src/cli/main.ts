@@ -3,6 +3,7 @@
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
+import '../mali/wasm/half-flag.ts';
 import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { keepCompiledCode } from '../host/code-cache.ts';

@@ -6,9 +6,8 @@
  * whoever emits code for halves keeps another way for hosts without.
  * Source: https://github.com/WebAssembly/half-precision.
  */
+import './half-flag.ts';
 import { ModuleBuilder } from './builder.ts';
-
-const FLAG = '--experimental-wasm-fp16';
 
 /** A tie to even, an overflow, the least subnormal, a negative zero: what they are as bits of halves. */
 const TRIED = [
@@ -29,8 +28,6 @@ function moduleOf(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module | undefine
 }
 
 export const HALF_CONVERSIONS = ((): boolean => {
-  const { process } = globalThis as { process?: { getBuiltinModule?(name: 'node:v8'): typeof import('node:v8') } };
-  process?.getBuiltinModule?.('node:v8')?.setFlagsFromString(FLAG);
   const m = new ModuleBuilder();
   const halves = m.function('halves', [], Array(TRIED.length).fill('i32'), true);
   const back = m.function('back', [], Array(BACK.length).fill('f32'), true);
