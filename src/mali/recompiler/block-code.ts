@@ -113,15 +113,15 @@ export class BlockCode {
     if (!results) return false;
     const store = (k: number): void => {
       for (let n = results.length - 1; n >= 0; n--) code.set(registers.locals(i.dest + n)[k]!);
-      for (const [n, value] of results.entries()) {
+      for (let n = 0; n < results.length; n++) {
         const part = n > 0 || i.destHalves === HALVES.BOTH ? 'both' : i.destHalves === HALVES.LOW ? 'low' : 'high';
-        registers.shadow(i.dest + n, value, k, part);
+        registers.shadow(i.dest + n, results[n]!, k, part);
       }
     };
     // An instruction that reads other vectors must have read all before the first is overwritten.
     const late = crosses(i);
     for (let k = 0; k < lanes.vectors; k++) {
-      for (const [n, value] of results.entries()) this.#result(i, i.dest + n, value, k);
+      for (let n = 0; n < results.length; n++) this.#result(i, i.dest + n, results[n]!, k);
       if (!late) store(k);
     }
     if (late) for (let k = lanes.vectors - 1; k >= 0; k--) store(k);

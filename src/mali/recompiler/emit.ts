@@ -319,7 +319,8 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   call(site: Site): void {
     const { code, registers } = this;
     const { reads, writes } = site.effects;
-    for (const r of new Set([...reads, ...writes])) registers.store(r);
+    for (const r of reads) registers.store(r);
+    for (const r of writes) if (!reads.includes(r)) registers.store(r);
     this.#quads?.told();
     code.i32(this.steps.length).get(this.bits).get(this.live).get(this.discarded).call(this.#step);
     this.steps.push(site);

@@ -39,11 +39,13 @@ export class HalfCode {
   readonly #l: LaneCode;
   /** Whether the host converts halves. */
   readonly converts: boolean;
-  /** By the register's locals, the lower halves and the upper ones. */
-  readonly #low = new Map<readonly number[], Shadow>();
-  readonly #high = new Map<readonly number[], Shadow>();
+  /** By the first of a register's locals, the lower halves and the upper ones. */
+  readonly #low: Shadow[] = [];
+  readonly #high: Shadow[] = [];
   /** Widened uniforms, held from the function's start on: locals by number and half. */
   readonly #uniforms = new Map<number, number>();
+  /** Which bytes lower and upper halves are. */
+  readonly #picked: Lanes[] = [];
 
   constructor(lanes: LaneCode, converts: boolean) {
     this.#l = lanes;
@@ -75,10 +77,11 @@ export class HalfCode {
 
   #shadow(locals: readonly number[], high: boolean): Shadow {
     const shadows = high ? this.#high : this.#low;
-    let shadow = shadows.get(locals);
+    const first = locals[0]!;
+    let shadow = shadows[first];
     if (!shadow) {
       shadow = { singles: locals.map(() => this.#l.code.local('v128')), regions: locals.map(() => -1) };
-      shadows.set(locals, shadow);
+      shadows[first] = shadow;
     }
     return shadow;
   }
@@ -108,8 +111,9 @@ export class HalfCode {
   #widened(value: Lanes, high: boolean): Lanes {
     const l = this.#l;
     if (this.converts) {
-      const halves = l.op('i8x16_relaxed_swizzle', value, l.words(...(high ? UPPER_HALVES : LOWER_HALVES)));
-      return l.op('f32x4_promote_low_f16x8', halves);
+      const which = high ? 1 : 0;
+      this.#picked[which] ??= l.words(...(high ? UPPER_HALVES : LOWER_HALVES));
+      return l.op('f32x4_promote_low_f16x8', l.op('i8x16_relaxed_swizzle', value, this.#picked[which]));
     }
     const x = l.keep(high ? l.shift('i32x4_shr_u', value, 16) : l.and(value, l.words(0xffff)));
     const magnitude = l.keep(l.shift('i32x4_shl', l.and(x, l.words(0x7fff)), DROPPED));
@@ -165,22 +169,27 @@ export class HalfCode {
   /** Remembers the singles of the halves that vector k of a register has just been given. False: there are none. */
   remember(locals: readonly number[], value: Lanes, k: number, part: Part): boolean {
     const { code } = this.#l;
-    const set: Shadow[] = [];
-    // All are pushed before the first is set: a move may exchange them.
-    for (const high of [false, true]) {
-      if (part === (high ? 'low' : 'high')) continue;
-      const shadow = this.#shadow(locals, high);
-      const single = this.known(value, high, k);
-      if (single) {
-        single(k);
-        set.push(shadow);
-      } else shadow.regions[k] = -1;
+    const low = part === 'high' ? undefined : this.#pushed(locals, value, false, k);
+    const high = part === 'low' ? undefined : this.#pushed(locals, value, true, k);
+    // Both have been pushed before the first is set: a move may exchange them.
+    for (const shadow of [high, low]) {
+      if (!shadow) continue;
+      code.set(shadow.singles[k]!);
+      shadow.regions[k] = code.region;
     }
-    for (const { singles, regions } of set.reverse()) {
-      code.set(singles[k]!);
-      regions[k] = code.region;
+    return low !== undefined || high !== undefined || part !== 'both';
+  }
+
+  /** Pushes the single of a half, if it is known, and answers where it is remembered; else it is forgotten. */
+  #pushed(locals: readonly number[], value: Lanes, high: boolean, k: number): Shadow | undefined {
+    const single = this.known(value, high, k);
+    if (single) {
+      single(k);
+      return this.#shadow(locals, high);
     }
-    return set.length > 0 || part !== 'both';
+    const known = (high ? this.#high : this.#low)[locals[0]!];
+    if (known) known.regions[k] = -1;
+    return undefined;
   }
 
   #set(locals: readonly number[], high: boolean, single: Lanes, k: number): void {
@@ -213,13 +222,14 @@ export class HalfCode {
     const { constant, halves, locals } = value;
     if (halves) return high ? halves.high : halves.low;
     if (constant !== undefined) return l.single(F16_TO_F32[(constant >>> (high ? 16 : 0)) & 0xffff]!);
-    if (!locals) return undefined;
-    const { singles, regions } = this.#shadow(locals, high);
-    return l.code.isOpen(regions[k]!) ? l.local(singles) : undefined;
+    const shadow = locals && (high ? this.#high : this.#low)[locals[0]!];
+    return shadow && l.code.isOpen(shadow.regions[k]!) ? l.local(shadow.singles) : undefined;
   }
 
   /** A register has been written otherwise. */
   forget(locals: readonly number[]): void {
-    for (const shadows of [this.#low, this.#high]) shadows.get(locals)?.regions.fill(-1);
+    const first = locals[0]!;
+    this.#low[first]?.regions.fill(-1);
+    this.#high[first]?.regions.fill(-1);
   }
 }

@@ -10,7 +10,7 @@
  */
 import type { Code } from '../wasm/builder.ts';
 import { HALF_CONVERSIONS } from '../wasm/half-conversions.ts';
-import type { OpName } from '../wasm/opcodes.ts';
+import { OP, type OpName } from '../wasm/opcodes.ts';
 import { HalfCode } from './half-lanes.ts';
 
 /** Pushes vector k of a value. What else is known of it serves those who want it in another shape (half-lanes.ts). */
@@ -64,6 +64,7 @@ export class LaneCode {
   readonly #fused: boolean;
   readonly #free: number[] = [];
   readonly #taken: number[] = [];
+  readonly #constants = new Map<number, Lanes>();
 
   /** `converts`: whether the host converts halves (half-conversions.ts). */
   constructor(code: Code, fused: boolean, vectors: number = WARP_VECTORS, converts = HALF_CONVERSIONS) {
@@ -75,7 +76,7 @@ export class LaneCode {
 
   /** An instruction ends: its temporaries may serve the next one. */
   release(): void {
-    this.#free.push(...this.#taken.splice(0));
+    while (this.#taken.length > 0) this.#free.push(this.#taken.pop()!);
   }
 
   /** A local for a vector, until the instruction ends. */
@@ -85,10 +86,13 @@ export class LaneCode {
     return local;
   }
 
-  op(name: OpName, ...args: Lanes[]): Lanes {
+  op(name: OpName, a: Lanes, b?: Lanes, c?: Lanes): Lanes {
+    const op = OP[name];
     return (k) => {
-      for (const arg of args) arg(k);
-      this.code.op(name);
+      a(k);
+      b?.(k);
+      c?.(k);
+      this.code.code(op);
     };
   }
 
@@ -135,9 +139,19 @@ export class LaneCode {
 
   /** The same words in all lanes, or by vector. */
   words(...words: number[]): Lanes {
+    if (words.length === 1) return this.#constant(words[0]! >>> 0);
     const local = this.code.held(...words);
-    const value: Lanes = () => this.code.get(local);
-    if (words.length === 1) value.constant = words[0]! >>> 0;
+    return () => this.code.get(local);
+  }
+
+  #constant(word: number): Lanes {
+    let value = this.#constants.get(word);
+    if (!value) {
+      const local = this.code.held(word);
+      value = () => this.code.get(local);
+      value.constant = word;
+      this.#constants.set(word, value);
+    }
     return value;
   }
 

@@ -19,9 +19,9 @@ export class RegisterFile {
   readonly written: ReadonlySet<number>;
   readonly #code: Code;
   readonly #lanes: LaneCode;
-  readonly #locals = new Map<number, readonly number[]>();
+  readonly #locals: (readonly number[])[] = [];
   /** Registers of whose halves the instruction in work has left the singles. */
-  readonly #shadowed = new Set<number>();
+  readonly #shadowed: number[] = [];
 
   constructor(code: Code, lanes: LaneCode, unit: Unit) {
     this.#code = code;
@@ -29,42 +29,38 @@ export class RegisterFile {
     const used = new Set<number>();
     const written = new Set<number>();
     for (const { sites } of unit.blocks) {
-      for (const site of sites) {
-        const { reads, writes } = site.effects;
-        for (const r of reads) used.add(r);
-        for (const r of writes) {
-          used.add(r);
-          written.add(r);
-        }
+      for (const { effects } of sites) {
+        for (const r of effects.reads) used.add(r);
+        for (const r of effects.writes) written.add(r);
       }
     }
-    for (const r of used) this.#locals.set(r, code.locals('v128', lanes.vectors));
+    for (const r of written) used.add(r);
+    for (const r of used) this.#locals[r] = code.locals('v128', lanes.vectors);
     this.used = used;
     this.written = written;
   }
 
   /** The locals of a register that is used. */
   locals(register: number): readonly number[] {
-    return this.#locals.get(register)!;
+    return this.#locals[register]!;
   }
 
   load(register: number): void {
-    for (const [k, local] of this.locals(register).entries()) {
-      this.#code.get(0).memory('v128_load', place(register, k)).set(local);
-    }
+    const locals = this.locals(register);
+    for (let k = 0; k < locals.length; k++) this.#code.get(0).memory('v128_load', place(register, k)).set(locals[k]!);
   }
 
   store(register: number): void {
-    for (const [k, local] of this.locals(register).entries()) {
-      this.#code.get(0).get(local).memory('v128_store', place(register, k));
-    }
+    const locals = this.locals(register);
+    for (let k = 0; k < locals.length; k++) this.#code.get(0).get(locals[k]!).memory('v128_store', place(register, k));
   }
 
   /** Gives a register that is used a value. */
   begin(register: number, value: Lanes): void {
-    for (const [k, local] of this.locals(register).entries()) {
+    const locals = this.locals(register);
+    for (let k = 0; k < locals.length; k++) {
       value(k);
-      this.#code.set(local);
+      this.#code.set(locals[k]!);
     }
   }
 
@@ -79,16 +75,15 @@ export class RegisterFile {
 
   /** Remembers the halves that vector k of a register has been given. */
   shadow(register: number, value: Lanes, k: number, part: Part): void {
-    if (this.#lanes.halves.remember(this.locals(register), value, k, part)) this.#shadowed.add(register);
+    if (this.#lanes.halves.remember(this.locals(register), value, k, part)) this.#shadowed.push(register);
   }
 
   /** An instruction is done: what is known of the halves that it has overwritten is no longer so. */
   settle({ effects }: Site): void {
     this.#lanes.release();
-    for (const r of effects.writes) {
-      if (!this.#shadowed.has(r)) this.#lanes.halves.forget(this.locals(r));
-    }
-    this.#shadowed.clear();
+    const shadowed = this.#shadowed;
+    for (const r of effects.writes) if (!shadowed.includes(r)) this.#lanes.halves.forget(this.locals(r));
+    while (shadowed.length > 0) shadowed.pop();
   }
 }
 

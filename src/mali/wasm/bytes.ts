@@ -34,6 +34,26 @@ export class Bytes {
     this.length += to - from;
   }
 
+  /** An instruction's code, and a number that is not negative: nearly all of a function is of such pairs. */
+  pair(code: number, value: number): void {
+    const at = this.length;
+    if (value > 127 || at + 2 > this.data.length) {
+      this.byte(code);
+      this.unsigned(value);
+      return;
+    }
+    this.data[at] = code;
+    this.data[at + 1] = value;
+    this.length = at + 2;
+  }
+
+  /** A code of one byte, or a prefix and a code of any length: 0xfd105 is 0xfd, 0x105. */
+  code(code: number): void {
+    if (code <= 0xff) this.byte(code);
+    else if (code <= 0xffff) this.pair(code >>> 8, code & 0xff);
+    else this.pair(code >>> 12, code & 0xfff);
+  }
+
   unsigned(value: number): void {
     let rest = value >>> 0;
     while (rest > 127) {

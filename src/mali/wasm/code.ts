@@ -162,25 +162,28 @@ export class Code implements Callable {
   }
 
   op(name: OpName): this {
-    this.#code(OP[name]);
+    this.bytes.code(OP[name]);
+    return this;
+  }
+
+  /** The same by its code (opcodes.ts: OP), for whoever looks it up once for several. */
+  code(code: number): this {
+    this.bytes.code(code);
     return this;
   }
 
   get(local: number): this {
-    this.bytes.byte(0x20);
-    this.bytes.unsigned(local);
+    this.bytes.pair(0x20, local);
     return this;
   }
 
   set(local: number): this {
-    this.bytes.byte(0x21);
-    this.bytes.unsigned(local);
+    this.bytes.pair(0x21, local);
     return this;
   }
 
   tee(local: number): this {
-    this.bytes.byte(0x22);
-    this.bytes.unsigned(local);
+    this.bytes.pair(0x22, local);
     return this;
   }
 
@@ -212,7 +215,7 @@ export class Code implements Callable {
 
   /** A vector of four 32-bit words, lane 0 first; one word: the same in all lanes. */
   v128(...words: number[]): this {
-    this.#code(0xfd0c);
+    this.bytes.code(0xfd0c);
     for (let lane = 0; lane < 4; lane++) {
       const word = words[words.length === 1 ? 0 : lane]!;
       for (let i = 0; i < 4; i++) this.bytes.byte((word >>> (8 * i)) & 255);
@@ -232,15 +235,16 @@ export class Code implements Callable {
 
   /** A load or store. `offset` is added to the address on the stack. */
   memory(name: MemoryOpName, offset = 0, memory = 0): this {
-    const [code, align] = MEMORY_OP[name];
-    this.#code(code);
-    this.#place(align, offset, memory, code >= 0xfe00);
+    const op = MEMORY_OP[name];
+    const code = op[0];
+    this.bytes.code(code);
+    this.#place(op[1], offset, memory, code >= 0xfe00);
     return this;
   }
 
   /** A 32-bit word of memory into a lane of the vector on the stack (address below it), or from it. */
   memoryLane(store: boolean, lane: number, offset = 0, memory = 0): this {
-    this.#code(store ? 0xfd5a : 0xfd56);
+    this.bytes.code(store ? 0xfd5a : 0xfd56);
     this.#place(2, offset, memory, false);
     this.bytes.byte(lane);
     return this;
@@ -248,7 +252,7 @@ export class Code implements Callable {
 
   /** A 64-bit word of memory into a half (0 or 1) of the vector on the stack; the address is below it. */
   loadHalf(half: number, offset = 0, memory = 0): this {
-    this.#code(0xfd57);
+    this.bytes.code(0xfd57);
     this.#place(3, offset, memory, false);
     this.bytes.byte(half);
     return this;
@@ -256,7 +260,7 @@ export class Code implements Callable {
 
   /** A half of the vector on the stack to memory; the address is below it. */
   storeHalf(half: number, offset = 0, memory = 0): this {
-    this.#code(0xfd5b);
+    this.bytes.code(0xfd5b);
     this.#place(3, offset, memory, false);
     this.bytes.byte(half);
     return this;
@@ -274,14 +278,14 @@ export class Code implements Callable {
   }
 
   lane(name: LaneOpName, lane: number): this {
-    this.#code(LANE_OP[name]);
+    this.bytes.code(LANE_OP[name]);
     this.bytes.byte(lane);
     return this;
   }
 
   /** Bytes of two vectors: 0…15 of the first, 16…31 of the second. */
   shuffle(...places: number[]): this {
-    this.#code(0xfd0d);
+    this.bytes.code(0xfd0d);
     for (const place of places) this.bytes.byte(place);
     return this;
   }
@@ -292,8 +296,7 @@ export class Code implements Callable {
   }
 
   call(target: Callable): this {
-    this.bytes.byte(0x10);
-    this.bytes.unsigned(target.index);
+    this.bytes.pair(0x10, target.index);
     return this;
   }
 
@@ -376,17 +379,5 @@ export class Code implements Callable {
     this.bytes.byte(code);
     this.bytes.unsigned(this.#depth - label.depth);
     return this;
-  }
-
-  #code(code: number): void {
-    // A prefix byte and a code of any length: 0xfd105 is 0xfd, 0x105.
-    if (code <= 0xff) this.bytes.byte(code);
-    else if (code <= 0xffff) {
-      this.bytes.byte(code >>> 8);
-      this.bytes.unsigned(code & 0xff);
-    } else {
-      this.bytes.byte(code >>> 12);
-      this.bytes.unsigned(code & 0xfff);
-    }
   }
 }

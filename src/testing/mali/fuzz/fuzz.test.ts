@@ -23,9 +23,13 @@ test('random shaders run the same in recompiled code and in the interpreter', as
 
 test('a lane operation that is wrong is found, and the shader that shows it is made small', () => {
   const real = LaneCode.prototype.op;
-  const broken = mock.method(LaneCode.prototype, 'op', function (this: LaneCode, ...[name, ...args]: any[]) {
-    return real.call(this, name === 'i16x8_mul' ? 'i16x8_add' : name, ...args);
-  } as typeof real);
+  const broken = mock.method(
+    LaneCode.prototype,
+    'op',
+    function (this: LaneCode, ...[name, a, b, c]: Parameters<typeof real>) {
+      return real.call(this, name === 'i16x8_mul' ? 'i16x8_add' : name, a, b, c);
+    },
+  );
   try {
     const fuzzer = new Fuzzer();
     for (let seed = 1_000_000; ; seed++) {
