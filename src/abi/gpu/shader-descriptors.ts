@@ -73,6 +73,8 @@ export const unfoldTable = (field: number): number => (field < 12 ? field : fiel
 export const foldTable = (table: number): number => (table < 12 ? table : table - 48);
 /** The table whose entry 0 is the vertex buffer that the hardware itself allocates. */
 export const VERTEX_PACKET_TABLE = 61;
+/** The table whose entries are the tables themselves, as buffers: for loads of descriptors. Source: Mesa 25.0.7 `panvk_vX_nir_lower_descriptors.c`. */
+export const TABLES_TABLE = 62;
 
 export const BUFFER_TYPE = { SIMPLE: 1, TILER_HEAP: 2, STRUCTURE: 3, VERTEX_PACKET: 4 } as const;
 

@@ -117,7 +117,8 @@ export const FLOWS: readonly (string | undefined)[] = [
   'wait',
   'reconverge',
   undefined,
-  undefined,
+  // Named by Mesa from 25.2 on: what tile loads wait for.
+  'wait_resource',
   'discard',
   undefined,
   'end',
@@ -257,7 +258,7 @@ export const MODIFIER = {
   vecsize: choice('vecsize', 28, 2, ['none', 'v2', 'v3', 'v4'], 0),
   regfmt: choice('regfmt', 24, 3, REGISTER_FORMATS),
   memoryAccess: choice('memoryAccess', 24, 2, ['none', 'istream', 'estream', 'force'], 0),
-  storeAccess: choice('memoryAccess', 37, 3, ['none', 'istream', 'estream', 'force'], 0),
+  convertAccess: choice('memoryAccess', 37, 3, ['none', 'istream', 'estream', 'force'], 0),
   sourceFormat: choice('sourceFormat', 24, 4, ['src_flat32', 'src_flat16', 'src_f32', 'src_f16']),
   update: choice('update', 36, 2, ['store', 'retrieve', undefined, 'clobber']),
   sample: choice('sample', 38, 2, ['center', 'centroid', 'sample', 'explicit']),
@@ -312,6 +313,7 @@ export const MODIFIER = {
   second: flag('second', 24),
   z: flag('z', 25),
   stencil: flag('stencil', 24),
+  depthStencil: flag('z_stencil', 36),
   negate: flag('neg', 38),
   preserveNull: flag('preserve_null', 39),
   // Texturing.

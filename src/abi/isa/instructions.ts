@@ -343,14 +343,21 @@ define('LEA_BUF_IMM', 0x5e, undefined, {
   immediates: tableAndIndex,
   modifiers: [M.slot],
 });
+// Mesa from 25.2 on calls LD_BUFFER and LEA_BUFFER LD_PKA and LEA_PKA, and has LEA_BUF and LD_CVT too, for texel buffers.
 define('LEA_BUFFER', 0x6b, undefined, { staging: [writes], sources: [word32, word32], modifiers: [M.slot] });
-define('ST_CVT', 0x71, undefined, {
-  staging: [reads],
-  sources: [pair, word32],
-  places: [0, 2],
-  immediates: [imm('offset', 8, 8)],
-  modifiers: [M.slot, M.storeAccess, M.vecsize, M.regfmt],
-});
+define('LEA_BUF', 0x6e, undefined, { staging: [writes], sources: [word32, word32], modifiers: [M.slot] });
+for (const [name, opcode, staging] of [
+  ['LD_CVT', 0x70, writes],
+  ['ST_CVT', 0x71, reads],
+] as const) {
+  define(name, opcode, undefined, {
+    staging: [staging],
+    sources: [pair, word32],
+    places: [0, 2],
+    immediates: [imm('offset', 8, 8)],
+    modifiers: [M.slot, M.convertAccess, M.vecsize, M.regfmt],
+  });
+}
 for (const [type, code] of [
   ['i32', 3],
   ['i64', 5],
@@ -371,7 +378,7 @@ for (const [type, code] of [
 // The tile buffer and the fragment back end.
 
 const tile = { sources: [word32, word32, word32], modifiers: [M.vecsize, M.regfmt, M.slot] };
-define('LD_TILE', 0x78, undefined, { ...tile, staging: [writes] });
+define('LD_TILE', 0x78, undefined, { ...tile, staging: [writes], modifiers: [...tile.modifiers, M.depthStencil] });
 define('ST_TILE', 0x79, undefined, { ...tile, staging: [reads] });
 define('BLEND', 0x7f, undefined, {
   staging: [reads],

@@ -330,6 +330,8 @@ export function fetchSlot(
   const key = `${attributeType},${frequency},${offsetEnable ? 1 : 0},${format},${to.type},${to.bits},${channels}`;
   const texel = texelFormat(format, 'LD_ATTR', 0);
   if (!COUNTED.has(attributeType) || functionTable.room < PLACES_LEFT) return undefined;
+  // A constant.
+  if (texel.format.bytes === 0) return undefined;
   if (!modules.has(key)) {
     if (modules.size >= MOST_FORMS) modules.clear();
     const instanced = frequency === ATTRIBUTE_FREQUENCY.INSTANCE;

@@ -1,5 +1,5 @@
 /**
- * Attributes and addresses in recompiled code: LD_ATTR, LEA_BUF_IMM, LEA_BUFFER.
+ * Attributes and addresses in recompiled code: LD_ATTR, LEA_BUF, LEA_BUF_IMM, LEA_BUFFER.
  *
  * An attribute is loaded by a function that is emitted for its descriptor's form (attribute-fetch.ts) and found by its number
  * in a record, like the buffer that it reads; so a shader's code does not depend on its descriptors. All lanes are fetched before a
@@ -54,12 +54,13 @@ export class AttributeCode {
         this.#attribute(site);
         return true;
       case 'LEA_BUFFER':
-        this.#address(site, new Lowering(this.#a, i).raw(1), undefined);
+      case 'LEA_BUF':
+        this.#address(site, new Lowering(this.#a, i).raw(1), i.spec.base === 'LEA_BUF', true);
         return true;
       case 'LEA_BUF_IMM': {
         const handle = immediateHandle(i);
         if (handleTable(handle) === VERTEX_PACKET_TABLE) this.#output(site);
-        else this.#address(site, this.#a.lanes.words(handle), handle);
+        else this.#address(site, this.#a.lanes.words(handle), true, false);
         return true;
       }
       default:
@@ -148,8 +149,8 @@ export class AttributeCode {
     );
   }
 
-  /** LEA_BUFFER, and LEA_BUF_IMM (`elements`: the handle) of a buffer that a resource table names. */
-  #address(site: Site, handle: Lanes, elements: number | undefined): void {
+  /** The address of a byte or element of a buffer that a resource table names. `indirect`: lanes have handles of their own. */
+  #address(site: Site, handle: Lanes, elements: boolean, indirect: boolean): void {
     const { code, lanes } = this.#a;
     const i = site.instruction;
     const place = new Lowering(this.#a, i).raw(0);
@@ -163,9 +164,9 @@ export class AttributeCode {
       { record, time: ADDRESS.time, handle: ADDRESS.handle },
       [],
       handle,
-      elements === undefined,
+      indirect,
       () => {
-        if (elements === undefined) code.i32(0).set(this.#records.failing);
+        if (!elements) code.i32(0).set(this.#records.failing);
         else {
           lanes.bitmask((k) => {
             place(k);
@@ -179,7 +180,7 @@ export class AttributeCode {
         for (let k = 0; k < lanes.vectors; k++) {
           const [low, high] = [this.#results[0]![k]!, this.#results[1]![k]!];
           place(k);
-          if (elements !== undefined) {
+          if (elements) {
             field(ADDRESS.stride);
             code.op('i32x4_mul');
           }

@@ -30,6 +30,7 @@ function kindOf(base: string): Kind | undefined {
     case 'LD_ATTR':
     case 'LD_ATTR_IMM':
     case 'LEA_BUFFER':
+    case 'LEA_BUF':
     case 'LEA_BUF_IMM':
       return 'attribute';
     case 'LD_VAR_SPECIAL':

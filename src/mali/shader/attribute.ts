@@ -1,5 +1,5 @@
 /**
- * Vertex attributes and stores with conversion: LD_ATTR, LEA_ATTR, ST_CVT.
+ * Vertex attributes, and loads and stores with conversion: LD_ATTR, LEA_ATTR, LD_CVT, ST_CVT.
  *
  * An attribute descriptor says which buffer, how elements are counted (by vertex or instance, divided where it says so),
  * and the pixel format. The same descriptors serve fragment shaders' software varyings (varying.ts).
@@ -34,6 +34,10 @@ import type { Instruction } from './decode.ts';
 import { laneAddress } from './memory.ts';
 import { type Ints, rawBits } from './operand.ts';
 import { channelCount, putValue, registerFormat, Vectors, vectorReader, vectorWriter } from './vector.ts';
+import type { WarpState } from './warp.ts';
+
+/** The pixel format in a conversion descriptor. */
+const FORMAT_MASK = 0x3fffff;
 
 const hex = (x: number): string => `0x${x.toString(16)}`;
 
@@ -54,7 +58,7 @@ export function texelFormat(word: number, name: string, pc: number): TexelFormat
   const fields = PixelFormatWord.read(bytes, 0);
   const format = PIXEL_FORMATS.get(fields.index);
   const order = COMPONENT_ORDER[fields.order];
-  if (!format || format.bytes === 0 || format.kind === 'tile' || !order || fields.bigEndian || fields.srgb) {
+  if (!format || format.kind === 'tile' || !order || fields.bigEndian || fields.srgb) {
     throw new GpuFault(
       EXCEPTION.DATA_INVALID_FAULT,
       0,
@@ -108,6 +112,8 @@ export function storeTexel(
   data: LaneVectors,
   n: number,
 ): void {
+  // A constant has no place.
+  if (format.bytes === 0) return;
   const kind = type === 'raw' ? format.kind : type;
   for (let place = 0; place < format.channels.length; place++) {
     const c = from.indexOf(place);
@@ -246,25 +252,40 @@ function leaAttribute(i: Instruction): Exec {
   };
 }
 
-/** ST_CVT: converts a vector to a pixel format and stores it. Address 0 is where nothing is. */
-function storeConverted(i: Instruction): Exec {
+/** LD_CVT and ST_CVT: load or store a vector, converted from or to a pixel format. Address 0 is where nothing is. */
+function converted(i: Instruction): Exec {
   const low = rawBits(i.sources[0]!, i.page, 0);
   const high = rawBits(i.sources[0]!, i.page, 1);
   const descriptor = rawBits(i.sources[1]!, i.page);
   const format = registerFormat(i.modifiers.regfmt!);
   const channels = channelCount(i.modifiers.vecsize!);
-  const read = vectorReader(i, i.staging[0]!.register, format, channels);
+  const { register } = i.staging[0]!;
   const data = new Vectors();
   const offset = i.immediates.offset!;
+  const nowhere = (xl: Int32Array, xh: Int32Array, n: number): boolean => xl[n] === 0 && xh[n] === 0;
+  const formatOf = (w: WarpState, d: Int32Array, n: number): TexelFormat =>
+    texelFormat(d[n]! & FORMAT_MASK, i.spec.name, w.pc);
+  if (i.spec.name === 'LD_CVT') {
+    const write = vectorWriter(i, register, format, channels);
+    return (w) => {
+      const [xl, xh, d] = [low(w), high(w), descriptor(w)];
+      for (let n = 0; n < LANES; n++) {
+        if (!(w.mask & (1 << n))) continue;
+        const address = nowhere(xl, xh, n) ? 0 : laneAddress(w, n, xl[n]!, xh[n]!, offset);
+        loadTexel(w.run.environment.memory, address, formatOf(w, d, n), format.type, channels, data, n);
+      }
+      write(w, data);
+    };
+  }
+  const read = vectorReader(i, register, format, channels);
   return (w) => {
     const [xl, xh, d] = [low(w), high(w), descriptor(w)];
     read(w, data);
     const mask = w.mask & ~w.discarded;
     for (let n = 0; n < LANES; n++) {
-      if (!(mask & (1 << n)) || (xl[n] === 0 && xh[n] === 0)) continue;
-      const texel = texelFormat(d[n]! & 0x3fffff, i.spec.name, w.pc);
+      if (!(mask & (1 << n)) || nowhere(xl, xh, n)) continue;
       const address = laneAddress(w, n, xl[n]!, xh[n]!, offset);
-      storeTexel(w.run.environment.memory, address, texel, format.type, channels, data, n);
+      storeTexel(w.run.environment.memory, address, formatOf(w, d, n), format.type, channels, data, n);
     }
   };
 }
@@ -274,5 +295,6 @@ export const ATTRIBUTE: Compilers = {
   LD_ATTR_IMM: loadAttribute,
   LEA_ATTR: leaAttribute,
   LEA_ATTR_IMM: leaAttribute,
-  ST_CVT: storeConverted,
+  LD_CVT: converted,
+  ST_CVT: converted,
 };

@@ -86,6 +86,9 @@ const KNOWN: [string, string][] = [
   // As Mesa 24.3 shifts words by registers, and takes lanes' numbers.
   ['LSHIFT_AND.i32 r0, r1, r2.b02, r3', '01020300 01c0b400'],
   ['CLPER.i32 r0, r1, r2.b02', '01020f00 30c0a000'],
+  // As Mesa 26 does.
+  ['LEA_BUF.slot0 @r4:r5, r0, r1', '00010000 04846e00'],
+  ['LD_CVT.slot0.v4.f32 @r4:r5:r6:r7, r2, r1, offset:0', '02000132 08847000'],
   ['CSEL.s32.lt r1, ^r2, ^r3, u4, u5', '42438485 04c15801'],
   ['TEX_FETCH.slot0.f.32.2d @r0:r1:r2:r3, @r60:r61, u0', '8000c017 347c2501'],
 ];
@@ -103,6 +106,7 @@ test('what is no instruction is refused with its opcode or name', () => {
   const [low, high] = assembleLine('NOP') as unknown as [number, number];
   assert.throws(() => decode(low, (high | 0x80000000) >>> 0), /NOP: bit 63/);
   assert.throws(() => decode(low, (high | (11 << 27)) >>> 0), /NOP: flow 11 is reserved/);
+  assert.equal(decode(low, (high | (12 << 27)) >>> 0).flow, 12);
   assert.equal(getField(low, high, OPCODE), 0);
 });
 

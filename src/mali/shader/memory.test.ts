@@ -210,7 +210,80 @@ test('attributes come converted, by vertex or by instance', () => {
   );
 });
 
+const CONSTANT_0000 = (95 << 12) | 231;
+
 for (const engine of ENGINES) {
+  const executor = executorOf(engine);
+
+  test(`the tables themselves can be loaded from as buffers (${engine})`, () => {
+    const memory = withTables();
+    const load = (table: number, offset: number): number =>
+      lane0(
+        execute('LD_BUFFER.i32.w0.unsigned.slot0.wait0 @r4, r0, r1\nNOP.end', {
+          ...{
+            memory,
+            pointers,
+            executor,
+            registers: { 0: ids.map(() => offset), 1: ids.map(() => (62 << 24) | table) },
+          },
+        }),
+        4,
+      ) >>> 0;
+    assert.equal(load(0, 4), 64, 'the size in the buffer descriptor');
+    assert.equal(load(0, 8), DATA, 'its address');
+    memory.store32(TABLE0 + 4 * 32 + 28, 0xabc);
+    assert.equal(load(1, 4 * 32 + 28), 0xabc);
+    assert.equal(load(1, 5 * 32), 0, 'behind the table');
+    assert.equal(load(2, 4), 0x87868584, 'an entry that is a buffer');
+    assert.equal(load(3, 0), 0, 'a table that is not there');
+  });
+
+  test(`addresses of bytes and of elements are not checked, and 0 where there is no buffer (${engine})`, () => {
+    const memory = withTables();
+    memory.encode(BufferDescriptor, BUFFERS + 32, {
+      type: DESCRIPTOR_TYPE.BUFFER,
+      bufferType: BUFFER_TYPE.STRUCTURE,
+      size: 64,
+      address: DATA,
+      stride: 12,
+    });
+    const address = (name: string, index: number, handle: number): bigint => {
+      const registers = { 0: ids.map((n) => index + n), 1: ids.map(() => handle) };
+      const run = execute(`${name}.slot0.wait0 @r4:r5, r0, r1\nNOP.end`, { memory, pointers, executor, registers });
+      return BigInt(lane0(run, 4) >>> 0) + (BigInt(lane0(run, 5) >>> 0) << 32n);
+    };
+    assert.equal(address('LEA_BUFFER', 5, 0), BigInt(DATA + 5));
+    assert.equal(address('LEA_BUFFER', 500, 0), BigInt(DATA + 500));
+    assert.equal(address('LEA_BUF', 5, 0), BigInt(DATA + 5));
+    assert.equal(address('LEA_BUF', 3, 1), BigInt(DATA + 36));
+    assert.equal(address('LEA_BUF', 2 ** 31, 1), BigInt(DATA) + 12n * 2n ** 31n);
+    assert.equal(address('LEA_BUF', 3, 9), 0n);
+  });
+
+  test(`loads with conversion (${engine})`, () => {
+    const memory = new FlatMemory();
+    memory.store32(DATA, 0xff0080ff);
+    memory.store32(DATA + 4, 0x01020304);
+    const load = (format: string, size: string, registers: string, descriptor: number, low = DATA): number[] => {
+      const run = execute(`LD_CVT.slot0.${size}.${format}.wait0 @${registers}, r2, r1, offset:0\nNOP.end`, {
+        ...{ memory, executor },
+        registers: { 1: ids.map(() => descriptor), 2: ids.map((n) => low && low + 4 * (n & 1)), 3: ids.map(() => 0) },
+      });
+      return registers.split(':').map((r) => register(run, Number(r.slice(1)))[1]! >>> 0);
+    };
+    assert.deepEqual(load('u32', 'v4', 'r4:r5:r6:r7', 155 << 12), [4, 3, 2, 1]);
+    assert.deepEqual(load('auto', 'v2', 'r4:r5', 155 << 12), [4, 3]);
+    assert.deepEqual(load('s32', 'none', 'r4', 133 << 12), [0x01020304]);
+    assert.deepEqual(
+      load('f32', 'v4', 'r4:r5:r6:r7', (187 << 12) | 4).map((x) => x !== 0),
+      [true, true, true, true],
+    );
+    // A constant is nowhere in memory.
+    assert.deepEqual(load('f32', 'v4', 'r4:r5:r6:r7', CONSTANT_0000, 4), [0, 0, 0, 0]);
+    assert.deepEqual(load('u32', 'v4', 'r4:r5:r6:r7', 155 << 12, 0), [0, 0, 0, 0]);
+    assert.throws(() => load('u32', 'v4', 'r4:r5:r6:r7', 155 << 12, 4), /no page/);
+  });
+
   test(`vertex shaders find their outputs by linear id (${engine})`, () => {
     const output = new VertexOutput();
     output.set(DATA, 0x1000, 0x400, 0x20, 80);
@@ -222,7 +295,7 @@ for (const engine of ENGINES) {
         BRANCHZ.eq r58, offset:1
         STORE.i32.estream.slot0 @r59, r4, offset:8
         NOP.end`,
-        { memory, stage, executor: executorOf(engine), registers: { 59: ids.map((i) => first + i), 58: stores } },
+        { memory, stage, executor, registers: { 59: ids.map((i) => first + i), 58: stores } },
       );
     let stores = ids.map(() => 1);
     run(60);

@@ -305,10 +305,14 @@ const writeAddress = (out: Int32Array[], n: number, address: number): void => {
   out[1]![n] = Math.floor(address / HIGH);
 };
 
-/** LEA_BUFFER: address of a byte of a buffer, unchecked; 0 where there is no such buffer. */
+/**
+ * LEA_BUFFER: address of a byte of a buffer; LEA_BUF: of an element. 0 where there is no such buffer. Nothing is checked: on
+ * hardware a shader that must not go beyond the end compares by itself, as Mesa's do (`nir_lower_robust_access`).
+ */
 function leaBuffer(i: Instruction): Exec {
   const offset = rawBits(i.sources[0]!, i.page);
   const handle = rawBits(i.sources[1]!, i.page);
+  const elements = i.spec.name === 'LEA_BUF';
   const views = stagingViews(i, 0, 2);
   const at = new Float64Array(LANES);
   return (w) => {
@@ -317,7 +321,7 @@ function leaBuffer(i: Instruction): Exec {
     for (let n = 0; n < LANES; n++) {
       if (!(w.mask & (1 << n))) continue;
       const buffer = w.run.environment.resources.buffer(h[n]! >>> 0);
-      at[n] = buffer ? buffer.address + (x[n]! >>> 0) : 0;
+      at[n] = buffer ? buffer.address + (x[n]! >>> 0) * (elements ? buffer.stride || 1 : 1) : 0;
     }
     const out = views(w);
     for (let n = 0; n < LANES; n++) if (w.mask & (1 << n)) writeAddress(out, n, at[n]!);
@@ -367,5 +371,6 @@ export const MEMORY: Compilers = {
   ...both('ATOM_RETURN'),
   ...both('ATOM1_RETURN'),
   LEA_BUFFER: leaBuffer,
+  LEA_BUF: leaBuffer,
   LEA_BUF_IMM: leaBufImmediate,
 };

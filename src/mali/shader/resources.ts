@@ -18,6 +18,7 @@ import {
   RESOURCE_COUNT_MASK,
   Resource,
   ShaderProgram,
+  TABLES_TABLE,
 } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
@@ -54,7 +55,7 @@ export class Tables implements ResourceTables {
     return (index + 1) * DESCRIPTOR_STRIDE <= entry.size ? entry.address + index * DESCRIPTOR_STRIDE : 0;
   }
 
-  /** The buffer that a handle names: a buffer descriptor, or a table entry that is itself a buffer. */
+  /** The buffer that a handle names: a buffer descriptor, a table entry that is itself a buffer, or a table as one. */
   buffer(handle: number): BufferRange | undefined {
     if (this.#buffers.has(handle)) return this.#buffers.get(handle);
     const buffer = this.#findBuffer(handle);
@@ -63,9 +64,10 @@ export class Tables implements ResourceTables {
   }
 
   #findBuffer(handle: number): BufferRange | undefined {
-    const table = this.table(handleTable(handle));
-    if (table && !table.containsDescriptors) return { address: table.address, size: table.size, stride: 0 };
-    const address = this.descriptor(handleTable(handle), handleIndex(handle));
+    const own = handleTable(handle) === TABLES_TABLE;
+    const table = this.table(own ? handleIndex(handle) : handleTable(handle));
+    if (table && (own || !table.containsDescriptors)) return { address: table.address, size: table.size, stride: 0 };
+    const address = own ? 0 : this.descriptor(handleTable(handle), handleIndex(handle));
     if (!address) return undefined;
     const buffer = this.#memory.descriptor(BufferDescriptor, address);
     if (buffer.type === 0) return undefined;
