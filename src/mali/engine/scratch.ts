@@ -9,6 +9,27 @@ const PAGES = 4096;
 const WASM_PAGE = 65536;
 const ALIGN = 64;
 
+/**
+ * What emitted code names by its address. It lies at the same place on every thread, so that threads that emit the same code make the
+ * same bytes, which V8 compiles once for all of them.
+ */
+const FIXED = [
+  ...[
+    'constants',
+    'operands',
+    'powers',
+    'sines',
+    'cosines',
+    'depth steps',
+    'blended bytes',
+    'sRGB singles',
+    'sRGB bytes',
+  ],
+  ...['raster lanes', 'raster after', 'raster up to', 'AFBC header', 'AFBC order', 'sRGB texels', 'ends', 'logarithms'],
+] as const;
+/** Bytes of each. */
+export const FIXED_BYTES = 65536;
+
 /** A piece that is used again and again: by one owner after the other, each of which gives it back. */
 export class Piece {
   readonly at: number;
@@ -37,7 +58,13 @@ export class Scratch {
   readonly #pieces = new Map<number, Piece[]>();
   readonly #owned = new FinalizationRegistry<readonly [number, number]>(([at, size]) => this.free(at, size));
   // Address 0 is nobody's.
-  #top = ALIGN;
+  #top = ALIGN + FIXED.length * FIXED_BYTES;
+
+  /** Up to FIXED_BYTES zeroed bytes at a place of their own. */
+  fixed(name: (typeof FIXED)[number], size: number): number {
+    if (size > FIXED_BYTES) throw new Error(`mali: ${size} bytes of ${name} are more than there is room for`);
+    return ALIGN + FIXED.indexOf(name) * FIXED_BYTES;
+  }
 
   /** `size` zeroed bytes, aligned to 64. */
   alloc(size: number): number {

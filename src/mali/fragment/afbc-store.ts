@@ -42,7 +42,7 @@ const header32 = new Uint32Array(AFBC_HEADER_BYTES / 4);
 const header = new Uint8Array(header32.buffer);
 const superblock = new Uint8Array(TILE_PIXELS * MAX_BYTES);
 /** Where the header of tiles to be filled lies in scratch memory, while they are. */
-const HEADER_AT = scratch.alloc(AFBC_HEADER_BYTES);
+const HEADER_AT = scratch.fixed('AFBC header', AFBC_HEADER_BYTES);
 
 /** Copies bytes (also given as words), from byte `at` on, to GPU memory. */
 export type Put = (va: number, from: Uint8Array, from32: Uint32Array, at: number, size: number) => void;

@@ -41,7 +41,9 @@ export interface Around {
   shadow(register: number, value: Lanes, k: number, part?: Part): void;
   /** A type for indirect calls. */
   functionType(params: readonly ValueType[], results: readonly ValueType[]): TypeIndex;
-  /** Scratch address of a new record; those of one after the other are neighbours. */
+  /** A local: scratch address of the unit's first record. */
+  readonly records: number;
+  /** How far behind the first a new record lies; those of one after the other are neighbours. */
   record(): number;
   /** Calls the interpreter's step. */
   interpret(site: Site): void;
@@ -108,7 +110,11 @@ export class AccessCode {
       finish: () => {
         for (let k = 0; k < this.#a.lanes.vectors; k++) {
           code.get(this.relative[k]!).get(this.#fits[k]!).op('v128_and');
-          code.i32(record).memory('v128_load32_splat', RECORD.physical).op('i32x4_add').set(this.relative[k]!);
+          code
+            .get(this.#a.records)
+            .memory('v128_load32_splat', record + RECORD.physical)
+            .op('i32x4_add')
+            .set(this.relative[k]!);
         }
         fast();
       },
@@ -119,7 +125,7 @@ export class AccessCode {
   #check(record: number, bytes: number, kind: number, low: Lanes, high: Lanes): void {
     const { code } = this.#a;
     const field = (at: number): void => {
-      code.i32(record).memory('v128_load32_splat', at);
+      code.get(this.#a.records).memory('v128_load32_splat', record + at);
     };
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
       low(k);
@@ -144,7 +150,10 @@ export class AccessCode {
     }
     this.#a.lanes.bitmask((k) => code.get(this.#fits[k]!));
     // All bits, if the record is of this time; else none.
-    code.i32(0).i32(record).memory('i32_load', RECORD.time);
+    code
+      .i32(0)
+      .get(this.#a.records)
+      .memory('i32_load', record + RECORD.time);
     code.get(1).memory('i32_load', kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);
     code.op('i32_eq').op('i32_sub').op('i32_and');
     code.i32(-1).op('i32_xor').get(this.active).op('i32_and').set(this.#remembered.failing);

@@ -129,10 +129,13 @@ export class AttributeCode {
       () => {
         code.i32(0).set(this.#records.failing);
         for (let k = 0; k < lanes.vectors; k++) {
-          code.i32(record);
+          code.get(this.#a.records).i32(record).op('i32_add');
           vertex(k);
           instance(k);
-          code.i32(record).memory('i32_load', ATTRIBUTE.slot).callIndirect(type);
+          code
+            .get(this.#a.records)
+            .memory('i32_load', record + ATTRIBUTE.slot)
+            .callIndirect(type);
           code.op('v128_not').op('i32x4_bitmask');
           if (k > 0)
             code
@@ -156,7 +159,7 @@ export class AttributeCode {
     const place = new Lowering(this.#a, i).raw(0);
     const record = this.#a.record();
     const field = (at: number): void => {
-      code.i32(record).memory('v128_load32_splat', at);
+      code.get(this.#a.records).memory('v128_load32_splat', record + at);
     };
     this.#remembered(
       site,
@@ -279,11 +282,20 @@ export class AttributeCode {
       check: () => {
         const stale = code.block();
         code.get(this.#active).set(failing);
-        code.i32(record).memory('i32_load', time).get(1).memory('i32_load', FRAME.epoch).op('i32_ne').brIf(stale);
+        code
+          .get(this.#a.records)
+          .memory('i32_load', record + time)
+          .get(1)
+          .memory('i32_load', FRAME.epoch)
+          .op('i32_ne')
+          .brIf(stale);
         if (indirect) {
           lanes.bitmask((k) => {
             handle(k);
-            code.i32(record).memory('v128_load32_splat', known).op('i32x4_ne');
+            code
+              .get(this.#a.records)
+              .memory('v128_load32_splat', record + known)
+              .op('i32x4_ne');
           });
           code.get(this.#active).op('i32_and').brIf(stale);
         }

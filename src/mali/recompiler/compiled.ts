@@ -9,8 +9,10 @@ import { Budget, type Holder } from './budget.ts';
 import { waysKey } from './draw-ways.ts';
 import { emitUnit, type Mode } from './emit.ts';
 import type { Unit } from './flow.ts';
+import { RECORD_BYTES } from './frame.ts';
 import { bind, refill, step } from './outside.ts';
 import { parts } from './parts.ts';
+import type { TextureWant } from './texture.ts';
 
 export type Run = (registers: number, frame: number) => number;
 
@@ -19,7 +21,10 @@ export interface Compiled {
   readonly module: WebAssembly.Module;
   /** The module bound to a board's memory. */
   readonly instances: WeakMap<PhysicalMemory, Run>;
+  /** Keeps its records in scratch memory, and where they are. */
   readonly records: object;
+  readonly recordsAt: number;
+  readonly wants: readonly TextureWant[];
   /** Bytes that keeping it takes, roughly. */
   readonly bytes: number;
   /** Quads at a time. */
@@ -52,13 +57,16 @@ export function compileUnit(unit: Unit, mode: Mode): Compiled {
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
   let code = compiled.get(key);
   if (!code) {
-    const { bytes, steps, records, recordBytes, vectors } = emitUnit(unit, mode);
+    const { bytes, steps, wants, recordBytes, vectors } = emitUnit(unit, mode);
+    const records = {};
     const size = MODULE_BYTES + bytes.byteLength + words.length * INSTRUCTION_BYTES + recordBytes * RECORD_WEIGHT;
     codeBudget.hold(content, size);
     code = {
       module: new WebAssembly.Module(bytes),
       instances: new WeakMap(),
       records,
+      recordsAt: scratch.owned(records, Math.max(RECORD_BYTES, recordBytes)),
+      wants,
       bytes: size,
       vectors,
       steps: steps.map(({ pc }) => pc - entry),

@@ -31,7 +31,7 @@ import { parts } from './parts.ts';
 import { QuadFeed } from './quad-feed.ts';
 import { RegisterFile } from './register-file.ts';
 import { isStraight, StraightFlow } from './straight-flow.ts';
-import type { AroundTextures } from './texture.ts';
+import type { AroundTextures, TextureWant } from './texture.ts';
 import { ThreadFeed } from './thread-feed.ts';
 
 /** What besides its instructions makes a unit's code. */
@@ -54,28 +54,33 @@ export interface Emitted {
   readonly vectors: number;
   /** Instructions that the function calls the interpreter for, by the number that it passes. */
   readonly steps: readonly Site[];
-  /** Keeps the records of loads and stores in scratch memory. */
-  readonly records: object;
+  /** What its texture instructions want, by the number that it passes. */
+  readonly wants: readonly TextureWant[];
+  /** Bytes of the records of its loads and stores, which FRAME.records has to name. */
   readonly recordBytes: number;
 }
 
 /** Pages of 64 KiB that a 32-bit memory can have. */
 const MAX_PAGES = 65536;
 
-/** A function that works off a list by fewer quads than a warp is made only where no instruction is always the interpreter's. */
+/**
+ * A unit's module. Its bytes depend on nothing but the unit and the mode, so that V8 compiles once what several threads make of the
+ * same shader.
+ *
+ * A function that works off a list by fewer quads than a warp is made only where no instruction is always the interpreter's.
+ */
 export function emitUnit(unit: Unit, wanted: Mode): Emitted {
-  const records = {};
-  const bytes = Math.max(1, messages(unit) * MOST_RECORDS) * RECORD_BYTES;
-  const at = scratch.owned(records, bytes);
+  const recordBytes = messages(unit) * MOST_RECORDS * RECORD_BYTES;
   let mode = wanted;
-  let emitter = new UnitEmitter(unit, mode, at, bytes);
+  let emitter = new UnitEmitter(unit, mode, recordBytes);
   emitter.emit();
   if (emitter.blocks.slow && mode.vectors < WARP_VECTORS) {
     mode = { ...mode, vectors: WARP_VECTORS };
-    emitter = new UnitEmitter(unit, mode, at, bytes);
+    emitter = new UnitEmitter(unit, mode, recordBytes);
     emitter.emit();
   }
-  return { bytes: emitter.module.build(), vectors: mode.vectors, steps: emitter.steps, records, recordBytes: bytes };
+  const { module, steps, wants } = emitter;
+  return { bytes: module.build(), vectors: mode.vectors, steps, wants, recordBytes };
 }
 
 /** Records that an instruction may need. */
@@ -87,6 +92,7 @@ const messages = ({ blocks }: Unit): number =>
 class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   readonly module = new ModuleBuilder();
   readonly steps: Site[] = [];
+  readonly wants: TextureWant[] = [];
   readonly lanes: LaneCode;
   readonly flush32: boolean;
   readonly flush16: boolean;
@@ -104,8 +110,9 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   readonly live: number;
   readonly discarded: number;
   readonly fuel: number;
-  /** Where the next record lies, and the end of their memory. */
-  #record: number;
+  readonly records: number;
+  /** Where the next record lies behind the first, and the end of them. */
+  #record = 0;
   readonly #recordsEnd: number;
   readonly registers: RegisterFile;
   readonly blocks: BlockCode;
@@ -122,7 +129,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   /** Where a list's next warp is begun. */
   #again: Label = { depth: 0 };
 
-  constructor(unit: Unit, mode: Mode, records: number, recordBytes: number) {
+  constructor(unit: Unit, mode: Mode, recordBytes: number) {
     this.unit = unit;
     this.flush32 = mode.flush32;
     this.flush16 = mode.flush16;
@@ -136,8 +143,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     this.blendType = this.module.functionType(...BLEND_QUAD);
     this.lateType = this.module.functionType(...LATE_TYPE);
     this.sampler = this.module.functionType(SAMPLER_TYPE.params, SAMPLER_TYPE.results);
-    this.#record = records;
-    this.#recordsEnd = records + recordBytes;
+    this.#recordsEnd = recordBytes;
     const name = `${mode.list ?? 'warp'}_${unit.entry.toString(16)}`;
     const code = this.module.function(name, ['i32', 'i32'], ['i32']);
     this.code = code;
@@ -151,6 +157,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     this.fuel = code.local('i32');
     this.#fau = code.local('i32');
     this.#status = code.local('i32');
+    this.records = code.local('i32');
     this.registers = new RegisterFile(code, this.lanes, unit);
     this.flow = straight ? new StraightFlow(this) : new PartedFlow(this, mode.parted || parts(unit));
     const quads = mode.ways ? new QuadFeed(this, this.module, mode.ways) : undefined;
@@ -232,6 +239,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     const code = this.code;
     code.get(1).memory('i32_load', FRAME.fuel).set(this.fuel);
     code.get(1).memory('i32_load', FRAME.fau).set(this.#fau);
+    if (this.#recordsEnd > 0) code.get(1).memory('i32_load', FRAME.records).set(this.records);
     const feed = this.#feed;
     feed?.open();
     this.#exit = code.block();

@@ -26,6 +26,8 @@ export const FRAME = {
   list: 108,
   thread: 112,
   threads: 116,
+  /** Scratch address of the records of the unit in work. */
+  records: 120,
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,

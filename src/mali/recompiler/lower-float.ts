@@ -207,14 +207,14 @@ const logarithm: Lower = (x) => {
 };
 
 /** A table of singles in scratch memory, where it stays. */
-function inScratch(values: Float32Array): number {
-  const at = scratch.alloc(values.byteLength);
+function inScratch(name: 'powers' | 'sines' | 'cosines', values: Float32Array): number {
+  const at = scratch.fixed(name, values.byteLength);
   scratch.f32.set(values, at / 4);
   return at;
 }
 
-const table = (values: Float32Array): Lower => {
-  const at = inScratch(values);
+const table = (name: 'powers' | 'sines' | 'cosines', values: Float32Array): Lower => {
+  const at = inScratch(name, values);
   return (x) => x.singleResult(x.l.lookup(at, x.l.and(x.raw(0), x.l.words(values.length - 1))));
 };
 
@@ -295,9 +295,9 @@ export const FLOAT: Lowerings = {
   FEXP: exponential,
   FLOGD: logarithm,
   FADD_LSCALE: perSingle((l, a, b) => l.op('f32x4_add', a!, reduced(l, b!, 'log').mantissa)),
-  FEXP_TABLE: table(POWERS),
-  FSIN_TABLE: table(SINES),
-  FCOS_TABLE: table(COSINES),
+  FEXP_TABLE: table('powers', POWERS),
+  FSIN_TABLE: table('sines', SINES),
+  FCOS_TABLE: table('cosines', COSINES),
   FREXPM: mantissas,
   FREXPE: exponents,
   FLUSH: flush,

@@ -8,12 +8,16 @@ import type { WarpState } from '../shader/warp.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
 import type { Site } from './flow.ts';
 import { FRAME, RECORD, REFILL, STEP } from './frame.ts';
-import { refillTexture } from './texture.ts';
+import { refillTexture, type TextureWant } from './texture.ts';
 
 /** A unit's function, and the instructions that it calls the interpreter for. */
 export interface Runnable {
   run(registers: number, frame: number): number;
   readonly steps: readonly Site[];
+  /** What its texture instructions want. */
+  readonly wants: readonly TextureWant[];
+  /** Scratch address of its records. */
+  readonly records: number;
 }
 
 let current: WarpState | undefined;
@@ -26,6 +30,7 @@ export function within(w: WarpState, code: Runnable): number {
   const outerCode = currentCode;
   current = w;
   currentCode = code;
+  scratch.i32[(w.frame + FRAME.records) / 4] = code.records;
   try {
     return code.run(w.registers.at, w.frame);
   } finally {
@@ -92,7 +97,7 @@ export function refill(kind: number, record: number, failing: number): number {
 
 /** Finds the sampler that a texture instruction may call. */
 export const bind = (wanted: number, record: number, failing: number): number =>
-  refillTexture(current!, wanted, record, failing);
+  refillTexture(current!, currentCode!.wants[wanted]!, record, failing);
 
 const HIGH = 2 ** 32;
 /** Bytes of the largest load. */

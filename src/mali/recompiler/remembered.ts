@@ -13,12 +13,14 @@ const VECTOR_BYTES = 16;
 interface Around {
   readonly code: Code;
   readonly lanes: LaneCode;
+  /** A local: scratch address of the unit's first record. */
+  readonly records: number;
   /** Calls the interpreter's step. */
   interpret(site: Site): void;
 }
 
 export interface Attempt {
-  /** Scratch address. */
+  /** How far behind the unit's first it lies. */
   readonly record: number;
   /** Number that tells `refill` what kind of record is wanted. */
   readonly kind: number;
@@ -48,7 +50,7 @@ export class Remembered {
   }
 
   emit(site: Site, { record, kind, refill, inputs, begin, check, finish, interpreted }: Attempt): void {
-    const { code, lanes } = this.#around;
+    const { code, lanes, records } = this.#around;
     code.i32(0).set(this.#tried);
     const done = code.block();
     const slow = code.block();
@@ -66,7 +68,7 @@ export class Remembered {
         code.memory('v128_store', at + VECTOR_BYTES * k);
       }
     }
-    code.i32(kind).i32(record).get(this.failing).call(refill).brIf(again).br(slow);
+    code.i32(kind).get(records).i32(record).op('i32_add').get(this.failing).call(refill).brIf(again).br(slow);
     code.end();
     code.end();
     finish(slow);

@@ -32,32 +32,20 @@ export interface AroundTextures extends Around {
   readonly bind: Callable;
   /** The type of samplers. */
   readonly sampler: TypeIndex;
+  /** What is wanted, by number. */
+  readonly wants: TextureWant[];
 }
 
 /** What a record is filled for. */
-interface Wanted {
+export interface TextureWant {
   readonly kind: TextureKind;
   readonly wide: boolean;
   /** 16-bit results are narrowed as floats, or as integers. Undefined: they are not narrowed. */
   readonly narrow: 'float' | 'integer' | undefined;
 }
-const wants: Wanted[] = [];
-const numbers = new Map<string, number>();
-
-/** A number by which emitted code names what it wants. */
-function numberOf(wanted: Wanted): number {
-  const key = JSON.stringify(wanted);
-  let number = numbers.get(key);
-  if (number === undefined) {
-    number = wants.push(wanted) - 1;
-    numbers.set(key, number);
-  }
-  return number;
-}
-
 /** Fills a record for the handles of the first lane of `failing`. 0: the interpreter must see the instruction. */
-export function refillTexture(w: WarpState, number: number, record: number, failing: number): number {
-  const { kind, wide, narrow } = wants[number]!;
+export function refillTexture(w: WarpState, want: TextureWant, record: number, failing: number): number {
+  const { kind, wide, narrow } = want;
   const words = scratch.i32;
   const lane = 31 - Math.clz32(failing & -failing);
   const low = words[(w.frame + FRAME.low) / 4 + lane]!;
@@ -101,7 +89,7 @@ export class TextureCode {
     const record = this.#a.record();
     const wide = i.modifiers.wide_indices === 'wide_indices';
     const narrow = form.bits === 32 ? undefined : isInteger(form) ? 'integer' : 'float';
-    const number = numberOf({ kind: form.kind, wide, narrow });
+    const number = this.#a.wants.push({ kind: form.kind, wide, narrow }) - 1;
     code.get(bits);
     if (form.skip) code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
     code.tee(this.#wanted).likely().if();
@@ -115,11 +103,22 @@ export class TextureCode {
       ],
       check: () => this.#check(i, record, wide),
       finish: (slow) => {
-        code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).op('i32_eqz').brIf(slow);
+        code
+          .get(this.#a.records)
+          .memory('i32_load', record + TEXTURE_RECORD.slot)
+          .op('i32_eqz')
+          .brIf(slow);
         this.#operands(form);
-        code.i32(record).memory('i32_load', TEXTURE_RECORD.binding).i32(OPERANDS_AT);
+        code
+          .get(this.#a.records)
+          .memory('i32_load', record + TEXTURE_RECORD.binding)
+          .i32(OPERANDS_AT);
         code.get(bits);
-        code.i32(record).memory('i32_load', TEXTURE_RECORD.slot).callIndirect(sampler).brIf(slow);
+        code
+          .get(this.#a.records)
+          .memory('i32_load', record + TEXTURE_RECORD.slot)
+          .callIndirect(sampler)
+          .brIf(slow);
         this.#results(form);
       },
       interpreted: () => this.#meet(form, false),
@@ -163,7 +162,7 @@ export class TextureCode {
   #check(i: Instruction, record: number, wide: boolean): void {
     const { code, lanes } = this.#a;
     const field = (at: number) => () => {
-      code.i32(record).memory('v128_load32_splat', at);
+      code.get(this.#a.records).memory('v128_load32_splat', record + at);
     };
     const low = lanes.op('i32x4_eq', this.#handle(i, 0), field(TEXTURE_RECORD.low));
     const same = wide ? lanes.and(low, lanes.op('i32x4_eq', this.#handle(i, 1), field(TEXTURE_RECORD.high))) : low;
@@ -174,7 +173,12 @@ export class TextureCode {
       same(0);
       code.lane('i32x4_extract_lane', 0).op('i32_or');
     }
-    code.i32(0).i32(record).memory('i32_load', TEXTURE_RECORD.time).get(1).memory('i32_load', FRAME.epoch);
+    code
+      .i32(0)
+      .get(this.#a.records)
+      .memory('i32_load', record + TEXTURE_RECORD.time)
+      .get(1)
+      .memory('i32_load', FRAME.epoch);
     code.op('i32_eq').op('i32_sub').op('i32_and').i32(-1).op('i32_xor');
     code.get(this.#wanted).op('i32_and').set(this.#remembered.failing);
   }

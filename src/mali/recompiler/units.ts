@@ -67,7 +67,7 @@ export class Ready implements Holder {
     const { entry, blocks } = this.unit;
     const sites = new Map(blocks.flatMap((block) => block.sites.map((site) => [site.pc, site] as const)));
     const steps = code.steps.map((offset) => sites.get(entry + offset)!);
-    return { code, run: instantiate(code, this.#dram), steps };
+    return { code, run: instantiate(code, this.#dram), steps, wants: code.wants, records: code.recordsAt };
   }
 
   /** The same unit with another way of running it. */
@@ -84,7 +84,7 @@ export class Ready implements Holder {
 }
 
 interface Made extends Runnable {
-  /** Held for its records, whose addresses are in the code. */
+  /** Held for its records. */
   readonly code: Compiled;
   readonly run: Run;
   readonly steps: readonly Site[];

@@ -20,7 +20,7 @@ export interface Headers {
 }
 
 /** By y and x in a tile: bytes to the header. */
-const ORDER_AT = scratch.alloc(AFBC_TILE * AFBC_TILE * 4);
+const ORDER_AT = scratch.fixed('AFBC order', AFBC_TILE * AFBC_TILE * 4);
 for (let y = 0; y < AFBC_TILE; y++) {
   for (let x = 0; x < AFBC_TILE; x++) {
     scratch.i32[ORDER_AT / 4 + y * AFBC_TILE + x] = afbcHeaderIndex(x, y, 0, true) * AFBC_HEADER_BYTES;

@@ -4,10 +4,10 @@
  * Constants lie in scratch memory, sixteen bytes each: loading one is cheaper than a `v128.const`, and a processor reads it as
  * an operand. For the same reason all numbers of a record (`RECORD`, `LEVEL`) stand there four times, once a lane.
  */
+import { constantWords } from '../engine/constants.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { Code } from '../wasm/builder.ts';
 
-const VECTOR_BYTES = 16;
 const AXES = 3;
 
 /** What a level knows of an axis: byte offsets. Sizes are in texels; those with 256 in 1/256 texel, as floats. */
@@ -76,26 +76,6 @@ export function setSingle(at: number, value: number): void {
   scratch.f32.fill(value, at / 4, at / 4 + 4);
 }
 
-const constants = new Map<string, number>();
-const CHUNK = 64;
-let chunk = 0;
-let used = CHUNK;
-
-/** Where in scratch memory a constant of four words lies. */
-function constantAt(words: readonly number[]): number {
-  const key = words.join();
-  const known = constants.get(key);
-  if (known !== undefined) return known;
-  if (used === CHUNK) {
-    chunk = scratch.alloc(CHUNK * VECTOR_BYTES);
-    used = 0;
-  }
-  const at = chunk + used++ * VECTOR_BYTES;
-  scratch.i32.set(words, at / 4);
-  constants.set(key, at);
-  return at;
-}
-
 const view = new DataView(new ArrayBuffer(4));
 
 /** Functions beside a sampler's own, where it needs them. */
@@ -144,8 +124,9 @@ export class SamplerCode {
 
   /** Pushes four words, or one for all lanes. */
   words(...words: number[]): Code {
-    const all = words.length === 1 ? Array<number>(4).fill(words[0]! | 0) : words.map((word) => word | 0);
-    return this.f.i32(0).memory('v128_load', constantAt(all));
+    const [a, b = a, c = a, d = a] = words as [number, number?, number?, number?];
+    const at = constantWords(a, b, c, d);
+    return at === undefined ? this.f.v128(a, b, c, d) : this.f.i32(0).memory('v128_load', at);
   }
 
   single(x: number): Code {

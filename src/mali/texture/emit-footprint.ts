@@ -11,7 +11,7 @@ import type { SamplerState, Spot } from './emit-filter.ts';
 import { LOD_ENDLESS, LOD_ONE, LOG_BITS, LOG_TABLE_AT } from './lod.ts';
 
 /** By the bits of a quad's lanes that run: all ones for the difference to lane 1 and to lane 2, if both ends run. */
-const ENDS_AT = scratch.alloc(16 * 8);
+const ENDS_AT = scratch.fixed('ends', 16 * 8);
 for (let running = 0; running < 16; running++) {
   for (const lane of [1, 2]) {
     const both = 1 | (1 << lane);

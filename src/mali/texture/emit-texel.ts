@@ -22,7 +22,7 @@ export type ChannelSource =
   | { readonly kind: 'yuv'; readonly component: number }
   | { readonly kind: 'compared' };
 
-const SRGB_AT = scratch.alloc(SRGB8.byteLength);
+const SRGB_AT = scratch.fixed('sRGB texels', SRGB8.byteLength);
 scratch.f32.set(SRGB8, SRGB_AT / 4);
 
 const HALF_BITS = 16;

@@ -14,7 +14,7 @@ export const LOD_ENDLESS = 128 * LOD_ONE;
 export const LOG_BITS = 10;
 
 /** Of a fraction's leading bits: log2 of 1.fraction in halves of LOD_ONE, in scratch memory for emitted samplers. */
-export const LOG_TABLE_AT = scratch.alloc(1 << LOG_BITS);
+export const LOG_TABLE_AT = scratch.fixed('logarithms', 1 << LOG_BITS);
 const LOG_TABLE = scratch.u8.subarray(LOG_TABLE_AT, LOG_TABLE_AT + (1 << LOG_BITS));
 LOG_TABLE.forEach((_, i) => {
   LOG_TABLE[i] = Math.round((Math.log2(1 + i / (1 << LOG_BITS)) * LOD_ONE) / 2);

@@ -24,4 +24,4 @@ export const OPERAND_BYTES = 11 * LANE_BYTES;
 export const CHANNEL_BYTES = LANE_BYTES;
 
 /** This thread's block: an instruction is done with it before the next begins. */
-export const OPERANDS_AT = scratch.alloc(OPERAND_BYTES);
+export const OPERANDS_AT = scratch.fixed('operands', OPERAND_BYTES);

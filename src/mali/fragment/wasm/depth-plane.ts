@@ -14,7 +14,7 @@ const DOUBLE = 8;
  * Doubles of a tile's pixels in 1/256 pixel. Loops load them, since a conversion waits for whatever the host did before with the
  * register that V8 converts by.
  */
-const steps = scratch.alloc(TILE * DOUBLE);
+const steps = scratch.fixed('depth steps', TILE * DOUBLE);
 for (let n = 0; n < TILE; n++) scratch.f64[steps / DOUBLE + n] = n * SUBPIXEL;
 
 /** Pushes how far a pixel of the tile, whose number on an axis `push` pushes, lies from the tile's first one: 1/256 pixel. */

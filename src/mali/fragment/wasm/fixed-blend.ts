@@ -50,7 +50,7 @@ export type FixedBlendCode = BlendCommon & FixedCode;
 export const BYTE = Math.fround(1 / 255);
 
 /** Scratch address of a vector that brings four pixels' bytes together which lie channel by channel. */
-const PIXELS = scratch.alloc(16);
+const PIXELS = scratch.fixed('blended bytes', 16);
 for (let i = 0; i < 16; i++) scratch.u8[PIXELS + i] = (i % 4) * 4 + (i >> 2);
 
 /** Fixed-point colours, blended by an equation or replaced. */

@@ -33,15 +33,15 @@ const bitOf = (x: number, y: number): bigint =>
 
 /** Lanes of a quad by their four bits: sixteen vectors. */
 const LANE_BYTES = 16;
-const lanes = scratch.alloc(16 * LANE_BYTES);
+const lanes = scratch.fixed('raster lanes', 16 * LANE_BYTES);
 for (let bits = 0; bits < 16; bits++) {
   for (let lane = 0; lane < 4; lane++) scratch.i32[lanes / 4 + bits * 4 + lane] = bits & (1 << lane) ? -1 : 0;
 }
 
 /** Words of the pixels of a block from (x, y) on, both 0 or 1, at y * 2 + x; and of those up to (x, y), at y * 8 + x. */
 const WORD_BYTES = 8;
-const after = scratch.alloc(4 * WORD_BYTES);
-const upTo = scratch.alloc(BLOCK * BLOCK * WORD_BYTES);
+const after = scratch.fixed('raster after', 4 * WORD_BYTES);
+const upTo = scratch.fixed('raster up to', BLOCK * BLOCK * WORD_BYTES);
 function put(at: number, within: (x: number, y: number) => boolean): void {
   let word = 0n;
   for (let y = 0; y < BLOCK; y++) for (let x = 0; x < BLOCK; x++) if (within(x, y)) word |= 1n << bitOf(x, y);

@@ -31,8 +31,8 @@ const single = (bits: number): number => {
 let tables: { readonly linear: number; readonly bytes: number } | undefined;
 
 function makeTables(): { readonly linear: number; readonly bytes: number } {
-  const linear = scratch.alloc(256 * 4);
-  const bytes = scratch.alloc(RUNS * 4);
+  const linear = scratch.fixed('sRGB singles', 256 * 4);
+  const bytes = scratch.fixed('sRGB bytes', RUNS * 4);
   for (let byte = 0; byte < 256; byte++) scratch.f32[linear / 4 + byte] = linearOf(byte);
   for (let run = 0; run < RUNS; run++) {
     const first = (FIRST_RUN + run) * RUN;
