@@ -69,7 +69,7 @@ test('fuzz shaders says what ran and was met, how many shaders, by which seeds, 
   const { status, stdout } = tyr(['fuzz', 'shaders', '--seconds', '0.5', '--seed', '5']);
   const [runs, met, count, ...rest] = stdout.split('\n');
   assert.match(runs!, /^runs: .*fragment warps [1-9]\d* \(\d+ faulted\)/);
-  assert.match(met!, /^instructions met: [1-9]\d*; never met: LD_/);
+  assert.match(met!, /^instructions met: [1-9]\d*; never met: \w/);
   assert.match(
     count!,
     /^[1-9]\d* shaders, [1-9]\d* runs on both engines, in \d.*s \([1-9]\d* shaders a second\), seeds 5 to \d+, no finding$/,

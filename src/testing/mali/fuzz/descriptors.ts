@@ -39,11 +39,13 @@ function attribute(random: Random, view: DataView, at: number): void {
     attributeType:
       kind < 60
         ? ATTRIBUTE_TYPE.LINEAR
-        : kind < 78
+        : kind < 75
           ? ATTRIBUTE_TYPE.POT_DIVISOR
-          : kind < 98
+          : kind < 90
             ? ATTRIBUTE_TYPE.NPOT_DIVISOR
-            : ATTRIBUTE_TYPE.PRIMITIVE_INDEX,
+            : kind < 98
+              ? ATTRIBUTE_TYPE.VERTEX_PACKET
+              : ATTRIBUTE_TYPE.PRIMITIVE_INDEX,
     offsetEnable: random.chance(30),
     format: format(random),
     table: random.chance(97) ? ATTRIBUTE_TABLE : 0,

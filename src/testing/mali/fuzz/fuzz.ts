@@ -187,7 +187,7 @@ export class Fuzzer {
   #difference(a: Outcome, b: Outcome, input: Input): string | undefined {
     // list.ts and threads.ts say why.
     if (isList(input) && a.fault && isFault(b.fault)) return undefined;
-    const difference = differenceOf(a, b, this.#registers, input.threads !== undefined);
+    const difference = differenceOf(a, b, this.#registers);
     return difference ?? (input.fragment && !a.endless ? this.#fragment.difference(input.fragment) : undefined);
   }
 
@@ -198,7 +198,7 @@ export class Fuzzer {
     const outcome = this.#outcomes[name];
     outcome.begin();
     place.setData(input.data);
-    if (threads) place.clearResults();
+    place.clearResults();
     let run: ShaderRun | undefined;
     let left = MOST_INSTRUCTIONS / budget;
     try {
@@ -223,7 +223,7 @@ export class Fuzzer {
     }
     outcome.endless = left <= 0;
     place.data(outcome.data);
-    if (threads) place.results(outcome.results);
+    place.results(outcome.results);
     return outcome;
   }
 }

@@ -1,4 +1,6 @@
 /** What fuzzed shaders start with: which register is for what, and random values for all of them, for the uniforms and the data. */
+import { PIXEL_CURRENT, PixelIndices } from '../../../abi/gpu/shader-descriptors.ts';
+import { viewOf } from '../../../abi/layout.ts';
 import { ALL_LANES, LANES } from '../../../mali/shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../../../mali/shader/warp.ts';
 import type { Random } from '../random.ts';
@@ -25,6 +27,9 @@ export const UNIFORM_ADDRESS = 60;
 /** The first of the uniforms that hold handles of attributes. */
 export const UNIFORM_HANDLES = 56;
 export const HANDLES = 4;
+/** Uniforms that hold places in images, and the one that names a pixel's sample in the tile buffer. */
+export const UNIFORM_PLACES = [36, 37] as const;
+export const UNIFORM_PIXEL = 38;
 export const STAGED_WORDS = 4;
 /** How far each lane's indirect branches go, and how many rounds its loops have. */
 export const DISTANCE = 61;
@@ -193,6 +198,18 @@ function registersOf(random: Random, pool: Pool, textures: Textures, clear: bool
   return registers;
 }
 
+/** The sample of the current pixel that accesses to the tile buffer name; now and then none. */
+function pixelIndices(random: Random, samples: number): number {
+  const bytes = viewOf(new Uint8Array(PixelIndices.size));
+  PixelIndices.write(bytes, 0, {
+    sample: random.chance(97) ? random.below(samples) : random.below(256),
+    renderTarget: random.chance(98) ? 0 : random.below(3),
+    x: random.chance(50) ? 0 : random.below(256),
+    y: random.chance(98) ? PIXEL_CURRENT : random.below(256),
+  });
+  return bytes.getUint32(0, true);
+}
+
 const NO_REGISTERS = new Uint32Array(REGISTERS * LANES);
 
 export function input(random: Random, pool: Pool, stage: FuzzStage): Input {
@@ -206,6 +223,9 @@ export function input(random: Random, pool: Pool, stage: FuzzStage): Input {
   uniforms[UNIFORM_ADDRESS + 1] = Math.floor(shared / 2 ** 32);
   setHandles(random, textures, uniforms);
   for (let n = 0; n < HANDLES; n++) uniforms[UNIFORM_HANDLES + n] = ATTRIBUTE_TABLE * 2 ** 24 + n;
+  for (const u of UNIFORM_PLACES) uniforms[u] = random.below(40) | (random.below(40) << 16);
+  const drawn = fragment ? fragmentInput(random, pool, stage === 'list') : undefined;
+  uniforms[UNIFORM_PIXEL] = pixelIndices(random, drawn?.draw.samples ?? 1);
   const live = random.chance(60) ? ALL_LANES : random.word() & ALL_LANES || 1;
   const helpers = random.chance(70) ? 0 : random.word() & live;
   return {
@@ -222,6 +242,6 @@ export function input(random: Random, pool: Pool, stage: FuzzStage): Input {
     requiresHelpers: random.chance(50),
     output: stage === 'vertex' || (stage === undefined && random.chance(50)) ? output(random) : undefined,
     threads: stage === 'vertex' || stage === 'compute' ? threadsInput(random, stage) : undefined,
-    fragment: fragment ? fragmentInput(random, pool, stage === 'list') : undefined,
+    fragment: drawn,
   };
 }

@@ -28,7 +28,7 @@ export class Outcome {
   endless = false;
   /** Memory. */
   readonly data = Buffer.alloc(DATA_SIZE);
-  /** What a list of threads has left. */
+  /** What a list of threads has left; others may find the place, too. */
   readonly results = Buffer.alloc(RESULTS_SIZE);
   readonly #snapshots: Snapshot[] = [];
 
@@ -85,16 +85,8 @@ function byteDifference(what: string, a: Buffer, b: Buffer): string | undefined 
   return `byte ${at} of ${what}: ${hex(a[at]!)}, recompiled ${hex(b[at]!)}`;
 }
 
-/**
- * What differs first between the reference's outcome and the other one. `registers`: those that are looked at; `results`: there was a
- * list of threads.
- */
-export function differenceOf(
-  a: Outcome,
-  b: Outcome,
-  registers: ReadonlySet<number>,
-  results: boolean,
-): string | undefined {
+/** What differs first between the reference's outcome and the other one. `registers`: those that are looked at. */
+export function differenceOf(a: Outcome, b: Outcome, registers: ReadonlySet<number>): string | undefined {
   if (a.endless && b.endless) return undefined;
   if (a.endless || b.endless) return `${a.endless ? 'the interpreter' : 'recompiled code'} does not end`;
   for (let n = 0; n < Math.min(a.passed, b.passed); n++) {
@@ -110,8 +102,5 @@ export function differenceOf(
   if (a.fault !== b.fault) return `the fault: ${a.fault || 'none'}\n  recompiled: ${b.fault || 'none'}`;
   if (a.passed !== b.passed) return `barriers passed: ${a.passed}, recompiled ${b.passed}`;
   if (a.fault.startsWith('not a fault')) return a.fault;
-  return (
-    byteDifference('the data', a.data, b.data) ??
-    (results ? byteDifference('what a list has left', a.results, b.results) : undefined)
-  );
+  return byteDifference('the data', a.data, b.data) ?? byteDifference('what a list has left', a.results, b.results);
 }

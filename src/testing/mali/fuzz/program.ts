@@ -19,6 +19,7 @@ import { INSTRUCTIONS, type InstructionSpec } from '../../../abi/isa/instruction
 import { assembleLine } from '../../../mali/shader/assemble.ts';
 import { decode } from '../../../mali/shader/decode.ts';
 import { Random } from '../random.ts';
+import { imageStatement, tileStatement } from './image.ts';
 import {
   ADDRESSES,
   DISTANCE,
@@ -49,7 +50,9 @@ export interface Shader {
 }
 
 const ARITHMETIC = modelled(INSTRUCTIONS.filter(({ dest }) => dest));
-const MEMORY = modelled(INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER)/.test(base)));
+const MEMORY = modelled(
+  INSTRUCTIONS.filter(({ base }) => /^(LOAD|STORE|ATOM|LD_BUFFER|LEA_BUFFER|LEA_BUF$)/.test(base)),
+);
 const LOADS = MEMORY.filter(({ base }) => !/^(STORE|ATOM)/.test(base));
 const VARYINGS = modelled(INSTRUCTIONS.filter(({ base }) => /^(LD_VAR_BUF|LD_VAR_BUF_IMM|ATEST|ZS_EMIT)$/.test(base)));
 const ATTRIBUTES = modelled(INSTRUCTIONS.filter(({ base }) => /^LD_ATTR/.test(base)));
@@ -110,6 +113,7 @@ class Writer {
     if (this.#threads && random.chance(40)) this.lines(threadsEffect(random));
     else if (this.#fragment && random.chance(20)) this.#varying();
     else if (random.chance(this.#fragment ? 20 : 4)) this.#texture();
+    else if (random.chance(3)) this.code.push(...imageStatement(random, this.#stores));
     else if (choice < 830) this.#one(random.pick(ARITHMETIC));
     else if (choice < 885) this.#memory();
     else if (choice < 910) this.#attribute();
@@ -160,7 +164,7 @@ class Writer {
       if (shared) setField(words, FAU_PAGE, 0);
     }
     if (spec.base === 'LEA_BUF_IMM') this.#element(words, spec);
-    else if (/BUFFER/.test(spec.base) && this.#random.chance(80)) {
+    else if (/BUF/.test(spec.base) && this.#random.chance(80)) {
       setField(words, { bit: spec.sources[0]!.bit, width: 8 }, this.#random.pick(ADDRESSES));
       // Handle 0: the buffer.
       setField(words, { bit: spec.sources[1]!.bit, width: 8 }, SOURCE_KIND.SPECIAL << SOURCE_KIND_SHIFT);
@@ -214,6 +218,10 @@ class Writer {
       this.#blend();
       return;
     }
+    if (this.#random.chance(12)) {
+      this.code.push(...tileStatement(this.#random));
+      return;
+    }
     if (this.#random.chance(15)) {
       this.#special();
       return;
@@ -241,15 +249,20 @@ class Writer {
     const size = 1 + random.below(STAGED_WORDS);
     const first = to + random.below(registers - STAGED_WORDS);
     const names = Array.from({ length: STAGED_WORDS }, (_, n) => `r${first + n}`).join(':');
-    const where = `table:${ATTRIBUTE_TABLE}, index:${random.below(ATTRIBUTE_COUNT + 1)}`;
+    const handle = random.chance(30);
+    const where = handle
+      ? `u${UNIFORM_HANDLES + random.below(HANDLES)}`
+      : `table:${ATTRIBUTE_TABLE}, index:${random.below(ATTRIBUTE_COUNT + 1)}`;
+    const immediate = handle ? '' : '_IMM';
     const vector = `${format}${size > 1 ? `.v${size}` : ''}`;
     if (flat) {
-      this.#line(`LD_VAR_FLAT_IMM.slot0.${vector} @${names}, ${where}`);
+      this.#line(`LD_VAR_FLAT${immediate}.slot0.${vector} @${names}, ${where}`);
       return;
     }
     const sample = random.chance(80) ? 'center' : random.pick(['centroid', 'sample', 'explicit']);
     const update = random.pick(['store', 'store', 'clobber', 'retrieve']);
-    this.#line(`LD_VAR_IMM.slot0.${vector}.${sample}.${update} @${names}, r${from + random.below(count)}, ${where}`);
+    const source = `r${from + random.below(count)}`;
+    this.#line(`LD_VAR${immediate}.slot0.${vector}.${sample}.${update} @${names}, ${source}, ${where}`);
   }
 
   /** Depth, 1/w or a point coordinate, mostly at the pixels' centres. */
