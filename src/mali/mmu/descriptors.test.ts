@@ -39,6 +39,17 @@ test('a descriptor is the same object as long as memory holds the same, whoever 
   assert.deepEqual(second, memory.decode(Scissor, VA + 64));
 });
 
+test('it is the same object wherever memory holds the same words, but not as something else', () => {
+  const { memory } = memoryWith(1);
+  for (const at of [VA, VA + 256]) memory.encode(Scissor, at, { minimumX: 3, maximumX: 99 });
+  const first = memory.descriptor(Scissor, VA);
+  assert.equal(memory.descriptor(Scissor, VA + 256), first);
+  memory.encode(Scissor, VA + 256, { minimumX: 4, maximumX: 99 });
+  assert.equal(memory.descriptor(Scissor, VA + 256).minimumX, 4);
+  assert.equal(memory.descriptor(Scissor, VA), first);
+  assert.deepEqual(memory.descriptor(DepthStencil, VA), memory.decode(DepthStencil, VA));
+});
+
 test('what lies at an address is read as what it is asked for, across pages and at odd addresses too', () => {
   const { memory } = memoryWith(2);
   for (const at of [VA, VA + 4096 - 8, VA + 2]) {

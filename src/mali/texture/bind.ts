@@ -1,8 +1,8 @@
 /**
  * Binding: finds the emitted sampler for a texture and a sampler, and puts what it must know of them into scratch memory.
  *
- * A binding holds physical addresses, so it is good for one generation of the address space alone. It is made only where every
- * page of every level may be read and the level lies in one piece, layers at equal distances.
+ * A binding holds physical addresses, so in another generation of the address space it must be looked at anew (`stays`). It is made
+ * only where every page of every level may be read and the level lies in one piece, layers at equal distances.
  */
 import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
@@ -36,6 +36,8 @@ export interface Binding extends TextureCall {
   readonly run: EmittedSampler;
   /** Whether what it has seen besides descriptors is still so; undefined: there is nothing. */
   readonly holds: (() => boolean) | undefined;
+  /** Whether all that it reads still lies where it did, in another generation of translations. */
+  stays(): boolean;
   /** Keeps `slot` this sampler's. */
   readonly place: TablePlace;
 }
@@ -95,6 +97,7 @@ export function bind(
   const { levels, surfaces } = texture.descriptor;
   const layers = layersOf(texture, kind);
   const count = planeCount(texture, kind);
+  const pieces = new Pieces(memory);
   if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
   const plane = (n: number): PlaneValues => memory.descriptor(Plane, surfaces + n * Plane.size);
   const planes = Array.from({ length: levels }, (_, level) => plane(level));
@@ -102,11 +105,11 @@ export function bind(
   if (!state) return undefined;
   const places: Place[] = [];
   for (const [level, values] of planes.entries()) {
-    const place = placeOf(memory, texture, values, level, state);
+    const place = placeOf(pieces, texture, values, level, state);
     if (!place) return undefined;
     places.push(place);
     if (state.yuv) {
-      place.chroma = chromaOf(memory, texture, values, plane(1), state.yuv);
+      place.chroma = chromaOf(pieces, texture, values, plane(1), state.yuv);
       if (!place.chroma) return undefined;
     }
     if (!state.layered && state.cube === 'none') continue;
@@ -114,7 +117,7 @@ export function bind(
     let distance = 0;
     for (let layer = 1; layer < layers; layer++) {
       const other = plane(layer * levels + level);
-      const there = placeOf(memory, texture, other, level, state);
+      const there = placeOf(pieces, texture, other, level, state);
       if (!there || !alike(values, other)) return undefined;
       if (layer === 1) distance = there.physical - place.physical;
       if (there.physical !== place.physical + layer * distance) return undefined;
@@ -143,6 +146,7 @@ export function bind(
     slot: place.slot,
     record: 0,
     holds,
+    stays: () => pieces.stay(),
     result: kind.operation === 'gradient' ? 'uint' : !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
   } satisfies Binding;
   binding.record = scratch.owned(binding, RECORD.levels + levels * LEVEL.bytes);
@@ -216,7 +220,7 @@ interface Chroma {
 
 /** Where chroma lies, if it is rows of bytes that can be read directly; undefined also where the script must find a fault. */
 function chromaOf(
-  memory: VirtualMemory,
+  pieces: Pieces,
   texture: Texture,
   luma: PlaneValues,
   plane: PlaneValues,
@@ -229,15 +233,15 @@ function chromaOf(
   const lastX = Math.ceil(texture.width(0) / 2) - 1;
   const lastY = Math.ceil(texture.height(0) / rows) - 1;
   const size = lastY * plane.rowStride + (lastX + 1) * (separate ? 1 : 2);
-  const first = inOnePiece(memory, plane.pointer, size);
-  const second = separate ? inOnePiece(memory, plane.chromaSecondaryPointer, size) : 0;
+  const first = pieces.find(plane.pointer, size);
+  const second = separate ? pieces.find(plane.chromaSecondaryPointer, size) : 0;
   if (first === undefined || second === undefined) return undefined;
-  if (Math.max(first, second) + size + OVERREACH > memory.dram.size) return undefined;
+  if (Math.max(first, second) + size + OVERREACH > pieces.memory.dram.size) return undefined;
   return { first, second, rowStride: plane.rowStride, lastX, lastY };
 }
 
 function placeOf(
-  memory: VirtualMemory,
+  pieces: Pieces,
   texture: Texture,
   { pointer, rowStride, sliceStride, size: surfaceSize }: PlaneValues,
   level: number,
@@ -250,8 +254,8 @@ function placeOf(
   const body = layout.kind === 'afbc' ? surfaceSize : 0;
   if (layout.kind === 'afbc' && body < afbcBodyBytes(layout.bytes)) return undefined;
   const size = Math.max(used, body);
-  const physical = inOnePiece(memory, pointer, size);
-  if (physical === undefined || physical + size + OVERREACH > memory.dram.size) return undefined;
+  const physical = pieces.find(pointer, size);
+  if (physical === undefined || physical + size + OVERREACH > pieces.memory.dram.size) return undefined;
   return { physical, rowStride, sliceStride, size: body, layers: 1, layerStride: 0 };
 }
 
@@ -281,25 +285,51 @@ function bytesOf(layout: TexelLayout, width: number, height: number, rowStride: 
 }
 
 /** Pieces that have been looked up in a generation of an address space: sizes and physical addresses. */
-interface Pieces {
+interface Known {
   generation: number;
-  readonly known: Map<number, readonly [size: number, physical: number]>;
+  readonly pieces: Map<number, readonly [size: number, physical: number]>;
 }
-const pieces = new WeakMap<VirtualMemory, Pieces>();
+const known = new WeakMap<VirtualMemory, Known>();
+
+/** What a binding reads, piece by piece: addresses, sizes and physical addresses one after the other. */
+class Pieces {
+  readonly memory: VirtualMemory;
+  readonly #found: number[] = [];
+
+  constructor(memory: VirtualMemory) {
+    this.memory = memory;
+  }
+
+  /** As `inOnePiece`. */
+  find(va: number, size: number): number | undefined {
+    const physical = inOnePiece(this.memory, va, size);
+    if (physical !== undefined) this.#found.push(va, size, physical);
+    return physical;
+  }
+
+  /** Whether all of them are still where they were found. */
+  stay(): boolean {
+    const found = this.#found;
+    for (let i = 0; i < found.length; i += 3) {
+      if (inOnePiece(this.memory, found[i]!, found[i + 1]!) !== found[i + 2]) return false;
+    }
+    return true;
+  }
+}
 
 /** The physical address of [va, va + size) if all of it may be read and lies in one piece. */
 function inOnePiece(memory: VirtualMemory, va: number, size: number): number | undefined {
-  let of = pieces.get(memory);
+  let of = known.get(memory);
   if (!of) {
-    of = { generation: -1, known: new Map() };
-    pieces.set(memory, of);
+    of = { generation: -1, pieces: new Map() };
+    known.set(memory, of);
   }
   if (of.generation !== memory.generation) {
     of.generation = memory.generation;
-    of.known.clear();
+    of.pieces.clear();
   }
-  const known = of.known.get(va);
-  if (known && known[0] >= size) return known[1];
+  const piece = of.pieces.get(va);
+  if (piece && piece[0] >= size) return piece[1];
   if (size > memory.dram.size) return undefined;
   let physical: number | undefined;
   for (let at = va; at < va + size; ) {
@@ -310,7 +340,7 @@ function inOnePiece(memory: VirtualMemory, va: number, size: number): number | u
     if (here !== physical + (at - va)) return undefined;
     at = extent.start + extent.size;
   }
-  if (physical !== undefined) of.known.set(va, [size, physical]);
+  if (physical !== undefined) of.pieces.set(va, [size, physical]);
   return physical;
 }
 

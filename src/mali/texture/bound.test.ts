@@ -11,6 +11,7 @@ import {
 import type { Layout } from '../../abi/layout.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, afbcBodyBytes, afbcEncode, afbcEncodeColour } from '../../board/image/afbc.ts';
 import { FlatMemory } from '../../testing/mali/shader-rig.ts';
+import type { Extent } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { DescriptorCache } from '../mmu/descriptors.ts';
 import { kindOf } from '../shader/texture-ops.ts';
@@ -21,8 +22,11 @@ import { Texture } from './texture.ts';
 
 const TEXTURE_AT = 0x1100;
 const SAMPLER_AT = 0x1140;
+const OTHER_TEXTURE_AT = 0x1400;
 const PLANE_AT = 0x1200;
 const SURFACE_AT = 0x10000;
+const SURFACE_BYTES = 0x4000;
+const PAGE = 4096;
 const BYTES = 4;
 const BODY = 64;
 const KIND = kindOf({
@@ -42,8 +46,18 @@ const KIND = kindOf({
 /** A texture of one AFBC superblock, in memory whose translations may change. */
 class Scene extends FlatMemory {
   override generation = 1;
+  textureAt = TEXTURE_AT;
+  /** How often descriptors have been opened. */
+  opened = 0;
+  /** How far from its address the surface lies. */
+  moved = 0;
   readonly #cache = new DescriptorCache(this.dram);
   override descriptor = <F extends Record<string, any>>(layout: Layout<F>, va: number) => this.#cache.read(layout, va);
+
+  override extent = (va: number): Extent | undefined =>
+    va < SURFACE_AT
+      ? { start: PAGE, size: SURFACE_AT - PAGE, physical: PAGE }
+      : { start: SURFACE_AT, size: SURFACE_BYTES, physical: SURFACE_AT + this.moved };
 
   constructor() {
     super();
@@ -95,7 +109,15 @@ class Scene extends FlatMemory {
 
   /** As the next run binds them. */
   bind() {
-    return bound(this, new Texture(this, TEXTURE_AT), new Sampler(this, SAMPLER_AT), KIND)!;
+    const named = {
+      source: this.descriptor(TextureDescriptor, this.textureAt),
+      sampler: this.descriptor(SamplerDescriptor, SAMPLER_AT),
+      open: () => {
+        this.opened++;
+        return [new Texture(this, this.textureAt), new Sampler(this, SAMPLER_AT)] as const;
+      },
+    };
+    return bound(this, named, KIND)!;
   }
 }
 
@@ -107,16 +129,30 @@ function red(binding: ReturnType<Scene['bind']>, x: number): number {
   return Math.round(scratch.f32[(OPERANDS_AT + OPERAND.result) / 4]! * 255);
 }
 
-test('a binding serves the next run as long as descriptors and translations are the same', () => {
+test('a binding serves the next run as long as descriptors are the same, and opens none', () => {
   const scene = new Scene();
   const binding = scene.bind();
   assert.equal(red(binding, 5), 5);
   assert.equal(scene.bind(), binding);
+  assert.equal(scene.opened, 1);
   scene.sampler(8);
-  const repeating = scene.bind();
-  assert.notEqual(repeating, binding);
+  assert.notEqual(scene.bind(), binding);
+});
+
+test('descriptors may come to lie elsewhere, and translations be dropped, if what they name has not moved', () => {
+  const scene = new Scene();
+  const binding = scene.bind();
+  scene.bytes.copyWithin(OTHER_TEXTURE_AT, TEXTURE_AT, TEXTURE_AT + TextureDescriptor.size);
+  scene.textureAt = OTHER_TEXTURE_AT;
   scene.generation++;
-  assert.notEqual(scene.bind(), repeating);
+  assert.equal(scene.bind(), binding);
+  scene.moved = 0x2000;
+  scene.bytes.copyWithin(SURFACE_AT + scene.moved, SURFACE_AT, SURFACE_AT + BODY);
+  scene.bytes.fill(77, SURFACE_AT + scene.moved + BODY, SURFACE_AT + scene.moved + BODY + afbcBodyBytes(BYTES));
+  scene.generation++;
+  const there = scene.bind();
+  assert.notEqual(there, binding);
+  assert.equal(red(there, 5), 77);
 });
 
 test('it is made anew when a texture turns up elsewhere, or headers say that bodies do', () => {

@@ -2,29 +2,45 @@
  * Bindings that are kept from run to run: programs draw with the same textures again and again, and to bind one anew takes longer
  * than many draws do.
  *
- * A binding is good as long as translations are the same, the descriptors that it was made from still say the same, which the
- * memory's own cache of descriptors tells by giving the same objects, and the headers that it has seen are still so (`holds`).
+ * A binding is good as long as the descriptors that it was made from still say the same, what it reads still lies where it did, and
+ * the headers that it has seen are still so (`holds`). Texture and sampler are told by the memory's own cache of descriptors, which
+ * gives the same objects for the same words wherever they lie; planes are compared word by word.
  */
-import { Plane } from '../../abi/gpu/texture-descriptors.ts';
+import {
+  Plane,
+  type Sampler as SamplerDescriptor,
+  type Texture as TextureDescriptor,
+} from '../../abi/gpu/texture-descriptors.ts';
+import type { Infer } from '../../abi/layout.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { TextureKind } from '../shader/contract.ts';
 import { type Binding, bind, planeCount } from './bind.ts';
 import type { Sampler } from './sampler.ts';
 import type { Texture } from './texture.ts';
 
+/** What an instruction names, opened only where it is needed: to make that of two descriptors takes longer than to look at them. */
+export interface Named {
+  readonly source: Readonly<Infer<typeof TextureDescriptor>>;
+  /** Undefined: the instruction has no sampler. */
+  readonly sampler: Readonly<Infer<typeof SamplerDescriptor>> | undefined;
+  /** May throw GpuFault. */
+  open(): readonly [texture: Texture | undefined, sampler: Sampler | undefined];
+}
+
 interface Kept {
-  readonly generation: number;
+  generation: number;
   readonly texture: object;
   readonly sampler: object | undefined;
-  readonly planes: readonly object[];
+  /** The words of its planes, which lie in one extent. */
+  readonly planes: Uint32Array;
   readonly binding: Binding;
 }
 
 /** Bindings kept of a kind of instruction; those whose planes' addresses share a place drive one another out. */
-const ENTRIES = 256;
-/** Planes that are looked at for a binding that is kept. */
-const MOST_PLANES = 96;
-const entryOf = (surfaces: number): number => ((surfaces >>> 5) ^ (surfaces >>> 13)) & (ENTRIES - 1);
+const ENTRIES = 512;
+/** Words of planes that are looked at for a binding that is kept. */
+const MOST_WORDS = (96 * Plane.size) / 4;
+const entryOf = (surfaces: number): number => ((surfaces >>> 5) ^ (surfaces >>> 14)) & (ENTRIES - 1);
 
 const tables = new WeakMap<VirtualMemory, Map<TextureKind, (Kept | undefined)[]>>();
 
@@ -42,36 +58,46 @@ function tableOf(memory: VirtualMemory, kind: TextureKind): (Kept | undefined)[]
   return table;
 }
 
-/** As `bind`. */
-export function bound(
-  memory: VirtualMemory,
-  texture: Texture,
-  sampler: Sampler | undefined,
-  kind: TextureKind,
-): Binding | undefined {
-  const count = planeCount(texture, kind);
-  if (count > MOST_PLANES) return bind(memory, texture, sampler, kind);
-  const { surfaces } = texture.descriptor;
+/** As `bind`, but for what `open` throws. */
+export function bound(memory: VirtualMemory, named: Named, kind: TextureKind): Binding | undefined {
+  const { surfaces } = named.source;
   const table = tableOf(memory, kind);
   const place = entryOf(surfaces % 2 ** 32);
   const kept = table[place];
-  const { generation } = memory;
-  const plane = (n: number): object => memory.descriptor(Plane, surfaces + n * Plane.size);
-  if (
-    kept &&
-    kept.generation === generation &&
-    kept.texture === texture.source &&
-    kept.sampler === sampler?.descriptor &&
-    kept.planes.length === count &&
-    kept.planes.every((known, n) => known === plane(n)) &&
-    (kept.binding.holds?.() ?? true)
-  ) {
+  if (kept && kept.texture === named.source && kept.sampler === named.sampler && good(memory, kept, surfaces)) {
     return kept.binding;
   }
+  const [texture, sampler] = named.open();
+  if (!texture) return undefined;
+  const count = (planeCount(texture, kind) * Plane.size) / 4;
+  const from = count <= MOST_WORDS ? wordOf(memory, surfaces, count) : -1;
+  // What changes while the binding is made is found to have changed later.
+  const planes = from < 0 ? undefined : memory.dram.u32.slice(from, from + count);
+  const { generation } = memory;
   const binding = bind(memory, texture, sampler, kind);
-  if (binding) {
-    const planes = Array.from({ length: count }, (_, n) => plane(n));
-    table[place] = { generation, texture: texture.source, sampler: sampler?.descriptor, planes, binding };
+  if (binding && planes) {
+    table[place] = { generation, texture: named.source, sampler: named.sampler, planes, binding };
   }
   return binding;
+}
+
+/** Whether a binding is what `bind` would answer for the descriptors that it was made from. */
+function good(memory: VirtualMemory, kept: Kept, surfaces: number): boolean {
+  const { planes, binding } = kept;
+  const from = wordOf(memory, surfaces, planes.length);
+  if (from < 0) return false;
+  const { u32 } = memory.dram;
+  for (let i = 0; i < planes.length; i++) if (u32[from + i] !== planes[i]) return false;
+  if (kept.generation !== memory.generation) {
+    if (!binding.stays()) return false;
+    kept.generation = memory.generation;
+  }
+  return binding.holds?.() ?? true;
+}
+
+/** The word of DRAM where so many begin that lie at an address; -1 unless one extent holds them. */
+function wordOf(memory: VirtualMemory, at: number, count: number): number {
+  const extent = at % 4 === 0 ? memory.extent(at, 'read') : undefined;
+  if (!extent || at + count * 4 > extent.start + extent.size) return -1;
+  return (extent.physical + (at - extent.start)) / 4;
 }

@@ -14,16 +14,18 @@ import {
   type TextureRequest,
 } from '../shader/contract.ts';
 import type { Binding } from './bind.ts';
-import { bound } from './bound.ts';
+import { bound, type Named } from './bound.ts';
 import { OPERAND, OPERAND_BYTES, OPERANDS_AT } from './operands.ts';
-import type { Sampler } from './sampler.ts';
-import type { Texture } from './texture.ts';
 
-/** Opens what handles name, once a run. Undefined where there is no descriptor. May throw as the script does. */
-export interface Descriptors {
-  texture(environment: ShaderEnvironment, handle: number): Texture | undefined;
-  sampler(environment: ShaderEnvironment, handle: number): Sampler | undefined;
-}
+/**
+ * Finds what handles name; `sampler` undefined: the instruction has none. Undefined where there is no descriptor. May throw as the
+ * script does.
+ */
+export type FindNamed = (
+  environment: ShaderEnvironment,
+  texture: number,
+  sampler: number | undefined,
+) => Named | undefined;
 
 /** In place of a handle: no handle has this many bits. */
 const NO_SAMPLER = 2 ** 32;
@@ -65,10 +67,10 @@ export class Bindings {
 }
 
 export class EmittedSamplers {
-  readonly #descriptors: Descriptors;
+  readonly #find: FindNamed;
 
-  constructor(descriptors: Descriptors) {
-    this.#descriptors = descriptors;
+  constructor(find: FindNamed) {
+    this.#find = find;
   }
 
   /** `mask`: lanes that run. False where there is no code for it, or it has met what the script must see; nothing has happened then. */
@@ -118,9 +120,8 @@ export class EmittedSamplers {
     const list = bindings.list(environment.memory.generation, texture, fetch ? NO_SAMPLER : sampler);
     const known = list.get(kind);
     if (known || list.has(kind)) return known;
-    const t = this.#descriptors.texture(environment, texture);
-    const s = fetch ? undefined : this.#descriptors.sampler(environment, sampler);
-    const made = t && (s || fetch) ? bound(environment.memory, t, s, kind) : undefined;
+    const named = this.#find(environment, texture, fetch ? undefined : sampler);
+    const made = named && bound(environment.memory, named, kind);
     list.set(kind, made);
     return made;
   }

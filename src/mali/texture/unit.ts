@@ -8,7 +8,13 @@
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
-import { CUBE_S_BITS, GRADIENT_LOD_MASK, TEXTURE_DIMENSION } from '../../abi/gpu/texture-descriptors.ts';
+import {
+  CUBE_S_BITS,
+  GRADIENT_LOD_MASK,
+  Sampler as SamplerDescriptor,
+  TEXTURE_DIMENSION,
+  Texture as TextureDescriptor,
+} from '../../abi/gpu/texture-descriptors.ts';
 import { GpuFault } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { bitsToFloat } from '../format.ts';
@@ -28,8 +34,9 @@ import {
   type Warp,
 } from '../shader/contract.ts';
 import { placeOf, samplesOf } from './anisotropy.ts';
+import type { Named } from './bound.ts';
 import { CUBE_FACES, FACES } from './cube.ts';
-import { Bindings, EmittedSamplers } from './emitted.ts';
+import { Bindings, EmittedSamplers, type FindNamed } from './emitted.ts';
 import { lodOfSquare } from './lod.ts';
 import { isAnisotropic, type Place, Sampler } from './sampler.ts';
 import { type Colour, Texture } from './texture.ts';
@@ -89,11 +96,8 @@ export class TexturePipe implements TextureUnit {
     reference: undefined,
   };
   constructor(engine: Engine) {
-    const descriptors = {
-      texture: (environment: ShaderEnvironment, handle: number) => this.#texture(environment, handle),
-      sampler: (environment: ShaderEnvironment, handle: number) => this.#sampler(environment, handle),
-    };
-    this.#emitted = engine === 'wasm' ? new EmittedSamplers(descriptors) : undefined;
+    const find: FindNamed = (environment, texture, sampler) => this.#named(environment, texture, sampler);
+    this.#emitted = engine === 'wasm' ? new EmittedSamplers(find) : undefined;
   }
 
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void {
@@ -127,6 +131,23 @@ export class TexturePipe implements TextureUnit {
     const known: Known = { unit: this, textures: new Map(), samplers: new Map(), bindings: new Bindings() };
     environment.textures = known;
     return known;
+  }
+
+  /** What handles name, as memory says it; opened when somebody wants to. */
+  #named(environment: ShaderEnvironment, texture: number, sampler: number | undefined): Named | undefined {
+    const { memory, resources } = environment;
+    const address = (handle: number): number => resources.descriptor(handleTable(handle), handleIndex(handle));
+    const at = address(texture);
+    const samplerAt = sampler === undefined ? 0 : address(sampler);
+    if (at === 0 || (sampler !== undefined && samplerAt === 0)) return undefined;
+    return {
+      source: memory.descriptor(TextureDescriptor, at),
+      sampler: samplerAt === 0 ? undefined : memory.descriptor(SamplerDescriptor, samplerAt),
+      open: () => [
+        this.#texture(environment, texture),
+        sampler === undefined ? undefined : this.#sampler(environment, sampler),
+      ],
+    };
   }
 
   /** The texture of a handle, or undefined where there is no descriptor: its texels are zero. */
