@@ -28,6 +28,8 @@ export const FRAME = {
   threads: 116,
   /** Scratch address of the records of the unit in work. */
   records: 120,
+  /** Which lane of its warp the first one in work is: code that takes fewer than a warp from a list has them all first. */
+  lane: 124,
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,

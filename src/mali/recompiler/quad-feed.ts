@@ -15,6 +15,7 @@ import type { Body, Feed } from './flow-code.ts';
 import { FRAME, STAGE, STATUS, TILE_SHIFT } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { emitTold, TOLD } from './quad-told.ts';
+import { bringsAddresses } from './quadwise.ts';
 
 const QUADS = 4;
 const VECTOR_BYTES = 16;
@@ -144,6 +145,18 @@ export class QuadFeed implements Feed {
       code.tee(live).get(this.#covered).op('i32_xor').set(discarded);
     }
     if (bits !== live) code.get(live).set(bits);
+    if (vectors < QUADS && bringsAddresses(this.#b.unit)) {
+      code
+        .get(1)
+        .get(this.#quad)
+        .i32(vectors)
+        .op('i32_sub')
+        .i32(QUADS - 1)
+        .op('i32_and')
+        .i32(2)
+        .op('i32_shl');
+      code.memory('i32_store', FRAME.lane);
+    }
     for (let k = 0; k < vectors; k++) this.#place(k);
     if (!this.ways.direct) this.#tell();
   }

@@ -50,6 +50,14 @@ export const quadwise = (unit: Unit, kind: Stage['kind']): boolean =>
     ),
   );
 
+/** Whether lanes bring addresses: there may be such of thread storage among them, where each lane of a warp has its own. */
+export const bringsAddresses = (unit: Unit): boolean =>
+  remember(unit, 'addresses', () =>
+    unit.blocks.some(({ sites }) =>
+      sites.some(({ instruction: { spec } }) => /^(LOAD|STORE|ATOM|LD_CVT|ST_CVT)/.test(spec.base)),
+    ),
+  );
+
 /** Whether warps can be run one after the other as if each were the only one. */
 export const isAlone = (unit: Unit): boolean =>
   remember(unit, 'alone', () =>

@@ -6,7 +6,8 @@ import { COLUMN_BYTES, type ThreadPreloads } from '../engine/threads.ts';
 import type { Label } from '../wasm/builder.ts';
 import type { Body, Feed } from './flow-code.ts';
 import { FRAME, STATUS } from './frame.ts';
-import type { Lanes } from './lanes.ts';
+import { type Lanes, WARP_VECTORS } from './lanes.ts';
+import { bringsAddresses } from './quadwise.ts';
 
 const VECTOR_BYTES = 16;
 const VECTOR_LANES = 4;
@@ -68,6 +69,9 @@ export class ThreadFeed implements Feed {
       .get(this.#list)
       .op('i32_add');
     code.get(this.#thread).i32(15).op('i32_and').i32(2).op('i32_shl').op('i32_add').set(this.#at);
+    if (lanes.vectors < WARP_VECTORS && bringsAddresses(this.#b.unit)) {
+      code.get(1).get(this.#thread).i32(15).op('i32_and').memory('i32_store', FRAME.lane);
+    }
     code
       .get(this.#thread)
       .i32(VECTOR_LANES * lanes.vectors)

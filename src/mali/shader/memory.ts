@@ -19,6 +19,8 @@ import {
 } from '../../abi/gpu/shader-descriptors.ts';
 import { MEMORY_SIZES } from '../../abi/isa/encoding.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
+import { scratch } from '../engine/scratch.ts';
+import { FRAME } from '../recompiler/frame.ts';
 import type { Compilers, Exec } from './compile.ts';
 import { LANES } from './contract.ts';
 import { EncodingError, type Instruction } from './decode.ts';
@@ -43,7 +45,8 @@ function threadAddress(w: WarpState, lane: number, offset: number): number {
       `thread storage offset ${offset} of ${base ? size : 0} bytes, at pc 0x${w.pc.toString(16)}`,
     );
   }
-  return base + (w.threadSlot + lane) * size + offset;
+  const first = scratch.u32[(w.frame + FRAME.lane) / 4]!;
+  return base + (w.threadSlot + first + lane) * size + offset;
 }
 
 /** The address that a lane's pair of words names, plus an offset. */

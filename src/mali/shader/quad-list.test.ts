@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
-import { open } from '../../testing/mali/shader-rig.ts';
+import { ADDRESS_MODE, LocalStorage } from '../../abi/gpu/shader-descriptors.ts';
+import { FlatMemory, open } from '../../testing/mali/shader-rig.ts';
 import { LIST_QUADS, PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { STAGE, STAGE_BYTES } from '../recompiler/frame.ts';
@@ -190,4 +191,21 @@ test('helpers live for derivatives only where the program asks for them', () => 
     assert.equal(seen.length, 1);
     assert.equal(shader.warp.live, 0);
   }
+});
+
+test('each lane of a list has the storage of its place in the warp, whoever names it', () => {
+  const memory = new FlatMemory();
+  const [STORAGE_AT, WORDS_AT] = [0xa000, 0xb000];
+  memory.encode(LocalStorage, STORAGE_AT, { tlsSize: 0, tlsBase: WORDS_AT, tlsAddressMode: ADDRESS_MODE.FLAT });
+  for (let lane = 0; lane < LANES; lane++) memory.store32(WORDS_AT + 16 * lane, 700 + lane);
+  const seen: Seen[] = [];
+  const load = 'IADD_IMM.i32 r5, 0x0, #0x10000000\nMOV.i32 r4, 0x0\nLOAD.i32.unsigned.slot0 @r0, r4, offset:0';
+  const pointers = { threadStorage: STORAGE_AT };
+  const shader = open(PROGRAM.replace('MOV.i32 r0, r57', load), { memory, stage: makeStage(seen), live: 0, pointers });
+  write(Array.from({ length: 6 }, (_, n) => ({ x: 2 * n, y: 0, masks: full, primitive: 0 })));
+  assert.equal(shader.resumeList(1000), true);
+  assert.deepEqual(
+    seen.map(({ id }) => id - 700),
+    Array.from({ length: 24 }, (_, n) => n % LANES),
+  );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ADDRESS_MODE, LocalStorage } from '../../abi/gpu/shader-descriptors.ts';
 import { FlatMemory, open } from '../../testing/mali/shader-rig.ts';
 import { scratch } from '../engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
@@ -97,5 +98,29 @@ for (const kind of ['vertex', 'compute'] as const) {
     run.beginThreads(makeList(kind), THREADS);
     while (!run.resumeList(10_000));
     hold(memory, THREADS);
+  });
+}
+
+/** Loads a word of the thread's storage by an address that is only known when it runs, and puts it where the thread's results are. */
+const LOAD_STORAGE = `
+  IADD_IMM.i32 r5, 0x0, #0x10000000
+  MOV.i32 r4, 0x0
+  LOAD.i32.unsigned.slot0 @r6, r4, offset:4
+  IADD_IMM.i32 r1, r60, #0xffff15a0
+  SHADDX.u64 r2, u0, r1.w0, shift:2
+  STORE.i32.slot0.wait0 @r6, r2, offset:0
+  NOP.end`;
+
+for (const kind of ['vertex', 'compute'] as const) {
+  test(`${kind}: each thread of a list has the storage of its lane, whoever names it`, () => {
+    const memory = new FlatMemory();
+    const [STORAGE_AT, WORDS_AT, WORDS] = [0xa000, 0xb000, 4];
+    memory.encode(LocalStorage, STORAGE_AT, { tlsSize: 0, tlsBase: WORDS_AT, tlsAddressMode: ADDRESS_MODE.FLAT });
+    for (let lane = 0; lane < LANES; lane++) memory.store32(WORDS_AT + 4 * (WORDS * lane + 1), 700 + lane);
+    const pointers = { threadStorage: STORAGE_AT };
+    const run = open(LOAD_STORAGE, { memory, stage: stageOf(kind), fau: [DATA, 0], live: 0, pointers });
+    run.beginThreads(makeList(kind), THREADS);
+    assert.equal(run.resumeList(10_000), true);
+    for (let t = 0; t < THREADS; t++) assert.equal(memory.load32(DATA + 4 * t), 700 + (t % LANES), `thread ${t}`);
   });
 }

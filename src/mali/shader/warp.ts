@@ -249,6 +249,7 @@ export class WarpState implements Warp {
   start(pc: number, live: number, helpers: number): void {
     this.live = live & ALL_LANES;
     this.discarded = helpers & this.live;
+    scratch.u32[(this.frame + FRAME.lane) / 4] = 0;
     this.waiting = 0;
     this.pcs.fill(pc);
     this.fresh = true;
