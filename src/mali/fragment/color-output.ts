@@ -129,7 +129,9 @@ export class ColorOutput {
   /** Render target, word in its tile buffer, codec and sample that a lane of LD_TILE or ST_TILE names. */
   #texel(request: TileRequest, lane: number): [number, number, TileCodec, number] {
     const { targets, samples } = this.#state.framebuffer;
-    const { renderTarget: rt, sample, y } = indicesView(request.indices[lane]!);
+    const { renderTarget: rt, sample: named, y } = indicesView(request.indices[lane]!);
+    // Sample 0 of a thread that stands for one sample is that one: so framebuffer fetch names it, while blend shaders name it by number.
+    const sample = named || Math.max(this.#warp.sample, 0);
     const target = targets[rt];
     if (!target) throw invalid(`Pixel Indices: render target ${rt} of ${targets.length}`);
     if (y !== PIXEL_CURRENT) throw invalid(`Pixel Indices: y ${y}: only the current pixel is implemented`);

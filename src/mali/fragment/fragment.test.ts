@@ -21,12 +21,13 @@ import {
   TilerContext,
   ZS_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
+import { PIXEL_CURRENT } from '../../abi/gpu/shader-descriptors.ts';
 import { FRAGMENT_PRELOAD } from '../../abi/isa/preload.ts';
 import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
-import { Bench, blendBits, finish, laneVectors, shade } from '../../testing/mali/stage-bench.ts';
+import { Bench, blendBits, finish, laneVectors, RGBA8_TILE, shade } from '../../testing/mali/stage-bench.ts';
 import { GpuFault, type Work } from '../contract.ts';
-import { LANES } from '../shader/contract.ts';
+import { LANES, type TileRequest, type Warp } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 import { bitCount } from './early-tests.ts';
 import { PrimitiveStore } from './primitive-store.ts';
@@ -415,6 +416,46 @@ test('multisampling: edges are averaged, or every sample is stored', () => {
     [0, 1, 2, 3].map((s) => c.memory.load8(base + s * 1024 + 8 * 4)),
     [255, 0, 255, 0],
   );
+});
+
+test('threads of one sample load and store that sample, named as the first one or by its number', () => {
+  for (const samples of [2, 4, 8, 16]) {
+    const b = bench(16, 16);
+    const access = (warp: Warp, named: boolean): TileRequest => {
+      const lanes = (word: (lane: number) => number): Int32Array =>
+        Int32Array.from({ length: LANES }, (_, lane) => word(lane));
+      const id = warp.u32[61 * LANES]! >>> 16;
+      return {
+        indices: lanes(() => (named ? id : 0) | (PIXEL_CURRENT << 24)),
+        coverage: lanes((lane) => warp.u32[60 * LANES + lane]!),
+        conversion: lanes(() => RGBA8_TILE),
+        values: laneVectors(),
+        type: 'float',
+        bits: 32,
+        channels: 4,
+      };
+    };
+    const own: number[][] = [];
+    b.fragments.set(1, (stage, warp, mask) => {
+      const request = access(warp, false);
+      request.values.f32.fill((warp.u32[61 * LANES]! >>> 16) / 255);
+      stage.storeTile(warp, mask, request);
+    });
+    b.fragments.set(2, (stage, warp, mask) => {
+      for (const byNumber of [false, true]) {
+        const request = access(warp, byNumber);
+        stage.loadTile(warp, mask, request);
+        own.push([warp.u32[61 * LANES]! >>> 16, Math.round(request.values.f32[31 - Math.clz32(mask)]! * 255)]);
+      }
+    });
+    b.state({ multisampleEnable: true, evaluatePerSample: true });
+    b.triangles(fullscreen(16, 16));
+    b.state({ multisampleEnable: true, evaluatePerSample: true }, 2);
+    b.triangles(fullscreen(16, 16));
+    b.render(b.rgba8({ writebackMsaa: MSAA.AVERAGE }), { sampleCount: samples, sampleLocations: b.alloc(256) });
+    assert.equal(new Set(own.map(([id]) => id)).size, samples);
+    for (const [id, value] of own) assert.equal(value, id, `sample ${id} of ${samples}`);
+  }
 });
 
 test('rastering at more samples than are kept shows the shader how much of a pixel is covered', () => {

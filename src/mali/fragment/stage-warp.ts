@@ -52,6 +52,11 @@ export class StageWarp {
     return this.#y;
   }
 
+  /** The sample that each thread stands for; -1: threads stand for pixels. */
+  get sample(): number {
+    return scratch.i32[(this.frame + STAGE.sample) / 4]!;
+  }
+
   /** By quad. */
   get primitives(): PrimitiveVertices[] {
     this.#primitives ??= Array.from({ length: QUADS }, (_, quad) => new QuadVertices(this.#quads, quad));
