@@ -128,6 +128,24 @@ for (const engine of ENGINES) {
     }
   });
 
+  test(`a handle that code loads as a constant names in each run what it names there, and may name nothing (${engine})`, () => {
+    const memory = row(value);
+    const texture = 'TEX_SINGLE.slot0.auto.32.r.2d.zero.wait0';
+    const lines = [`${texture} @r8, @r0:r1, r4`, 'MOV.i32 r6, r4', `${texture} @r9, @r0:r1, r6`];
+    for (const first of [0, 1, LANES]) {
+      // Fewer texels each time; at last there are no descriptors.
+      memory.encode(Plane, PLANE, { ...memory.decode(Plane, PLANE), pointer: TEXELS + first * 16 });
+      memory.encode(Resource, 0xa000, { address: TABLE, containsDescriptors: true, size: first === LANES ? 0 : 64 });
+      const registers = { 4: Array(LANES).fill(0) };
+      const run = sample(['IADD_IMM.i32 r4, 0x0, #1', ...lines].join('\n'), { memory, registers });
+      for (let lane = 0; lane < LANES - (first % LANES); lane++) {
+        const want = first === LANES ? 0 : Math.fround(value(lane + first, 0));
+        const got = [8, 9].map((r) => run.warp.f32[r * LANES + lane]);
+        assert.deepEqual(got, [want, want], `lane ${lane} from ${first}`);
+      }
+    }
+  });
+
   test(`lanes without effect sample what the others name, and nothing where there are no others (${engine})`, () => {
     // Helpers' handles name no texture.
     const handles = Array.from({ length: LANES }, (_, lane) => (lane < 4 ? HANDLE : 0x7fff0000));

@@ -4,7 +4,8 @@
  * Each instruction has a record in scratch memory: texture and sampler handle as its source has them, the run's epoch, and the
  * sampler's number in the table of functions with its binding. It fits where all lanes that want a result bring those handles
  * in that epoch, which ends with the run and with each generation of translations. Where it does not fit, script looks the
- * sampler up (`refillTexture`). What has no emitted sampler, lanes with different handles, and what faults is the
+ * sampler up (`refillTexture`). What constant handles name (texture-handles.ts) is known for a whole call of the function: they share a
+ * record, which is looked at once, at the start. What has no emitted sampler, lanes with different handles, and what faults is the
  * interpreter's step.
  *
  * Operands go through a block in scratch memory, and the results come back there (mali/texture/operands.ts).
@@ -17,17 +18,19 @@ import type { Instruction } from '../shader/decode.ts';
 import { splitHandles, type TextureForm, textureForm } from '../shader/texture-ops.ts';
 import type { WarpState } from '../shader/warp.ts';
 import { CHANNEL_BYTES, OPERAND, OPERANDS_AT } from '../texture/operands.ts';
-import type { Callable, TypeIndex } from '../wasm/builder.ts';
+import type { Callable, Code, Label, TypeIndex } from '../wasm/builder.ts';
 import type { Around } from './access.ts';
-import type { Site } from './flow.ts';
+import type { Site, Unit } from './flow.ts';
 import { FRAME, TEXTURE_RECORD } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { Remembered } from './remembered.ts';
+import { constantHandles, type Handle } from './texture-handles.ts';
 
 const VECTOR_BYTES = 16;
 
 /** What the program around tells besides. */
 export interface AroundTextures extends Around {
+  readonly unit: Unit;
   /** bind(number of what is wanted, record, lanes that do not fit) → whether the record is a new one. */
   readonly bind: Callable;
   /** The type of samplers. */
@@ -68,14 +71,25 @@ export function refillTexture(w: WarpState, want: TextureWant, record: number, f
   return 1;
 }
 
+/** What is known of a constant handle: its record, and locals of the sampler's number (UNKNOWN: the record is not of this epoch) and binding. */
+interface Fixed {
+  readonly record: number;
+  readonly slot: number;
+  readonly binding: number;
+}
+const UNKNOWN = -1;
+
 export class TextureCode {
   readonly #a: AroundTextures;
+  readonly #constants: ReadonlyMap<Site, Handle>;
+  readonly #fixed = new Map<string, Fixed>();
   readonly #wanted: number;
   readonly #remembered: Remembered;
 
   constructor(around: AroundTextures) {
     this.#a = around;
     const { code } = around;
+    this.#constants = constantHandles(around.unit);
     this.#wanted = code.local('i32');
     this.#remembered = new Remembered(around);
   }
@@ -85,14 +99,39 @@ export class TextureCode {
     const i = site.instruction;
     const form = textureForm(i);
     if (!form || i.sources[0]!.kind === 'special') return false;
-    const { code, bits, discarded, bind, sampler } = this.#a;
-    const record = this.#a.record();
+    const { code, bits, discarded } = this.#a;
     const wide = i.modifiers.wide_indices === 'wide_indices';
     const narrow = form.bits === 32 ? undefined : isInteger(form) ? 'integer' : 'float';
-    const number = this.#a.wants.push({ kind: form.kind, wide, narrow }) - 1;
+    const number = this.#numberOf({ kind: form.kind, wide, narrow });
     code.get(bits);
     if (form.skip) code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
     code.tee(this.#wanted).likely().if();
+    const handle = this.#constants.get(site);
+    if (handle) this.#byConstant(site, form, number, handle);
+    else this.#byLanes(site, form, number, wide);
+    if (form.skip) {
+      code.else();
+      this.#meet(form, false);
+    }
+    code.end();
+    this.#meet(form, true);
+    return true;
+  }
+
+  /** Equal wants have one number. */
+  #numberOf(want: TextureWant): number {
+    const { wants } = this.#a;
+    const same = ({ kind, wide, narrow }: TextureWant): boolean =>
+      kind === want.kind && wide === want.wide && narrow === want.narrow;
+    const known = wants.findIndex(same);
+    return known < 0 ? wants.push(want) - 1 : known;
+  }
+
+  /** Where lanes bring handles. */
+  #byLanes(site: Site, form: TextureForm, number: number, wide: boolean): void {
+    const i = site.instruction;
+    const { code, bind } = this.#a;
+    const record = this.#a.record();
     this.#remembered.emit(site, {
       record,
       kind: number,
@@ -103,33 +142,85 @@ export class TextureCode {
       ],
       check: () => this.#check(i, record, wide),
       finish: (slow) => {
-        code
-          .get(this.#a.records)
-          .memory('i32_load', record + TEXTURE_RECORD.slot)
-          .op('i32_eqz')
-          .brIf(slow);
-        this.#operands(form);
-        code
-          .get(this.#a.records)
-          .memory('i32_load', record + TEXTURE_RECORD.binding)
-          .i32(OPERANDS_AT);
-        code.get(bits);
-        code
-          .get(this.#a.records)
-          .memory('i32_load', record + TEXTURE_RECORD.slot)
-          .callIndirect(sampler)
-          .brIf(slow);
-        this.#results(form);
+        const field = (at: number) => () => void code.get(this.#a.records).memory('i32_load', record + at);
+        field(TEXTURE_RECORD.slot)();
+        code.op('i32_eqz').brIf(slow);
+        this.#call(form, field(TEXTURE_RECORD.binding), field(TEXTURE_RECORD.slot), slow);
       },
       interpreted: () => this.#meet(form, false),
     });
-    if (form.skip) {
-      code.else();
-      this.#meet(form, false);
+  }
+
+  #byConstant(site: Site, form: TextureForm, number: number, handle: Handle): void {
+    const { code, lanes, bind, records } = this.#a;
+    const { record, slot, binding } = this.#fixedOf(number, handle);
+    const done = code.block();
+    const slow = code.block();
+    code.get(slot).i32(UNKNOWN).op('i32_eq').unlikely().if();
+    for (const [word, at] of [
+      [handle.low, FRAME.low],
+      [handle.high, FRAME.high],
+    ] as const) {
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(1);
+        lanes.words(word)(k);
+        code.memory('v128_store', at + VECTOR_BYTES * k);
+      }
     }
+    code.i32(number).get(records).i32(record).op('i32_add').get(this.#wanted).call(bind).op('drop');
+    code
+      .get(records)
+      .memory('i32_load', record + TEXTURE_RECORD.slot)
+      .set(slot);
+    code
+      .get(records)
+      .memory('i32_load', record + TEXTURE_RECORD.binding)
+      .set(binding);
     code.end();
-    this.#meet(form, true);
-    return true;
+    code.get(slot).op('i32_eqz').brIf(slow);
+    this.#call(
+      form,
+      () => code.get(binding),
+      () => code.get(slot),
+      slow,
+    );
+    code.br(done);
+    code.end();
+    this.#a.interpret(site);
+    this.#meet(form, false);
+    code.end();
+  }
+
+  /** What is known of a constant handle for a kind of instruction; looked at when the function begins. */
+  #fixedOf(number: number, { low, high }: Handle): Fixed {
+    const key = `${number} ${low} ${high}`;
+    const known = this.#fixed.get(key);
+    if (known) return known;
+    const { code } = this.#a;
+    const [slot, binding] = code.locals('i32', 2);
+    const record = this.#a.record();
+    const frame = (at: number): Code => code.get(1).memory('i32_load', at);
+    const field = (at: number): Code => frame(FRAME.records).memory('i32_load', record + at);
+    code.before(() => {
+      field(TEXTURE_RECORD.slot).i32(UNKNOWN);
+      field(TEXTURE_RECORD.time);
+      frame(FRAME.epoch).op('i32_eq').op('select').set(slot);
+      field(TEXTURE_RECORD.binding).set(binding);
+    });
+    const fixed = { record, slot, binding };
+    this.#fixed.set(key, fixed);
+    return fixed;
+  }
+
+  /** Calls the sampler. */
+  #call(form: TextureForm, binding: () => void, slot: () => void, slow: Label): void {
+    const { code, bits, sampler } = this.#a;
+    this.#operands(form);
+    binding();
+    code.i32(OPERANDS_AT).get(bits);
+    slot();
+    code.callIndirect(sampler).unlikely().brIf(slow);
+    this.#results(form);
   }
 
   /** Whether the singles of 16-bit results are known beside their registers. */

@@ -118,8 +118,13 @@ export class SamplerCode {
     emit();
     this.#nesting--;
     this.f.set(local);
-    if (this.#nesting === 0) this.f.seam();
+    this.seam();
     return local;
+  }
+
+  /** A statement ends: other strands may come between (`Code.weave`), unless this is within a vector that is being computed. */
+  seam(): void {
+    if (this.#nesting === 0) this.f.seam();
   }
 
   /** Pushes four words, or one for all lanes. */
@@ -176,6 +181,7 @@ export class SamplerCode {
       f.set(words);
       f.get(this.#pair).i64(32n).op('i64_shr_u').op('i32_wrap_i64').get(words);
       f.memoryLane(false, 2 * half + 1, offset, memory).set(words);
+      this.seam();
     }
     return words;
   }

@@ -118,6 +118,7 @@ export class TexelEmitter {
         this.#c.single(-1).op('f32x4_pmax').set(out);
         break;
     }
+    this.#c.seam();
     return out;
   }
 

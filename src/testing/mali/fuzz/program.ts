@@ -39,7 +39,7 @@ import { instruction, modelled, valid } from './instruction.ts';
 import { listEpilogue, listPrologue } from './list.ts';
 import { ATTRIBUTE_COUNT, ATTRIBUTE_TABLE, BUFFER_COUNT } from './memory.ts';
 import { poolOf } from './pool.ts';
-import { textureInstruction } from './tex.ts';
+import { textureInstructions } from './tex.ts';
 import { threadsEffect, threadsEpilogue, threadsPrologue } from './threads.ts';
 import type { Kind } from './values.ts';
 
@@ -145,8 +145,7 @@ class Writer {
   }
 
   #texture(): void {
-    const words = textureInstruction(this.#random);
-    if (words) this.code.push(words);
+    this.code.push(...textureInstructions(this.#random));
   }
 
   /** Mostly through an address that is good. */

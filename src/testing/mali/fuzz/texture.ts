@@ -81,6 +81,9 @@ const FLAT_PAIRS = 4;
 export const handleOf = (random: Random, { pairs }: Textures, dimension = '2d'): number =>
   random.chance(2) ? random.word() : narrow(...random.pick(pairs[dimension]!));
 
+/** The same for code that has it as a constant: always with the first sampler, so that few are emitted. */
+export const constantHandle = (random: Random): number => narrow(random.below(FLAT), 0);
+
 /** Puts handles where instructions look for them. */
 export function setHandles(random: Random, textures: Textures, uniforms: Uint32Array): void {
   for (const dimension of DIMENSIONS) {
