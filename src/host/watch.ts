@@ -17,8 +17,19 @@ export interface Watched {
   watch(on: boolean): void;
 }
 
+/** The time in milliseconds, and what lets other threads run that wait for this processor. */
+export interface Host {
+  now(): number;
+  giveWay(): void;
+}
+
+const HOST: Host = { now: () => performance.now(), giveWay: sys.yieldProcessor };
+
 /** Channels that are watched at once: as many threads as a host has cores for at the same time. */
 const MOST = 8;
+
+/** Milliseconds between two rounds of the event loop while nobody asks. */
+const ROUND = 0.05;
 
 /** Milliseconds: who gave way for as long has not been alone on his processor. */
 const CONTESTED = 0.1;
@@ -27,15 +38,17 @@ export class Watch {
   /** Milliseconds after the last request. */
   readonly #patience: number;
   readonly #working: () => boolean;
+  readonly #host: Host;
   /** The one that asked last is the last. */
   readonly #watched: Watched[] = [];
   #end = 0;
   #going = false;
 
   /** `working` says whether this thread has other work to do. */
-  constructor(patience: number, working: () => boolean) {
+  constructor(patience: number, working: () => boolean, host: Host = HOST) {
     this.#patience = patience;
     this.#working = working;
+    this.#host = host;
   }
 
   get waiting(): boolean {
@@ -52,7 +65,7 @@ export class Watch {
 
   /** A channel has asked for something. */
   touch(channel: Watched): void {
-    this.#end = performance.now() + this.#patience;
+    this.#end = this.#host.now() + this.#patience;
     const watched = this.#watched;
     if (watched.at(-1) !== channel) {
       const at = watched.indexOf(channel);
@@ -75,10 +88,10 @@ export class Watch {
 
   readonly #turn = (): void => {
     // Who works goes round anyway.
-    if (this.#working()) this.#end = performance.now() + this.#patience;
-    else if (!this.waiting && !this.#giveWay()) this.#end = 0;
+    if (this.#working()) this.#end = this.#host.now() + this.#patience;
+    else this.#await();
     this.serve();
-    if (this.#watched.length > 0 && performance.now() < this.#end) {
+    if (this.#watched.length > 0 && this.#host.now() < this.#end) {
       setImmediate(this.#turn);
       return;
     }
@@ -88,11 +101,17 @@ export class Watch {
     for (const channel of last) if (channel.waiting) channel.look();
   };
 
+  /** Looks for a moment without going round the event loop, whose rounds take time and memory. */
+  #await(): void {
+    const end = Math.min(this.#host.now() + ROUND, this.#end);
+    while (!this.waiting && this.#host.now() < end) if (!this.#giveWay()) this.#end = 0;
+  }
+
   /** Lets others have the processor. False: it was somebody else's than a guest's, and who sleeps gets it back sooner. */
   #giveWay(): boolean {
-    const begin = performance.now();
-    sys.yieldProcessor();
-    return performance.now() - begin < CONTESTED || this.waiting;
+    const begin = this.#host.now();
+    this.#host.giveWay();
+    return this.#host.now() - begin < CONTESTED || this.waiting;
   }
 
   #look(): void {
