@@ -25,7 +25,17 @@ const FIXED = [
     'sRGB singles',
     'sRGB bytes',
   ],
-  ...['raster lanes', 'raster after', 'raster up to', 'AFBC header', 'AFBC order', 'sRGB texels', 'ends', 'logarithms'],
+  ...[
+    'raster lanes',
+    'raster after',
+    'raster up to',
+    'raster plane',
+    'AFBC header',
+    'AFBC order',
+    'sRGB texels',
+    'ends',
+    'logarithms',
+  ],
 ] as const;
 /** Bytes of each. */
 export const FIXED_BYTES = 65536;

@@ -95,6 +95,9 @@ function unit(format: number): number {
   }
 }
 
+/** Functions that let no depth pass that is greater than the stored one. */
+const LOWERING: readonly number[] = [FUNC.NEVER, FUNC.LESS, FUNC.EQUAL, FUNC.LEQUAL];
+
 /** A draw's depth and stencil descriptor. Throws GpuFault if there is none. */
 export function loadDepthStencil(memory: VirtualMemory, at: number): Infer<typeof DepthStencil> {
   const state = memory.descriptor(DepthStencil, at);
@@ -117,6 +120,8 @@ export class DepthStencilTest {
   readonly trivial: boolean;
   /** Whether samples outside the depth range are dropped. */
   readonly culls: boolean;
+  /** Whether it may leave a sample with a greater depth than it had. */
+  readonly raises: boolean;
   readonly #state: Infer<typeof DepthStencil>;
   readonly #format: number;
   /** The draw's depth range. */
@@ -143,6 +148,7 @@ export class DepthStencilTest {
     this.stencilFromShader = state.stencilFromShader;
     this.fromShader = state.depthSource === DEPTH_SOURCE.SHADER || state.stencilFromShader;
     this.culls = state.depthCullEnable;
+    this.raises = state.depthWriteEnable && !LOWERING.includes(state.depthFunction);
     this.trivial =
       !state.stencilTestEnable &&
       !state.depthWriteEnable &&

@@ -48,7 +48,8 @@ export class Front {
     }
     u32[at + FRONT.passed / 4] = 0;
     u32[at + FRONT.tested / 4] = 0;
-    const { low, high } = this.#state.test;
+    const { low, high, raises } = this.#state.test;
+    if (raises) this.#state.tile.forget();
     f64[(args + FRONT.low) / 8] = low;
     f64[(args + FRONT.high) / 8] = high;
     this.#code(args);

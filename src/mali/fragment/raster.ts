@@ -9,7 +9,8 @@ import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { PRIMITIVE, planeAt } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
-import { BLOCK, COVERAGE } from './wasm/raster.ts';
+import { BLOCK, LARGE } from './wasm/block-words.ts';
+import { COVERAGE } from './wasm/raster.ts';
 
 /** Pixels along a side of a tile, and quads in it. */
 export const TILE = 16;
@@ -43,17 +44,6 @@ export class Coverage {
   /** [quad * 4 + (x & 1) + 2 * (y & 1)] */
   readonly mask = new Uint16Array(scratch.buffer, this.at + COVERAGE.mask, TILE_QUADS * 4);
 
-  /** All samples of all pixels of a tile. */
-  fill(): this {
-    this.count = 0;
-    this.mask.fill(0xffff);
-    for (const [x, y] of quadsOf(0, 0, TILE - 1, TILE - 1)) {
-      this.x[this.count] = x;
-      this.y[this.count++] = y;
-    }
-    return this;
-  }
-
   static take(): Coverage {
     return coverages.pop() ?? new Coverage();
   }
@@ -64,13 +54,11 @@ export class Coverage {
   }
 }
 
-/**
- * The quads between two pixels, in the order in which they are covered: block by block of BLOCK pixels a side, from the first
- * quad on, and row by row in a block.
- */
+/** The quads between two pixels, in the order in which they are covered: block by block (LARGE), and row by row in a block. */
 function* quadsOf(x0: number, y0: number, x1: number, y1: number): Generator<readonly [x: number, y: number]> {
-  for (let by = y0 & ~1; by <= y1; by += BLOCK) {
-    for (let bx = x0 & ~1; bx <= x1; bx += BLOCK) {
+  const start = x1 - x0 + (y1 - y0) >= LARGE ? -BLOCK : -2;
+  for (let by = y0 & start; by <= y1; by += BLOCK) {
+    for (let bx = x0 & start; bx <= x1; bx += BLOCK) {
       for (let y = by; y <= Math.min(by + BLOCK - 1, y1); y += 2) {
         for (let x = bx; x <= Math.min(bx + BLOCK - 1, x1); x += 2) yield [x, y];
       }

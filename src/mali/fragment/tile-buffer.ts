@@ -14,9 +14,6 @@ import { Coverage } from './raster.ts';
 import { TileMemory, type TileWarp } from './tile-memory.ts';
 import { type Fill, tileFill } from './wasm/tile.ts';
 
-/** A coverage that leaves nothing of a tile free. */
-const FULL = new Coverage().fill();
-
 export class TileBuffer {
   /** Per render target: `words` of each sample. */
   readonly colors: readonly Uint32Array[];
@@ -32,10 +29,13 @@ export class TileBuffer {
   readonly warp: TileWarp;
   /** What the primitive in work covers. */
   readonly coverage = Coverage.take();
-  /** One that leaves nothing of the tile free. */
-  readonly full = FULL;
   /** Scratch address of two words: which render targets a draw has written, a bit each; 1 if it has depth or stencil. */
   readonly dirtyAt: number;
+  /**
+   * Scratch address of four singles: no depth in a block of the tile (wasm/block-words.ts) is greater, in a tile of one sample a
+   * pixel. What emitted code knows; script neither looks there nor keeps it up, and where it may write greater depths, `forget` is called.
+   */
+  readonly farthestAt: number;
   readonly #targets: readonly Target[];
   readonly #clearDepth: number;
   readonly #clearStencil: number;
@@ -58,12 +58,27 @@ export class TileBuffer {
     this.warpAt = memory.warpAt;
     this.warp = memory.warp;
     this.dirtyAt = memory.dirtyAt;
+    this.farthestAt = memory.farthestAt;
     const { zClear, sClear, zInternalFormat } = framebuffer.parameters;
     this.#clearDepth = quantize(zInternalFormat, zClear);
     this.#clearStencil = sClear;
     this.#fill = engine === 'wasm' ? tileFill() : undefined;
     this.dirtyColors = 0;
     this.dirtyDepth = false;
+    this.forget();
+  }
+
+  /** Depths may become greater than they were known to be. */
+  forget(): void {
+    this.#farthest(Number.POSITIVE_INFINITY);
+  }
+
+  #farthest(z: number): void {
+    const at = this.farthestAt / 4;
+    scratch.f32[at] = z;
+    scratch.f32[at + 1] = z;
+    scratch.f32[at + 2] = z;
+    scratch.f32[at + 3] = z;
   }
 
   get dirtyColors(): number {
@@ -93,6 +108,7 @@ export class TileBuffer {
   clear(): void {
     this.dirtyColors = 0;
     this.dirtyDepth = false;
+    this.#farthest(this.#clearDepth);
     if (this.#fill) this.#clearFast(this.#fill);
     else this.#clearSlowly();
   }

@@ -148,7 +148,7 @@ export class TileJob {
     this.#frames = this.#listAt + QUAD_LIST.size;
     const words = scratch.u32;
     words[(this.#args + FRONT.list) / 4] = this.#listAt;
-    words[(this.#args + FRONT.full) / 4] = this.#tile.full.at;
+    words[(this.#args + FRONT.farthest) / 4] = this.#tile.farthestAt;
     words[(this.#args + FRONT.depth) / 4] = this.#tile.depthAt;
     words[(this.#args + FRONT.stencil) / 4] = this.#tile.stencilAt;
   }

@@ -9,7 +9,9 @@ import { WARP } from './wasm/raster.ts';
 
 /** Kept for jobs to come, of all kinds together: kinds are a guest's choice. */
 const MOST_FREE = 16;
-const DIRTY_BYTES = 64;
+/** What is known of the tile: two words that say what is dirty, and four singles (TileBuffer). */
+const KNOWN_BYTES = 64;
+const FARTHEST = 16;
 
 /** Words of the warp in work, one a lane: where emitted code and script meet. */
 export class TileWarp {
@@ -42,15 +44,17 @@ export class TileMemory {
   readonly warpAt: number;
   readonly warp: TileWarp;
   readonly dirtyAt: number;
+  readonly farthestAt: number;
   readonly #kind: string;
   readonly #size: number;
 
   private constructor(kind: string, samples: number, words: readonly number[]) {
     const count = TILE_PIXELS * samples;
     this.#kind = kind;
-    this.#size = count * (words.reduce((sum, n) => sum + n * 4, 0) + 4 + 1) + WARP.size + DIRTY_BYTES;
+    this.#size = count * (words.reduce((sum, n) => sum + n * 4, 0) + 4 + 1) + WARP.size + KNOWN_BYTES;
     this.dirtyAt = scratch.owned(this, this.#size);
-    let at = this.dirtyAt + DIRTY_BYTES;
+    this.farthestAt = this.dirtyAt + FARTHEST;
+    let at = this.dirtyAt + KNOWN_BYTES;
     this.colorAt = words.map((n) => {
       const mine = at;
       at += count * n * 4;

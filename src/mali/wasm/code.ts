@@ -118,6 +118,11 @@ export class Code implements Callable {
     return helper;
   }
 
+  /** The same for two doubles; for one twice. */
+  doubles(first: number, second = first): number {
+    return this.held(...new Int32Array(Float64Array.of(first, second).buffer));
+  }
+
   /** What `emit` pushes, without blocks, is done at the function's start instead of here. */
   before(emit: () => void): void {
     const { bytes } = this;

@@ -6,6 +6,7 @@ import {
   DepthStencil,
   Draw,
   FramebufferParameters,
+  FUNC,
   OCCLUSION_MODE,
   PIXEL_KILL,
   Z_INTERNAL_FORMAT,
@@ -104,8 +105,8 @@ function randomState(): Record<string, number | boolean> {
   };
 }
 
-/** All that a front end leaves of a tile. */
-function work(engine: Engine, frame: Framebuffer, draw: Infer<typeof Draw>, count: number): unknown[] {
+/** All that the front ends of draws, each of which goes over the whole bin, leave of a tile. */
+function work(engine: Engine, frame: Framebuffer, draws: readonly Infer<typeof Draw>[], count: number): unknown[] {
   const tile = new TileBuffer(frame, engine);
   let filler = 5;
   for (let i = 0; i < tile.depth.length; i++) {
@@ -113,39 +114,42 @@ function work(engine: Engine, frame: Framebuffer, draw: Infer<typeof Draw>, coun
     tile.depth[i] = frame.parameters.zInternalFormat === Z_INTERNAL_FORMAT.D32 ? filler / 2 ** 32 : filler >>> 9;
     tile.stencil[i] = filler >>> 24;
   }
-  const state = new DrawState(memory, draw, frame, tile);
-  const front = new Front(state, engine);
   const args = scratch.alloc(FRONT.size);
   const list = scratch.alloc(QUAD_LIST.size);
   const words = scratch.u32;
   const put = (offset: number, value: number) => {
     words[(args + offset) / 4] = value;
   };
-  put(FRONT.place, bin);
   put(FRONT.end, bin + count * 4);
   put(FRONT.draw, 7);
   put(FRONT.left, 16);
   put(FRONT.top, 0);
   put(FRONT.list, list);
-  put(FRONT.full, tile.full.at);
+  put(FRONT.farthest, tile.farthestAt);
   put(FRONT.depth, tile.depthAt);
   put(FRONT.stencil, tile.stencilAt);
   const seen: unknown[] = [];
-  while (words[(args + FRONT.place) / 4]! < bin + count * 4) {
-    put(FRONT.limit, 30);
-    front.run(args);
-    const quads = words[(args + FRONT.count) / 4]!;
-    assert.equal(quads % 4, 0);
-    for (let quad = 0; quad < quads; quad++) {
-      const masks = [...scratch.u16.subarray((list + quad * 8) / 2, (list + quad * 8) / 2 + 4)];
-      const primitive = words[(list + QUAD_LIST.primitive) / 4 + quad]! - primitives;
-      seen.push([masks, primitive, scratch.u8[list + QUAD_LIST.x + quad], scratch.u8[list + QUAD_LIST.y + quad]]);
+  for (const draw of draws) {
+    const state = new DrawState(memory, draw, frame, tile);
+    const front = new Front(state, engine);
+    put(FRONT.place, bin);
+    while (words[(args + FRONT.place) / 4]! < bin + count * 4) {
+      put(FRONT.limit, 30);
+      front.run(args);
+      const quads = words[(args + FRONT.count) / 4]!;
+      assert.equal(quads % 4, 0);
+      for (let quad = 0; quad < quads; quad++) {
+        const masks = [...scratch.u16.subarray((list + quad * 8) / 2, (list + quad * 8) / 2 + 4)];
+        const primitive = words[(list + QUAD_LIST.primitive) / 4 + quad]! - primitives;
+        seen.push([masks, primitive, scratch.u8[list + QUAD_LIST.x + quad], scratch.u8[list + QUAD_LIST.y + quad]]);
+      }
+      seen.push(words[(args + FRONT.place) / 4]! - bin);
+      checkPlaces(list, quads);
     }
-    seen.push(words[(args + FRONT.place) / 4]! - bin);
-    checkPlaces(list, quads);
+    const counted = draw.occlusionQuery !== OCCLUSION_MODE.DISABLED;
+    seen.push(counted ? state.passed : 0);
   }
-  const counted = draw.occlusionQuery !== OCCLUSION_MODE.DISABLED;
-  seen.push(counted ? state.passed : 0, tile.dirtyDepth, [...tile.depth], [...tile.stencil]);
+  seen.push(tile.dirtyDepth, [...tile.depth], [...tile.stencil]);
   return seen;
 }
 
@@ -192,11 +196,44 @@ test('the same quads are listed, and depth and stencil written', () => {
       const at = primitives + count * PRIMITIVE.size;
       if (maker.set(at, randomRecord(), setup)) scratch.u32[bin / 4 + count++] = at;
     }
-    const expected = work('interpreter', frame, draw, count);
-    assert.deepEqual(work('wasm', frame, draw, count), expected, `case ${n}`);
+    const expected = work('interpreter', frame, [draw], count);
+    assert.deepEqual(work('wasm', frame, [draw], count), expected, `case ${n}`);
     if (expected.length > 20) listed++;
   }
   assert.ok(listed > 100, `${listed} cases list something`);
+});
+
+test('draws of every depth function after one another, steep triangles: the same depths', () => {
+  const frame = framebuffer(1, CENTER);
+  for (let n = 0; n < 100; n++) {
+    const draws = Array.from({ length: 4 }, (_, d) => {
+      const at = depthStencilAt + 256 * d;
+      const state = { type: DESCRIPTOR_TYPE.DEPTH_STENCIL, depthClampMode: 1, depthSource: 2 };
+      const depthFunction = pick([FUNC.LESS, FUNC.LEQUAL, FUNC.LESS, random(8)]);
+      const own = { depthFunction, depthWriteEnable: random(4) > 0, depthCullEnable: flag() };
+      memory.write(at, DepthStencil.pack({ ...state, ...own }));
+      return filled(Draw, { depthStencil: at, sampleMask: 0xffff, maximumZ: 1, shader: { shader: 4096 } });
+    });
+    const setup = drawSetup(memory, frame, draws[0], { minX: 0, minY: 0, maxX: 63, maxY: 63 }, 7);
+    const maker = new Setup(memory);
+    let count = 0;
+    for (let p = 0; p < 6; p++) {
+      // Around the tile's middle.
+      const corner = (x: number, y: number) => ({
+        x: 24 * 256 + x * (2000 + random(8000)),
+        y: 8 * 256 + y * (2000 + random(8000)),
+        z: Math.fround(random(100) / 100),
+        inverseW: 1,
+        weight0: 0,
+        weight1: 0,
+      });
+      const corners = { corner0: corner(-1, -1), corner1: corner(2, -1), corner2: corner(-1, 2) };
+      const record = filled(PrimitiveRecord, { ...corners, kind: PRIMITIVE_KIND.TRIANGLE, maxX: 63, maxY: 63 });
+      const at = primitives + count * PRIMITIVE.size;
+      if (maker.set(at, record, setup)) scratch.u32[bin / 4 + count++] = at;
+    }
+    assert.deepEqual(work('wasm', frame, draws, count), work('interpreter', frame, draws, count), `case ${n}`);
+  }
 });
 
 test('a front end leaves primitives of another draw alone', () => {
@@ -223,7 +260,7 @@ test('a front end leaves primitives of another draw alone', () => {
     const args = scratch.alloc(FRONT.size);
     const list = scratch.alloc(QUAD_LIST.size);
     scratch.u32.set([bin, bin + 12, 10, 7, 16, 0, list], args / 4);
-    scratch.u32[(args + FRONT.full) / 4] = tile.full.at;
+    scratch.u32[(args + FRONT.farthest) / 4] = tile.farthestAt;
     new Front(new DrawState(memory, draw, frame, tile), engine).run(args);
     assert.equal(scratch.u32[(args + FRONT.place) / 4], bin + 8, engine);
     assert.equal(scratch.u32[(args + FRONT.count) / 4], 128, engine);

@@ -38,7 +38,7 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   const f = m.function('front', ['i32'], [], true);
   const args = 0;
   const i = () => f.local('i32');
-  const [place, end, limit, draw, left, top, p, full] = [i(), i(), i(), i(), i(), i(), i(), i()];
+  const [place, end, limit, draw, left, top, p] = [i(), i(), i(), i(), i(), i(), i()];
   const box = { x0: i(), y0: i(), x1: i(), y1: i() };
   for (const [local, offset] of [
     [place, FRONT.place],
@@ -47,7 +47,6 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
     [draw, FRONT.draw],
     [left, FRONT.left],
     [top, FRONT.top],
-    [full, FRONT.full],
   ] as const) {
     f.get(args).memory('i32_load', offset).set(local);
   }
@@ -75,31 +74,18 @@ function emit(m: ModuleBuilder, { front, back, raster, listed }: FrontState): vo
   f.get(limit).i32(-1).op('i32_add').set(limit);
   bounds.emit(next);
   cover.begin();
-  if (append && !backTests && tests.unasked) {
-    const { x0, y0, x1, y1 } = box;
-    const parts = f.block();
-    f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add');
-    f.i32(2 * (TILE - 1))
-      .op('i32_ne')
-      .brIf(parts);
-    f.get(append.count).i32(3).op('i32_and').brIf(parts);
-    cover.covers(TILE);
-    f.op('i32_eqz').brIf(parts);
-    append.whole(full, tests.all);
-    f.br(next).end();
-  }
-  const quads = (code: TestCode) => {
-    code.begin();
-    cover.quads((again) => code.quad(again));
+  const covered = (code: TestCode) => {
+    code.begin(cover.large);
+    append?.begin();
+    cover.emit(code);
   };
   if (backTests) {
     f.get(p).memory('i32_load', PRIMITIVE.flags).if();
-    quads(backTests);
+    covered(backTests);
     f.else();
-    quads(tests);
+    covered(tests);
     f.end();
-  } else quads(tests);
-  append?.end();
+  } else covered(tests);
   f.br(next).end().end();
   f.get(args).get(place).memory('i32_store', FRONT.place);
   f.get(args).get(limit).memory('i32_store', FRONT.limit);

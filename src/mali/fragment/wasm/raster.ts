@@ -9,9 +9,9 @@
  * The layout of Coverage in scratch memory, which script fills, is here as well.
  */
 import { PRIMITIVE } from '../../engine/quads.ts';
-import { scratch } from '../../engine/scratch.ts';
 import type { Code, Label } from '../../wasm/builder.ts';
 import type { SamplePattern } from '../raster.ts';
+import { after, BLOCK, BLOCK_QUADS, LANE_BYTES, LARGE, lanes, upTo, WORD_BYTES } from './block-words.ts';
 
 /** Byte offsets in a coverage: 16-bit masks of 64 quads' four pixels, then the quads' places in the tile. */
 export const COVERAGE = { mask: 0, x: 512, y: 576, size: 640 } as const;
@@ -22,34 +22,8 @@ export const COVERAGE = { mask: 0, x: 512, y: 576, size: 640 } as const;
  */
 export const WARP = { pixel: 0, coverage: 64, tested: 128, blended: 192, colour: 256, size: 512 } as const;
 
-/** Pixels along the side of a block. */
-export const BLOCK = 8;
-const BLOCK_QUADS = BLOCK / 2;
 const PIXEL_SHIFT = 8;
-
-/** Bits of a block's word: of a pixel of it, and of the quad's. */
-const bitOf = (x: number, y: number): bigint =>
-  BigInt((y >> 1) * BLOCK_QUADS * 4 + (x >> 1) * 4 + (x & 1) + 2 * (y & 1));
-
-/** Lanes of a quad by their four bits: sixteen vectors. */
-const LANE_BYTES = 16;
-const lanes = scratch.fixed('raster lanes', 16 * LANE_BYTES);
-for (let bits = 0; bits < 16; bits++) {
-  for (let lane = 0; lane < 4; lane++) scratch.i32[lanes / 4 + bits * 4 + lane] = bits & (1 << lane) ? -1 : 0;
-}
-
-/** Words of the pixels of a block from (x, y) on, both 0 or 1, at y * 2 + x; and of those up to (x, y), at y * 8 + x. */
-const WORD_BYTES = 8;
-const after = scratch.fixed('raster after', 4 * WORD_BYTES);
-const upTo = scratch.fixed('raster up to', BLOCK * BLOCK * WORD_BYTES);
-function put(at: number, within: (x: number, y: number) => boolean): void {
-  let word = 0n;
-  for (let y = 0; y < BLOCK; y++) for (let x = 0; x < BLOCK; x++) if (within(x, y)) word |= 1n << bitOf(x, y);
-  new BigUint64Array(scratch.buffer, at, 1)[0] = word;
-}
-for (let n = 0; n < 4; n++) put(after + n * WORD_BYTES, (x, y) => x >= (n & 1) && y >= n >> 1);
-for (let n = 0; n < BLOCK * BLOCK; n++)
-  put(upTo + n * WORD_BYTES, (x, y) => x <= n % BLOCK && y <= Math.floor(n / BLOCK));
+const TILE_SHIFT = 4;
 
 /** Locals: the primitive, the tile's first pixel, and the pixels of the tile that are asked for, from 0 to 15. */
 export interface CoverLocals {
@@ -66,12 +40,29 @@ export interface CoverLocals {
 export interface CoveredQuad {
   /** The number of its first pixel in the tile: y * 16 + x. */
   readonly pixel: number;
-  /** The rastered samples of its pixels, in four lanes. */
+  /** The rastered samples of its pixels, in four lanes; where pixels have one, all bits of those that are covered. */
   readonly samples: number;
 }
 
-/** Pixels in width and height together under which edges are not asked where a rectangle lies. */
-const SMALL = 10;
+/** A block of which something is covered: locals. */
+export interface CoveredBlock {
+  /** Its first pixel in the tile. */
+  readonly x: number;
+  readonly y: number;
+  /** Whether the primitive is LARGE. */
+  readonly large: number;
+  /** Its word: -1 where all is covered. Undefined with several samples. */
+  readonly word: number | undefined;
+}
+
+/** What is done with what is covered, block by block and in each quad by quad. */
+export interface CoverVisitor {
+  /** Before the quads of a block; a branch to `done` leaves them alone. */
+  block(block: CoveredBlock, done: Label): void;
+  /** For a quad; a branch to `next` goes on. `shift`: a local, four times the quad's number in its block. */
+  quad(next: Label, shift: number): void;
+}
+
 /** Lanes that hold edges: what is in the fourth, nobody knows. */
 const EDGES = 7;
 /** Added to a double that is an integer of 32 bits, this leaves it in the lower half of its bits. */
@@ -89,11 +80,11 @@ export class CoverCode {
   readonly #startX: number;
   readonly #x: number;
   readonly #y: number;
-  /** Whether the first block's first column and row are left out: 1, 2; those of the row of blocks, of the block. */
-  readonly #oddX: number;
-  readonly #oddY: number;
-  /** Whether edges are asked for whole blocks. */
-  readonly #large: number;
+  /** Columns and rows of the block in work that are left out because bounds begin later. */
+  readonly #skipX: number;
+  readonly #skipY: number;
+  /** A local: whether the primitive is LARGE. */
+  readonly large: number;
   /** Slopes of the edges, a lane each. */
   readonly #a: number;
   readonly #b: number;
@@ -126,7 +117,7 @@ export class CoverCode {
     const v = () => f.local('v128');
     const edges = () => f.locals('v128', 3) as number[];
     const each = (make: () => number) => Array.from({ length: pattern.count }, make);
-    [this.#startX, this.#x, this.#y, this.#oddX, this.#oddY, this.#large] = [i(), i(), i(), i(), i(), i()];
+    [this.#startX, this.#x, this.#y, this.#skipX, this.#skipY, this.large] = [i(), i(), i(), i(), i(), i()];
     [this.#a, this.#b, this.#most, this.#least] = [v(), v(), v(), v()];
     [this.#first, this.#row, this.#block] = [each(v), each(v), each(v)];
     [this.#pixels, this.#right, this.#down, this.#here, this.#edge] = [edges(), edges(), edges(), edges(), edges()];
@@ -140,14 +131,16 @@ export class CoverCode {
   begin(): void {
     const f = this.#f;
     const { triangle, left, top, x0, y0, x1, y1 } = this.#l;
-    const even = (local: number) => f.get(local).i32(-2).op('i32_and');
-    even(x0).set(this.#startX);
+    f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add').i32(LARGE).op('i32_ge_s');
+    f.set(this.large);
+    const start = (local: number) => f.get(local).i32(-BLOCK).i32(-2).get(this.large).op('select').op('i32_and');
+    start(x0).set(this.#startX);
     f.get(triangle).memory('v128_load', PRIMITIVE.a).set(this.#a);
     f.get(triangle).memory('v128_load', PRIMITIVE.b).set(this.#b);
     const [x, y] = f.locals('v128', 2);
     const double = (push: () => Code, to: number) => push().op('i32x4_splat').op('f64x2_convert_low_i32x4_s').set(to);
     double(() => f.get(left).get(this.#startX).op('i32_add'), x);
-    double(() => even(y0).tee(this.#y).get(top).op('i32_add'), y);
+    double(() => start(y0).tee(this.#y).get(top).op('i32_add'), y);
     // Doubles: two edges, and the third.
     const halves = [0, 1].map((half) => {
       const [a, b, e] = f.locals('v128', 3);
@@ -162,7 +155,7 @@ export class CoverCode {
       f.get(triangle);
       if (half === 0) f.memory('v128_load', PRIMITIVE.limit);
       else f.memory('v128_load64_splat', PRIMITIVE.limit + 16);
-      f.get(this.#doubles(2 ** -PIXEL_SHIFT)).op('f64x2_mul');
+      f.get(f.doubles(2 ** -PIXEL_SHIFT)).op('f64x2_mul');
       f.get(a).get(x).op('f64x2_mul').op('f64x2_add');
       f.get(b).get(y).op('f64x2_mul').op('f64x2_add').set(e);
       return { a, b, e };
@@ -175,29 +168,22 @@ export class CoverCode {
           [b, this.#pattern.y[s]!],
         ] as const) {
           f.get(slope)
-            .get(this.#doubles(position / 2 ** PIXEL_SHIFT))
+            .get(f.doubles(position / 2 ** PIXEL_SHIFT))
             .op('f64x2_mul')
             .op('f64x2_add');
         }
-        f.op('f64x2_floor').get(this.#doubles(-FAR)).op('f64x2_pmax').get(this.#doubles(FAR)).op('f64x2_pmin');
-        f.get(this.#doubles(TO_INTEGER)).op('f64x2_add');
+        f.op('f64x2_floor').get(f.doubles(-FAR)).op('f64x2_pmax').get(f.doubles(FAR)).op('f64x2_pmin');
+        f.get(f.doubles(TO_INTEGER)).op('f64x2_add');
       }
       f.shuffle32(0, 2, 4, 6).set(first);
     }
-    f.get(x1).get(x0).op('i32_sub').get(y1).get(y0).op('i32_sub').op('i32_add').i32(SMALL).op('i32_ge_s');
-    f.tee(this.#large).if();
-    this.#reach(BLOCK);
+    f.get(this.large).if();
+    this.#reach();
     f.end();
   }
 
-  /** A local that holds a double twice. */
-  #doubles(value: number): number {
-    const [low, high] = new Int32Array(Float64Array.of(value).buffer);
-    return this.#f.held(low!, high!, low!, high!);
-  }
-
-  /** What functions reach in a square of so many pixels, seen from its first one. */
-  #reach(side: number): void {
+  /** What functions reach in a block, seen from its first pixel. */
+  #reach(): void {
     const f = this.#f;
     const zero = f.held(0);
     for (const [to, op] of [
@@ -205,50 +191,44 @@ export class CoverCode {
       [this.#least, 'i32x4_min_s'],
     ] as const) {
       for (const slope of [this.#a, this.#b]) {
-        f.get(slope).i32(Math.log2(side)).op('i32x4_shl').get(slope).op('i32x4_sub').get(zero).op(op);
+        f.get(slope).i32(Math.log2(BLOCK)).op('i32x4_shl').get(slope).op('i32x4_sub').get(zero).op(op);
       }
       f.op('i32x4_add').set(to);
     }
   }
 
-  /** Pushes whether a triangle that has been taken up covers all samples of a whole tile, from its first pixel on. */
-  covers(side: number): void {
-    const f = this.#f;
-    this.#reach(side);
-    for (const [s, first] of this.#first.entries()) {
-      f.get(first).get(this.#least).op('i32x4_add');
-      if (s > 0) f.op('v128_or');
-    }
-    f.op('i32x4_bitmask').i32(EDGES).op('i32_and').op('i32_eqz');
-  }
-
-  /** Goes from covered quad to covered quad: `body` is done for each; a branch to its label goes on with the next. */
-  quads(body: (next: Label) => void): void {
+  /** Goes over what the primitive covers. */
+  emit(visitor: CoverVisitor): void {
     const f = this.#f;
     const { x0, y0, x1, y1 } = this.#l;
-    const step = (from: number, slope: number, to: number) =>
-      f.get(from).get(slope).i32(Math.log2(BLOCK)).op('i32x4_shl').op('i32x4_add').set(to);
+    const step = (from: number, slope: number) =>
+      f.get(from).get(slope).i32(Math.log2(BLOCK)).op('i32x4_shl').op('i32x4_add').set(from);
     this.#steps();
-    f.get(y0).i32(1).op('i32_and').i32(1).op('i32_shl').set(this.#oddY);
+    f.get(y0).get(this.#y).op('i32_sub').set(this.#skipY);
     for (const [s, first] of this.#first.entries()) f.get(first).set(this.#row[s]!);
     const nextRow = f.loop();
     f.get(this.#startX).set(this.#x);
-    f.get(x0).i32(1).op('i32_and').set(this.#oddX);
+    f.get(x0).get(this.#x).op('i32_sub').set(this.#skipX);
     for (const [s, row] of this.#row.entries()) f.get(row).set(this.#block[s]!);
     const nextBlock = f.loop();
-    this.#found();
-    f.get(this.#y).i32(4).op('i32_shl').get(this.#x).op('i32_add').set(this.#blockPixel);
     const done = f.block();
-    const next = f.loop();
-    f.get(this.#any).op('i64_eqz').brIf(done);
+    this.#found(done);
+    const [x, y, large] = [this.#x, this.#y, this.large];
+    const word = this.#words.length === 1 ? this.#words[0] : undefined;
+    visitor.block({ x, y, large, word }, done);
+    f.get(y).i32(TILE_SHIFT).op('i32_shl').get(x).op('i32_add').set(this.#blockPixel);
+    const again = f.loop();
+    const next = f.block();
     this.#take();
-    body(next);
-    f.br(next).end().end();
-    for (const block of this.#block) step(block, this.#a, block);
-    f.i32(0).set(this.#oddX);
+    visitor.quad(next, this.#shift);
+    f.end();
+    f.get(this.#any).op('i64_eqz').op('i32_eqz').brIf(again).end();
+    f.end();
+    for (const block of this.#block) step(block, this.#a);
+    f.i32(0).set(this.#skipX);
     f.get(this.#x).i32(BLOCK).op('i32_add').tee(this.#x).get(x1).op('i32_le_s').brIf(nextBlock).end();
-    for (const row of this.#row) step(row, this.#b, row);
-    f.i32(0).set(this.#oddY);
+    for (const row of this.#row) step(row, this.#b);
+    f.i32(0).set(this.#skipY);
     f.get(this.#y).i32(BLOCK).op('i32_add').tee(this.#y).get(y1).op('i32_le_s').brIf(nextRow).end();
   }
 
@@ -265,8 +245,8 @@ export class CoverCode {
     }
   }
 
-  /** Finds the words of the block in work. */
-  #found(): void {
+  /** Finds the words of the block in work; leaves by `none` if nothing of it is covered. */
+  #found(none: Label): void {
     const f = this.#f;
     const { x1, y1 } = this.#l;
     const last = f.local('i32');
@@ -281,12 +261,12 @@ export class CoverCode {
     };
     limit(y1, this.#y).i32(Math.log2(BLOCK)).op('i32_shl');
     limit(x1, this.#x).op('i32_add').i32(Math.log2(WORD_BYTES)).op('i32_shl').memory('i64_load', upTo);
-    f.get(this.#oddX).get(this.#oddY).op('i32_or').i32(Math.log2(WORD_BYTES)).op('i32_shl').memory('i64_load', after);
+    f.get(this.#skipY).i32(Math.log2(BLOCK)).op('i32_shl').get(this.#skipX).op('i32_add');
+    f.i32(Math.log2(WORD_BYTES)).op('i32_shl').memory('i64_load', after);
     f.op('i64_and').set(this.#inside);
     const known = f.block();
-    f.get(this.#large).if();
+    f.get(this.large).if();
     const cut = f.block();
-    const outside = f.block();
     const among = (what: number, all: boolean) => {
       for (const [s, block] of this.#block.entries()) {
         f.get(block).get(what).op('i32x4_add');
@@ -295,11 +275,9 @@ export class CoverCode {
       return f.op('i32x4_bitmask').i32(EDGES).op('i32_and');
     };
     // An edge that all samples are beyond.
-    among(this.#most, false).brIf(outside);
+    among(this.#most, false).brIf(none);
     among(this.#least, true).brIf(cut);
     for (const word of new Set([...this.#words, this.#any])) f.get(this.#inside).set(word);
-    f.br(known).end();
-    for (const word of new Set([...this.#words, this.#any])) f.i64(0n).set(word);
     f.br(known).end();
     f.end();
     for (const [s, word] of this.#words.entries()) this.#word(this.#block[s]!, word);
@@ -310,6 +288,7 @@ export class CoverCode {
       }
       f.set(this.#any);
     }
+    f.get(this.#any).op('i64_eqz').brIf(none);
     f.end();
   }
 
@@ -353,12 +332,8 @@ export class CoverCode {
     const bits = (word: number) =>
       f.get(word).get(shift).op('i64_extend_i32_u').op('i64_shr_u').op('i32_wrap_i64').i32(15).op('i32_and');
     for (const [s, word] of this.#words.entries()) {
-      bits(word)
-        .i32(Math.log2(LANE_BYTES))
-        .op('i32_shl')
-        .memory('v128_load', lanes)
-        .get(f.held(1 << s))
-        .op('v128_and');
+      bits(word).i32(Math.log2(LANE_BYTES)).op('i32_shl').memory('v128_load', lanes);
+      if (this.#words.length > 1) f.get(f.held(1 << s)).op('v128_and');
       if (s > 0) f.op('v128_or');
     }
     f.set(samples);
