@@ -84,22 +84,18 @@ export class AttributeCode {
   }
 
   /**
-   * Fetches what the vertices of each vector's primitive have of the attribute that the instruction's immediates name: lanes
-   * 0…2 of `vertex`, and of the result, whose locals `finish` is given by channel and vector. `check` branches to the
-   * interpreter's step where that must do it.
+   * Fetches what the vertices of each vector's primitive have of the attribute that the instruction's immediates name, or a
+   * source that is the same in all lanes: lanes 0…2 of `vertex`, and of the result, whose locals `finish` is given by register and
+   * vector. `check` branches to the interpreter's step where that must do it; behind that comes `interpreted`.
    */
-  ofVertices(
-    site: Site,
-    format: string,
-    channels: number,
-    vertex: Lanes,
-    check: (slow: Label) => void,
-    finish: (results: readonly (readonly number[])[]) => void,
-  ): void {
+  ofVertices({ site, format, channels, vertex, source, check, finish, interpreted }: OfVertices): void {
     const { lanes } = this.#a;
     const none = lanes.words(0);
-    const handle = lanes.words(immediateHandle(site.instruction));
-    this.#fetch(site, format, channels, vertex, none, handle, false, check, () => finish(this.#results));
+    const i = site.instruction;
+    const indirect = source !== undefined;
+    const handle = indirect ? new Lowering(this.#a, i).raw(source) : lanes.words(immediateHandle(i));
+    const done = () => finish(this.#results);
+    this.#fetch(site, format, channels, vertex, none, handle, indirect, { check, interpreted }, done);
   }
 
   #fetch(
@@ -110,7 +106,7 @@ export class AttributeCode {
     instance: Lanes,
     handle: Lanes,
     indirect: boolean,
-    check: ((slow: Label) => void) | undefined,
+    vertices: Pick<OfVertices, 'check' | 'interpreted'> | undefined,
     finish: () => void,
   ): void {
     const { code, lanes } = this.#a;
@@ -148,7 +144,7 @@ export class AttributeCode {
         }
       },
       finish,
-      check,
+      vertices,
     );
   }
 
@@ -265,12 +261,11 @@ export class AttributeCode {
     indirect: boolean,
     attempt: () => void,
     finish: () => void,
-    check?: (slow: Label) => void,
+    vertices?: Pick<OfVertices, 'check' | 'interpreted'>,
   ): void {
     const { code, bits, lanes, refill } = this.#a;
     const { failing } = this.#records;
-    // With a check, lanes are a primitive's vertices.
-    if (check) code.i32(VERTEX_LANES & (2 ** (4 * lanes.vectors) - 1)).set(this.#active);
+    if (vertices) code.i32(VERTEX_LANES & (2 ** (4 * lanes.vectors) - 1)).set(this.#active);
     else code.get(bits).set(this.#active);
     const places = [FRAME.low, FRAME.high];
     this.#records.emit(site, {
@@ -278,7 +273,8 @@ export class AttributeCode {
       kind,
       refill,
       inputs: [...inputs.map((lane, n) => [lane, places[n]!] as const), [handle, FRAME.third]],
-      begin: check,
+      begin: vertices?.check,
+      interpreted: vertices?.interpreted,
       check: () => {
         const stale = code.block();
         code.get(this.#active).set(failing);
@@ -297,7 +293,9 @@ export class AttributeCode {
               .memory('v128_load32_splat', record + known)
               .op('i32x4_ne');
           });
-          code.get(this.#active).op('i32_and').brIf(stale);
+          // Lanes that run as well as those that stand for vertices.
+          if (!vertices) code.get(this.#active).op('i32_and');
+          code.brIf(stale);
         }
         attempt();
         code.end();
@@ -324,6 +322,19 @@ export class AttributeCode {
       }
     }
   }
+}
+
+/** A fetch for the vertices of primitives. */
+export interface OfVertices {
+  readonly site: Site;
+  readonly format: string;
+  readonly channels: number;
+  readonly vertex: Lanes;
+  /** The source that holds the handle. */
+  readonly source: number | undefined;
+  readonly check: (slow: Label) => void;
+  readonly finish: (results: readonly (readonly number[])[]) => void;
+  readonly interpreted: (() => void) | undefined;
 }
 
 const immediateHandle = (i: Instruction): number =>

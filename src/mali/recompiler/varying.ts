@@ -1,5 +1,5 @@
 /**
- * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM, LD_VAR_IMM, LD_VAR_FLAT_IMM.
+ * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM, LD_VAR, LD_VAR_FLAT and their forms with immediates.
  *
  * Vector k of a warp is quad k, so whatever its primitive gives is one value for the whole vector: STAGE.quads[k] says where that is
  * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles at pixel centres, records that one extent holds) weights
@@ -10,7 +10,7 @@
  * finds them in the frame, where they are put before it is called.
  */
 import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
-import { channelCount } from '../shader/vector.ts';
+import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
 import type { Around } from './access.ts';
 import type { AttributeCode } from './attribute.ts';
@@ -176,6 +176,7 @@ export class VaryingCode {
     const flat = flatByDescriptor(site);
     const channels = channelCount(i.modifiers.vecsize!);
     const { register } = i.staging[0]!;
+    const half = !flat && i.modifiers.regfmt === 'f16';
     const vertex: Lanes = (k) => {
       this.#of(k);
       code.memory('v128_load', PRIMITIVE.slots);
@@ -189,26 +190,65 @@ export class VaryingCode {
     };
     // What the interpreter's step retrieves must be there, should it be called.
     if (i.modifiers.update === 'retrieve') this.#keepIfSimple();
-    this.#attributes().ofVertices(site, flat ? i.modifiers.regfmt! : 'f32', channels, vertex, check, (results) => {
-      if (!flat) this.#weighed(i);
+    const finish = (results: readonly (readonly number[])[]): void => {
+      if (flat) {
+        this.#flat(site, results);
+        return;
+      }
+      this.#weighed(i);
       for (let k = 0; k < lanes.vectors; k++) {
         for (let c = 0; c < channels; c++) {
-          const corners = results[c]![k]!;
-          if (flat) this.#provoking(k, corners);
+          this.#weighted(k, results[c]![k]!);
+          if (!half) this.#write(register + c, k);
           else {
-            for (let v = 0; v < VERTICES; v++) {
-              code
-                .get(corners)
-                .get(corners)
-                .shuffle32(v as 0 | 1 | 2, v, v, v);
-              code.get(this.#weights.weights[v]![k]!).op('f32x4_mul');
-              if (v > 0) code.op('f32x4_add');
-            }
+            code.set(this.#value[c & 1]!);
+            if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c % 2 === 1, false);
           }
-          this.#write(register + c, k);
         }
       }
+    };
+    this.#attributes().ofVertices({
+      ...{ site, channels, vertex, check, finish },
+      format: flat ? i.modifiers.regfmt! : 'f32',
+      // LD_VAR has the place of a sample before its handle.
+      source: i.spec.base.endsWith('_IMM') ? undefined : flat ? 0 : 1,
+      interpreted: half ? () => this.#meet(register, channels, false) : undefined,
     });
+    if (half) this.#meet(register, channels, true);
+  }
+
+  /** Pushes the weighted sum of what lanes 0…2 of a vector hold. */
+  #weighted(k: number, corners: number): void {
+    const { code } = this.#a;
+    for (let v = 0; v < VERTICES; v++) {
+      code
+        .get(corners)
+        .get(corners)
+        .shuffle32(v as 0 | 1 | 2, v, v, v);
+      code.get(this.#weights.weights[v]![k]!).op('f32x4_mul');
+      if (v > 0) code.op('f32x4_add');
+    }
+  }
+
+  /** Writes what the provoking vertices have, as registers hold it. */
+  #flat({ instruction: i }: Site, results: readonly (readonly number[])[]): void {
+    const { code, lanes } = this.#a;
+    const { register } = i.staging[0]!;
+    const format = registerFormat(i.modifiers.regfmt!);
+    const channels = channelCount(i.modifiers.vecsize!);
+    const registers = registerCount(format, channels);
+    for (let k = 0; k < lanes.vectors; k++) {
+      for (let r = 0; r < registers; r++) {
+        this.#provoking(k, results[r]![k]!);
+        // The last of an odd number of 16-bit channels leaves the other half of its register.
+        if (format.bits === 16 && channels % 2 === 1 && r === registers - 1) {
+          const old = this.#a.locals(register + r)[k]!;
+          lanes.and(() => code.get(old), lanes.words(0xffff0000))(k);
+          code.op('v128_or');
+        }
+        this.#write(register + r, k);
+      }
+    }
   }
 
   /** Pushes the provoking vertex's lane of a vector in all lanes. */
@@ -356,13 +396,14 @@ export class VaryingCode {
 
 const isFlat = ({ instruction }: Site): boolean => instruction.modifiers.sourceFormat?.startsWith('src_flat') === true;
 
-const SINGLES: ReadonlySet<string> = new Set(['f32', 'auto']);
-const WORDS: ReadonlySet<string> = new Set(['f32', 'auto', 's32', 'u32']);
+const FLOATS: ReadonlySet<string> = new Set(['f32', 'f16', 'auto']);
 
 /** Whether an instruction interpolates what a descriptor's buffer holds, in a form that is done here. */
 const byDescriptor = ({ instruction: { spec, modifiers } }: Site): boolean =>
-  spec.base === 'LD_VAR_IMM' && modifiers.sample !== 'explicit' && SINGLES.has(modifiers.regfmt!);
+  (spec.base === 'LD_VAR_IMM' || spec.base === 'LD_VAR') &&
+  modifiers.sample !== 'explicit' &&
+  FLOATS.has(modifiers.regfmt!);
 
 /** The same of one that takes the provoking vertex's. */
-const flatByDescriptor = ({ instruction: { spec, modifiers } }: Site): boolean =>
-  spec.base === 'LD_VAR_FLAT_IMM' && WORDS.has(modifiers.regfmt!);
+const flatByDescriptor = ({ instruction: { spec } }: Site): boolean =>
+  spec.base === 'LD_VAR_FLAT_IMM' || spec.base === 'LD_VAR_FLAT';

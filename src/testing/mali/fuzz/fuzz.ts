@@ -130,6 +130,16 @@ export class Fuzzer {
     this.#engine = engine;
   }
 
+  /** What differs first of a shader. */
+  difference(shader: Shader): string | undefined {
+    this.#put(shader.code);
+    for (const input of shader.inputs) {
+      const difference = this.#compare(shader, input);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+
   /** Runs the shader of a seed on both engines. */
   try(seed: number): Finding | undefined {
     const shader = shaderOf(seed);
