@@ -9,7 +9,7 @@ import { GpuFault } from '../contract.ts';
 import type { LaneType } from '../shader/contract.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
-import { fits, type TileCodec, tileCodec } from './tile-codec.ts';
+import { type TileCodec, targetCodec } from './tile-codec.ts';
 import { type BlendCode, type BlendFunctions, blendFunctions } from './wasm/blend.ts';
 import { storable } from './wasm/pixel-store.ts';
 
@@ -86,12 +86,12 @@ export class BlendCodes {
     if (!codec) {
       if (raw) throw invalid('Internal Conversion: raw is not implemented');
       const { internal } = this.#state.framebuffer.targets[rt]!;
-      if (!fits(format, internal)) {
+      codec = targetCodec(format, internal);
+      if (!codec) {
         throw invalid(
           `Internal Conversion: memory format ${namePixelFormat(format)} does not fit render target ${rt} (${internal.name})`,
         );
       }
-      codec = tileCodec(format);
       this.#codecs.set(key, codec);
     }
     return codec;

@@ -737,6 +737,29 @@ test('colour formats: 5:6:5 with swapped channels, and raw half floats', () => {
   );
 });
 
+test('a target narrower than its pixel format keeps what fits, pixel by pixel', () => {
+  // RG16F in RAW16, RGBA32F in RAW64.
+  for (const [format, internalFormat, writebackFormat, bytes, words] of [
+    [207, 33, 1, 2, [0x3c00, 0x3c00]],
+    [191, 35, 5, 8, [0x3f800000, 0x3f000000]],
+  ] as const) {
+    const b = bench(16, 16);
+    b.fragments.set(
+      1,
+      shade(() => [1, 0.5, 0.25, 0.125], { format: format << 12 }),
+    );
+    b.triangles(fullscreen(16, 16));
+    const target = b.rgba8({ internalFormat, writebackFormat, base: b.alloc(4096), rowStride: 16 * bytes });
+    b.render(target);
+    for (const pixel of [0, 1, 37, 255]) {
+      const at = target.base! + pixel * bytes;
+      const got =
+        bytes === 2 ? [b.memory.load16(at), b.memory.load16(at)] : [b.memory.load32(at), b.memory.load32(at + 4)];
+      assert.deepEqual(got, [...words], `format ${format}, pixel ${pixel}`);
+    }
+  }
+});
+
 test('the heap: a tiler that runs out says so, and goes on in a new chunk', () => {
   const b = new Bench(32, 32, 16 << 10);
   b.fragments.set(

@@ -1,10 +1,10 @@
 /** Pixel formats in the tile buffer: what is stored is what is loaded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { INTERNAL_FORMATS, PIXEL_FORMATS } from '../../abi/formats.ts';
+import { INTERNAL_FORMATS, type InternalFormat, PIXEL_FORMATS } from '../../abi/formats.ts';
 import { unsignedFloat } from '../format.ts';
 import { floatToUnsigned, roundEven } from '../pack.ts';
-import { fits, tileCodec } from './tile-codec.ts';
+import { targetCodec, tileCodec } from './tile-codec.ts';
 
 const word = (index: number, order = 0, srgb = 0): number => (index << 12) | order | (srgb << 20);
 
@@ -72,13 +72,30 @@ test('the tile-buffer words are those of Mesa’s clear colours', () => {
   assert.equal(words[0], (31 << 5) | ((63 << 4) << 10) | ((31 << 5) << 20));
 });
 
-test('what does not fit a render target is known', () => {
-  const rgba8 = INTERNAL_FORMATS.get(1)!;
-  const raw64 = INTERNAL_FORMATS.get(35)!;
-  assert.ok(fits(word(237), rgba8));
-  assert.ok(!fits(word(237), raw64));
-  assert.ok(fits(word(223), raw64));
-  assert.ok(!fits(word(191), raw64));
+test('a render target keeps what fits of a wider pixel format, and has no fixed point of another layout', () => {
+  const [rgba8, raw16, raw64] = [INTERNAL_FORMATS.get(1)!, INTERNAL_FORMATS.get(33)!, INTERNAL_FORMATS.get(35)!];
+  assert.ok(targetCodec(word(237), rgba8));
+  assert.equal(targetCodec(word(237), raw64), undefined);
+  assert.equal(targetCodec(word(223), raw64), tileCodec(word(223)));
+  const kept = (format: number, internal: InternalFormat, rgba: number[]): [number[], number[]] => {
+    const codec = targetCodec(word(format), internal)!;
+    const words = new Uint32Array(4).fill(0xeeeeeeee);
+    codec.store(Float64Array.from(rgba), words, 0);
+    const out = new Float64Array(4);
+    codec.load(words, 0, out);
+    return [[...words], [...out]];
+  };
+  // RG16F: the second half is not there, what is behind the target's words is somebody else's.
+  assert.deepEqual(kept(207, raw16, [1, -2, 0, 0]), [
+    [0x3c00, 0xeeeeeeee, 0xeeeeeeee, 0xeeeeeeee],
+    [1, 0, 0, 0],
+  ]);
+  assert.deepEqual(kept(157, raw64, [1, 2, 3, 4]), [
+    [1, 2, 0xeeeeeeee, 0xeeeeeeee],
+    [1, 2, 0, 0],
+  ]);
+  // RGB10 A2UI: six bits of green.
+  assert.deepEqual(kept(71, raw16, [5, 0x3ff, 7, 3])[0]![0], 0xfc05);
 });
 
 test('small floats without sign, and rounding', () => {

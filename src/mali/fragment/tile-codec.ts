@@ -8,6 +8,7 @@
 import {
   COMPONENT_ORDER,
   INTERNAL_FORMATS,
+  type InternalFormat,
   namePixelFormat,
   ONE,
   PIXEL_FORMATS,
@@ -39,6 +40,9 @@ export interface TileCodec {
   store(rgba: Float64Array, words: Uint32Array, at: number): void;
 }
 
+/** The most words that a pixel has. */
+const WORDS = 4;
+
 const codecs = new Map<number, TileCodec>();
 
 /** The codec of a pixel format word. Throws DATA_INVALID_FAULT for what the tile buffer cannot hold. */
@@ -69,14 +73,44 @@ function make(word: number): TileCodec {
   return pixelCodec(format, from, srgb);
 }
 
-/** Whether the codec of `word` writes the form that a render target has: fixed point, or so many bytes. */
-export function fits(word: number, internal: { readonly index: number; readonly bytes: number }): boolean {
+/**
+ * The codec of a pixel format word for a render target of an internal format: of a wider format the target keeps what fits, the
+ * rest reads as zero bits. Undefined where the tile buffer's form is another. Throws as tileCodec does.
+ */
+export function targetCodec(word: number, internal: Pick<InternalFormat, 'index' | 'bytes'>): TileCodec | undefined {
   const view = new DataView(new ArrayBuffer(4));
   view.setUint32(0, word, true);
   const index = PixelFormatWord.fields.index.read(view, 0);
   const tile = TILE_PIXEL_FORMATS.get(index);
-  if (tile) return tile.internal === internal.index;
-  return (PIXEL_FORMATS.get(index)?.bytes ?? 0) <= internal.bytes;
+  if (tile) return tile.internal === internal.index ? tileCodec(word) : undefined;
+  const codec = tileCodec(word);
+  return (PIXEL_FORMATS.get(index)?.bytes ?? 0) <= internal.bytes ? codec : narrowed(codec, internal.bytes * 8);
+}
+
+/** The lowest `bits` of what a codec stores. */
+function narrowed(codec: TileCodec, bits: number): TileCodec {
+  const pixel = new Uint32Array(WORDS);
+  const masks = Array.from({ length: Math.ceil(bits / 32) }, (_, word) => {
+    const own = Math.min(32, bits - word * 32);
+    return own === 32 ? 0xffffffff : 2 ** own - 1;
+  });
+  const kept = codec.stored?.filter((channel) => channel.at < bits);
+  const whole = kept?.every((channel) => channel.at + channel.bits <= bits) && kept.length > 0;
+  return {
+    kind: codec.kind,
+    unorm: codec.unorm,
+    fixed: undefined,
+    stored: whole ? kept : undefined,
+    load(words, at, rgba) {
+      pixel.fill(0);
+      for (const [i, mask] of masks.entries()) pixel[i] = words[at + i]! & mask;
+      codec.load(pixel, 0, rgba);
+    },
+    store(rgba, words, at) {
+      codec.store(rgba, pixel, 0);
+      for (const [i, mask] of masks.entries()) words[at + i] = pixel[i]! & mask;
+    },
+  };
 }
 
 /** Fixed point. `opaque`: alpha reads as one. */

@@ -14,7 +14,7 @@ import {
 } from '../../../abi/gpu/raster-descriptors.ts';
 import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
 import { type Infer, viewOf } from '../../../abi/layout.ts';
-import { fits, tileCodec } from '../../../mali/fragment/tile-codec.ts';
+import { targetCodec } from '../../../mali/fragment/tile-codec.ts';
 import type { Random } from '../random.ts';
 
 export interface BlendInput {
@@ -47,13 +47,11 @@ function formatsOf(index: number): number[] {
     if (blendable !== (internal.tile !== undefined)) continue;
     for (const order of orders) {
       const word = order | (format << 12);
-      if (!fits(word, internal)) continue;
       try {
-        tileCodec(word);
+        if (targetCodec(word, internal)) words.push(word);
       } catch {
-        continue;
+        // The tile buffer has no such format.
       }
-      words.push(word);
     }
   }
   return words;
