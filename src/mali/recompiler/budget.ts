@@ -10,7 +10,9 @@ export interface Holder {
 
 export class Budget {
   readonly #most: number;
-  readonly #holders = new Set<Holder>();
+  /** Holders, each once. Whoever is gone, as the units of a memory that is, is not kept alive. */
+  readonly #holders: WeakRef<Holder>[] = [];
+  #known = new WeakSet<Holder>();
   #held = 0;
 
   /** `most`: bytes, roughly. */
@@ -26,11 +28,13 @@ export class Budget {
   /** Somebody comes to hold so many bytes more; others have dropped theirs when it answers, if there was no room. */
   hold(holder: Holder, bytes: number): void {
     if (this.#held + bytes > this.#most) {
-      for (const other of this.#holders) other.drop();
-      this.#holders.clear();
+      for (const other of this.#holders.splice(0)) other.deref()?.drop();
+      this.#known = new WeakSet();
       this.#held = 0;
     }
     this.#held += bytes;
-    this.#holders.add(holder);
+    if (this.#known.has(holder)) return;
+    this.#known.add(holder);
+    this.#holders.push(new WeakRef(holder));
   }
 }
