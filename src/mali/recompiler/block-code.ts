@@ -14,6 +14,7 @@ import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import type { OutputCode } from './output.ts';
 import { always } from './parts.ts';
 import type { RegisterFile } from './register-file.ts';
+import { isUnread } from './unread-words.ts';
 
 /** Emits some instructions; false: this one is none of them. */
 export interface Emitter {
@@ -57,10 +58,7 @@ export class BlockCode {
     const flow = this.#a.flow;
     if (block.sites.length > 0) code.get(this.#a.fuel).i32(block.sites.length).op('i32_sub').set(this.#a.fuel);
     const last = block.end === 'fall' || block.end === 'leave' || block.end === 'end' ? undefined : block.sites.at(-1);
-    for (const site of block.sites) {
-      if (site === last) break;
-      this.#plain(site);
-    }
+    for (let at = 0; at < block.sites.length && block.sites[at] !== last; at++) this.#plain(block, at);
     switch (block.end) {
       case 'fall':
         flow.goto(n, block.next, true);
@@ -86,12 +84,13 @@ export class BlockCode {
   }
 
   /** One instruction that goes on to the next. */
-  #plain(site: Site): void {
+  #plain(block: Block, at: number): void {
+    const site = block.sites[at]!;
     const { instruction } = site;
     if (instruction.spec.name === 'NOP') {
       // Only its flow counts.
     } else {
-      const known = this.#lowered(instruction) || this.#a.messages.emit(site);
+      const known = this.#lowered(block, at, instruction) || this.#a.messages.emit(site);
       if (!known) {
         this.slow = true;
         this.#a.interpret(site);
@@ -101,7 +100,7 @@ export class BlockCode {
     this.#a.flow.after(instruction.flow);
   }
 
-  #lowered(i: Instruction): boolean {
+  #lowered(block: Block, at: number, i: Instruction): boolean {
     const { code, lanes, bits, discarded, registers } = this.#a;
     const discard = lowerDiscard(this.#a, i);
     if (discard) {
@@ -111,6 +110,13 @@ export class BlockCode {
     }
     const results = i.dest >= 0 ? lower(this.#a, i) : undefined;
     if (!results) return false;
+    if (this.#a.flow.whole && results.length === 1 && i.destHalves === HALVES.BOTH) {
+      const halves = results[0]!.halves;
+      if (halves?.low && halves.high && isUnread(block, at, i.dest) && !crosses(i)) {
+        for (let k = 0; k < lanes.vectors; k++) registers.shadow(i.dest, results[0]!, k, 'both');
+        return true;
+      }
+    }
     const store = (k: number): void => {
       for (let n = results.length - 1; n >= 0; n--) code.set(registers.locals(i.dest + n)[k]!);
       for (let n = 0; n < results.length; n++) {

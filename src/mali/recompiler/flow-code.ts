@@ -47,6 +47,8 @@ export interface Feed {
 export interface FlowCode {
   /** Whether lanes may part, so that results go to those alone that run. */
   readonly masked: boolean;
+  /** Whether lanes stop or are handed back at blocks' ends alone, so that within a block nobody looks at registers in memory. */
+  readonly whole: boolean;
   /** Emits all blocks; `block` emits one. */
   body(block: (n: number, block: Block) => void): void;
   /** The running lanes go on at `pc`. `last`: nothing of the block follows, so that the next one is fallen into. */

@@ -14,6 +14,7 @@ const VECTOR_BYTES = 16;
 
 export class PartedFlow implements FlowCode {
   readonly masked: boolean;
+  readonly whole = false;
   readonly #b: Body;
   /** Where each lane goes on. */
   readonly #next: readonly number[];

@@ -22,6 +22,7 @@ export const isStraight = ({ blocks, index }: Unit): boolean =>
 
 export class StraightFlow implements FlowCode {
   readonly masked = false;
+  readonly whole = true;
   readonly #b: Body;
   readonly #gone: number;
   #labels: Label[] = [];
