@@ -12,6 +12,7 @@ import { AfbcEmitter } from './emit-afbc.ts';
 import { FlatAfbcEmitter } from './emit-afbc-flat.ts';
 import { BlockEmitter } from './emit-blocks.ts';
 import { LEVEL, type SamplerCode } from './emit-code.ts';
+import { hasBlocks, touchBlock } from './emit-touch.ts';
 
 export interface TexelLayout {
   readonly kind: 'linear' | 'tiled' | 'afbc' | 'flat' | 'blocks';
@@ -54,6 +55,15 @@ export class AddressEmitter {
    * address to the layer or slice, if there are any.
    */
   footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
+    const addresses = this.#addresses(columns, rows, plane);
+    // The other quads lie next to the first one.
+    if (this.#c.quad === 0 && plane === undefined && hasBlocks(this.#layout)) {
+      touchBlock(this.#c, this.#layout, addresses[0]!);
+    }
+    return addresses;
+  }
+
+  #addresses(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
     if (this.#afbc) return this.#afbc.footprint(columns, rows);
     if (this.#blocks) return this.#blocks.footprint(columns, rows, plane);
     if (this.#layout.kind === 'flat') return this.#flat.footprint(columns, rows, plane);

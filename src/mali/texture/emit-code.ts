@@ -87,9 +87,18 @@ export interface Helpers {
 /** Indices that one look-up tells apart. */
 export const LOOKED = 16;
 
+/** The memory that texels are in: its number among the module's, its bytes. */
+export interface DramMemory {
+  readonly dram: number;
+  readonly dramBytes: number;
+}
+
 export class SamplerCode {
   readonly f: Code;
   readonly dram: number;
+  readonly dramBytes: number;
+  /** Which of the quads that are sampled at a time. */
+  readonly quad: number;
   /** Locals: addresses of the binding's record, and of the level's. */
   readonly record: number;
   readonly level: number;
@@ -101,8 +110,10 @@ export class SamplerCode {
   /** Vectors that are being computed within others. */
   #nesting = 0;
 
-  constructor(f: Code, dram: number, record: number, { header, block }: Helpers) {
+  constructor(f: Code, quad: number, { dram, dramBytes }: DramMemory, record: number, { header, block }: Helpers) {
     this.f = f;
+    this.quad = quad;
+    this.dramBytes = dramBytes;
     this.header = header;
     this.block = block;
     this.dram = dram;

@@ -3,7 +3,7 @@
  */
 import { GRADIENT_LOD_MASK } from '../../abi/gpu/texture-descriptors.ts';
 import type { Code } from '../wasm/builder.ts';
-import { type Helpers, LEVEL, RECORD, SamplerCode } from './emit-code.ts';
+import { type DramMemory, type Helpers, LEVEL, RECORD, SamplerCode } from './emit-code.ts';
 import { CubeEmitter } from './emit-cube.ts';
 import { FilterEmitter, type SamplerState, type Spot } from './emit-filter.ts';
 import { FootprintEmitter } from './emit-footprint.ts';
@@ -34,11 +34,11 @@ export class QuadEmitter {
   readonly fraction: number;
 
   /** `quad`: of those that the loop takes at a time. */
-  constructor(f: Code, state: SamplerState, dram: number, helpers: Helpers, quad: number) {
+  constructor(f: Code, state: SamplerState, dram: DramMemory, helpers: Helpers, quad: number) {
     this.#f = f;
     this.#state = state;
     this.#quad = quad;
-    this.#c = new SamplerCode(f, dram, RECORD_AT, helpers);
+    this.#c = new SamplerCode(f, quad, dram, RECORD_AT, helpers);
     this.#filter = new FilterEmitter(this.#c, state);
     this.#lod = f.local('i32');
     this.#result = f.locals('v128', 4);

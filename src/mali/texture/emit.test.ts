@@ -430,6 +430,53 @@ test('so they do of luma and chroma in planes', () => {
   }
 });
 
+test('of a tile at the end of memory nothing is loaded beyond', () => {
+  let seed = 1;
+  let made = scene(random(seed));
+  const plain = ({ operation, dimension, array, shadow }: TextureKind): boolean =>
+    operation === 'single' && dimension === '2d' && !array && !shadow;
+  while (!plain(made.request.kind)) made = scene(random(++seed));
+  const { memory, request } = made;
+  const [side, tile, rowStride] = [32, 1024, 2 * 1024 + 16];
+  TextureDescriptor.write(memory.view, TEXTURE_AT, {
+    ...TextureDescriptor.read(memory.view, TEXTURE_AT),
+    ...{
+      format: 187 << 12,
+      swizzle: 0o3210,
+      width: side,
+      height: side,
+      depth: 1,
+      levels: 1,
+      arraySize: 1,
+      sampleCount: 1,
+    },
+  });
+  SamplerDescriptor.write(memory.view, SAMPLER_AT, {
+    ...SamplerDescriptor.read(memory.view, SAMPLER_AT),
+    ...{ wrapS: WRAP.CLAMP_TO_EDGE, wrapT: WRAP.CLAMP_TO_EDGE, normalizedCoordinates: true },
+    ...{ minifyNearest: true, magnifyNearest: true, maximumAnisotropy: 1 },
+  });
+  // The last texels lie in a window of their own: counted from the first one, rows of tiles do not begin with a whole one.
+  const bytes = rowStride + 2 * tile;
+  Plane.write(memory.view, PLANES_AT, {
+    type: DESCRIPTOR_TYPE.PLANE,
+    planeType: PLANE_TYPE.GENERIC,
+    clumpOrdering: CLUMP_ORDERING.TILED_U_INTERLEAVED,
+    clumpFormat: CLUMP_FORMAT.RAW32,
+    pointer: memory.dram.size - bytes - 16,
+    rowStride,
+  });
+  for (let y = 16; y < side; y++) {
+    for (let x = 16; x < side; x++) {
+      const at = {
+        x: new Float32Array(LANES).fill((x + 0.5) / side),
+        y: new Float32Array(LANES).fill((y + 0.5) / side),
+      };
+      compare({ ...made, request: { ...request, ...at, offset: undefined }, what: `texel ${x}, ${y}` }, seed);
+    }
+  }
+});
+
 test('what was learnt of physical addresses is forgotten when translations are dropped', () => {
   const { memory, environment } = scene(random(1));
   TextureDescriptor.write(memory.view, TEXTURE_AT, {

@@ -24,6 +24,7 @@ export type EmittedSampler = (record: number, operands: number, mask: number) =>
 /** Its type. */
 export const SAMPLER_TYPE = { params: ['i32', 'i32', 'i32'], results: ['i32'] } as const;
 
+const PAGE_BYTES = 65536;
 const QUAD_LANES = 4;
 /**
  * Quads that are sampled at a time where their code can be woven. Two cost four fifths of the time, measured with bilinear filters;
@@ -42,7 +43,8 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   const block = decode && blockFunction(m, blocks, dram, decode);
   const f = m.function('texture_sample', [...SAMPLER_TYPE.params], [...SAMPLER_TYPE.results]);
   m.exportFunction('sample', f);
-  sampler(f, state, (quad) => new QuadEmitter(f, state, dram, { header, block }, quad));
+  const memory = { dram, dramBytes: dramPages * PAGE_BYTES };
+  sampler(f, state, (quad) => new QuadEmitter(f, state, memory, { header, block }, quad));
   return m.build();
 }
 

@@ -67,7 +67,7 @@ export class Code implements Callable {
   readonly #regions: number[] = [0];
   #lastRegion = 0;
   /** Of the strand in work: where others may come between (`weave`). */
-  #seams: number[] | undefined;
+  #seams: { readonly depth: number; readonly at: number[] } | undefined;
   readonly #module: Functions;
   readonly #helpers = new Map<string, Code>();
 
@@ -133,33 +133,38 @@ export class Code implements Callable {
 
   /**
    * Strands of code that do not depend on each other, a piece of each in turn: while one waits for what it has loaded, a processor
-   * finds the others' instructions near by. Strands have no branches and leave nothing on the stack.
+   * finds the others' instructions near by. A strand's blocks are whole within a piece, and it leaves nothing on the stack.
    */
   weave(strands: readonly (() => void)[]): void {
-    const outer = this.bytes;
-    const branches = (): number => this.#lastRegion + this.hints.length;
-    const before = branches();
+    const outer = { bytes: this.bytes, seams: this.#seams };
     const woven = strands.map((emit) => {
+      const first = this.hints.length;
       const bytes = new Bytes();
-      const seams: number[] = [];
+      const seams = { depth: this.#depth, at: [0] };
       this.bytes = bytes;
       this.#seams = seams;
       emit();
-      return { bytes, seams: [0, ...seams, bytes.length] };
+      seams.at.push(bytes.length);
+      return { bytes, seams: seams.at, hints: this.hints.splice(first) };
     });
-    this.bytes = outer;
-    this.#seams = undefined;
-    if (branches() !== before) throw new Error('wasm: a strand of code has branches');
+    this.bytes = outer.bytes;
+    this.#seams = outer.seams;
     const pieces = Math.max(...woven.map(({ seams }) => seams.length - 1));
     for (let i = 0; i < pieces; i++) {
-      for (const { bytes, seams } of woven) outer.append(bytes, seams[i] ?? bytes.length, seams[i + 1] ?? bytes.length);
+      for (const { bytes, seams, hints } of woven) {
+        const [from, to] = [seams[i] ?? bytes.length, seams[i + 1] ?? bytes.length];
+        for (const [at, taken] of hints) {
+          if (at >= from && at < to) this.hints.push([this.bytes.length + at - from, taken]);
+        }
+        this.bytes.append(bytes, from, to);
+      }
     }
     for (const { bytes } of woven) bytes.free();
   }
 
-  /** A strand that is woven has nothing on the stack here. */
+  /** A strand that is woven has nothing on the stack here; within its blocks this does not count. */
   seam(): void {
-    this.#seams?.push(this.bytes.length);
+    if (this.#seams?.depth === this.#depth) this.#seams.at.push(this.bytes.length);
   }
 
   get localTypes(): readonly ValueType[] {
