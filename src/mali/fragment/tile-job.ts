@@ -95,6 +95,9 @@ export class TileJob {
   readonly #writeback: Writeback;
   /** By address of the draw's record. */
   readonly #draws = new Map<number, OpenDraw>();
+  /** Those that are open, by the part's number of the draw less multiples of MAX_OPEN_DRAWS; and whose they are. */
+  readonly #numbered: (OpenDraw | undefined)[] = new Array(MAX_OPEN_DRAWS).fill(undefined);
+  readonly #numbers = new Int32Array(MAX_OPEN_DRAWS);
   readonly #frameDraws: (FrameDraw | undefined)[] = [];
   /** Scratch memory: FRONT, the list, primitives and bins of frame shaders. */
   readonly #args: number;
@@ -179,6 +182,7 @@ export class TileJob {
     const { bins } = part;
     const { column, row, columns } = bins.rect;
     this.#number = -1;
+    this.#numbered.fill(undefined);
     for (let item = source.next(); item >= 0; item = source.next()) {
       const tile = bins.tile(item);
       const left = (column + (tile % columns)) * TILE;
@@ -279,8 +283,7 @@ export class TileJob {
       this.#clear = false;
       const number = words[(words[place / 4]! + PRIMITIVE.draw) / 4]!;
       if (number !== this.#number && (this.#pass === PASS.PRIMITIVES || this.#pass === PASS.ALONE)) {
-        const { address, draw } = part.draws.at(number);
-        this.#draw = this.#openDraw(address, draw);
+        this.#draw = this.#drawOf(part, number);
         this.#number = number;
       }
       const draw = this.#draw!;
@@ -364,6 +367,17 @@ export class TileJob {
 
   // Draws.
 
+  #drawOf(part: Part, number: number): OpenDraw {
+    const slot = number % MAX_OPEN_DRAWS;
+    let open = this.#numbered[slot];
+    if (open && this.#numbers[slot] === number) return open;
+    const { address, draw } = part.draws.at(number);
+    open = this.#openDraw(address, draw);
+    this.#numbered[slot] = open;
+    this.#numbers[slot] = number;
+    return open;
+  }
+
   #openDraw(record: number, draw: Infer<typeof Draw>): OpenDraw {
     let open = this.#draws.get(record);
     if (open) return open;
@@ -372,6 +386,7 @@ export class TileJob {
       oldest.stage.flushQuery(this.#memory);
       close(oldest);
       this.#draws.delete(address);
+      this.#numbered.fill(undefined);
     }
     open = this.#makeDraw(draw);
     this.#draws.set(record, open);

@@ -141,6 +141,12 @@ export class CoverCode {
     const double = (push: () => Code, to: number) => push().op('i32x4_splat').op('f64x2_convert_low_i32x4_s').set(to);
     double(() => f.get(left).get(this.#startX).op('i32_add'), x);
     double(() => start(y0).tee(this.#y).get(top).op('i32_add'), y);
+    const position = (axis: 'x' | 'y', s: number) => f.doubles(this.#pattern[axis][s]! / 2 ** PIXEL_SHIFT);
+    const single = this.#pattern.count === 1;
+    if (single) {
+      f.get(x).get(position('x', 0)).op('f64x2_add').set(x);
+      f.get(y).get(position('y', 0)).op('f64x2_add').set(y);
+    }
     // Doubles: two edges, and the third.
     const halves = [0, 1].map((half) => {
       const [a, b, e] = f.locals('v128', 3);
@@ -163,14 +169,9 @@ export class CoverCode {
     for (const [s, first] of this.#first.entries()) {
       for (const { a, b, e } of halves) {
         f.get(e);
-        for (const [slope, position] of [
-          [a, this.#pattern.x[s]!],
-          [b, this.#pattern.y[s]!],
-        ] as const) {
-          f.get(slope)
-            .get(f.doubles(position / 2 ** PIXEL_SHIFT))
-            .op('f64x2_mul')
-            .op('f64x2_add');
+        if (!single) {
+          f.get(a).get(position('x', s)).op('f64x2_mul').op('f64x2_add');
+          f.get(b).get(position('y', s)).op('f64x2_mul').op('f64x2_add');
         }
         f.op('f64x2_floor').get(f.doubles(-FAR)).op('f64x2_pmax').get(f.doubles(FAR)).op('f64x2_pmin');
         f.get(f.doubles(TO_INTEGER)).op('f64x2_add');
