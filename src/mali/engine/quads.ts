@@ -7,7 +7,10 @@
  * warp does its things in.
  */
 
-/** A primitive that is set up, kept for the job. What coverage asks of it is in one line of a cache, what depth asks in the next. */
+/**
+ * A primitive that is set up, kept for the job. What coverage asks of it is in one line of a cache, what depth asks in the next, what
+ * recompiled shaders ask in that and the two behind it.
+ */
 export const PRIMITIVE = {
   /** Edge functions a * x + b * y + limit; the tie-break is in the limit: below zero is outside. Three words each, ... */
   a: 0,
@@ -32,26 +35,26 @@ export const PRIMITIVE = {
   /** Corner 0 in 1/256 pixel (doubles): the origin of depth and planes. */
   originX: 96,
   originY: 104,
-  /** The shader's preloaded register PRIMITIVE_ID. */
-  id: 112,
-  /** PRIMITIVE_KIND: 1 point, 2 line, 3 triangle. */
-  kind: 116,
-  /** SIMPLE: what recompiled code may do by itself. */
-  simple: 120,
-  /** Bytes of a vertex's varyings that can be read at the physical addresses below. */
-  varyingBytes: 124,
+  /** Physical addresses of the vertices' varyings: the provoking vertex's, then all three. */
+  provoking: 112,
+  vertices: 116,
   /**
    * Planes 0: 1/w, 1 and 2: the weights of vertex 0 and 1 times 1/w. Value at the origin, slopes by 1/256 pixel (doubles, at
    * `planeAt`).
    */
   planes: 128,
-  /** Physical addresses of the vertices' varyings: the provoking vertex's, then all three. */
-  provoking: 200,
-  vertices: 204,
-  /** Which vertex is the provoking one. */
-  provokingVertex: 216,
+  /** SIMPLE: what recompiled code may do by itself. */
+  simple: 200,
+  /** Bytes of a vertex's varyings that can be read at the physical addresses. */
+  varyingBytes: 204,
   /** What each plane adds from the first to all four pixels of a quad: four singles a plane. */
-  steps: 224,
+  steps: 208,
+  /** The shader's preloaded register PRIMITIVE_ID. */
+  id: 256,
+  /** PRIMITIVE_KIND: 1 point, 2 line, 3 triangle. */
+  kind: 260,
+  /** Which vertex is the provoking one. */
+  provokingVertex: 264,
   /** Virtual addresses of the vertex packets (three doubles), and the vertices' slots there. */
   packets: 272,
   slots: 296,

@@ -157,9 +157,9 @@ function contents(store: PrimitiveStore): Uint8Array[] {
         if (offset >= from && offset < to && Number.isNaN(numbers[i])) numbers[i] = Number.NaN;
       }
     };
-    canonical(doubles, PRIMITIVE.z, PRIMITIVE.id);
-    canonical(doubles, PRIMITIVE.planes, PRIMITIVE.provoking);
-    canonical(new Float32Array(bytes.buffer), PRIMITIVE.steps, PRIMITIVE.packets);
+    canonical(doubles, PRIMITIVE.z, PRIMITIVE.provoking);
+    canonical(doubles, PRIMITIVE.planes, PRIMITIVE.simple);
+    canonical(new Float32Array(bytes.buffer), PRIMITIVE.steps, PRIMITIVE.id);
     return bytes;
   });
 }
