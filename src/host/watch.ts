@@ -2,9 +2,9 @@
  * Watch: looks into the mailboxes of channels that have just asked for something, since they will soon ask again.
  *
  * Waking a thread that sleeps costs more than most ioctls, on both sides. So for a moment after a request the machine's
- * thread goes round its event loop without sleeping; work in slices and workers' messages take their turns meanwhile. Then it
- * tells the guests that it no longer looks, looks a last time, and sleeps until a packet wakes it. A guest that has no other
- * processor than this thread's gets it in between.
+ * thread looks on without sleeping, and goes round its event loop now and then; work in slices, between whose steps requests are
+ * served too, and workers' messages take their turns meanwhile. Then it tells the guests that it no longer looks, looks a last
+ * time, and sleeps until a packet wakes it. A guest that has no other processor than this thread's gets it in between.
  */
 
 import * as sys from './syscalls.ts';
