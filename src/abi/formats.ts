@@ -296,6 +296,11 @@ const mode = (name: string, index: number, bytes: number, components?: readonly 
 export const AFBC_MODES: ReadonlyMap<number, AfbcMode> = new Map(
   [
     mode('R8', 0, 1),
+    // Those of 16 bits a channel are used by Mesa from 25.2 on.
+    mode('R16', 1, 2),
+    mode('R16G16', 8, 4),
+    mode('R16G16B16', 16, 6),
+    mode('R16G16B16A16', 17, 8),
     mode('R8G8', 3, 2),
     mode('R5G6B5', 4, 2),
     mode('R4G4B4A4', 5, 2),
