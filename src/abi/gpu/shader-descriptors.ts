@@ -7,6 +7,8 @@
 import { address, bool, layout, minusOne, sint, uint, word } from '../layout.ts';
 
 export const DESCRIPTOR_TYPE = {
+  /** Nothing: reads as zero. Mesa from 25.1 on writes such ones for Vulkan's nullDescriptor. */
+  NULL: 0,
   SAMPLER: 1,
   TEXTURE: 2,
   ATTRIBUTE: 5,

@@ -141,8 +141,8 @@ export function attributeOf(environment: ShaderEnvironment, table: number, index
   let attribute: Attribute | undefined;
   if (address) {
     const found = environment.memory.descriptor(AttributeDescriptor, address);
-    if (found.type !== 0) attribute = found;
-    if (found.type !== 0 && found.type !== DESCRIPTOR_TYPE.ATTRIBUTE) {
+    if (found.type !== DESCRIPTOR_TYPE.NULL) attribute = found;
+    if (found.type !== DESCRIPTOR_TYPE.NULL && found.type !== DESCRIPTOR_TYPE.ATTRIBUTE) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
         address,

@@ -70,7 +70,7 @@ export class Tables implements ResourceTables {
     const address = own ? 0 : this.descriptor(handleTable(handle), handleIndex(handle));
     if (!address) return undefined;
     const buffer = this.#memory.descriptor(BufferDescriptor, address);
-    if (buffer.type === 0) return undefined;
+    if (buffer.type === DESCRIPTOR_TYPE.NULL) return undefined;
     if (buffer.type !== DESCRIPTOR_TYPE.BUFFER) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,

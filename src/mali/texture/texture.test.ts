@@ -207,9 +207,14 @@ test('texels outside, levels and layers that do not exist fetch zero', () => {
   assert.equal(fetch({ x: integers(() => 0), y: integers(() => 0), array: words(() => 1) }), 0);
 });
 
-test('a handle without a descriptor reads zero', () => {
+test('a handle without a descriptor, or with a null one, reads zero', () => {
   const { environment } = scene({});
   assert.equal(run(environment, { texture: words(() => 7) }).f32[48], 0);
+  const null0 = scene({ type: DESCRIPTOR_TYPE.NULL });
+  assert.equal(run(null0.environment, {}).f32[48], 0);
+  assert.equal(run(null0.environment, { operation: 'fetch', x: integers(() => 0), y: integers(() => 0) }).f32[48], 0);
+  assert.equal(run(scene({}, { type: DESCRIPTOR_TYPE.NULL }).environment, {}).f32[48], 0);
+  assert.throws(() => run(scene({ type: DESCRIPTOR_TYPE.BUFFER }).environment, {}), /descriptor of type 9/);
 });
 
 test('sRGB texels are decoded unless the sampler says otherwise', () => {

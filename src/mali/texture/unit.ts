@@ -7,7 +7,7 @@
  * OpenGL ES 3.2 chapter 8.14 (level of detail, anisotropy).
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
+import { DESCRIPTOR_TYPE, handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
 import {
   CUBE_S_BITS,
   GRADIENT_LOD_MASK,
@@ -155,7 +155,7 @@ export class TexturePipe implements TextureUnit {
     const { textures } = this.#descriptors(environment);
     const known = textures.get(handle);
     if (known || textures.has(handle)) return known;
-    const address = environment.resources.descriptor(handleTable(handle), handleIndex(handle));
+    const address = addressOf(environment, TextureDescriptor, handle);
     const texture = address ? new Texture(environment.memory, address) : undefined;
     textures.set(handle, texture);
     return texture;
@@ -165,7 +165,7 @@ export class TexturePipe implements TextureUnit {
     const { samplers } = this.#descriptors(environment);
     const known = samplers.get(handle);
     if (known || samplers.has(handle)) return known;
-    const address = environment.resources.descriptor(handleTable(handle), handleIndex(handle));
+    const address = addressOf(environment, SamplerDescriptor, handle);
     const sampler = address ? new Sampler(environment.memory, address) : undefined;
     samplers.set(handle, sampler);
     return sampler;
@@ -452,6 +452,21 @@ export class TexturePipe implements TextureUnit {
       store(out, lane, colour, texture);
     }
   }
+}
+
+/** Where a handle's descriptor is, or 0 if there is none, or a null one. */
+function addressOf(
+  { resources, memory }: ShaderEnvironment,
+  layout: typeof TextureDescriptor | typeof SamplerDescriptor,
+  handle: number,
+): number {
+  const address = resources.descriptor(handleTable(handle), handleIndex(handle));
+  if (!address) return 0;
+  const { type } =
+    layout === SamplerDescriptor
+      ? memory.descriptor(SamplerDescriptor, address)
+      : memory.descriptor(TextureDescriptor, address);
+  return type === DESCRIPTOR_TYPE.NULL ? 0 : address;
 }
 
 /** Lanes without effect sample what a lane with one names: theirs may be nonsense. */
