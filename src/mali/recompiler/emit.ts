@@ -126,6 +126,8 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   readonly #quads: QuadFeed | undefined;
   /** Where a function leaves that has registers to store. */
   #exit: Label = { depth: 0 };
+  /** Whether it leaves there at all. */
+  #left = false;
   /** Where a list's next warp is begun. */
   #again: Label = { depth: 0 };
 
@@ -253,6 +255,11 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     this.flow.body((n, block) => this.blocks.emit(n, block));
     if (feed) code.end().op('unreachable');
     code.end();
+    if (!this.#left) {
+      // It ends where its list does (`quit`), with nothing to store.
+      code.op('unreachable');
+      return;
+    }
     this.#save();
     code.get(this.#status);
   }
@@ -280,6 +287,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
   }
 
   leave(status: number): void {
+    this.#left = true;
     this.code.i32(status).set(this.#status).br(this.#exit);
   }
 
@@ -315,12 +323,15 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     feed.save();
     this.#quads?.told();
     this.messages.varyings?.save();
-    for (const r of this.registers.used) this.registers.store(r);
     // Whoever runs behind the unit's edge may read any register.
-    if (this.unit.live.length < REGISTERS) return;
-    for (let r = 0; r < REGISTERS; r++) {
-      if (!this.registers.used.has(r)) this.registers.storeUnused(r, feed.preload(r) ?? this.lanes.words(0));
+    if (this.unit.live.length === REGISTERS) {
+      this.registers.clear();
+      for (let r = 0; r < REGISTERS; r++) {
+        const value = this.registers.used.has(r) ? undefined : feed.preload(r);
+        if (value) this.registers.storeUnused(r, value);
+      }
     }
+    for (const r of this.registers.used) this.registers.store(r);
   }
 
   /** Calls the interpreter's step; pushes what it answers. */

@@ -5,6 +5,7 @@
  */
 import { LANES } from '../shader/contract.ts';
 import type { Code } from '../wasm/builder.ts';
+import { REGISTERS } from './effects.ts';
 import type { Site, Unit } from './flow.ts';
 import type { Part } from './half-lanes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
@@ -62,6 +63,15 @@ export class RegisterFile {
       value(k);
       this.#code.set(locals[k]!);
     }
+  }
+
+  /** Clears all registers of all lanes in memory. */
+  clear(): void {
+    this.#code
+      .get(0)
+      .i32(0)
+      .i32(REGISTERS * REGISTER_BYTES)
+      .fill();
   }
 
   /** Stores what a register holds that has no locals. */

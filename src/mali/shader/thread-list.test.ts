@@ -4,6 +4,7 @@ import { ADDRESS_MODE, LocalStorage } from '../../abi/gpu/shader-descriptors.ts'
 import { FlatMemory, open } from '../../testing/mali/shader-rig.ts';
 import { scratch } from '../engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from '../engine/threads.ts';
+import { assemble } from './assemble.ts';
 import { LANES, type ShaderRun, type Stage } from './contract.ts';
 import { VertexOutput } from './vertex-output.ts';
 
@@ -95,6 +96,20 @@ for (const kind of ['vertex', 'compute'] as const) {
   test(`${kind}: a barrier and an indirect branch within a list`, () => {
     const memory = new FlatMemory();
     const run = begin(kind, `BARRIER.slot7.wait${STORE}\nBRANCHZI.eq 0x0, r40\nNOP.end`, memory);
+    run.beginThreads(makeList(kind), THREADS);
+    while (!run.resumeList(10_000));
+    hold(memory, THREADS);
+  });
+}
+
+for (const kind of ['vertex', 'compute'] as const) {
+  test(`${kind}: registers that the list has not are zero for whoever is branched to, in every warp`, () => {
+    const memory = new FlatMemory();
+    const callee = 0x20000;
+    const text = `IADD_IMM.i32 r40, r40, #1\nIMUL.i32 r59, r40, r59${STORE}\nNOP.end`;
+    memory.write(callee, new Uint8Array(assemble(text).buffer));
+    const options = { memory, stage: stageOf(kind), fau: [DATA, 0, callee, 0], live: 0 };
+    const run = open('BRANCHZI.eq.absolute 0x0, u2', options);
     run.beginThreads(makeList(kind), THREADS);
     while (!run.resumeList(10_000));
     hold(memory, THREADS);

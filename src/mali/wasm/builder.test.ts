@@ -43,6 +43,17 @@ test('two shared memories, vectors and their lanes', () => {
   assert.deepEqual([...new Float32Array(b!.buffer, 64, 4)], [0, 0, 20, 0]);
 });
 
+test('memory is filled, the second one too', () => {
+  const m = new ModuleBuilder();
+  m.importMemory('e', 'a', 1, 1);
+  const second = m.importMemory('e', 'b', 1, 1);
+  m.function('fill', [], [], true).i32(8).i32(7).i32(3).fill(second);
+  const [a, b] = [1, 2].map(() => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  instantiate(m, { e: { a: a!, b: b! } }).fill();
+  assert.deepEqual([...new Uint8Array(b!.buffer, 7, 5)], [0, 7, 7, 7, 0]);
+  assert.equal(new Uint8Array(a!.buffer, 8, 1)[0], 0);
+});
+
 test('a table of branches, and calls out of the module', () => {
   const m = new ModuleBuilder();
   const out = m.importFunction('e', 'out', ['i32'], []);

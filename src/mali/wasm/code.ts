@@ -252,6 +252,13 @@ export class Code implements Callable {
     return this;
   }
 
+  /** Fills memory: address, byte and number of bytes are on the stack. */
+  fill(memory = 0): this {
+    this.bytes.code(0xfc0b);
+    this.bytes.unsigned(memory);
+    return this;
+  }
+
   /** A 32-bit word of memory into a lane of the vector on the stack (address below it), or from it. */
   memoryLane(store: boolean, lane: number, offset = 0, memory = 0): this {
     this.bytes.code(store ? 0xfd5a : 0xfd56);
