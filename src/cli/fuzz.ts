@@ -1,24 +1,43 @@
 /**
- * `tyr fuzz shaders`: random shaders on both engines, for a time or so many; a difference is printed with all that shows it again.
+ * `tyr fuzz`: random shaders, or random pictures, on both engines, for a time or so many; a difference is printed with all that shows
+ * it again.
  *
- * Shaders are numbered by their seeds. They are handed out in rounds, to this thread or to several, so that what was tried is
+ * Shaders and pictures are numbered by their seeds. They are handed out in rounds, to this thread or to several, so that what was tried is
  * one range of seeds however many threads there were.
  */
 import { Worker } from 'node:worker_threads';
 import { addCoverage, type Coverage, comparisons, coverageReport, newCoverage } from '../testing/mali/fuzz/coverage.ts';
 import { Fuzzer } from '../testing/mali/fuzz/fuzz.ts';
+import { PixelFuzzer } from '../testing/mali/fuzz/pixels.ts';
 import { progressBar } from './progress-bar.ts';
 
+/** What is fuzzed. */
+export type Fuzzed = 'shaders' | 'pixels';
+
+/** Somebody who tries what a seed stands for. */
+interface Trier {
+  coverage: Coverage;
+  try(seed: number): { readonly report: string } | undefined;
+}
+
+const TRIERS: Readonly<Record<Fuzzed, () => Trier>> = {
+  shaders: () => new Fuzzer(),
+  pixels: () => new PixelFuzzer(),
+};
+
+/** What there are many of. */
+const NAMES: Readonly<Record<Fuzzed, string>> = { shaders: 'shaders', pixels: 'pictures' };
+
 export interface FuzzOptions {
-  /** How long at most; a minute if neither this nor a number of shaders is given. */
+  /** How long at most; a minute if neither this nor a number is given. */
   readonly seconds?: number;
-  /** How many shaders at most. */
+  /** How many shaders or pictures at most. */
   readonly count?: number;
   readonly seed: number;
   readonly jobs: number;
 }
 
-/** Shaders between two looks at the clock; what was collected gives its scratch memory back there. */
+/** Seeds between two looks at the clock; what was collected gives its scratch memory back there. */
 const ROUND = 20;
 const SECONDS = 60;
 
@@ -30,19 +49,24 @@ export interface Round {
   readonly finding: string | undefined;
 }
 
-/** Somebody who tries so many shaders from a seed on. */
+/** Somebody who tries so many seeds from one on. */
 interface Job {
   round(request: RoundRequest): Promise<Round>;
   end(): void;
 }
 
 export interface RoundRequest {
+  readonly what: Fuzzed;
   readonly first: number;
   readonly count: number;
 }
 
-/** Tries a round of shaders. */
-export function tryRound(fuzzer: Fuzzer, { first, count }: RoundRequest): Round {
+const triers: Partial<Record<Fuzzed, Trier>> = {};
+
+/** Tries a round on this thread. */
+export function tryRound({ what, first, count }: RoundRequest): Round {
+  triers[what] ??= TRIERS[what]();
+  const fuzzer = triers[what];
   fuzzer.coverage = newCoverage();
   for (let n = 0; n < count; n++) {
     const finding = fuzzer.try(first + n);
@@ -52,12 +76,11 @@ export function tryRound(fuzzer: Fuzzer, { first, count }: RoundRequest): Round 
 }
 
 function ownJob(): Job {
-  const fuzzer = new Fuzzer();
   return {
     async round(request) {
       // Lets signals and finalizers in.
       await new Promise((resolve) => setImmediate(resolve));
-      return tryRound(fuzzer, request);
+      return tryRound(request);
     },
     end: () => {},
   };
@@ -85,7 +108,7 @@ function duration(seconds: number): string {
   return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-export async function fuzzShaders({ seconds, count, seed, jobs }: FuzzOptions): Promise<number> {
+export async function fuzz(what: Fuzzed, { seconds, count, seed, jobs }: FuzzOptions): Promise<number> {
   const most = count ?? Number.POSITIVE_INFINITY;
   const time = seconds ?? (count === undefined ? SECONDS : Number.POSITIVE_INFINITY);
   const progress = progressBar();
@@ -98,11 +121,11 @@ export async function fuzzShaders({ seconds, count, seed, jobs }: FuzzOptions): 
   const tell = (): void => {
     const done = Math.min(1, Math.max(elapsed() / time, tried / most));
     const left = duration(elapsed() / done - elapsed());
-    progress.update(done, `${tried} shaders, ${(tried / elapsed()).toFixed(0)} a second, ${left} left`);
+    progress.update(done, `${tried} ${NAMES[what]}, ${(tried / elapsed()).toFixed(0)} a second, ${left} left`);
   };
   const work = async (job: Job): Promise<void> => {
     while (finding === undefined && elapsed() < time && given < most) {
-      const request = { first: seed + given, count: Math.min(ROUND, most - given) };
+      const request = { what, first: seed + given, count: Math.min(ROUND, most - given) };
       given += request.count;
       const round = await job.round(request);
       tried += round.tried;
@@ -111,7 +134,7 @@ export async function fuzzShaders({ seconds, count, seed, jobs }: FuzzOptions): 
       tell();
     }
   };
-  progress.begin('fuzzing shaders');
+  progress.begin(`fuzzing ${what}`);
   const all = jobs === 1 ? [ownJob()] : Array.from({ length: jobs }, workerJob);
   try {
     await Promise.all(all.map(work));
@@ -127,7 +150,7 @@ export async function fuzzShaders({ seconds, count, seed, jobs }: FuzzOptions): 
   const took = elapsed();
   const rate = (tried / took).toFixed(0);
   console.log(
-    `${tried} shaders, ${comparisons(coverage)} runs on both engines, in ${took.toFixed(1)} s (${rate} shaders a second), ` +
+    `${tried} ${NAMES[what]}, ${comparisons(coverage)} runs on both engines, in ${took.toFixed(1)} s (${rate} ${NAMES[what]} a second), ` +
       `seeds ${seed} to ${seed + given - 1}, no finding`,
   );
   return 0;

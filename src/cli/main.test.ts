@@ -37,7 +37,7 @@ test('options that make no sense are refused with a sentence, before anything is
     [['run', '--refresh', 'fast', 'x'], /Allowed choices are mode, unlimited/],
     [['run', '--engine', 'jit', 'x'], /Allowed choices are wasm, interpreter/],
     [['run', '--workers', '-1', 'x'], /--workers.*there can be 0 to 31/],
-    [['fuzz', 'drivers'], /Allowed choices are shaders/],
+    [['fuzz', 'drivers'], /Allowed choices are shaders, pixels/],
     [['fuzz', 'shaders', '--seed', '-1'], /a whole number below 2\^32/],
     [['run', '--env', 'NOVALUE', 'x'], /has to read like NAME=value/],
     [['run', '--no-such-option', 'x'], /unknown option '--no-such-option'/],
@@ -81,6 +81,13 @@ test('fuzz shaders says what ran and was met, how many shaders, by which seeds, 
 test('fuzz shaders tries as many as it is told to, on as many threads', () => {
   const { status, stdout } = tyr(['fuzz', 'shaders', '--count', '25', '--seed', '7', '--jobs', '2']);
   assert.match(stdout, /^25 shaders, 75 runs on both engines, in .* seeds 7 to 31, no finding$/m);
+  assert.equal(status, 0);
+});
+
+test('fuzz pixels says how many pictures it has drawn', () => {
+  const { status, stdout } = tyr(['fuzz', 'pixels', '--count', '10', '--seed', '3']);
+  assert.match(stdout, /^runs: pictures of 1 sample \d+ \(\d+ faulted\), pictures of 4 samples \d+/);
+  assert.match(stdout, /^10 pictures, 10 runs on both engines, in .* seeds 3 to 12, no finding$/m);
   assert.equal(status, 0);
 });
 

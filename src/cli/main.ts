@@ -208,15 +208,18 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .command('fuzz')
     .description('look for bugs by random inputs; a finding is printed, and the exit code is 1')
     .addArgument(
-      new Argument('<what>', 'random shaders, run by recompiled code and by the interpreter').choices(['shaders']),
+      new Argument(
+        '<what>',
+        'random shaders, run by recompiled code and by the interpreter, or random pictures, drawn by emitted code and by script',
+      ).choices(['shaders', 'pixels']),
     )
     .option('--seconds <n>', 'how long (default: 60, or as long as it takes with --count)', positive)
-    .option('--count <n>', 'how many shaders', count)
-    .option('--seed <n>', 'the first seed; each shader takes the next one', seed, 0)
-    .option('--jobs <n>', 'threads that try shaders', positive, 1)
-    .action(async (_what, options) => {
-      const { fuzzShaders } = await import('./fuzz.ts');
-      await finish(() => fuzzShaders(options));
+    .option('--count <n>', 'how many shaders or pictures', count)
+    .option('--seed <n>', 'the first seed; each shader or picture takes the next one', seed, 0)
+    .option('--jobs <n>', 'threads that try them', positive, 1)
+    .action(async (what, options) => {
+      const { fuzz } = await import('./fuzz.ts');
+      await finish(() => fuzz(what, options));
     });
 
   return tyr;

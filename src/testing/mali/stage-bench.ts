@@ -26,7 +26,7 @@ import {
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { chunkRef, HeapChunkHeader, TilerHeapDescriptor } from '../../abi/gpu/tiler-heap.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
-import { Dram } from '../../board/dram.ts';
+import { Dram, type PageRun } from '../../board/dram.ts';
 import type { RunRequest, VirtualMemory, Work } from '../../mali/contract.ts';
 import { defaultEngine } from '../../mali/engine/engine.ts';
 import type { Engine } from '../../mali/engine/names.ts';
@@ -61,8 +61,8 @@ const POSITION = 0x100;
 const VARYING = 0x200;
 
 export class Bench {
-  readonly dram = new Dram(DRAM_SIZE);
-  readonly memory = new FlatMemory(this.dram);
+  readonly dram: Dram;
+  readonly memory: FlatMemory;
   readonly registers = new Uint32Array(96);
   readonly width: number;
   readonly height: number;
@@ -76,9 +76,18 @@ export class Bench {
   /** Fragment warps started. */
   warps = 0;
   #extended = false;
+  readonly #runs: PageRun[] = [];
 
-  constructor(width: number, height: number, chunk = 256 << 10, engine = defaultEngine()) {
+  constructor(
+    width: number,
+    height: number,
+    chunk = 256 << 10,
+    engine = defaultEngine(),
+    dram: Dram = new Dram(DRAM_SIZE),
+  ) {
     this.engine = engine;
+    this.dram = dram;
+    this.memory = new FlatMemory(dram);
     this.width = width;
     this.height = height;
     this.context = this.alloc(TilerContext.size);
@@ -110,7 +119,20 @@ export class Bench {
   }
 
   alloc(size: number): number {
-    return this.dram.alloc(Math.max(size, 64)).physical;
+    const run = this.dram.alloc(Math.max(size, 64));
+    this.#runs.push(run);
+    return run.physical;
+  }
+
+  /** Where the last of what it has allocated ends. */
+  get end(): number {
+    return this.#runs.reduce((end, { physical, size }) => Math.max(end, physical + size), 0);
+  }
+
+  /** Gives all that it has allocated back, for another bench with the same memory. */
+  close(): void {
+    for (const run of this.#runs) this.dram.free(run);
+    this.#runs.length = 0;
   }
 
   put<F extends Record<string, any>>(layout: Layout<F>, at: number, values: Partial<Infer<Layout<F>>>): number {
@@ -276,7 +298,7 @@ export class Bench {
     registers[FRAGMENT_REGISTERS.framebuffer + 1] = Math.floor(pointer / 2 ** 32);
     registers[FRAGMENT_REGISTERS.boundMin] = 0;
     registers[FRAGMENT_REGISTERS.boundMax] = (this.width - 1) | ((this.height - 1) << 16);
-    return new FragmentWork({ ...this.request({}), registers }, this.dram, open, defaultEngine(), limit);
+    return new FragmentWork({ ...this.request({}), registers }, this.dram, open, this.engine, limit);
   }
 
   /** Renders what has been drawn into one RGBA8 image and answers its pixels. */

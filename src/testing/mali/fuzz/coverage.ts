@@ -40,9 +40,9 @@ export const comparisons = ({ runs }: Coverage): number => [...runs.values()].re
 export function coverageReport(coverage: Coverage): string[] {
   const { instructions, runs, faults } = coverage;
   const kinds = [...runs].sort().map(([kind, n]) => `${kind} ${n} (${faults.get(kind) ?? 0} faulted)`);
+  const ran = `runs: ${kinds.join(', ')}`;
+  // Pictures are not about instructions.
+  if (instructions.size === 0) return [ran];
   const missing = neverMet(coverage);
-  return [
-    `runs: ${kinds.join(', ')}`,
-    `instructions met: ${instructions.size}; never met: ${missing.length ? missing.join(', ') : 'none'}`,
-  ];
+  return [ran, `instructions met: ${instructions.size}; never met: ${missing.length ? missing.join(', ') : 'none'}`];
 }
