@@ -1,10 +1,11 @@
 /**
  * Which registers an instruction may read and write: what must be in the register file before the interpreter's step for it,
  * and what is fetched from there afterwards. Runs of staging registers count as at least four, the most that a message
- * moves without saying how many.
+ * moves without saying how many, but for the commonest ones of fragment shaders, whose lengths are known.
  */
 import { HALVES } from '../../abi/isa/encoding.ts';
 import type { Instruction } from '../shader/decode.ts';
+import { channelCount, registerCount } from '../shader/vector.ts';
 
 export const REGISTERS = 64;
 const LEAST_RUN = 4;
@@ -19,6 +20,19 @@ export interface Effects {
   readonly kills: readonly number[];
 }
 
+/** How many staging registers an instruction moves, of those whose names say it. */
+function lengthOf({ spec, modifiers }: Instruction): number | undefined {
+  switch (spec.base) {
+    case 'ATEST':
+    case 'ZS_EMIT':
+      return 1;
+    case 'LD_VAR_BUF_IMM':
+      return registerCount({ type: 'float', bits: spec.type === 'f16' ? 16 : 32 }, channelCount(modifiers.vecsize!));
+    default:
+      return undefined;
+  }
+}
+
 export function findEffects(i: Instruction): Effects {
   const reads = new Set<number>();
   const writes = new Set<number>();
@@ -30,7 +44,7 @@ export function findEffects(i: Instruction): Effects {
   }
   const sources = [...reads];
   for (const { register, count, read, write } of i.staging) {
-    for (let r = register; r < Math.min(REGISTERS, register + Math.max(count, LEAST_RUN)); r++) {
+    for (let r = register; r < Math.min(REGISTERS, register + (lengthOf(i) ?? Math.max(count, LEAST_RUN))); r++) {
       reads.add(r);
       if (write || !read) writes.add(r);
     }

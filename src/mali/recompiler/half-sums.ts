@@ -57,7 +57,8 @@ export function fmaHalves(l: LaneCode, factors: readonly Factors[], whole: boole
       add(sum, k);
       if (n > 0) code.op('v128_or');
     }
-    code.op('v128_any_true').unlikely().if();
+    // Of masks a bit a lane is known sooner than whether any bit is set.
+    code.op('i32x4_bitmask').unlikely().if();
     if (l.halves.converts) {
       for (const [n, { sum, single, middle }] of sums.entries()) {
         code.get(sum);
@@ -66,7 +67,7 @@ export function fmaHalves(l: LaneCode, factors: readonly Factors[], whole: boole
         code.op('f32x4_ne').get(middle).op('v128_and');
         if (n > 0) code.op('v128_or');
       }
-      code.op('v128_any_true').unlikely().if();
+      code.op('i32x4_bitmask').unlikely().if();
     }
     for (const { p, c, sum, packed, single } of sums) {
       p(k);

@@ -28,7 +28,7 @@ export class OutputCode {
   readonly #a: Around;
   readonly #quads: QuadFeed | undefined;
   readonly #covered: CoveredCode;
-  /** Render targets whose descriptors are named, and in a list's function whether any colour has been written by each. */
+  /** Render targets whose descriptors are named, and in a list's function the samples that have been written by each. */
   readonly #targets: readonly number[];
   readonly #touched = new Map<number, number>();
   /** What blends within the shader, by what it is made from. */
@@ -48,7 +48,7 @@ export class OutputCode {
     this.#covered = new CoveredCode(around, late, unit, quads);
     this.#targets = targetsOf(unit);
     const { code } = around;
-    if (quads) for (const rt of this.#targets) this.#touched.set(rt, code.local('i32'));
+    if (quads) for (const rt of this.#targets) this.#touched.set(rt, code.local('v128'));
     this.#stage = quads?.stage ?? code.local('i32');
     this.#done = code.local('i32');
     this.#slot = code.local('i32');
@@ -84,7 +84,10 @@ export class OutputCode {
 
   /** At the end of a list's function: marks the render targets to which colours were written. */
   close(): void {
-    for (const [rt, touched] of this.#touched) this.#touch(STAGE.blend + rt * BLEND_RECORD_BYTES, touched);
+    const { code } = this.#a;
+    for (const [rt, touched] of this.#touched) {
+      this.#touch(STAGE.blend + rt * BLEND_RECORD_BYTES, () => code.get(touched).op('v128_any_true'));
+    }
   }
 
   #listed({ ways }: QuadFeed, site: BlendSite, channels: readonly Lanes[]): 'done' | 'asked' | 'stage' {
@@ -110,12 +113,8 @@ export class OutputCode {
     const { code, lanes } = this.#a;
     const { samples } = this.#covered;
     this.#covered.emit(site.coverage, this.#stage, out);
-    for (let k = 0; k < lanes.vectors; k++) {
-      code.get(samples[k]!);
-      if (k > 0) code.op('v128_or');
-    }
     const touched = this.#touched.get(site.rt)!;
-    code.op('v128_any_true').get(touched).op('i32_or').set(touched);
+    for (let k = 0; k < lanes.vectors; k++) code.get(samples[k]!).get(touched).op('v128_or').set(touched);
     let fixed = this.#fixed.get(form);
     if (!fixed) {
       fixed = new FixedBlend(code, form, (value) => code.held(floatToBits(value)));
@@ -149,11 +148,12 @@ export class OutputCode {
     // Code for lists has been made knowing that there is one.
     if (!this.#quads) code.get(this.#slot).op('i32_eqz').unlikely().brIf(out);
     this.#covered.emit(coverage, this.#stage, out);
-    const any = this.#touched.get(rt) ?? this.#any;
-    if (!this.#quads) code.i32(0).set(any);
+    if (!this.#quads) code.i32(0).set(this.#any);
+    const touched = this.#touched.get(rt);
     for (const [k, samples] of this.#covered.samples.entries()) {
       code.get(samples).op('v128_any_true').if();
-      code.i32(1).set(any);
+      if (touched === undefined) code.i32(1).set(this.#any);
+      else code.get(samples).get(touched).op('v128_or').set(touched);
       this.#pixel(k);
       code
         .get(this.#stage)
@@ -168,15 +168,16 @@ export class OutputCode {
       code.get(this.#slot).callIndirect(this.#a.blendType);
       code.end();
     }
-    if (!this.#quads) this.#touch(record, any);
+    if (!this.#quads) this.#touch(record, () => code.get(this.#any));
     lanes.release();
   }
 
-  /** Marks the render target of a record, if a local says that colours were written. */
-  #touch(record: number, any: number): void {
+  /** Marks the render target of a record, if `any` pushes that colours were written. */
+  #touch(record: number, any: () => void): void {
     const { code } = this.#a;
     const flags = (): Code => code.get(this.#stage).memory('i32_load', STAGE.flags);
-    code.get(any).if();
+    any();
+    code.if();
     flags();
     flags().memory('i32_load');
     code.get(this.#stage).memory('i32_load', record + BLEND_RECORD.touch);

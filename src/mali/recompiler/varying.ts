@@ -34,8 +34,7 @@ export class VaryingCode {
   #weightCode: WeightCode | undefined;
   readonly #value: readonly number[];
   readonly #stage: number;
-  /** All quads' primitives are simple; for all of them weights can be computed. */
-  readonly #simple: number;
+  /** Of all quads' primitives weights can be computed. */
   readonly #weighable: number;
   readonly #primitive: number;
   readonly #attributes: () => AttributeCode;
@@ -51,7 +50,6 @@ export class VaryingCode {
     const { code } = around;
     this.#value = [code.local('v128'), code.local('v128')];
     this.#stage = feed?.stage ?? code.local('i32');
-    this.#simple = code.local('i32');
     this.#weighable = code.local('i32');
     this.#primitive = code.local('i32');
     const loads = unit.blocks.flatMap(({ sites }) => sites).filter(weighs);
@@ -76,7 +74,7 @@ export class VaryingCode {
     code.end();
   }
 
-  /** Finds out whether all quads' primitives are simple, and whether they can be weighed. */
+  /** Finds out whether all quads' primitives can be weighed. */
   #look(): void {
     const { code, lanes } = this.#a;
     for (let k = 0; k < lanes.vectors; k++) {
@@ -84,8 +82,7 @@ export class VaryingCode {
       code.memory('i32_load', PRIMITIVE.simple);
       if (k > 0) code.op('i32_and');
     }
-    code.tee(this.#simple).i32(SIMPLE.WEIGHTS).op('i32_and').set(this.#weighable);
-    code.get(this.#simple).i32(SIMPLE.RECORDS).op('i32_and').set(this.#simple);
+    code.i32(SIMPLE.WEIGHTS).op('i32_and').set(this.#weighable);
   }
 
   /** Pushes the scratch address of vector k's primitive. */
@@ -128,9 +125,8 @@ export class VaryingCode {
     const slow = code.block();
     if (!this.#feed) {
       code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
-      this.#look();
     }
-    code.get(this.#simple).op('i32_eqz').unlikely().brIf(slow);
+    // There are no bytes where primitives are not simple.
     for (let k = 0; k < lanes.vectors; k++) {
       this.#of(k);
       code
