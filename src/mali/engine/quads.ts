@@ -70,6 +70,9 @@ export const SIMPLE = { WEIGHTS: 1, RECORDS: 2 } as const;
 /** Quads that a list holds. */
 export const LIST_QUADS = 256;
 
+/** Weights of a quad's three vertices at its pixels' centres: four singles each. */
+export const WEIGHTS_BYTES = 48;
+
 /** A list of quads. */
 export const QUAD_LIST = {
   /** Eight bytes a quad: u16 of samples for its pixels (0, 0), (1, 0), (0, 1), (1, 1). */
@@ -79,5 +82,7 @@ export const QUAD_LIST = {
   /** u8 a quad: the even place of its first pixel in the tile. */
   x: 3072,
   y: 3328,
-  size: 3584,
+  /** WEIGHTS_BYTES a quad, made when a shader wants them (recompiler/list-weights.ts). */
+  weights: 3584,
+  size: 15872,
 } as const;

@@ -8,6 +8,7 @@ import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place } from '../engine/table.ts';
 import { type BlendForm, type BlendWay, blendWay, type DrawWays, UNKNOWN } from '../recompiler/draw-ways.ts';
 import { BLEND_KIND, BLEND_RECORD, BLEND_RECORD_BYTES, BLEND_TYPES, STAGE } from '../recompiler/frame.ts';
+import { listWeights } from '../recompiler/list-weights.ts';
 import type { BlendCall, BlendCodes } from './blend-code.ts';
 import { blendView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
@@ -37,6 +38,7 @@ export class StageDescription {
       this.ways = UNKNOWN;
       return;
     }
+    scratch.u32[this.#at + STAGE.weigh / 4] = this.#number(listWeights());
     const direct = this.#tests(late);
     const blends = Array.from({ length: MAX_RENDER_TARGETS }, (_, n) => this.#blend(n));
     this.ways = { direct, multisampled: state.framebuffer.samples > 1, blends };

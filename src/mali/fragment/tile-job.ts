@@ -340,6 +340,7 @@ export class TileJob {
     words[frame + STAGE.top / 4] = this.#top;
     words[frame + STAGE.warp / 4] = 0;
     words[frame + STAGE.warps / 4] = this.#warps;
+    words[frame + STAGE.weighed / 4] = 0;
     words[frame + STAGE.sample / 4] = stage.perSample ? sample : -1;
     this.#budget -= COST.warp * this.#warps;
     this.progress += this.#warps;

@@ -244,6 +244,7 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
     if (this.#recordsEnd > 0) code.get(1).memory('i32_load', FRAME.records).set(this.records);
     const feed = this.#feed;
     feed?.open();
+    this.messages.varyings?.open();
     this.#exit = code.block();
     if (feed) {
       this.#again = code.loop();

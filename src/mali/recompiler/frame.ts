@@ -94,6 +94,9 @@ export const STAGE = {
   /** The draw's depth range (doubles). */
   low: 736,
   high: 744,
+  /** Number of the function that fills in a list's weights (list-weights.ts); 1: it has done so. */
+  weigh: 752,
+  weighed: 756,
 } as const;
 /**
  * kind; scratch address of the render target's words in the tile buffer; dirty bits to set; numbers of the emitted blend
@@ -103,7 +106,7 @@ export const BLEND_RECORD = { kind: 0, words: 4, touch: 8, slots: 12, bytes: 28 
 export const BLEND_RECORD_BYTES = 32;
 /** Kinds of numbers that BLEND sends. */
 export const BLEND_TYPES = ['float', 'sint', 'uint', 'raw'] as const;
-export const STAGE_BYTES = STAGE.high + 8;
+export const STAGE_BYTES = STAGE.weighed + 4;
 /** A pixel's place in its tile: y << TILE_SHIFT | x. */
 export const TILE_SHIFT = 4;
 

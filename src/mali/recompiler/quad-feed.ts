@@ -7,7 +7,7 @@
  * warp of the list, STAGE.part says at which quad.
  */
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
-import { PRIMITIVE, QUAD_LIST } from '../engine/quads.ts';
+import { PRIMITIVE, QUAD_LIST, WEIGHTS_BYTES } from '../engine/quads.ts';
 import { pushStep, toCenter } from '../fragment/wasm/depth-plane.ts';
 import type { Callable, Code, Label, ModuleBuilder } from '../wasm/builder.ts';
 import type { ListWays } from './draw-ways.ts';
@@ -189,6 +189,15 @@ export class QuadFeed implements Feed {
     pushStep(code, () => code.get(this.#within[axis][k]!))
       .get(this.#center[axis])
       .op('f64_add');
+  }
+
+  /** Pushes what weights of the quads in work are counted from: those of quad k lie at `weightsOf(k)`. */
+  pushWeights(): void {
+    this.#b.code.get(this.#list).get(this.#quad).i32(WEIGHTS_BYTES).op('i32_mul').op('i32_add');
+  }
+
+  weightsOf(k: number): number {
+    return QUAD_LIST.weights + (k - this.#b.lanes.vectors) * WEIGHTS_BYTES;
   }
 
   #tell(): void {

@@ -6,21 +6,22 @@
  * (weights.ts) and sums are computed here, in the same steps as fragment/interpolation.ts and shader/varying.ts; everywhere
  * else the interpreter's step does the instruction.
  *
- * A list's warp has its weights computed once, at its beginning. Whoever else wants them (retrieving loads that are the interpreter's)
+ * A list has its weights computed before its first warp (list-weights.ts). Whoever else wants them (retrieving loads that are the interpreter's)
  * finds them in the frame, where they are put before it is called.
  */
 import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
-import type { Label } from '../wasm/builder.ts';
+import type { Code, Label } from '../wasm/builder.ts';
 import type { Around } from './access.ts';
 import type { AttributeCode } from './attribute.ts';
 import type { Site, Unit } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import { type Lanes, WARP_VECTORS } from './lanes.ts';
+import { LIST_WEIGHTS } from './list-weights.ts';
 import { placeOf, type QuadFeed } from './quad-feed.ts';
-import { WeightCode } from './weights.ts';
+import { VaryingSums } from './varying-sums.ts';
+import { fromMemory, WeightCode } from './weights.ts';
 
-const VERTICES = 3;
 const VECTOR_BYTES = 16;
 
 /** Whether an instruction weighs vertices. */
@@ -32,7 +33,7 @@ export class VaryingCode {
   /** The list that warps come from; undefined: the stage says what the warp in work is. */
   readonly #feed: QuadFeed | undefined;
   #weightCode: WeightCode | undefined;
-  readonly #value: readonly number[];
+  readonly #sums: VaryingSums;
   readonly #stage: number;
   /** Of all quads' primitives weights can be computed. */
   readonly #weighable: number;
@@ -48,10 +49,15 @@ export class VaryingCode {
     this.#attributes = attributes;
     this.#feed = feed;
     const { code } = around;
-    this.#value = [code.local('v128'), code.local('v128')];
     this.#stage = feed?.stage ?? code.local('i32');
     this.#weighable = code.local('i32');
     this.#primitive = code.local('i32');
+    this.#sums = new VaryingSums(
+      around,
+      feed,
+      () => this.#weights,
+      (k) => this.#of(k),
+    );
     const loads = unit.blocks.flatMap(({ sites }) => sites).filter(weighs);
     this.#any = loads.some((site) => (this.#native(site) && !isFlat(site)) || byDescriptor(site));
     this.#same = !loads.some(({ instruction: { modifiers } }) => modifiers.sample === 'explicit');
@@ -62,16 +68,42 @@ export class VaryingCode {
     return this.#weightCode;
   }
 
-  /** Weights of a list's warp, if its primitives are simple. */
+  /** Whether a list's weights are computed before its first quad is shaded. */
+  get #listed(): boolean {
+    return this.#feed !== undefined && this.#any && this.#same;
+  }
+
+  /** Weights of all of a list, if it has not been begun before. */
+  open(): void {
+    if (!this.#listed) return;
+    const { code } = this.#a;
+    const stage = (field: number): Code => code.get(this.#stage).memory('i32_load', field);
+    stage(STAGE.weighed).op('i32_eqz').if();
+    code.get(this.#stage).i32(1).memory('i32_store', STAGE.weighed);
+    stage(STAGE.list);
+    stage(STAGE.warps).i32(2).op('i32_shl');
+    stage(STAGE.left);
+    stage(STAGE.top);
+    stage(STAGE.weigh).callIndirect(this.#a.functionType(...LIST_WEIGHTS));
+    code.end();
+  }
+
+  /** Weights of a list's warp: they mean something if its primitives can be weighed. */
   begin(): void {
     if (!this.#feed) return;
     this.#look();
-    if (!this.#any || !this.#same) return;
+    if (!this.#listed) return;
     const { code } = this.#a;
-    code.get(this.#weighable);
-    code.likely().if();
-    this.#weigh();
-    code.end();
+    this.#feed.pushWeights();
+    code.set(this.#primitive);
+    for (const [v, vectors] of this.#weights.weights.entries()) {
+      for (const [k, local] of vectors.entries()) {
+        code
+          .get(this.#primitive)
+          .memory('v128_load', this.#feed.weightsOf(k) + v * VECTOR_BYTES)
+          .set(local);
+      }
+    }
   }
 
   /** Finds out whether all quads' primitives can be weighed. */
@@ -137,19 +169,15 @@ export class VaryingCode {
         .brIf(slow);
     }
     if (!flat) this.#weighed(i);
+    const at = Array.from({ length: channels }, (_, c) => offset + c * (halfSource ? 2 : 4));
+    if (flat) this.#sums.provoked(at, halfSource);
+    else this.#sums.weighted(at, halfSource);
     for (let k = 0; k < lanes.vectors; k++) {
-      this.#of(k);
-      code.set(this.#primitive);
       for (let c = 0; c < channels; c++) {
-        const at = offset + c * (halfSource ? 2 : 4);
-        const value = this.#value[c & 1]!;
-        if (flat) this.#corner(PRIMITIVE.provoking, at, halfSource, false);
-        else this.#sum(k, at, halfSource);
-        if (!half) this.#write(register + c, k);
-        else {
-          code.set(value);
-          if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c % 2 === 1, flat);
-        }
+        if (!half) {
+          code.get(this.#sums.value(k, c));
+          this.#write(register + c, k);
+        } else if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c, flat);
       }
     }
     code.br(done);
@@ -194,11 +222,14 @@ export class VaryingCode {
       this.#weighed(i);
       for (let k = 0; k < lanes.vectors; k++) {
         for (let c = 0; c < channels; c++) {
-          this.#weighted(k, results[c]![k]!);
+          const corners = results[c]![k]!;
+          this.#sums.push(k, (v) => {
+            code.get(corners).get(corners).shuffle32(v, v, v, v);
+          });
           if (!half) this.#write(register + c, k);
           else {
-            code.set(this.#value[c & 1]!);
-            if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c % 2 === 1, false);
+            code.set(this.#sums.value(k, c));
+            if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c, false);
           }
         }
       }
@@ -211,19 +242,6 @@ export class VaryingCode {
       interpreted: half ? () => this.#meet(register, channels, false) : undefined,
     });
     if (half) this.#meet(register, channels, true);
-  }
-
-  /** Pushes the weighted sum of what lanes 0…2 of a vector hold. */
-  #weighted(k: number, corners: number): void {
-    const { code } = this.#a;
-    for (let v = 0; v < VERTICES; v++) {
-      code
-        .get(corners)
-        .get(corners)
-        .shuffle32(v as 0 | 1 | 2, v, v, v);
-      code.get(this.#weights.weights[v]![k]!).op('f32x4_mul');
-      if (v > 0) code.op('f32x4_add');
-    }
   }
 
   /** Writes what the provoking vertices have, as registers hold it. */
@@ -287,43 +305,19 @@ export class VaryingCode {
     this.#a.lanes.release();
   }
 
-  /** Pushes what a vertex has at byte `at` of its varyings, in all lanes. */
-  #corner(vertex: number, at: number, half: boolean, widen: boolean): void {
-    const { code, lanes, dram } = this.#a;
-    const load = (): void => {
-      code.get(this.#primitive).memory('i32_load', vertex);
-      code.memory(half ? 'v128_load16_splat' : 'v128_load32_splat', at, dram);
-    };
-    if (!half || !widen) load();
-    else {
-      lanes.widenLow(load)(0);
-      lanes.release();
-    }
-  }
-
-  /** Pushes a vector's weighted sum of the corners. */
-  #sum(k: number, at: number, half: boolean): void {
-    const { code } = this.#a;
-    for (let v = 0; v < VERTICES; v++) {
-      this.#corner(PRIMITIVE.vertices + 4 * v, at, half, true);
-      code.get(this.#weights.weights[v]![k]!).op('f32x4_mul');
-      if (v > 0) code.op('f32x4_add');
-    }
-  }
-
-  /** Writes one or two channels of 16 bits to a register. */
-  #pair(register: number, k: number, both: boolean, flat: boolean): void {
+  /** Writes one or two channels of 16 bits, the last of which is `channel`, to a register. */
+  #pair(register: number, k: number, channel: number, flat: boolean): void {
     const { code, lanes } = this.#a;
+    const both = channel % 2 === 1;
     const narrow = (local: number): Lanes => {
       const value: Lanes = () => code.get(local);
       return flat ? lanes.and(value, lanes.words(0xffff)) : lanes.narrow(value);
     };
-    const low = narrow(this.#value[0]!);
+    const low = narrow(this.#sums.value(k, both ? channel - 1 : channel));
     const old = this.#a.locals(register)[k]!;
     // Of one half alone the upper one stays.
-    const high = narrow(this.#value[1]!);
     const word = both
-      ? lanes.pair(low, high)
+      ? lanes.pair(low, narrow(this.#sums.value(k, channel)))
       : lanes.or(
           low,
           lanes.and(() => code.get(old), lanes.words(0xffff0000)),
@@ -347,7 +341,10 @@ export class VaryingCode {
   #weigh(): void {
     for (let k = 0; k < this.#a.lanes.vectors; k++) {
       const place = placeOf(this.#a.code, this.#feed, this.#stage, k);
-      this.#weights.emit(k, () => this.#of(k), place('x'), place('y'));
+      this.#weights.emit(
+        k,
+        fromMemory(this.#a.code, () => this.#of(k), place('x'), place('y')),
+      );
     }
   }
 

@@ -20,7 +20,7 @@ import { attributeOf, elementAddress, elementIndex, loadTexel, type TexelFormat,
 import type { Compilers, Exec } from './compile.ts';
 import { type FragmentStage, LANES, type LaneType, type PrimitiveVertices, type SampleMode } from './contract.ts';
 import { EncodingError, type Instruction } from './decode.ts';
-import { F16_TO_F32 } from './float.ts';
+import { F16_TO_F32, fma32 } from './float.ts';
 import { rawBits } from './operand.ts';
 import { channelCount, type RegisterFormat, registerCount, registerFormat, Vectors, vectorWriter } from './vector.ts';
 import type { WarpState } from './warp.ts';
@@ -136,10 +136,10 @@ export function interpolate(
       const w1 = count > 1 ? weights[LANES + n]! : 0;
       const w2 = count > 2 ? weights[2 * LANES + n]! : 0;
       for (let c = 0; c < channels; c++) {
-        // In singles, step by step: recompiler/varying.ts does the same.
+        // In singles, step by step, each product and sum rounded once: recompiler/varying.ts does the same.
         let value = Math.fround(corners[c]! * w0);
-        if (count > 1) value = Math.fround(value + Math.fround(corners[4 + c]! * w1));
-        if (count > 2) value = Math.fround(value + Math.fround(corners[8 + c]! * w2));
+        if (count > 1) value = fma32(corners[4 + c]!, w1, value);
+        if (count > 2) value = fma32(corners[8 + c]!, w2, value);
         out.f32[c * LANES + n] = value;
       }
     }

@@ -71,6 +71,7 @@ export function writeList(input: ListInput, stage: number, list: number, primiti
   i32[at + STAGE.list / 4] = list;
   i32[at + STAGE.warp / 4] = 0;
   i32[at + STAGE.warps / 4] = input.quads.length / QUADS;
+  i32[at + STAGE.weighed / 4] = 0;
   i32[at + STAGE.left / 4] = 0;
   i32[at + STAGE.top / 4] = 0;
   i32[at + STAGE.sample / 4] = input.sample;
