@@ -71,7 +71,8 @@ function vertexStage({ base, stride, count }: NonNullable<Input['output']>): Sta
   return { kind: 'vertex', frame: output.frame, output };
 }
 
-const STALE = 0xdead_beef;
+/** What registers hold that nobody has cleared. */
+const STALE = new Uint32Array(REGISTERS * LANES).fill(0xdead_beef);
 
 function preload(run: ShaderRun, { registers, clear }: Input): void {
   const { u32 } = run.warp;
@@ -79,11 +80,12 @@ function preload(run: ShaderRun, { registers, clear }: Input): void {
     u32.set(registers);
     return;
   }
-  u32.fill(STALE);
+  u32.set(STALE);
   run.reset();
   for (let at = 0; at < registers.length; at += LANES) {
-    const lanes = registers.subarray(at, at + LANES);
-    if (lanes.some((word) => word !== 0)) u32.set(lanes, at);
+    let any = 0;
+    for (let n = at; n < at + LANES; n++) any |= registers[n]!;
+    if (any !== 0) u32.set(registers.subarray(at, at + LANES), at);
   }
 }
 
