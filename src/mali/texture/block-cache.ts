@@ -9,11 +9,12 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { Callable, Code, ModuleBuilder } from '../wasm/builder.ts';
 import type { BlockCodec } from './compressed/codec.ts';
+import type { SamplerCode } from './emit-code.ts';
 
 const MAX_BYTES = 16;
 const WORD = 4;
 /** An entry: the block's bytes, the number of its codec, its texels in rows. */
-const ENTRY = { source: 0, codec: 16, texels: 32 } as const;
+export const ENTRY = { source: 0, codec: 16, texels: 32 } as const;
 /** Bytes that a table may have; there is one for each size of decoded blocks. */
 const TABLE_BYTES = 1 << 22;
 
@@ -51,6 +52,37 @@ function tableOf(size: number): readonly [at: number, entries: number] {
   return table;
 }
 
+/** Bytes of an entry for blocks of this shape. */
+const entryBytes = ({ width, height, words }: BlockShape): number => ENTRY.texels + width * height * words * WORD;
+
+/** Pushes the entries' scratch addresses for the physical addresses of four blocks. */
+export function pushEntries(c: SamplerCode, shape: BlockShape, addresses: number): void {
+  const size = entryBytes(shape);
+  const [table, entries] = tableOf(size);
+  c.f.get(addresses).i32(Math.log2(shape.bytes)).op('i32x4_shr_u');
+  c.words(entries - 1).op('v128_and');
+  c.times(size);
+  c.words(table).op('i32x4_add');
+}
+
+/** Pushes what in four blocks' entries is not theirs: all zero if everything is. */
+export function pushDifferences(
+  c: SamplerCode,
+  { codec, bytes }: BlockShape,
+  addresses: number,
+  entries: number,
+): void {
+  const { f } = c;
+  f.get(c.gather(entries, ENTRY.codec, 0));
+  c.words(codec).op('v128_xor');
+  for (const lane of [0, 1, 2, 3]) {
+    f.get(addresses).lane('i32x4_extract_lane', lane);
+    f.memory(bytes === MAX_BYTES ? 'v128_load' : 'v128_load64_zero', 0, c.dram);
+    f.get(entries).lane('i32x4_extract_lane', lane).memory('v128_load', ENTRY.source);
+    f.op('v128_xor').op('v128_or');
+  }
+}
+
 const block = new Uint32Array(MAX_BYTES / WORD);
 /** Decoded texels, by their words. */
 const decoded = new Map<number, Uint32Array>();
@@ -72,16 +104,12 @@ export const decodeBlock =
     scratch.u32[(entry + ENTRY.codec) / 4] = number;
   };
 
-/** Emits a function from a block's physical address to the scratch address of its first texel. */
-export function blockFunction(
-  m: ModuleBuilder,
-  { codec, bytes, width, height, words }: BlockShape,
-  dram: number,
-  decode: Callable,
-): Code {
-  const size = ENTRY.texels + width * height * words * WORD;
+/** Emits a function that sees to it that the block at a physical address is in the table. */
+export function blockFunction(m: ModuleBuilder, shape: BlockShape, dram: number, decode: Callable): Code {
+  const { codec, bytes } = shape;
+  const size = entryBytes(shape);
   const [table, entries] = tableOf(size);
-  const f = m.function('texture_block', ['i32'], ['i32']);
+  const f = m.function('texture_block', ['i32'], []);
   const at = 0;
   const source = f.local('v128');
   const entry = f.local('i32');
@@ -98,9 +126,8 @@ export function blockFunction(
     .set(entry);
   f.get(entry).memory('v128_load', ENTRY.source).get(source).op('v128_xor').op('v128_any_true');
   f.get(entry).memory('i32_load', ENTRY.codec).i32(codec).op('i32_xor').op('i32_or');
-  f.unlikely().if();
+  f.if();
   f.i32(codec).get(at).get(entry).call(decode);
   f.end();
-  f.get(entry).i32(ENTRY.texels).op('i32_add');
   return f;
 }

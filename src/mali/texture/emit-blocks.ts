@@ -5,8 +5,9 @@
  * Blocks lie in rows, or in u-interleaved tiles of 4×4 blocks (board/image/u-interleaved.ts).
  */
 import { U_ORDER, U_TILE } from '../../board/image/u-interleaved.ts';
+import { ENTRY, pushDifferences, pushEntries } from './block-cache.ts';
 import type { BlockLayout } from './emit-address.ts';
-import { LEVEL, type SamplerCode } from './emit-code.ts';
+import { LEVEL, RECORD, type SamplerCode } from './emit-code.ts';
 
 const WORD = 4;
 /** Texels that an axis may have: an index divided by a block's side, 12 at most, is a product with so many more bits. */
@@ -27,45 +28,53 @@ interface Part {
 export class BlockEmitter {
   readonly #c: SamplerCode;
   readonly #layout: BlockLayout;
-  /** Locals: the address of the block that was looked for last, -1 before any; that of its texels; the next one's. */
-  readonly #last: number;
-  readonly #texels: number;
-  readonly #next: number;
-
   constructor(c: SamplerCode, layout: BlockLayout) {
     this.#c = c;
     this.#layout = layout;
-    const [last, texels, next] = c.f.locals('i32', 3);
-    this.#last = last;
-    this.#texels = texels;
-    this.#next = next;
-    c.f.before(() => c.f.i32(-1).set(last));
   }
 
+  /**
+   * All blocks of the footprint are looked up at once, without a branch as long as all are there. Where two of them want one
+   * place in the table the sampler fails. The texels are good until the next footprint.
+   */
   footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
+    const { f, block, record } = this.#c;
     const across = columns.map((x) => this.#column(x));
     const down = rows.map((y) => this.#row(y, plane));
-    return down.flatMap((row) => across.map((column) => this.#texel(column, row)));
+    const found = down.flatMap((row) => across.map((column) => ({ row, column, ...this.#lookUp(column, row) })));
+    const differ = (): void => {
+      const differences = this.#c.vector(() => {
+        for (const [n, { at, entry }] of found.entries()) {
+          pushDifferences(this.#c, this.#layout, at, entry);
+          if (n > 0) f.op('v128_or');
+        }
+      });
+      f.get(differences).op('v128_any_true');
+    };
+    differ();
+    f.unlikely().if();
+    for (const { at } of found) {
+      for (const lane of [0, 1, 2, 3]) f.get(at).lane('i32x4_extract_lane', lane).call(block!);
+    }
+    differ();
+    f.if();
+    f.get(record).i32(1).memory('i32_store', RECORD.failed);
+    f.end().end();
+    return found.map(({ row, column, entry }) =>
+      this.#c.vector(() => {
+        f.get(entry).get(column.texel).op('i32x4_add').get(row.texel).op('i32x4_add');
+        this.#c.words(ENTRY.texels).op('i32x4_add');
+      }),
+    );
   }
 
-  #texel(column: Part, row: Part): number {
-    const { f, block } = this.#c;
+  #lookUp(column: Part, row: Part): { readonly at: number; readonly entry: number } {
+    const { f } = this.#c;
     const at = this.#c.vector(() => {
       f.get(column.block).get(row.block).op('i32x4_add');
       if (column.order !== undefined) f.get(column.order).get(row.order!).op('v128_xor').op('i32x4_add');
     });
-    const found = f.local('v128');
-    for (const lane of [0, 1, 2, 3]) {
-      // Neighbours mostly lie in one block.
-      f.get(at).lane('i32x4_extract_lane', lane).tee(this.#next).get(this.#last).op('i32_ne').unlikely().if();
-      f.get(this.#next).tee(this.#last).call(block!).set(this.#texels);
-      f.end();
-      if (lane === 0) f.get(this.#texels).op('i32x4_splat').set(found);
-      else f.get(found).get(this.#texels).lane('i32x4_replace_lane', lane).set(found);
-    }
-    return this.#c.vector(() => {
-      f.get(found).get(column.texel).op('i32x4_add').get(row.texel).op('i32x4_add');
-    });
+    return { at, entry: this.#c.vector(() => pushEntries(this.#c, this.#layout, at)) };
   }
 
   #column(x: number): Part {

@@ -176,6 +176,8 @@ export class FilterEmitter {
     const addresses = this.#addresses.footprint(columns, rows, plane);
     return addresses.map((address, n) => {
       const words = this.#texels.load(address);
+      // Decoded blocks are there until others are looked up.
+      for (let word = 0; word < (this.#state.layout.block?.words ?? 0); word++) words(word);
       if (!yuv) return (channel) => this.#texels.decode(words, channel);
       const [x, y] = [columns[n % columns.length]!, rows[Math.floor(n / columns.length)]];
       const component = new YuvEmitter(this.#c, yuv).texel(x, y, () => words(0));

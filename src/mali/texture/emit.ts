@@ -51,7 +51,7 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
 /** The body: a loop over quads. `quadEmitter` makes what emits a quad, by its number among those that are sampled at a time. */
 function sampler(f: Code, state: SamplerState, quadEmitter: (quad: number) => QuadEmitter): void {
   const quads = Array.from({ length: isStraight(state) ? WOVEN_QUADS : 1 }, (_, n) => quadEmitter(n));
-  const fails = state.layout.kind === 'afbc';
+  const fails = state.layout.kind === 'afbc' || state.layout.kind === 'blocks';
   if (fails) f.get(RECORD_AT).i32(0).memory('i32_store', RECORD.failed);
   for (const quad of quads) quad.open();
   const again = f.loop();
