@@ -378,6 +378,19 @@ test('occlusion queries count samples, or say that there was one', () => {
   assert.equal(b.memory.load64(at + 8), 1);
 });
 
+test('draws that are the same to their stages count for one query, and others for their own', () => {
+  const b = bench();
+  const at = b.alloc(64);
+  b.state({ occlusionQuery: OCCLUSION_MODE.COUNTER });
+  for (const query of [at, at + 8, at, at]) {
+    b.pair(IDVS_REGISTERS.occlusion, query);
+    b.triangles(fullscreen(40, 24));
+  }
+  b.render();
+  assert.equal(b.memory.load64(at), 3 * 40 * 24);
+  assert.equal(b.memory.load64(at + 8), 40 * 24);
+});
+
 test('multisampling: edges are averaged, or every sample is stored', () => {
   const positions = [
     [96, 32],

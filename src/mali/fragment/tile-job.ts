@@ -20,7 +20,8 @@ import type { FragmentStage } from '../shader/contract.ts';
 import { QUADS, type ShaderRun, THREAD_SLOT } from '../shader/contract.ts';
 import type { EnvironmentPointers } from '../shader/resources.ts';
 import type { Bins } from './bins.ts';
-import { DrawStage } from './draw-stage.ts';
+import type { DrawStage } from './draw-stage.ts';
+import { DrawStages } from './draw-stages.ts';
 import { type DrawTable, drawSetup } from './draw-table.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { SUBPIXEL, TILE } from './raster.ts';
@@ -62,11 +63,6 @@ interface FrameDraw extends OpenDraw {
   readonly bin: number;
 }
 
-function close({ stage, run }: OpenDraw): void {
-  run?.close();
-  stage.close();
-}
-
 /** Draws kept open at once, and those of them that are opened before the first tile. */
 const MAX_OPEN_DRAWS = 256;
 const PREPARED = 16;
@@ -89,10 +85,10 @@ export class TileJob {
   progress = 0;
   readonly #memory: VirtualMemory;
   readonly #open: OpenFragmentShader;
-  readonly #engine: Engine;
   readonly #framebuffer: Framebuffer;
   readonly #tile: TileBuffer;
   readonly #writeback: Writeback;
+  readonly #stages: DrawStages;
   /** By address of the draw's record. */
   readonly #draws = new Map<number, OpenDraw>();
   /** Those that are open, by the part's number of the draw less multiples of MAX_OPEN_DRAWS; and whose they are. */
@@ -137,7 +133,6 @@ export class TileJob {
   ) {
     this.#memory = memory;
     this.#open = open;
-    this.#engine = engine;
     this.#framebuffer = framebuffer;
     const { preFrame0, preFrame1, postFrame } = framebuffer.parameters;
     this.#alone = [preFrame0, preFrame1, postFrame].every((mode) => mode === FRAME_SHADER_MODE.NEVER);
@@ -145,6 +140,7 @@ export class TileJob {
     this.#warpBudget = WARP_BUDGET[engine];
     this.#budget = this.#slice;
     this.#tile = new TileBuffer(framebuffer, engine);
+    this.#stages = new DrawStages(memory, framebuffer, this.#tile, engine);
     this.#writeback = new Writeback(memory, dram, framebuffer, this.#tile, engine);
     this.#args = this.#piece.at;
     this.#listAt = this.#args + FRONT.size + 64 - (FRONT.size % 64);
@@ -221,13 +217,14 @@ export class TileJob {
   /** All tiles are done. */
   finish(): void {
     this.#writeback.finish();
-    for (const { stage } of this.#draws.values()) stage.flushQuery(this.#memory);
+    this.#stages.flushQueries();
   }
 
   /** The job is over, or has failed. */
   close(): void {
-    for (const draw of this.#draws.values()) close(draw);
-    for (const draw of this.#frameDraws) if (draw) close(draw);
+    for (const { run } of this.#draws.values()) run?.close();
+    for (const draw of this.#frameDraws) draw?.run?.close();
+    this.#stages.close();
     this.#tile.close();
     this.#writeback.close();
     scratch.give(this.#piece);
@@ -384,8 +381,8 @@ export class TileJob {
     if (open) return open;
     if (this.#draws.size >= MAX_OPEN_DRAWS) {
       const [address, oldest] = this.#draws.entries().next().value!;
-      oldest.stage.flushQuery(this.#memory);
-      close(oldest);
+      oldest.run?.close();
+      this.#stages.give(oldest.stage);
       this.#draws.delete(address);
       this.#numbered.fill(undefined);
     }
@@ -395,7 +392,7 @@ export class TileJob {
   }
 
   #makeDraw(draw: Infer<typeof Draw>): OpenDraw {
-    const stage = new DrawStage(this.#memory, draw, this.#framebuffer, this.#tile, this.#engine);
+    const stage = this.#stages.take(draw);
     const { shader } = draw;
     const run = shader.shader === 0 ? undefined : this.#open(this.#memory, shader, stage, THREAD_SLOT.FRAGMENT);
     return { stage, run };

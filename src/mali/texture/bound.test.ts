@@ -8,12 +8,10 @@ import {
   TEXTURE_DIMENSION,
   Texture as TextureDescriptor,
 } from '../../abi/gpu/texture-descriptors.ts';
-import type { Layout } from '../../abi/layout.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, afbcBodyBytes, afbcEncode, afbcEncodeColour } from '../../board/image/afbc.ts';
 import { FlatMemory } from '../../testing/mali/shader-rig.ts';
 import type { Extent } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { DescriptorCache } from '../mmu/descriptors.ts';
 import { kindOf } from '../shader/texture-ops.ts';
 import { bound } from './bound.ts';
 import { OPERAND, OPERANDS_AT } from './operands.ts';
@@ -51,8 +49,6 @@ class Scene extends FlatMemory {
   opened = 0;
   /** How far from its address the surface lies. */
   moved = 0;
-  readonly #cache = new DescriptorCache(this.dram);
-  override descriptor = <F extends Record<string, any>>(layout: Layout<F>, va: number) => this.#cache.read(layout, va);
 
   override extent = (va: number): Extent | undefined =>
     va < SURFACE_AT

@@ -7,6 +7,7 @@ import { type Layout, viewOf } from '../../abi/layout.ts';
 import { Dram } from '../../board/dram.ts';
 import { type Extent, PageFault, type VirtualMemory } from '../../mali/contract.ts';
 import { defaultEngine, executorOf } from '../../mali/engine/engine.ts';
+import { DescriptorCache } from '../../mali/mmu/descriptors.ts';
 import { assemble } from '../../mali/shader/assemble.ts';
 import { ALL_LANES, LANES, type ShaderRun, type Stage, type TextureUnit } from '../../mali/shader/contract.ts';
 import { type MakeExecutor, openShader } from '../../mali/shader/core.ts';
@@ -22,9 +23,11 @@ export class FlatMemory implements VirtualMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly generation = ++generations;
+  readonly descriptors: DescriptorCache;
 
   constructor(dram = new Dram(SIZE)) {
     this.dram = dram;
+    this.descriptors = new DescriptorCache(dram);
     this.bytes = dram.u8;
     this.view = dram.view;
   }
@@ -68,8 +71,11 @@ export class FlatMemory implements VirtualMemory {
     if (data.length > 0) this.translate(va + data.length - 1, 'write');
     this.bytes.set(data, va);
   }
+  /** As GpuMemory does: the same object for the same words. */
   descriptor<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
-    return this.decode(layout, va);
+    if (((va | layout.size) & 3) !== 0) return this.decode(layout, va);
+    this.translate(va, 'read');
+    return this.descriptors.read(layout, va);
   }
 
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): any {
