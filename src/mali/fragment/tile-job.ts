@@ -179,10 +179,13 @@ export class TileJob {
     const { column, row, columns } = bins.rect;
     this.#number = -1;
     this.#numbered.fill(undefined);
+    // The row in work: its first tile, and its first pixel. Items come row by row.
+    let first = 0;
+    let top = row * TILE;
     for (let item = source.next(); item >= 0; item = source.next()) {
       const tile = bins.tile(item);
-      const left = (column + (tile % columns)) * TILE;
-      const top = (row + ((tile / columns) | 0)) * TILE;
+      for (; tile - first >= columns; first += columns) top += TILE;
+      const left = (column + tile - first) * TILE;
       const run = bins.run(item);
       if (run > 0) {
         this.#cleanTiles(left, top, run);
