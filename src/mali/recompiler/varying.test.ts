@@ -96,3 +96,7 @@ for (const [name, format, source, texels] of [
     assert.equal(calls(name, texels, [`MOV.i32 r30, ${UNIFORM}`, load('', 'r30')]), 0);
   });
 }
+
+test('lanes that wait elsewhere when a list is left find the weights that they retrieve', () => {
+  assert.equal(new Fuzzer().try(7_024_204)?.report, undefined);
+});

@@ -360,12 +360,12 @@ export class VaryingCode {
   }
 
   /** Keeps the weights for instructions that retrieve them. */
-  #keep(): void {
-    const { code, mask } = this.#a;
+  #keep(mask = this.#a.mask): void {
+    const { code } = this.#a;
     for (const [v, vectors] of this.#weights.weights.entries()) {
       for (const [k, local] of vectors.entries()) {
         code.get(1).get(local);
-        if (mask) code.get(1).memory('v128_load', this.#at(v, k)).get(mask[k]!).op('v128_bitselect');
+        if (mask?.[k] !== undefined) code.get(1).memory('v128_load', this.#at(v, k)).get(mask[k]).op('v128_bitselect');
         code.memory('v128_store', this.#at(v, k));
       }
     }
@@ -382,7 +382,8 @@ export class VaryingCode {
     const { code } = this.#a;
     code.get(this.#weighable);
     code.if();
-    this.#keep();
+    // They are those of all lanes, also of such as wait elsewhere.
+    this.#keep([]);
     code.end();
   }
 }
