@@ -10,9 +10,9 @@ import {
 } from '../../abi/gpu/texture-descriptors.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, afbcBodyBytes, afbcEncode, afbcEncodeColour } from '../../board/image/afbc.ts';
 import { FlatMemory } from '../../testing/mali/shader-rig.ts';
+import { PLAIN_SAMPLE } from '../../testing/mali/texture-kind.ts';
 import type { Extent } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { kindOf } from '../shader/texture-ops.ts';
 import { bound } from './bound.ts';
 import { OPERAND, OPERANDS_AT } from './operands.ts';
 import { Sampler } from './sampler.ts';
@@ -27,19 +27,6 @@ const SURFACE_BYTES = 0x4000;
 const PAGE = 4096;
 const BYTES = 4;
 const BODY = 64;
-const KIND = kindOf({
-  operation: 'single',
-  dimension: '2d',
-  array: false,
-  shadow: false,
-  offset: false,
-  lodMode: 'zero',
-  component: 0,
-  integerCoordinates: false,
-  derivatives: false,
-  lodBiasDisable: false,
-  lodClampDisable: false,
-});
 
 /** A texture of one AFBC superblock, in memory whose translations may change. */
 class Scene extends FlatMemory {
@@ -113,7 +100,7 @@ class Scene extends FlatMemory {
         return [new Texture(this, this.textureAt), new Sampler(this, SAMPLER_AT)] as const;
       },
     };
-    return bound(this, named, KIND)!;
+    return bound(this, named, PLAIN_SAMPLE)!;
   }
 }
 

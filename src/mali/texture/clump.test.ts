@@ -12,8 +12,8 @@ import {
   Texture,
 } from '../../abi/gpu/texture-descriptors.ts';
 import { FlatMemory } from '../../testing/mali/shader-rig.ts';
+import { PLAIN_SAMPLE } from '../../testing/mali/texture-kind.ts';
 import { LANES, type ShaderEnvironment, type TextureRequest, type Warp } from '../shader/contract.ts';
-import { kindOf } from '../shader/texture-ops.ts';
 import { TexturePipe } from './unit.ts';
 
 const [TEXTURE_AT, SAMPLER_AT, PLANE_AT, TEXEL_AT] = [0x1000, 0x1040, 0x1080, 0x2000];
@@ -52,19 +52,7 @@ function texel(engine: 'interpreter' | 'wasm', clumpFormat: number, format: numb
   const f32 = new Float32Array(4 * LANES);
   const out = { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };
   const request = {
-    kind: kindOf({
-      operation: 'single',
-      dimension: '2d',
-      array: false,
-      shadow: false,
-      offset: false,
-      lodMode: 'zero',
-      component: 0,
-      integerCoordinates: false,
-      derivatives: false,
-      lodBiasDisable: false,
-      lodClampDisable: false,
-    }),
+    kind: PLAIN_SAMPLE,
     name: 'TEX_SINGLE',
     texture: new Int32Array(LANES).fill(1),
     sampler: new Int32Array(LANES).fill(2),
