@@ -68,6 +68,7 @@ export const DESCRIPTOR_STRIDE = 32;
 
 /** A shader names a descriptor by a handle: table in the upper bits, index in the lower. */
 export const ResourceHandle = layout('Resource Handle', 4, { index: uint(0, 24), table: uint(24, 8) });
+export const resourceHandle = (table: number, index: number): number => table * 2 ** 24 + index;
 export const handleTable = (handle: number): number => handle >>> 24;
 export const handleIndex = (handle: number): number => handle & 0xffffff;
 /** Four-bit table fields of instructions name tables 0…11 and 60…63. */

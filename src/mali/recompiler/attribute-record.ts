@@ -4,7 +4,7 @@
  * Nothing is remembered where the interpreter's step would throw, or where something is so seldom that its step may do it: no
  * descriptor, no buffer, an element that does not lie in one extent of DRAM.
  */
-import { handleIndex, handleTable } from '../../abi/gpu/shader-descriptors.ts';
+import { handleIndex, handleTable, resourceHandle } from '../../abi/gpu/shader-descriptors.ts';
 import { GpuFault } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { attributeOf, elementIndex } from '../shader/attribute.ts';
@@ -49,7 +49,7 @@ function fill(w: WarpState, shape: number, record: number, lane: number): number
   const to = registerFormat(REGISTER_FORMATS[shape >>> 3]!);
   const form = fetchSlot(memory.dram, attribute, to, shape & 7);
   if (!form) return 0;
-  const buffer = environment.resources.buffer(attribute.table * 2 ** 24 + attribute.bufferIndex);
+  const buffer = environment.resources.buffer(resourceHandle(attribute.table, attribute.bufferIndex));
   if (!buffer || buffer.address > LARGEST) return 0;
   const { offset, stride } = attribute;
   const { place, bytes } = form;

@@ -7,7 +7,7 @@
  * output buffer, which a draw moves from packet to packet and keeps in scratch memory (frame.ts: OUTPUT). Whatever does
  * not fit (another buffer in each lane, elements across pages, a fault) is the interpreter's step.
  */
-import { handleTable, unfoldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
+import { handleTable, resourceHandle, unfoldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { NO_ADDRESS } from '../shader/memory.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
@@ -338,4 +338,4 @@ export interface OfVertices {
 }
 
 const immediateHandle = (i: Instruction): number =>
-  (unfoldTable(i.immediates.table!) * 2 ** 24 + i.immediates.index!) >>> 0;
+  resourceHandle(unfoldTable(i.immediates.table!), i.immediates.index!) >>> 0;

@@ -22,6 +22,7 @@ import {
   DESCRIPTOR_TYPE,
   handleIndex,
   handleTable,
+  resourceHandle,
   unfoldTable,
 } from '../../abi/gpu/shader-descriptors.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
@@ -135,7 +136,7 @@ export type Attribute = Infer<typeof AttributeDescriptor>;
 export function attributeOf(environment: ShaderEnvironment, table: number, index: number): Attribute | undefined {
   environment.attributes ??= new Map();
   const cache = environment.attributes;
-  const key = table * 2 ** 24 + index;
+  const key = resourceHandle(table, index);
   if (cache.has(key)) return cache.get(key);
   const address = environment.resources.descriptor(table, index);
   let attribute: Attribute | undefined;
@@ -184,7 +185,7 @@ export function elementAddress(
   index: number,
   bytes: number,
 ): number {
-  const buffer = environment.resources.buffer(attribute.table * 2 ** 24 + attribute.bufferIndex);
+  const buffer = environment.resources.buffer(resourceHandle(attribute.table, attribute.bufferIndex));
   if (!buffer) return 0;
   const at = attribute.offset + index * attribute.stride;
   return at >= 0 && at + bytes <= buffer.size ? buffer.address + at : 0;
@@ -194,7 +195,7 @@ export function elementAddress(
 export function handles(i: Instruction): Ints {
   const third = i.sources[2];
   if (third) return rawBits(third, i.page);
-  const all = new Int32Array(LANES).fill(unfoldTable(i.immediates.table!) * 2 ** 24 + i.immediates.index!);
+  const all = new Int32Array(LANES).fill(resourceHandle(unfoldTable(i.immediates.table!), i.immediates.index!));
   return () => all;
 }
 

@@ -12,6 +12,7 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import {
   ADDRESS_MODE,
   PACKET_VERTICES,
+  resourceHandle,
   TLS_MIN_SIZE,
   TLS_PACKED_SHIFT,
   unfoldTable,
@@ -346,7 +347,7 @@ function leaBufImmediate(i: Instruction): Exec {
     const { stage, environment } = w.run;
     const output = table === VERTEX_PACKET_TABLE && stage.kind === 'vertex' ? stage.output : undefined;
     const count = output && index === 0 ? output.count : 0;
-    const buffer = output ? undefined : environment.resources.buffer(table * 2 ** 24 + index);
+    const buffer = output ? undefined : environment.resources.buffer(resourceHandle(table, index));
     for (let n = 0; n < LANES; n++) {
       if (!(w.mask & (1 << n))) continue;
       const element = x[n]! >>> 0;

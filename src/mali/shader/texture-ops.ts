@@ -7,7 +7,7 @@
  * (sampler, texture), or with narrow indices one word with both in 16 bits each.
  * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_tex_valhall), `valhall/ISA.xml`.
  */
-import { unfoldTable } from '../../abi/gpu/shader-descriptors.ts';
+import { resourceHandle, unfoldTable } from '../../abi/gpu/shader-descriptors.ts';
 import { layout, uint, viewOf } from '../../abi/layout.ts';
 import { handles } from './attribute.ts';
 import type { Compilers, Exec } from './compile.ts';
@@ -42,8 +42,8 @@ export function splitNarrow(word: number): { texture: number; sampler: number } 
   narrowBytes.setUint32(0, word >>> 0, true);
   const { sampler, samplerTable, texture, textureTable } = NarrowHandle.read(narrowBytes, 0);
   return {
-    texture: unfoldTable(textureTable) * 2 ** 24 + texture,
-    sampler: unfoldTable(samplerTable) * 2 ** 24 + sampler,
+    texture: resourceHandle(unfoldTable(textureTable), texture),
+    sampler: resourceHandle(unfoldTable(samplerTable), sampler),
   };
 }
 

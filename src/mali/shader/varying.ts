@@ -13,6 +13,7 @@ import {
   handleIndex,
   handleTable,
   PACKET_VARYINGS_OFFSET,
+  resourceHandle,
   unfoldTable,
 } from '../../abi/gpu/shader-descriptors.ts';
 import { GpuFault } from '../contract.ts';
@@ -186,7 +187,7 @@ function loadVarying(i: Instruction, flat: boolean): Exec {
   const indirect = i.spec.base === 'LD_VAR' || i.spec.base === 'LD_VAR_FLAT';
   const source = flat ? undefined : rawBits(i.sources[0]!, i.page);
   const immediate = new Int32Array(LANES);
-  if (!indirect) immediate.fill(unfoldTable(i.immediates.table!) * 2 ** 24 + i.immediates.index!);
+  if (!indirect) immediate.fill(resourceHandle(unfoldTable(i.immediates.table!), i.immediates.index!));
   const handles = indirect ? rawBits(i.sources[flat ? 0 : 1]!, i.page) : () => immediate;
   const format = registerFormat(i.modifiers.regfmt!);
   const channels = channelCount(i.modifiers.vecsize!);

@@ -1,5 +1,5 @@
 /** What fuzzed shaders start with: which register is for what, and random values for all of them, for the uniforms and the data. */
-import { PIXEL_CURRENT, PixelIndices } from '../../../abi/gpu/shader-descriptors.ts';
+import { PIXEL_CURRENT, PixelIndices, resourceHandle } from '../../../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../../../abi/layout.ts';
 import { ALL_LANES, LANES } from '../../../mali/shader/contract.ts';
 import { THREAD_LOCAL_TAG } from '../../../mali/shader/warp.ts';
@@ -222,7 +222,7 @@ export function input(random: Random, pool: Pool, stage: FuzzStage): Input {
   uniforms[UNIFORM_ADDRESS] = shared % 2 ** 32;
   uniforms[UNIFORM_ADDRESS + 1] = Math.floor(shared / 2 ** 32);
   setHandles(random, textures, uniforms);
-  for (let n = 0; n < HANDLES; n++) uniforms[UNIFORM_HANDLES + n] = ATTRIBUTE_TABLE * 2 ** 24 + n;
+  for (let n = 0; n < HANDLES; n++) uniforms[UNIFORM_HANDLES + n] = resourceHandle(ATTRIBUTE_TABLE, n);
   for (const u of UNIFORM_PLACES) uniforms[u] = random.below(40) | (random.below(40) << 16);
   const drawn = fragment ? fragmentInput(random, pool, stage === 'list') : undefined;
   uniforms[UNIFORM_PIXEL] = pixelIndices(random, drawn?.draw.samples ?? 1);

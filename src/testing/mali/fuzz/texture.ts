@@ -5,7 +5,7 @@
  * No texture has floats in memory: a filtered NaN's bits are fixed nowhere, and results may be looked at as bits.
  */
 
-import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
+import { DESCRIPTOR_TYPE, resourceHandle } from '../../../abi/gpu/shader-descriptors.ts';
 import {
   CLUMP_FORMAT,
   CLUMP_ORDERING,
@@ -64,7 +64,7 @@ const FORMATS = [
 
 const narrow = (texture: number, sampler: number): number =>
   ((TEXTURE_TABLE << 27) | (texture << 16) | (TEXTURE_TABLE << 11) | (TEXTURES + sampler)) >>> 0;
-const wide = (index: number): number => TEXTURE_TABLE * 2 ** 24 + index;
+const wide = (index: number): number => resourceHandle(TEXTURE_TABLE, index);
 
 /** Textures and samplers, and the few pairs of them that inputs choose of: each pair is a sampler to be emitted. */
 export interface Textures {
