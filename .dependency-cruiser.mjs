@@ -10,9 +10,10 @@ const FLOORS = {
   mali: ['abi', 'board'],
   driver: ['abi', 'board', 'drm'],
   display: ['abi', 'board', 'drm'],
-  machine: ['abi', 'board', 'drm', 'mali', 'driver', 'display'],
-  host: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'machine'],
-  cli: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'machine', 'host'],
+  input: ['abi', 'board'],
+  machine: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input'],
+  host: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input', 'machine'],
+  cli: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input', 'machine', 'host'],
 };
 
 export default {

@@ -14,6 +14,8 @@ import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
 import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import { Input } from '../input/index.ts';
+import type { InputPort } from '../input/port.ts';
 import { PA_BITS } from '../mali/control.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { MaliGpu } from '../mali/index.ts';
@@ -95,6 +97,8 @@ export interface MachineUsage {
 export class Machine {
   readonly dram: Dram;
   readonly display: Display;
+  /** What a person presses, moves and touches goes in here. */
+  readonly input: InputPort;
   /** The GPU's driver, if it could bring the GPU up. */
   readonly gpu: TyrDevice | undefined;
   readonly nodes: readonly DeviceNode[];
@@ -108,6 +112,7 @@ export class Machine {
     clock: Clock,
     dram: Dram,
     display: Display,
+    input: Input,
     gpu: TyrDevice | undefined,
     workers: WorkerPool | undefined,
   ) {
@@ -116,6 +121,7 @@ export class Machine {
     this.#ownMemory = dram.used;
     this.dram = dram;
     this.display = display;
+    this.input = input;
     this.gpu = gpu;
     const nodes: DeviceNode[] = [{ path: '/dev/dri/card0', minor: 0, kind: 'primary', device: display.device }];
     if (gpu) {
@@ -144,7 +150,7 @@ export class Machine {
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
-    return new Machine(clock, dram, display, gpu, pool);
+    return new Machine(clock, dram, display, new Input(log), gpu, pool);
   }
 
   get stats(): MachineStats {
