@@ -34,27 +34,31 @@ function lengthOf({ spec, modifiers }: Instruction): number | undefined {
 }
 
 export function findEffects(i: Instruction): Effects {
-  const reads = new Set<number>();
-  const writes = new Set<number>();
-  const wide = /64$/.test(i.spec.type);
+  const { dest } = i;
+  const sources: number[] = [];
+  const writes: number[] = [];
+  const add = (list: number[], r: number): void => {
+    if (!list.includes(r)) list.push(r);
+  };
   for (const { kind, index, spec } of i.sources) {
     if (kind !== 'register') continue;
-    reads.add(index);
-    if (spec.size === 64 && index + 1 < REGISTERS) reads.add(index + 1);
+    add(sources, index);
+    if (spec.size === 64 && index + 1 < REGISTERS) add(sources, index + 1);
   }
-  const sources = [...reads];
+  const reads = sources.slice();
   for (const { register, count, read, write } of i.staging) {
-    for (let r = register; r < Math.min(REGISTERS, register + (lengthOf(i) ?? Math.max(count, LEAST_RUN))); r++) {
-      reads.add(r);
-      if (write || !read) writes.add(r);
+    const end = Math.min(REGISTERS, register + (lengthOf(i) ?? Math.max(count, LEAST_RUN)));
+    for (let r = register; r < end; r++) {
+      add(reads, r);
+      if (write || !read) add(writes, r);
     }
   }
   const results: number[] = [];
-  if (i.dest >= 0) results.push(i.dest);
-  if (i.dest >= 0 && wide && i.dest + 1 < REGISTERS) results.push(i.dest + 1);
+  if (dest >= 0) results.push(dest);
+  if (dest >= 0 && i.spec.type.endsWith('64') && dest + 1 < REGISTERS) results.push(dest + 1);
   for (const r of results) {
-    writes.add(r);
-    reads.add(r);
+    add(writes, r);
+    add(reads, r);
   }
-  return { sources, reads: [...reads], writes: [...writes], kills: i.destHalves === HALVES.BOTH ? results : [] };
+  return { sources, reads, writes, kills: i.destHalves === HALVES.BOTH ? results : [] };
 }

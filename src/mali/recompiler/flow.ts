@@ -142,7 +142,7 @@ export function findUnit(memory: VirtualMemory, entry: number, others: readonly 
     roots,
     blocks,
     index,
-    live: [...liveIn(blocks, index, entry)],
+    live: liveIn(blocks, index, entry),
     words: [...found].map(([pc, { low, high }]) => [pc, low, high] as const),
   };
 }

@@ -10,7 +10,6 @@ const FIRST = 4096;
 const spare: Uint8Array<ArrayBuffer>[] = [];
 const MOST_SPARE = 8;
 const LARGEST_SPARE = 1 << 22;
-const encoder = new TextEncoder();
 
 export class Bytes {
   data = spare.pop() ?? new Uint8Array(FIRST);
@@ -89,10 +88,10 @@ export class Bytes {
     }
   }
 
+  /** A name, of ASCII. */
   text(value: string): void {
-    const bytes = encoder.encode(value);
-    this.unsigned(bytes.length);
-    for (const byte of bytes) this.byte(byte);
+    this.unsigned(value.length);
+    for (let n = 0; n < value.length; n++) this.byte(value.charCodeAt(n));
   }
 
   #grow(need: number): void {
