@@ -246,6 +246,35 @@ test('SYNC_WAIT sleeps until another stream, or the host with a doorbell, change
   assert.equal(group.word(0), 9);
 });
 
+test('any doorbell, of whatever group, makes all waits be looked at again', () => {
+  const { rig, host, group } = started();
+  const other = new TestGroup(host, 1);
+  other.start();
+  group.run([
+    ['MOVE', { destination: 4, immediate: DATA_VA }],
+    ['MOVE32', { destination: 6, immediate: 7 }],
+    ['SYNC_WAIT32', { condition: 1, address: 4, data: 6 }],
+    ...store(6, 0x80),
+  ]);
+  for (const [value, ring] of [
+    [8, () => host.ring()],
+    [9, () => other.submit([['NOP']])],
+  ] as const) {
+    group.setWord(0x80, 0);
+    group.setWord(0, value);
+    rig.clock.run();
+    assert.equal(group.word(0x80), 0, 'nobody has rung');
+    ring();
+    rig.clock.run();
+    assert.equal(group.word(0x80), value - 1);
+    group.run([
+      ['MOVE32', { destination: 6, immediate: value }],
+      ['SYNC_WAIT32', { condition: 1, address: 4, data: 6 }],
+      ...store(6, 0x80),
+    ]);
+  }
+});
+
 test('a failed work is a fault: the stream waits for the host, works are skipped until the barrier, objects carry the error', () => {
   let fails = true;
   let runs = 0;
@@ -622,6 +651,45 @@ test('a suspended group survives a reset of the GPU, with the works that were in
   host.state(0, CSG_STATE.RESUME);
   assert.equal(steps, 400);
   assert.equal(group.word(0), 6);
+});
+
+test('hundreds of suspended groups lose none of their works, and a group whose suspend buffer is gone is forgotten', () => {
+  const works: Elsewhere[] = [];
+  const { rig, host, group } = started({
+    compute: () => {
+      works.push(new Elsewhere());
+      return works.at(-1)!;
+    },
+  });
+  const COUNT = 300;
+  const buffers = Array.from({ length: COUNT }, (_, i) => ({ va: 0x3100000 + i * 0x8000, page: 0 }));
+  for (const buffer of buffers) {
+    buffer.page = rig.firmware.map(buffer.va, 0x8000);
+    group.program();
+    host.groups[0]!.input.set('suspendBuf', buffer.va);
+    host.state(0, CSG_STATE.START);
+    group.run([['RUN_COMPUTE', {}]]);
+    host.state(0, CSG_STATE.SUSPEND);
+  }
+  const gone = buffers.pop()!;
+  for (let page = 0; page < 8; page++) rig.firmware.set(gone.va + page * 4096, {});
+  rig.write(AS.LOCKADDR, gone.va + 14, rig.as(0));
+  rig.asCommand(0, AS_COMMAND.FLUSH_PT);
+  assert.deepEqual(
+    works.map((work) => work.abandoned),
+    [...buffers.map(() => 0), 1],
+  );
+  for (const [i, buffer] of buffers.entries()) {
+    const work = works[i]!;
+    group.program();
+    host.groups[0]!.input.set('suspendBuf', buffer.va);
+    host.state(0, CSG_STATE.RESUME);
+    work.finish();
+    rig.clock.run();
+    assert.deepEqual([work.steps, work.abandoned], [2, 0]);
+    host.state(0, CSG_STATE.TERMINATE);
+  }
+  assert.doesNotMatch(rig.log, /are gone/);
 });
 
 test('works that nobody has kept are reported as lost', () => {

@@ -8,11 +8,13 @@
  * themselves are in csu/.
  *
  * It lives in address space 0. If something it needs is not mapped there it stops with status FATAL, as firmware does.
- * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c`.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c`. That any doorbell makes it look at all waits for sync objects:
+ * Arm's own driver, `mali_kbase_csf.c` (kbase_csf_event_signal).
  */
 import { FW_SHARED_START, VectorTable } from '../../abi/gpu/firmware.ts';
 import { GROUPS, INTERFACE_SIZE, INTERFACE_VERSION } from '../../abi/gpu/firmware-places.ts';
 import { GPU_IRQ, JOB_IRQ_GLOBAL, MCU, MCU_CONTROL, MCU_STATUS } from '../../abi/gpu/regs.ts';
+import { SuspendHeader } from '../../abi/gpu/suspend.ts';
 import type { Clock } from '../../board/clock.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
@@ -36,9 +38,6 @@ export interface McuParts {
   readonly units: Units;
 }
 
-/** Suspended groups whose works in flight are kept; the oldest are dropped. */
-const KEPT_LIMIT = 256;
-
 export class Mcu {
   readonly dram: PhysicalMemory;
   readonly clock: Clock;
@@ -50,7 +49,7 @@ export class Mcu {
   /** Address space 0. */
   readonly memory: GpuMemory;
   readonly groups: readonly GroupSlot[];
-  /** What the endpoints hold of suspended groups, by the address of the suspend buffer. */
+  /** What the endpoints hold of suspended groups, by the address of the suspend buffer: for as long as that is mapped. */
   readonly kept = new Map<number, Kept>();
   /** Cycles after which a group that gets nothing done is reported; 0 is never. */
   progressLimit = 0;
@@ -78,6 +77,9 @@ export class Mcu {
     this.groups = Array.from({ length: GROUPS }, (_, index) => new GroupSlot(this, index));
     this.#global = new GlobalInterface(this);
     this.mmu.onUnlock = () => this.frontEnd.schedule();
+    this.mmu.onFlush = (slot, start, size) => {
+      if (slot === this.memory.source?.slot) this.#sweep(start, size);
+    };
   }
 
   read(offset: number): number | undefined {
@@ -120,6 +122,8 @@ export class Mcu {
       if (!group.running) continue;
       for (const stream of group.streams) if (stream.started && this.#isServed(stream.doorbell)) stream.kick();
     }
+    // Whoever has written a sync object by the CPU rings any doorbell, and all waits are looked at again.
+    this.frontEnd.syncWritten();
   };
 
   #boot(): void {
@@ -130,6 +134,7 @@ export class Mcu {
       return;
     }
     this.guard(() => {
+      this.#sweep(0, Number.POSITIVE_INFINITY);
       writeControl(this.memory);
       this.#setStatus(MCU_STATUS.ENABLED);
       const { major, minor, patch } = INTERFACE_VERSION;
@@ -225,9 +230,13 @@ export class Mcu {
   keep(buffer: number, kept: Kept): void {
     this.forget(buffer);
     this.kept.set(buffer, kept);
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= KEPT_LIMIT) break;
-      this.forget(oldest);
+  }
+
+  /** Forgets the groups whose suspend buffers in this range of its own memory are gone: the host has dropped them. */
+  #sweep(start: number, size: number): void {
+    for (const buffer of this.kept.keys()) {
+      const inside = buffer >= start && buffer < start + size;
+      if (inside && !this.memory.probe(buffer, SuspendHeader.size, 'read')) this.forget(buffer);
     }
   }
 

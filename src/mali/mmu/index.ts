@@ -106,6 +106,7 @@ class AddressSpace implements TranslationSource {
   flushRegion(): void {
     const { start, size } = lockRegion(this.#value(AS.LOCKADDR));
     for (const view of this.#views) view.flush(start, size);
+    this.#mmu.onFlush(this.slot, start, size);
   }
 
   join(view: GpuMemory): void {
@@ -147,6 +148,8 @@ export class Mmu {
   readonly #idle: { readonly table: number; readonly view: GpuMemory }[] = [];
   /** Called when an address space has become accessible again. */
   onUnlock: (slot: number) => void = () => {};
+  /** Called when translations of a range have been dropped. */
+  onFlush: (slot: number, start: number, size: number) => void = () => {};
 
   /** `present`: bitmap of the slots that exist. */
   constructor(
