@@ -2,12 +2,15 @@
  * Dram: the board's memory, one shared WebAssembly.Memory; a physical address is an offset into it.
  *
  * `PhysicalMemory` is the memory as whoever has a physical address sees it, on any thread: the bytes and nothing else.
- * `Dram` is that and the book of who has which pages; there is one of it, on the machine's main thread.
+ * `Dram` is that and the book of who has which pages; there is one of it, on the machine's main thread. Memory that somebody
+ * else hands out is `ForeignMemory` (foreign-memory.ts).
  *
  * Pages are handed out in physically contiguous runs. A run can be backed by a host file (memfd) that is mapped over its
  * addresses, so that guest processes map the very same pages: that is the host floor's `Backing`. Without one, a run is
  * plain anonymous memory. Address 0 is never handed out.
  */
+
+import type { MemoryRanges } from './ranges.ts';
 
 export const PAGE = 4096;
 
@@ -63,10 +66,13 @@ export class PhysicalMemory {
   readonly i32: Int32Array<SharedArrayBuffer>;
   readonly u64: BigUint64Array<SharedArrayBuffer>;
   readonly f32: Float32Array<SharedArrayBuffer>;
+  /** Where there is memory; undefined: everywhere. */
+  readonly ranges: MemoryRanges | undefined;
 
-  /** `memory` is shared: a thread gets it from the one that made it. */
-  constructor(memory: WebAssembly.Memory) {
+  /** `memory` (and `ranges`) are shared: a thread gets them from the one that made them. */
+  constructor(memory: WebAssembly.Memory, ranges?: MemoryRanges) {
     this.memory = memory;
+    this.ranges = ranges;
     this.buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.size = this.buffer.byteLength;
     this.view = new DataView(this.buffer);
@@ -76,6 +82,16 @@ export class PhysicalMemory {
     this.i32 = new Int32Array(this.buffer);
     this.u64 = new BigUint64Array(this.buffer);
     this.f32 = new Float32Array(this.buffer);
+  }
+
+  /** Bytes of memory from `physical` on without a hole; zero or less where there is none. */
+  room(physical: number): number {
+    return this.ranges ? this.ranges.room(physical) : this.size - physical;
+  }
+
+  /** Bytes of memory before `physical` without a hole. */
+  roomBefore(physical: number): number {
+    return this.ranges ? this.ranges.roomBefore(physical) : physical;
   }
 }
 

@@ -360,10 +360,10 @@ export const duplicate = (fd: number): number => check('fcntl', c.fcntl(fd, linu
 /** The flags that a descriptor was opened with. */
 export const openFlags = (fd: number): number => check('fcntl', c.fcntl(fd, linux.F_GETFL, 0));
 
-/** Puts a file's pages at a host address, instead of what is mapped there. */
-export function mapFixed(address: bigint, size: number, fd: number): void {
+/** Puts a file's pages, from `offset` on, at a host address, instead of what is mapped there. */
+export function mapFixed(address: bigint, size: number, fd: number, offset = 0): void {
   const flags = linux.MAP_SHARED | linux.MAP_FIXED;
-  check('mmap', Number(c.mmap(address, size, linux.PROT_READ | linux.PROT_WRITE, flags, fd, 0)));
+  check('mmap', Number(c.mmap(address, size, linux.PROT_READ | linux.PROT_WRITE, flags, fd, offset)));
 }
 
 /** Puts zeroed pages at a host address, instead of what is mapped there. */

@@ -8,7 +8,7 @@
 
 import { alive } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
-import { type Backing, Dram } from '../board/dram.ts';
+import { type Backing, Dram, PAGE } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
@@ -145,7 +145,9 @@ export class Machine {
     const count = options.workers ?? defaultWorkers();
     const pool =
       count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
-    const mmio = new MaliGpu({ dram, clock, log, irqs, units: maliUnits(dram, engine, pool), agents: pool });
+    const userPage = dram.allocShared('mali-user-page', PAGE);
+    const units = maliUnits(dram, engine, pool);
+    const mmio = new MaliGpu({ dram, userPage, clock, log, irqs, units, agents: pool });
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();

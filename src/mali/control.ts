@@ -213,7 +213,13 @@ export class GpuControlBlock {
     this.#log('error', 'mali', `GPU_COMMAND ${type} with payload 0x${payload.toString(16)} is none`);
   }
 
-  #reset(): void {
+  /** Power-on state, interrupts masked. */
+  powerOn(): void {
+    this.#clear();
+    this.irq.reset();
+  }
+
+  #clear(): void {
     this.l2.reset();
     this.tiler.reset();
     this.shader.reset();
@@ -221,6 +227,10 @@ export class GpuControlBlock {
     this.irq.clear(this.irq.raw);
     for (const offset of this.#plain.keys()) this.#plain.set(offset, 0);
     this.#cycleOrigin = this.#clock.now();
+  }
+
+  #reset(): void {
+    this.#clear();
     this.onReset(() => this.irq.raise(GPU_IRQ.RESET_COMPLETED));
   }
 }

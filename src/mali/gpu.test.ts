@@ -71,6 +71,33 @@ test('power-on makes the cores ready and says so', () => {
   assert.equal(rig.read(GPU.L2_READY), 0);
 });
 
+test('the bus’s reset leaves nothing on, nothing pending and nothing unmasked', () => {
+  const rig = new Rig();
+  rig.loadFirmware();
+  rig.write(GPU.L2_PWRON, 1);
+  rig.write(GPU.IRQ_MASK, 0xffffffff);
+  assert.equal(rig.irqs.gpu.high, true);
+  rig.gpu.reset();
+  rig.clock.run();
+  assert.equal(rig.irqs.gpu.high, false);
+  for (const register of [GPU.L2_READY, GPU.IRQ_MASK, GPU.IRQ_RAWSTAT, MCU.CONTROL, MCU.STATUS]) {
+    assert.equal(rig.read(register), 0);
+  }
+});
+
+test('a line tells its observer of each change, once', () => {
+  const rig = new Rig();
+  const seen: boolean[] = [];
+  rig.irqs.gpu.observe((high) => seen.push(high));
+  rig.write(GPU.IRQ_MASK, 0xffffffff);
+  rig.write(GPU.L2_PWRON, 1);
+  rig.write(GPU.L2_PWRON, 1);
+  rig.clock.run();
+  assert.deepEqual(seen, [true]);
+  rig.write(GPU.IRQ_CLEAR, 0xffffffff);
+  assert.deepEqual(seen, [true, false]);
+});
+
 test('a cache flush is announced and moves LATEST_FLUSH_ID on, in the register and in the user page', () => {
   const rig = new Rig();
   const page = rig.gpu.userPage(LATEST_FLUSH_ID.offset)!;

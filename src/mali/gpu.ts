@@ -7,7 +7,7 @@
  */
 import { DOORBELL_BASE, DOORBELL_STRIDE, GPU, JOB, LATEST_FLUSH_ID, MMU, REGISTER_WINDOW } from '../abi/gpu/regs.ts';
 import type { Clock } from '../board/clock.ts';
-import type { Dram, PageRun } from '../board/dram.ts';
+import type { PageRun, PhysicalMemory } from '../board/dram.ts';
 import type { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
@@ -19,7 +19,9 @@ import type { Agents } from './mmu/agents.ts';
 import { isMmuOffset, Mmu } from './mmu/index.ts';
 
 export interface MaliParts {
-  readonly dram: Dram;
+  readonly dram: PhysicalMemory;
+  /** The page that shows LATEST_FLUSH_ID to clients, where the bus can give one to them; the register is there in any case. */
+  readonly userPage?: PageRun | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly irqs: { readonly job: IrqLine; readonly mmu: IrqLine; readonly gpu: IrqLine };
@@ -34,8 +36,8 @@ export class MaliGpu implements Mmio {
   readonly #control: GpuControlBlock;
   readonly #mmu: Mmu;
   readonly #mcu: Mcu;
-  readonly #dram: Dram;
-  readonly #userPage: PageRun;
+  readonly #dram: PhysicalMemory;
+  readonly #userPage: PageRun | undefined;
 
   constructor(parts: MaliParts) {
     const { dram, clock, log, irqs, units, agents } = parts;
@@ -46,7 +48,7 @@ export class MaliGpu implements Mmio {
     const present = this.#control.read(GPU.AS_PRESENT.offset);
     this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits, agents);
     this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units });
-    this.#userPage = dram.allocShared('mali-user-page', PAGE);
+    this.#userPage = parts.userPage;
     this.#control.onReset = (done) => {
       this.#mcu.reset();
       this.#mmu.reset(done);
@@ -79,9 +81,19 @@ export class MaliGpu implements Mmio {
     return offset === LATEST_FLUSH_ID.offset ? this.#userPage : undefined;
   }
 
+  /** The bus's reset line: everything is as at power-on, and nothing is announced. */
+  reset(): void {
+    this.#control.powerOn();
+    this.#mcu.reset();
+    this.#mmu.reset(() => {});
+  }
+
+  /** Physical memory has come or gone. */
+  memoryChanged(): void {
+    this.#mmu.memoryChanged();
+  }
+
   #showFlushId(id: number): void {
-    this.#dram.view.setUint32(this.#userPage.physical, id, true);
+    if (this.#userPage) this.#dram.view.setUint32(this.#userPage.physical, id, true);
   }
 }
-
-const PAGE = 4096;

@@ -285,6 +285,14 @@ export class Mmu {
     this.#look();
   }
 
+  /** Physical memory has come or gone: translations are looked up anew. */
+  memoryChanged(): void {
+    for (const slot of this.#slots) {
+      slot.flush();
+      this.agents.changed(slot.slot, slot.translation, slot.locked);
+    }
+  }
+
   #at(offset: number): AddressSpace | undefined {
     return offset < AS_BASE ? undefined : this.#slots[Math.floor((offset - AS_BASE) / AS_STRIDE)];
   }

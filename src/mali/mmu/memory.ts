@@ -173,12 +173,13 @@ export class GpuMemory implements VirtualMemory {
     const low = words[own]!;
     const high = words[own + 1]!;
     const index = (entry % PAGE) / Pte.size;
+    const least = Math.min(index, this.dram.roomBefore(physical) / PAGE);
     let before = 0;
-    for (let at = own - 2; before < index; at -= 2) {
+    for (let at = own - 2; before < least; at -= 2) {
       if (words[at] !== low - (before + 1) * PAGE || words[at + 1] !== high) break;
       before++;
     }
-    const most = Math.min(TABLE_ENTRIES - 1 - index, this.dram.size / PAGE - physical / PAGE - 1);
+    const most = Math.min(TABLE_ENTRIES - 1 - index, this.dram.room(physical) / PAGE - 1);
     let after = 0;
     for (let at = own + 2; after < most; at += 2) {
       if (words[at] !== low + (after + 1) * PAGE || words[at + 1] !== high) break;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BLOCK_SIZE_L2, PTE_AP, PTE_TYPE } from '../../abi/gpu/lpae.ts';
+import { BLOCK_SIZE_L2, PTE_AP, PTE_TYPE, Pte } from '../../abi/gpu/lpae.ts';
 import { AS, AS_ACCESS, AS_COMMAND, AS_MODE, EXCEPTION, MEMATTR, MMU } from '../../abi/gpu/regs.ts';
 import { layout, uint } from '../../abi/layout.ts';
 import { TestClock } from '../../board/clock.ts';
 import { Dram } from '../../board/dram.ts';
+import { ForeignMemory } from '../../board/foreign-memory.ts';
 import { IrqLine } from '../../board/irq.ts';
-import { recorder } from '../../board/log.ts';
+import { recorder, silent } from '../../board/log.ts';
 import { Tables } from '../../testing/mali/gpu-rig.ts';
 import { type Access, PageFault } from '../contract.ts';
 import { InterruptBlock } from '../irq.ts';
@@ -59,6 +60,34 @@ test('pages and blocks translate, and what is written through them is in DRAM', 
     2,
   );
   assert.equal(view.translate(0x40000000 + 0x123456, 'read'), BLOCK_SIZE_L2 + 0x123456);
+});
+
+test('between ranges of memory of another owner there is a bus fault, and extents end at their edges', () => {
+  const dram = new ForeignMemory(16 * 2 ** 20, { attach() {}, map() {}, unmap() {} });
+  const low = 0x400000;
+  dram.add(low, 0x100000, 0, 0);
+  const mmu = new Mmu(dram, silent, new InterruptBlock(new IrqLine('mmu', new TestClock()), MMU), 0xff, 40);
+  mmu.write(AT + AS.TRANSCFG.offset, AS.TRANSCFG.encode({ mode: AS_MODE.AARCH64_4K, inaBits: 7 }));
+  mmu.write(AT + AS.TRANSTAB.offset, low);
+  mmu.write(AT + AS.COMMAND.offset, AS_COMMAND.UPDATE);
+  // Tables in the first pages; eight pages of which four lie in memory.
+  const at = { type: PTE_TYPE.TABLE, accessFlag: true, ap: PTE_AP.UNPRIVILEGED_RW };
+  for (let level = 0; level < 3; level++)
+    Pte.write(dram.view, low + level * 4096, { ...at, address: low + (level + 1) * 4096 });
+  for (let i = 0; i < 8; i++) {
+    const address = low + 0x100000 - 4 * 4096 + i * 4096;
+    Pte.write(dram.view, low + 3 * 4096 + i * Pte.size, { ...at, type: PTE_TYPE.PAGE, address });
+  }
+  const view = mmu.view(SLOT);
+  assert.deepEqual(view.extent(4096, 'write'), { start: 0, size: 4 * 4096, physical: low + 0x100000 - 4 * 4096 });
+  assert.equal(fault(() => view.load32(4 * 4096)).code, EXCEPTION.GPU_BUS_FAULT);
+  dram.add(low + 0x100000, 4096, 0, 0);
+  mmu.memoryChanged();
+  assert.equal(view.load32(4 * 4096), 0);
+  dram.remove(low, 0x100000);
+  mmu.memoryChanged();
+  mmu.write(MMU.IRQ_CLEAR.offset, 0xffffffff);
+  assert.equal(fault(() => view.load32(0)).code, EXCEPTION.GPU_BUS_FAULT, 'its tables are gone');
 });
 
 test('scalars, bytes and descriptors may cross a page whose neighbour lies elsewhere', () => {

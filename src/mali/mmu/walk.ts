@@ -64,7 +64,7 @@ export function walk(dram: PhysicalMemory, at: Translation, va: number, outputBi
   if (at.mode === AS_MODE.IDENTITY) {
     out.physical = va - (va % 4096);
     out.readable = out.writable = out.executable = true;
-    if (out.physical + 4096 > dram.size) out.code = EXCEPTION.GPU_BUS_FAULT;
+    if (dram.room(out.physical) < 4096) out.code = EXCEPTION.GPU_BUS_FAULT;
     return;
   }
   if (at.mode !== AS_MODE.AARCH64_4K) {
@@ -81,7 +81,7 @@ export function walk(dram: PhysicalMemory, at: Translation, va: number, outputBi
   for (let level = 0; level < LEVELS; level++) {
     out.level = level;
     const entry = table + tableIndex(va, level) * Pte.size;
-    if (entry + Pte.size > dram.size) {
+    if (dram.room(entry) < Pte.size) {
       out.code = EXCEPTION.GPU_BUS_FAULT;
       return;
     }
@@ -124,7 +124,7 @@ export function walk(dram: PhysicalMemory, at: Translation, va: number, outputBi
       !executeNever &&
       !fields.executeNever.read(view, entry) &&
       !(at.writeExecuteNever && out.writable);
-    if (out.physical + 4096 > dram.size) out.code = EXCEPTION.GPU_BUS_FAULT;
+    if (dram.room(out.physical) < 4096) out.code = EXCEPTION.GPU_BUS_FAULT;
     return;
   }
 }

@@ -202,6 +202,7 @@ export class WorkerPool implements Agents, JobPool {
     const { dram, engine, outputBits, codeCache, profile = false } = this.#options;
     const data: ThreadData = {
       memory: dram.memory,
+      ranges: dram.ranges?.shared,
       shared: this.#shared.buffer,
       worker: n,
       engine,

@@ -8,6 +8,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PhysicalMemory } from '../../board/dram.ts';
+import { MemoryRanges } from '../../board/ranges.ts';
 import type { Engine } from '../engine/engine.ts';
 import { FragmentWork } from '../fragment/fragment.ts';
 import { ClaimedTiles } from '../fragment/tile-share.ts';
@@ -21,6 +22,8 @@ import { JOBS, Shared } from './shared.ts';
 /** What a thread is started with. */
 export interface ThreadData {
   readonly memory: WebAssembly.Memory;
+  /** Where there is memory; undefined: everywhere. */
+  readonly ranges: SharedArrayBuffer | undefined;
   readonly shared: SharedArrayBuffer;
   readonly worker: number;
   readonly engine: Engine;
@@ -34,9 +37,9 @@ export interface ThreadData {
 /** Views that are kept, the one used last at the end. */
 const MAX_VIEWS = 40;
 
-const { memory, shared: buffer, worker, engine, outputBits, profile } = workerData as ThreadData;
+const { memory, ranges, shared: buffer, worker, engine, outputBits, profile } = workerData as ThreadData;
 const shared = new Shared(buffer);
-const dram = new PhysicalMemory(memory);
+const dram = new PhysicalMemory(memory, ranges && new MemoryRanges(ranges));
 // Threads of a program that run at once have thread storage of their own.
 const { openFragment } = shaderCores(engine, (worker + 1) * LANES);
 const core = computeCore(engine);

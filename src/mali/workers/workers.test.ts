@@ -119,6 +119,7 @@ test('a worker turns its event loop now and then, or what it has collected would
   const { memory } = new Dram(2 ** 20);
   const workerData: ThreadData = {
     memory,
+    ranges: undefined,
     shared: shared.buffer,
     worker: 0,
     engine: 'wasm',

@@ -160,7 +160,8 @@ export function testMachine(options: TestOptions = {}): TestMachine {
     mmu: new IrqLine('mmu', clock),
     gpu: new IrqLine('gpu', clock),
   };
-  const gpu = new MaliGpu({ dram, clock, log, irqs, units: options.units ?? noUnits });
+  const userPage = dram.allocShared('mali-user-page', 4096);
+  const gpu = new MaliGpu({ dram, userPage, clock, log, irqs, units: options.units ?? noUnits });
   const firmware = 'firmware' in options ? options.firmware : tyrFirmware();
   return {
     clock,

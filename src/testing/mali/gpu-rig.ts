@@ -136,7 +136,15 @@ export class Rig {
 
   constructor(units: Partial<Units> = {}, agents?: Agents) {
     const { dram, clock, irqs, record } = this;
-    this.gpu = new MaliGpu({ dram, clock, log: record.log, irqs, units: unitsOf(units), agents });
+    this.gpu = new MaliGpu({
+      dram,
+      userPage: dram.alloc(4096),
+      clock,
+      log: record.log,
+      irqs,
+      units: unitsOf(units),
+      agents,
+    });
   }
 
   get log(): string {
