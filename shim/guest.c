@@ -2,7 +2,8 @@
  * The guest's root, as a process in it sees it: what TYR_GUEST says, and where a path of the guest is on this host.
  *
  * TYR_GUEST is "EMULATOR:ROOT:LIBRARY": the qemu-user program that runs the guest's programs (empty on a host that runs
- * them itself), the folder with the guest's files, and the folder with this library. Unset, as for programs of the host,
+ * them itself), the folder with the guest's files, and the folder with this library. More folders may follow, ":A:B", in
+ * which the dynamic loader looks for libraries first, where there is no emulator. Unset, as for programs of the host,
  * everything here stands aside.
  *
  * Everything here may be called in a signal handler and between vfork and exec: no locks, no heap, the kernel's calls.
@@ -18,10 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define VARIABLE_MAX (3 * TYR_PATH_MAX)
+#define VARIABLE_MAX (4 * TYR_PATH_MAX)
 
 static struct tyr_guest guest;
-static char emulator[TYR_PATH_MAX], root[TYR_PATH_MAX], library[TYR_PATH_MAX];
+static char emulator[TYR_PATH_MAX], root[TYR_PATH_MAX], library[TYR_PATH_MAX], folders[TYR_PATH_MAX];
 static char variable[VARIABLE_MAX + sizeof TYR_GUEST], machine[TYR_PATH_MAX + sizeof TYR_ENVIRONMENT];
 static volatile int known;
 
@@ -68,21 +69,25 @@ static void initialise(void)
       return;
    const char *second = strchr(value, ':');
    const char *third = second ? strchr(second + 1, ':') : NULL;
-   if (!third || second[1] != '/' || third[1] != '/' || strchr(third + 1, ':'))
+   if (!third || second[1] != '/' || third[1] != '/')
       return;
    second++;
    third++;
-   size_t lengths[3] = { second - 1 - value, third - 1 - second, strlen(third) };
-   if (lengths[0] >= sizeof emulator || lengths[1] >= sizeof root || lengths[2] >= sizeof library)
+   const char *rest = third + strcspn(third, ":");
+   size_t lengths[3] = { second - 1 - value, third - 1 - second, rest - third };
+   rest += *rest == ':';
+   if (lengths[0] >= sizeof emulator || lengths[1] >= sizeof root || lengths[2] >= sizeof library || strlen(rest) >= sizeof folders)
       return;
    memcpy(emulator, value, lengths[0]);
    memcpy(root, second, lengths[1]);
    memcpy(library, third, lengths[2]);
+   strcpy(folders, rest);
    memcpy(variable, TYR_GUEST "=", sizeof TYR_GUEST);
    memcpy(variable + sizeof TYR_GUEST, value, strlen(value));
    guest.root_length = lengths[1];
    guest.emulator = emulator;
    guest.library = library;
+   guest.folders = folders;
    guest.variable = variable;
    if (tyr_variable(TYR_ENVIRONMENT, folder, sizeof folder)) {
       memcpy(machine, TYR_ENVIRONMENT "=", sizeof TYR_ENVIRONMENT);

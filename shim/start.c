@@ -274,18 +274,20 @@ static int lists(const char *list, const char *separators, const char *item)
    return 0;
 }
 
-/* Writes "PREFIXitem" or "PREFIXitem:list", the item only if the list has it not. Returns the end. */
-static char *join(char *out, const char *prefix, const char *item, const char *list, const char *separators)
+/* Can LD_PRELOAD name a file in this folder by its path? Its items end at blanks and colons. */
+static int can_be_listed(const char *folder)
 {
-   strcpy(out, prefix);
-   if (!lists(list, separators, item)) {
-      strcat(out, item);
-      if (list && *list)
-         strcat(out, ":");
-   }
-   if (list)
-      strcat(out, list);
-   return out + strlen(out) + 1;
+   return !strpbrk(folder, ": \t\n");
+}
+
+/* Writes "PREFIXFOLDER/NAME" or "PREFIXFOLDER/NAME:list", the item only if the list has none of that name. Returns the end. */
+static char *join(char *out, const char *prefix, const char *folder, const char *name, const char *list, const char *separators)
+{
+   int more = list && *list;
+   out += sprintf(out, "%s", prefix);
+   if (!lists(list, separators, name))
+      out += sprintf(out, "%s%s%s%s", folder, *folder && *name ? "/" : "", name, more ? ":" : "");
+   return out + sprintf(out, "%s", more ? list : "") + 1;
 }
 
 static size_t length_of(const char *text)
@@ -310,17 +312,25 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
    }
 
    /* Texts of our own: the two lists, the guest's library folders and its loader. */
-   char text[length_of(preload) + length_of(path) + strlen(guest->library) + 4 * guest->root_length + 512];
+   char text[length_of(preload) + length_of(path) + 2 * strlen(guest->library) + strlen(guest->folders) +
+             4 * guest->root_length + 512];
    char *words[arguments + start->count + 10], *variable[variables + 5];
    char *preload_text, *path_text, *at = text;
    size_t n = 0, m = 0;
-   int emulated = guest->emulator[0] != 0;
+   int emulated = guest->emulator[0] != 0, by_path = can_be_listed(guest->library);
    const char *file = start->file;
 
    preload_text = at;
-   at = join(at, emulated ? "LD_PRELOAD=" : "", LIBRARY_NAME, preload, ": ");
+   at = join(at, emulated ? "LD_PRELOAD=" : "", by_path ? guest->library : "", LIBRARY_NAME, preload, ": ");
    path_text = at;
-   at = join(at, emulated ? "LD_LIBRARY_PATH=" : "", guest->library, path, ":;");
+   if (emulated) {
+      at = join(at, "LD_LIBRARY_PATH=", "", guest->library, path, ":;");
+   } else {
+      const char *folders[5] = { by_path ? "" : guest->library, guest->folders, path ? path : "", "", "" };
+      for (int i = 0; i < 3; i++)
+         at += sprintf(at, "%s%s", folders[i], *folders[i] ? ":" : "");
+      at += sprintf(at, "%s" LIBRARIES ":%s/usr/lib", guest->root, guest->root) + 1;
+   }
 
    if (start->ours && emulated) {
       file = words[n++] = (char *)guest->emulator;
@@ -330,8 +340,6 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
       words[n++] = TYR_CPU;
       words[n++] = "-0";
    } else if (start->ours) {
-      at--;
-      at += sprintf(at, ":%s" LIBRARIES ":%s/usr/lib", guest->root, guest->root) + 1;
       sprintf(at, "%s" LIBRARIES "/" LOADER, guest->root);
       file = words[n++] = at;
       words[n++] = "--library-path";
@@ -349,8 +357,10 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
       words[n++] = argv[i];
    words[n] = NULL;
 
+   /* A program that the loader is told the folders of passes the variable on. One of the host's has no use for the guest's. */
+   int replaces_path = !start->ours || (emulated && !by_path);
    for (size_t i = 0; i < variables; i++) {
-      if (value_of(envp[i], "LD_PRELOAD") || value_of(envp[i], "LD_LIBRARY_PATH"))
+      if (value_of(envp[i], "LD_PRELOAD") || (replaces_path && value_of(envp[i], "LD_LIBRARY_PATH")))
          continue;
       if (!start->ours && value_of(envp[i], TYR_GUEST))
          continue;
@@ -363,7 +373,8 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
          variable[m++] = (char *)guest->machine;
       if (emulated) {
          variable[m++] = preload_text;
-         variable[m++] = path_text;
+         if (!by_path)
+            variable[m++] = path_text;
       }
    }
    variable[m] = NULL;

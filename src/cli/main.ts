@@ -139,7 +139,7 @@ The program gets this command's environment, without what belongs to the host's 
 so MESA_DEBUG=1 tyr run … works. A path to a program of this host's own architecture runs on the host, with the same devices.
 
 --json prints: exitCode, frames (page flips), seconds, fps (between the first and the last flip), jobs (GPU jobs that
-completed), faults (GPU faults) and gpu (the GPU's name, null if there is none).`,
+completed), faults (GPU faults), gpu (the GPU's name, null if there is none) and gpuOpens (how often a program opened it).`,
     )
     .action(async (program, args, options) => {
       const { run } = await import('./run.ts');

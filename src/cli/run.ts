@@ -66,15 +66,25 @@ export async function run(program: string, args: string[], options: RunOptions):
   const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
-  const { seconds, fps, jobs, faults, gpu } = result;
+  const { seconds, fps, jobs, faults, gpu, gpuOpens } = result;
   output.write(`${programOutput.rest}${program}: ${summary(result)}\n`);
+  const unused = unusedGpu(result);
+  if (unused !== undefined) output.write(`WARNING: ${unused}\n`);
   const leaks = Object.entries(result.leaks).map(([kind, count]) => `${count} ${kind}`);
   if (leaks.length > 0) {
     output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${program}: this is a bug in Tyr.\n`);
   }
   if (bound !== undefined) output.write(bound);
-  if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu }));
+  if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu, gpuOpens }));
   return exitCode;
+}
+
+/** A sentence where the GPU had no part in a run: a Mesa that does not find its driver draws by the processor, and says nothing. */
+export function unusedGpu({ gpu, gpuOpens, frames, jobs }: LaunchResult): string | undefined {
+  if (gpu === null) return 'this machine has no GPU (the log above says why).';
+  if (gpuOpens === 0) return 'no program opened the GPU.';
+  if (frames > 0 && jobs === 0) return 'no program gave the GPU work: the frames were drawn without it.';
+  return undefined;
 }
 
 /** One line: how much was drawn, how fast, and how it ended. */

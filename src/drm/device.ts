@@ -73,6 +73,8 @@ export class DrmDevice<P = unknown> {
   readonly files = new Set<DrmFile<P>>();
   /** The core's ioctls and the driver's. */
   readonly table: IoctlTable;
+  /** Files that were ever opened. */
+  opens = 0;
   #master: DrmFile<P> | undefined;
   #gone = false;
 
@@ -92,6 +94,7 @@ export class DrmDevice<P = unknown> {
     const file = new DrmFile<P>(this, node, pid);
     if (superuser) file.authenticated = true;
     this.files.add(file);
+    this.opens++;
     if (node === 'primary') {
       if (this.#master) file.group = this.#master.group;
       else this.setMaster(file);

@@ -92,6 +92,15 @@ test('a guest without an emulator starts programs by their loader, and they know
   );
 });
 
+for (const side of SIDES) {
+  test(`${side}: a wrapper that sets LD_LIBRARY_PATH loses neither the machine nor its own choice`, async () => {
+    const self = userland[side].clients.exec!;
+    const wrapper = 'export LD_LIBRARY_PATH=/nowhere; exec sh -c "echo \\$LD_LIBRARY_PATH; exec "$0" show"';
+    const { stdout } = await whole(side === 'host' ? '/bin/sh' : 'sh', ['-c', wrapper, self]);
+    assert.deepEqual(stdout.trim().split('\n'), ['/nowhere', `${self} exe=exec given=none node=1`]);
+  });
+}
+
 test('guest: a child has the machine even when the whole environment is gone', async () => {
   assert.deepEqual(await scenario('guest', 'cleared'), ['cleared exe=exec given=none node=1']);
 });
@@ -143,7 +152,7 @@ test('guest: a shellâ€™s pipes, subshells and exit codes are those of the guestâ
   assert.deepEqual(stdout.trim().split('\n'), [
     '1',
     'aarch64',
-    'LD_LIBRARY_PATH LD_PRELOAD TYR_GUEST TYR_MACHINE ',
+    'LD_PRELOAD TYR_GUEST TYR_MACHINE ',
     '20',
     'card0 card1 ',
     'from bash',

@@ -78,6 +78,8 @@ export interface LaunchResult {
   profiles: Profiler.Profile[];
   /** The GPU's name, null where the machine came up without one. */
   gpu: string | null;
+  /** How often a program has opened the GPU's nodes. */
+  gpuOpens: number;
   /** What the machine still had of the program after its end, by kind: nothing, or there is a bug in Tyr. */
   leaks: Record<string, number>;
   screenshot: Picture | undefined;
@@ -144,7 +146,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     // The last flips may still be on their way from the socket.
     await new Promise<void>((resolve) => clock.yield(resolve));
     const leaks = await leftBehind(machine, server, clock);
-    const { jobs, faults, gpuName } = machine.stats;
+    const { jobs, faults, gpuName, gpuOpens } = machine.stats;
     return {
       ended: watch.ended,
       exitCode: watch.ended === 'frames' ? 0 : exitCode,
@@ -156,6 +158,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       workers: machine.workers?.busySeconds ?? [],
       profiles: (await machine.workers?.profiles()) ?? [],
       gpu: gpuName ?? null,
+      gpuOpens,
       leaks,
       screenshot: options.screenshot ? watch.screenshot() : undefined,
     };

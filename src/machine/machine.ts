@@ -63,6 +63,8 @@ export interface DeviceNode {
 
 export interface MachineStats {
   readonly gpuName: string | undefined;
+  /** How often a client has opened the GPU. */
+  readonly gpuOpens: number;
   readonly frames: number;
   readonly jobs: number;
   readonly faults: number;
@@ -158,6 +160,7 @@ export class Machine {
   get stats(): MachineStats {
     return {
       gpuName: this.gpu?.gpuName,
+      gpuOpens: this.gpu?.opens ?? 0,
       frames: this.display.frames,
       jobs: this.gpu?.stats.jobs ?? 0,
       faults: this.gpu?.stats.faults ?? 0,

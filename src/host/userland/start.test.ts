@@ -40,7 +40,7 @@ const userland: Userland = {
   host: { architecture: amd64, library: '/shim-amd64/libtyr-drm.so', clients: {} },
 };
 
-test('a bare name is a program of the guest, run by qemu with the guest’s shim', () => {
+test('a bare name is a program of the guest, run by qemu with the guest’s shim, whose path has a blank here', () => {
   const start = programStart(userland, 'cube', ['-A'], { TYR_MACHINE: '/run/m' }, { TERM: 'x' });
   assert.equal(start.file, '/tools/qemu-aarch64');
   assert.deepEqual(start.args, ['-L', root, '-cpu', 'cortex-a76', '-0', 'cube', join(root, 'usr/bin/cube'), '-A']);
@@ -58,7 +58,8 @@ test('a program of the host’s architecture runs as it is, with the host’s sh
   const start = programStart(userland, own, ['x'], {}, { LD_LIBRARY_PATH: '/mine', DISPLAY: ':0' });
   assert.equal(start.file, own);
   assert.deepEqual(start.args, ['x']);
-  assert.equal(start.env.LD_LIBRARY_PATH, '/shim-amd64:/mine');
+  assert.equal(start.env.LD_PRELOAD, '/shim-amd64/libtyr-drm.so');
+  assert.equal(start.env.LD_LIBRARY_PATH, '/mine');
   assert.equal(start.env.DISPLAY, ':0');
   assert.equal(start.env.TYR_GUEST, undefined);
 });

@@ -7,7 +7,7 @@
  * the programs that a program starts, in the same way (shim/start.c), told by TYR_GUEST.
  */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { SHIM_CPU, SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shim.ts';
 import type { Architecture } from './compiler.ts';
 import { Problem } from './problem.ts';
@@ -94,11 +94,6 @@ export function programStart(
   const path = findProgram(userland.root, program);
   const machine = elfMachine(path);
   const { guest, host } = userland;
-  const preload = (shim: { library: string }, searched: string | undefined) => ({
-    // By name and search path: LD_PRELOAD has no way to write a path with a space.
-    LD_PRELOAD: 'libtyr-drm.so',
-    LD_LIBRARY_PATH: [dirname(shim.library), searched].filter(Boolean).join(':'),
-  });
   // A script: the guest's shell starts it as any program of the guest would.
   if (machine === '#!') return programStart(userland, 'sh', ['-c', 'exec "$0" "$@"', path, ...args], own, callers);
   if (machine === guest.architecture.elfMachine) {
@@ -112,6 +107,19 @@ export function programStart(
   }
   const wanted = [...new Set([guest, host].map((side: { architecture: Architecture }) => side.architecture.debian))];
   throw new Problem(`${path} is no ${wanted.join(' or ')} program`);
+}
+
+/**
+ * The variables that preload a shim. By its path, so that a program that sets LD_LIBRARY_PATH for another does not lose it; by
+ * name and search path only where LD_PRELOAD, whose items end at blanks and colons, has no way to write the path.
+ */
+function preload({ library }: { library: string }, searched: string | undefined): NodeJS.ProcessEnv {
+  const path = (folders: (string | undefined)[]) => {
+    const text = folders.filter(Boolean).join(':');
+    return text ? { LD_LIBRARY_PATH: text } : {};
+  };
+  if (!/[\s:]/.test(library)) return { LD_PRELOAD: library, ...path([searched]) };
+  return { LD_PRELOAD: basename(library), ...path([dirname(library), searched]) };
 }
 
 const FOLDERS = ['usr/local/bin', 'usr/bin', 'usr/games', 'usr/sbin'];
