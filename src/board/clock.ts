@@ -4,6 +4,7 @@
  * Everything runs on one thread. A part that wants to go on later asks the clock: `soon` after the current call has
  * returned, `after` when time has passed. Tests use TestClock, which moves only when told to.
  */
+import { uptime } from 'node:os';
 import { Timers } from './timers.ts';
 
 export interface Timer {
@@ -15,6 +16,9 @@ export interface Clock {
   now(): number;
   /** Nanoseconds of CLOCK_MONOTONIC as the guest's programs see it; DRM time stamps and deadlines are in this scale. */
   monotonic(): bigint;
+  /** The same moment by CLOCK_REALTIME and CLOCK_BOOTTIME, as input events may be stamped. */
+  realtime(): bigint;
+  boottime(): bigint;
   /** Runs `fn` once, `delay` nanoseconds from now. */
   after(delay: number, fn: () => void): Timer;
   /** Runs `fn` once after the current call chain, before any timer; calls keep their order. */
@@ -43,6 +47,10 @@ export interface Company {
 
 const NOBODY: Company = { waiting: () => false, serve: () => false };
 
+/** Nanoseconds: when a TestClock's machine was switched on, and for how long it had slept. */
+export const TEST_EPOCH = 1_000_000_000n * 1_000_000_000n;
+export const TEST_SLEPT = 60n * 1_000_000_000n;
+
 /** Time that stands still until `advance`. Deferred work runs inside `run` and `advance`. */
 export class TestClock implements Clock {
   #now = 0;
@@ -56,6 +64,14 @@ export class TestClock implements Clock {
 
   monotonic(): bigint {
     return BigInt(Math.floor(this.#now));
+  }
+
+  realtime(): bigint {
+    return TEST_EPOCH + this.monotonic();
+  }
+
+  boottime(): bigint {
+    return TEST_SLEPT + this.monotonic();
   }
 
   after(delay: number, fn: () => void): Timer {
@@ -101,6 +117,10 @@ export class TestClock implements Clock {
 }
 
 const NANOSECONDS = 1e6;
+const SECOND = 1e9;
+/** Milliseconds by which Date may differ from the time that has passed, and nanoseconds by which uptime may. */
+const DATE_ERROR = 2;
+const UPTIME_ERROR = SECOND;
 /** Milliseconds for which work lets others go first. */
 const PATIENCE = 1;
 
@@ -131,6 +151,19 @@ export class HostClock implements Clock {
 
   monotonic(): bigint {
     return process.hrtime.bigint();
+  }
+
+  realtime(): bigint {
+    // What the host's clock was set to since this process began shows in Date alone, which counts milliseconds.
+    const fine = performance.timeOrigin + performance.now();
+    const told = Date.now();
+    return BigInt(Math.round((Math.abs(fine - told) < DATE_ERROR ? fine : told) * 1000)) * 1000n;
+  }
+
+  boottime(): bigint {
+    // CLOCK_MONOTONIC stands still while the host sleeps; uptime is told in hundredths of seconds.
+    const slept = Math.round(uptime() * SECOND) - Number(this.monotonic());
+    return this.monotonic() + (Math.abs(slept) < UPTIME_ERROR ? 0n : BigInt(slept));
   }
 
   after(delay: number, fn: () => void): Timer {

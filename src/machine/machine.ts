@@ -15,7 +15,6 @@ import { Display } from '../display/index.ts';
 import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import { Input } from '../input/index.ts';
-import type { InputPort } from '../input/port.ts';
 import { PA_BITS } from '../mali/control.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { MaliGpu } from '../mali/index.ts';
@@ -72,7 +71,7 @@ export interface MachineStats {
 
 /** What clients have of a machine: all zeros when nobody has anything, a little after the last one has gone. */
 export interface MachineUsage {
-  /** Open DRM files. */
+  /** Open files of devices. */
   readonly files: number;
   /** Buffer objects, whoever holds them. */
   readonly buffers: number;
@@ -100,7 +99,7 @@ export class Machine {
   readonly dram: Dram;
   readonly display: Display;
   /** What a person presses, moves and touches goes in here. */
-  readonly input: InputPort;
+  readonly input: Input;
   /** The GPU's driver, if it could bring the GPU up. */
   readonly gpu: TyrDevice | undefined;
   readonly nodes: readonly DeviceNode[];
@@ -154,7 +153,7 @@ export class Machine {
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
-    return new Machine(clock, dram, display, new Input(log), gpu, pool);
+    return new Machine(clock, dram, display, new Input(clock, log), gpu, pool);
   }
 
   get stats(): MachineStats {
@@ -169,7 +168,7 @@ export class Machine {
 
   get usage(): MachineUsage {
     const devices = new Set(this.nodes.map(({ device }) => device));
-    let files = 0;
+    let files = this.input.files;
     for (const device of devices) files += device.files.size;
     const noGpu = { vms: 0, groups: 0, heaps: 0, addressSpaces: 0, groupSlots: 0 };
     return {
@@ -190,6 +189,7 @@ export class Machine {
       for (const file of [...device.files]) file.close();
       device.unplug();
     }
+    this.input.close();
     this.workers?.close();
   }
 }

@@ -47,6 +47,14 @@ export class SteppedClock implements Clock {
     return BigInt(Math.floor(this.#now));
   }
 
+  realtime(): bigint {
+    return this.monotonic();
+  }
+
+  boottime(): bigint {
+    return this.monotonic();
+  }
+
   after(delay: number, fn: () => void): Timer {
     const timer = { at: this.#now + delay, fn };
     this.#timers.add(timer);
