@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `setup`, `doctor`, `test`, `bench` and `fuzz`.
+ * The command line: `tyr run`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `disasm` and `asm`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
@@ -220,6 +220,41 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .action(async (what, options) => {
       const { fuzz } = await import('./fuzz.ts');
       await finish(() => fuzz(what, options));
+    });
+
+  tyr
+    .command('disasm')
+    .description(
+      "shader instructions as text, in the syntax of Mesa's Valhall tools; `tyr asm` gives the same bytes back",
+    )
+    .argument('<file>', 'instructions of 8 bytes, one after the other; -: standard input')
+    .option('--hex', 'the file is text: bytes in hexadecimal digits, with or without instructions behind them')
+    .option('--bytes', "each instruction's bytes in front of it")
+    .addHelpText(
+      'after',
+      `
+Words that are no instruction, or that hold bits which no text gives, are written as .quad, with what they are behind them.`,
+    )
+    .action(async (file, options) => {
+      const { disasm } = await import('./disasm.ts');
+      await finish(() => disasm(file, options));
+    });
+
+  tyr
+    .command('asm')
+    .description('text as `tyr disasm` writes it, or as Mesa does, to the bytes of shader instructions')
+    .argument('<file>', 'a line an instruction; -: standard input')
+    .option('-o, --output <file>', 'where the bytes go; otherwise to standard output, as text if that is a terminal')
+    .option('--bytes', 'write a listing: bytes as text, and what they are')
+    .addHelpText(
+      'after',
+      `
+A line may begin with a label (loop:) that a branch names (BRANCHZ.reconverge r0, offset:loop), or with the bytes of a listing,
+which are skipped. // begins a comment, # at a line's begin does too. .quad 0x… is 64 bits as they are.`,
+    )
+    .action(async (file, options) => {
+      const { asm } = await import('./disasm.ts');
+      await finish(() => asm(file, options));
     });
 
   return tyr;

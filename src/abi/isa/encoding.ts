@@ -133,6 +133,12 @@ export const FLOW_END = 15;
 export interface Selector extends BitField {
   readonly values: readonly (string | undefined)[];
   readonly default: number;
+  /** The text names the default too; the assembler can do without. */
+  readonly shown?: true;
+  /** What the text writes instead of names of `values`. */
+  readonly text?: Readonly<Record<string, string>>;
+  /** Names that later Mesas write, for the assembler. */
+  readonly later?: Readonly<Record<string, string>>;
 }
 
 export const WIDEN = ['none', 'h0', 'h1'] as const;
@@ -187,6 +193,8 @@ export const SHIFT_BYTES = [
   'b01',
   'b23',
 ] as const;
+/** Shift amounts of bytes pick as WIDEN_8 does, but are written as those of halves are. */
+export const SHIFT_BYTES_TEXT = { b0000: 'b00', b1111: 'b11', b2222: 'b22', b3333: 'b33' } as const;
 /** Two bytes: the first in bits 0-1 of the value, the second in bits 2-3. */
 export const HALF_BYTES = Array.from({ length: 16 }, (_, i) => `b${i & 3}${i >> 2}`);
 export const BYTE = ['b0', 'b1', 'b2', 'b3'] as const;
@@ -200,6 +208,8 @@ export interface Modifier extends BitField {
   readonly values?: readonly (string | undefined)[];
   /** Value that the text leaves out; none: always written. */
   readonly default?: number;
+  /** The text names the default too; the assembler can do without. */
+  readonly shown?: true;
 }
 
 const flag = (name: string, bit: number): Modifier => ({ name, bit, width: 1 });
@@ -305,7 +315,7 @@ export const MODIFIER = {
   equal: flag('eq', 36),
   absolute: flag('absolute', 40),
   conservative: flag('conservative', 35),
-  nanMode: choice('nanMode', 8, 2, ['none', 'flush_nan', 'quiet_nan'], 0),
+  nanMode: { ...choice('nanMode', 8, 2, ['none', 'flush_nan', 'quiet_nan'], 0), shown: true },
   ftz: flag('ftz', 10),
   flushInf: flag('flush_inf', 11),
   sqrt: flag('sqrt', 24),
@@ -332,9 +342,10 @@ export const MODIFIER = {
   writeMask: choice('writeMask', 22, 4, WRITE_MASKS, 15),
   // 'auto': as the texture's format is; what Mesa writes (va_pack.c leaves the field zero).
   registerType: choice('registerType', 26, 2, ['auto', 'f', 'u', 's']),
+  // Widths of both results have the same names: the first one written is the first one's.
   registerWidth: choice('registerWidth', 46, 1, ['16', '32']),
-  secondaryWidth: choice('secondaryWidth', 47, 1, ['second16', 'second32']),
-  varyingWidth: choice('registerWidth', 24, 2, ['16', '32', '16x32', '32x32']),
+  secondaryWidth: choice('secondaryWidth', 47, 1, ['16', '32']),
+  varyingWidth: choice('registerWidth', 24, 2, ['16', '32', '16.32', '32.32']),
   dimension: choice('dimension', 28, 2, ['1d', '2d', '3d', 'cube']),
 } as const satisfies Record<string, Modifier>;
 

@@ -21,6 +21,7 @@ import {
   SECOND_STAGING,
   type Selector,
   SHIFT_BYTES,
+  SHIFT_BYTES_TEXT,
   WIDEN,
   WIDEN_8,
   WIDEN_16,
@@ -114,22 +115,28 @@ const plainFloat: SourceShape = (place, size) => ({
   absolute: absoluteAt(place),
 });
 const swizzled: SourceShape = (place, size) => ({ bit: place * 8, size, select: swizzle(place, size) });
+/** A half, written as if it were two until Mesa 25.1. */
+const halfOf: SourceShape = (place, size) => ({
+  bit: place * 8,
+  size,
+  select: { ...swizzle(place, size), later: { h0: 'h00', h1: 'h10' } },
+});
 const integer: SourceShape = (place, size) => ({ bit: place * 8, size, select: widen(place, size) });
 /** A lane number: one byte. */
 const laneNumber: SourceShape = (place) => ({
   bit: place * 8,
   size: 8,
-  select: { bit: place === 1 ? 26 : 36, width: 4, values: SHIFT_BYTES, default: 4 },
+  select: { bit: place === 1 ? 26 : 36, width: 4, values: SHIFT_BYTES, default: 4, shown: true },
 });
 /** Shift amounts: a byte for each element. */
 const shift: SourceShape = (place, size) => {
-  const { select, ...source } = laneNumber(place, size);
-  return { ...source, select: { ...select!, values: size === 8 ? WIDEN_8 : SHIFT_BYTES } };
+  const source = laneNumber(place, size);
+  return size === 8 ? { ...source, select: { ...source.select!, values: WIDEN_8, text: SHIFT_BYTES_TEXT } } : source;
 };
 const inverted: SourceShape = (place, size) => ({ bit: place * 8, size, not: at(35) });
 const byteAt =
   (bit: number): SourceShape =>
-  (place) => ({ bit: place * 8, size: 8, select: { bit, width: 2, values: BYTE, default: 0 } });
+  (place) => ({ bit: place * 8, size: 8, select: { bit, width: 2, values: BYTE, default: 0, shown: true } });
 const halfAt =
   (bit: number): SourceShape =>
   (place) => ({
@@ -137,12 +144,12 @@ const halfAt =
     size: 16,
     negate: negateAt(place),
     absolute: absoluteAt(place),
-    select: { bit, width: 1, values: HALF, default: 0 },
+    select: { bit, width: 1, values: HALF, default: 0, shown: true },
   });
 const halfBytes: SourceShape = (place) => ({
   bit: place * 8,
   size: 8,
-  select: { bit: 36, width: 4, values: HALF_BYTES, default: 0 },
+  select: { bit: 36, width: 4, values: HALF_BYTES, default: 0, shown: true },
 });
 const half: SourceShape = (place) => ({ bit: place * 8, size: 16, select: swizzle(place, 16) });
 const halfFloat: SourceShape = (place) => float(place, 16);
@@ -475,7 +482,7 @@ const LONG = { u64: 0x1a3, s64: 0x1ab };
 const two = [integer, integer];
 alu('IADD', { ...UNSIGNED, ...SIGNED, ...LONG }, 0, two, [M.saturate]);
 alu('ISUB', { ...UNSIGNED, ...SIGNED, ...LONG }, 1, two, [M.saturate]);
-alu('MKVEC', { v2i16: 0xa1 }, 5, [swizzled, swizzled]);
+alu('MKVEC', { v2i16: 0xa1 }, 5, [halfOf, halfOf]);
 alu('SEG_ADD', { u64: 0x1a3 }, 6, [any, integer], [M.negate, M.preserveNull]);
 alu('SHADDX', LONG, 7, [any, integer], [], { immediates: [imm('shift', 20, 3)] });
 alu('IMUL', { ...UNTYPED, ...SIGNED }, 10, two, [M.saturate]);
@@ -587,12 +594,12 @@ for (const [kind, first] of [
   ['VAR_TEX_BUF', 0x130],
   ['VAR_TEX', 0x138],
 ] as const) {
-  const shared = [M.slot, M.skip, M.sampleAndUpdate, M.registerType, M.varyingWidth, M.dimension, M.array, M.shadow];
+  const shared = [M.slot, M.skip, M.sampleAndUpdate, M.registerType, M.varyingWidth, M.dimension, M.array];
   for (const [name, offset, modifiers] of [
-    ['SINGLE', 0, [M.lodMode]],
-    ['GATHER', 1, [M.integerCoordinates, M.component]],
-    ['GRADIENT', 2, [M.lodBiasDisable, M.lodClampDisable]],
-    ['DUAL', 7, [M.lodMode]],
+    ['SINGLE', 0, [M.shadow, M.lodMode]],
+    ['GATHER', 1, [M.integerCoordinates, M.component, M.shadow]],
+    ['GRADIENT', 2, [M.shadow, M.lodBiasDisable, M.lodClampDisable]],
+    ['DUAL', 7, [M.shadow, M.lodMode]],
   ] as const) {
     define(`${kind}_${name}`, first + offset, undefined, {
       staging: [{ ...writes, counted: 'writeCount' }],
@@ -602,6 +609,13 @@ for (const [kind, first] of [
     });
   }
 }
+
+/** Names that Mesa gives some of them from 25.2 on, for the assembler. */
+export const LATER_NAMES: Readonly<Record<string, string>> = {
+  LD_PKA: 'LD_BUFFER',
+  LEA_PKA: 'LEA_BUFFER',
+  IDPADD: 'IDP',
+};
 
 /** All instructions. */
 export const INSTRUCTIONS: readonly InstructionSpec[] = table;

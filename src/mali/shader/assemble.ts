@@ -1,7 +1,9 @@
 /**
  * The assembler: the disassembler's text back to bits. For tests, and for whoever wants to run a shader of their own.
  *
- * Lines may carry labels (`loop:`), and `offset:loop` in a BRANCHZ; `//` starts a comment. Modifiers may come in any order.
+ * Lines may carry labels (`loop:`), and `offset:loop` in a BRANCHZ; `//` starts a comment, as does `#` at a line's begin.
+ * Modifiers may come in any order. Bytes before an instruction, as Mesa's listings have them, are skipped: `02 … 91 00  MOV.i32 …`.
+ * `.quad 0x…` is 64 bits as they are.
  */
 import {
   type BitField,
@@ -11,9 +13,12 @@ import {
   FAU_PAGE,
   FLOW,
   FLOWS,
+  getField,
   HALVES,
+  type Modifier,
   NO_DEST,
   OPCODE,
+  type Selector,
   SOURCE_KIND,
   SOURCE_KIND_SHIFT,
   SPECIAL_FIRST,
@@ -25,12 +30,14 @@ import {
   setField,
   UNIFORMS_PER_PAGE,
 } from '../../abi/isa/encoding.ts';
-import { INSTRUCTIONS, type InstructionSpec, type SourceSpec } from '../../abi/isa/instructions.ts';
+import { INSTRUCTIONS, type InstructionSpec, LATER_NAMES, type SourceSpec } from '../../abi/isa/instructions.ts';
+import { decode } from './decode.ts';
 
 const byName = new Map(INSTRUCTIONS.map((spec) => [spec.name, spec]));
 
 function findSpec(head: string): { spec: InstructionSpec; rest: string[] } {
   const parts = head.split('.');
+  parts[0] = LATER_NAMES[parts[0]!] ?? parts[0]!;
   for (let n = Math.min(2, parts.length); n > 0; n--) {
     const spec = byName.get(parts.slice(0, n).join('.'));
     if (spec) return { spec, rest: parts.slice(n) };
@@ -50,6 +57,12 @@ const register = (text: string): number => {
   if (value > 63) throw new SyntaxError(`'${text}' is no register`);
   return value;
 };
+
+/** The value of a selector whose text is `part`, or -1. */
+function partOf({ values, text, later }: Selector, part: string): number {
+  const written = values.findIndex((value) => value !== undefined && (text?.[value] ?? value) === part);
+  return written >= 0 ? written : values.indexOf(later?.[part] ?? part);
+}
 
 class Encoder {
   readonly words = new Uint32Array(2);
@@ -93,7 +106,7 @@ class Encoder {
       else if (part === 'abs' && spec.absolute) this.set(spec.absolute, 1);
       else if (part === 'not' && spec.not) this.set(spec.not, 1);
       else {
-        select = spec.select?.values.indexOf(part) ?? -1;
+        select = spec.select ? partOf(spec.select, part) : -1;
         if (select < 0) throw new SyntaxError(`${text}: '${part}' does not fit here`);
       }
     }
@@ -103,6 +116,11 @@ class Encoder {
 
 /** One instruction to [low, high]. Throws SyntaxError. */
 export function assembleLine(line: string): Uint32Array {
+  const quad = /^\.quad\s+0x([0-9a-f]{1,16})$/i.exec(line)?.[1];
+  if (quad !== undefined) {
+    const digits = quad.padStart(16, '0');
+    return Uint32Array.of(Number.parseInt(digits.slice(8), 16), Number.parseInt(digits.slice(0, 8), 16));
+  }
   const space = line.indexOf(' ');
   const head = space < 0 ? line : line.slice(0, space);
   const operands =
@@ -153,14 +171,21 @@ export function assembleLine(line: string): Uint32Array {
   if (operands.length) throw new SyntaxError(`${line}: too many operands`);
 
   const given = new Map<string, number>();
-  for (const text of rest) {
+  const fieldOf = (text: string): Modifier | undefined =>
+    spec.modifiers.find((m) => (m.values ? m.values.includes(text) : m.name === text) && !given.has(m.name));
+  let hasFlow = false;
+  for (let i = 0; i < rest.length; i++) {
+    // Some names are of two words: `16.32`.
+    const both = `${rest[i]}.${rest[i + 1]}`;
+    const text = i + 1 < rest.length && fieldOf(both) ? both : rest[i]!;
+    if (text === both) i++;
     const flow = FLOWS.indexOf(text);
-    const field = spec.modifiers.find((m) =>
-      m.values ? m.values.includes(text) && !given.has(m.name) : m.name === text,
-    );
+    const field = fieldOf(text);
     if (field) given.set(field.name, field.values ? field.values.indexOf(text) : 1);
-    else if (flow >= 0) out.set(FLOW, flow);
-    else throw new SyntaxError(`${line}: no modifier '${text}'`);
+    else if (flow >= 0 && !hasFlow) {
+      out.set(FLOW, flow);
+      hasFlow = true;
+    } else throw new SyntaxError(`${line}: no modifier '${text}'`);
   }
   for (const field of spec.modifiers) {
     const value = given.get(field.name) ?? (field.values ? field.default : 0);
@@ -171,27 +196,60 @@ export function assembleLine(line: string): Uint32Array {
   return out.words;
 }
 
-/** A program: two words for each instruction. */
+/** A program: two words for each instruction. Throws SyntaxError that names the line. */
 export function assemble(text: string): Uint32Array<ArrayBuffer> {
   const labels = new Map<string, number>();
   const lines: string[] = [];
-  for (const raw of text.split('\n')) {
-    let line = raw.replace(/\/\/.*/, '').trim();
+  const numbers: number[] = [];
+  for (const [number, raw] of text.split('\n').entries()) {
+    let line = raw.replace(/\/\/.*|^\s*#.*/, '').trim();
+    line = line.replace(/^([0-9a-f]{2} ){7}[0-9a-f]{2}\s+/i, '');
     const label = /^(\w+):\s*/.exec(line);
     if (label) {
       labels.set(label[1]!, lines.length);
       line = line.slice(label[0].length);
     }
-    if (line) lines.push(line);
+    if (!line) continue;
+    lines.push(line);
+    numbers.push(number + 1);
   }
   const words = new Uint32Array(lines.length * 2);
   for (const [i, line] of lines.entries()) {
-    const resolved = line.replace(/offset:([A-Za-z_]\w*)/, (_, name: string) => {
-      const target = labels.get(name);
-      if (target === undefined) throw new SyntaxError(`${line}: no label ${name}`);
-      return `offset:${target - i - 1}`;
-    });
-    words.set(assembleLine(resolved), i * 2);
+    try {
+      const resolved = line.replace(/offset:([A-Za-z_]\w*)/, (_, name: string) => {
+        const target = labels.get(name);
+        if (target === undefined) throw new SyntaxError(`${line}: no label ${name}`);
+        return `offset:${target - i - 1}`;
+      });
+      words.set(assembleLine(resolved), i * 2);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw new SyntaxError(`line ${numbers[i]}: ${error.message}`);
+    }
   }
   return words;
+}
+
+/**
+ * Why the hardware could not fetch an instruction's uniforms, specials and constants: it has room for two of them, of one
+ * 64-bit slot (message: for three words of two slots). Undefined if it can.
+ * Source: Mesa 25.0.7 `src/panfrost/compiler/valhall/asm.py` (FAUState).
+ */
+export function unfetchable(low: number, high: number): string | undefined {
+  const { spec, sources } = decode(low, high);
+  const fetched = new Set(
+    spec.sources
+      .map(({ bit }) => getField(low, high, { bit, width: 8 }))
+      .filter((_, i) => sources[i]!.kind !== 'register'),
+  );
+  if (fetched.size > 2) return `${spec.name}: more than two uniforms, specials and constants`;
+  const words = new Set(
+    spec.sources
+      .filter((_, i) => sources[i]!.kind === 'uniform' || sources[i]!.kind === 'special')
+      .map(({ bit }) => getField(low, high, { bit, width: 8 })),
+  );
+  const slots = new Set([...words].map((word) => word >>> 1));
+  const [mostSlots, mostWords] = spec.message ? [2, 3] : [1, 2];
+  if (slots.size > mostSlots) return `${spec.name}: uniforms and specials of more than ${mostSlots} 64-bit slots`;
+  return words.size > mostWords ? `${spec.name}: more than ${mostWords} words of uniforms and specials` : undefined;
 }

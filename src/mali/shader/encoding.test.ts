@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getField, OPCODE, setField } from '../../abi/isa/encoding.ts';
 import { INSTRUCTIONS } from '../../abi/isa/instructions.ts';
-import { assemble, assembleLine } from './assemble.ts';
+import { assemble, assembleLine, unfetchable } from './assemble.ts';
 import { decode, EncodingError } from './decode.ts';
-import { disassemble, format } from './disassemble.ts';
+import { disassemble, disassembleWord, format } from './disassemble.ts';
 
 /** Random numbers that are the same in every run. */
 function generator(seed: number): () => number {
@@ -68,6 +68,30 @@ test('every instruction survives the way through text and back', () => {
   }
 });
 
+test('whatever 64 bits are, their line of text gives the same bits back', () => {
+  const random = generator(11);
+  const back = (low: number, high: number): string => {
+    const line = disassembleWord(low, high);
+    const [again] = [assemble(line)];
+    assert.deepEqual([...again], [low >>> 0, high >>> 0], line);
+    return line;
+  };
+  let quads = 0;
+  for (const spec of INSTRUCTIONS) {
+    for (let i = 0; i < 100; i++) {
+      const words = new Uint32Array([random() * 2 ** 32, random() * 2 ** 32]);
+      setField(words, OPCODE, spec.opcode);
+      for (const field of spec.secondary) setField(words, field, field.value);
+      if (back(words[0]!, words[1]!).startsWith('.quad')) quads++;
+    }
+  }
+  assert.ok(quads > 1000, 'words with bits that mean nothing are among them');
+  assert.match(back(0, 0), /^\.quad 0x0000000000000000 \/\/ no instruction$/);
+  assert.match(back(0xffffffff, 0xffffffff), /^\.quad 0xffffffffffffffff \/\/ opcode 0x1ff is not an instruction$/);
+  assert.equal(back(0x00000201, 0x00a4c000), 'FADD.f32 r0, r1, r2');
+  assert.equal(back(0x00100201, 0x00a4c000), '.quad 0x00a4c00000100201 // FADD.f32 r0, r1, r2');
+});
+
 // Encodings that the architecture's other tools agree on, as bytes.
 const KNOWN: [string, string][] = [
   ['FADD.f32 r0, r1, r2.neg.abs', '01020000 30c0a400'],
@@ -92,6 +116,67 @@ const KNOWN: [string, string][] = [
   ['CSEL.s32.lt r1, ^r2, ^r3, u4, u5', '42438485 04c15801'],
   ['TEX_FETCH.slot0.f.32.2d @r0:r1:r2:r3, @r60:r61, u0', '8000c017 347c2501'],
 ];
+
+/** The same, as Mesa 25.0's disassembler writes them: the text that ours has to be, letter by letter. */
+const WRITTEN: [string, string][] = [
+  ['F16_TO_F32 r2, ^r2.neg.h0', '42000b00 40c29000'],
+  ['V2S8_TO_V2F16 r2, ^r2.b00', '42000300 00c29000'],
+  ['V2S16_TO_V2F16 r2, ^r2.b01', '42000700 c0c29000'],
+  ['MKVEC.v2i8 r4, r0.b0, 0x0.b0, 0x0', '00c0c000 00c4bd00'],
+  ['MKVEC.v2i16 r1, ^r0.h00, 0x3C000000.h10', '40db0504 00c1a100'],
+  ['LSHIFT_AND.v4i8 r0, 0x1000000.b3333, 0x0.b00, ^r0', 'c4c04010 71c0b600'],
+  ['RSHIFT_XOR.i32.not_result r12, u2, ^r12.b00, 0x0', '824cc052 00ccb400'],
+  ['CLPER.i32.f1 r0, r0, 0x7060504.b00', '00c98f12 30c0a000'],
+  ['FADD_IMM.v2f16 r2, ^r2, #0x70AC6784', '428467ac 70c21501'],
+  ['LEA_BUF_IMM.slot1.wait0 @r4:r5, ^r59, table:0xD, index:0x0', '7b0d0040 04845e08'],
+  ['LOAD.i16.h1.unsigned.slot0 @r2, u0, offset:20', '80140008 92826000'],
+  ['STORE.i96.estream.slot0.end @r0:r1:r2, ^r4, offset:0', '44000032 06406178'],
+  ['ATOM1_RETURN.i32.slot0.ainc.wait0 @, r50, offset:0x0', '32000018 00806908'],
+  ['ATOM_RETURN.i32.slot0.axchg.wait0 @r55, @r12, r48, offset:0x0', '3000f71b 02cc2009'],
+  ['VAR_TEX_SINGLE.slot0.skip.sample_store.f.32.2d.computed.wait0 @r0:r1:r2:r3, u2, u0', '82208015 b4803809'],
+  ['BRANCHZI.eq.absolute.wait0 0x0, blend_descriptor_0.w1', 'c0f10000 10c12f08'],
+  ['LD_VAR_SPECIAL.v2.f32.sample.clobber.slot0.wait0 @r2:r3, r61, index:0x0', '3d000012 b4825608'],
+];
+
+test('the text is that of Mesa’s disassembler', () => {
+  for (const [text, bytes] of WRITTEN) {
+    const words = assembleLine(text);
+    assert.equal(Buffer.from(words.buffer).toString('hex'), bytes.replace(' ', ''), text);
+    assert.equal(disassembleWord(words[0]!, words[1]!), text);
+  }
+});
+
+test('later Mesas’ names, listings, comments and quads are read too', () => {
+  const code = (text: string): string => Buffer.from(assemble(text).buffer).toString('hex');
+  assert.equal(code('LD_PKA.i64.unsigned.slot0 @r2:r3, u2, u1'), code('LD_BUFFER.i64.unsigned.slot0 @r2:r3, u2, u1'));
+  assert.equal(code('LEA_PKA.slot0 @r2:r3, 0x0, 0x0'), code('LEA_BUFFER.slot0 @r2:r3, 0x0, 0x0'));
+  assert.equal(code('IDPADD.v4s8 r0, r1, r2, r3'), code('IDP.v4s8 r0, r1, r2, r3'));
+  assert.equal(code('MKVEC.v2i16 r1, ^r0.h0, 0x3C000000.h1'), code('MKVEC.v2i16 r1, ^r0.h00, 0x3C000000.h10'));
+  assert.equal(
+    code('# a listing\n01 02 00 00 30 c0 a4 00    FADD.f32 r0, r1, r2.neg.abs\n'),
+    code('.quad 0x00a4c03000000201'),
+  );
+  assert.throws(() => assemble('NOP\n\nFADD.f32 r0, r1'), /line 3: FADD.f32 r0, r1: source is missing/);
+  assert.throws(() => assemble('FADD.v2f16 r0, r1, r0.h0'), /line 1: .*'h0' does not fit here/);
+  assert.throws(() => assemble('MOV.i32.wait01.wait1 r0, r1'), /no modifier 'wait1'/);
+});
+
+test('what no GPU could fetch is told', () => {
+  const problem = (text: string): string | undefined => {
+    const [low, high] = assembleLine(text);
+    return unfetchable(low!, high!);
+  };
+  assert.match(problem('FADD.f32 r0, u5, u6')!, /FADD.f32: uniforms and specials of more than 1 64-bit slots/);
+  assert.match(problem('FMA.f32 r0, u0, u1, 0x0')!, /more than two/);
+  assert.match(problem('FMA.f32 r0, 0x3F317218, 0x40490FDB, 0x0')!, /more than two/);
+  for (const text of [
+    'FMA.f32 r0, u4, u5, u4',
+    'FADD.f32 r0, u5, 0x3F800000',
+    'LD_BUFFER.i64.unsigned.slot0 @r2:r3, u3, u4',
+  ]) {
+    assert.equal(problem(text), undefined);
+  }
+});
 
 test('encodings agree with what compilers emit', () => {
   for (const [text, bytes] of KNOWN) {
