@@ -43,7 +43,7 @@ const FOUR_FLOATS = 191 << 12;
 const SHADER = `
   LD_ATTR_IMM.v4.f32.slot0 @r0:r1:r2:r3, r60, r61, index:0, table:1
   LEA_BUF_IMM.slot1.wait0126 @r4:r5, r59, table:13, index:0
-  STORE.i128.estream.slot0.wait0126.end @r0:r1:r2:r3, r4, offset:0`;
+  STORE.i128.estream.slot0.end @r0:r1:r2:r3, r4, offset:0`;
 
 type Vertex = readonly [x: number, y: number, z: number, inverseW: number];
 

@@ -462,7 +462,8 @@ for (const [name, second] of [
 // Two sources.
 
 const FLOATS = { f32: 0xa4, v2f16: 0xa5 };
-alu('FADD', FLOATS, 0, [float, float], [M.clamp]);
+// Mesa names the rounding of sums from 26 on.
+alu('FADD', FLOATS, 0, [float, float], [M.round, M.clamp]);
 alu('FMIN', FLOATS, 2, [float, float], [M.clamp]);
 alu('FMAX', FLOATS, 3, [float, float], [M.clamp]);
 define('V2F32_TO_V2F16', 0xa5, 4, {
@@ -498,7 +499,7 @@ alu(
 
 // Three sources.
 
-alu('FMA', { f32: 0xb2, v2f16: 0xb3 }, undefined, [float, float, float], [M.clamp]);
+alu('FMA', { f32: 0xb2, v2f16: 0xb3 }, undefined, [float, float, float], [M.round, M.clamp]);
 for (const [operation, value] of [
   ['AND', 0],
   ['OR', 1],

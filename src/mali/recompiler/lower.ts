@@ -11,7 +11,7 @@ import { COMPARE, discards } from './lower-compare.ts';
 import { CONVERT } from './lower-convert.ts';
 import { FLOAT } from './lower-float.ts';
 import { INTEGER } from './lower-integer.ts';
-import { Lowering, type Lowerings, type Operands, readable } from './lowering.ts';
+import { isDirectedSum, Lowering, type Lowerings, type Operands, readable } from './lowering.ts';
 
 export { crosses } from './lower-compare.ts';
 export type { Operands } from './lowering.ts';
@@ -21,7 +21,7 @@ const TABLE: Lowerings = { ...INTEGER, ...COMPARE, ...FLOAT, ...CONVERT };
 /** The words of the destination's registers, one or two; undefined: the instruction has no lane operations here. */
 export function lower(o: Operands, i: Instruction): Lanes[] | undefined {
   const make = TABLE[i.spec.name] ?? TABLE[i.spec.base];
-  return make && readable(i) ? make(new Lowering(o, i)) : undefined;
+  return make && readable(i) && !isDirectedSum(i) ? make(new Lowering(o, i)) : undefined;
 }
 
 /** A mask of the lanes that DISCARD takes; undefined: it is another instruction, or reads what the interpreter has. */

@@ -47,6 +47,10 @@ export const readable = (i: Instruction): boolean =>
       kind !== 'special' || runWord(i.page, index) !== undefined || fixedSpecial(i.page, index) !== undefined,
   );
 
+/** Whether a sum is rounded in another direction than to the nearest: few shaders ask for that, and the interpreter does it. */
+export const isDirectedSum = ({ spec: { base }, modifiers: { round } }: Instruction): boolean =>
+  (base === 'FADD' || base === 'FMA') && round !== 'rte';
+
 export class Lowering {
   readonly o: Operands;
   readonly l: LaneCode;

@@ -74,7 +74,7 @@ test('words that are not made are never missed', () => {
       'MOV.i32 r21, 0x0',
       'STORE.i128.slot0 @r0:r1:r2:r3, r20, offset:0',
       'STORE.i64.slot0 @r4:r5, r20, offset:16',
-      'NOP.wait0.end',
+      'NOP.end',
     ].join('\n');
     // Numbers of like size, so that not all becomes infinite.
     const half = (): number => 0x3800 + random.below(0x800);

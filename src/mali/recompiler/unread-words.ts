@@ -6,7 +6,7 @@
  * halves is a sixth of such an instruction's code.
  */
 import type { Block } from './flow.ts';
-import { readable } from './lowering.ts';
+import { isDirectedSum, readable } from './lowering.ts';
 
 /** Instructions that take halves of registers as singles, all of their sources. */
 const TAKES_HALVES: ReadonlySet<string> = new Set(['FADD.v2f16', 'FMA.v2f16', 'FMIN.v2f16', 'FMAX.v2f16']);
@@ -19,7 +19,7 @@ export function isUnread({ sites }: Block, at: number, register: number): boolea
       if (effects.reads.includes(register) || effects.writes.includes(register)) return false;
       continue;
     }
-    const halves = TAKES_HALVES.has(i.spec.name) && readable(i);
+    const halves = TAKES_HALVES.has(i.spec.name) && readable(i) && !isDirectedSum(i);
     if (!halves && effects.sources.includes(register)) return false;
     if (effects.kills.includes(register)) return true;
     if (effects.writes.includes(register)) return false;

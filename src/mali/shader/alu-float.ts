@@ -20,6 +20,7 @@ import {
   fma16,
   fma32,
   fmaScale32,
+  fmaTo,
   fromBits,
   log2Ratio,
   MAX_F16,
@@ -50,6 +51,7 @@ import {
   rawBits,
 } from './operand.ts';
 
+const roundingOf = (i: Instruction): Rounding => (i.modifiers.round ?? 'rte') as Rounding;
 const clampOf = (i: Instruction): Clamp => (i.modifiers.clamp ?? 'none') as Clamp;
 
 function clampAll(out: Float32Array, clamp: Clamp): void {
@@ -111,6 +113,8 @@ function fmaHalves(i: Instruction): Exec {
   const { low: al, high: ah } = a;
   const { low: bl, high: bh } = b;
   const { low: cl, high: ch } = c;
+  const mode = roundingOf(i);
+  if (mode !== 'rte') return mapHalves(i, (x, y, z) => fmaTo(x, y, z, mode, true));
   const d = halvesDestination(i);
   const clamp = clampOf(i);
   return (w) => {
@@ -133,6 +137,8 @@ function addHalves(i: Instruction): Exec {
   const [a, b] = i.sources.map((s) => packedHalves(s, i.page)) as [PackedHalves, PackedHalves];
   const { low: al, high: ah } = a;
   const { low: bl, high: bh } = b;
+  const mode = roundingOf(i);
+  if (mode !== 'rte') return mapHalves(i, (x, y) => fmaTo(x, 1, y, mode, true));
   const d = halvesDestination(i);
   const clamp = clampOf(i);
   return (w) => {
@@ -151,6 +157,8 @@ function addHalves(i: Instruction): Exec {
 }
 
 function fadd32(i: Instruction): Exec {
+  const mode = roundingOf(i);
+  if (mode !== 'rte') return map2(i, (a, b) => fmaTo(a, 1, b, mode, false));
   const a = floats(i.sources[0]!, i.page);
   const b = floats(i.sources[1]!, i.page);
   const d = floatDestination(i);
@@ -171,12 +179,14 @@ function fmaSingle(i: Instruction): Exec {
   const c = floats(i.sources[2]!, i.page);
   const d = floatDestination(i);
   const clamp = clampOf(i);
+  const mode = roundingOf(i);
   return (w) => {
     const x = a(w);
     const y = b(w);
     const z = c(w);
     const out = d.open(w);
-    for (let n = 0; n < LANES; n++) out[n] = fma32(x[n]!, y[n]!, z[n]!);
+    if (mode === 'rte') for (let n = 0; n < LANES; n++) out[n] = fma32(x[n]!, y[n]!, z[n]!);
+    else for (let n = 0; n < LANES; n++) out[n] = fmaTo(x[n]!, y[n]!, z[n]!, mode, false);
     clampAll(out, clamp);
     d.close(w);
   };

@@ -95,6 +95,22 @@ test('special functions are right to the last place or nearly', () => {
   check('FREXPE.f32 r0, r1', [f32(12)], 4);
 });
 
+test('sums are rounded in the direction that the instruction names', () => {
+  const [one, tiny] = [f32(1), f32(2 ** -60)];
+  check('FADD.f32 r0, r1, r2', [one, tiny], one);
+  check('FADD.f32.rtp r0, r1, r2', [one, tiny], one + 1);
+  check('FADD.f32.rtz r0, r1, r2.neg', [one, tiny], one - 1);
+  check('FADD.f32.rtn.clamp_m1_1 r0, r1.neg, r2.neg', [one, tiny], f32(-1));
+  check('FMA.f32.rtz r0, r1, r2, r3', [f32(3), f32(1 / 3), f32(2 ** -30)], one);
+  check('FMA.f32.rtn r0, r1, r2, r1.neg', [one, one], f32(-0));
+  check('FADD.v2f16.rtp r0, r1, r2', [f16x2(1, -1), f16x2(2 ** -14, 2 ** -14)], f16x2(1 + 2 ** -10, -1 + 2 ** -11));
+  check(
+    'FMA.v2f16.rtn r0, r1, r2, r3',
+    [f16x2(1, 1), f16x2(1, 1), f16x2(2 ** -14, -(2 ** -14))],
+    f16x2(1, 1 - 2 ** -11),
+  );
+});
+
 test('subnormals are flushed when the program says so, and kept otherwise', () => {
   const registers = { 1: [1], 2: [0] };
   assert.equal(lane0(execute('FADD.f32 r0, r1, r2\nNOP.end', { registers }), 0), 1);

@@ -8,9 +8,11 @@ import {
   fma16,
   fma32,
   fmaScale32,
+  fmaTo,
   fromBits,
   log2Ratio,
   power2,
+  type Rounding,
   reducedExponent,
   reducedMantissa,
   roundHalf,
@@ -45,8 +47,8 @@ function exact(x: number): bigint {
   const magnitude = shift >= 0 ? mantissa << BigInt(shift) : mantissa >> BigInt(-shift);
   return bits >> 63n ? -magnitude : magnitude;
 }
-/** Rounds an exact value to `precision` bits above 2^minimum, to nearest even. */
-function roundExact(value: bigint, precision: number, minimum: number, max: number): number {
+/** Rounds an exact value to `precision` bits above 2^minimum, to nearest even or in a direction. */
+function roundExact(value: bigint, precision: number, minimum: number, max: number, mode: Rounding = 'rte'): number {
   if (value === 0n) return 0;
   const negative = value < 0n;
   const magnitude = negative ? -value : value;
@@ -55,9 +57,12 @@ function roundExact(value: bigint, precision: number, minimum: number, max: numb
   const unit = 1n << BigInt(lowest);
   let quotient = magnitude / unit;
   const rest = magnitude % unit;
-  if (rest * 2n > unit || (rest * 2n === unit && quotient & 1n)) quotient++;
+  const away = mode === 'rtp' ? !negative : mode === 'rtn' && negative;
+  if (mode === 'rte') {
+    if (rest * 2n > unit || (rest * 2n === unit && quotient & 1n)) quotient++;
+  } else if (rest > 0n && away) quotient++;
   const result = Number(quotient) * 2 ** (lowest - UNIT);
-  const limited = result > max ? Number.POSITIVE_INFINITY : result;
+  const limited = result <= max ? result : mode === 'rte' || away ? Number.POSITIVE_INFINITY : max;
   return negative ? -limited : limited;
 }
 
@@ -70,6 +75,40 @@ test('single fused multiply-add rounds once, as exact arithmetic does', () => {
     const want = roundExact(((exact(a) * exact(b)) >> BigInt(UNIT)) + exact(c), 24, -149, 3.4028234663852886e38);
     assert.equal(fma32(a, b, c) + 0, want + 0, `${a} × ${b} + ${c}`);
   }
+});
+
+test('fused multiply-add in a direction is what exact arithmetic gives, also where the double loses bits', () => {
+  const random = generator(5);
+  for (const mode of ['rtp', 'rtn', 'rtz'] as const) {
+    for (let n = 0; n < 4000; n++) {
+      const bits = () =>
+        ((random() >>> 9) & (n % 3 ? 0x7fffff : 0x7ff000)) |
+        (((n % 2 ? 60 : 115) + (random() >>> (n % 2 ? 25 : 28))) << 23);
+      const [a, b, c] = [fromBits(bits()), fromBits(bits() | (random() & 0x80000000)), fromBits(bits())];
+      const want = roundExact(
+        ((exact(a) * exact(b)) >> BigInt(UNIT)) + exact(c),
+        24,
+        -149,
+        3.4028234663852886e38,
+        mode,
+      );
+      assert.equal(fmaTo(a, b, c, mode, false) + 0, want + 0, `${a} × ${b} + ${c} ${mode}`);
+      const [x, y, z] = [random(), random(), random()].map((r) => F16_TO_F32[(r >>> 16) & 0xbfff]!) as [
+        number,
+        number,
+        number,
+      ];
+      const half = roundExact(((exact(x) * exact(y)) >> BigInt(UNIT)) + exact(z), 11, -24, 65504, mode);
+      assert.equal(fmaTo(x, y, z, mode, true) + 0, half + 0, `halves ${x} × ${y} + ${z} ${mode}`);
+    }
+    const cancelled = fmaTo(1, 1, -1, mode, false);
+    assert.ok(Object.is(cancelled, mode === 'rtn' ? -0 : 0), mode);
+    assert.ok(Object.is(fmaTo(0, 1, 0, mode, false), 0), mode);
+  }
+  assert.equal(fmaTo(3e38, 2, 0, 'rtz', false), 3.4028234663852886e38);
+  assert.equal(fmaTo(3e38, -2, 0, 'rtp', false), -3.4028234663852886e38);
+  assert.equal(fmaTo(60000, 2, 0, 'rtn', true), 65504);
+  assert.equal(fmaTo(Number.POSITIVE_INFINITY, 1, 0, 'rtz', false), Number.POSITIVE_INFINITY);
 });
 
 test('single fused multiply-add is right where rounding twice is not', () => {

@@ -134,6 +134,27 @@ export const roundTo32 = (x: number, mode: Rounding): number =>
 export const roundTo16 = (x: number, mode: Rounding): number =>
   mode === 'rte' ? roundHalf(x) : direct(x, roundHalf(x), mode, nextHalf, MAX_F16);
 
+/** a × b + c of singles to a single (or of halves to a half, `halves`) in the given direction, rounded once. */
+export function fmaTo(a: number, b: number, c: number, mode: Rounding, halves: boolean): number {
+  const round = halves ? roundTo16 : roundTo32;
+  const next = halves ? nextHalf : nextSingle;
+  const product = a * b;
+  const sum = product + c;
+  if (sum === 0) {
+    // Opposites cancel to -0 where sums are rounded down. (A sum of 0 is exact.)
+    return mode === 'rtn' && !(Object.is(product, 0) && Object.is(c, 0)) ? -0 : sum;
+  }
+  const back = sum - product;
+  const error = product - (sum - back) + (c - back);
+  if (mode === 'rte' || error === 0 || Number.isNaN(error) || round(sum, 'rte') !== sum) {
+    return mode === 'rte' ? (halves ? roundSumHalf(sum, error) : roundSum(sum, error)) : round(sum, mode);
+  }
+  // The double is a single, and the exact sum lies just beside it.
+  const up = mode === 'rtp' || (mode === 'rtz' && sum < 0);
+  if (up === error > 0) return next(sum, up);
+  return sum;
+}
+
 /** To an integer, as a float: keeps the sign of zero. */
 export function roundInteger(x: number, mode: Rounding): number {
   switch (mode) {

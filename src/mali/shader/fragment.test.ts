@@ -37,6 +37,7 @@ function makeStage(log: string[] = []): FragmentStage {
     },
     special(_warp, _mask, what, _mode, _source, out) {
       out.f32.fill(what === 'w' ? 0.5 : 0.25);
+      out.f32.fill(0.75, LANES, 2 * LANES);
     },
     alphaTest(_warp, mask, coverage, alpha, out) {
       log.push(`atest ${mask.toString(16)} ${coverage[0]} ${alpha[0]}`);
@@ -185,12 +186,15 @@ test('special varyings and the tile buffer', () => {
   const log: string[] = [];
   const run = execute(
     `LD_VAR_SPECIAL.f32.center.clobber.slot0 @r0, r61, index:2
+    LD_VAR_SPECIAL.v2.f32.center.clobber.slot0 @r8:r9, r61, index:0
+    LD_VAR_SPECIAL.f32.center.clobber.slot0 @r10, r61, index:1
     LD_TILE.v3.f16.slot0 @r2:r3, r1, r60, 0x0
     ST_TILE.v4.f32.slot0 @r4:r5:r6:r7, r1, r60, 0x0
     NOP.end`,
     { stage: makeStage(log), registers: { 1: [0xff000000], 4: [f32(9)] } },
   );
   assert.equal(run.warp.f32[0], 0.5);
+  assert.deepEqual([lane0(run, 8), lane0(run, 9), lane0(run, 10)], [f32(0.25), f32(0.75), f32(0.75)]);
   assert.deepEqual([lane0(run, 2), lane0(run, 3)], [f16x2(0.5, 1.5), f16x2(2.5, 0)]);
   assert.deepEqual(log, ['store 9 of ff000000']);
 });

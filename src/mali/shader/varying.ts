@@ -205,8 +205,9 @@ function loadVarying(i: Instruction, flat: boolean): Exec {
   };
 }
 
-/** The numbers of LD_VAR_SPECIAL's index field. */
-const SPECIALS: Record<number, 'point' | 'w' | 'z'> = { 0: 'point', 2: 'w', 3: 'z' };
+/** The numbers of LD_VAR_SPECIAL's index field; 1 is the second half of 0. */
+const SPECIALS: Record<number, 'point' | 'w' | 'z'> = { 0: 'point', 1: 'point', 2: 'w', 3: 'z' };
+const POINT_Y = 1;
 
 function loadSpecial(i: Instruction): Exec {
   const what = SPECIALS[i.immediates.index!];
@@ -216,8 +217,12 @@ function loadSpecial(i: Instruction): Exec {
   const channels = channelCount(i.modifiers.vecsize!);
   const write = writerFor(i, format, channels);
   const out = new Vectors();
+  const y = i.immediates.index === POINT_Y;
+  if (y && channels > 1)
+    throw new EncodingError(`LD_VAR_SPECIAL: index ${POINT_Y} of ${channels} channels is not modelled`);
   return (w) => {
     fragmentStage(w, i).special(w, w.mask, what, i.modifiers.sample as SampleMode, source(w), out);
+    if (y) out.f32.copyWithin(0, LANES, 2 * LANES);
     write(w, out);
   };
 }

@@ -271,7 +271,7 @@ class Writer {
     const [to, number] = RANGES.single;
     const [from, count] = RANGES.bits;
     const registers = `@r${to + random.below(number)}, r${from + random.below(count)}`;
-    this.#line(`LD_VAR_SPECIAL.f32.${sample}.clobber.slot0 ${registers}, index:${random.pick([0, 2, 2, 3, 3])}`);
+    this.#line(`LD_VAR_SPECIAL.f32.${sample}.clobber.slot0 ${registers}, index:${random.pick([0, 1, 2, 2, 3, 3])}`);
   }
 
   /** A colour to one of the draw's targets, which ends the lanes, leads them on, or neither. */
