@@ -4,8 +4,7 @@
  * An emitted loop stands for the shader: warps of four quads go over a picture that a texture of 512 texels covers nearly one to one,
  * turned a little, and call the emitted sampler by its number as recompiled shaders do. Coordinates are computed in the loop.
  */
-import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../abi/gpu/lpae.ts';
-import { AS_MODE } from '../abi/gpu/regs.ts';
+import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
 import { DESCRIPTOR_TYPE } from '../abi/gpu/shader-descriptors.ts';
 import {
   CLUMP_FORMAT,
@@ -18,12 +17,11 @@ import {
   Texture as TextureDescriptor,
   WRAP,
 } from '../abi/gpu/texture-descriptors.ts';
-import { Dram } from '../board/dram.ts';
+import type { Dram } from '../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, afbcBodyBytes, afbcEncode } from '../board/image/afbc.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { scratch } from '../mali/engine/scratch.ts';
 import { functionTable, TABLE_IMPORT } from '../mali/engine/table.ts';
-import { GpuMemory } from '../mali/mmu/memory.ts';
 import { kindOf } from '../mali/shader/texture-ops.ts';
 import { bind } from '../mali/texture/bind.ts';
 import { SAMPLER_TYPE } from '../mali/texture/emit.ts';
@@ -31,6 +29,7 @@ import { OPERAND, OPERANDS_AT } from '../mali/texture/operands.ts';
 import { Sampler } from '../mali/texture/sampler.ts';
 import { Texture } from '../mali/texture/texture.ts';
 import { ModuleBuilder } from '../mali/wasm/builder.ts';
+import { place } from './bench-place.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 const SIZE = 512;
@@ -41,8 +40,8 @@ const ALL_LANES = 0xffff;
 const ETC2_TILE_BYTES = 128;
 /** Warps of a picture. */
 const WARPS = (SIZE * SIZE) / SAMPLES_A_WARP;
-const DRAM_SIZE = 2 ** 24;
-const TABLES = 2 ** 20;
+/** Room for one texture. */
+const ROOM = 2 ** 23;
 /** How long a case is measured, in milliseconds, after a warm-up that lets V8 optimise. */
 const TIME = 300;
 const WARM_UP = 200;
@@ -67,44 +66,6 @@ const CASES: readonly Case[] = [
   { name: 'nearest_tiled', layout: 'tiled', filter: 'nearest' },
   { name: 'nearest_afbc', layout: 'afbc', filter: 'nearest' },
 ];
-
-/** A memory in which addresses mean themselves, with room for one texture. */
-function place(): { dram: Dram; memory: GpuMemory; at: number } {
-  const dram = new Dram(DRAM_SIZE);
-  const tables = dram.alloc(TABLES).physical;
-  const { physical: at, size } = dram.alloc(DRAM_SIZE / 2);
-  const { view } = dram;
-  let next = tables + PAGE_SIZE;
-  for (let va = at; va < at + size; va += PAGE_SIZE) {
-    let table = tables;
-    for (let level = 0; level < LEVELS - 1; level++) {
-      const entry = table + tableIndex(va, level) * Pte.size;
-      if (Pte.fields.type.read(view, entry) !== PTE_TYPE.TABLE) {
-        Pte.write(view, entry, { type: PTE_TYPE.TABLE, address: next });
-        next += PAGE_SIZE;
-      }
-      table = Pte.fields.address.read(view, entry);
-    }
-    Pte.write(view, table + tableIndex(va, LEVELS - 1) * Pte.size, {
-      type: PTE_TYPE.PAGE,
-      address: va,
-      accessFlag: true,
-      ap: PTE_AP.UNPRIVILEGED_RW,
-      executeNever: true,
-    });
-  }
-  const memory = new GpuMemory(dram, 40);
-  const translation = {
-    mode: AS_MODE.AARCH64_4K,
-    table: tables,
-    inputBits: 48,
-    accessFlagFaults: true,
-    writeExecuteNever: false,
-    attributes: [0],
-  };
-  memory.attach({ slot: 0, translation, fault: () => {} });
-  return { dram, memory, at };
-}
 
 /** Texels of noise in AFBC superblocks that are plain. Answers the row stride and where it ends. */
 function writeAfbc(dram: Dram, at: number, width: number, bytes: number): { rowStride: number; end: number } {
@@ -269,7 +230,7 @@ function measure(once: () => void): number {
 export const texture: Bench = async (_userland, { vs, engine }) => {
   if (vs) throw new Problem(`there is nothing in texture that ${vs} could do`);
   if (engine === 'interpreter') throw new Problem('texture measures emitted samplers; the interpreter has none');
-  const { dram, memory, at } = place();
+  const { dram, memory, at } = place(ROOM);
   const loop = loopOf();
   const kind = kindOf({
     operation: 'single',

@@ -11,6 +11,7 @@ import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
 import { compile } from './bench-compile.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
 import { raster } from './bench-raster.ts';
+import { alu, memory } from './bench-shader.ts';
 import { submit } from './bench-submit.ts';
 import { texture } from './bench-texture.ts';
 import { vertex } from './bench-vertex.ts';
@@ -47,7 +48,18 @@ const ioctl: Bench = async (userland, { vs }) => {
   return results;
 };
 
-const BENCHES: Record<string, Bench> = { kmscube, glmark2, ioctl, submit, texture, compile, raster, vertex };
+const BENCHES: Record<string, Bench> = {
+  kmscube,
+  glmark2,
+  ioctl,
+  submit,
+  texture,
+  compile,
+  raster,
+  vertex,
+  alu,
+  memory,
+};
 
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
