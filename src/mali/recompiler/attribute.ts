@@ -317,7 +317,7 @@ export class AttributeCode {
           lanes.and(() => code.get(locals[k]!), lanes.words(0xffff0000))(k);
           code.op('v128_or');
         }
-        if (mask) code.get(locals[k]!).get(mask[k]!).op('v128_bitselect');
+        if (mask) code.get(locals[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
         code.set(locals[k]!);
       }
     }

@@ -145,9 +145,9 @@ export class BlockCode {
     if (part) {
       code.get(old);
       part(k);
-      code.op('v128_bitselect');
+      code.op('i8x16_relaxed_laneselect');
     }
-    if (this.#a.flow.masked) code.get(old).get(this.#a.running[k]!).op('v128_bitselect');
+    if (this.#a.flow.masked) code.get(old).get(this.#a.running[k]!).op('i8x16_relaxed_laneselect');
   }
 
   #branch(n: number, block: Block, site: Site): void {

@@ -155,7 +155,7 @@ export class LateCode {
     const locals = this.#a.locals(register);
     for (let k = 0; k < lanes.vectors; k++) {
       push(k);
-      if (mask) code.get(locals[k]!).get(mask[k]!).op('v128_bitselect');
+      if (mask) code.get(locals[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
       code.set(locals[k]!);
     }
   }

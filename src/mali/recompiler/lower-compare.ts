@@ -127,7 +127,7 @@ const permute: Lower = (x) => {
   const wanted = l.keep((k) => {
     const given = x.integer(1, 8, false);
     const within = l.and(operation === 'xor' ? l.xor(own[k]!, given) : given, group);
-    l.choose(group, within, own[k]!)(k);
+    l.mix(group, within, own[k]!)(k);
   });
   // Four bytes a lane. A swizzle gives zero for bytes that are not in its vector.
   const bytes = l.keep(l.op('i32x4_add', l.op('i32x4_mul', wanted, l.words(0x04040404)), l.words(0x03020100)));

@@ -272,12 +272,12 @@ const cubeSelect =
 export const FLOAT: Lowerings = {
   'FADD.f32': perSingle((l, a, b) => l.op('f32x4_add', a!, b!)),
   'FMA.f32': perSingle((l, a, b, c) => l.fma(a!, b!, c!)),
-  'FMIN.f32': perSingle((l, a, b) => l.least('f32x4_min', a!, b!)),
-  'FMAX.f32': perSingle((l, a, b) => l.least('f32x4_max', a!, b!)),
+  'FMIN.f32': perSingle((l, a, b) => l.extreme('min', a!, b!)),
+  'FMAX.f32': perSingle((l, a, b) => l.extreme('max', a!, b!)),
   'FADD.v2f16': perHalf((l, a, b) => l.op('f32x4_add', a!, b!)),
   'FMA.v2f16': fmaPair,
-  'FMIN.v2f16': perHalf((l, a, b) => l.least('f32x4_min', a!, b!)),
-  'FMAX.v2f16': perHalf((l, a, b) => l.least('f32x4_max', a!, b!)),
+  'FMIN.v2f16': perHalf((l, a, b) => l.extreme('min', a!, b!)),
+  'FMAX.v2f16': perHalf((l, a, b) => l.extreme('max', a!, b!)),
   'FADD_IMM.f32': (x) => x.singleResult(x.l.op('f32x4_add', x.single(0), x.l.words(x.i.immediates.constant!))),
   'FADD_IMM.v2f16': addImmediateHalves,
   FMA_RSCALE: fmaScaled,
@@ -289,7 +289,7 @@ export const FLOAT: Lowerings = {
   'FRCP.f16': firstHalf((l, a) => l.op('f32x4_div', l.single(1), a)),
   'FRSQ.f32': perSingle((l, a) => l.inverseRoot(a!)),
   // In singles: for every half it is the same half as in doubles.
-  'FRSQ.f16': firstHalf((l, a) => l.op('f32x4_div', l.single(1), l.op('f32x4_sqrt', a))),
+  'FRSQ.f16': firstHalf((l, a) => l.inverseRoot(a)),
   'FRCP_APPROX.f32': perSingle((l, a) => l.op('f32x4_div', l.single(1), reduced(l, a!, 'plain').mantissa)),
   'FRSQ_APPROX.f32': perSingle((l, a) => l.inverseRoot(reduced(l, a!, 'sqrt').mantissa)),
   FEXP: exponential,
@@ -302,8 +302,8 @@ export const FLOAT: Lowerings = {
   FREXPE: exponents,
   FLUSH: flush,
   CUBEFACE1: perSingle((l, a, b, c) => {
-    const most = l.least('f32x4_max', l.abs(a!), l.abs(b!));
-    return l.least('f32x4_max', most, l.abs(c!));
+    const most = l.extreme('max', l.abs(a!), l.abs(b!));
+    return l.extreme('max', most, l.abs(c!));
   }),
   CUBEFACE2_V9: cubeFace,
   CUBE_SSEL: cubeSelect((l, on, z, x) => l.choose(on(0), l.neg(z), l.choose(on(1), z, l.choose(on(5), l.neg(x), x)))),

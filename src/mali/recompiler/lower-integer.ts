@@ -225,7 +225,7 @@ const mux: Lower = (x) => {
     const magnitude = size === 32 ? 0x7fffffff : size === 16 ? 0x7fff7fff : 0x7f7f7f7f;
     mask = l.op(on(size, 'eq'), l.and(m, l.words(magnitude)), zero);
   }
-  return [l.choose(mask, a, b)];
+  return [i.modifiers.mux === 'bit' ? l.mix(mask, a, b) : l.choose(mask, a, b)];
 };
 
 const makeBytes: Lower = (x) => {

@@ -70,7 +70,7 @@ export class MemoryCode {
       const locals = this.#a.locals(register + word);
       for (let k = 0; k < vectors; k++) {
         value(k);
-        if (this.#a.mask) code.get(locals[k]!).get(this.#a.mask[k]!).op('v128_bitselect');
+        if (this.#a.mask) code.get(locals[k]!).get(this.#a.mask[k]!).op('i8x16_relaxed_laneselect');
         code.set(locals[k]!);
       }
     }

@@ -57,7 +57,7 @@ export class PartedFlow implements FlowCode {
     for (const [k, next] of this.#next.entries()) {
       first(k);
       nowhere(k);
-      code.get(running[k]!).op('v128_bitselect').set(next);
+      code.get(running[k]!).op('i8x16_relaxed_laneselect').set(next);
     }
   }
 
@@ -110,7 +110,7 @@ export class PartedFlow implements FlowCode {
     code.unlikely().if();
     for (const [k, next] of this.#next.entries()) {
       code.get(this.#target).op('i32x4_splat');
-      code.get(next).get(running[k]!).op('v128_bitselect').set(next);
+      code.get(next).get(running[k]!).op('i8x16_relaxed_laneselect').set(next);
     }
     this.#b.leave(STATUS.MORE);
     code.end();
@@ -157,7 +157,7 @@ export class PartedFlow implements FlowCode {
     const where = lanes.words(n);
     for (const [k, next] of this.#next.entries()) {
       where(k);
-      code.get(next).get(mask[k]!).op('v128_bitselect').set(next);
+      code.get(next).get(mask[k]!).op('i8x16_relaxed_laneselect').set(next);
     }
   }
 
@@ -206,7 +206,7 @@ export class PartedFlow implements FlowCode {
       lanes.words(number(block.target))(k);
       code.get(next);
       test(k);
-      code.get(running[k]!).op('v128_and').op('v128_bitselect').set(next);
+      code.get(running[k]!).op('v128_and').op('i8x16_relaxed_laneselect').set(next);
     }
     lanes.release();
     code.br(this.#top);

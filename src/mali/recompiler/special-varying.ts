@@ -45,7 +45,7 @@ export class SpecialVaryingCode {
     for (let k = 0; k < lanes.vectors; k++) {
       if (index === SPECIAL.Z) this.#depth(k);
       else this.#inverseW(k);
-      if (mask) code.get(locals[k]!).get(mask[k]!).op('v128_bitselect');
+      if (mask) code.get(locals[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
       code.set(locals[k]!);
     }
     code.br(done);

@@ -309,7 +309,7 @@ export class TextureCode {
     const write = (register: number, value: Lanes, k: number): void => {
       const local = this.#a.locals(register)[k]!;
       value(k);
-      if (mask) code.get(local).get(mask[k]!).op('v128_bitselect');
+      if (mask) code.get(local).get(mask[k]!).op('i8x16_relaxed_laneselect');
       code.set(local);
     };
     if (form.bits === 32) {

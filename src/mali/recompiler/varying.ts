@@ -333,7 +333,7 @@ export class VaryingCode {
   #write(register: number, k: number): void {
     const { code, mask } = this.#a;
     const local = this.#a.locals(register)[k]!;
-    if (mask) code.get(local).get(mask[k]!).op('v128_bitselect');
+    if (mask) code.get(local).get(mask[k]!).op('i8x16_relaxed_laneselect');
     code.set(local);
   }
 

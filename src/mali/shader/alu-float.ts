@@ -1,8 +1,9 @@
 /**
  * Float arithmetic: singles, and pairs of halves in one register.
  *
- * The special functions are computed in double precision and rounded once, so FRCP, FRSQ, FEXP and the logarithm's parts
- * are within half a unit in the last place or a little more, better than the hardware's one unit or two. The tables of sines hold what
+ * The special functions are computed in double precision and rounded once, so FRCP, FEXP and the logarithm's parts
+ * are within half a unit in the last place or a little more, better than the hardware's one unit or two; FRSQ, as a root and a
+ * quotient that are both rounded, is within one. The tables of sines hold what
  * the table's argument stands for, sin(n π / 32), as singles.
  * Semantics: Mesa 25.0.7 `src/panfrost/compiler/valhall/ISA.xml`, and for the parts of exp, log, sin and cos their use in
  * `bifrost_compile.c` (bi_fexp_32, bi_flog2_32, bi_lower_fsincos_32, bi_lower_frcp_32).
@@ -443,6 +444,8 @@ function cubeFace1(i: Instruction): Exec {
   };
 }
 
+const inverseRoot = (a: number): number => 1 / Math.fround(Math.sqrt(a));
+
 export const FLOAT: Compilers = {
   'FADD.f32': fadd32,
   'FADD.v2f16': addHalves,
@@ -462,10 +465,10 @@ export const FLOAT: Compilers = {
   'LDEXP.v2f16': ldexp,
   'FRCP.f32': (i) => map1(i, (a) => 1 / a),
   'FRCP.f16': (i) => half1(i, (a) => 1 / a),
-  'FRSQ.f32': (i) => map1(i, (a) => 1 / Math.sqrt(a)),
+  'FRSQ.f32': (i) => map1(i, inverseRoot),
   'FRSQ.f16': (i) => half1(i, (a) => 1 / Math.sqrt(a)),
   'FRCP_APPROX.f32': (i) => map1(i, (a) => 1 / reducedMantissa(a, 'plain')),
-  'FRSQ_APPROX.f32': (i) => map1(i, (a) => 1 / Math.sqrt(reducedMantissa(a, 'sqrt'))),
+  'FRSQ_APPROX.f32': (i) => map1(i, (a) => inverseRoot(reducedMantissa(a, 'sqrt'))),
   'FEXP.f32': fexp,
   'FLOGD.f32': (i) => map1(i, flogd),
   'FADD_LSCALE.f32': (i) => map2(i, (a, b) => a + reducedMantissa(b, 'log')),

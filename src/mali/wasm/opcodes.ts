@@ -300,6 +300,8 @@ export const OP = {
   i32x4_relaxed_trunc_f32x4_s: 0xfd101,
   /** Lanes of the first vector where the third's are all ones, of the second where they are zero; others are the host's. */
   i32x4_relaxed_laneselect: 0xfd10b,
+  /** The same, byte by byte. */
+  i8x16_relaxed_laneselect: 0xfd109,
   /** Fused or not, as the host's processor has it. */
   f32x4_relaxed_madd: 0xfd105,
   /** Singles to halves in the lower 64 bits, and back: half-conversions.ts says whether the host has them. */
