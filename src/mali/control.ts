@@ -5,7 +5,7 @@
  * flush only answers and counts: LATEST_FLUSH_ID, which user space reads to skip flushes that have happened, moves on.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_gpu.c`; values of that GPU in Mesa 25.0 `src/panfrost/drm-shim/panfrost_noop.c`.
  */
-import { CACHE, CACHE_SHIFT, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET } from '../abi/gpu/regs.ts';
+import { CACHE, CACHE_SHIFT, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET, JOB, MCU, MMU } from '../abi/gpu/regs.ts';
 import type { Register } from '../abi/register.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
@@ -47,8 +47,21 @@ const IDENTITY: readonly (readonly [Register<any>, number])[] = [
    * ASTC decoded to 8 bits (30, 31). All of them are in texture/. AFRC (25) is not in this GPU.
    */
   [GPU.TEXTURE_FEATURES_0, 0xc1ffff9e],
+  [GPU.TEXTURE_FEATURES_1, 0],
+  [GPU.TEXTURE_FEATURES_2, 0],
+  [GPU.TEXTURE_FEATURES_3, 0],
   [GPU.COHERENCY_FEATURES, GPU.COHERENCY_FEATURES.encode({ aceLite: 0, ace: 0 })],
+  [GPU.REVIDR, 0],
+  // Neither rays nor, as works are done in no time, anything that is ever seen busy; what goes wrong is told by other blocks.
+  [GPU.FEATURES, 0],
+  [GPU.STATUS, 0],
+  [GPU.FAULT_STATUS, 0],
+  [GPU.FAULT_ADDRESS, 0],
+  // Only ever written.
+  [GPU.COMMAND, 0],
 ];
+/** Unknown registers that are told; whoever reads more of them reads at random. */
+const MOST_TOLD = 64;
 
 export const SHADER_PRESENT = 0x50005;
 const TILER_PRESENT = 1;
@@ -69,6 +82,8 @@ export class GpuControlBlock {
   readonly #fixed = new Map<number, number>();
   /** Registers that keep what is written and do nothing else. */
   readonly #plain = new Map<number, number>();
+  /** Registers that nobody here knows and whose reading has been told. */
+  readonly #told = new Set<number>();
   #cycleOrigin: number;
   #flushId = 1;
   /** Called for a reset; it is announced when `done` is called. */
@@ -118,7 +133,10 @@ export class GpuControlBlock {
       SHADER_PRESENT,
       changed,
     );
-    for (const [register, value] of IDENTITY) this.#fixed.set(register.offset, value);
+    for (const [register, value] of IDENTITY) {
+      this.#fixed.set(register.offset, value);
+      if (register.width === 64) this.#fixed.set(register.offset + 4, 0);
+    }
     for (const register of [
       GPU.L2_CONFIG,
       GPU.PWR_KEY,
@@ -177,8 +195,16 @@ export class GpuControlBlock {
       case GPU.CYCLE_COUNT.offset + 4:
         return Math.floor(this.cycleCount / 2 ** 32);
       default:
+        this.#tell(offset);
         return 0;
     }
+  }
+
+  /** Once for each register: a driver reads what is not modelled. */
+  #tell(offset: number): void {
+    if (this.#told.has(offset) || this.#told.size >= MOST_TOLD) return;
+    this.#told.add(offset);
+    this.#log('warn', 'mali', `register ${nameAt(offset)} at 0x${offset.toString(16)} is not modelled and reads 0`);
   }
 
   write(offset: number, value: number): void {
@@ -233,4 +259,13 @@ export class GpuControlBlock {
     this.#clear();
     this.onReset(() => this.irq.raise(GPU_IRQ.RESET_COMPLETED));
   }
+}
+
+/** The name of the register at an offset from the beginning of the register window. */
+function nameAt(offset: number): string {
+  for (const register of Object.values<Register<any>>({ ...GPU, ...MCU, ...JOB, ...MMU })) {
+    if (register.offset === offset) return register.width === 64 ? `${register.name}_LO` : register.name;
+    if (register.width === 64 && register.offset + 4 === offset) return `${register.name}_HI`;
+  }
+  return 'without a name';
 }

@@ -46,13 +46,13 @@ export class PowerDomain {
     this.#ready = 0;
   }
 
-  /** The low half of the register at `offset` (high halves are zero), or undefined if it is none of this domain's. */
+  /** What is read at `offset`, or undefined if that is no register of this domain's. High halves are zero. */
   read(offset: number): number | undefined {
-    const { present, ready, transition, active } = this.#registers;
+    const { present, ready, active } = this.#registers;
     if (offset === present.offset) return this.present;
     if (offset === ready.offset || offset === active.offset) return this.#ready;
-    if (offset === transition.offset) return 0;
-    return undefined;
+    const registers = Object.values<{ readonly offset: number }>({ ...this.#registers });
+    return registers.some((register) => offset === register.offset || offset === register.offset + 4) ? 0 : undefined;
   }
 
   write(offset: number, value: number): boolean {
