@@ -5,6 +5,7 @@
  * Usage: exec SCENARIO [ARGS…]
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -154,6 +155,29 @@ static void real(char **paths)
       const char *path = realpath(*paths, out);
       printf("%s\n", path ? path : error(errno));
    }
+}
+
+/* Loads libraries by their names, and says which files they are; then the same in a child. */
+static void load(char **names)
+{
+   char line[5000];
+   for (char **name = names; *name; name++) {
+      const char *file = strrchr(*name, '/') ? strrchr(*name, '/') + 1 : *name, *path = NULL;
+      FILE *maps = dlopen(*name, RTLD_NOW) ? fopen("/proc/self/maps", "r") : NULL;
+      while (maps && !path && fgets(line, sizeof line, maps)) {
+         line[strcspn(line, "\n")] = 0;
+         path = strrchr(line, '/') && !strcmp(strrchr(line, '/') + 1, file) ? strchr(line, '/') : NULL;
+      }
+      printf("%s\n", path ? path : "none");
+      if (maps)
+         fclose(maps);
+   }
+   fflush(stdout);
+   if (getenv("LOADED"))
+      return;
+   setenv("LOADED", "yes", 1);
+   execv(self, (char *[]) { (char *)self, "load", names[0], names[1], names[2], NULL });
+   NEED(0);
 }
 
 static void shell(void)
@@ -419,6 +443,7 @@ int main(int argc, char **argv)
    if (!strcmp(what, "show")) show(argc, argv);
    else if (!strcmp(what, "family")) family();
    else if (!strcmp(what, "real")) real(argv + 2);
+   else if (!strcmp(what, "load")) load(argv + 2);
    else if (!strcmp(what, "shell")) shell();
    else if (!strcmp(what, "refused")) refused(argv[2]);
    else if (!strcmp(what, "scripts")) scripts(argv[2]);

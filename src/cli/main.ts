@@ -124,6 +124,10 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
         .default('mode'),
     )
     .option('--env <name=value>', "set a variable in the program's environment (may be repeated)", assignment, {})
+    .option(
+      '--mesa <folder>',
+      "run on this Mesa, an install prefix or meson's build folder, by the host's own architecture and without emulation",
+    )
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
     .addOption(workers())

@@ -4,8 +4,11 @@ import { PNG } from 'pngjs';
 import { HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
+import { inspectMesa } from '../host/userland/mesa.ts';
+import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
 import { Problem } from '../host/userland/problem.ts';
-import { ensureUserland } from '../host/userland/userland.ts';
+import type { Progress } from '../host/userland/progress.ts';
+import { ensureNatives, ensureUserland, type Userland } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
@@ -27,6 +30,8 @@ export interface RunOptions {
   verbose?: boolean;
   /** Say at the end what the run was bound by. */
   profile?: boolean;
+  /** Folder of a Mesa that the program is to run on. */
+  mesa?: string;
 }
 
 /** timeout(1)'s exit code. */
@@ -34,7 +39,9 @@ const TIMED_OUT = 124;
 
 export async function run(program: string, args: string[], options: RunOptions): Promise<number> {
   const { frames, timeout, json, mode, refresh, env, firmware, engine, workers, verbose } = options;
-  const userland = await ensureUserland({ progress: progressBar() });
+  const progress = progressBar();
+  const userland = await ensureUserland({ progress });
+  const world = await findWorld(userland, program, options, progress);
   const image = firmware === undefined ? undefined : await readImage(firmware);
   const clock = new HostClock();
   const output = json ? process.stderr : process.stdout;
@@ -43,7 +50,8 @@ export async function run(program: string, args: string[], options: RunOptions):
   const { value: result, interrupted } = await interruptible((signal) =>
     launch({
       userland,
-      program,
+      program: world.program,
+      native: world.native,
       args,
       clock,
       log: kernelLog(clock, (line) => output.write(line), verbose ?? false),
@@ -77,6 +85,19 @@ export async function run(program: string, args: string[], options: RunOptions):
   if (bound !== undefined) output.write(bound);
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu, gpuOpens }));
   return exitCode;
+}
+
+/** What runs the program, and where it is. */
+async function findWorld(
+  userland: Userland,
+  program: string,
+  { mesa }: RunOptions,
+  progress: Progress,
+): Promise<World> {
+  if (mesa === undefined) return { program, native: undefined };
+  const host = userland.host.architecture;
+  const inspected = await inspectMesa(mesa, [...new Set([host, userland.guest.architecture])]);
+  return mesaWorld(inspected, program, host, async () => (await ensureNatives({ progress })).root);
 }
 
 /** A sentence where the GPU had no part in a run: a Mesa that does not find its driver draws by the processor, and says nothing. */

@@ -4,14 +4,14 @@
  * reference for both the host's programs and the guest's.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silent } from '../board/log.ts';
 import { client, type TestMachine, testMachine } from '../testing/host/transport.ts';
 import { type LaunchOptions, launch } from './launch.ts';
-import { programStart } from './userland/start.ts';
+import { guestStart, programStart } from './userland/start.ts';
 import { ensureUserland, type Userland } from './userland/userland.ts';
 
 const SIDES = ['host', 'guest'] as const;
@@ -74,22 +74,39 @@ for (const [name, what] of [
   }
 }
 
+/** Runs exec.c as on an arm64 host, but with the folder of the host's own tools as the guest's root. */
+async function withoutEmulator(args: string[], folders: string[] = []) {
+  const root = resolve(userland.qemu!, '../../..');
+  const { rooted, clients, architecture } = userland.host;
+  const where = { root, qemu: undefined, architecture, folders };
+  const world = ['', root, dirname(rooted), ...folders].join(':');
+  const env = { ...machine.server.environment, LD_PRELOAD: rooted, TYR_GUEST: world };
+  const start = guestStart(where, clients.exec!, args, env);
+  const child = client([start.file, ...start.args], start.env);
+  assert.equal(await child.ended, 0, child.lines.join('\n'));
+  return child.lines;
+}
+
 test('a guest without an emulator starts programs by their loader, and they know themselves', async (t) => {
   if (!userland.qemu) return t.skip('all the others show it here');
-  // As on an arm64 host, but with the folder of the host's own tools as the guest's root.
-  const root = resolve(userland.qemu, '../../..');
-  const { library, clients } = userland.host;
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-  const paths = [dirname(library), libraries, join(root, 'usr/lib')].join(':');
-  const command = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', paths, '--preload', 'libtyr-drm.so'];
-  const env = { ...machine.server.environment, TYR_GUEST: `:${root}:${dirname(library)}` };
-  const child = client([...command, '--argv0', clients.exec!, clients.exec!, 'family'], env);
-  assert.equal(await child.ended, 0, child.lines.join('\n'));
+  const lines = await withoutEmulator(['family']);
   const reference = await scenario('host', 'family', {});
   assert.deepEqual(
-    child.lines,
-    reference.map((line) => line.replace('SELF', clients.exec!).replace('node=0', 'node=1')),
+    lines,
+    reference.map((line) => line.replace('SELF', userland.host.clients.exec!).replace('node=0', 'node=1')),
   );
+});
+
+test('a guest without an emulator loads libraries of its root by their paths, and of other folders by name', async (t) => {
+  if (!userland.qemu) return t.skip('here the guest is one');
+  const root = resolve(userland.qemu, '../../..');
+  const own = '/usr/lib/x86_64-linux-gnu/libutil.so.1';
+  const other = join(scratch, 'folder');
+  mkdirSync(other);
+  writeFileSync(join(other, 'libother-7.so'), readFileSync(join(root, own)));
+  const names = [own, 'libother-7.so', '/usr/lib/no-such.so'];
+  const loaded = [join(root, own), join(other, 'libother-7.so'), 'none'];
+  assert.deepEqual(await withoutEmulator(['load', ...names], [other]), [...loaded, ...loaded]);
 });
 
 for (const side of SIDES) {

@@ -20,12 +20,15 @@ import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
 import { GuestServer } from './server.ts';
 import { codeFolder } from './userland/cache-folder.ts';
-import { programStart } from './userland/start.ts';
+import { mesaEnvironment } from './userland/mesa.ts';
+import { type Native, programStart } from './userland/start.ts';
 import type { Userland } from './userland/userland.ts';
 
 export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'grace'> {
   userland: Userland;
   program: string;
+  /** Runs it by the host's own architecture: on another Mesa, by the libraries of packages. */
+  native?: Native | undefined;
   args?: string[];
   /** Laid over the caller's environment. */
   env?: Record<string, string>;
@@ -132,9 +135,10 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     const own = {
       ...guestFolders(userland.cache, directory),
       ...server.environment,
+      ...(options.native?.mesa && (await mesaEnvironment(options.native.mesa, join(directory, 'mesa')))),
       ...options.env,
     };
-    const start = programStart(userland, options.program, options.args ?? [], own);
+    const start = programStart(userland, options.program, options.args ?? [], own, process.env, options.native);
     const watch = new Watch(machine.display, clock, options);
     undo.push(() => watch.stop());
     const begin = clock.now();

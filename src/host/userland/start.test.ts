@@ -36,8 +36,8 @@ const userland: Userland = {
   cache: folder,
   root,
   qemu: '/tools/qemu-aarch64',
-  guest: { architecture: arm64, library: '/shim arm64/libtyr-drm.so', clients: {} },
-  host: { architecture: amd64, library: '/shim-amd64/libtyr-drm.so', clients: {} },
+  guest: { architecture: arm64, library: '/shim arm64/libtyr-drm.so', rooted: '/rooted/libtyr-drm.so', clients: {} },
+  host: { architecture: amd64, library: '/shim-amd64/libtyr-drm.so', rooted: '/rooted/libtyr-drm.so', clients: {} },
 };
 
 test('a bare name is a program of the guest, run by qemu with the guest’s shim, whose path has a blank here', () => {

@@ -6,12 +6,14 @@
  * loader have built in are given by their environment variables. The shim is preloaded in the guest only; there it starts
  * the programs that a program starts, in the same way (shim/start.c), told by TYR_GUEST.
  */
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SHIM_CPU, SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shim.ts';
-import type { Architecture } from './compiler.ts';
+import { ARCHITECTURES, type Architecture } from './compiler.ts';
+import { elfMachine } from './elf.ts';
+import type { Mesa } from './mesa.ts';
 import { Problem } from './problem.ts';
-import type { Userland } from './userland.ts';
+import type { ShimBuild, Userland } from './userland.ts';
 
 export interface Start {
   file: string;
@@ -19,7 +21,26 @@ export interface Start {
   env: NodeJS.ProcessEnv;
 }
 
-const TRIPLET = 'aarch64-linux-gnu';
+/** A folder with a guest's files, and what runs its programs. */
+export interface Root {
+  root: string;
+  /** qemu-aarch64, or undefined where the host runs the root's programs itself. */
+  qemu: string | undefined;
+  /** The programs'. Default: arm64, the guest's. */
+  architecture?: Architecture;
+  /** Without an emulator: where the dynamic loader looks before the root's own library folders. */
+  folders?: string[];
+}
+
+/** Programs of the host's own architecture, beside Debian's guest. */
+export interface Native {
+  /** A Mesa in place of the one that programs would find. */
+  mesa?: Mesa | undefined;
+  /** A folder with Debian packages, whose dynamic loader and libraries run the programs; undefined: this host's own. */
+  root?: string | undefined;
+}
+
+const ARM64 = ARCHITECTURES.find(({ debian }) => debian === 'arm64')!;
 
 /** Variables of the host's session that mean nothing, or something wrong, in the guest. */
 const NOT_FOR_GUEST = /^(LD_|DBUS_|NODE_|npm_|QEMU_|XDG_|DISPLAY$|WAYLAND_|XAUTHORITY$|SESSION_MANAGER$|PATH$|HOME$)/;
@@ -43,21 +64,20 @@ function seat(machine: string | undefined): NodeJS.ProcessEnv {
   };
 }
 
-/** How `program`, a file that holds an arm64 executable, is started. */
+/** How `program`, a file that holds an executable of the root's architecture, is started. */
 export function guestStart(
-  userland: { root: string; qemu: string | undefined },
+  { root, qemu, architecture = ARM64, folders = [] }: Root,
   program: string,
   args: string[],
   env: NodeJS.ProcessEnv,
   argv0 = program,
 ): Start {
-  const { root, qemu } = userland;
   if (qemu) return { file: qemu, args: ['-L', root, '-cpu', SHIM_CPU, '-0', argv0, program, ...args], env };
-  const lib = join(root, 'usr/lib', TRIPLET);
-  const libraries = [env.LD_LIBRARY_PATH, lib, join(root, 'usr/lib')].filter(Boolean).join(':');
-  const { LD_PRELOAD, LD_LIBRARY_PATH: _, ...rest } = env;
+  const lib = join(root, 'usr/lib', architecture.triplet);
+  const libraries = [...folders, env.LD_LIBRARY_PATH, lib, join(root, 'usr/lib')].filter(Boolean).join(':');
+  const { LD_PRELOAD, ...rest } = env;
   return {
-    file: join(lib, 'ld-linux-aarch64.so.1'),
+    file: join(lib, architecture.loader),
     args: [
       '--library-path',
       libraries,
@@ -82,7 +102,8 @@ export function guestStart(
 /**
  * How `tyr run` starts a program with the shim before it. A name without a slash is a program of the guest; a path is a
  * file of this host, or else of the guest's root. arm64 files and scripts run in the guest, files of the host's architecture
- * as they are, with the host's shim. `own` are variables of the machine's, laid over the caller's. Throws Problem.
+ * as they are, with the host's shim. With `native` it is a path of a program of the host's architecture, or a script, which runs
+ * as that says. `own` are variables of the machine's, laid over the caller's. Throws Problem.
  */
 export function programStart(
   userland: Userland,
@@ -90,21 +111,34 @@ export function programStart(
   args: string[],
   own: NodeJS.ProcessEnv,
   callers: NodeJS.ProcessEnv = process.env,
+  native?: Native,
 ): Start {
   const path = findProgram(userland.root, program);
   const machine = elfMachine(path);
-  const { guest, host } = userland;
-  // A script: the guest's shell starts it as any program of the guest would.
-  if (machine === '#!') return programStart(userland, 'sh', ['-c', 'exec "$0" "$@"', path, ...args], own, callers);
-  if (machine === guest.architecture.elfMachine) {
+  const { guest, host, root, qemu } = userland;
+  const libraries = native?.mesa?.libraries ?? [];
+  const rooted = (architecture: Architecture, shim: ShimBuild, where: Root, folders: string[]) => {
+    const library = where.qemu ? shim.library : shim.rooted;
     const env = { ...guestEnvironment(callers), ...seat(own[SHIM_ENVIRONMENT]), ...own };
-    const world = { [SHIM_GUEST]: [userland.qemu, userland.root, dirname(guest.library)].join(':') };
-    return guestStart(userland, path, args, { ...env, ...world, ...preload(guest, own.LD_LIBRARY_PATH) }, program);
+    const world = [where.qemu, where.root, dirname(library), ...(where.qemu ? [] : folders)].join(':');
+    const searched = where.qemu ? [...folders, own.LD_LIBRARY_PATH].filter(Boolean).join(':') : own.LD_LIBRARY_PATH;
+    const all = { ...env, [SHIM_GUEST]: world, ...preload(library, searched) };
+    return guestStart({ ...where, architecture, folders }, path, args, all, program);
+  };
+  const isNative = native && native.mesa?.architecture !== guest.architecture;
+  if (machine === '#!' && !(isNative && !native.root)) {
+    // The root's shell starts it as any program there would.
+    const shell = isNative ? join(native.root!, 'usr/bin/sh') : 'sh';
+    return programStart(userland, shell, ['-c', 'exec "$0" "$@"', path, ...args], own, callers, native);
   }
-  if (machine === host.architecture.elfMachine) {
+  if (machine === '#!' || (machine === host.architecture.elfMachine && (isNative || host !== guest))) {
+    if (isNative && native.root)
+      return rooted(host.architecture, host, { root: native.root, qemu: undefined }, libraries);
     const env = { ...callers, ...own };
-    return { file: path, args, env: { ...env, ...preload(host, env.LD_LIBRARY_PATH) } };
+    const searched = [...libraries, env.LD_LIBRARY_PATH].filter(Boolean).join(':');
+    return { file: path, args, env: { ...env, ...preload(host.library, searched) } };
   }
+  if (machine === guest.architecture.elfMachine) return rooted(guest.architecture, guest, { root, qemu }, libraries);
   const wanted = [...new Set([guest, host].map((side: { architecture: Architecture }) => side.architecture.debian))];
   throw new Problem(`${path} is no ${wanted.join(' or ')} program`);
 }
@@ -113,7 +147,7 @@ export function programStart(
  * The variables that preload a shim. By its path, so that a program that sets LD_LIBRARY_PATH for another does not lose it; by
  * name and search path only where LD_PRELOAD, whose items end at blanks and colons, has no way to write the path.
  */
-function preload({ library }: { library: string }, searched: string | undefined): NodeJS.ProcessEnv {
+function preload(library: string, searched: string | undefined): NodeJS.ProcessEnv {
   const path = (folders: (string | undefined)[]) => {
     const text = folders.filter(Boolean).join(':');
     return text ? { LD_LIBRARY_PATH: text } : {};
@@ -135,19 +169,4 @@ function findProgram(root: string, program: string): string {
       ? `there is no file ${program}, neither here nor in the guest`
       : `the guest has no program ${program}; it has those of Debian's kmscube, glmark2-es2-drm, mesa-utils, vulkan-tools, drm-info, bash and coreutils, or give a path to your own`,
   );
-}
-
-/** e_machine of an ELF file, '#!' for a script, undefined for all else. */
-function elfMachine(path: string): number | '#!' | undefined {
-  const head = Buffer.alloc(20);
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, head, 0, head.length, 0);
-  } catch {
-    return undefined; // a folder
-  } finally {
-    closeSync(fd);
-  }
-  if (head.toString('latin1', 0, 2) === '#!') return '#!';
-  return head.toString('latin1', 0, 4) === '\x7fELF' ? head.readUInt16LE(18) : undefined;
 }

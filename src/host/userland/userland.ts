@@ -46,6 +46,8 @@ export interface ShimBuild {
   architecture: Architecture;
   /** libtyr-drm.so, absolute. */
   library: string;
+  /** The same for programs that run in a root without an emulator (shim/rooted/). */
+  rooted: string;
   /** Absolute paths of the test clients, by their source's name without .c. */
   clients: Record<string, string>;
 }
@@ -70,6 +72,7 @@ export interface UserlandOptions {
   shimSources?: string;
 }
 
+const LIBRARY = 'libtyr-drm.so';
 const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;
 
 /** The host's architecture by Node's name for it. Throws Problem where Tyr has no host tools for it. */
@@ -142,7 +145,10 @@ class Plan {
       build: async (folder) => {
         const shim = await cFiles(sources);
         if (shim.length === 0) throw new Problem(`${sources} has no C sources; the clone of Tyr is incomplete`);
-        await compiler.build('library', shim, join(folder, 'libtyr-drm.so'), [`-I${sources}`]);
+        await compiler.build('library', shim, join(folder, LIBRARY), [`-I${sources}`]);
+        await mkdir(join(folder, 'rooted'));
+        const rooted = [...shim, ...(await cFiles(join(sources, 'rooted')))];
+        await compiler.build('library', rooted, join(folder, 'rooted', LIBRARY), [`-I${sources}`]);
         await mkdir(join(folder, 'test'));
         for (const client of await cFiles(join(sources, 'test'))) {
           await compiler.build('program', [client], join(folder, 'test', basename(client, '.c')), [`-I${sources}`]);
@@ -246,7 +252,7 @@ async function shimBuild(store: Store, piece: Piece, architecture: Architecture)
   const folder = await store.ensure(piece);
   const clients: Record<string, string> = {};
   for (const name of await readdir(join(folder, 'test'))) clients[name] = join(folder, 'test', name);
-  return { architecture, library: join(folder, 'libtyr-drm.so'), clients };
+  return { architecture, library: join(folder, LIBRARY), rooted: join(folder, 'rooted', LIBRARY), clients };
 }
 
 /** A hash of all C files and headers under a folder. */
