@@ -36,6 +36,32 @@ export interface Clock {
   attend?(company: Company): void;
   /** Is there yielded work that has not been done? */
   readonly working?: boolean;
+  /** Nanoseconds of processor time, of all threads, that the host has given the machine. Without it, all that it asks for. */
+  effort?(): number;
+}
+
+/** How long the machine was at work: laps of the clock, less what the host was busy with other things. */
+export class Laps {
+  readonly #clock: Clock;
+  #now: number;
+  #effort: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#now = clock.now();
+    this.#effort = clock.effort?.();
+  }
+
+  /** Nanoseconds since the last call, not more than the host has given the machine meanwhile. */
+  lap(): number {
+    const now = this.#clock.now();
+    const effort = this.#clock.effort?.();
+    const time = now - this.#now;
+    const given = effort === undefined ? time : effort - this.#effort!;
+    this.#now = now;
+    this.#effort = effort;
+    return Math.min(time, given);
+  }
 }
 
 /** Those outside whom long work keeps waiting. All of it is asked often. */
@@ -121,6 +147,7 @@ const SECOND = 1e9;
 /** Milliseconds by which Date may differ from the time that has passed, and nanoseconds by which uptime may. */
 const DATE_ERROR = 2;
 const UPTIME_ERROR = SECOND;
+const MICROSECONDS = 1e3;
 /** Milliseconds for which work lets others go first. */
 const PATIENCE = 1;
 
@@ -206,5 +233,10 @@ export class HostClock implements Clock {
 
   get working(): boolean {
     return this.#pending > 0;
+  }
+
+  effort(): number {
+    const { user, system } = process.cpuUsage();
+    return (user + system) * MICROSECONDS;
   }
 }

@@ -68,7 +68,8 @@ export class GpuControl {
   #queuedFlush: Promise<void> | undefined;
 
   /** Throws if there is no GPU that this driver knows. `coherent`: the bus keeps GPU and CPU caches in step. */
-  constructor(mmio: Mmio, line: IrqLine, clock: Clock, log: Logger, coherent: boolean) {
+  constructor(mmio: Mmio, line: IrqLine, clock: Clock, log: Logger, coherent: boolean, cycleRate: number) {
+    this.cycleRate = cycleRate;
     this.#mmio = mmio;
     this.#clock = clock;
     this.#log = log;
@@ -113,6 +114,9 @@ export class GpuControl {
   get cycleCount(): number {
     return readReg(this.#mmio, GPU.CYCLE_COUNT);
   }
+
+  /** Hz of the clock that CYCLE_COUNT counts. */
+  readonly cycleRate: number;
 
   /** Puts the whole GPU back to its state at power-on. Throws if it does not answer. */
   async softReset(): Promise<void> {

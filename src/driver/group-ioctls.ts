@@ -119,8 +119,12 @@ async function createGroup(
     const unit = { registers, scoreboards };
     group.queues = queues.map((args, index) => {
       const [ring, queueInterface] = memory[index]!;
-      const late = (): void => scheduler.timedOut(group, group.queues[index]!);
-      return new Queue(tyr.context.clock, index, args.priority, ring, queueInterface, syncobjs, unit, late);
+      const events = {
+        late: () => scheduler.timedOut(group, group.queues[index]!),
+        slow: () => scheduler.lookAtWaits(group, group.queues[index]!),
+      };
+      const { clock } = tyr.context;
+      return new Queue(clock, scheduler.time, index, args.priority, ring, queueInterface, syncobjs, unit, events);
     });
     group.entities = group.queues.map(
       (queue) =>

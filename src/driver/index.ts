@@ -45,11 +45,14 @@ export interface GpuResources {
   readonly coherent?: boolean;
   /** Hz of the system counter, by default RK3588's 24 MHz. */
   readonly timerFrequency?: number;
+  /** Hz of the GPU's clock, by default the virtual board's 200 MHz. */
+  readonly coreFrequency?: number;
   /** The device's name on its bus. */
   readonly unique?: string;
 }
 
 const TIMER_FREQUENCY = 24_000_000;
+const CORE_FREQUENCY = 200_000_000;
 const LOG_NAME = 'panthor';
 
 /** Hardware slots that clients' VMs and groups sit in. */
@@ -117,7 +120,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
   const needReset = (reason: string): void => reset.schedule(reason);
   let scheduler: Scheduler | undefined;
   try {
-    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent);
+    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent, board.coreFrequency ?? CORE_FREQUENCY);
     undo.push(() => gpu.unplug());
     await gpu.softReset();
     await gpu.powerOnL2();

@@ -11,6 +11,7 @@ import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import type { InterruptBlock } from './irq.ts';
 import { PowerDomain } from './power.ts';
+import { GpuTime } from './time.ts';
 
 /** Physical addresses are below 2 to this. */
 export const PA_BITS = 40;
@@ -77,6 +78,8 @@ export class GpuControlBlock {
   readonly l2: PowerDomain;
   readonly tiler: PowerDomain;
   readonly shader: PowerDomain;
+  /** What CYCLE_COUNT counts. */
+  readonly time: GpuTime;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #fixed = new Map<number, number>();
@@ -95,7 +98,8 @@ export class GpuControlBlock {
     this.#clock = clock;
     this.#log = log;
     this.irq = irq;
-    this.#cycleOrigin = clock.now();
+    this.time = new GpuTime(clock);
+    this.#cycleOrigin = this.time.now();
     const changed = (): void => irq.raise(GPU_IRQ.POWER_CHANGED_SINGLE | GPU_IRQ.POWER_CHANGED_ALL);
     this.l2 = new PowerDomain(
       {
@@ -162,7 +166,7 @@ export class GpuControlBlock {
 
   /** Cycles since the last reset. */
   get cycleCount(): number {
-    return Math.floor(((this.#clock.now() - this.#cycleOrigin) * CYCLE_HZ) / NS);
+    return Math.floor(((this.time.now() - this.#cycleOrigin) * CYCLE_HZ) / NS);
   }
 
   get flushId(): number {
@@ -252,7 +256,7 @@ export class GpuControlBlock {
     // The mask of this block stays: the host waits for RESET_COMPLETED.
     this.irq.clear(this.irq.raw);
     for (const offset of this.#plain.keys()) this.#plain.set(offset, 0);
-    this.#cycleOrigin = this.#clock.now();
+    this.#cycleOrigin = this.time.now();
   }
 
   #reset(): void {

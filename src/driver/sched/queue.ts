@@ -1,8 +1,9 @@
 /**
  * Queue: one command stream of a group: its ring buffer, its jobs in flight, and the time they may take.
  *
- * A job is done when the queue's counter in memory has reached its number. The clock runs while the group is in a slot
- * and has jobs; it stops when the group is out through no fault of its own, and starts anew whenever a job ends.
+ * A job is done when the queue's counter in memory has reached its number. The clock, which goes by the GPU's own time, runs
+ * while the group is in a slot and has jobs; it stops when the group is out through no fault of its own, and starts anew
+ * whenever a job ends.
  * After Linux `drivers/gpu/drm/panthor/panthor_sched.c`.
  */
 
@@ -15,6 +16,7 @@ import { Fence, fenceContext } from '../../drm/fence.ts';
 import { SECOND } from '../async.ts';
 import { Block } from '../fw/interface.ts';
 import type { KernelBuffer } from '../kernel-buffer.ts';
+import type { GpuTime } from './gpu-time.ts';
 import { type JobCall, JobWriter } from './instructions.ts';
 
 export const JOB_TIMEOUT = 5 * SECOND;
@@ -41,6 +43,13 @@ export interface SyncWait {
   readonly wide: boolean;
 }
 
+export interface QueueEvents {
+  /** Jobs are in flight and none has ended in time. */
+  readonly late: () => void;
+  /** None has ended for a while. */
+  readonly slow: () => void;
+}
+
 export class Queue {
   readonly index: number;
   readonly priority: number;
@@ -58,28 +67,31 @@ export class Queue {
   /** The latest job's fence: what an empty job waits for. */
   lastFence: Fence | undefined;
   readonly #clock: Clock;
-  readonly #onTimeout: () => void;
+  readonly #time: GpuTime;
+  readonly #events: QueueEvents;
   readonly #context = fenceContext();
   readonly #inFlight: InFlight[] = [];
   #seqno = 0;
   #timer: Timer | undefined;
   #deadline = 0;
-  /** Nanoseconds left; undefined while the clock runs. */
+  /** Nanoseconds of the GPU's time left; undefined while the clock runs. */
   #remaining: number | undefined = JOB_TIMEOUT;
   #extensions = 0;
 
-  /** `unit`: what a command-stream unit has. `onTimeout`: jobs are in flight and none has ended in time. */
+  /** `unit`: what a command-stream unit has. */
   constructor(
     clock: Clock,
+    time: GpuTime,
     index: number,
     priority: number,
     ring: KernelBuffer,
     queueInterface: KernelBuffer,
     syncobjs: KernelBuffer,
     unit: Pick<JobCall, 'registers' | 'scoreboards'>,
-    onTimeout: () => void,
+    events: QueueEvents,
   ) {
     this.#clock = clock;
+    this.#time = time;
     this.index = index;
     this.priority = priority;
     this.ring = ring;
@@ -90,7 +102,7 @@ export class Queue {
     this.syncobjVa = syncobjs.va + offset;
     this.#syncobj = new DataView(syncobjs.view.buffer, syncobjs.view.byteOffset + offset, Syncobj64.size);
     this.#writer = new JobWriter(ring.view, ring.size, { ...unit, syncobj: this.syncobjVa });
-    this.#onTimeout = onTimeout;
+    this.#events = events;
   }
 
   /** Nothing is in the ring that the GPU has not taken out. */
@@ -181,7 +193,7 @@ export class Queue {
     }
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#remaining = keep && this.busy ? Math.max(0, this.#deadline - this.#clock.now()) : JOB_TIMEOUT;
+    this.#remaining = keep && this.busy ? Math.max(0, this.#deadline - this.#time.now()) : JOB_TIMEOUT;
   }
 
   async destroy(): Promise<void> {
@@ -192,12 +204,13 @@ export class Queue {
 
   #arm(left: number): void {
     this.#timer?.cancel();
-    this.#deadline = this.#clock.now() + left;
-    this.#timer = this.#clock.after(left, () => {
+    this.#deadline = this.#time.now() + left;
+    const late = (): void => {
       this.#timer = undefined;
       this.#remaining = JOB_TIMEOUT;
-      if (!this.checkCompletion()) this.#onTimeout();
+      if (!this.checkCompletion()) this.#events.late();
       else this.startClock();
-    });
+    };
+    this.#timer = this.#time.after(left, late, this.#events.slow);
   }
 }

@@ -17,7 +17,7 @@ import type { Clock, Timer } from '../../board/clock.ts';
 import type { Dram } from '../../board/dram.ts';
 import { DrmError } from '../../drm/error.ts';
 import { MILLISECOND } from '../async.ts';
-import { ACK_TIMEOUT, type Firmware } from '../fw/index.ts';
+import { ACK_TIMEOUT, type Firmware, GLOBAL_DOORBELL } from '../fw/index.ts';
 import type { GpuControl } from '../gpu.ts';
 import type { Logger } from '../log.ts';
 import type { AddressSpace } from '../mmu/address-space.ts';
@@ -25,6 +25,7 @@ import type { Mmu } from '../mmu/index.ts';
 import { SlotManager } from '../slot.ts';
 import { CsgSlot } from './csg-slot.ts';
 import { processGlobalEvents, processGroupEvents } from './events.ts';
+import { GpuTime } from './gpu-time.ts';
 import type { Group } from './group.ts';
 import type { Queue } from './queue.ts';
 import { syncWaitOver } from './sync-wait.ts';
@@ -54,6 +55,8 @@ interface Request {
 
 export class Scheduler {
   readonly hw: SchedulerResources;
+  /** What jobs' time is counted in. */
+  readonly time: GpuTime;
   /** Jobs that ran to their end, and faults that the GPU reported, since the start. */
   readonly stats = { jobs: 0, faults: 0 };
   readonly slots: readonly CsgSlot[];
@@ -78,6 +81,7 @@ export class Scheduler {
 
   constructor(hw: SchedulerResources) {
     this.hw = hw;
+    this.time = new GpuTime(hw.clock, hw.gpu);
     const groups = hw.firmware.interface.groups.slice(0, MAX_CSG_PRIORITY + 1);
     this.slots = groups.map((group, id) => new CsgSlot(id, group));
     this.#seats = new SlotManager(this.slots.map((slot) => slot.id));
@@ -115,6 +119,16 @@ export class Scheduler {
     this.hw.firmware.ringDoorbell(queue.doorbell!);
     queue.startClock();
     if (this.#ticking) this.requestTick();
+  }
+
+  /**
+   * A job takes a while. It may wait for a syncobj that somebody writes by the CPU, which tells nobody: the firmware looks at
+   * all waits of groups in slots at any doorbell.
+   */
+  lookAtWaits(group: Group, queue: Queue): void {
+    if (this.#stopped) return;
+    if (queue.doorbell !== undefined) this.hw.firmware.ringDoorbell(queue.doorbell);
+    else this.#checkWaiting(group);
   }
 
   /** A job of the group takes long. It gets more time while works are under way for it: those the progress timer watches. */
@@ -373,6 +387,9 @@ export class Scheduler {
     this.#waiting.delete(group);
     group.terminate();
     this.syncUpdate(undefined);
+    // The queues' counters have been written by the CPU: those in slots who wait for one are told by a doorbell.
+    const someone = this.#residents()[0];
+    if (someone && !this.#stopped) this.hw.firmware.ringDoorbell(GLOBAL_DOORBELL);
     if (group.destroyed) void group.release();
   }
 

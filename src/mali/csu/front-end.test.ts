@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../../board/clock.ts';
 import { TestClock } from '../../board/clock.ts';
+import { GpuTime } from '../time.ts';
 import { FrontEnd, type Runner } from './front-end.ts';
 import type { CommandStream } from './stream.ts';
 
@@ -33,13 +34,15 @@ function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?
   };
   let steps = 0;
   const endless = {
+    activity: 0,
+    retired: 0,
     step: () => {
       steps++;
       time.advance(step);
       return true;
     },
   } as CommandStream;
-  const frontEnd = new FrontEnd(clock, (fn) => fn());
+  const frontEnd = new FrontEnd(clock, new GpuTime(clock), (fn) => fn());
   const runner: Runner = { stream: endless, addressSpace: 0, paused: () => false, settled: () => {} };
   frontEnd.add(runner);
   yielded.shift()!();

@@ -7,6 +7,7 @@
  * An endless stream or shader therefore costs the others time, and blocks nobody.
  */
 import type { Clock } from '../../board/clock.ts';
+import type { GpuTime } from '../time.ts';
 import type { CommandStream } from './stream.ts';
 
 /** A stream and whether its group may run now. */
@@ -32,6 +33,7 @@ const LATEST_LOOK = 4e5;
 
 export class FrontEnd {
   readonly #clock: Clock;
+  readonly #time: GpuTime;
   readonly #guard: (fn: () => void) => void;
   #runners: Runner[] = [];
   #scheduled = false;
@@ -42,11 +44,17 @@ export class FrontEnd {
 
   /** When whoever waits may be served again. */
   #due = 0;
+  /** The stream that has its turn, and what it had done when the GPU's time was last told. */
+  #stream: CommandStream | undefined;
+  #activity = 0;
+  #retired = 0;
 
   /** `guard` runs a slice; it ends the firmware if that cannot go on. */
-  constructor(clock: Clock, guard: (fn: () => void) => void) {
+  constructor(clock: Clock, time: GpuTime, guard: (fn: () => void) => void) {
     this.#clock = clock;
+    this.#time = time;
     this.#guard = guard;
+    time.onAsk = () => this.#account();
   }
 
   add(runner: Runner): void {
@@ -59,7 +67,11 @@ export class FrontEnd {
   }
 
   clear(): void {
+    this.#account();
+    this.#stream = undefined;
     this.#runners = [];
+    this.#left = 0;
+    this.#time.stop();
   }
 
   /** Something can be done: a slice will follow. */
@@ -92,16 +104,22 @@ export class FrontEnd {
 
   #slice(): boolean {
     let more = false;
-    const patience = this.#left > 0 ? Math.max(this.#look, this.#clock.now() - this.#left) : LOOK;
+    const begin = this.#clock.now();
+    const patience = this.#left > 0 ? Math.max(this.#look, begin - this.#left) : LOOK;
     const turns = this.#runners;
+    this.#time.begin(begin);
     for (const runner of turns) {
       // An earlier turn may have stopped it.
       if (!this.#mayRun(runner)) continue;
+      const { stream } = runner;
+      this.#stream = stream;
+      this.#activity = stream.activity;
+      this.#retired = stream.retired;
       let now = this.#clock.now();
       const end = now + TURN;
       let look = now + patience;
       for (let round = 0; ; round++) {
-        if (!runner.stream.step()) break;
+        if (!stream.step()) break;
         now = this.#clock.now();
         if (now >= this.#due && this.#serve(now) && !this.#mayRun(runner)) break;
         if (round === ROUNDS || now >= end || (now >= look && this.#pressed())) {
@@ -110,10 +128,25 @@ export class FrontEnd {
         }
         if (now >= look) look = now + Math.max(this.#look, patience);
       }
+      this.#account();
+      this.#stream = undefined;
       runner.settled();
     }
-    this.#left = more ? this.#clock.now() : 0;
+    const end = this.#clock.now();
+    this.#time.end(end, more);
+    this.#left = more ? end : 0;
     return more;
+  }
+
+  /** Tells the GPU's time what the stream at hand has done since it was last told. */
+  #account(): void {
+    const stream = this.#stream;
+    if (!stream) return;
+    const { activity, retired } = stream;
+    const instructions = retired - this.#retired;
+    this.#time.done(instructions, activity - this.#activity > instructions);
+    this.#activity = activity;
+    this.#retired = retired;
   }
 
   #mayRun(runner: Runner): boolean {

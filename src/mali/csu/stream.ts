@@ -105,6 +105,8 @@ export class CommandStream {
   lastAddress = 0;
   /** Grows with every instruction done and every step of a work. */
   activity = 0;
+  /** Grows with every instruction done. */
+  retired = 0;
   state: number = STREAM_STATE.RUNNING;
   /** Why the instruction at hand has to wait; it is tried again when woken. */
   blocked: Blocked | undefined;
@@ -193,6 +195,7 @@ export class CommandStream {
         this.#advance(moves * CS_INSTRUCTION_SIZE);
         this.lastAddress = at + (moves - 1) * CS_INSTRUCTION_SIZE;
         this.activity += moves;
+        this.retired += moves;
         return moves;
       }
       const instruction = decoded.fetch(this.host.dram.view, physical);
@@ -201,8 +204,10 @@ export class CommandStream {
         throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, at, `opcode ${opcode} is none`);
       }
       this.#advance(CS_INSTRUCTION_SIZE);
-      if (instruction.execute(this, instruction.operands)) this.activity++;
-      else this.#advance(-CS_INSTRUCTION_SIZE);
+      if (instruction.execute(this, instruction.operands)) {
+        this.activity++;
+        this.retired++;
+      } else this.#advance(-CS_INSTRUCTION_SIZE);
       return 1;
     } catch (error) {
       this.#die(error, at);

@@ -8,7 +8,7 @@
 import { CSG_REQ, CSG_STATE, CSG_STATUS_STATE_IS_IDLE } from '../../abi/gpu/firmware.ts';
 import { STREAMS } from '../../abi/gpu/firmware-places.ts';
 import { SUSPEND_MAGIC, SuspendHeader, suspendOffset } from '../../abi/gpu/suspend.ts';
-import type { Timer } from '../../board/clock.ts';
+import { Laps, type Timer } from '../../board/clock.ts';
 import { CYCLE_HZ } from '../control.ts';
 import type { CommandStream } from '../csu/stream.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
@@ -37,8 +37,8 @@ export class GroupSlot {
   readonly #nowhere: GpuMemory;
   #running = false;
   #idle = false;
-  /** When the group's works were last seen to get on. */
-  #progressAt = 0;
+  /** Whether the group's works have got on since the last look. */
+  #progressed = false;
   #progressTimer: Timer | undefined;
 
   constructor(mcu: Mcu, index: number) {
@@ -263,28 +263,30 @@ export class GroupSlot {
   // The progress timer: works of which no piece comes to its end.
 
   workProgressed(): void {
-    this.#progressAt = this.mcu.clock.now();
+    this.#progressed = true;
   }
 
   #watchProgress(): void {
     this.#progressTimer?.cancel();
     const limit = (this.mcu.progressLimit * NS) / CYCLE_HZ;
     if (limit === 0) return;
-    this.#progressAt = this.mcu.clock.now();
+    const laps = new Laps(this.mcu.clock);
+    let stuck = 0;
     const look = (): void =>
       this.mcu.guard(() => {
+        // Works on other threads are looked at now and then: nobody tells when they have got on.
         for (const slot of this.streams) if (slot.started) slot.stream.lookAtProgress();
-        const left = this.#progressAt + limit - this.mcu.clock.now();
-        if (this.streams.every((slot) => !slot.started || slot.stream.endpoints.empty)) this.workProgressed();
-        else if (left <= 0) {
+        stuck += laps.lap();
+        if (this.#progressed || this.streams.every((slot) => !slot.started || slot.stream.endpoints.empty)) stuck = 0;
+        this.#progressed = false;
+        if (stuck >= limit) {
           this.mcu.log('warn', 'mali-mcu', `CSG ${this.index}: no piece of a work has come to its end for too long`);
           this.#event(CSG_REQ.PROGRESS_TIMER_EVENT);
-          this.workProgressed();
+          stuck = 0;
         }
-        // Works on other threads are looked at now and then: nobody tells when they have got on.
-        const wait = Math.min(this.#progressAt + limit - this.mcu.clock.now(), limit / LOOKS);
-        this.#progressTimer = this.mcu.clock.after(wait, look);
+        this.#progressTimer = this.mcu.clock.after(limit / LOOKS, look);
       });
+    this.#progressed = false;
     this.#progressTimer = this.mcu.clock.after(limit / LOOKS, look);
   }
 }

@@ -72,7 +72,7 @@ export class Mcu {
     this.mmu = parts.mmu;
     this.units = parts.units;
     this.#irq = parts.irq;
-    this.frontEnd = new FrontEnd(parts.clock, (fn) => this.guard(fn));
+    this.frontEnd = new FrontEnd(parts.clock, parts.control.time, (fn) => this.guard(fn));
     this.memory = parts.mmu.view(0);
     this.groups = Array.from({ length: GROUPS }, (_, index) => new GroupSlot(this, index));
     this.#global = new GlobalInterface(this);

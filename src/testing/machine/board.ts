@@ -181,15 +181,15 @@ export function testMachine(options: TestOptions = {}): TestMachine {
   };
 }
 
-/** Moves the clock on until `promise` is settled; gives up after `limit` nanoseconds. */
-export async function until<T>(clock: MovedClock, promise: T | Promise<T>, limit = 60e9): Promise<T> {
+/** Moves the clock on, by ever longer steps, until `promise` is settled; gives up after `limit` nanoseconds. */
+export async function until<T>(clock: MovedClock, promise: T | Promise<T>, limit = 60e9, firstStep = 1e4): Promise<T> {
   let settled = false;
   const end = Promise.resolve(promise).finally(() => {
     settled = true;
   });
   end.catch(() => {});
   const stop = clock.now() + limit;
-  for (let step = 1e4; !settled; step = Math.min(step * 1.05, 1e8)) {
+  for (let step = firstStep; !settled; step = Math.min(step * 1.05, 1e8)) {
     await breathe();
     if (settled) break;
     if (clock.now() > stop) throw new Error(`nothing has come after ${limit / 1e9} s`);
@@ -390,9 +390,10 @@ export class Client {
 
   /** Waits for a binary syncobj for `seconds`; returns the ioctl's value. */
   async wait(handle: number, seconds = 30): Promise<number> {
-    const deadline = this.machine.clock.monotonic() + BigInt(seconds) * 10n ** 9n;
+    const deadline = this.machine.clock.monotonic() + BigInt(seconds * 1e9);
     const values = { handles: this.user.putU32(handle), timeout_nsec: deadline, count_handles: 1, flags: 0 };
-    return (await this.run(DRM_IOCTL.SYNCOBJ_WAIT, values as object)).value;
+    const wait = start(this.file, DRM_IOCTL.SYNCOBJ_WAIT, values as object, this.user);
+    return (await until(this.machine.clock, wait, (seconds + 60) * 1e9)).value;
   }
 
   /** Writes a program into a buffer, at byte `at`; returns its size. */
