@@ -5,6 +5,7 @@
 import { array, bytes, layout, s32, struct, u16, u32, u64, uint, word } from './layout.ts';
 
 export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;

@@ -17,6 +17,7 @@ const c = {
   socket: declare('socket', 'int', ['int', 'int', 'int']),
   socketpair: declare('socketpair', 'int', ['int', 'int', 'int', 'void *']),
   bind: declare('bind', 'int', ['int', 'void *', 'uint32_t']),
+  connect: declare('connect', 'int', ['int', 'void *', 'uint32_t']),
   listen: declare('listen', 'int', ['int', 'int']),
   accept4: declare('accept4', 'int', ['int', 'void *', 'void *', 'int']),
   getpeername: declare('getpeername', 'int', ['int', 'void *', 'void *']),
@@ -121,15 +122,12 @@ export function socketPair(): [ours: number, theirs: number] {
   return [small.view.getInt32(0, true), small.view.getInt32(4, true)];
 }
 
-/** A packet socket that listens at a path. */
-export function listenAt(path: string): number {
+/** A socket, of packets or (SOCK_STREAM) of bytes, that listens at a path. */
+export function listenAt(path: string, type = linux.SOCK_SEQPACKET): number {
   const text = new TextEncoder().encode(path);
   if (text.length >= linux.UNIX_PATH_MAX)
     throw new Error(`host: the socket path ${path} is longer than ${linux.UNIX_PATH_MAX - 1} bytes`);
-  const fd = check(
-    'socket',
-    c.socket(linux.AF_UNIX, linux.SOCK_SEQPACKET | linux.SOCK_CLOEXEC | linux.SOCK_NONBLOCK, 0),
-  );
+  const fd = check('socket', c.socket(linux.AF_UNIX, type | linux.SOCK_CLOEXEC | linux.SOCK_NONBLOCK, 0));
   try {
     linux.SockaddrUn.write(name.view, 0, { family: linux.AF_UNIX, path: text });
     check(`bind to ${path}`, c.bind(fd, name.address, linux.SockaddrUn.size));
@@ -139,6 +137,15 @@ export function listenAt(path: string): number {
     close(fd);
     throw error;
   }
+}
+
+/** A connection to a socket of bytes that listens at a path. */
+export function connectTo(path: string): number {
+  const type = linux.SOCK_STREAM | linux.SOCK_CLOEXEC | linux.SOCK_NONBLOCK;
+  const fd = check('socket', c.socket(linux.AF_UNIX, type, 0));
+  linux.SockaddrUn.write(name.view, 0, { family: linux.AF_UNIX, path: new TextEncoder().encode(path) });
+  check(`connect to ${path}`, c.connect(fd, name.address, linux.SockaddrUn.size));
+  return fd;
 }
 
 /** Gives a socket an abstract address. */
@@ -280,6 +287,49 @@ export function receivePacket(fd: number): Packet | 'none' | 'gone' {
     unaffordable,
     cut: (flags & (linux.MSG_TRUNC | linux.MSG_CTRUNC)) !== 0,
   };
+}
+
+/** Descriptors that one piece of a byte stream may bring. */
+const STREAM_FDS = FDS_MAX;
+
+/**
+ * Bytes of a stream, into `into` (which they may not fill), and the descriptors that came with them: ours to close. 'none' if
+ * none wait, 'gone' at the end of the connection, or if more descriptors came than we take or may have.
+ */
+export function receiveBytes(
+  fd: number,
+  into: Uint8Array,
+): { length: number; fds: readonly number[] } | 'none' | 'gone' {
+  sizeHeader(Math.min(into.length, MESSAGE_MAX), linux.rightsSpace(STREAM_FDS));
+  let length: number;
+  for (;;) {
+    length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
+    if (length >= 0) break;
+    const errno = koffi.errno();
+    if (errno === linux.EINTR) continue;
+    return errno === linux.EAGAIN ? 'none' : 'gone';
+  }
+  const filled = header.view.getUint32(linux.Msghdr.offset.controlLength, true);
+  const fds = filled === 0 ? NONE : receivedDescriptors(filled);
+  if (length === 0 || (header.view.getInt32(linux.Msghdr.offset.flags, true) & linux.MSG_CTRUNC) !== 0) {
+    for (const each of fds) close(each);
+    return 'gone';
+  }
+  into.set(packet.bytes.subarray(0, length));
+  return { length, fds };
+}
+
+/** Sends bytes of a stream: how many went; 0 if the peer's queue is full, -1 if the peer is gone. */
+export function sendBytes(fd: number, bytes: Uint8Array): number {
+  const length = Math.min(bytes.length, MESSAGE_MAX);
+  packet.bytes.set(bytes.subarray(0, length));
+  for (;;) {
+    const sent = Number(c.send(fd, packet.address, length, linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL));
+    if (sent >= 0) return sent;
+    const errno = koffi.errno();
+    if (errno === linux.EINTR) continue;
+    return errno === linux.EAGAIN || errno === koffi.os.errno.ENOBUFS ? 0 : -1;
+  }
 }
 
 /** Lets other threads run, if any wait for this processor. */
