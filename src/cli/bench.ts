@@ -9,6 +9,7 @@ import { launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
 import { compile } from './bench-compile.ts';
+import { compute } from './bench-compute.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
 import { raster } from './bench-raster.ts';
 import { alu, memory } from './bench-shader.ts';
@@ -58,6 +59,7 @@ const BENCHES: Record<string, Bench> = {
   raster,
   vertex,
   alu,
+  compute,
   memory,
 };
 

@@ -190,7 +190,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .argument(
       '<name>',
       'kmscube (frames of 1024x768), glmark2 (eight scenes of 800x600), ioctl (a round trip to the driver and back), ' +
-        'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); vertex (nanoseconds a primitive up to the polygon list); compile (a shader up to its first warp)',
+        'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); vertex (nanoseconds a primitive up to the polygon list); compile (a shader up to its first warp); alu, memory (nanoseconds a thread of single instructions); compute (nanoseconds a thread of whole jobs)',
     )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
     .option('--seconds <n>', "how long glmark2 draws each scene; 10 is glmark2's own default", count, 10)

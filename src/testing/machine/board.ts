@@ -26,6 +26,7 @@ import { type GpuResources, probe, type TyrDevice, tyrFirmware } from '../../dri
 import type { DrmFile } from '../../drm/file.ts';
 import { Machine } from '../../machine/machine.ts';
 import type { Units } from '../../mali/contract.ts';
+import type { Engine } from '../../mali/engine/names.ts';
 import { MaliGpu } from '../../mali/index.ts';
 import { FakeBacking, FakeUser, type Outcome, start } from '../drm/client.ts';
 
@@ -248,10 +249,11 @@ export async function liveMachine(
   dramSize = 2 ** 28,
   workers?: number,
   backing = new FakeBacking(),
+  engine?: Engine,
 ): Promise<LiveMachine> {
   const clock = new LiveClock();
   const { log, lines } = recorder();
-  const machine = await Machine.boot({ clock, log, dramSize, backing, refresh: 'unlimited', workers });
+  const machine = await Machine.boot({ clock, log, dramSize, backing, refresh: 'unlimited', workers, engine });
   await machine.workers?.ready();
   if (!machine.gpu) throw new Error(`no GPU came up:\n${lines.join('\n')}`);
   return { machine, clock, dram: machine.dram, lines, device: machine.gpu };
