@@ -200,7 +200,7 @@ static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssiz
 
    if ((size_t)size != whole)
       value = -EFAULT; /* the argument's memory cannot be written */
-   else if (reply->fds > TYR_MAX_FDS || reply->size > reply->fds || (reply->argSize != call->out_size && (reply->argSize || reply->fds)))
+   else if (reply->fds > TYR_MAX_FDS || reply->size > reply->fds || reply->argSize > call->out_size || (reply->argSize != call->out_size && reply->fds))
       value = -EIO;
    else if (count < reply->fds - reply->size)
       value = -EMFILE; /* this process may not have as many */

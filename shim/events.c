@@ -2,7 +2,7 @@
  * Reading events: a DRM file gives whole ones, as many as fit, and keeps the first that does not (Linux
  * drivers/gpu/drm/drm_file.c, drm_read). The socket has one event in each packet and would cut it to fit.
  *
- * Waiting is by poll, since an event that is left behind wakes everybody who waits.
+ * Waiting is by poll, since an event that is left behind wakes everybody who waits. Input devices' events are asked for.
  */
 #include "tyr.h"
 
@@ -16,6 +16,8 @@
 
 DECLARE_NEXT(read);
 DECLARE_NEXT(readv);
+DECLARE_NEXT(write);
+DECLARE_NEXT(writev);
 
 static ssize_t read_events(int fd, char *out, size_t size)
 {
@@ -44,9 +46,50 @@ static ssize_t read_events(int fd, char *out, size_t size)
    }
 }
 
+/*
+ * An input device's events are the machine's to hand out. The packet that says that there are some goes first: if there are
+ * more than fit, or new ones, the machine sends another.
+ */
+static ssize_t read_input(int fd, const struct tyr_identity *identity, char *out, size_t size)
+{
+   for (;;) {
+      struct tyr_call call;
+      char packet;
+      recv(fd, &packet, 1, MSG_DONTWAIT);
+      tyr_about(&call, fd, identity);
+      call.request.kind = TYR_REQUEST_READ;
+      call.out = out;
+      call.out_size = call.request.number = size < TYR_CHUNK ? size : TYR_CHUNK;
+      ssize_t n = tyr_run(&call);
+      if (n >= 0 || errno != EAGAIN || (fcntl(fd, F_GETFL) & O_NONBLOCK))
+         return n;
+      if (size == 0)
+         return 0;
+      struct pollfd one = { fd, POLLIN, 0 };
+      if (poll(&one, 1, -1) < 0)
+         return -1;
+   }
+}
+
+static ssize_t write_input(int fd, const struct tyr_identity *identity, const char *in, size_t size)
+{
+   struct tyr_call call;
+   tyr_about(&call, fd, identity);
+   call.request.kind = TYR_REQUEST_WRITE;
+   call.in = in;
+   call.in_size = call.request.number = size < TYR_CHUNK / 2 ? size : TYR_CHUNK / 2;
+   return tyr_run(&call);
+}
+
+static ssize_t read_node(int fd, const struct tyr_identity *identity, char *out, size_t size)
+{
+   return identity->kind == TYR_INPUT ? read_input(fd, identity, out, size) : read_events(fd, out, size);
+}
+
 ssize_t read(int fd, void *out, size_t size)
 {
-   return tyr_identify(fd).kind == TYR_FILE ? read_events(fd, out, size) : NEXT(read)(fd, out, size);
+   struct tyr_identity identity = tyr_identify(fd);
+   return tyr_is_node(&identity) ? read_node(fd, &identity, out, size) : NEXT(read)(fd, out, size);
 }
 
 ssize_t __read_chk(int fd, void *out, size_t size, size_t room)
@@ -56,14 +99,38 @@ ssize_t __read_chk(int fd, void *out, size_t size, size_t room)
    return read(fd, out, size);
 }
 
+ssize_t write(int fd, const void *in, size_t size)
+{
+   struct tyr_identity identity = tyr_identify(fd);
+   return identity.kind == TYR_INPUT ? write_input(fd, &identity, in, size) : NEXT(write)(fd, in, size);
+}
+
 /* One piece after the other, to the first that is not filled (fs/read_write.c, do_loop_readv_writev). */
 ssize_t readv(int fd, const struct iovec *pieces, int count)
 {
-   if (count <= 0 || tyr_identify(fd).kind != TYR_FILE)
+   struct tyr_identity identity = tyr_identify(fd);
+   if (count <= 0 || !tyr_is_node(&identity))
       return NEXT(readv)(fd, pieces, count);
    ssize_t done = 0;
    for (int i = 0; i < count; i++) {
-      ssize_t n = read_events(fd, pieces[i].iov_base, pieces[i].iov_len);
+      ssize_t n = read_node(fd, &identity, pieces[i].iov_base, pieces[i].iov_len);
+      if (n < 0)
+         return done ? done : n;
+      done += n;
+      if ((size_t)n != pieces[i].iov_len)
+         break;
+   }
+   return done;
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+   struct tyr_identity identity = tyr_identify(fd);
+   if (count <= 0 || identity.kind != TYR_INPUT)
+      return NEXT(writev)(fd, pieces, count);
+   ssize_t done = 0;
+   for (int i = 0; i < count; i++) {
+      ssize_t n = write_input(fd, &identity, pieces[i].iov_base, pieces[i].iov_len);
       if (n < 0)
          return done ? done : n;
       done += n;

@@ -1,6 +1,6 @@
 /*
  * The C library's functions that take a path, looked up in the machine's tree where the path is the machine's; and stat,
- * which shows nodes and open DRM files as the character devices that they stand for.
+ * which shows nodes and open files of theirs as the character devices that they stand for.
  *
  * qemu-user looks paths up in the guest's root for open, stat, readlink, statfs, inotify_add_watch and utimensat, and for
  * no other call (seen with 10.0). Of the others, those that only read do so here. Those that write do not: the guest's
@@ -51,39 +51,39 @@ static int names_node(const char *path)
 {
    const char *last = strrchr(path, '/');
    last = last ? last + 1 : path;
-   return strncmp(last, "card", 4) == 0 || strncmp(last, "renderD", 7) == 0;
+   return strncmp(last, "card", 4) == 0 || strncmp(last, "renderD", 7) == 0 || strncmp(last, "event", 5) == 0;
 }
 
 /*
- * The minor number of the node that opening this path would mean, else -1. *use becomes the path to open otherwise.
+ * The number of the node that opening this path would mean, else -1. *use becomes the path to open otherwise.
  */
 static int node_of(int dirfd, const char *path, int flags, char buffer[TYR_PATH_MAX], const char **use)
 {
    struct stat st;
-   int fd, saved = errno, minor = -1;
+   int fd, saved = errno, device = -1;
 
    *use = tyr_redirect(path, buffer);
    if (!path || (flags & O_PATH))
       return -1;
    if ((fd = tyr_descriptor_path(path)) >= 0) {
       struct tyr_identity identity = tyr_identify(fd);
-      if (identity.kind == TYR_FILE)
-         minor = identity.minor;
+      if (tyr_is_node(&identity))
+         device = identity.device;
    } else if (*use != path || (path[0] != '/' && names_node(path))) {
       if (tyr_stat(dirfd, *use, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0)
-         minor = tyr_placeholder(&st);
+         device = tyr_placeholder(&st);
    }
    errno = saved;
-   return minor;
+   return device;
 }
 
-static int open_node(unsigned minor, int flags)
+static int open_node(unsigned device, int flags)
 {
    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (flags & O_DIRECTORY)) {
       errno = flags & O_DIRECTORY ? ENOTDIR : EEXIST;
       return -1;
    }
-   return tyr_open_node(minor, flags);
+   return tyr_open_node(device, flags);
 }
 
 #define MODE(last) \
@@ -99,8 +99,8 @@ static int do_open(const char *path, int flags, mode_t mode)
 {
    char buffer[TYR_PATH_MAX];
    const char *use;
-   int minor = node_of(AT_FDCWD, path, flags, buffer, &use);
-   return minor >= 0 ? open_node(minor, flags) : NEXT(open)(use, flags, mode);
+   int device = node_of(AT_FDCWD, path, flags, buffer, &use);
+   return device >= 0 ? open_node(device, flags) : NEXT(open)(use, flags, mode);
 }
 
 static int do_openat(int dirfd, const char *path, int flags, mode_t mode)
@@ -108,8 +108,8 @@ static int do_openat(int dirfd, const char *path, int flags, mode_t mode)
    char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
    const char *use;
    path = tyr_from_root(&dirfd, path, absolute);
-   int minor = node_of(dirfd, path, flags, buffer, &use);
-   return minor >= 0 ? open_node(minor, flags) : NEXT(openat)(dirfd, use, flags, mode);
+   int device = node_of(dirfd, path, flags, buffer, &use);
+   return device >= 0 ? open_node(device, flags) : NEXT(openat)(dirfd, use, flags, mode);
 }
 
 int open(const char *path, int flags, ...)
@@ -146,10 +146,10 @@ static FILE *do_fopen(const char *path, const char *mode)
 {
    char buffer[TYR_PATH_MAX];
    const char *use;
-   int minor = node_of(AT_FDCWD, path, 0, buffer, &use);
-   if (minor < 0)
+   int device = node_of(AT_FDCWD, path, 0, buffer, &use);
+   if (device < 0)
       return NEXT(fopen)(use, mode);
-   int fd = tyr_open_node(minor, strchr(mode, 'e') ? O_CLOEXEC : 0);
+   int fd = tyr_open_node(device, strchr(mode, 'e') ? O_CLOEXEC : 0);
    return fd < 0 ? NULL : fdopen(fd, mode);
 }
 
@@ -173,36 +173,43 @@ FILE *freopen64(const char *path, const char *mode, FILE *stream) { return do_fr
 
 /* --- stat --- */
 
-/* The path of a node. Linux numbers primary nodes from 0 and render nodes from 128 (drivers/gpu/drm/drm_drv.c). */
-static void node_name(unsigned minor, char name[32])
+/*
+ * The path of a node. Linux numbers primary nodes from 0 and render nodes from 128 (drivers/gpu/drm/drm_drv.c), event devices
+ * from 64 (drivers/input/evdev.c).
+ */
+static void node_name(unsigned device, char name[32])
 {
-   sprintf(name, minor < 128 ? "/dev/dri/card%u" : "/dev/dri/renderD%u", minor);
+   unsigned minor = device & ((1u << TYR_MINOR_BITS) - 1);
+   if (device >> TYR_MINOR_BITS == TYR_INPUT_MAJOR)
+      sprintf(name, "/dev/input/event%u", minor - 64);
+   else
+      sprintf(name, minor < 128 ? "/dev/dri/card%u" : "/dev/dri/renderD%u", minor);
 }
 
 /* Where the tree has it. */
-static const char *placeholder_of(unsigned minor, char buffer[TYR_PATH_MAX])
+static const char *placeholder_of(unsigned device, char buffer[TYR_PATH_MAX])
 {
    char name[32];
-   node_name(minor, name);
+   node_name(device, name);
    return tyr_redirect(name, buffer);
 }
 
 /* What a device node shows: the bits of `st` that are not the same for every file of the tree. */
-static void as_device(struct stat *st, unsigned minor)
+static void as_device(struct stat *st, unsigned device)
 {
    st->st_mode = S_IFCHR | (st->st_mode & 0777);
    st->st_nlink = 1;
-   st->st_rdev = makedev(TYR_DRM_MAJOR, minor);
+   st->st_rdev = makedev(device >> TYR_MINOR_BITS, device & ((1u << TYR_MINOR_BITS) - 1));
    st->st_size = 0;
    st->st_blocks = 0;
 }
 
-/* The minor number if what was found is a node, or `fd` (or -1) an open DRM file. */
-static int minor_of(const struct stat *st, int fd)
+/* The node's number if what was found is one, or `fd` (or -1) an open file of one. */
+static int device_of(const struct stat *st, int fd)
 {
    if (S_ISSOCK(st->st_mode) && fd >= 0) {
       struct tyr_identity identity = tyr_identify(fd);
-      return identity.kind == TYR_FILE ? (int)identity.minor : -1;
+      return tyr_is_node(&identity) ? (int)identity.device : -1;
    }
    return tyr_placeholder(st);
 }
@@ -221,11 +228,11 @@ static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
    path = tyr_from_root(&dirfd, path, absolute);
    int r = tyr_stat(dirfd, tyr_redirect(path, buffer), st, flags);
    if (r == 0) {
-      int minor = minor_of(st, itself(dirfd, path, flags));
-      if (minor >= 0 && S_ISSOCK(st->st_mode))
-         r = tyr_stat(AT_FDCWD, placeholder_of(minor, buffer), st, 0);
-      if (minor >= 0)
-         as_device(st, minor);
+      int device = device_of(st, itself(dirfd, path, flags));
+      if (device >= 0 && S_ISSOCK(st->st_mode))
+         r = tyr_stat(AT_FDCWD, placeholder_of(device, buffer), st, 0);
+      if (device >= 0)
+         as_device(st, device);
    }
    return r;
 }
@@ -275,14 +282,14 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
    int fd = r == 0 ? itself(dirfd, path, flags) : -1;
    struct stat st;
    if (r == 0 && (use != path || fd >= 0 || S_ISREG(stx->stx_mode)) && tyr_stat(dirfd, use, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0) {
-      int minor = minor_of(&st, fd);
-      if (minor >= 0 && S_ISSOCK(st.st_mode))
-         r = NEXT(statx)(AT_FDCWD, placeholder_of(minor, buffer), 0, mask, stx);
-      if (minor >= 0) {
+      int device = device_of(&st, fd);
+      if (device >= 0 && S_ISSOCK(st.st_mode))
+         r = NEXT(statx)(AT_FDCWD, placeholder_of(device, buffer), 0, mask, stx);
+      if (device >= 0) {
          stx->stx_mode = S_IFCHR | (stx->stx_mode & 0777);
          stx->stx_nlink = 1;
-         stx->stx_rdev_major = TYR_DRM_MAJOR;
-         stx->stx_rdev_minor = minor;
+         stx->stx_rdev_major = device >> TYR_MINOR_BITS;
+         stx->stx_rdev_minor = device & ((1u << TYR_MINOR_BITS) - 1);
          stx->stx_size = 0;
          stx->stx_blocks = 0;
       }
@@ -352,7 +359,7 @@ int faccessat(int dirfd, const char *path, int mode, int flags) { return do_acce
 
 /* --- links --- */
 
-/* What /proc/self/fd/N says of an open DRM file, else 0. */
+/* What /proc/self/fd/N says of a node's open file, else 0. */
 static ssize_t device_link(const char *path, char *out, size_t size)
 {
    char name[32];
@@ -360,9 +367,9 @@ static ssize_t device_link(const char *path, char *out, size_t size)
    struct tyr_identity identity = { TYR_NONE, 0, 0 };
    if (fd >= 0)
       identity = tyr_identify(fd);
-   if (identity.kind != TYR_FILE)
+   if (!tyr_is_node(&identity))
       return 0;
-   node_name(identity.minor, name);
+   node_name(identity.device, name);
    ssize_t n = strlen(name);
    if ((size_t)n > size)
       n = size;

@@ -136,8 +136,8 @@ HIDDEN enum tyr_told tyr_mailbox_wait(void *box, struct tyr_call *call, struct t
          memcpy(reply, answer, sizeof *reply);
          if (reply->kind != TYR_REPLY_DONE)
             return TYR_PACKET;
-         if (reply->argSize == call->out_size)
-            memcpy(call->out, answer + sizeof *reply, call->out_size);
+         if (reply->argSize <= call->out_size)
+            memcpy(call->out, answer + sizeof *reply, reply->argSize);
          return TYR_ANSWER;
       }
       int64_t now = nanoseconds();

@@ -1,7 +1,7 @@
 /*
  * Descriptors that are the machine's: which they are, opening them, ioctl and mmap on them.
  *
- * The peer of such a descriptor is bound to the abstract address "tyr/MACHINE/226:MINOR/N" or "tyr/MACHINE/sync/N".
+ * The peer of such a descriptor is bound to the abstract address "tyr/MACHINE/MAJOR:MINOR/N" or "tyr/MACHINE/sync/N".
  */
 #include "tyr.h"
 
@@ -49,31 +49,38 @@ HIDDEN struct tyr_identity tyr_identify(int fd)
       identity.kind = TYR_SYNC;
    } else {
       char *end;
-      if (strtoul(what, &end, 10) != TYR_DRM_MAJOR || *end != ':')
+      unsigned major = strtoul(what, &end, 10);
+      if ((major != TYR_DRM_MAJOR && major != TYR_INPUT_MAJOR) || *end != ':')
          return none;
-      identity.minor = strtoul(end + 1, &end, 10);
+      identity.device = major << TYR_MINOR_BITS | strtoul(end + 1, &end, 10);
       if (*end != '/')
          return none;
-      identity.kind = TYR_FILE;
+      identity.kind = major == TYR_INPUT_MAJOR ? TYR_INPUT : TYR_FILE;
       identity.end = strtoull(end + 1, NULL, 10);
    }
    return identity;
 }
 
-HIDDEN int tyr_open_node(unsigned minor, int flags)
+HIDDEN int64_t tyr_run(struct tyr_call *call)
+{
+   int64_t value = tyr_call(call);
+   if (value >= 0)
+      return value;
+   errno = -value;
+   return -1;
+}
+
+HIDDEN int tyr_open_node(unsigned device, int flags)
 {
    struct tyr_call call;
    memset(&call, 0, sizeof call);
    call.request.kind = TYR_REQUEST_OPEN;
-   call.request.number = minor;
+   call.request.number = device;
    call.request.flags = flags;
    call.request.named = -1;
    call.fd = -1;
-   int64_t value = tyr_call(&call);
-   if (value < 0) {
-      errno = -value;
+   if (tyr_run(&call) < 0)
       return -1;
-   }
    if (!(flags & O_CLOEXEC))
       fcntl(call.result_fd, F_SETFD, 0);
    if (flags & O_NONBLOCK)
@@ -93,24 +100,40 @@ static int named(uint32_t request, const void *arg)
    return -1;
 }
 
-/* A call about the descriptor: one that is a DRM file is known by its number. */
-static void about(struct tyr_call *call, int fd, const struct tyr_identity *identity)
+/* A node's file is known by its number. */
+HIDDEN void tyr_about(struct tyr_call *call, int fd, const struct tyr_identity *identity)
 {
    memset(call, 0, sizeof *call);
    call->request.subject = fd;
    call->request.named = -1;
-   call->request.end = identity->kind == TYR_FILE ? identity->end : 0;
-   call->fd = identity->kind == TYR_FILE ? -1 : fd;
+   call->request.end = tyr_is_node(identity) ? identity->end : 0;
+   call->fd = tyr_is_node(identity) ? -1 : fd;
+}
+
+/* Is this ioctl one of the table's? */
+static int listed(const unsigned rows[][1], size_t count, uint32_t request)
+{
+   for (size_t i = 0; i < count; i++)
+      if (rows[i][0] == (request & 0xffff))
+         return 1;
+   return 0;
 }
 
 static int carry(int fd, const struct tyr_identity *identity, uint32_t request, void *arg)
 {
+   static const unsigned by_value[][1] = { TYR_BY_VALUE }, read_too[][1] = { TYR_READ_TOO };
    struct tyr_call call;
-   about(&call, fd, identity);
+   int number = (int)(intptr_t)arg;
+   tyr_about(&call, fd, identity);
    call.request.kind = TYR_REQUEST_IOCTL;
    call.request.number = request;
+   if (listed(by_value, sizeof by_value / sizeof *by_value, request)) {
+      call.in = &number;
+      call.in_size = _IOC_SIZE(request) < sizeof number ? _IOC_SIZE(request) : sizeof number;
+      return (int)tyr_run(&call);
+   }
    call.request.named = named(request, arg);
-   if (_IOC_DIR(request) & _IOC_WRITE) {
+   if ((_IOC_DIR(request) & _IOC_WRITE) || listed(read_too, sizeof read_too / sizeof *read_too, request)) {
       call.in = arg;
       call.in_size = _IOC_SIZE(request);
    }
@@ -118,12 +141,7 @@ static int carry(int fd, const struct tyr_identity *identity, uint32_t request, 
       call.out = arg;
       call.out_size = _IOC_SIZE(request);
    }
-   int64_t value = tyr_call(&call);
-   if (value < 0) {
-      errno = -value;
-      return -1;
-   }
-   return (int)value;
+   return (int)tyr_run(&call);
 }
 
 /* A dma-buf is a memfd that cannot shrink; any other file has no such seal. */
@@ -145,6 +163,7 @@ int ioctl(int fd, unsigned long request, ...)
 
    switch (_IOC_TYPE((uint32_t)request)) {
    case 'd': /* DRM */
+   case 'E': /* input device */
    case '>': /* sync file */
       identity = tyr_identify(fd);
       if (identity.kind != TYR_NONE)
@@ -165,17 +184,15 @@ static void *map_node(void *at, size_t length, int prot, int flags, int fd, cons
                       uint64_t offset)
 {
    struct tyr_call call;
-   about(&call, fd, identity);
+   tyr_about(&call, fd, identity);
    call.request.kind = TYR_REQUEST_MMAP;
    call.request.number = prot;
    call.request.flags = flags;
    call.request.address = offset;
    call.request.size = length;
-   int64_t value = tyr_call(&call);
-   if (value < 0) {
-      errno = -value;
+   int64_t value = tyr_run(&call);
+   if (value < 0)
       return MAP_FAILED;
-   }
    void *mapped = NEXT(mmap)(at, length, prot, flags, call.result_fd, value);
    int saved = errno;
    close(call.result_fd);

@@ -2,7 +2,7 @@
  * Which paths belong to the machine or to the guest's root, and where they are.
  *
  * The tree (TYR_MACHINE/root) holds real files, folders and relative links, so that whatever is opened there behaves as a
- * file does. A device node in it is a placeholder: a regular file with the sticky bit, whose size is the minor number.
+ * file does. A device node in it is a placeholder: a regular file with the sticky bit, whose size is the node's number.
  * All of /sys that is about devices is the machine's: what it does not have is not there, whatever the host has.
  */
 #include "tyr.h"
@@ -103,7 +103,7 @@ static int host_knows_better(const char *path)
 
 static int ours(const char *path)
 {
-   return below(path, "/dev/dri") || below(path, "/run/udev") || (below(path, "/sys") && !host_knows_better(path));
+   return below(path, "/dev/dri") || below(path, "/dev/input") || below(path, "/run/udev") || (below(path, "/sys") && !host_knows_better(path));
 }
 
 HIDDEN const char *tyr_redirect(const char *path, char buffer[TYR_PATH_MAX])

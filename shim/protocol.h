@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TYR_VERSION 5
+#define TYR_VERSION 6
 #define TYR_DRM_MAJOR 226
+#define TYR_INPUT_MAJOR 13
+#define TYR_MINOR_BITS 20
 #define TYR_CHUNK 65536
 #define TYR_MAX_FDS 16
 #define TYR_REQUEST_HELLO 1
@@ -17,6 +19,8 @@
 #define TYR_REQUEST_GIVE 6
 #define TYR_REQUEST_READY 7
 #define TYR_REQUEST_SLEEP 8
+#define TYR_REQUEST_READ 9
+#define TYR_REQUEST_WRITE 10
 #define TYR_HELLO_MAILBOX 1
 #define TYR_REPLY_READ 1
 #define TYR_REPLY_TAKE 2
@@ -32,6 +36,8 @@
 #define TYR_MAILBOX_ANSWER 2048
 
 #define TYR_NAMED { 25646, 8 }, { 25794, 8 }, { 25807, 16 }, { 25091, 4 }, { 15875, 32 }
+#define TYR_BY_VALUE { 17808 }, { 17809 }, { 17793 }
+#define TYR_READ_TOO { 17668 }, { 17674 }, { 17810 }
 #define TYR_ENVIRONMENT "TYR_MACHINE"
 #define TYR_GUEST "TYR_GUEST"
 #define TYR_CPU "cortex-a76"

@@ -2,9 +2,9 @@
  * libtyr-drm.so: carries DRM calls of an unmodified program to a Tyr machine.
  *
  * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does five things:
- *   path.c, files.c  paths below /dev/dri, /sys/class/drm and the like are looked up in the machine's tree instead;
+ *   path.c, files.c  paths below /dev/dri, /dev/input, /sys and the like are looked up in the machine's tree instead;
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
- *   events.c         read of a node gives whole events;
+ *   events.c         read of a node gives whole events, write of an input device brings some;
  *   channel.c        the messages, over connections to the machine that the threads of the process share (offer.c: what
  *                    comes before it is asked for; mailbox.c: what needs no system call);
  *   exec.c, spawn.c  programs of the guest start other programs of the guest (start.c finds out how, guest.c where).
@@ -107,7 +107,7 @@ HIDDEN const char *tyr_from_root(int *dirfd, const char *path, char buffer[TYR_P
 HIDDEN size_t tyr_strip(char *path, size_t length);
 /* N if `path` is /proc/self/fd/N or the like, else -1. */
 HIDDEN int tyr_descriptor_path(const char *path);
-/* Is this the placeholder of a node? Then its minor number, else -1. */
+/* Is this the placeholder of a node? Then its number (TYR_MINOR_BITS of minor, the rest major), else -1. */
 HIDDEN int tyr_placeholder(const struct stat *st);
 /* Is this open file one of the tree's that stand for /sys? */
 HIDDEN int tyr_in_sys(int fd);
@@ -174,16 +174,27 @@ HIDDEN int tyr_search(const char *file, int (*attempt)(void *context, const char
 
 /* --- node.c --- */
 
-enum tyr_kind { TYR_NONE, TYR_FILE, TYR_SYNC };
+/* A DRM file, an input device's, a sync file. */
+enum tyr_kind { TYR_NONE, TYR_FILE, TYR_INPUT, TYR_SYNC };
 struct tyr_identity {
    enum tyr_kind kind;
-   unsigned minor; /* of a TYR_FILE */
-   uint64_t end;   /* the machine's number of it */
+   unsigned device; /* of a file, its node's number */
+   uint64_t end;    /* the machine's number of it */
 };
+
+/* Is it the open file of a node? */
+static inline int tyr_is_node(const struct tyr_identity *identity)
+{
+   return identity->kind == TYR_FILE || identity->kind == TYR_INPUT;
+}
 
 /* What the descriptor is to the machine. Leaves errno alone. */
 HIDDEN struct tyr_identity tyr_identify(int fd);
-/* Opens the node with this minor number: a descriptor, or -1 and errno. */
-HIDDEN int tyr_open_node(unsigned minor, int flags);
+/* Opens the node with this number: a descriptor, or -1 and errno. */
+HIDDEN int tyr_open_node(unsigned device, int flags);
+/* A call about the descriptor, which is the machine's. */
+HIDDEN void tyr_about(struct tyr_call *call, int fd, const struct tyr_identity *identity);
+/* Runs it as a system call: the machine's value, or -1 and errno. */
+HIDDEN int64_t tyr_run(struct tyr_call *call);
 
 #endif

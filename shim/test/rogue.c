@@ -32,6 +32,15 @@
 /* SYNCOBJ_FD_TO_HANDLE, whose argument names a descriptor. */
 #define IMPORT 0xc01064c2u
 
+/* Numbers of nodes: renderD128, and the keyboard. */
+#define RENDER (TYR_DRM_MAJOR << TYR_MINOR_BITS | 128)
+#define KEYBOARD (TYR_INPUT_MAJOR << TYR_MINOR_BITS | 64)
+/* An ioctl of input devices: any size, any number. */
+#define EVIOC(random) (((random) & 0xffff00ffu) | 'E' << 8)
+
+/* Which node is opened next. */
+static uint32_t node = RENDER;
+
 static void hold(void)
 {
 	char byte;
@@ -116,14 +125,14 @@ static int receive(int s)
 	return fd;
 }
 
-/* A channel that has greeted, and a DRM file that was opened on it. */
+/* A channel that has greeted, and a node's file that was opened on it. */
 static int begin(int *file)
 {
 	int s = dial();
 
 	NEED(s >= 0);
 	NEED(ask(s, TYR_REQUEST_HELLO, TYR_VERSION, NULL, 0, -1) > 0);
-	NEED(ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0);
+	NEED(ask(s, TYR_REQUEST_OPEN, node, NULL, 0, -1) > 0);
 	*file = receive(s);
 	return s;
 }
@@ -145,7 +154,7 @@ static int begin_with_mailbox(int *file, char **box)
 	*box = mmap(NULL, TYR_MAILBOX_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	NEED(*box != MAP_FAILED);
 	close(memory);
-	NEED(ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0);
+	NEED(ask(s, TYR_REQUEST_OPEN, node, NULL, 0, -1) > 0);
 	*file = receive(s);
 	return s;
 }
@@ -164,7 +173,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "deaf")) {
 		/* Requests whose answers nobody reads. */
 		s = begin(&file);
-		while (done < n && ask(s, TYR_REQUEST_OPEN, 128, NULL, 0, -1) > 0)
+		while (done < n && ask(s, TYR_REQUEST_OPEN, node, NULL, 0, -1) > 0)
 			done++;
 	} else if (!strcmp(what, "mute")) {
 		/* Ioctls that want our memory, which we never show. */
@@ -229,8 +238,8 @@ int main(int argc, char **argv)
 
 			for (size_t i = 0; i < sizeof(request); i++)
 				((char *)&request)[i] = rand_r(&seed);
-			request.kind = 1 + rand_r(&seed) % 8;
-			request.number = rand_r(&seed) % 2 ? GET_CAP : IMPORT;
+			request.kind = 1 + rand_r(&seed) % 10;
+			request.number = node == KEYBOARD ? EVIOC((uint32_t)rand_r(&seed) << 1) : rand_r(&seed) % 2 ? GET_CAP : IMPORT;
 			request.subject = rand_r(&seed) % 5 - 1;
 			request.end = numbers[rand_r(&seed) % 4];
 			request.named = rand_r(&seed) % 5 - 1;
@@ -250,6 +259,7 @@ int main(int argc, char **argv)
 			if (sendmsg(s, &msg, MSG_NOSIGNAL) < 0) {
 				close(s);
 				close(file);
+				node = done % 2 ? KEYBOARD : RENDER;
 				s = begin(&file);
 			}
 		}

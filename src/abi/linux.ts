@@ -13,6 +13,8 @@ export const SOL_SOCKET = 1;
 export const SO_PEERCRED = 17;
 export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
+/** Bytes that were sent and not yet read (`include/uapi/linux/sockios.h`). */
+export const SIOCOUTQ = 0x5411;
 
 /** `include/uapi/linux/capability.h` */
 export const CAPABILITY_BIT = { DAC_OVERRIDE: 1, SYS_ADMIN: 21, SYS_NICE: 23 } as const;

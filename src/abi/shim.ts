@@ -8,6 +8,8 @@
  *   or obeys, and with one DONE;
  * - a DRM file: one end of a socket pair, whose other end the machine holds and has bound to an abstract address that
  *   names the node. Its packets are DRM events;
+ * - an input device's file: the same, but events are asked for (READ). A packet waits in it while there are some, so that it
+ *   can be polled; who reads takes the packet off first;
  * - a sync file: the same; it is readable (end of file) once its fences have signalled.
  *
  * Beside its socket a control channel may have a mailbox: a page of memory that both sides see. While the machine watches
@@ -17,12 +19,13 @@
  */
 import { DMA_BUF_IOCTL, DmaBufSyncFile } from './dma-buf.ts';
 import { DRM_IOCTL, DrmPrimeHandle, DrmSyncobjEventfd, DrmSyncobjHandle } from './drm.ts';
+import { EVIOC, EVIOC_READ, EVIOC_TYPE, INPUT_MAJOR } from './input/evdev.ts';
 import type { IoctlDef } from './ioctl.ts';
 import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
 import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
-export const SHIM_VERSION = 5;
+export const SHIM_VERSION = 6;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
@@ -40,11 +43,18 @@ export const SHIM_TREE = 'root';
 
 /** After the leading zero byte, every address of a machine's socket ends starts with this. */
 export const SHIM_ADDRESS_PREFIX = 'tyr/';
-/** Third part of the address of a sync file's end; a DRM file has `226:MINOR` there. */
+/** Third part of the address of a sync file's end; a file of a node has `MAJOR:MINOR` there. */
 export const SHIM_ADDRESS_SYNC = 'sync';
 
 /** DRM's character device major number. Source: Linux `include/uapi/linux/major.h`. */
 export const DRM_MAJOR = 226;
+
+/**
+ * A node's number: major and minor in one, as the kernel has them (`include/linux/kdev_t.h`, MKDEV). Its placeholder in the
+ * tree is so many bytes long.
+ */
+export const MINOR_BITS = 20;
+export const deviceNumber = (major: number, minor: number): number => major * 2 ** MINOR_BITS + minor;
 
 /** Greatest number of payload bytes in one packet. */
 export const SHIM_CHUNK = 65536;
@@ -61,7 +71,7 @@ export const SHIM_REQUEST = {
    * SHIM_HELLO. Where the guest wants a mailbox DONE follows, and brings its memory if it gets one.
    */
   HELLO: 1,
-  /** Open a node. number: minor; flags: open flags. DONE brings the file's descriptor. */
+  /** Open a node. number: its deviceNumber; flags: open flags. DONE brings the file's descriptor. */
   OPEN: 2,
   /**
    * number: the ioctl's request; subject: the descriptor's number; the argument's bytes follow where its direction has a
@@ -83,6 +93,13 @@ export const SHIM_REQUEST = {
   READY: 7,
   /** The guest no longer looks into the mailbox for the answer to the request `serial`. Not answered. */
   SLEEP: 8,
+  /**
+   * Read an input device's file, `subject` and `end` as above; number: how many bytes at most. DONE brings them, value says
+   * how many.
+   */
+  READ: 9,
+  /** Write to one; number: how many bytes, which follow as far as they can be read. DONE's value says how many were taken. */
+  WRITE: 10,
 } as const;
 
 /** Machine to guest. */
@@ -94,8 +111,8 @@ export const SHIM_REPLY = {
   /** After READY, one packet of `size` bytes comes: receive it at `address`. */
   WRITE: 3,
   /**
-   * The end. value: result or -errno. argSize bytes of the argument follow, then `fds` places, of which the last `size` are
-   * offers.
+   * The end. value: result or -errno. argSize bytes of the argument follow: all of it, or where there are no places perhaps
+   * fewer from its start. Then `fds` places, of which the last `size` are offers.
    */
   DONE: 4,
 } as const;
@@ -150,6 +167,18 @@ export const SHIM_NAMED: readonly (readonly [ioctl: number, at: number])[] = [
   named(SYNC_IOC.MERGE, SyncMergeData.offset.fd2),
 ];
 
+/** Ioctls that take the argument for a number, and no address. It is sent as four bytes. */
+export const SHIM_BY_VALUE: readonly (readonly [ioctl: number])[] = [EVIOC.GRAB, EVIOC.REVOKE, EVIOC.RMFF].map(
+  ({ request }) => [request % 0x10000],
+);
+
+/** Ioctls that read their argument although their number speaks of writing alone. */
+export const SHIM_READ_TOO: readonly (readonly [ioctl: number])[] = [
+  EVIOC.GKEYCODE.nr,
+  EVIOC_READ.GMTSLOTS,
+  EVIOC.GMASK.nr,
+].map((nr) => [EVIOC_TYPE.charCodeAt(0) * 256 + nr]);
+
 function named({ request }: IoctlDef, at: number): readonly [number, number] {
   return [request % 0x10000, at];
 }
@@ -197,6 +226,8 @@ export const SHIM_PROTOCOL: {
   numbers: {
     TYR_VERSION: SHIM_VERSION,
     TYR_DRM_MAJOR: DRM_MAJOR,
+    TYR_INPUT_MAJOR: INPUT_MAJOR,
+    TYR_MINOR_BITS: MINOR_BITS,
     TYR_CHUNK: SHIM_CHUNK,
     TYR_MAX_FDS: SHIM_MAX_FDS,
     ...prefixed('TYR_REQUEST', SHIM_REQUEST),
@@ -214,7 +245,7 @@ export const SHIM_PROTOCOL: {
     TYR_ADDRESS_PREFIX: SHIM_ADDRESS_PREFIX,
     TYR_ADDRESS_SYNC: SHIM_ADDRESS_SYNC,
   },
-  rows: { TYR_NAMED: SHIM_NAMED },
+  rows: { TYR_NAMED: SHIM_NAMED, TYR_BY_VALUE: SHIM_BY_VALUE, TYR_READ_TOO: SHIM_READ_TOO },
   structs: [ShimRequest, ShimReply, ShimPlace, ShimMailboxMachine, ShimMailboxGuest],
 };
 

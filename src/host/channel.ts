@@ -1,7 +1,7 @@
 /**
  * Channel: one control connection of a guest process; it carries one request at a time.
  *
- * A request is about a descriptor. A DRM file's is not sent with each request: a channel that has shown it once says its
+ * A request is about a descriptor. That of a node's file is not sent with each request: a channel that has shown it once says its
  * number. What a process had it could have kept, so this gives nobody more than he had.
  *
  * How an ioctl goes on from there stands in ioctl-call.ts. Whatever a guest sends that the protocol does not foresee closes
@@ -13,7 +13,7 @@ import { MAP_PRIVATE, MAP_TYPE, PROT_WRITE } from '../abi/linux.ts';
 import { SHIM_HELLO, SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
 import { PAGE } from '../board/dram.ts';
 import { must } from '../drm/error.ts';
-import type { Held } from './ends.ts';
+import type { End, Held } from './ends.ts';
 import type { EventLoop, Source } from './event-loop.ts';
 import { type Caller, closeIf, IoctlCall, type Subject, Violation } from './ioctl-call.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -32,7 +32,7 @@ interface Unshown {
   readonly named: number;
 }
 
-/** DRM files that a channel is known to have; more are forgotten once they are closed. */
+/** Files that a channel is known to have; more are forgotten once they are closed. */
 const KNOWN_MOST = 64;
 
 export class Channel implements Source, Caller, Watched {
@@ -47,7 +47,7 @@ export class Channel implements Source, Caller, Watched {
   #direct = false;
   #running: IoctlCall | undefined;
   #unshown: Unshown | undefined;
-  /** Numbers of the DRM files that it has shown. */
+  /** Numbers of the files that it has shown. */
   readonly #shown = new Set<number>();
   #mailbox: Mailbox | undefined;
   /** The request for whose answer the guest looks into the mailbox; 0: it listens to its socket. */
@@ -226,6 +226,8 @@ export class Channel implements Source, Caller, Watched {
         return;
       }
       case SHIM_REQUEST.MMAP:
+      case SHIM_REQUEST.READ:
+      case SHIM_REQUEST.WRITE:
         count(0);
         this.#about(request, body, -1, -1);
         return;
@@ -251,7 +253,8 @@ export class Channel implements Source, Caller, Watched {
     this.#unshown = undefined;
     let end = fd < 0 ? undefined : this.server.ends.find(fd);
     closeIf(fd);
-    if (end?.held.kind !== 'drm' || end.number !== Number(request.end)) end = undefined;
+    const node = end?.held.kind === 'drm' || end?.held.kind === 'input';
+    if (!end || !node || end.number !== Number(request.end)) end = undefined;
     else this.#know(end.number);
     this.#begin(request, body, { end, fd: -1, named });
   }
@@ -265,6 +268,14 @@ export class Channel implements Source, Caller, Watched {
   #begin(request: Request, body: Uint8Array, subject: Subject): void {
     if (request.kind === SHIM_REQUEST.MMAP) {
       this.#mmap(request, subject.end?.held);
+      return;
+    }
+    if (request.kind === SHIM_REQUEST.READ) {
+      this.#read(request, subject.end);
+      return;
+    }
+    if (request.kind === SHIM_REQUEST.WRITE) {
+      this.#write(request, body, subject.end?.held);
       return;
     }
     this.#running = new IoctlCall(this, request.number, body, subject, request.named);
@@ -289,10 +300,31 @@ export class Channel implements Source, Caller, Watched {
     else this.#mailbox = mailbox;
   }
 
-  // --- open and mmap: nothing to wait for ---
+  // --- open, mmap, read and write: nothing to wait for ---
 
-  #open(minor: number): void {
-    this.#finish(() => ({ value: 0, outgoing: result({ fd: this.server.open(minor, this.pid), kept: false }) }));
+  #open(device: number): void {
+    this.#finish(() => ({ value: 0, outgoing: result({ fd: this.server.open(device, this.pid), kept: false }) }));
+  }
+
+  /** The guest has taken off the packet that said that there is something: while there is, another has to be there. */
+  #read({ number: size }: Request, end: End | undefined): void {
+    const held = end?.held;
+    const bytes = this.server.attempt(this.pid, () => {
+      must(held?.kind === 'input', 'ENODEV', 'a read of a file that is closed');
+      return held.client.read(size);
+    });
+    if (typeof bytes === 'number') this.done(bytes, undefined);
+    else this.done(bytes.length, bytes);
+    end?.tell();
+  }
+
+  #write({ number: size }: Request, body: Uint8Array, held: Held | undefined): void {
+    const taken = this.server.attempt(this.pid, () => {
+      must(held?.kind === 'input', 'ENODEV', 'a write to a file that is closed');
+      must(body.length === size, 'EFAULT', 'the bytes cannot be read');
+      return held.client.write(body);
+    });
+    this.done(taken, undefined);
   }
 
   #mmap({ number: prot, flags, address: offset, size }: Request, held: Held | undefined): void {

@@ -1,5 +1,5 @@
 /**
- * The machine's ends of what guests hold as descriptors: an open DRM file, a sync file, a syncobj.
+ * The machine's ends of what guests hold as descriptors: an open DRM file, an input device's, a sync file, a syncobj.
  *
  * Each is a socket pair. The guest's end goes to it by SCM_RIGHTS and may then be duplicated, inherited and passed on as it
  * likes; when the last copy is gone, by whatever death, our end hangs up. Our end is bound to an abstract address that
@@ -7,6 +7,7 @@
  * while our end lives, and no number is used twice.
  */
 import { randomInt } from 'node:crypto';
+import { INPUT_MAJOR } from '../abi/input/evdev.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../abi/linux.ts';
 import { DRM_MAJOR, SHIM_ADDRESS_PREFIX, SHIM_ADDRESS_SYNC } from '../abi/shim.ts';
 import type { Log } from '../board/log.ts';
@@ -14,6 +15,7 @@ import { must } from '../drm/error.ts';
 import type { DrmFile } from '../drm/file.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import type { Syncobj } from '../drm/syncobj.ts';
+import type { EvdevClient } from '../input/client.ts';
 import type { EventLoop, Source } from './event-loop.ts';
 import * as sys from './syscalls.ts';
 
@@ -24,6 +26,7 @@ const MOST_EVENTS = 256;
 
 export type Held =
   | { readonly kind: 'drm'; readonly file: DrmFile<any>; readonly minor: number }
+  | { readonly kind: 'input'; readonly client: EvdevClient }
   | { readonly kind: 'sync-file'; readonly syncFile: SyncFile }
   | { readonly kind: 'syncobj'; readonly syncobj: Syncobj };
 
@@ -61,7 +64,10 @@ export class End implements Source {
     this.#gone = gone;
     loop.add(this, 0);
     if (held.kind === 'drm') held.file.sendEvent = (event) => this.#send(event);
-    else if (held.kind === 'sync-file') this.#undo = held.syncFile.onSignal(() => sys.shutdownWrite(fd));
+    else if (held.kind === 'input') {
+      held.client.onReadable = () => this.tell();
+      held.client.onHangUp = () => this.close();
+    } else if (held.kind === 'sync-file') this.#undo = held.syncFile.onSignal(() => sys.shutdownWrite(fd));
   }
 
   ready(mask: number): void {
@@ -93,7 +99,14 @@ export class End implements Source {
     this.#undo();
     this.#loop.close(this);
     if (this.held.kind === 'drm') this.held.file.close();
+    else if (this.held.kind === 'input') this.held.client.close();
     else if (this.held.kind === 'syncobj') this.held.syncobj.put();
+  }
+
+  /** Sees to it that a packet waits for the guest while there are input events for it: so it can poll. */
+  tell(): void {
+    if (this.#closed || this.held.kind !== 'input' || !this.held.client.readable) return;
+    if (!sys.isUnread(this.fd)) sys.sendPacket(this.fd, READABLE);
   }
 
   #send(event: Uint8Array): void {
@@ -197,11 +210,26 @@ export class Ends {
   }
 
   #address(held: Held, number: number): Uint8Array {
-    const what =
-      held.kind === 'drm' ? `${DRM_MAJOR}:${held.minor}` : held.kind === 'sync-file' ? SHIM_ADDRESS_SYNC : held.kind;
+    const what = nameOf(held);
     return encoder.encode(`${SHIM_ADDRESS_PREFIX}${this.#machine}/${what}/${number}`);
   }
 }
+
+function nameOf(held: Held): string {
+  switch (held.kind) {
+    case 'drm':
+      return `${DRM_MAJOR}:${held.minor}`;
+    case 'input':
+      return `${INPUT_MAJOR}:${held.client.device.minor}`;
+    case 'sync-file':
+      return SHIM_ADDRESS_SYNC;
+    case 'syncobj':
+      return held.kind;
+  }
+}
+
+/** What a guest finds while there are input events for it. It says nothing. */
+const READABLE = new Uint8Array(1);
 
 const encoder = new TextEncoder();
 const SLASH = 47;

@@ -1,15 +1,16 @@
 /**
- * The files that guests see instead of /dev/dri, /sys and /run/udev: a folder with files, folders and relative links, as
+ * The files that guests see instead of /dev/dri, /dev/input, /sys and /run/udev: a folder with files, folders and relative links, as
  * the kernel and udev would show them. The machine's devices are all that there are.
  * What is looked for: libdrm `xf86drm.c` (uevent, the subsystem link, device/drm), Mesa `src/loader/loader.c`, libudev.
  *
- * A node itself is a placeholder that shim/path.c knows by its sticky bit; its size is the minor number.
+ * A node itself is a placeholder that shim/path.c knows by its sticky bit; its size is the node's number. Input devices: guest-input.ts.
  */
 import { chmodSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
-import { DRM_MAJOR } from '../abi/shim.ts';
-import type { DeviceNode } from '../machine/machine.ts';
+import { DRM_MAJOR, deviceNumber } from '../abi/shim.ts';
+import type { DeviceNode, InputNode } from '../machine/machine.ts';
+import { writeInputDevice } from './guest-input.ts';
 
 /** For root and the group of root, as udev makes device nodes, or for whoever runs the machine. */
 const PLACEHOLDER_MODE = 0o1660;
@@ -18,7 +19,7 @@ const PLACEHOLDER_MODE = 0o1660;
 const HOSTS = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
 
 /** Writes the tree at `root`, which must not exist. */
-export function writeGuestTree(root: string, nodes: readonly DeviceNode[]): void {
+export function writeGuestTree(root: string, nodes: readonly DeviceNode[], inputNodes: readonly InputNode[]): void {
   const file = (path: string, text: string): void => {
     mkdirSync(join(root, dirname(path)), { recursive: true });
     writeFileSync(join(root, path), text);
@@ -27,6 +28,12 @@ export function writeGuestTree(root: string, nodes: readonly DeviceNode[]): void
   const link = (path: string, target: string): void => {
     mkdirSync(join(root, dirname(path)), { recursive: true });
     symlinkSync(relative(dirname(path), target), join(root, path));
+  };
+
+  const placeholder = (path: string, major: number, minor: number): void => {
+    file(path, '');
+    truncateSync(join(root, path), deviceNumber(major, minor));
+    chmodSync(join(root, path), PLACEHOLDER_MODE);
   };
 
   for (const folder of ['dev/dri/by-path', 'sys/class/drm', 'sys/dev/char', 'sys/bus/platform/devices'])
@@ -97,15 +104,15 @@ export function writeGuestTree(root: string, nodes: readonly DeviceNode[]): void
       link(`${folder}/subsystem`, 'sys/class/drm');
       link(`sys/class/drm/${nodeName}`, folder);
       link(`sys/dev/char/${number}`, folder);
-      file(`dev/dri/${nodeName}`, '');
-      truncateSync(join(root, `dev/dri/${nodeName}`), node.minor);
-      chmodSync(join(root, `dev/dri/${nodeName}`), PLACEHOLDER_MODE);
+      placeholder(`dev/dri/${nodeName}`, DRM_MAJOR, node.minor);
       const path = `dev/dri/by-path/platform-${name}-${node.kind === 'render' ? 'render' : 'card'}`;
       link(path, `dev/dri/${nodeName}`);
       database(number, name, path, node.kind === 'primary');
     }
   }
+  for (const node of inputNodes) writeInputDevice({ file, link, placeholder }, node);
 }
 
-const lines = (entries: readonly [string, string | number][]): string =>
+/** Lines of a uevent file. */
+export const lines = (entries: readonly [string, string | number][]): string =>
   entries.map(([key, value]) => `${key}=${value}\n`).join('');

@@ -6,7 +6,7 @@
  * at the end, however it ends.
  */
 import { ERRNO } from '../abi/errno.ts';
-import { SHIM_CHUNK, SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST } from '../abi/shim.ts';
+import { SHIM_CHUNK, SHIM_PLACE, SHIM_READ_TOO, SHIM_REPLY, SHIM_REQUEST } from '../abi/shim.ts';
 import { decodeRequest, type IoctlResult } from '../drm/ioctl.ts';
 import type { End } from './ends.ts';
 import { MemfdFile } from './memfd-backing.ts';
@@ -17,6 +17,8 @@ import { type Question, RequestContext, Restart } from './user-context.ts';
 
 /** The letter of dma-bufs' ioctls, which other files that can be sealed may not know. */
 const DMA_BUF_TYPE = 0x62;
+/** Ioctls that read their argument, whatever their number says. */
+const READ_TOO: ReadonlySet<number> = new Set(SHIM_READ_TOO.map(([ioctl]) => ioctl));
 const DIRECTION_WRITE = 1;
 const DIRECTION_READ = 2;
 
@@ -25,7 +27,7 @@ export class Violation extends Error {}
 
 /** What a request is about. */
 export interface Subject {
-  /** A DRM file that the guest has called by its number. */
+  /** A node's file that the guest has called by its number. */
   readonly end: End | undefined;
   /** A descriptor that came along instead, and one that the argument names; -1: none. Ours to close. */
   readonly fd: number;
@@ -75,7 +77,7 @@ export class IoctlCall {
   /** Takes over the subject's descriptors. `given`: the argument's bytes; `named`: which descriptor came along. */
   constructor(caller: Caller, number: number, given: Uint8Array, subject: Subject, named: number) {
     const { size, direction, type } = decodeRequest(number);
-    const wanted = direction & DIRECTION_WRITE ? size : 0;
+    const wanted = direction & DIRECTION_WRITE || READ_TOO.has(number % 0x10000) ? size : 0;
     if (given.length > wanted) {
       closeIf(subject.fd);
       closeIf(subject.named);
@@ -166,6 +168,7 @@ export class IoctlCall {
     const context = this.#context;
     const held = this.#end?.held ?? (fd < 0 ? undefined : server.ends.find(fd)?.held);
     if (held?.kind === 'drm') return () => held.file.device.ioctl(held.file, number, argument, context);
+    if (held?.kind === 'input') return () => server.inputIoctl(held.client, number, argument, context);
     if (held?.kind === 'sync-file') return () => server.syncFileIoctl(held.syncFile, number, argument, context);
     const buffer = held || fd < 0 ? undefined : server.buffer(fd, this.adopted);
     if (buffer) return () => server.dmaBufIoctl(buffer, number, argument, context);

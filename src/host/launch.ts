@@ -124,6 +124,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     undo.push(() => machine.close());
     const server = new GuestServer({
       nodes: machine.nodes,
+      inputNodes: machine.inputNodes,
       backing,
       log,
       directory,

@@ -1,7 +1,7 @@
 /**
- * GuestServer: makes the machine's DRM nodes visible to Linux programs that run with the preload shim.
+ * GuestServer: makes the machine's DRM nodes and input devices visible to Linux programs that run with the preload shim.
  *
- * Reading order: guest-tree.ts writes the files that stand for /dev/dri and /sys; event-loop.ts waits for what guests do;
+ * Reading order: guest-tree.ts writes the files that stand for /dev/dri, /dev/input and /sys; event-loop.ts waits for what guests do;
  * channel.ts serves one connection (mailbox.ts, watch.ts: without system calls), ioctl-call.ts one ioctl of it; user-context.ts is what a handler sees of its caller;
  * ends.ts holds what guests have open; memfd-backing.ts puts shared files behind DRAM; syscalls.ts does what Node cannot.
  * The wire stands in src/abi/shim.ts, the other side of it in shim/.
@@ -10,9 +10,10 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Errno } from '../abi/errno.ts';
+import { ERRNO, type Errno } from '../abi/errno.ts';
+import { INPUT_MAJOR } from '../abi/input/evdev.ts';
 import { EPOLLIN } from '../abi/linux.ts';
-import { SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
+import { DRM_MAJOR, deviceNumber, SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
 import type { Company } from '../board/clock.ts';
 import type { BackingFile } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
@@ -22,10 +23,13 @@ import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import type { Descriptor, UserContext } from '../drm/user.ts';
-import type { DeviceNode } from '../machine/machine.ts';
+import type { EvdevClient } from '../input/client.ts';
+import { EvdevError } from '../input/error.ts';
+import { evdevIoctl } from '../input/ioctl.ts';
+import type { DeviceNode, InputNode } from '../machine/machine.ts';
 import { capable, mayUse } from './capabilities.ts';
 import { Channel } from './channel.ts';
-import { Ends } from './ends.ts';
+import { Ends, type Held } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
 import { writeGuestTree } from './guest-tree.ts';
 import { type GuestPatience, type Mailbox, Mailboxes } from './mailbox.ts';
@@ -37,6 +41,7 @@ import { Watch } from './watch.ts';
 
 export interface GuestServerOptions {
   readonly nodes: readonly DeviceNode[];
+  readonly inputNodes?: readonly InputNode[];
   /** The backing of the machine's DRAM. */
   readonly backing: MemfdBacking;
   readonly log: Log;
@@ -49,6 +54,8 @@ export interface GuestServerOptions {
   /** How long guests look before they sleep. */
   readonly patience?: GuestPatience;
 }
+
+const NOTHING = new Uint8Array();
 
 /** Milliseconds after which a connection that has said nothing may be closed, if its descriptor is needed. */
 const SILENCE = 1000;
@@ -93,7 +100,7 @@ export class GuestServer implements Company {
       () => this.#hasRoom(),
     );
     this.#clean();
-    writeGuestTree(join(this.directory, SHIM_TREE), options.nodes);
+    writeGuestTree(join(this.directory, SHIM_TREE), options.nodes, options.inputNodes ?? []);
     this.#listener = {
       fd: sys.listenAt(join(this.directory, SHIM_SOCKET)),
       ends: false,
@@ -153,23 +160,44 @@ export class GuestServer implements Company {
       return run();
     } catch (error) {
       const value = errorValue(error);
-      this.log('warn', 'host', `pid ${pid}: ${(error as Error).message}`);
+      // That there is nothing to read is no fault.
+      if (value !== -ERRNO.EAGAIN) this.log('warn', 'host', `pid ${pid}: ${(error as Error).message}`);
       return value;
     }
   }
 
-  /** Opens a node: a descriptor to send to the guest. */
-  open(minor: number, pid: number): number {
-    const node = this.#options.nodes.find((each) => each.minor === minor);
-    must(node && !node.device.gone, 'ENODEV', () => `no node with minor ${minor}`);
-    const placeholder = join(this.directory, SHIM_TREE, node.path);
-    must(mayUse(pid, placeholder), 'EACCES', () => `${node.path} is not for pid ${pid}`);
-    const file = node.device.open(node.kind, pid, capable(pid, 'SYS_ADMIN'));
+  /** Opens a node: a descriptor to send to the guest. `device`: its deviceNumber. */
+  open(device: number, pid: number): number {
+    const { nodes, inputNodes = [] } = this.#options;
+    const node = nodes.find(({ minor }) => deviceNumber(DRM_MAJOR, minor) === device);
+    const input = inputNodes.find(({ minor }) => deviceNumber(INPUT_MAJOR, minor) === device);
+    const found = node ?? input;
+    must(found && !found.device.gone, 'ENODEV', () => `no node with number ${device}`);
+    must(
+      mayUse(pid, join(this.directory, SHIM_TREE, found.path)),
+      'EACCES',
+      () => `${found.path} is not for pid ${pid}`,
+    );
+    const held: Held = node
+      ? { kind: 'drm', file: node.device.open(node.kind, pid, capable(pid, 'SYS_ADMIN')), minor: node.minor }
+      : { kind: 'input', client: input!.device.open(pid) };
     try {
-      return this.ends.create({ kind: 'drm', file, minor }, pid);
+      return this.ends.create(held, pid);
     } catch (error) {
-      file.close();
+      if (held.kind === 'drm') held.file.close();
+      else held.client.close();
       throw error;
+    }
+  }
+
+  inputIoctl(client: EvdevClient, request: number, arg: Uint8Array, user: UserContext): IoctlResult {
+    try {
+      return evdevIoctl(client, request, arg, user);
+    } catch (error) {
+      if (!(error instanceof EvdevError || error instanceof DrmError)) throw error;
+      const name = `ioctl 0x${(request >>> 0).toString(16)}`;
+      this.log('debug', client.device.name, `${name} of pid ${client.pid}: ${error.errno}: ${error.message}`);
+      return { value: error.code, arg: NOTHING };
     }
   }
 
@@ -196,7 +224,7 @@ export class GuestServer implements Company {
     const end = this.ends.find(fd);
     if (end) {
       sys.close(fd);
-      return end.held;
+      return end.held.kind === 'input' ? 'EINVAL' : end.held;
     }
     if (isEventfd(fd)) {
       let open = true;
@@ -338,7 +366,7 @@ export class GuestServer implements Company {
 
 /** The result that a client sees for what a client or the host's limits caused. Anything else is a bug and passes on. */
 function errorValue(error: unknown): number {
-  if (error instanceof DrmError) return error.code;
+  if (error instanceof DrmError || error instanceof EvdevError) return error.code;
   if (error instanceof sys.SystemError) return -error.errno;
   throw error;
 }

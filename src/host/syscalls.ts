@@ -23,6 +23,7 @@ const c = {
   getpeername: declare('getpeername', 'int', ['int', 'void *', 'void *']),
   getsockopt: declare('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']),
   shutdown: declare('shutdown', 'int', ['int', 'int']),
+  ioctl: declare('ioctl', 'int', ['int', 'unsigned long', 'void *']),
   sendmsg: declare('sendmsg', 'int64_t', ['int', 'void *', 'int']),
   recvmsg: declare('recvmsg', 'int64_t', ['int', 'void *', 'int']),
   send: declare('send', 'int64_t', ['int', 'void *', 'size_t', 'int']),
@@ -188,6 +189,12 @@ export function peerPid(fd: number): number {
 
 /** We shall write nothing more: the peer reads an end of file. */
 export const shutdownWrite = (fd: number): void => void c.shutdown(fd, linux.SHUT_WR);
+
+/** Has the peer yet to read something that we have sent? */
+export function isUnread(fd: number): boolean {
+  check('ioctl', c.ioctl(fd, linux.SIOCOUTQ, small.address));
+  return small.view.getInt32(0, true) > 0;
+}
 
 /** Points the message header at the packet buffer and the control buffer, once for all calls. */
 function pointHeader(): void {

@@ -14,6 +14,7 @@ import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
 import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
+import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
 import { PA_BITS } from '../mali/control.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
@@ -60,6 +61,13 @@ export interface DeviceNode {
   readonly device: DrmDevice<any>;
 }
 
+/** A node under /dev/input. */
+export interface InputNode {
+  readonly path: string;
+  readonly minor: number;
+  readonly device: InputDevice;
+}
+
 export interface MachineStats {
   readonly gpuName: string | undefined;
   /** How often a client has opened the GPU. */
@@ -103,6 +111,7 @@ export class Machine {
   /** The GPU's driver, if it could bring the GPU up. */
   readonly gpu: TyrDevice | undefined;
   readonly nodes: readonly DeviceNode[];
+  readonly inputNodes: readonly InputNode[];
   /** The GPU's threads, if it has any. */
   readonly workers: WorkerPool | undefined;
   readonly #clock: Clock;
@@ -130,6 +139,11 @@ export class Machine {
       nodes.push({ path: '/dev/dri/renderD128', minor: 128, kind: 'render', device: gpu });
     }
     this.nodes = nodes;
+    this.inputNodes = input.devices.map((device) => ({
+      path: `/dev/input/${device.name}`,
+      minor: device.minor,
+      device,
+    }));
   }
 
   /** Switches a machine on. Why a GPU did not come up stands in the log. */

@@ -44,7 +44,13 @@ export class LivingMachine {
     const backing = new MemfdBacking();
     const clock = new HostClock();
     const machine = await Machine.boot({ clock, backing, log, refresh: 'unlimited' });
-    const server = new GuestServer({ nodes: machine.nodes, backing, log, working: () => clock.working });
+    const server = new GuestServer({
+      nodes: machine.nodes,
+      inputNodes: machine.inputNodes,
+      backing,
+      log,
+      working: () => clock.working,
+    });
     clock.attend(server);
     return new LivingMachine(userland, machine, server, lines);
   }
