@@ -13,7 +13,8 @@ const FLOORS = {
   input: ['abi', 'board'],
   machine: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input'],
   host: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input', 'machine'],
-  cli: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input', 'machine', 'host'],
+  conformance: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input', 'machine', 'host'],
+  cli: ['abi', 'board', 'drm', 'mali', 'driver', 'display', 'input', 'machine', 'host', 'conformance'],
 };
 
 export default {

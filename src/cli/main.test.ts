@@ -21,7 +21,7 @@ function tyr(args: string[], env: Record<string, string> = {}) {
 test('--help names every command, and each command has its own help', () => {
   const { status, stdout } = tyr(['--help']);
   assert.equal(status, 0);
-  for (const command of ['run', 'setup', 'doctor', 'test', 'bench', 'fuzz', 'disasm', 'asm']) {
+  for (const command of ['run', 'setup', 'doctor', 'test', 'bench', 'fuzz', 'conformance', 'disasm', 'asm']) {
     assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
     assert.match(tyr([command, '--help']).stdout, new RegExp(`^Usage: tyr ${command} `));
   }
@@ -41,6 +41,10 @@ test('options that make no sense are refused with a sentence, before anything is
     [['fuzz', 'shaders', '--seed', '-1'], /a whole number below 2\^32/],
     [['run', '--env', 'NOVALUE', 'x'], /has to read like NAME=value/],
     [['run', '--no-such-option', 'x'], /unknown option '--no-such-option'/],
+    [['conformance', 'nothing'], /there is no suite nothing; there are piglit/],
+    [['conformance', 'piglit', '--shard', '3/2'], /has to read like 2\/5/],
+    [['conformance', 'piglit', '--filter', '('], /--filter/],
+    [['conformance', 'merge'], /merge takes the folders/],
     [['walk'], /unknown command 'walk'/],
   ];
   for (const [args, message] of cases) {

@@ -1,5 +1,6 @@
 /**
- * The command line: `tyr run`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `disasm` and `asm`.
+ * The command line: `tyr run`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm` and
+ * `asm`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
@@ -260,6 +261,41 @@ which are skipped. // begins a comment, # at a line's begin does too. .quad 0xâ€
       const { asm } = await import('./disasm.ts');
       await finish(() => asm(file, options));
     });
+
+  tyr
+    .command('conformance')
+    .description('run a test suite that others wrote; the exit code is 1 if a failure or a pass is new')
+    .argument('<suite>', 'piglit; or merge, which joins the results of several folders')
+    .argument('[folders...]', 'of merge: folders that --out has filled')
+    .option('--filter <re>', 'only tests whose name this regular expression matches')
+    .option(
+      '--shard <i/n>',
+      "the I-th of N parts (default: as GitLab CI, Kubernetes or Slurm says in the job's environment)",
+    )
+    .addOption(engine())
+    .option('--out <dir>', 'where results go; a run that was stopped goes on from there (default: conformance-SUITE)')
+    .option('--jobs <n>', 'machines at once (default: one for each core)', count)
+    .option('--limit <seconds>', 'in which a test has to end (default: as the suite says)', positive)
+    .option('--selection', 'only the fixed part that tyr test runs')
+    .option('--list', 'only print the names of the tests')
+    .option('--page <file.md>', 'put the table into a page, between the lines that name the suite')
+    .addHelpText(
+      'after',
+      `
+DIR gets results.jsonl (a line a test as soon as it has ended), junit.xml, index.html and summary.md. What is known to fail, whose
+it is and why stands in conformance/SUITE-mesa-VERSION.toml. Crash, hang, fault (of the GPU), leak (the machine still has something
+of a program) and machine (it came to an end) are verdicts beside the suite's own.
+On Kubernetes the job's template has to set JOB_COMPLETIONS, since only the index is told.`,
+    )
+    .action(async (suite, folders, options) => {
+      const { conformance } = await import('./conformance.ts');
+      await finish(() => conformance(suite, folders, options));
+    });
+
+  tyr.command('conformance-worker', { hidden: true }).action(async () => {
+    const { work } = await import('../conformance/worker.ts');
+    work(process);
+  });
 
   return tyr;
 }

@@ -1,51 +1,21 @@
 /**
  * launch: one machine, one program on it, from power-on to power-off. What `tyr run`, `tyr bench` and the guest tests do.
  *
- * The machine's folder (its socket, what stands for /dev/dri and /sys, the guest's XDG_RUNTIME_DIR) lives in the user's
- * runtime folder and goes with the machine. The program may end by itself, after so many page flips, after a time, or
- * because the caller aborts; in every case its whole process group is gone before the machine is switched off.
+ * The program may end by itself, after so many page flips, after a time, or because the caller aborts; in every case its
+ * whole process group is gone before the machine (hosted-machine.ts) is switched off.
  */
-import { mkdirSync, rmSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
-import { totalmem } from 'node:os';
-import { join } from 'node:path';
 import { type Clock, HostClock } from '../board/clock.ts';
-import type { Log } from '../board/log.ts';
 import type { Picture } from '../display/index.ts';
-import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
-import type { Engine } from '../mali/engine/names.ts';
-import { workersForPrograms } from '../mali/workers/count.ts';
-import { MemfdBacking } from './memfd-backing.ts';
-import { Program, type ProgramOptions } from './program.ts';
-import { runtimeFolder } from './runtime-folder.ts';
-import { GuestServer } from './server.ts';
-import { codeFolder } from './userland/cache-folder.ts';
-import { mesaEnvironment } from './userland/mesa.ts';
-import { type Native, programStart } from './userland/start.ts';
-import type { Userland } from './userland/userland.ts';
+import type { Machine } from '../machine/machine.ts';
+import { type Command, HostedMachine, type HostingOptions } from './hosted-machine.ts';
+import type { Program, ProgramOptions } from './program.ts';
 
-export interface LaunchOptions extends Pick<ProgramOptions, 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'grace'> {
-  userland: Userland;
-  program: string;
-  /** Runs it by the host's own architecture: on another Mesa, by the libraries of packages. */
-  native?: Native | undefined;
-  args?: string[];
-  /** Laid over the caller's environment. */
-  env?: Record<string, string>;
-  log: Log;
+export interface LaunchOptions
+  extends Omit<HostingOptions, 'clock'>,
+    Command,
+    Pick<ProgramOptions, 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'grace'> {
   clock?: Clock;
-  /** The CSF firmware image; by default Tyr's own. */
-  firmware?: Uint8Array;
-  /** Who runs shaders; by default as MachineOptions.engine says. */
-  engine?: Engine | undefined;
-  /** Threads beside the main one that draw; by default one for each core but one, or what TYR_WORKERS says. */
-  workers?: number | undefined;
-  /** Workers note what they spend their time with. */
-  profile?: boolean | undefined;
-  mode?: string;
-  /** The display has no other mode than `mode`. */
-  soleMode?: boolean;
-  refresh?: 'mode' | 'unlimited';
   /** End the program after so many page flips. */
   frames?: number;
   /** End the program after so many seconds. */
@@ -92,65 +62,19 @@ const SECOND = 1e9;
 
 export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const clock = options.clock ?? new HostClock();
-  const { log, mode, soleMode, refresh, userland } = options;
-  const directory = await runtimeFolder();
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  const undo: (() => unknown)[] = [remove];
-  let program: Program | undefined;
-  // For an end by a bug of our own, or by process.exit, that never comes to `finally`.
-  const emergency = () => {
-    program?.kill();
-    remove();
-  };
-  process.on('exit', emergency);
-  undo.push(() => process.off('exit', emergency));
+  const host = await HostedMachine.start({ ...options, clock });
+  const { machine } = host;
+  const watch = new Watch(machine.display, clock, options);
   try {
-    const backing = new MemfdBacking();
-    const { firmware, engine, workers = workersForPrograms() } = options;
-    const codeCache = codeFolder(userland.cache);
-    const display = { mode, soleMode, refresh };
-    const machine = await Machine.boot({
-      clock,
-      backing,
-      log,
-      ...display,
-      firmware,
-      engine,
-      workers,
-      codeCache,
-      profile: options.profile,
-      dramSize: dramSize(),
-    });
-    undo.push(() => machine.close());
-    const server = new GuestServer({
-      nodes: machine.nodes,
-      inputNodes: machine.inputNodes,
-      backing,
-      log,
-      directory,
-      working: () => clock.working === true,
-    });
-    undo.push(() => server.close());
-    clock.attend?.(server);
-
-    const own = {
-      ...guestFolders(userland.cache, directory),
-      ...server.environment,
-      ...(options.native?.mesa && (await mesaEnvironment(options.native.mesa, join(directory, 'mesa')))),
-      ...options.env,
-    };
-    const start = programStart(userland, options.program, options.args ?? [], own, process.env, options.native);
-    const watch = new Watch(machine.display, clock, options);
-    undo.push(() => watch.stop());
     const begin = clock.now();
-    program = await Program.start(start, { ...options, clock });
+    const program = await host.run(options, options);
     watch.start(program);
     options.onStart?.(program.pid);
     const exitCode = await program.ended;
     const seconds = (clock.now() - begin) / SECOND;
     // The last flips may still be on their way from the socket.
     await new Promise<void>((resolve) => clock.yield(resolve));
-    const leaks = await leftBehind(machine, server, clock);
+    const leaks = await host.leftBehind();
     const { jobs, faults, gpuName, gpuOpens } = machine.stats;
     return {
       ended: watch.ended,
@@ -168,22 +92,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       screenshot: options.screenshot ? watch.screenshot() : undefined,
     };
   } finally {
-    program?.kill();
-    for (const step of undo.reverse()) await step();
-  }
-}
-
-/** Nanoseconds in which the machine forgets a program that has ended, and how often it is asked. */
-const FORGETTING = 2 * SECOND;
-const ASKING = 5e6;
-
-async function leftBehind(machine: Machine, server: GuestServer, clock: Clock): Promise<Record<string, number>> {
-  const end = clock.now() + FORGETTING;
-  for (;;) {
-    const { channels, descriptors } = server.usage;
-    const left = Object.entries({ ...machine.usage, channels, descriptors }).filter(([, count]) => count !== 0);
-    if (left.length === 0 || clock.now() >= end) return Object.fromEntries(left);
-    await new Promise<void>((resolve) => void clock.after(ASKING, resolve));
+    watch.stop();
+    host.close();
   }
 }
 
@@ -260,19 +170,4 @@ class Watch {
     this.ended = why;
     this.#program.stop();
   }
-}
-
-/** Bytes of DRAM: as much as a machine can have, but not so much that programs which fill it would stifle the host. */
-function dramSize(): number {
-  const most = Math.floor((totalmem() * 0.75) / DRAM_UNIT) * DRAM_UNIT;
-  return Math.min(DRAM_SIZE, most);
-}
-
-/** The guest's own folders: a home that stays (caches of shaders and fonts), and a runtime folder that does not. */
-function guestFolders(cache: string, directory: string): Record<string, string> {
-  const home = join(cache, 'home');
-  const runtime = join(directory, 'runtime');
-  mkdirSync(home, { recursive: true });
-  mkdirSync(runtime, { mode: 0o700 });
-  return { HOME: home, XDG_RUNTIME_DIR: runtime };
 }

@@ -72,6 +72,18 @@ export interface UserlandOptions {
   shimSources?: string;
 }
 
+/** A guest with programs of its own, in a folder of its own, so that the common one does not grow. */
+export interface OwnGuest {
+  /** Beginning of the folder's name: 'piglit'. */
+  name: string;
+  /** Headline for the progress display. */
+  title: string;
+  /** Debian packages, which bring what they depend on. */
+  packages: string[];
+  /** tar patterns of what to leave out of them. */
+  exclude: string[];
+}
+
 const LIBRARY = 'libtyr-drm.so';
 const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;
 
@@ -100,12 +112,13 @@ class Plan {
   guest(): Piece {
     return this.#packages('guest', 'arm64 guest userland', GUEST, ['main'], GUEST_PACKAGES, [], async (root) => {
       await addOlderHeaders(root);
-      for (const name of await readdir(root)) {
-        if (!GUEST_FOLDERS.includes(name)) await rm(join(root, name), { recursive: true });
-      }
-      await mkdir(join(root, 'etc'), { recursive: true });
-      for (const [name, text] of Object.entries(GUEST_ETC)) await writeFile(join(root, 'etc', name), text);
+      await finishGuest(root);
     });
+  }
+
+  /** A guest with other programs. Fetched when asked for. */
+  ownGuest({ name, title, packages, exclude }: OwnGuest): Piece {
+    return this.#packages(name, title, GUEST, ['main'], packages, exclude, finishGuest);
   }
 
   tools(): Piece {
@@ -185,6 +198,15 @@ class Plan {
   }
 }
 
+/** Leaves a guest the folders that are its own, and gives it the files that programs expect. */
+async function finishGuest(root: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    if (!GUEST_FOLDERS.includes(name)) await rm(join(root, name), { recursive: true });
+  }
+  await mkdir(join(root, 'etc'), { recursive: true });
+  for (const [name, text] of Object.entries(GUEST_ETC)) await writeFile(join(root, 'etc', name), text);
+}
+
 /** Makes sure that the whole userland is there. Throws Problem when this host lacks what it takes. */
 export async function ensureUserland(options: UserlandOptions = {}): Promise<Userland> {
   const progress = options.progress ?? quiet;
@@ -203,6 +225,18 @@ export async function ensureUserland(options: UserlandOptions = {}): Promise<Use
       ? await shimBuild(store, await plan.shim(hostCompiler(plan.host, tools), sources, tools), plan.host)
       : guest;
     return { cache, root, qemu, guest, host };
+  } finally {
+    store.release();
+  }
+}
+
+/** The userland with another guest in the place of the common one: fetched first where it is missing. */
+export async function ensureOwnGuest(recipe: OwnGuest, options: UserlandOptions = {}): Promise<Userland> {
+  const userland = await ensureUserland(options);
+  const progress = options.progress ?? quiet;
+  const store = new Store(userland.cache, progress);
+  try {
+    return { ...userland, root: await store.ensure(new Plan(progress).ownGuest(recipe)) };
   } finally {
     store.release();
   }

@@ -1,0 +1,13 @@
+/** The suites by their names. */
+import { Problem } from '../host/userland/problem.ts';
+import { piglit } from './piglit/suite.ts';
+import type { Suite } from './suite.ts';
+
+export const SUITES: readonly Suite[] = [piglit];
+
+/** Throws Problem for a name that no suite has. */
+export function suiteOf(name: string): Suite {
+  const found = SUITES.find((suite) => suite.name === name);
+  if (found) return found;
+  throw new Problem(`there is no suite ${name}; there are ${SUITES.map((suite) => suite.name).join(', ')}`);
+}

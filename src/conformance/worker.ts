@@ -1,0 +1,250 @@
+/**
+ * A worker of the runner: a process with one machine that stays on, on which it runs one batch at a time. It hears requests
+ * from its parent, and answers case by case, so that what it had begun is known if it comes to an end itself.
+ */
+import { HostClock, type Timer } from '../board/clock.ts';
+import type { Log } from '../board/log.ts';
+import { type Command, HostedMachine } from '../host/hosted-machine.ts';
+import type { Program } from '../host/program.ts';
+import type { Answer, Batch, Request, Setup } from './protocol.ts';
+import { type Event, isGood, type Picture, type Reader, type Verdict } from './suite.ts';
+import { suiteOf } from './suites.ts';
+
+const SECOND = 1e9;
+/** Characters of a program's output, and lines of the machine's log, that a result keeps. */
+const OUTPUT = 4000;
+const LINES = 20;
+/** How many more limits a case gets as long as its jobs are done. */
+const PATIENCE = 4;
+/** Nanoseconds between SIGTERM and SIGKILL; programs of suites have nothing to put in order. */
+const GRACE = 0.5 * SECOND;
+
+export function work(parent: NodeJS.Process): void {
+  const answer = (message: Answer) => void parent.send?.(message);
+  let worker: Worker | undefined;
+  let queue = Promise.resolve();
+  parent.on('message', (request: Request) => {
+    // A bug of ours ends the worker, which the runner sees.
+    queue = queue.then(async () => {
+      if ('setup' in request) worker = new Worker(request.setup, answer);
+      else if ('batch' in request) await worker!.run(request.batch);
+      else await worker!.ask(request.ask);
+    });
+  });
+  parent.on('disconnect', () => process.exit(0));
+}
+
+class Worker {
+  readonly #setup: Setup;
+  readonly #answer: (message: Answer) => void;
+  readonly #clock = new HostClock();
+  #host: HostedMachine | undefined;
+  #lines: string[] = [];
+  readonly #log: Log = (level, device, message) => {
+    if (level !== 'error' && level !== 'warn') return;
+    if (this.#lines.length < LINES) this.#lines.push(`${level} ${device}: ${message}`);
+  };
+
+  constructor(setup: Setup, answer: (message: Answer) => void) {
+    this.#setup = setup;
+    this.#answer = answer;
+  }
+
+  async #machine(): Promise<HostedMachine> {
+    const { userland, engine } = this.#setup;
+    this.#host ??= await HostedMachine.start({ userland, engine, clock: this.#clock, log: this.#log, workers: 0 });
+    return this.#host;
+  }
+
+  async ask(command: Command): Promise<void> {
+    let output = '';
+    const stdout = (text: string) => {
+      output += text;
+    };
+    const host = await this.#machine();
+    const program = await host.run(command, { stdout, stderr: () => {} });
+    this.#answer({ kind: 'told', code: await program.ended, output });
+  }
+
+  async run(batch: Batch): Promise<void> {
+    this.#lines = [];
+    const host = await this.#machine();
+    const run = new Run(
+      batch,
+      suiteOf(this.#setup.suite).reader(batch.cases),
+      host,
+      this.#clock,
+      () => this.#lines.splice(0),
+      this.#answer,
+    );
+    await run.toEnd();
+    const leaks = await host.leftBehind();
+    if (Object.keys(leaks).length > 0) {
+      host.close();
+      this.#host = undefined;
+    }
+    this.#answer({ kind: 'done', leaks });
+  }
+}
+
+/** What is known of a case of a batch. */
+interface Course {
+  /** Nanoseconds. */
+  begin: number;
+  end: number;
+  faulted: boolean;
+  log: string[];
+  /** The end of what the program printed about it. */
+  output: string;
+  told: boolean;
+}
+
+/** One batch in one process. */
+export class Run {
+  readonly #batch: Batch;
+  readonly #host: HostedMachine;
+  readonly #clock: HostClock;
+  readonly #lines: () => string[];
+  readonly #answer: (message: Answer) => void;
+  readonly #reader: Reader;
+  readonly #courses: Course[];
+  #program: Program | undefined;
+  #limit: Timer | undefined;
+  /** The case that is running, and whether the program itself said so. */
+  #current = 0;
+  #begun = false;
+  /** The machine's faults before it. */
+  #faults = 0;
+  readonly #rest = { stdout: '', stderr: '' };
+  /** Lines of standard output since the last end of a case. */
+  #printed = '';
+  /** The process was ended before its time. */
+  #stopped: Verdict | undefined;
+
+  constructor(
+    batch: Batch,
+    reader: Reader,
+    host: HostedMachine,
+    clock: HostClock,
+    lines: () => string[],
+    answer: (message: Answer) => void,
+  ) {
+    this.#batch = batch;
+    this.#host = host;
+    this.#clock = clock;
+    this.#lines = lines;
+    this.#answer = answer;
+    this.#reader = reader;
+    this.#courses = batch.cases.map(() => ({ begin: 0, end: 0, faulted: false, log: [], output: '', told: false }));
+  }
+
+  async toEnd(): Promise<void> {
+    this.#begin(0);
+    this.#program = await this.#host.run(this.#batch.command, {
+      stdout: (text) => this.#hear(text, 'stdout'),
+      stderr: (text) => this.#hear(text, 'stderr'),
+      grace: GRACE,
+    });
+    const code = await this.#program.ended;
+    this.#limit?.cancel();
+    this.#leave();
+    for (const stream of ['stderr', 'stdout'] as const) this.#hear('\n', stream);
+    if (this.#stopped === undefined) for (const event of this.#reader.end(code)) this.#meet(event);
+    // What was begun and of which nothing was said came to its end with the process.
+    const alone = this.#batch.cases.length === 1;
+    if (this.#courses[this.#current]!.told || !(this.#begun || alone)) return;
+    this.#tell(this.#current, this.#stopped ?? 'crash', `the program ended with ${code}`);
+  }
+
+  #hear(text: string, stream: 'stdout' | 'stderr'): void {
+    const lines = (this.#rest[stream] + text).split('\n');
+    this.#rest[stream] = lines.pop()!;
+    for (const line of lines) {
+      if (stream === 'stdout') this.#printed = `${this.#printed}${line}\n`.slice(-OUTPUT);
+      for (const event of this.#reader.line(line, stream)) this.#meet(event);
+      const course = this.#courses[this.#current]!;
+      if (stream === 'stderr' && line) course.output = `${course.output}${line}\n`.slice(-OUTPUT);
+    }
+  }
+
+  #meet(event: Event): void {
+    if (event.kind === 'end') {
+      if (event.index === this.#current) this.#leave();
+      this.#tell(event.index, event.verdict, undefined, event.subtests, event.pictures);
+      return;
+    }
+    if (this.#stopped !== undefined) return;
+    this.#begun = true;
+    if (event.index !== this.#current) {
+      this.#leave();
+      // After a fault the process has lost its context: what is left is for another one.
+      if (this.#stopped !== undefined) return;
+      this.#begin(event.index);
+    }
+    this.#answer(event);
+  }
+
+  #begin(index: number): void {
+    this.#current = index;
+    this.#courses[index]!.begin = this.#clock.now();
+    this.#faults = this.#host.machine.stats.faults;
+    this.#watch(this.#host.machine.stats.jobs, PATIENCE);
+  }
+
+  /** A case hangs if it does not end within its limit, unless the GPU has done a job for it meanwhile; then it gets more of them. */
+  #watch(jobs: number, more: number): void {
+    this.#limit?.cancel();
+    this.#limit = this.#clock.after(this.#batch.limit * SECOND, () => {
+      const done = this.#host.machine.stats.jobs;
+      if (done > jobs && more > 0) this.#watch(done, more - 1);
+      else this.#stop('hang');
+    });
+  }
+
+  /** The case that is running is over. */
+  #leave(): void {
+    const course = this.#courses[this.#current]!;
+    if (course.end !== 0) return;
+    course.end = this.#clock.now();
+    course.log = this.#lines();
+    course.faulted = this.#host.machine.stats.faults > this.#faults;
+    if (course.faulted) this.#stop('fault');
+  }
+
+  #stop(verdict: Verdict): void {
+    this.#stopped ??= verdict;
+    this.#program?.stop();
+  }
+
+  #tell(
+    index: number,
+    said: Verdict,
+    note: string | undefined,
+    subtests?: Readonly<Record<string, Verdict>>,
+    pictures?: readonly Picture[],
+  ): void {
+    const course = this.#courses[index]!;
+    if (course.told) return;
+    course.told = true;
+    const { name, group } = this.#batch.cases[index]!;
+    const verdict = course.faulted ? 'fault' : said;
+    const good = isGood(verdict);
+    const output = course.output + this.#printed;
+    this.#printed = '';
+    this.#answer({
+      kind: 'result',
+      index,
+      result: {
+        name,
+        group,
+        verdict,
+        seconds: Math.round((course.end - course.begin) / (SECOND / 100)) / 100,
+        subtests: subtests && Object.keys(subtests).length > 0 ? subtests : undefined,
+        note: course.faulted && isGood(said) ? `the suite says ${said}` : note,
+        output: good ? undefined : output,
+        log: course.log.length > 0 ? course.log : undefined,
+        pictures,
+      },
+    });
+  }
+}

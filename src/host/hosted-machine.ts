@@ -1,0 +1,168 @@
+/**
+ * HostedMachine: a machine with a server before it, on which programs are run, one after another or side by side.
+ *
+ * The machine's folder (its socket, what stands for /dev/dri and /sys, the guests' XDG_RUNTIME_DIR) lives in the user's
+ * runtime folder and goes with the machine. No program outlives it.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../board/clock.ts';
+import type { Log } from '../board/log.ts';
+import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
+import type { Engine } from '../mali/engine/names.ts';
+import { workersForPrograms } from '../mali/workers/count.ts';
+import { MemfdBacking } from './memfd-backing.ts';
+import { Program, type ProgramOptions } from './program.ts';
+import { runtimeFolder } from './runtime-folder.ts';
+import { GuestServer } from './server.ts';
+import { codeFolder } from './userland/cache-folder.ts';
+import { mesaEnvironment } from './userland/mesa.ts';
+import { type Native, programStart } from './userland/start.ts';
+import type { Userland } from './userland/userland.ts';
+
+export interface HostingOptions {
+  userland: Userland;
+  clock: Clock;
+  log: Log;
+  /** The CSF firmware image; by default Tyr's own. */
+  firmware?: Uint8Array | undefined;
+  /** Who runs shaders; by default as MachineOptions.engine says. */
+  engine?: Engine | undefined;
+  /** Threads beside the main one that draw; by default one for each core but one, or what TYR_WORKERS says. */
+  workers?: number | undefined;
+  /** Workers note what they spend their time with. */
+  profile?: boolean | undefined;
+  mode?: string | undefined;
+  /** The display has no other mode than `mode`. */
+  soleMode?: boolean | undefined;
+  refresh?: 'mode' | 'unlimited' | undefined;
+}
+
+export interface Command {
+  program: string;
+  /** Runs it by the host's own architecture: on another Mesa, by the libraries of packages. */
+  native?: Native | undefined;
+  args?: string[] | undefined;
+  /** Laid over the caller's environment. */
+  env?: Record<string, string> | undefined;
+}
+
+const SECOND = 1e9;
+/** Nanoseconds in which the machine forgets a program that has ended, and how often it is asked. */
+const FORGETTING = 2 * SECOND;
+const ASKING = 5e6;
+
+export class HostedMachine {
+  readonly machine: Machine;
+  readonly #server: GuestServer;
+  readonly #directory: string;
+  readonly #options: HostingOptions;
+  readonly #programs = new Set<Program>();
+  // For an end by a bug of our own, or by process.exit, that never comes to `close`.
+  readonly #emergency = (): void => {
+    this.#kill();
+    remove(this.#directory);
+  };
+
+  private constructor(machine: Machine, server: GuestServer, directory: string, options: HostingOptions) {
+    this.machine = machine;
+    this.#server = server;
+    this.#directory = directory;
+    this.#options = options;
+    process.on('exit', this.#emergency);
+  }
+
+  /** Switches a machine on. Throws Problem when this host lacks what it takes. */
+  static async start(options: HostingOptions): Promise<HostedMachine> {
+    const { clock, log, userland, workers = workersForPrograms(), mode, soleMode, refresh } = options;
+    const directory = await runtimeFolder();
+    let machine: Machine | undefined;
+    try {
+      const backing = new MemfdBacking();
+      machine = await Machine.boot({
+        clock,
+        backing,
+        log,
+        mode,
+        soleMode,
+        refresh,
+        firmware: options.firmware,
+        engine: options.engine,
+        workers,
+        codeCache: codeFolder(userland.cache),
+        profile: options.profile,
+        dramSize: dramSize(),
+      });
+      const { nodes, inputNodes } = machine;
+      const working = () => clock.working === true;
+      const server = new GuestServer({ nodes, inputNodes, backing, log, directory, working });
+      clock.attend?.(server);
+      return new HostedMachine(machine, server, directory, options);
+    } catch (error) {
+      machine?.close();
+      remove(directory);
+      throw error;
+    }
+  }
+
+  /** Starts a program on it. Throws Problem if there is no such program. */
+  async run({ program, native, args = [], env }: Command, options: Omit<ProgramOptions, 'clock'>): Promise<Program> {
+    const { userland, clock } = this.#options;
+    const own = {
+      ...guestFolders(userland.cache, this.#directory),
+      ...this.#server.environment,
+      ...(native?.mesa && (await mesaEnvironment(native.mesa, join(this.#directory, 'mesa')))),
+      ...env,
+    };
+    const start = programStart(userland, program, args, own, process.env, native);
+    const started = await Program.start(start, { ...options, clock });
+    this.#programs.add(started);
+    void started.ended.then(() => this.#programs.delete(started));
+    return started;
+  }
+
+  /** What the machine still has of programs after their end, by kind: nothing, or there is a bug in Tyr. */
+  async leftBehind(): Promise<Record<string, number>> {
+    const { clock } = this.#options;
+    const end = clock.now() + FORGETTING;
+    for (;;) {
+      const { channels, descriptors } = this.#server.usage;
+      const left = Object.entries({ ...this.machine.usage, channels, descriptors }).filter(([, count]) => count !== 0);
+      if (left.length === 0 || clock.now() >= end) return Object.fromEntries(left);
+      await new Promise<void>((resolve) => void clock.after(ASKING, resolve));
+    }
+  }
+
+  /** Switches it off, and ends programs that still run. */
+  close(): void {
+    this.#kill();
+    process.off('exit', this.#emergency);
+    this.#server.close();
+    this.machine.close();
+    remove(this.#directory);
+  }
+
+  #kill(): void {
+    for (const program of this.#programs) program.kill();
+  }
+}
+
+function remove(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Bytes of DRAM: as much as a machine can have, but not so much that programs which fill it would stifle the host. */
+function dramSize(): number {
+  const most = Math.floor((totalmem() * 0.75) / DRAM_UNIT) * DRAM_UNIT;
+  return Math.min(DRAM_SIZE, most);
+}
+
+/** The guest's own folders: a home that stays (caches of shaders and fonts), and a runtime folder that does not. */
+function guestFolders(cache: string, directory: string): Record<string, string> {
+  const home = join(cache, 'home');
+  const runtime = join(directory, 'runtime');
+  mkdirSync(home, { recursive: true });
+  mkdirSync(runtime, { mode: 0o700, recursive: true });
+  return { HOME: home, XDG_RUNTIME_DIR: runtime };
+}
