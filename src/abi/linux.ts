@@ -5,6 +5,7 @@
 import { array, bytes, layout, s32, struct, u16, u32, u64, uint, word } from './layout.ts';
 
 export const AF_UNIX = 1;
+export const AF_INET = 2;
 export const SOCK_STREAM = 1;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
@@ -87,6 +88,8 @@ export const rightsSpace = (n: number): number => Cmsghdr.size + Math.ceil((n * 
 /** Bytes of an address's path. */
 export const UNIX_PATH_MAX = 108;
 export const SockaddrUn = struct('sockaddr_un', { family: u16(), path: bytes(UNIX_PATH_MAX) });
+/** Port and address are big-endian. */
+export const SockaddrIn = struct('sockaddr_in', { family: u16(), port: bytes(2), address: bytes(4), zero: bytes(8) });
 
 /** `struct statx`, as far as it names a file. Source: Linux `include/uapi/linux/stat.h`. */
 export const Statx = layout('statx', 256, {

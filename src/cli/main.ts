@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm` and
+ * The command line: `tyr run`, `screen`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm` and
  * `asm`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
@@ -132,6 +132,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
     .addOption(workers())
+    .option('--no-screen', 'do not show the screen to viewers')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option('--profile', 'say at the end what the run was bound by, in percent of the time')
     .option('-v, --verbose', "also show the driver's debug messages")
@@ -149,6 +150,15 @@ completed), faults (GPU faults), gpu (the GPU's name, null if there is none) and
     .action(async (program, args, options) => {
       const { run } = await import('./run.ts');
       await finish(() => run(program, args, options));
+    });
+
+  tyr
+    .command('screen')
+    .description("print where a running machine's screen is seen: a page for a browser, and VNC")
+    .argument('[pid]', 'of which `tyr run`, where there are several', count)
+    .action(async (pid) => {
+      const { screen } = await import('./screen.ts');
+      await finish(() => screen(pid));
     });
 
   tyr

@@ -14,6 +14,7 @@ import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
 import { Profile } from './profile.ts';
 import { progressBar } from './progress-bar.ts';
+import { screenLines } from './screen.ts';
 
 export interface RunOptions {
   frames?: number;
@@ -27,6 +28,10 @@ export interface RunOptions {
   engine?: Engine;
   workers?: number;
   stdin?: boolean;
+  /** False: nobody can look on. */
+  screen?: boolean;
+  /** Open the screen's page as a window. */
+  window?: boolean;
   verbose?: boolean;
   /** Say at the end what the run was bound by. */
   profile?: boolean;
@@ -68,6 +73,7 @@ export async function run(program: string, args: string[], options: RunOptions):
       engine,
       workers,
       profile: options.profile,
+      onScreen: options.screen === false ? undefined : (address) => output.write(`${screenLines(address)}\n`),
       onStart: profile && ((pid) => profile.start(pid)),
     }),
   );

@@ -21,6 +21,7 @@ const HUNG = 10 * 60_000;
 /** The checks that need no run: each a program of node_modules with its arguments. */
 const CHECKS: [title: string, program: string, args: string[]][] = [
   ['type check', 'typescript/bin/tsc', []],
+  ["type check of the screen's page", 'typescript/bin/tsc', ['-p', 'src/host/screen/page']],
   ['format and lint', '@biomejs/biome/bin/biome', ['check', '--no-errors-on-unmatched']],
   ['floors', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.mjs', 'src']],
 ];

@@ -71,6 +71,8 @@ export class VopDriver implements DisplayHardware {
   /** Called when a commit with a framebuffer is on the screen, and when the screen is about to go dark. */
   onShown: () => void = () => {};
   onDark: () => void = () => {};
+  /** Called when the screen shows something else than before, if only a moved cursor, or a client says that it may. */
+  onChanged: () => void = () => {};
 
   constructor(mmio: Mmio, irq: IrqLine, clock: Clock) {
     this.#mmio = mmio;
@@ -141,6 +143,10 @@ export class VopDriver implements DisplayHardware {
     else this.#waiting.push(waiting);
   }
 
+  drawn(fb: Framebuffer): void {
+    if (this.#windows.some(({ scanning }) => scanning === fb)) this.onChanged();
+  }
+
   #windowOf(plane: Plane): Window {
     const window = this.#windows.find((one) => one.plane === plane);
     if (!window) throw new Error(`vop: ${plane.name} is no window`);
@@ -167,6 +173,7 @@ export class VopDriver implements DisplayHardware {
       window.scanning = window.armed?.get();
     }
     if (presents) this.onShown();
+    this.onChanged();
     shown(this.#frameTime());
   }
 
@@ -231,6 +238,7 @@ export class VopDriver implements DisplayHardware {
       this.vblank.release();
       waiting.shown(this.#frameTime());
     }
+    this.onChanged();
   }
 
   #writeWindow(window: Window, state: PlaneState): void {

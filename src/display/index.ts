@@ -12,11 +12,12 @@ import { Connector, Crtc, Encoder, KmsFile, kmsIoctls, ModeConfig, Plane } from 
 import { VopDriver } from './driver.ts';
 import { makeEdid, physicalSize } from './edid.ts';
 import { displayTimings, MAX_HEIGHT, MAX_WIDTH, modeInfo } from './modes.ts';
-import { blackPicture, compose, type Picture } from './scanout.ts';
-import { Vop } from './vop.ts';
+import { compose, type Picture } from './scanout.ts';
+import { type Scan, Vop } from './vop.ts';
 
 export { DEFAULT_MODE, parseMode } from './modes.ts';
-export type { Picture } from './scanout.ts';
+export { compose, type Picture } from './scanout.ts';
+export type { Scan, WindowScan } from './vop.ts';
 
 export interface DisplayOptions {
   /** The preferred mode as WIDTHxHEIGHT@HZ; one that is not among the standard ones is added. Throws Error if malformed. */
@@ -40,10 +41,13 @@ export class Display {
   readonly config: ModeConfig;
   /** Commits with a new framebuffer (primary or overlay) that came onto the screen. */
   frames = 0;
+  /** How often what the monitor shows has become something else, or may have. */
+  changes = 0;
   readonly #context: DeviceContext;
   readonly #vop: Vop;
   readonly #flipListeners = new Set<() => void>();
   readonly #darkListeners = new Set<() => void>();
+  readonly #changeListeners = new Set<() => void>();
   #size: { width: number; height: number };
 
   constructor(context: DeviceContext, options: DisplayOptions = {}) {
@@ -61,6 +65,10 @@ export class Display {
     };
     driver.onDark = () => {
       for (const fn of this.#darkListeners) fn();
+    };
+    driver.onChanged = () => {
+      this.changes++;
+      for (const fn of this.#changeListeners) fn();
     };
 
     const config = new ModeConfig(context, driver, { driver: 'rockchip', maxWidth: MAX_WIDTH, maxHeight: MAX_HEIGHT });
@@ -105,10 +113,15 @@ export class Display {
 
   /** What the monitor shows now; black in the size of the last mode while it gets no picture. */
   screenshot(): Picture {
+    return compose(this.#context.dram, this.scan);
+  }
+
+  /** What the monitor's picture is made of now; of nothing, in the size of the last mode, while it gets none. */
+  get scan(): Scan {
     const { scan } = this.#vop;
-    if (!scan) return blackPicture(this.#size.width, this.#size.height);
+    if (!scan) return { ...this.#size, windows: [], gamma: undefined };
     this.#size = { width: scan.width, height: scan.height };
-    return compose(this.#context.dram, scan);
+    return scan;
   }
 
   /** Calls `fn` after each frame that came onto the screen. Returns what takes it back. */
@@ -121,5 +134,11 @@ export class Display {
   onDark(fn: () => void): () => void {
     this.#darkListeners.add(fn);
     return () => this.#darkListeners.delete(fn);
+  }
+
+  /** Calls `fn` after each change (see `changes`). Returns what takes it back. */
+  onChange(fn: () => void): () => void {
+    this.#changeListeners.add(fn);
+    return () => this.#changeListeners.delete(fn);
   }
 }

@@ -14,13 +14,16 @@ export interface Picture {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-export function blackPicture(width: number, height: number): Picture {
+function blackPicture(width: number, height: number): Picture {
   const data = new Uint8Array(width * height * 4);
   for (let at = 3; at < data.length; at += 4) data[at] = 255;
   return { width, height, data };
 }
 
-export function compose(dram: Dram, scan: Scan): Picture {
+/** Memory in which a scan's addresses lie: the board's, or a copy of what the windows show. */
+export type ScanMemory = Pick<Dram, 'u16' | 'u32'>;
+
+export function compose(dram: ScanMemory, scan: Scan): Picture {
   const picture = blackPicture(scan.width, scan.height);
   for (const window of scan.windows) blend(dram, picture, window);
   const { gamma } = scan;
@@ -61,7 +64,7 @@ function readerOf(format: PixelFormat): Reader {
   return reader;
 }
 
-function blend(dram: Dram, { width, height, data }: Picture, window: WindowScan): void {
+function blend(dram: ScanMemory, { width, height, data }: Picture, window: WindowScan): void {
   const { format, dstX, dstY, dstW, dstH, srcX, srcY, srcW, srcH } = window;
   const { red, green, blue, alpha } = readerOf(format);
   const words = format.bytesPerPixel === 2 ? dram.u16 : dram.u32;

@@ -15,6 +15,8 @@ import { workersForPrograms } from '../mali/workers/count.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
+import type { ScreenAddress } from './screen/address.ts';
+import type { Screen } from './screen/screen.ts';
 import { GuestServer } from './server.ts';
 import { codeFolder } from './userland/cache-folder.ts';
 import { mesaEnvironment } from './userland/mesa.ts';
@@ -59,6 +61,7 @@ export class HostedMachine {
   readonly #directory: string;
   readonly #options: HostingOptions;
   readonly #programs = new Set<Program>();
+  #screen: Screen | undefined;
   // For an end by a bug of our own, or by process.exit, that never comes to `close`.
   readonly #emergency = (): void => {
     this.#kill();
@@ -122,6 +125,14 @@ export class HostedMachine {
     return started;
   }
 
+  /** Shows the machine's screen to viewers from now on, under a title. Once. */
+  async showScreen(title: string): Promise<ScreenAddress> {
+    const { clock, log } = this.#options;
+    const { Screen } = await import('./screen/screen.ts');
+    this.#screen = new Screen({ machine: this.machine, clock, log, directory: this.#directory, title });
+    return this.#screen.address;
+  }
+
   /** What the machine still has of programs after their end, by kind: nothing, or there is a bug in Tyr. */
   async leftBehind(): Promise<Record<string, number>> {
     const { clock } = this.#options;
@@ -138,6 +149,7 @@ export class HostedMachine {
   close(): void {
     this.#kill();
     process.off('exit', this.#emergency);
+    void this.#screen?.close();
     this.#server.close();
     this.machine.close();
     remove(this.#directory);

@@ -5,11 +5,13 @@
  * whole process group is gone before the machine (hosted-machine.ts) is switched off.
  */
 import type { Profiler } from 'node:inspector';
+import { basename } from 'node:path';
 import { type Clock, HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Command, HostedMachine, type HostingOptions } from './hosted-machine.ts';
 import type { Program, ProgramOptions } from './program.ts';
+import type { ScreenAddress } from './screen/address.ts';
 
 export interface LaunchOptions
   extends Omit<HostingOptions, 'clock'>,
@@ -20,6 +22,8 @@ export interface LaunchOptions
   frames?: number;
   /** End the program after so many seconds. */
   timeout?: number;
+  /** Serve the screen to viewers; called with its address before the program starts. */
+  onScreen?: ((address: ScreenAddress) => void) | undefined;
   /** Keep what the display shows at the end. */
   screenshot?: boolean;
   /** Called when the program has started; `pid` leads its process group and its session. */
@@ -66,6 +70,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const { machine } = host;
   const watch = new Watch(machine.display, clock, options);
   try {
+    if (options.onScreen) options.onScreen(await host.showScreen(basename(options.program)));
     const begin = clock.now();
     const program = await host.run(options, options);
     watch.start(program);

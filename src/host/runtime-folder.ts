@@ -28,6 +28,20 @@ export async function runtimeFolder(): Promise<string> {
   throw new Problem(`neither XDG_RUNTIME_DIR nor ${tmpdir()} can be written; Tyr puts its sockets there`);
 }
 
+/** The folders of this user's machines that run. */
+export function runtimeFolders(): string[] {
+  return places().flatMap((base) => {
+    try {
+      return readdirSync(base)
+        .filter((name) => isAlive(Number(NAME.exec(name)?.[1] ?? Number.NaN)))
+        .map((name) => join(base, name))
+        .filter(isOwn);
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** Removes the folders of this user's machines that are no more. */
 async function removeStale(base: string): Promise<void> {
   let names: string[];
@@ -52,6 +66,7 @@ function isOwn(path: string): boolean {
 }
 
 function isAlive(pid: number): boolean {
+  if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
     return true;

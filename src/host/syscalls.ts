@@ -20,6 +20,7 @@ const c = {
   connect: declare('connect', 'int', ['int', 'void *', 'uint32_t']),
   listen: declare('listen', 'int', ['int', 'int']),
   accept4: declare('accept4', 'int', ['int', 'void *', 'void *', 'int']),
+  getsockname: declare('getsockname', 'int', ['int', 'void *', 'void *']),
   getpeername: declare('getpeername', 'int', ['int', 'void *', 'void *']),
   getsockopt: declare('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']),
   shutdown: declare('shutdown', 'int', ['int', 'int']),
@@ -147,6 +148,28 @@ export function connectTo(path: string): number {
   linux.SockaddrUn.write(name.view, 0, { family: linux.AF_UNIX, path: new TextEncoder().encode(path) });
   check(`connect to ${path}`, c.connect(fd, name.address, linux.SockaddrUn.size));
   return fd;
+}
+
+/** A TCP socket that listens on 127.0.0.1, at a port that the kernel chooses. */
+export function listenOnLoopback(): { fd: number; port: number } {
+  const flags = linux.SOCK_STREAM | linux.SOCK_CLOEXEC | linux.SOCK_NONBLOCK;
+  const fd = check('socket', c.socket(linux.AF_INET, flags, 0));
+  try {
+    const { size, offset } = linux.SockaddrIn;
+    linux.SockaddrIn.write(name.view, 0, {
+      family: linux.AF_INET,
+      port: new Uint8Array(2),
+      address: Uint8Array.of(127, 0, 0, 1),
+    });
+    check('bind to 127.0.0.1', c.bind(fd, name.address, size));
+    check('listen', c.listen(fd, 128));
+    small.view.setUint32(0, size, true);
+    check('getsockname', c.getsockname(fd, name.address, small.address));
+    return { fd, port: name.view.getUint16(offset.port) };
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
 }
 
 /** Gives a socket an abstract address. */

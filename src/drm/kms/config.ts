@@ -27,6 +27,8 @@ export interface DisplayHardware {
    * `immediate` at once. A CRTC that is off after the commit shows it at once. May be called again before `shown`.
    */
   program(commit: AtomicCommit, immediate: boolean, shown: (at: FrameTime) => void): void;
+  /** A client says that it has drawn into a framebuffer, which may be on the screen. */
+  drawn(fb: Framebuffer): void;
 }
 
 /** What one open file holds in KMS. */

@@ -91,14 +91,15 @@ export function framebufferIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[
       arg.modifier = [modifier, 0n, 0n, 0n];
     }),
 
-    // Scanout reads the framebuffer afresh for every frame, so there is nothing to flush.
+    // Scanout reads the framebuffer afresh for every frame, so there is nothing to flush; but who looks on may look again.
     ioctl(I.MODE_DIRTYFB, { master: true }, (_file: DrmFile<KmsFile>, arg, user) => {
-      framebufferOf(config, arg.fb_id);
+      const fb = framebufferOf(config, arg.fb_id);
       const { num_clips: count, clips_ptr: address } = arg;
       must((count === 0) === (address === 0n), 'EINVAL', 'clips without an address, or an address without clips');
       must(!(arg.flags & FB_DIRTY.ANNOTATE_COPY) || count % 2 === 0, 'EINVAL', 'clips to copy do not come in pairs');
       must(count <= FB_DIRTY.MAX_CLIPS, 'EINVAL', () => `${count} clips; ${FB_DIRTY.MAX_CLIPS} at most`);
       if (count > 0) user.read(address, count * ClipRect.size);
+      config.hardware.drawn(fb);
     }),
 
     ioctl(I.MODE_CREATE_DUMB, {}, (file: DrmFile<KmsFile>, arg) => {

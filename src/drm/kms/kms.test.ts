@@ -59,6 +59,7 @@ function pipeline() {
       check: () => {},
       program: (commit, _immediate, shown) =>
         programmed.push({ commit, show: () => shown({ sequence: 0n, time: 0n }) }),
+      drawn: () => {},
     },
     { driver: 'test', maxWidth: 4096, maxHeight: 4096 },
   );
