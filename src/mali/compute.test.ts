@@ -18,19 +18,22 @@ interface Job {
   readonly groups: readonly [number, number, number];
   readonly offset?: readonly [number, number, number];
   readonly merge?: boolean;
+  /** The program has no workgroup storage, and this in u2. */
+  readonly uniform?: number;
 }
 
 function start(memory: FlatMemory, text: string, job: Job): Work {
   memory.write(PROGRAM_AT, new Uint8Array(assemble(text).buffer));
   memory.encode(ShaderProgram, DESCRIPTOR_AT, { type: DESCRIPTOR_TYPE.SHADER, stage: 1, binary: PROGRAM_AT });
-  memory.encode(LocalStorage, STORAGE, { wlsBase: WLS, wlsSizeScale: 8 });
+  memory.encode(LocalStorage, STORAGE, job.uniform === undefined ? { wlsBase: WLS, wlsSizeScale: 8 } : {});
   memory.store32(FAU_AT, DATA);
+  memory.store32(FAU_AT + 8, job.uniform ?? 0);
   const registers = new Uint32Array(96);
   const r = COMPUTE_REGISTERS;
   registers[r.spd[0]] = DESCRIPTOR_AT;
   registers[r.tsd[0]] = STORAGE;
   registers[r.fau[0]] = FAU_AT;
-  registers[r.fau[0] + 1] = 1 << 24;
+  registers[r.fau[0] + 1] = 2 << 24;
   const [x, y, z] = job.size;
   const packed = ComputeSizeWorkgroup.pack({ x, y, z, allowMerging: job.merge ?? false });
   registers[r.workgroupSize] = viewOf(packed).getUint32(0, true);
@@ -87,6 +90,29 @@ test('merged workgroups share warps and still have their own ids', () => {
   const memory = new FlatMemory();
   finish(start(memory, `MOV.i32 r1, r57${STORE_BY_X}`, { size: [1, 1, 1], groups: [37, 1, 1], merge: true }));
   for (let i = 0; i < 37; i++) assert.equal(memory.load32(DATA + i * 4), i);
+});
+
+test('many workgroups of whole warps: each thread has its own numbers, and the last ones are there too', () => {
+  const memory = new FlatMemory();
+  // Workgroups of 16 × 2 threads, 37 × 29 of them: thread by thread its local y, then its workgroup's x, in bytes.
+  finish(
+    start(
+      memory,
+      `IMUL.i32 r1, r61, u2
+      IADD.u32 r4, r1, r60
+      RSHIFT_OR.i32 r0, r55, 0x13121110.b00, 0x0
+      LSHIFT_OR.i32 r1, r57, 0x0b0a0908.b00, r0
+      SHADDX.u64 r2, u0, r4.w0, shift:2
+      STORE.i32.slot0 @r1, r2, offset:0
+      NOP.end`,
+      { size: [16, 2, 1], groups: [37, 29, 1], uniform: 37 * 16 },
+    ),
+  );
+  for (let y = 0; y < 58; y++) {
+    for (let x = 0; x < 37 * 16; x++) {
+      assert.equal(memory.load32(DATA + (y * 37 * 16 + x) * 4), ((x >> 4) << 8) | (y & 1), `${x}, ${y}`);
+    }
+  }
 });
 
 test('a barrier holds a workgroup of several warps together', () => {

@@ -6,8 +6,9 @@
  * no warp waits for another, recompiled code works off all threads of a workgroup in one call (engine/threads.ts). Several
  * threads can be at one job: each claims workgroups, and is a core of its own with regard to storage.
  * Where the job allows merging, several small workgroups share warps, lane by lane; such jobs use neither barriers nor
- * workgroup storage. One workgroup at a time means that one instance of workgroup storage is in use, and that thread
- * storage slots are those of the lanes of one workgroup.
+ * workgroup storage. Workgroups of whole warps without either follow one another in one list, which saves what a list costs.
+ * Else it is one workgroup at a time, so that one instance of workgroup storage is in use. Thread storage slots are those of the
+ * lanes of the workgroups at work.
  * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Compute size workgroup, Local Storage), `decode_csf.c`,
  * `src/gallium/drivers/panfrost/pan_csf.c` (csf_launch_grid, csf_launch_xfb).
  */
@@ -42,7 +43,7 @@ export interface ComputeRequest {
   readonly operands: Pick<Operands, 'srtSelect' | 'spdSelect' | 'tsdSelect' | 'fauSelect'>;
 }
 
-/** A thread's part of a job: numbers from 0 on, of workgroups or sets of merged ones, each to one thread alone. */
+/** A thread's part of a job: numbers from 0 on, of workgroups or sets of them, each to one thread alone. */
 export interface ComputePart {
   readonly claim: () => number;
   /** Which core's storage the thread uses. */
@@ -63,6 +64,13 @@ export function compute(
 ): Work {
   return new ComputeWork(request, textures, makeExecutor, part ?? everything());
 }
+
+/** Pieces that a job is left in, so that all threads of the host have something to claim. */
+const LEAST_PIECES = 32;
+
+/** How many of `total` workgroups of so many threads make a list. */
+const groupsOfList = (threads: number, total: number): number =>
+  Math.max(1, Math.min(Math.floor(MAX_THREADS / threads), Math.floor(total / LEAST_PIECES)));
 
 function everything(): ComputePart {
   let next = 0;
@@ -85,8 +93,8 @@ class ComputeWork implements Work {
   readonly #size: readonly [number, number, number];
   readonly #offset: readonly [number, number, number];
   readonly #count: readonly [number, number, number];
-  /** Workgroups that share a set of warps, and how many workgroups there are in all. */
-  readonly #merged: number;
+  /** Workgroups at work together, and how many workgroups there are in all. */
+  readonly #together: number;
   #total: number;
   readonly #warps: WarpState[] = [];
   readonly #done: boolean[] = [];
@@ -119,7 +127,7 @@ class ComputeWork implements Work {
       );
     }
     this.#total = this.#count[0] * this.#count[1] * this.#count[2];
-    this.#merged = allowMerging ? Math.max(1, Math.floor(LANES / threads)) : 1;
+    this.#together = allowMerging ? Math.max(1, Math.floor(LANES / threads)) : 1;
     const shader = pairOf(registers, r.spd[operands.spdSelect]!);
     // A job without a program is empty.
     if (shader === 0 || this.#total === 0) {
@@ -142,7 +150,8 @@ class ComputeWork implements Work {
     this.#context = new RunContext(environment, this.#stage, textures);
     this.#executor = makeExecutor(this.#context);
     if (this.#executor.list && this.#executor.alone) {
-      this.#listBytes = threadListBytes(THREAD_PRELOADS.compute, this.#merged * threads);
+      if (instance === 0 && threads % LANES === 0) this.#together = groupsOfList(threads, this.#total);
+      this.#listBytes = threadListBytes(THREAD_PRELOADS.compute, this.#together * threads);
       this.#list = scratch.owned(this, this.#listBytes);
     }
   }
@@ -172,7 +181,7 @@ class ComputeWork implements Work {
     let left = SLICE;
     while (left > 0) {
       if (this.#active === 0) {
-        this.#group = this.#part.claim() * this.#merged;
+        this.#group = this.#part.claim() * this.#together;
         if (this.#group >= this.#total) return 'done';
         this.#begin();
         left -= 16;
@@ -222,10 +231,10 @@ class ComputeWork implements Work {
     return budget - 1;
   }
 
-  /** Sets up the warps of the next workgroup, or of several that are merged. */
+  /** Sets up the warps of the workgroups that come next. */
   #begin(): void {
     const [sx, sy, sz] = this.#size;
-    const groups = Math.min(this.#merged, this.#total - this.#group);
+    const groups = Math.min(this.#together, this.#total - this.#group);
     const all = groups * sx * sy * sz;
     this.#active = Math.ceil(all / LANES);
     this.#turn = 0;
@@ -246,10 +255,7 @@ class ComputeWork implements Work {
   /** Lists the threads (engine/threads.ts). */
   #beginList(all: number): void {
     const w = this.#warp(0);
-    for (let n = 0; n < this.#active; n++) {
-      const at = this.#list + n * THREAD_PRELOADS.compute.count * COLUMN_BYTES;
-      this.#fill(at, n * LANES, Math.min(LANES, all - n * LANES));
-    }
+    this.#fill(this.#list, 0, all);
     const words = scratch.u32;
     words[(w.frame + FRAME.list) / 4] = this.#list;
     words[(w.frame + FRAME.thread) / 4] = 0;
@@ -267,7 +273,7 @@ class ComputeWork implements Work {
     return w;
   }
 
-  /** Fills the columns of the registers that `count` threads start with. */
+  /** Fills the columns of the registers that `count` threads start with, warp by warp. */
   #fill(at: number, thread: number, count: number): void {
     const [sx, sy, sz] = this.#size;
     const [cx, cy] = this.#count;
