@@ -398,3 +398,12 @@ export const WRITEBACK_FORMATS: ReadonlyMap<number, WritebackFormat> = new Map(
     colour('A1B5G5R5', 29, [1, 5, 5, 5], [3, 2, 1, 0]),
   ].map((format) => [format.index, format]),
 );
+
+export const nameInternalFormat = (index: number): string =>
+  INTERNAL_FORMATS.get(index)?.name ?? `unknown format ${index}`;
+export const nameWritebackFormat = (index: number): string =>
+  WRITEBACK_FORMATS.get(index)?.name ?? `unknown format ${index}`;
+
+/** Of a swizzle, three bits a channel: `RGB1` and the like; `?` is a value that means nothing. */
+export const nameSwizzle = (value: number): string =>
+  Array.from({ length: 4 }, (_, n) => 'RGBA01'[(value >>> (n * 3)) & 7] ?? '?').join('');

@@ -18,7 +18,9 @@ import {
   layout,
   log2,
   minusOne,
+  named,
   nested,
+  printLayout,
   s32,
   s64,
   shifted,
@@ -121,4 +123,66 @@ test('a layout writes as its fields do, leaves what is not given, and reads back
           assert.deepEqual(again[key], values[key], `${one.name}.${key}`);
     }
   }
+});
+
+test('the printer shows every declared layout, whatever it holds', () => {
+  for (const one of layouts) {
+    for (let i = 0; i < 5; i++) {
+      const view = viewOf(randomBytes(one.size + 8));
+      const lines = printLayout(one, view, 4);
+      for (const [key, f] of Object.entries<any>(one.fields)) {
+        const line = lines.find((each) => each.startsWith(`${key}:`));
+        assert.equal(line === undefined, f.read(view, 4) === false, `${one.name}.${key}: ${line}`);
+      }
+      assert.ok(!lines.some((line) => /undefined|\[object/.test(line)), `${one.name}: ${lines.join(' ')}`);
+    }
+  }
+});
+
+test('the printer writes names, addresses, large numbers, flags and inner layouts', () => {
+  const inner = struct('inner', { x: u32(), y: u64() });
+  const outer = layout('outer', 64, {
+    mode: named(uint(0, 3), { OFF: 0, ON: 5 }),
+    set: bool(3),
+    clear: bool(4),
+    small: sint(8, 8),
+    large: uint(32, 32),
+    place: address(64),
+    real: float(128),
+    list: array(u16(), 3, 160),
+    raw: bytes(3, 208),
+    within: nested(inner, 256),
+  });
+  const view = viewOf(
+    outer.pack({
+      mode: 5,
+      set: true,
+      small: -2,
+      large: 0xabcd0123,
+      place: 0x7fff00001000,
+      real: 0.5,
+      list: [1, 2, 3],
+      raw: Uint8Array.of(1, 2, 255),
+      within: { x: 7, y: 2n ** 40n },
+    }),
+  );
+  assert.deepEqual(printLayout(outer, view, 0), [
+    'mode: ON',
+    'set: yes',
+    'small: -2',
+    'large: 0xabcd0123',
+    'place: 0x7fff00001000',
+    'real: 0.5',
+    'list: [1, 2, 3]',
+    'raw: 01 02 ff',
+    'within:',
+    '  x: 7',
+    '  y: 0x10000000000',
+  ]);
+  outer.write(view, 0, { mode: 3 });
+  assert.equal(printLayout(outer, view, 0)[0], 'mode: 3 (no name)');
+  assert.deepEqual(
+    printLayout(outer, view, 0, (name) => name !== 'small'),
+    ['small: -2'],
+  );
 });

@@ -30,6 +30,10 @@ export interface Field<T> {
   at(bit: number): Field<T>;
   /** `read` and `write` as JavaScript, where they are simple enough. */
   readonly source?: FieldSource | undefined;
+  /** How the printer shows a value, if not as its kind. */
+  text?(value: T): string;
+  /** The layout whose values it holds. */
+  readonly inner?: Layout<any>;
 }
 
 type Fields = Record<string, Field<any>>;
@@ -217,12 +221,25 @@ export function float(bit: number): Field<number> {
   );
 }
 
+const hexText = (value: number): string => `0x${value.toString(16)}`;
+
+/** A field that the printer shows in its own way. */
+export const shown = <T>(field: Field<T>, text: (value: T) => string): Field<T> => ({
+  ...field,
+  text,
+  at: (bit) => shown(field.at(bit), text),
+});
+
+/** A field whose values have names: an enumeration of the datasheet. What has none is shown as a number. */
+export const named = (field: Field<number>, values: Readonly<Record<string, number>>): Field<number> =>
+  shown(field, (value) => Object.keys(values).find((key) => values[key] === value) ?? `${value} (no name)`);
+
 /**
  * GPU address at a datasheet position (64-bit). Addresses lie below 2^48; one that does not is kept as the nearest number
  * and fails translation.
  */
 export function address(bit: number): Field<number> {
-  return field(
+  const plain = field<number>(
     bit,
     64,
     8,
@@ -233,6 +250,7 @@ export function address(bit: number): Field<number> {
     },
     numberSource,
   );
+  return shown(plain, hexText);
 }
 
 // C scalars, for `struct`.
@@ -332,12 +350,19 @@ export function bytes(n: number, bit = 0): Field<Uint8Array> {
 
 /** Another layout as a member. */
 export function nested<F extends Fields>(inner: Layout<F>, bit = 0): Field<Values<F>> {
-  return field(
-    bit,
-    inner.size * 8,
-    inner.align,
-    (v, b, at) => inner.read(v, b + (at >>> 3)),
-    (v, b, at, value) => inner.write(v, b + (at >>> 3), value),
+  const place = (plain: Field<Values<F>>): Field<Values<F>> => ({
+    ...plain,
+    inner,
+    at: (to) => place(plain.at(to)),
+  });
+  return place(
+    field(
+      bit,
+      inner.size * 8,
+      inner.align,
+      (v, b, at) => inner.read(v, b + (at >>> 3)),
+      (v, b, at, value) => inner.write(v, b + (at >>> 3), value),
+    ),
   );
 }
 
@@ -377,6 +402,54 @@ export function layout<F extends Fields>(name: string, size: number, fields: F, 
       return out;
     },
   };
+}
+
+/** Numbers from here on are easier to read in hexadecimal digits. */
+const LARGE = 0x10000;
+/** Elements of an array, or bytes, that are shown. */
+const MOST_SHOWN = 64;
+
+function textOf(value: unknown, { text }: Pick<Field<any>, 'text'>): string {
+  if (text) return text(value);
+  if (typeof value === 'number') return Number.isInteger(value) && value >= LARGE ? hexText(value) : String(value);
+  if (typeof value === 'bigint') return value >= LARGE ? `0x${value.toString(16)}` : String(value);
+  if (value instanceof Uint8Array) {
+    const bytes = Array.from(value.subarray(0, MOST_SHOWN), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    return value.length > MOST_SHOWN ? `${bytes} …` : bytes;
+  }
+  if (Array.isArray(value)) {
+    const shown = value.slice(0, MOST_SHOWN).map((each) => textOf(each, {}));
+    return `[${shown.join(', ')}${value.length > MOST_SHOWN ? ', …' : ''}]`;
+  }
+  if (typeof value === 'object' && value !== null) {
+    return `{ ${Object.entries(value)
+      .map(([key, each]) => `${key} ${textOf(each, {})}`)
+      .join(', ')} }`;
+  }
+  return String(value);
+}
+
+/**
+ * The printer: what a layout holds, a line a field as `name: value`, those of inner layouts indented beneath their name. Flags
+ * that are not set are left out, and whatever `omit` names: of fields that share bits, one set means something.
+ */
+export function printLayout<F extends Fields>(
+  layout: Layout<F>,
+  view: DataView,
+  base: number,
+  omit: (name: string) => boolean = () => false,
+): string[] {
+  const lines: string[] = [];
+  for (const [name, field] of Object.entries<Field<any>>(layout.fields)) {
+    if (omit(name)) continue;
+    if (field.inner) {
+      lines.push(`${name}:`, ...printLayout(field.inner, view, base + (field.bit >>> 3)).map((line) => `  ${line}`));
+      continue;
+    }
+    const value = field.read(view, base);
+    if (value !== false) lines.push(`${name}: ${value === true ? 'yes' : textOf(value, field)}`);
+  }
+  return lines;
 }
 
 /** Uses after which a layout gets functions of its own. */

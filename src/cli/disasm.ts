@@ -1,6 +1,8 @@
-/** `tyr disasm` and `tyr asm`: shader programs as text and back, in the syntax of Mesa's Valhall tools. */
+/** `tyr disasm` and `tyr asm`: shader programs as text and back, in the syntax of Mesa's Valhall tools. `tyr decode`: command streams. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { CS_INSTRUCTION_SIZE, printCs } from '../abi/gpu/cs.ts';
+import { viewOf } from '../abi/layout.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { assemble, unfetchable } from '../mali/shader/assemble.ts';
 import { EncodingError } from '../mali/shader/decode.ts';
@@ -54,9 +56,28 @@ export function listing(code: Uint8Array, { bytes }: ListingOptions = {}): strin
 }
 
 export async function disasm(file: string, options: ListingOptions): Promise<number> {
-  const input = await read(file);
-  await put(listing(options.hex ? bytesOf(input.toString()) : input, options));
+  await put(listing(given(await read(file), options), options));
   return 0;
+}
+
+/** What a file holds: bytes, or the text of bytes. */
+export const given = (input: Buffer, { hex }: ListingOptions): Buffer => (hex ? bytesOf(input.toString()) : input);
+
+export async function decode(file: string, options: ListingOptions): Promise<number> {
+  await put(streamListing(given(await read(file), options)));
+  return 0;
+}
+
+/** Command-stream instructions, a line each. */
+export function streamListing(code: Uint8Array): string {
+  if (code.length % CS_INSTRUCTION_SIZE !== 0) {
+    throw new Problem(
+      `a command stream is made of instructions of ${CS_INSTRUCTION_SIZE} bytes; this has ${code.length}`,
+    );
+  }
+  const lines: string[] = [];
+  for (let at = 0; at < code.length; at += CS_INSTRUCTION_SIZE) lines.push(`${printCs(viewOf(code), at)}\n`);
+  return lines.join('');
 }
 
 export interface AsmOptions {

@@ -21,7 +21,19 @@ function tyr(args: string[], env: Record<string, string> = {}) {
 test('--help names every command, and each command has its own help', () => {
   const { status, stdout } = tyr(['--help']);
   assert.equal(status, 0);
-  for (const command of ['run', 'screen', 'setup', 'doctor', 'test', 'bench', 'fuzz', 'conformance', 'disasm', 'asm']) {
+  for (const command of [
+    'run',
+    'screen',
+    'setup',
+    'doctor',
+    'test',
+    'bench',
+    'fuzz',
+    'conformance',
+    'disasm',
+    'asm',
+    'decode',
+  ]) {
     assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
     assert.match(tyr([command, '--help']).stdout, new RegExp(`^Usage: tyr ${command} `));
   }

@@ -1,6 +1,6 @@
 /**
- * The command line: `tyr run`, `screen`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm` and
- * `asm`.
+ * The command line: `tyr run`, `screen`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`, `asm`
+ * and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
@@ -134,6 +134,10 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .addOption(workers())
     .option('--no-screen', 'do not show the screen to viewers')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
+    .option(
+      '--decode <file>',
+      'write down what the GPU executes: command streams, descriptors, shaders (docs/tools.md)',
+    )
     .option('--profile', 'say at the end what the run was bound by, in percent of the time')
     .option('-v, --verbose', "also show the driver's debug messages")
     .passThroughOptions()
@@ -306,6 +310,16 @@ On Kubernetes the job's template has to set JOB_COMPLETIONS, since only the inde
     const { work } = await import('../conformance/worker.ts');
     work(process);
   });
+
+  tyr
+    .command('decode')
+    .description('command-stream instructions as text; `tyr run --decode FILE` also prints all that they point to')
+    .argument('<file>', 'instructions of 8 bytes, one after the other; -: standard input')
+    .option('--hex', 'the file is text: bytes in hexadecimal digits')
+    .action(async (file, options) => {
+      const { decode } = await import('./disasm.ts');
+      await finish(() => decode(file, options));
+    });
 
   return tyr;
 }

@@ -1,4 +1,5 @@
 /** `tyr run`: one program on one machine, with its log, its frame rate, and what it left on the screen. */
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { PNG } from 'pngjs';
 import { HostClock } from '../board/clock.ts';
@@ -35,6 +36,8 @@ export interface RunOptions {
   verbose?: boolean;
   /** Say at the end what the run was bound by. */
   profile?: boolean;
+  /** A file for what the GPU's command streams execute. */
+  decode?: string;
   /** Folder of a Mesa that the program is to run on. */
   mesa?: string;
 }
@@ -52,6 +55,7 @@ export async function run(program: string, args: string[], options: RunOptions):
   const output = json ? process.stderr : process.stdout;
   const programOutput = new ProgramOutput();
   const profile = options.profile ? new Profile() : undefined;
+  const decoded = options.decode === undefined ? undefined : new LineFile(options.decode);
   const { value: result, interrupted } = await interruptible((signal) =>
     launch({
       userland,
@@ -74,9 +78,11 @@ export async function run(program: string, args: string[], options: RunOptions):
       workers,
       profile: options.profile,
       onScreen: options.screen === false ? undefined : (address) => output.write(`${screenLines(address)}\n`),
+      decode: decoded && { write: (line) => decoded.line(line) },
       onStart: profile && ((pid) => profile.start(pid)),
     }),
   );
+  decoded?.close();
   const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
@@ -139,6 +145,45 @@ class ProgramOutput {
       this.rest = text.endsWith('\n') ? '' : '\n';
       process.stdout.write(text);
     };
+  }
+}
+
+/** Collected text; written when it is this long. */
+const CHUNK = 1 << 16;
+
+/** A file that is written line by line. */
+class LineFile {
+  readonly #file: string;
+  readonly #descriptor: number;
+  #text = '';
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#descriptor = this.#do(() => openSync(file, 'w'));
+  }
+
+  line(text: string): void {
+    this.#text += `${text}\n`;
+    if (this.#text.length >= CHUNK) this.#flush();
+  }
+
+  close(): void {
+    this.#flush();
+    this.#do(() => closeSync(this.#descriptor));
+  }
+
+  #flush(): void {
+    const text = this.#text;
+    this.#text = '';
+    this.#do(() => writeFileSync(this.#descriptor, text));
+  }
+
+  #do<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw new Problem(`${this.#file} cannot be written: ${(error as Error).message}`);
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
+import type { DecoderOptions } from '../mali/decode/decoder.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { workersForPrograms } from '../mali/workers/count.ts';
 import { MemfdBacking } from './memfd-backing.ts';
@@ -35,6 +36,8 @@ export interface HostingOptions {
   workers?: number | undefined;
   /** Workers note what they spend their time with. */
   profile?: boolean | undefined;
+  /** Takes as text what the GPU's command streams execute, and all that it points to. */
+  decode?: DecoderOptions | undefined;
   mode?: string | undefined;
   /** The display has no other mode than `mode`. */
   soleMode?: boolean | undefined;
@@ -95,6 +98,7 @@ export class HostedMachine {
         workers,
         codeCache: codeFolder(userland.cache),
         profile: options.profile,
+        decode: options.decode,
         dramSize: dramSize(),
       });
       const { nodes, inputNodes } = machine;

@@ -17,6 +17,7 @@ import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
 import { PA_BITS } from '../mali/control.ts';
+import { Decoder, type DecoderOptions } from '../mali/decode/decoder.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { MaliGpu } from '../mali/index.ts';
 import { maliUnits } from '../mali/units.ts';
@@ -43,6 +44,8 @@ export interface MachineOptions {
   readonly workers?: number | undefined;
   /** A folder for compiled code of the threads, which then start faster. */
   readonly codeCache?: string | undefined;
+  /** Print what command streams execute, and all that it points to. */
+  readonly decode?: DecoderOptions | undefined;
   /** Whether these threads note what they spend their time with. */
   readonly profile?: boolean | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
@@ -161,7 +164,8 @@ export class Machine {
     const pool =
       count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
     const userPage = dram.allocShared('mali-user-page', PAGE);
-    const units = maliUnits(dram, engine, pool);
+    const tracer = options.decode && new Decoder(options.decode);
+    const units = { ...maliUnits(dram, engine, pool), tracer };
     const mmio = new MaliGpu({ dram, userPage, clock, log, irqs, units, agents: pool });
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });

@@ -5,7 +5,7 @@
  * answers with a `Work` that is stepped in bounded slices. Units reach memory through `VirtualMemory`, the GPU's view
  * of one address space (mmu/), and by nothing else.
  */
-import type { CsOperands } from '../abi/gpu/cs.ts';
+import type { CsName, CsOperands } from '../abi/gpu/cs.ts';
 import type { Layout, Values } from '../abi/layout.ts';
 import type { PhysicalMemory } from '../board/dram.ts';
 
@@ -119,6 +119,14 @@ export interface RunRequest<Operands> {
   readonly heapContext: number;
 }
 
+/** Who follows what command streams do, to print it. It changes nothing, and throws nothing, whatever it meets. */
+export interface Tracer {
+  /** A stream is about to execute `count` instructions from `address` on; `depth`: calls that are active. */
+  instructions(stream: string, memory: VirtualMemory, address: number, count: number, depth: number): void;
+  /** The last one of them starts a unit. */
+  run(name: CsName, request: RunRequest<any>, depth: number): void;
+}
+
 /**
  * The units that RUN_* instructions start. Each answers at once with the work in progress; what is wrong with the request
  * may be thrown here or by the first step. Works of one kind from one stream are stepped one after the other, in order.
@@ -134,4 +142,6 @@ export interface Units {
   /** FINISH_TILING: what the tiler still holds goes to memory. The tiler context is the one of d40. */
   finishTiling(request: RunRequest<CsOperands<'FINISH_TILING'>>): Work;
   fragment(request: RunRequest<CsOperands<'RUN_FRAGMENT'>>): Work;
+  /** Who is told of all that streams do, if anybody is. */
+  readonly tracer?: Tracer | undefined;
 }

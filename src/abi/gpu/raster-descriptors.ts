@@ -4,7 +4,23 @@
  *
  * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml`, `common.xml`.
  */
-import { address, bool, float, layout, log2, minusOne, nested, shifted, sint, uint, word } from '../layout.ts';
+import { nameInternalFormat, namePixelFormat, nameSwizzle, nameWritebackFormat } from '../formats.ts';
+import {
+  address,
+  bool,
+  float,
+  layout,
+  log2,
+  minusOne,
+  named,
+  nested,
+  shifted,
+  shown,
+  sint,
+  uint,
+  word,
+} from '../layout.ts';
+import { BUFFER_TYPE, DESCRIPTOR_TYPE } from './shader-descriptors.ts';
 
 // Enumerations.
 
@@ -135,9 +151,9 @@ export const nameOf = (values: Readonly<Record<string, number>>, value: number):
 
 /** Low word of a draw's primitive state. The command stream keeps it in a register and ORs RUN_IDVS's override in. */
 export const PrimitiveFlags = layout('Primitive Flags', 4, {
-  drawMode: uint(0, 8),
-  indexType: uint(8, 3),
-  pointSizeArrayFormat: uint(11, 2),
+  drawMode: named(uint(0, 8), DRAW_MODE),
+  indexType: named(uint(8, 3), INDEX_TYPE),
+  pointSizeArrayFormat: named(uint(11, 2), POINT_SIZE_FORMAT),
   primitiveIndexEnable: bool(13),
   primitiveIndexWriteback: bool(14),
   allowRotatingPrimitives: bool(15),
@@ -147,7 +163,7 @@ export const PrimitiveFlags = layout('Primitive Flags', 4, {
   primitiveRestart: bool(19),
   layerIndexEnable: bool(20),
   scissorArrayEnable: bool(21),
-  positionFifoFormat: uint(22, 2),
+  positionFifoFormat: named(uint(22, 2), FIFO_FORMAT),
   viewMask: uint(24, 8),
 });
 
@@ -168,7 +184,7 @@ export const TilerContext = layout(
   {
     polygonList: address(word(0)),
     hierarchyMask: uint(word(2), 13),
-    samplePattern: uint(word(2, 13), 3),
+    samplePattern: named(uint(word(2, 13), 3), SAMPLE_PATTERN),
     sampleTestDisable: bool(word(2, 17)),
     firstProvokingVertex: bool(word(2, 18)),
     fbWidth: minusOne(word(3), 16),
@@ -191,8 +207,8 @@ export const TilerHeapDescriptor = layout(
   'Tiler Heap',
   32,
   {
-    type: uint(word(0), 4),
-    bufferType: uint(word(0, 4), 4),
+    type: named(uint(word(0), 4), DESCRIPTOR_TYPE),
+    bufferType: named(uint(word(0, 4), 4), BUFFER_TYPE),
     chunkSize: uint(word(0, 8), 2),
     partitioning: uint(word(0, 10), 2),
     size: uint(word(1), 32),
@@ -208,8 +224,8 @@ export const TilerHeapDescriptor = layout(
 const dcdFlags0 = (at: number) => ({
   allowForwardPixelToKill: bool(at),
   allowForwardPixelToBeKilled: bool(at + 1),
-  pixelKillOperation: uint(at + 2, 2),
-  zsUpdateOperation: uint(at + 4, 2),
+  pixelKillOperation: named(uint(at + 2, 2), PIXEL_KILL),
+  zsUpdateOperation: named(uint(at + 4, 2), PIXEL_KILL),
   allowPrimitiveReorder: bool(at + 6),
   overdrawAlpha0: bool(at + 7),
   overdrawAlpha1: bool(at + 8),
@@ -217,7 +233,7 @@ const dcdFlags0 = (at: number) => ({
   primitiveBarrier: bool(at + 10),
   evaluatePerSample: bool(at + 11),
   singleSampledLines: bool(at + 13),
-  occlusionQuery: uint(at + 14, 2),
+  occlusionQuery: named(uint(at + 14, 2), OCCLUSION_MODE),
   frontFaceCcw: bool(at + 16),
   cullFrontFace: bool(at + 17),
   cullBackFace: bool(at + 18),
@@ -282,15 +298,15 @@ export const DepthStencil = layout(
   'Depth/stencil',
   32,
   {
-    type: uint(word(0), 4),
-    frontCompareFunction: uint(word(0, 4), 3),
-    frontStencilFail: uint(word(0, 7), 3),
-    frontDepthFail: uint(word(0, 10), 3),
-    frontDepthPass: uint(word(0, 13), 3),
-    backCompareFunction: uint(word(0, 16), 3),
-    backStencilFail: uint(word(0, 19), 3),
-    backDepthFail: uint(word(0, 22), 3),
-    backDepthPass: uint(word(0, 25), 3),
+    type: named(uint(word(0), 4), DESCRIPTOR_TYPE),
+    frontCompareFunction: named(uint(word(0, 4), 3), FUNC),
+    frontStencilFail: named(uint(word(0, 7), 3), STENCIL_OP),
+    frontDepthFail: named(uint(word(0, 10), 3), STENCIL_OP),
+    frontDepthPass: named(uint(word(0, 13), 3), STENCIL_OP),
+    backCompareFunction: named(uint(word(0, 16), 3), FUNC),
+    backStencilFail: named(uint(word(0, 19), 3), STENCIL_OP),
+    backDepthFail: named(uint(word(0, 22), 3), STENCIL_OP),
+    backDepthPass: named(uint(word(0, 25), 3), STENCIL_OP),
     stencilFromShader: bool(word(0, 30)),
     stencilTestEnable: bool(word(0, 31)),
     frontWriteMask: uint(word(1), 8),
@@ -301,11 +317,11 @@ export const DepthStencil = layout(
     backReferenceValue: uint(word(2, 8), 8),
     shaderReadOnlyZs: bool(word(4, 21)),
     depthCullEnable: bool(word(4, 22)),
-    depthClampMode: uint(word(4, 23), 2),
-    depthSource: uint(word(4, 25), 2),
+    depthClampMode: named(uint(word(4, 23), 2), DEPTH_CLAMP_MODE),
+    depthSource: named(uint(word(4, 25), 2), DEPTH_SOURCE),
     depthWriteEnable: bool(word(4, 27)),
     depthBiasEnable: bool(word(4, 28)),
-    depthFunction: uint(word(4, 29), 3),
+    depthFunction: named(uint(word(4, 29), 3), FUNC),
     depthUnits: float(word(5)),
     depthFactor: float(word(6)),
     depthBiasClamp: float(word(7)),
@@ -331,19 +347,19 @@ export const REGISTER_FORMAT = { F16: 0, F32: 1, I32: 2, U32: 3, I16: 4, U16: 5 
 
 /** Twelve bits of a BlendEquation. */
 export const BlendFunction = layout('Blend Function', 4, {
-  a: uint(0, 2),
+  a: named(uint(0, 2), BLEND_A),
   negateA: bool(3),
-  b: uint(4, 2),
+  b: named(uint(4, 2), BLEND_B),
   negateB: bool(7),
-  c: uint(8, 3),
+  c: named(uint(8, 3), BLEND_C),
   invertC: bool(11),
 });
 
 /** How pixels are kept in the tile buffer, as a shader instruction names it: a pixel format and registers' type. */
 export const InternalConversion = layout('Internal Conversion', 4, {
-  memoryFormat: uint(0, 22),
+  memoryFormat: shown(uint(0, 22), namePixelFormat),
   raw: bool(22),
-  registerFormat: uint(24, 3),
+  registerFormat: named(uint(24, 3), REGISTER_FORMAT),
 });
 
 export const Blend = layout(
@@ -363,7 +379,7 @@ export const Blend = layout(
     /** Words 2 and 3 as the shader reads them from its FAU. */
     internalLow: uint(word(2), 32),
     internalHigh: uint(word(3), 32),
-    mode: uint(word(2), 2),
+    mode: named(uint(word(2), 2), BLEND_MODE),
     numComps: minusOne(word(2, 3), 2),
     rt: uint(word(2, 16), 4),
     /** Blend shader, low 32 bits of its address; the high half is the fragment shader's. */
@@ -379,9 +395,9 @@ export const FramebufferParameters = layout(
   'Framebuffer Parameters',
   64,
   {
-    preFrame0: uint(word(0), 3),
-    preFrame1: uint(word(0, 3), 3),
-    postFrame: uint(word(0, 6), 3),
+    preFrame0: named(uint(word(0), 3), FRAME_SHADER_MODE),
+    preFrame1: named(uint(word(0, 3), 3), FRAME_SHADER_MODE),
+    postFrame: named(uint(word(0, 6), 3), FRAME_SHADER_MODE),
     downscaleGeometry: uint(word(0, 9), 2),
     internalLayerIndex: uint(word(0, 24), 8),
     frameArgumentLow: uint(word(2), 32),
@@ -395,8 +411,8 @@ export const FramebufferParameters = layout(
     boundMaxX: uint(word(10), 16),
     boundMaxY: uint(word(10, 16), 16),
     sampleCount: log2(word(11), 3),
-    samplePattern: uint(word(11, 3), 3),
-    tieBreakRule: uint(word(11, 6), 3),
+    samplePattern: named(uint(word(11, 3), 3), SAMPLE_PATTERN),
+    tieBreakRule: named(uint(word(11, 6), 3), TIE_BREAK_RULE),
     /** Pixels in a tile. */
     effectiveTileSize: log2(word(11, 9), 4),
     firstProvokingVertex: bool(word(11, 14)),
@@ -410,7 +426,7 @@ export const FramebufferParameters = layout(
     sWriteEnable: bool(word(12, 8)),
     sPreloadEnable: bool(word(12, 9)),
     sUnloadEnable: bool(word(12, 10)),
-    zInternalFormat: uint(word(12, 16), 2),
+    zInternalFormat: named(uint(word(12, 16), 2), Z_INTERNAL_FORMAT),
     zWriteEnable: bool(word(12, 18)),
     zPreloadEnable: bool(word(12, 19)),
     zUnloadEnable: bool(word(12, 20)),
@@ -433,13 +449,13 @@ export const ZsCrcExtension = layout(
   'ZS CRC Extension',
   64,
   {
-    zsWriteFormat: uint(word(0), 4),
-    zsBlockFormat: uint(word(0, 4), 4),
-    zsMsaa: uint(word(0, 8), 2),
+    zsWriteFormat: named(uint(word(0), 4), ZS_FORMAT),
+    zsBlockFormat: named(uint(word(0, 4), 4), BLOCK_FORMAT),
+    zsMsaa: named(uint(word(0, 8), 2), MSAA),
     crcRenderTarget: uint(word(0, 13), 4),
-    sWriteFormat: uint(word(0, 16), 4),
-    sBlockFormat: uint(word(0, 20), 4),
-    sMsaa: uint(word(0, 24), 2),
+    sWriteFormat: named(uint(word(0, 16), 4), S_FORMAT),
+    sBlockFormat: named(uint(word(0, 20), 4), BLOCK_FORMAT),
+    sMsaa: named(uint(word(0, 24), 2), MSAA),
     afbcReverseIssueOrder: bool(word(0, 30)),
     zsCleanPixelWriteEnable: bool(word(0, 31)),
     crcRowStride: uint(word(1), 32),
@@ -460,18 +476,18 @@ export const RenderTarget = layout(
   'Render Target',
   64,
   {
-    writebackMode: uint(word(0), 4),
+    writebackMode: named(uint(word(0), 4), WRITEBACK_MODE),
     internalBufferOffset: shifted(word(0, 4), 12, 4),
     yuvEnable: bool(word(0, 24)),
     ditheredClear: bool(word(0, 25)),
-    internalFormat: uint(word(0, 26), 6),
+    internalFormat: shown(uint(word(0, 26), 6), nameInternalFormat),
     writeEnable: bool(word(1)),
-    writebackFormat: uint(word(1, 3), 5),
-    writebackBlockFormat: uint(word(1, 8), 4),
-    writebackMsaa: uint(word(1, 12), 2),
+    writebackFormat: shown(uint(word(1, 3), 5), nameWritebackFormat),
+    writebackBlockFormat: named(uint(word(1, 8), 4), BLOCK_FORMAT),
+    writebackMsaa: named(uint(word(1, 12), 2), MSAA),
     srgb: bool(word(1, 14)),
     ditheringEnable: bool(word(1, 15)),
-    swizzle: uint(word(1, 16), 12),
+    swizzle: shown(uint(word(1, 16), 12), nameSwizzle),
     cleanPixelWriteEnable: bool(word(1, 31)),
     afbcYuvTransform: bool(word(2)),
     afbcSplitBlock: bool(word(2, 1)),

@@ -4,7 +4,8 @@
  * A descriptor's first four bits are its type. Positions are (32-bit word, bit).
  * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml`, `src/panfrost/lib/pan_desc.c`, `src/panfrost/util/pan_ir.h`.
  */
-import { address, bool, layout, minusOne, sint, uint, word } from '../layout.ts';
+import { namePixelFormat } from '../formats.ts';
+import { address, bool, layout, minusOne, named, shown, sint, uint, word } from '../layout.ts';
 
 export const DESCRIPTOR_TYPE = {
   /** Nothing: reads as zero. Mesa from 25.1 on writes such ones for Vulkan's nullDescriptor. */
@@ -27,18 +28,18 @@ export const ShaderProgram = layout(
   'Shader Program',
   32,
   {
-    type: uint(word(0), 4),
-    stage: uint(word(0, 4), 4),
+    type: named(uint(word(0), 4), DESCRIPTOR_TYPE),
+    stage: named(uint(word(0, 4), 4), SHADER_STAGE),
     /** Fragment: coverage mask in the order of GL (1) or DX (0). */
     fragmentCoverageGl: bool(word(0, 8)),
     /** Vertex: threads of a warp that are used, 16 >> n. */
     vertexWarpLimit: uint(word(0, 8), 2),
     suppressNan: bool(word(0, 16)),
-    flushToZero: uint(word(0, 17), 2),
+    flushToZero: named(uint(word(0, 17), 2), FLUSH_TO_ZERO),
     suppressInf: bool(word(0, 19)),
     requiresHelperThreads: bool(word(0, 28)),
     containsJumpEx: bool(word(0, 29)),
-    registerAllocation: uint(word(0, 30), 2),
+    registerAllocation: named(uint(word(0, 30), 2), REGISTER_ALLOCATION),
     /** Bit n: r(48 + n) is set before the program starts. */
     preload: uint(word(1), 16),
     /** Address of the first instruction. */
@@ -85,8 +86,8 @@ export const BufferDescriptor = layout(
   'Buffer',
   32,
   {
-    type: uint(word(0), 4),
-    bufferType: uint(word(0, 4), 4),
+    type: named(uint(word(0), 4), DESCRIPTOR_TYPE),
+    bufferType: named(uint(word(0, 4), 4), BUFFER_TYPE),
     /** Bytes. */
     size: uint(word(1), 32),
     address: address(word(2)),
@@ -109,15 +110,15 @@ export const AttributeDescriptor = layout(
   'Attribute',
   32,
   {
-    type: uint(word(0), 4),
-    attributeType: uint(word(0, 4), 4),
+    type: named(uint(word(0), 4), DESCRIPTOR_TYPE),
+    attributeType: named(uint(word(0, 4), 4), ATTRIBUTE_TYPE),
     /** Adds the draw's attribute offset to the index. */
     offsetEnable: bool(word(0, 8)),
     /** Pixel format: see formats. */
-    format: uint(word(0, 10), 22),
+    format: shown(uint(word(0, 10), 22), namePixelFormat),
     /** Table and index of the buffer descriptor. */
     table: uint(word(1), 6),
-    frequency: uint(word(1, 6), 2),
+    frequency: named(uint(word(1, 6), 2), ATTRIBUTE_FREQUENCY),
     divisorR: uint(word(1, 24), 5),
     divisorE: uint(word(1, 29), 1),
     /** Bytes from the start of an element. */
@@ -153,7 +154,7 @@ export const LocalStorage = layout(
     wlsSizeScale: uint(word(1, 8), 5),
     /** Packed mode keeps the address shifted right by eight. */
     tlsBase: uint(word(2), 48),
-    tlsAddressMode: uint(word(3, 28), 4),
+    tlsAddressMode: named(uint(word(3, 28), 4), ADDRESS_MODE),
     wlsBase: address(word(4)),
   },
   64,

@@ -5,22 +5,30 @@
  * A plane says where the texels of one level and layer lie and how they are packed.
  * Source: Mesa 25.0 `src/panfrost/lib/genxml/v10.xml` (Texture, Plane, Sampler), `pan_texture.c`.
  */
-import { address, bool, float, layout, log2, minusOne, sint, uint, word } from '../layout.ts';
+import { namePixelFormat, nameSwizzle } from '../formats.ts';
+import { address, bool, float, layout, log2, minusOne, named, shown, sint, uint, word } from '../layout.ts';
+import { FUNC } from './raster-descriptors.ts';
+import { DESCRIPTOR_TYPE } from './shader-descriptors.ts';
 
 export const TEXTURE_DIMENSION = { CUBE: 0, D1: 1, D2: 2, D3: 3 } as const;
 
 /** LODs are unsigned fixed point with 8 fraction bits. */
 export const LOD_FRACTION_BITS = 8;
 
+/** A texture's swizzle: three bits for each of R, G, B and A: a channel 0…3, or a constant. */
+export const SWIZZLE_BITS = 3;
+export const SWIZZLE_ZERO = 4;
+export const SWIZZLE_ONE = 5;
+
 export const Texture = layout('Texture', 32, {
-  type: uint(word(0, 0), 4),
-  dimension: uint(word(0, 4), 2),
+  type: named(uint(word(0, 0), 4), DESCRIPTOR_TYPE),
+  dimension: named(uint(word(0, 4), 2), TEXTURE_DIMENSION),
   sampleCornerPosition: bool(word(0, 8)),
   normalizeCoordinates: bool(word(0, 9)),
-  format: uint(word(0, 10), 22),
+  format: shown(uint(word(0, 10), 22), namePixelFormat),
   width: minusOne(word(1, 0), 16),
   height: minusOne(word(1, 16), 16),
-  swizzle: uint(word(2, 0), 12),
+  swizzle: shown(uint(word(2, 0), 12), nameSwizzle),
   texelInterleave: bool(word(2, 12)),
   levels: minusOne(word(2, 16), 5),
   minimumLevel: uint(word(2, 24), 5),
@@ -99,11 +107,11 @@ export const AFBC_SUPERBLOCK = { S16X16: 0, S32X8: 1, S64X4: 2 } as const;
 
 /** A plane. The `afbc…`, `astc…` and `chroma…` fields mean something for planes of that type alone. */
 export const Plane = layout('Plane', 32, {
-  type: uint(word(0, 0), 4),
-  planeType: uint(word(0, 4), 4),
-  clumpOrdering: uint(word(0, 8), 4),
-  clumpFormat: uint(word(0, 24), 8),
-  afbcSuperblockSize: uint(word(0, 8), 3),
+  type: named(uint(word(0, 0), 4), DESCRIPTOR_TYPE),
+  planeType: named(uint(word(0, 4), 4), PLANE_TYPE),
+  clumpOrdering: named(uint(word(0, 8), 4), CLUMP_ORDERING),
+  clumpFormat: named(uint(word(0, 24), 8), CLUMP_FORMAT),
+  afbcSuperblockSize: named(uint(word(0, 8), 3), AFBC_SUPERBLOCK),
   afbcYtr: bool(word(0, 16)),
   afbcSplitBlock: bool(word(0, 17)),
   afbcAlphaHint: bool(word(0, 18)),
@@ -146,11 +154,11 @@ export const REDUCTION = { AVERAGE: 0, MINIMUM: 2, MAXIMUM: 3 } as const;
 export const LOD_ALGORITHM = { ISOTROPIC: 0, ANISOTROPIC: 3 } as const;
 
 export const Sampler = layout('Sampler', 32, {
-  type: uint(word(0, 0), 4),
-  reductionMode: uint(word(0, 4), 2),
-  wrapR: uint(word(0, 8), 4),
-  wrapT: uint(word(0, 12), 4),
-  wrapS: uint(word(0, 16), 4),
+  type: named(uint(word(0, 0), 4), DESCRIPTOR_TYPE),
+  reductionMode: named(uint(word(0, 4), 2), REDUCTION),
+  wrapR: named(uint(word(0, 8), 4), WRAP),
+  wrapT: named(uint(word(0, 12), 4), WRAP),
+  wrapS: named(uint(word(0, 16), 4), WRAP),
   roundToNearestEven: bool(word(0, 21)),
   srgbOverride: bool(word(0, 22)),
   seamlessCubeMap: bool(word(0, 23)),
@@ -160,24 +168,19 @@ export const Sampler = layout('Sampler', 32, {
   minifyNearest: bool(word(0, 27)),
   magnifyNearest: bool(word(0, 28)),
   magnifyCutoff: bool(word(0, 29)),
-  mipmapMode: uint(word(0, 30), 2),
+  mipmapMode: named(uint(word(0, 30), 2), MIPMAP_MODE),
   minimumLod: uint(word(1, 0), 13),
-  compareFunction: uint(word(1, 13), 3),
+  compareFunction: named(uint(word(1, 13), 3), FUNC),
   maximumLod: uint(word(1, 16), 13),
   /** Signed fixed point with 8 fraction bits. */
   lodBias: sint(word(2, 0), 16),
   maximumAnisotropy: minusOne(word(2, 16), 5),
-  lodAlgorithm: uint(word(2, 24), 2),
+  lodAlgorithm: named(uint(word(2, 24), 2), LOD_ALGORITHM),
   borderR: float(word(4)),
   borderG: float(word(5)),
   borderB: float(word(6)),
   borderA: float(word(7)),
 });
-
-/** A texture's swizzle: three bits for each of R, G, B and A: a channel 0…3, or a constant. */
-export const SWIZZLE_BITS = 3;
-export const SWIZZLE_ZERO = 4;
-export const SWIZZLE_ONE = 5;
 
 /** A cube coordinate's first word: s without its upper three bits, and the face above them (+x, -x, +y, -y, +z, -z). */
 export const CUBE_S_BITS = 29;

@@ -135,6 +135,7 @@ function run<O>(
     operands,
     heapContext: stream.heapContext,
   };
+  stream.traceRun(name, request);
   stream.endpoints.push({
     endpoint,
     name,
@@ -190,7 +191,8 @@ function isFlushMode(mode: number): boolean {
   return mode === CS_FLUSH_MODE.none || mode === CS_FLUSH_MODE.clean || mode === CS_FLUSH_MODE.clean_invalidate;
 }
 
-const START: { readonly [U in keyof Units]: (units: Units, request: Parameters<Units[U]>[0]) => Work } = {
+type Starts = Omit<Units, 'tracer'>;
+const START: { readonly [U in keyof Starts]: (units: Units, request: Parameters<Starts[U]>[0]) => Work } = {
   compute: (units, request) => units.compute(request),
   computeIndirect: (units, request) => units.computeIndirect(request),
   idvs: (units, request) => units.idvs(request),

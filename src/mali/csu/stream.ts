@@ -11,11 +11,19 @@
  * A fault (a work that failed) leaves an error behind, which sync objects inherit, and stops the stream until the host has
  * taken note; until ERROR_BARRIER it starts no further works. A fatal error stops it for good.
  */
-import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, printCs } from '../../abi/gpu/cs.ts';
+import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, type CsName, printCs } from '../../abi/gpu/cs.ts';
 import { EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
-import { GpuFault, PageFault, type Units, type VirtualMemory, type Work } from '../contract.ts';
+import {
+  GpuFault,
+  PageFault,
+  type RunRequest,
+  type Tracer,
+  type Units,
+  type VirtualMemory,
+  type Work,
+} from '../contract.ts';
 import { DecodeCache } from './decode-cache.ts';
 import { ENDPOINTS, Endpoints, type Job } from './endpoint.ts';
 import { HeapShortage } from './heap.ts';
@@ -111,9 +119,13 @@ export class CommandStream {
   /** Why the instruction at hand has to wait; it is tried again when woken. */
   blocked: Blocked | undefined;
   #woken = false;
+  readonly #tracer: Tracer | undefined;
+  /** The instruction at hand has been told to the tracer already. */
+  #traced = false;
 
   constructor(host: StreamHost, ringBase: number, ringSize: number, ringPosition: number) {
     this.host = host;
+    this.#tracer = host.units.tracer;
     this.ringBase = ringBase;
     this.ringSize = ringSize;
     this.ringPosition = ringPosition;
@@ -192,27 +204,40 @@ export class CommandStream {
       const physical = this.host.memory.translate(at, 'read');
       const moves = runMoves(this.host.dram.u32, physical, room, this.registers);
       if (moves > 0) {
+        this.#trace(at, moves);
         this.#advance(moves * CS_INSTRUCTION_SIZE);
         this.lastAddress = at + (moves - 1) * CS_INSTRUCTION_SIZE;
         this.activity += moves;
         this.retired += moves;
         return moves;
       }
+      if (!this.#traced) this.#trace(at, 1);
       const instruction = decoded.fetch(this.host.dram.view, physical);
       if (!instruction) {
         const opcode = CsBase.fields.opcode.read(this.host.dram.view, physical);
         throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, at, `opcode ${opcode} is none`);
       }
       this.#advance(CS_INSTRUCTION_SIZE);
-      if (instruction.execute(this, instruction.operands)) {
+      const done = instruction.execute(this, instruction.operands);
+      if (done) {
         this.activity++;
         this.retired++;
       } else this.#advance(-CS_INSTRUCTION_SIZE);
+      this.#traced = !done;
       return 1;
     } catch (error) {
       this.#die(error, at);
       return 0;
     }
+  }
+
+  #trace(at: number, count: number): void {
+    this.#tracer?.instructions(this.host.name, this.host.memory, at, count, this.depth);
+  }
+
+  /** An instruction is about to start a work. */
+  traceRun(name: CsName, request: RunRequest<any>): void {
+    this.#tracer?.run(name, request, this.depth);
   }
 
   #advance(bytes: number): void {
