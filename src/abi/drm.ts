@@ -208,3 +208,5 @@ export const MODESET_NUMBERS: readonly (readonly [first: number, last: number])[
   [0xce, 0xce],
   [0xd0, 0xd0],
 ];
+/** Those of dumb buffers (create, map, destroy): ENOSYS of a device that has none (`drivers/gpu/drm/drm_dumb_buffers.c`). */
+export const DUMB_NUMBERS: readonly number[] = [0xb2, 0xb3, 0xb4];

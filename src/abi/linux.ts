@@ -62,6 +62,7 @@ export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0;
 export const O_RDWR = 2;
 export const O_CLOEXEC = 0o2000000;
+export const O_NONBLOCK = 0o4000;
 export const TMPFS_MAGIC = 0x01021994;
 
 export const EINTR = 4;

@@ -201,12 +201,13 @@ test('blobs: only who made one destroys it; they go with their file', () => {
   assert.equal(client.display.config.objects.size, before);
 });
 
-test('leases: none are given, and there are none', () => {
+test('a new object gets the lowest id that is free', () => {
   const client = testClient();
-  assert.equal(client.fail(I.MODE_CREATE_LEASE, { object_count: 1 }), 'EOPNOTSUPP');
-  assert.equal(client.run(I.MODE_LIST_LESSEES, {}).count_lessees, 0);
-  assert.equal(client.fail(I.MODE_REVOKE_LEASE, { lessee_id: 1 }), 'ENOENT');
-  assert.equal(client.run(I.MODE_GET_LEASE, {}).count_objects, 5);
+  const [first, second, third] = [1, 2, 3].map((byte) => client.blob(Uint8Array.of(byte))) as [number, number, number];
+  assert.deepEqual([second, third], [first + 1, first + 2]);
+  client.run(I.MODE_DESTROYPROPBLOB, { blob_id: second });
+  assert.equal(client.framebuffer(64, 64).id, second);
+  assert.equal(client.blob(Uint8Array.of(4)), third + 1);
 });
 
 test('what changes the screen is for the master alone', () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DRM_CAP, DRM_CLIENT_CAP, DRM_IOCTL } from '../abi/drm.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { iowr } from '../abi/ioctl.ts';
+import { type IoctlDef, iowr } from '../abi/ioctl.ts';
+import { MODE_CREATE_DUMB, MODE_DESTROY_DUMB, MODE_MAP_DUMB } from '../abi/kms-ioctls.ts';
 import { struct, u32, u64 } from '../abi/layout.ts';
 import { call, FakeUser, testContext } from '../testing/drm/client.ts';
 import { DrmDevice, type DrmDriver } from './device.ts';
@@ -52,6 +53,14 @@ test('VERSION tells name, description and version, as much as fits', () => {
   assert.deepEqual([arg.name_len, arg.desc_len, arg.date_len], [7n, 18n, 8n], 'the whole lengths');
   assert.equal(new TextDecoder().decode(user.read(name, 8)), 'pant\0\0\0\0');
   assert.equal(new TextDecoder().decode(user.read(desc, 18)), 'Panthor DRM driver');
+});
+
+test('a node without dumb buffers says so, and a render node is not for them', () => {
+  const device = gpu();
+  for (const def of [MODE_CREATE_DUMB, MODE_MAP_DUMB, MODE_DESTROY_DUMB]) {
+    const on = (node: 'primary' | 'render') => call(device.open(node, 1), def as IoctlDef, {}, new FakeUser()).value;
+    assert.deepEqual([on('primary'), on('render')], [-ERRNO.ENOSYS, -ERRNO.EACCES], def.name);
+  }
 });
 
 test('capabilities of a GPU and of a display', () => {

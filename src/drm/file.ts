@@ -31,6 +31,8 @@ export class DrmFile<P = unknown> {
   wasMaster = false;
   /** The master under whom it was opened; none on a render node. */
   group: MasterGroup | undefined;
+  /** It was made for a lease: a master, with what it was lent, while its lessor is. */
+  lessee = false;
   /** GET_MAGIC's number; 0 before. */
   magic = 0;
   /** SET_CLIENT_NAME's name. */
@@ -57,7 +59,9 @@ export class DrmFile<P = unknown> {
   }
 
   get isMaster(): boolean {
-    return this.device.master === this;
+    const { master } = this.device;
+    if (master === this) return true;
+    return this.lessee && master?.group === this.group?.lease?.lessor;
   }
 
   /** The handle of `object` in this file; takes one reference when it is new. Throws ENOMEM when the file has too many. */
@@ -131,7 +135,11 @@ export class DrmFile<P = unknown> {
     for (const handle of [...this.handles.keys()]) this.removeHandle(handle);
     for (const handle of [...this.syncobjs.keys()]) this.syncobjs.remove(handle)?.put();
     this.group?.magics.delete(this.magic);
-    if (this.isMaster) this.device.dropMaster();
+    if (this.device.master === this) this.device.dropMaster();
+    // Whoever has led a group ends its leases; a lessee's number is free again.
+    if (this.wasMaster || this.lessee) this.group?.revoke();
+    const lease = this.lessee ? this.group?.lease : undefined;
+    lease?.lessor.lessees.remove(lease.id);
     this.device.files.delete(this);
   }
 

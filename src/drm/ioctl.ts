@@ -4,7 +4,7 @@
  * zero, what is beyond is left alone. Only what both numbers declare as input is read, and as output written. Output is
  * written for a failing ioctl too.
  */
-import { DRM_COMMAND, DRM_TYPE, MODESET_NUMBERS } from '../abi/drm.ts';
+import { DRM_COMMAND, DRM_TYPE, DUMB_NUMBERS, MODESET_NUMBERS } from '../abi/drm.ts';
 import type { Errno } from '../abi/errno.ts';
 import { DIRECTION, type IoctlDef, IoctlNumber } from '../abi/ioctl.ts';
 import { type Layout, type Values, viewOf } from '../abi/layout.ts';
@@ -204,6 +204,7 @@ function unknown(type: number, nr: number, file: DrmFile<any>): DrmError {
     return new DrmError('ENOTTY', `ioctl ${number} of type ${type} is none of DRM's`);
   if (MODESET_NUMBERS.some(([first, last]) => nr >= first && nr <= last)) {
     if (file.node === 'render') return new DrmError('EACCES', `mode setting (${number}) is not for render nodes`);
+    if (DUMB_NUMBERS.includes(nr)) return new DrmError('ENOSYS', 'the device has no dumb buffers');
     if (!file.device.driver.features.modeset)
       return new DrmError('EOPNOTSUPP', `mode setting (${number}) on a device without a display`);
   }

@@ -1,20 +1,49 @@
 /**
  * Master: who owns the display hardware of a primary node, and the magic numbers by which it lets other files of the node
  * do more. Each new master opens a group of its own; files opened while it rules belong to its group.
- * After Linux `drivers/gpu/drm/drm_auth.c` (without leases).
+ * A master may lend some of its objects: then a group of the lessee's own hangs below its group (Linux `drm_lease.c`).
+ * After Linux `drivers/gpu/drm/drm_auth.c`.
  */
 import { DRM_IOCTL } from '../abi/drm.ts';
 import { DrmError, must } from './error.ts';
 import type { DrmFile } from './file.ts';
+import { HandleTable } from './handle-table.ts';
 import { type IoctlEntry, ioctl } from './ioctl.ts';
 import type { UserContext } from './user.ts';
 
+/** What a group was lent. */
+export interface Lease {
+  readonly lessor: MasterGroup;
+  /** Its number with the lessor. */
+  readonly id: number;
+  /** Ids of mode objects; empty once it was taken back. */
+  readonly objects: Set<number>;
+}
+
+/** Leases that one master may give. */
+const MOST_LEASES = 1024;
+
 export class MasterGroup {
+  /** What it was lent; undefined: everything is its own. */
+  readonly lease: Lease | undefined;
+  /** Those whom it has lent something, by the numbers of their leases. */
+  readonly lessees = new HandleTable<MasterGroup>('lease', MOST_LEASES);
   /** The bus name, once SET_VERSION has asked for it. */
   unique = '';
   /** Magic numbers that wait for AUTH_MAGIC. */
   readonly magics = new Map<number, DrmFile<any>>();
   #next = 1;
+
+  /** `lent`: objects of `lessor`'s, from which it will be a lessee. Throws ENOMEM. */
+  constructor(lessor?: MasterGroup, lent: ReadonlySet<number> = new Set()) {
+    if (lessor) this.lease = { lessor, id: lessor.lessees.add(this), objects: new Set(lent) };
+  }
+
+  /** Takes back what it was lent, and what it has lent. */
+  revoke(): void {
+    this.lease?.objects.clear();
+    for (const lessee of this.lessees.values()) lessee.revoke();
+  }
 
   /** The magic number of a file of this group, the same on every call. */
   magic(file: DrmFile<any>): number {
@@ -57,12 +86,14 @@ export const masterIoctls: readonly IoctlEntry[] = [
     mayChange(file, user);
     if (file.isMaster) return;
     if (file.device.master) throw new DrmError('EBUSY', `pid ${file.device.master.pid} is DRM master`);
+    must(!file.group?.lease, 'EINVAL', 'a lessee is master for as long as its lessor is');
     file.device.setMaster(file);
   }),
 
   ioctl(DRM_IOCTL.DROP_MASTER, {}, (file, _arg, user) => {
     mayChange(file, user);
     must(file.isMaster, 'EINVAL', 'the client is not DRM master');
+    must(!file.group?.lease, 'EINVAL', 'a lessee is master for as long as its lessor is');
     file.device.dropMaster();
   }),
 ];

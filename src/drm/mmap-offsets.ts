@@ -3,10 +3,14 @@
  * After Linux `drivers/gpu/drm/drm_vma_manager.c`, with one difference: here a range of offsets is never used for a second
  * buffer, so a stale offset can reach nothing. A file has 2^53 bytes of them, which is never felt.
  */
+import { PAGE } from '../board/dram.ts';
 import { must } from './error.ts';
 
-/** Above every offset that a 32-bit mmap could name, below those that drivers use for pages of their own (2^56). */
-const FIRST = 2 ** 32;
+/**
+ * Above every offset that a 32-bit mmap could name, below those that drivers use for pages of their own (2^56). Not 4 GiB
+ * exactly: a client that keeps an offset in 32 bits would take that one for none.
+ */
+const FIRST = 2 ** 32 + PAGE;
 const END = 2 ** 53;
 
 interface Range<T> {

@@ -145,6 +145,7 @@ test('an mmap offset reaches its buffer, part by part, and nothing after the han
   const [a, b] = [create(file, 2), create(file, 3)];
   const [atA, atB] = [file.mmapOffset(a), file.mmapOffset(b)];
   assert.equal(file.mmapOffset(a), atA);
+  assert.ok(atA % 4096n === 0n && atA > 2n ** 32n, 'not 4 GiB exactly: an int would hold that as none');
   assert.equal(file.mmap(atB, 3 * 4096, true).run, file.object(b).run);
   assert.deepEqual(file.mmap(atB + 4096n, 4096, false).offset, 4096);
   for (const [offset, size] of [

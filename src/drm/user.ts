@@ -15,7 +15,8 @@ import type { Syncobj } from './syncobj.ts';
 
 /** What stands behind a file descriptor that came from or goes to a client. */
 export type Descriptor =
-  | { readonly kind: 'drm'; readonly file: DrmFile }
+  /** `install` takes the file over: it is closed with its last descriptor, or if there cannot be one. */
+  | { readonly kind: 'drm'; readonly file: DrmFile<any> }
   /** Memory: the same `file` object for the same memory, however often it is passed. */
   | { readonly kind: 'dma-buf'; readonly file: BackingFile }
   | { readonly kind: 'sync-file'; readonly syncFile: SyncFile }
@@ -23,6 +24,12 @@ export type Descriptor =
   | { readonly kind: 'syncobj'; readonly syncobj: Syncobj }
   /** An eventfd of the client's own. `signal` adds 1; `close` drops our hold. */
   | { readonly kind: 'eventfd'; readonly signal: () => void; readonly close: () => void };
+
+/** Gives back what a descriptor would have taken over, if there will be none. */
+export function abandon(descriptor: Descriptor): void {
+  if (descriptor.kind === 'syncobj') descriptor.syncobj.put();
+  else if (descriptor.kind === 'drm') descriptor.file.close();
+}
 
 /** What the superuser may and others may not, as far as the DRM core and its drivers ask (Linux `capabilities(7)`). */
 export type Capability = 'SYS_ADMIN' | 'SYS_NICE';

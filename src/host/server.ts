@@ -22,7 +22,7 @@ import { DrmError, must } from '../drm/error.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
-import type { Descriptor, UserContext } from '../drm/user.ts';
+import { abandon, type Descriptor, type UserContext } from '../drm/user.ts';
 import type { EvdevClient } from '../input/client.ts';
 import { EvdevError } from '../input/error.ts';
 import { evdevIoctl } from '../input/ioctl.ts';
@@ -273,7 +273,7 @@ export class GuestServer implements Company {
           const place = { where, cloexec: cloexec ? 1 : 0, at: BigInt(at) };
           out.push({ ...this.#export(descriptor, writable, pid), place });
         } catch (error) {
-          for (const { descriptor: rest } of installations.slice(i)) if (rest.kind === 'syncobj') rest.syncobj.put();
+          for (const { descriptor: rest } of installations.slice(i)) abandon(rest);
           throw error;
         }
       }

@@ -9,7 +9,7 @@
 import type { Errno } from '../abi/errno.ts';
 import { SHIM_MAX_FDS } from '../abi/shim.ts';
 import { DrmError, must } from '../drm/error.ts';
-import type { Capability, Descriptor, UserContext } from '../drm/user.ts';
+import { abandon, type Capability, type Descriptor, type UserContext } from '../drm/user.ts';
 import { capable } from './capabilities.ts';
 import * as sys from './syscalls.ts';
 
@@ -129,8 +129,7 @@ export class RequestContext implements UserContext {
   /** A new run of the handler begins: what the last one gave is void. */
   restart(): void {
     this.#writes = undefined;
-    if (this.#installations)
-      for (const { descriptor } of this.#installations) if (descriptor.kind === 'syncobj') descriptor.syncobj.put();
+    if (this.#installations) for (const { descriptor } of this.#installations) abandon(descriptor);
     this.#installations = undefined;
     this.#bytes = 0;
   }

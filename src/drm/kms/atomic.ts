@@ -5,16 +5,21 @@
  * Its life: collect (here), check (check.ts), swap and carry out (commit.ts). Everything that changes the screen is one of
  * these, the legacy ioctls too.
  */
+import type { ObjectType } from '../../abi/kms.ts';
+import { must } from '../error.ts';
+import type { DrmFile } from '../file.ts';
 import type { UserContext } from '../user.ts';
 import type { ModeConfig } from './config.ts';
 import type { Connector } from './connector.ts';
 import type { Crtc } from './crtc.ts';
 import type { Framebuffer } from './framebuffer.ts';
+import type { ModeObject } from './object.ts';
 import type { Plane } from './plane.ts';
 import type { ConnectorChange, ConnectorState, CrtcChange, CrtcState, PlaneChange, PlaneState } from './state.ts';
 
 export class AtomicCommit {
   readonly config: ModeConfig;
+  readonly #file: DrmFile<any> | undefined;
   readonly planes = new Map<Plane, PlaneChange>();
   readonly crtcs = new Map<Crtc, CrtcChange>();
   readonly connectors = new Map<Connector, ConnectorChange>();
@@ -23,8 +28,16 @@ export class AtomicCommit {
   /** The legacy cursor: goes to the hardware at once and holds nobody up. */
   unsynced = false;
 
-  constructor(config: ModeConfig) {
+  /** `file`: whose it is, where a client names objects: a lessee's names only what was lent. */
+  constructor(config: ModeConfig, file?: DrmFile<any>) {
     this.config = config;
+    this.#file = file;
+  }
+
+  /** An object that a property's value names. Throws ENOENT. */
+  find<T extends ModeObject>(id: number, type: ObjectType): T {
+    must(this.config.holds(this.#file, id), 'ENOENT', () => `${type} ${id} is not in the lease`);
+    return this.config.objects.find<T>(id, type);
   }
 
   plane(plane: Plane): PlaneChange {

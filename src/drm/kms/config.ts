@@ -4,17 +4,20 @@
  * After Linux `drivers/gpu/drm/drm_mode_config.c`.
  */
 import { DRM_CLIENT_CAP } from '../../abi/drm.ts';
+import type { ObjectType } from '../../abi/kms.ts';
 import type { Clock } from '../../board/clock.ts';
 import type { DeviceContext } from '../device.ts';
 import { must } from '../error.ts';
 import type { DrmFile } from '../file.ts';
+import type { MasterGroup } from '../master.ts';
 import type { AtomicCommit } from './atomic.ts';
 import { CommitQueue } from './commit.ts';
 import { type Connector, connectorProperties, type Encoder } from './connector.ts';
 import { type Crtc, crtcProperties } from './crtc.ts';
 import type { FrameTime } from './events.ts';
 import type { Framebuffer } from './framebuffer.ts';
-import { ObjectTable } from './object.ts';
+import { isLeasable } from './lease.ts';
+import { type ModeObject, ObjectTable } from './object.ts';
 import { type Plane, planeProperties } from './plane.ts';
 import type { Blob } from './property.ts';
 
@@ -90,8 +93,37 @@ export class ModeConfig {
     };
   }
 
+  /** The object of this id that the file may use: what it was not lent is not there for a lessee. Throws ENOENT. */
+  find<T extends ModeObject>(file: DrmFile<any>, id: number, type: ObjectType): T {
+    must(this.holds(file, id), 'ENOENT', () => `${type} ${id} is not in the lease`);
+    return this.objects.find<T>(id, type);
+  }
+
+  /** The same, if it is of a type that `type` admits; undefined if there is none. */
+  peek(file: DrmFile<any>, id: number, type?: number): ModeObject | undefined {
+    return this.holds(file, id) ? this.objects.peek(id, type) : undefined;
+  }
+
+  /** Whether the file may use the object. Only planes, CRTCs and connectors are ever withheld. */
+  holds(file: DrmFile<any> | undefined, id: number): boolean {
+    const lease = file?.group?.lease;
+    if (!lease || lease.objects.has(id)) return true;
+    const type = this.objects.peek(id)?.type;
+    return type !== undefined && !isLeasable(type);
+  }
+
   get clock(): Clock {
     return this.context.clock;
+  }
+
+  /** A file of the lessor's node for `group`, which was lent objects. */
+  lend(lessor: DrmFile<KmsFile>, group: MasterGroup): DrmFile<KmsFile> {
+    const { device, pid } = lessor;
+    const file = device.open('primary', pid);
+    file.group = group;
+    file.lessee = true;
+    file.authenticated = true;
+    return file;
   }
 
   /** Room for one more framebuffer or blob of `bytes` in this file. Throws ENOMEM. */

@@ -96,7 +96,7 @@ function connectorBindings(
       property: p.crtcId,
       get: (state) => id(state.crtc),
       set: (change, value, { commit }) =>
-        commit.setConnectorCrtc(change, value ? commit.config.objects.find<Crtc>(number(value), 'crtc') : undefined),
+        commit.setConnectorCrtc(change, value ? commit.find<Crtc>(number(value), 'crtc') : undefined),
     },
   ];
 }

@@ -36,11 +36,11 @@ export function atomicIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       const test = (flags & ATOMIC.TEST_ONLY) !== 0;
       must(!test || !(flags & FLIP.EVENT), 'EINVAL', 'a test has no event');
 
-      const commit = new AtomicCommit(config);
+      const commit = new AtomicCommit(config, file);
       commit.allowModeset = (flags & ATOMIC.ALLOW_MODESET) !== 0;
       try {
         const async = (flags & FLIP.ASYNC) !== 0;
-        collect(config, commit, user, arg, async);
+        collect(config, file, commit, user, arg, async);
         for (const change of commit.crtcs.values()) change.async = async;
         if (test) {
           checkCommit(commit);
@@ -87,8 +87,15 @@ type Arrays = Pick<
 >;
 
 /** Collects what the client wants changed, and finds what is wrong with it in the order in which the kernel would. */
-function collect(config: ModeConfig, commit: AtomicCommit, user: UserContext, arg: Arrays, async: boolean): void {
-  const { objects, total, wrong } = readObjects(config, user, arg);
+function collect(
+  config: ModeConfig,
+  file: DrmFile<KmsFile>,
+  commit: AtomicCommit,
+  user: UserContext,
+  arg: Arrays,
+  async: boolean,
+): void {
+  const { objects, total, wrong } = readObjects(config, file, user, arg);
   const properties = new UserArray(user, arg.props_ptr, getU32s, 4);
   const values = new UserArray(user, arg.prop_values_ptr, getU64s, 8);
   let at = 0;
@@ -112,7 +119,7 @@ interface Objects {
   readonly wrong: DrmError | undefined;
 }
 
-function readObjects(config: ModeConfig, user: UserContext, arg: Arrays): Objects {
+function readObjects(config: ModeConfig, file: DrmFile<KmsFile>, user: UserContext, arg: Arrays): Objects {
   const ids = new UserArray(user, arg.objs_ptr, getU32s, 4);
   const counts = new UserArray(user, arg.count_props_ptr, getU32s, 4);
   const objects: { object: BoundObject<any, any>; count: number }[] = [];
@@ -121,7 +128,7 @@ function readObjects(config: ModeConfig, user: UserContext, arg: Arrays): Object
     for (let i = 0; i < arg.count_objs; i++) {
       must(i < MAX_OBJECTS, 'EINVAL', () => `${arg.count_objs} objects; ${MAX_OBJECTS} at most`);
       const id = ids.at(i, arg.count_objs);
-      const object = config.objects.peek(id);
+      const object = config.peek(file, id);
       must(object instanceof BoundObject, 'ENOENT', () => `${id} names no object with properties`);
       const count = counts.at(i, arg.count_objs);
       objects.push({ object, count });

@@ -107,7 +107,7 @@ function setCursor(config: ModeConfig, file: DrmFile<KmsFile>, request: CursorRe
     'EINVAL',
     () => `cursor flags 0x${flags.toString(16)}`,
   );
-  const crtc = config.objects.find<Crtc>(request.crtc_id, 'crtc');
+  const crtc = config.find<Crtc>(file, request.crtc_id, 'crtc');
   const plane = crtc.cursor;
   let fb: Framebuffer | undefined;
   if (flags & CURSOR.BO) {
@@ -150,13 +150,13 @@ function setCursor(config: ModeConfig, file: DrmFile<KmsFile>, request: CursorRe
 
 export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
   const find = {
-    crtc: (id: number): Crtc => config.objects.find<Crtc>(id, 'crtc'),
-    plane: (id: number): Plane => config.objects.find<Plane>(id, 'plane'),
+    crtc: (file: DrmFile<KmsFile>, id: number): Crtc => config.find<Crtc>(file, id, 'crtc'),
+    plane: (file: DrmFile<KmsFile>, id: number): Plane => config.find<Plane>(file, id, 'plane'),
   };
   return [
     ioctl(I.MODE_SETCRTC, { master: true }, (file: DrmFile<KmsFile>, arg, user) => {
       must(arg.x < FIXED_ONE && arg.y < FIXED_ONE, 'ERANGE', () => `a picture origin of ${arg.x},${arg.y}`);
-      const crtc = find.crtc(arg.crtc_id);
+      const crtc = find.crtc(file, arg.crtc_id);
       const count = arg.count_connectors;
       if (!arg.mode_valid) {
         must(count === 0, 'EINVAL', () => `${count} connectors and no mode`);
@@ -181,7 +181,7 @@ export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       must(count > 0, 'EINVAL', 'a mode and no connector');
       must(count <= config.connectors.length, 'EINVAL', () => `${count} connectors of ${config.connectors.length}`);
       const connectors = getU32s(user, arg.set_connectors_ptr, count).map((id) =>
-        config.objects.find<Connector>(id, 'connector'),
+        config.find<Connector>(file, id, 'connector'),
       );
       return setCrtc(config, crtc, mode, fb, connectors, arg.x, arg.y);
     }),
@@ -193,7 +193,7 @@ export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       must((flags & ~known) === 0, 'EINVAL', () => `page flip flags 0x${flags.toString(16)}`);
       must(sequence === 0 || targets, 'EINVAL', 'a target sequence without a target flag');
       must(targets !== (FLIP.TARGET_ABSOLUTE | FLIP.TARGET_RELATIVE), 'EINVAL', 'an absolute and relative target');
-      const crtc = find.crtc(arg.crtc_id);
+      const crtc = find.crtc(file, arg.crtc_id);
       const atOnce = flipsAtOnce(crtc, flags, sequence);
       const { state } = crtc.primary;
       must(state.fb, 'EBUSY', () => `${crtc.primary.name} shows nothing that a flip could replace`);
@@ -220,15 +220,15 @@ export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       }
     }),
 
-    ioctl(I.MODE_SETPLANE, { master: true }, (_file: DrmFile<KmsFile>, arg) => {
-      const plane = find.plane(arg.plane_id);
+    ioctl(I.MODE_SETPLANE, { master: true }, (file: DrmFile<KmsFile>, arg) => {
+      const plane = find.plane(file, arg.plane_id);
       const commit = new AtomicCommit(config);
       if (arg.fb_id) {
         const fb = framebufferOf(config, arg.fb_id);
         const { crtc_x: crtcX, crtc_y: crtcY, crtc_w: crtcW, crtc_h: crtcH } = arg;
         const { src_x: srcX, src_y: srcY, src_w: srcW, src_h: srcH } = arg;
         const at = { crtcX, crtcY, crtcW, crtcH, srcX, srcY, srcW, srcH };
-        place(commit, plane, find.crtc(arg.crtc_id), fb, at);
+        place(commit, plane, find.crtc(file, arg.crtc_id), fb, at);
       } else commit.disablePlane(plane);
       commit.unsynced = plane.kind === 'Cursor';
       return config.queue.submit(commit, { nonblock: false });
@@ -238,8 +238,8 @@ export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
     // The hotspot matters to virtual machines that draw the cursor elsewhere; this display draws it where it is put.
     ioctl(I.MODE_CURSOR2, { master: true }, (file: DrmFile<KmsFile>, arg) => setCursor(config, file, arg)),
 
-    ioctl(I.MODE_GETGAMMA, {}, (_file: DrmFile<KmsFile>, arg, user) => {
-      const crtc = find.crtc(arg.crtc_id);
+    ioctl(I.MODE_GETGAMMA, {}, (file: DrmFile<KmsFile>, arg, user) => {
+      const crtc = find.crtc(file, arg.crtc_id);
       const size = crtc.gammaSize;
       must(arg.gamma_size === size, 'EINVAL', () => `a gamma table of ${arg.gamma_size} entries, not ${size}`);
       const table = gammaTable(crtc);
@@ -252,8 +252,8 @@ export function legacyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
         );
     }),
 
-    ioctl(I.MODE_SETGAMMA, { master: true }, (_file: DrmFile<KmsFile>, arg, user) => {
-      const crtc = find.crtc(arg.crtc_id);
+    ioctl(I.MODE_SETGAMMA, { master: true }, (file: DrmFile<KmsFile>, arg, user) => {
+      const crtc = find.crtc(file, arg.crtc_id);
       const size = crtc.gammaSize;
       must(size > 0, 'ENOSYS', () => `${crtc.name} has no gamma table`);
       must(arg.gamma_size === size, 'EINVAL', () => `a gamma table of ${arg.gamma_size} entries, not ${size}`);

@@ -61,28 +61,29 @@ export function propertyIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
     }),
 
     ioctl(I.MODE_OBJ_GETPROPERTIES, {}, (file: DrmFile<KmsFile>, arg, user) => {
-      const object = config.objects.peek(arg.obj_id, arg.obj_type);
+      const object = config.peek(file, arg.obj_id, arg.obj_type);
       must(object, 'ENOENT', () => `${arg.obj_id} names no object of type 0x${arg.obj_type.toString(16)}`);
       must(object.properties(), 'EINVAL', () => `a ${object.type} has no properties`);
       const properties = visibleProperties(file, object);
       arg.count_props = putProperties(user, arg.props_ptr, arg.prop_values_ptr, arg.count_props, properties);
     }),
 
-    ioctl(I.MODE_OBJ_SETPROPERTY, { master: true }, (_file: DrmFile<KmsFile>, arg, user) => {
-      const object = config.objects.peek(arg.obj_id, arg.obj_type);
+    ioctl(I.MODE_OBJ_SETPROPERTY, { master: true }, (file: DrmFile<KmsFile>, arg, user) => {
+      const object = config.peek(file, arg.obj_id, arg.obj_type);
       must(object, 'ENOENT', () => `${arg.obj_id} names no object of type 0x${arg.obj_type.toString(16)}`);
-      return setOne(config, object, arg.prop_id, arg.value, user);
+      return setOne(config, file, object, arg.prop_id, arg.value, user);
     }),
 
-    ioctl(I.MODE_SETPROPERTY, { master: true }, (_file: DrmFile<KmsFile>, arg, user) => {
-      const connector = config.objects.find<Connector>(arg.connector_id, 'connector');
-      return setOne(config, connector, arg.prop_id, arg.value, user);
+    ioctl(I.MODE_SETPROPERTY, { master: true }, (file: DrmFile<KmsFile>, arg, user) => {
+      const connector = config.find<Connector>(file, arg.connector_id, 'connector');
+      return setOne(config, file, connector, arg.prop_id, arg.value, user);
     }),
   ];
 }
 
 function setOne(
   config: ModeConfig,
+  file: DrmFile<KmsFile>,
   object: ModeObject,
   propertyId: number,
   value: bigint,
@@ -91,7 +92,7 @@ function setOne(
   const property = object.property(propertyId);
   must(property, 'EINVAL', () => `the ${object.type} has no property ${propertyId}`);
   if (property === config.connectorProperties.dpms) return setDpms(config, object, property, value);
-  const commit = new AtomicCommit(config);
+  const commit = new AtomicCommit(config, file);
   setProperty(commit, object, property, value, user, false);
   return config.queue.submit(commit, { nonblock: false });
 }

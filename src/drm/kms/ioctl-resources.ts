@@ -52,12 +52,25 @@ function shownMode(file: DrmFile<KmsFile>, mode: ModeInfo): ModeInfo {
 const ids = (objects: Iterable<ModeObject>): number[] => [...objects].map((object) => object.id);
 
 export function resourceIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
+  /** What a lessee sees. */
+  const held = <T extends ModeObject>(file: DrmFile<KmsFile>, objects: readonly T[]): T[] =>
+    objects.filter(({ id }) => config.holds(file, id));
+  const heldId = (file: DrmFile<KmsFile>, object: ModeObject | undefined): number =>
+    object && config.holds(file, object.id) ? object.id : 0;
+  /** A mask of CRTCs by their places in the file's own list. */
+  const heldCrtcs = (file: DrmFile<KmsFile>, mask: number): number =>
+    held(file, config.crtcs).reduce((all, crtc, i) => all | (((mask >>> config.crtcs.indexOf(crtc)) & 1) << i), 0);
   return [
     ioctl(I.MODE_GETRESOURCES, {}, (file: DrmFile<KmsFile>, arg, user) => {
       arg.count_fbs = putU32s(user, arg.fb_id_ptr, arg.count_fbs, ids(file.private.fbs));
-      arg.count_crtcs = putU32s(user, arg.crtc_id_ptr, arg.count_crtcs, ids(config.crtcs));
+      arg.count_crtcs = putU32s(user, arg.crtc_id_ptr, arg.count_crtcs, ids(held(file, config.crtcs)));
       arg.count_encoders = putU32s(user, arg.encoder_id_ptr, arg.count_encoders, ids(config.encoders));
-      arg.count_connectors = putU32s(user, arg.connector_id_ptr, arg.count_connectors, ids(config.connectors));
+      arg.count_connectors = putU32s(
+        user,
+        arg.connector_id_ptr,
+        arg.count_connectors,
+        ids(held(file, config.connectors)),
+      );
       arg.min_width = 0;
       arg.max_width = config.maxWidth;
       arg.min_height = 0;
@@ -65,15 +78,15 @@ export function resourceIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
     }),
 
     ioctl(I.MODE_GETPLANERESOURCES, {}, (file: DrmFile<KmsFile>, arg, user) => {
-      const planes = config.planes.filter((plane) => plane.kind === 'Overlay' || seesAllPlanes(file));
+      const planes = held(file, config.planes).filter((plane) => plane.kind === 'Overlay' || seesAllPlanes(file));
       arg.count_planes = putU32s(user, arg.plane_id_ptr, arg.count_planes, ids(planes));
     }),
 
-    ioctl(I.MODE_GETPLANE, {}, (_file: DrmFile<KmsFile>, arg, user) => {
-      const plane = config.objects.find<Plane>(arg.plane_id, 'plane');
-      arg.crtc_id = plane.state.crtc?.id ?? 0;
+    ioctl(I.MODE_GETPLANE, {}, (file: DrmFile<KmsFile>, arg, user) => {
+      const plane = config.find<Plane>(file, arg.plane_id, 'plane');
+      arg.crtc_id = heldId(file, plane.state.crtc);
       arg.fb_id = plane.state.fb?.id ?? 0;
-      arg.possible_crtcs = plane.possibleCrtcs;
+      arg.possible_crtcs = heldCrtcs(file, plane.possibleCrtcs);
       arg.gamma_size = 0;
       const { formats } = plane;
       if (arg.count_format_types >= formats.length) putU32s(user, arg.format_type_ptr, formats.length, formats);
@@ -81,7 +94,7 @@ export function resourceIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
     }),
 
     ioctl(I.MODE_GETCRTC, {}, (file: DrmFile<KmsFile>, arg) => {
-      const crtc = config.objects.find<Crtc>(arg.crtc_id, 'crtc');
+      const crtc = config.find<Crtc>(file, arg.crtc_id, 'crtc');
       const { fb, srcX, srcY } = crtc.primary.state;
       arg.fb_id = fb?.id ?? 0;
       arg.x = srcX >>> 16;
@@ -92,17 +105,17 @@ export function resourceIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       if (mode) arg.mode = shownMode(file, mode);
     }),
 
-    ioctl(I.MODE_GETENCODER, {}, (_file: DrmFile<KmsFile>, arg) => {
+    ioctl(I.MODE_GETENCODER, {}, (file: DrmFile<KmsFile>, arg) => {
       const encoder = config.objects.find<Encoder>(arg.encoder_id, 'encoder');
       const connector = config.connectors.find((one) => one.encoder === encoder);
       arg.encoder_type = encoder.encoderType;
-      arg.crtc_id = connector?.state.crtc?.id ?? 0;
-      arg.possible_crtcs = encoder.possibleCrtcs;
+      arg.crtc_id = heldId(file, connector?.state.crtc);
+      arg.possible_crtcs = heldCrtcs(file, encoder.possibleCrtcs);
       arg.possible_clones = encoder.possibleClones;
     }),
 
     ioctl(I.MODE_GETCONNECTOR, {}, (file: DrmFile<KmsFile>, arg, user) => {
-      const connector = config.objects.find<Connector>(arg.connector_id, 'connector');
+      const connector = config.find<Connector>(file, arg.connector_id, 'connector');
       const { type, typeId, modes, widthMm, heightMm } = connector.options;
       if (arg.count_encoders >= 1) putU32s(user, arg.encoders_ptr, 1, [connector.encoder.id]);
       arg.count_encoders = 1;

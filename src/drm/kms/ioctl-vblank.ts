@@ -39,7 +39,8 @@ export function vblankIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       must(!(type & VBLANK.SIGNAL), 'EINVAL', 'signals at vertical blanks are no more');
       must((type & ~known) === 0, 'EINVAL', () => `vblank wait type 0x${type.toString(16)}`);
       const high = (type & VBLANK.HIGH_CRTC_MASK) >>> VBLANK.HIGH_CRTC_SHIFT;
-      const crtc = config.crtcs[high || (type & VBLANK.SECONDARY ? 1 : 0)];
+      const crtcs = config.crtcs.filter(({ id }) => config.holds(file, id));
+      const crtc = crtcs[high || (type & VBLANK.SECONDARY ? 1 : 0)];
       must(crtc, 'EINVAL', 'there is no such CRTC');
       const { vblank } = crtc;
       must(vblank.running, 'EINVAL', () => `${crtc.name} is off`);
@@ -70,8 +71,8 @@ export function vblankIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
       return block(config, file, vblank, target, user).then(reply);
     }),
 
-    ioctl(I.CRTC_GET_SEQUENCE, {}, (_file: DrmFile<KmsFile>, arg) => {
-      const crtc = config.objects.find<Crtc>(arg.crtc_id, 'crtc');
+    ioctl(I.CRTC_GET_SEQUENCE, {}, (file: DrmFile<KmsFile>, arg) => {
+      const crtc = config.find<Crtc>(file, arg.crtc_id, 'crtc');
       must(crtc.vblank.running, 'EINVAL', () => `${crtc.name} is off`);
       const { sequence, time } = crtc.vblank.now();
       arg.active = crtc.state.enable ? 1 : 0;
@@ -80,7 +81,7 @@ export function vblankIoctls(config: ModeConfig): IoctlEntry<any, KmsFile>[] {
     }),
 
     ioctl(I.CRTC_QUEUE_SEQUENCE, {}, (file: DrmFile<KmsFile>, arg) => {
-      const crtc = config.objects.find<Crtc>(arg.crtc_id, 'crtc');
+      const crtc = config.find<Crtc>(file, arg.crtc_id, 'crtc');
       const { flags } = arg;
       must(
         (flags & ~(SEQUENCE.RELATIVE | SEQUENCE.NEXT_ON_MISS)) === 0,

@@ -183,7 +183,7 @@ test('properties admit the values of their range, signed range, enum, bitmask, o
   assert.equal(make.range('fixed', 0n, 9n, { immutable: true }).admits(1n, table), false);
 });
 
-test('ids are never used twice and die with the last reference', () => {
+test('ids die with the last reference, and the lowest is used first', () => {
   const table = new ObjectTable();
   const first = new Blob(table, Uint8Array.of(1));
   first.get();
@@ -191,7 +191,10 @@ test('ids are never used twice and die with the last reference', () => {
   assert.equal(table.peek(first.id, OBJECT.blob), first);
   first.put();
   assert.equal(table.peek(first.id), undefined);
-  assert.notEqual(new Blob(table, Uint8Array.of(1)).id, first.id);
+  const [second, third] = [new Blob(table, Uint8Array.of(1)), new Blob(table, Uint8Array.of(1))];
+  assert.deepEqual([second.id, third.id], [first.id, first.id + 1]);
+  second.put();
+  assert.equal(new Blob(table, Uint8Array.of(1)).id, first.id);
 });
 
 test('modes: refresh rates count fields and doubled lines', () => {

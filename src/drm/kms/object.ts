@@ -1,9 +1,11 @@
 /**
  * ModeObject: everything in KMS that has an id: planes, CRTCs, connectors, encoders, properties, framebuffers, blobs.
- * After Linux `drivers/gpu/drm/drm_mode_object.c`. Ids are unique over all types and never used twice.
+ * After Linux `drivers/gpu/drm/drm_mode_object.c`. Ids are unique over all types; a new object gets the lowest that is free, as
+ * clients expect.
  */
 import { OBJECT, type ObjectType } from '../../abi/kms.ts';
 import { must } from '../error.ts';
+import { HandleTable } from '../handle-table.ts';
 import type { Property } from './property.ts';
 
 /** A property of an object: how its value is read now. Setting goes through an atomic commit (atomic.ts). */
@@ -64,17 +66,15 @@ export abstract class CountedObject extends ModeObject {
 }
 
 export class ObjectTable {
-  readonly #objects = new Map<number, ModeObject>();
-  #next = 1;
+  readonly #objects = new HandleTable<ModeObject>('mode object', 2 ** 31 - 1);
 
+  /** Returns the object's id. */
   add(object: ModeObject): number {
-    const id = this.#next++;
-    this.#objects.set(id, object);
-    return id;
+    return this.#objects.add(object);
   }
 
   remove(object: ModeObject): void {
-    this.#objects.delete(object.id);
+    this.#objects.remove(object.id);
   }
 
   get size(): number {

@@ -157,7 +157,7 @@ function planeBindings(
       property: p.crtcId,
       get: (state) => id(state.crtc),
       set: (change, value, { commit }) =>
-        commit.setPlaneCrtc(change, value ? commit.config.objects.find<Crtc>(number(value), 'crtc') : undefined),
+        commit.setPlaneCrtc(change, value ? commit.find<Crtc>(number(value), 'crtc') : undefined),
     },
     {
       property: p.crtcX,

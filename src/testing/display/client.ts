@@ -37,9 +37,10 @@ export class TestClient {
   readonly events: (Infer<typeof EventVblank> | Infer<typeof EventCrtcSequence>)[] = [];
   readonly ids: { crtc: number; connector: number; primary: number; overlay: number; cursor: number };
 
-  constructor(display: Display) {
+  /** `file`: opened for it; by default it opens the card. */
+  constructor(display: Display, file?: DrmFile<any>) {
     this.display = display;
-    this.file = display.device.open('primary', this.user.pid);
+    this.file = file ?? display.device.open('primary', this.user.pid);
     this.file.sendEvent = (bytes) => {
       const { type } = EventVblank.read(viewOf(bytes), 0);
       const layout = type === EVENT.CRTC_SEQUENCE ? EventCrtcSequence : EventVblank;
