@@ -63,6 +63,9 @@ const address = (pair: number, at: number): string[] => [
   `IADD_IMM.i32 r${pair + 1}, 0x0, #0x${Math.floor(at / 2 ** 32).toString(16)}`,
 ];
 
+/** Makes a pair point elsewhere: nobody is to find what other threads have left. */
+const forget = (pair: number): string => `MOV.i32 r${pair + 1}, 0x0`;
+
 /** Lines that fill registers from what a list's warp begins with, and from uniforms. */
 export function threadsPrologue(random: Random, kind: ThreadKind): string[] {
   const { first, count } = THREAD_PRELOADS[kind];
@@ -80,7 +83,11 @@ export function threadsPrologue(random: Random, kind: ThreadKind): string[] {
   }
   // What is preloaded has been looked at: its registers serve as the fuzzer's others do.
   const base = RANGES.bits[0];
-  lines.push(...address(base, RESULTS_AT), `SHADDX.u64 r${RESULT}, r${base}, r${ROUNDS}.w0, shift:${RESULT_SHIFT}`);
+  lines.push(
+    ...address(base, RESULTS_AT),
+    `SHADDX.u64 r${RESULT}, r${base}, r${ROUNDS}.w0, shift:${RESULT_SHIFT}`,
+    forget(base),
+  );
   for (const r of ADDRESSES) {
     lines.push(`MOV.i32 r${r}, u${UNIFORM_ADDRESS}`, `MOV.i32 r${r + 1}, u${UNIFORM_ADDRESS + 1}`);
   }
@@ -100,6 +107,7 @@ export function threadsEffect(random: Random): string[] {
   return [
     ...address(pair, RESULTS_AT + SUMS_AT),
     `ATOM.i32.slot0.aadd @r${value}, r${pair}, offset:${4 * random.below(64)}`,
+    forget(pair),
   ];
 }
 
