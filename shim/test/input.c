@@ -268,6 +268,28 @@ static void hold(void)
    go_on("holding");
 }
 
+/* Prints what all devices tell, until Escape is let go. */
+static void watch(void)
+{
+   struct pollfd all[5];
+   struct input_event event;
+   for (int i = 0; i < 5; i++) {
+      all[i].fd = device(i, O_RDONLY | O_NONBLOCK);
+      all[i].events = POLLIN;
+   }
+   SAY("watching", "%d", 5);
+   for (;;) {
+      NEED(poll(all, 5, -1) > 0);
+      for (int i = 0; i < 5; i++)
+         while ((all[i].revents & POLLIN) && read(all[i].fd, &event, sizeof event) == sizeof event) {
+            if (event.type != EV_SYN && event.value != 2)
+               SAY("event", "%d: %d %d %d", i, event.type, event.code, event.value);
+            if (event.code == KEY_ESC && event.type == EV_KEY && event.value == 0)
+               return;
+         }
+   }
+}
+
 int main(int argc, char **argv)
 {
    /* No table: tcc 0.9.27 for arm64 leaves pointers in initialised data without a relocation. */
@@ -281,5 +303,6 @@ int main(int argc, char **argv)
    SCENARIO(shared);
    SCENARIO(slow);
    SCENARIO(hold);
+   SCENARIO(watch);
    return 2;
 }

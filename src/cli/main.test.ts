@@ -24,6 +24,7 @@ test('--help names every command, and each command has its own help', () => {
   for (const command of [
     'run',
     'screen',
+    'input',
     'setup',
     'doctor',
     'test',
@@ -40,6 +41,8 @@ test('--help names every command, and each command has its own help', () => {
 });
 
 test('options that make no sense are refused with a sentence, before anything is set up', () => {
+  const script = join(folder, 'script.txt');
+  writeFileSync(script, '1 key a\n+1 key nokey\n');
   const cases: [string[], RegExp][] = [
     [['run'], /missing required argument 'program'/],
     [['run', '--frames', '0', 'x'], /--frames.*'0' is invalid.*above 0/],
@@ -57,6 +60,11 @@ test('options that make no sense are refused with a sentence, before anything is
     [['conformance', 'piglit', '--shard', '3/2'], /has to read like 2\/5/],
     [['conformance', 'piglit', '--filter', '('], /--filter/],
     [['conformance', 'merge'], /merge takes the folders/],
+    [['run', '--input', join(folder, 'nowhere'), 'x'], /the input script cannot be read: .*ENOENT/],
+    [['run', '--input', script, 'x'], /script.txt, line 2: there is no key nokey/],
+    [['input'], /missing required argument 'command'/],
+    [['input', 'key', 'nokey'], /there is no key nokey/],
+    [['input', '--machine', '1', 'moveby', '-5', '0'], /no machine runs in process 1/],
     [['walk'], /unknown command 'walk'/],
   ];
   for (const [args, message] of cases) {

@@ -1,6 +1,6 @@
 /**
- * The command line: `tyr run`, `screen`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`, `asm`
- * and `decode`.
+ * The command line: `tyr run`, `screen`, `input`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
+ * `asm` and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
  */
@@ -133,6 +133,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .addOption(engine())
     .addOption(workers())
     .option('--no-screen', 'do not show the screen to viewers')
+    .option('--input <file>', 'what a person does meanwhile: lines of a time and a command (tyr input --help)')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option(
       '--decode <file>',
@@ -163,6 +164,42 @@ completed), faults (GPU faults), gpu (the GPU's name, null if there is none) and
     .action(async (pid) => {
       const { screen } = await import('./screen.ts');
       await finish(() => screen(pid));
+    });
+
+  tyr
+    .command('input')
+    .description('press keys, type, move, click, touch and steer on a running machine')
+    .argument('<command>', 'key, type, move, moveby, click, button, scroll, touch, release, axis or pad')
+    .argument('[words...]', 'what of it; ends when it is done')
+    .option('--machine <pid>', 'of which `tyr run`, where there are several', count)
+    .passThroughOptions()
+    .allowUnknownOption()
+    .addHelpText(
+      'after',
+      `
+  key NAME[+NAME...] [down|up]    press keys together and let them go, or only one of both: key ctrl+c, key up down
+  type TEXT                       as on a US keyboard; \\n, \\t and \\\\ are Enter, Tab and a backslash
+  move X Y                        the pointer, to a place on the screen: 0..1 from left to right and top to bottom
+  moveby DX DY                    the mouse, by its counts
+  click [BUTTON [COUNT]]          left, right, middle, side or extra
+  button BUTTON down|up
+  scroll DX DY                    detents, to the right and down
+  touch ID X Y                    put a finger down, or move it
+  release ID                      lift it
+  axis NAME VALUE                 of the game pad: x, y, rx, ry, hat0x, hat0y from -1 to 1; z and rz from 0 to 1
+  pad BUTTON [down|up]            of the game pad: south, east, north, west, tl, tr, select, start, mode, thumbl, thumbr
+
+Keys have Linux's names (KEY_* in linux/input-event-codes.h) in small letters.
+
+A script for \`tyr run --input FILE\` has one command on each line, after its time: seconds since the program's start, or
+after a plus since the line before. # begins a comment.
+  2.5   move 0.5 0.1
+  +0.1  click
+  4     type ls -l\\n`,
+    )
+    .action(async (command, words, options) => {
+      const { input } = await import('./input.ts');
+      await finish(() => input([command, ...words], options));
     });
 
   tyr

@@ -11,6 +11,7 @@ import { Problem } from '../host/userland/problem.ts';
 import type { Progress } from '../host/userland/progress.ts';
 import { ensureNatives, ensureUserland, type Userland } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
+import { readScript } from './input.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
 import { Profile } from './profile.ts';
@@ -33,6 +34,8 @@ export interface RunOptions {
   screen?: boolean;
   /** Open the screen's page as a window. */
   window?: boolean;
+  /** A file with an input script. */
+  input?: string;
   verbose?: boolean;
   /** Say at the end what the run was bound by. */
   profile?: boolean;
@@ -48,6 +51,7 @@ const TIMED_OUT = 124;
 export async function run(program: string, args: string[], options: RunOptions): Promise<number> {
   const { frames, timeout, json, mode, refresh, env, firmware, engine, workers, verbose } = options;
   const progress = progressBar();
+  const script = options.input === undefined ? undefined : await readScript(options.input);
   const userland = await ensureUserland({ progress });
   const world = await findWorld(userland, program, options, progress);
   const image = firmware === undefined ? undefined : await readImage(firmware);
@@ -67,6 +71,7 @@ export async function run(program: string, args: string[], options: RunOptions):
       stdin: options.stdin || process.stdin.isTTY ? 'inherit' : 'silent',
       stdout: json ? 'stderr' : programOutput.sink,
       screenshot: options.screenshot !== undefined,
+      input: script,
       signal,
       frames,
       timeout,

@@ -1,7 +1,7 @@
 /**
  * HostedMachine: a machine with a server before it, on which programs are run, one after another or side by side.
  *
- * The machine's folder (its socket, what stands for /dev/dri and /sys, the guests' XDG_RUNTIME_DIR) lives in the user's
+ * The machine's folder (its sockets, what stands for /dev and /sys, the guests' XDG_RUNTIME_DIR) lives in the user's
  * runtime folder and goes with the machine. No program outlives it.
  */
 import { mkdirSync, rmSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
 import type { DecoderOptions } from '../mali/decode/decoder.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { workersForPrograms } from '../mali/workers/count.ts';
+import { Control } from './control.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
@@ -61,6 +62,7 @@ const ASKING = 5e6;
 export class HostedMachine {
   readonly machine: Machine;
   readonly #server: GuestServer;
+  readonly #control: Control;
   readonly #directory: string;
   readonly #options: HostingOptions;
   readonly #programs = new Set<Program>();
@@ -71,9 +73,16 @@ export class HostedMachine {
     remove(this.#directory);
   };
 
-  private constructor(machine: Machine, server: GuestServer, directory: string, options: HostingOptions) {
+  private constructor(
+    machine: Machine,
+    server: GuestServer,
+    control: Control,
+    directory: string,
+    options: HostingOptions,
+  ) {
     this.machine = machine;
     this.#server = server;
+    this.#control = control;
     this.#directory = directory;
     this.#options = options;
     process.on('exit', this.#emergency);
@@ -84,6 +93,7 @@ export class HostedMachine {
     const { clock, log, userland, workers = workersForPrograms(), mode, soleMode, refresh } = options;
     const directory = await runtimeFolder();
     let machine: Machine | undefined;
+    let server: GuestServer | undefined;
     try {
       const backing = new MemfdBacking();
       machine = await Machine.boot({
@@ -103,10 +113,12 @@ export class HostedMachine {
       });
       const { nodes, inputNodes } = machine;
       const working = () => clock.working === true;
-      const server = new GuestServer({ nodes, inputNodes, backing, log, directory, working });
+      server = new GuestServer({ nodes, inputNodes, backing, log, directory, working });
       clock.attend?.(server);
-      return new HostedMachine(machine, server, directory, options);
+      const control = await Control.listen({ directory, clock, input: machine.input, log });
+      return new HostedMachine(machine, server, control, directory, options);
     } catch (error) {
+      server?.close();
       machine?.close();
       remove(directory);
       throw error;
@@ -154,6 +166,7 @@ export class HostedMachine {
     this.#kill();
     process.off('exit', this.#emergency);
     void this.#screen?.close();
+    this.#control.close();
     this.#server.close();
     this.machine.close();
     remove(this.#directory);

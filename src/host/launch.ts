@@ -8,6 +8,7 @@ import type { Profiler } from 'node:inspector';
 import { basename } from 'node:path';
 import { type Clock, HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
+import { Player, type ScriptLine } from '../input/script.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Command, HostedMachine, type HostingOptions } from './hosted-machine.ts';
 import type { Program, ProgramOptions } from './program.ts';
@@ -24,6 +25,8 @@ export interface LaunchOptions
   timeout?: number;
   /** Serve the screen to viewers; called with its address before the program starts. */
   onScreen?: ((address: ScreenAddress) => void) | undefined;
+  /** What a person does, from the program's start on. */
+  input?: readonly ScriptLine[] | undefined;
   /** Keep what the display shows at the end. */
   screenshot?: boolean;
   /** Called when the program has started; `pid` leads its process group and its session. */
@@ -69,14 +72,20 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const host = await HostedMachine.start({ ...options, clock });
   const { machine } = host;
   const watch = new Watch(machine.display, clock, options);
+  const player = new Player(clock, machine.input);
   try {
     if (options.onScreen) options.onScreen(await host.showScreen(basename(options.program)));
     const begin = clock.now();
     const program = await host.run(options, options);
     watch.start(program);
     options.onStart?.(program.pid);
+    const { input = [], log } = options;
+    const playing = player.playScript(input);
     const exitCode = await program.ended;
     const seconds = (clock.now() - begin) / SECOND;
+    player.stop();
+    const left = input.length - (await playing);
+    if (left > 0) log('warn', 'input', `the program ended before ${left} of the script's ${input.length} lines`);
     // The last flips may still be on their way from the socket.
     await new Promise<void>((resolve) => clock.yield(resolve));
     const leaks = await host.leftBehind();
@@ -97,6 +106,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       screenshot: options.screenshot ? watch.screenshot() : undefined,
     };
   } finally {
+    player.stop();
     watch.stop();
     host.close();
   }

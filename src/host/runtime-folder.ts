@@ -5,7 +5,7 @@
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SHIM_SOCKET } from '../abi/shim.ts';
 import { Problem } from './userland/problem.ts';
 
@@ -14,6 +14,9 @@ const NAME = /^tyr-(\d+)-\w{6}$/;
 
 /** Where machines may have their folders, best first. */
 const places = (): string[] => [process.env.XDG_RUNTIME_DIR, tmpdir()].filter((base) => base !== undefined);
+
+/** The process whose machine has this folder. */
+export const machineOf = (folder: string): number => Number(NAME.exec(basename(folder))?.[1]);
 
 /** A new folder for one machine: in XDG_RUNTIME_DIR, else among the temporary files. */
 export async function runtimeFolder(): Promise<string> {
