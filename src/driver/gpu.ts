@@ -10,6 +10,7 @@ import type { IrqLine } from '../board/irq.ts';
 import { type Mmio, readReg, writeReg } from '../board/mmio.ts';
 import { DrmError } from '../drm/error.ts';
 import { MICROSECOND, MILLISECOND, Mutex, poll, WaitQueue } from './async.ts';
+import { HardwareError } from './hardware-error.ts';
 import { IrqBlock } from './irq.ts';
 import { hex, type Logger } from './log.ts';
 
@@ -123,7 +124,7 @@ export class GpuControl {
     this.#irq.clear(GPU_IRQ.RESET_COMPLETED);
     this.#pending = GPU_IRQ.RESET_COMPLETED;
     this.#command(GPU_COMMAND.RESET, GPU_RESET.SOFT);
-    if (!(await this.#answered(GPU_IRQ.RESET_COMPLETED))) throw new Error('Soft reset timeout');
+    if (!(await this.#answered(GPU_IRQ.RESET_COMPLETED))) throw new HardwareError('Soft reset timeout');
     this.#pending = 0;
     // The reset has cleared the mask as well.
     this.#irq.resume();
@@ -135,11 +136,11 @@ export class GpuControl {
     const mask = FIRST_CORE_GROUP;
     const settled = (): boolean => (readReg(this.#mmio, GPU.L2_PWRTRANS) & mask) === 0;
     if (!(await poll(this.#clock, settled, POWER_INTERVAL, POWER_TIMEOUT)))
-      throw new Error(`timeout waiting on L2:${hex(mask)} power transition`);
+      throw new HardwareError(`timeout waiting on L2:${hex(mask)} power transition`);
     writeReg(this.#mmio, GPU.L2_PWRON, mask);
     const ready = (): boolean => (readReg(this.#mmio, GPU.L2_READY) & mask) === mask;
     if (!(await poll(this.#clock, ready, POWER_INTERVAL, POWER_TIMEOUT)))
-      throw new Error(`timeout waiting on L2:${hex(mask)} readiness`);
+      throw new HardwareError(`timeout waiting on L2:${hex(mask)} readiness`);
   }
 
   /**
@@ -212,12 +213,13 @@ export class GpuControl {
 
 function identify(mmio: Mmio, coherent: boolean): GpuProperties {
   const gpuId = readReg(mmio, GPU.GPU_ID);
-  if (gpuId === 0) throw new Error('no GPU answers: GPU_ID reads as zero');
+  if (gpuId === 0) throw new HardwareError('no GPU answers: GPU_ID reads as zero');
   const { archMajor } = GPU.GPU_ID.decode(gpuId);
-  if (archMajor !== 10) throw new Error(`GPU_ID ${hex(gpuId)}: architecture ${archMajor} is not supported, only 10 is`);
+  if (archMajor !== 10)
+    throw new HardwareError(`GPU_ID ${hex(gpuId)}: architecture ${archMajor} is not supported, only 10 is`);
   const coherencyFeatures = readReg(mmio, GPU.COHERENCY_FEATURES);
   if (coherent && GPU.COHERENCY_FEATURES.get(coherencyFeatures, 'aceLite') === 0)
-    throw new Error('the bus is coherent, but the GPU does not speak ACE-Lite');
+    throw new HardwareError('the bus is coherent, but the GPU does not speak ACE-Lite');
   return {
     gpuId,
     gpuRev: readReg(mmio, GPU.REVIDR),

@@ -20,6 +20,7 @@ import { Firmware } from './fw/index.ts';
 import { checkExportable, gemIoctls, mmapDevicePage } from './gem.ts';
 import { GpuControl } from './gpu.ts';
 import { groupIoctls } from './group-ioctls.ts';
+import { describeFailure } from './hardware-error.ts';
 import type { Logger } from './log.ts';
 import { Mmu } from './mmu/index.ts';
 import { queryIoctls } from './query.ts';
@@ -31,6 +32,7 @@ import { vmIoctls } from './vm-ioctls.ts';
 
 export { FirmwareError } from './fw/container.ts';
 export { buildImage, tyrFirmware } from './fw/image.ts';
+export { HardwareError, isForeign } from './hardware-error.ts';
 
 /** What the board gives the driver. */
 export interface GpuResources {
@@ -109,7 +111,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   }
 }
 
-/** Brings the GPU up. Throws if there is none, or if its firmware is missing, bad or does not boot. */
+/** Brings the GPU up. Throws HardwareError if there is none, or if its firmware is missing, bad or does not boot. */
 export async function probe(board: GpuResources): Promise<TyrDevice> {
   const { mmio, irqs, dram, clock } = board;
   const log: Logger = (level, message) => board.log(level, LOG_NAME, message);
@@ -167,7 +169,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
     reset.enable({ ...parts, giveUp: () => device.unplug() });
     return device;
   } catch (error) {
-    log('error', `probe failed: ${(error as Error).message}`);
+    log('error', describeFailure(error, 'probe failed'));
     for (const step of undo.reverse()) await step();
     throw error;
   }

@@ -7,7 +7,7 @@ import { Dram } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import { recorder } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
-import { probe, tyrFirmware } from './index.ts';
+import { isForeign, probe, tyrFirmware } from './index.ts';
 
 /** Registers that hold what they are given; `answers` says what else a write does. */
 class Registers implements Mmio {
@@ -72,6 +72,17 @@ test('a GPU that does not answer a reset is given up after its time-out', async 
   parts.mmio.values.set(GPU.GPU_ID.offset, GPU.GPU_ID.encode({ archMajor: 10, productMajor: 7 }));
   assert.match((await failure(parts)).message, /Soft reset timeout/);
   assert.equal(parts.resources.dram.used, 0);
+});
+
+test('a bug is not taken for a GPU that does not answer: it keeps its stack', async () => {
+  const parts = board();
+  parts.mmio.values.set(GPU.GPU_ID.offset, GPU.GPU_ID.encode({ archMajor: 10, productMajor: 7 }));
+  assert.equal(isForeign(await failure(parts)), true, 'this one does not answer');
+  parts.mmio.onWrite = () => {
+    throw new TypeError('nonsense was written');
+  };
+  assert.equal(isForeign(await failure(parts)), false);
+  assert.match(parts.lines.join('\n'), /the driver is at fault: TypeError: nonsense was written\n +at /);
 });
 
 test('an L2 cache that does not power up is named', async () => {

@@ -8,6 +8,7 @@
 import type { Clock } from '../board/clock.ts';
 import type { Firmware } from './fw/index.ts';
 import type { GpuControl } from './gpu.ts';
+import { describeFailure } from './hardware-error.ts';
 import type { Logger } from './log.ts';
 import type { Mmu } from './mmu/index.ts';
 import type { Scheduler } from './sched/scheduler.ts';
@@ -59,17 +60,17 @@ export class ResetControl {
     const parts = this.#parts;
     if (!parts) return;
     this.#log('warn', 'resetting the GPU');
-    await parts.scheduler.preReset();
-    await parts.firmware.preReset();
-    await parts.mmu.preReset();
     let failed = false;
     try {
+      await parts.scheduler.preReset();
+      await parts.firmware.preReset();
+      await parts.mmu.preReset();
       await parts.gpu.softReset();
       await parts.gpu.powerOnL2();
       parts.mmu.postReset();
       await parts.firmware.postReset();
     } catch (error) {
-      this.#log('error', `${(error as Error).message}: failed to boot MCU after reset, making device unusable`);
+      this.#log('error', describeFailure(error, 'failed to boot MCU after reset, making device unusable'));
       failed = true;
     }
     this.#pending = false;

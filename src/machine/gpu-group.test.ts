@@ -526,6 +526,36 @@ test('a GPU that does not come back from a reset is given up: jobs end, clients 
   await settle(machine.clock);
 });
 
+test('a bug of the driver’s in a reset is told as one, with its stack, and the device is given up', async () => {
+  const { options, ears } = deafGpu();
+  let broken = false;
+  const machine = await bootedMachine({
+    wrap: (gpu) => {
+      const inner = options.wrap!(gpu);
+      return {
+        ...inner,
+        write32: (offset, value) => {
+          if (broken && offset === MCU.CONTROL.offset) {
+            broken = false;
+            throw new TypeError('nonsense was written');
+          }
+          inner.write32(offset, value);
+        },
+      };
+    },
+  });
+  const worker = await Worker.create(machine);
+  const done = await worker.start(await worker.createGroup(worker.vm), FOREVER);
+  await settle(machine.clock);
+  ears.deaf = true;
+  broken = true;
+  await until(machine.clock, pass(machine, 20));
+  const log = machine.lines.join('\n');
+  assert.match(log, /the driver is at fault: TypeError: nonsense was written\n +at /);
+  assert.equal(worker.file.syncobj(done).fence?.signaled, true);
+  assert.equal((await worker.run(PANTHOR.VM_CREATE, {})).value, -ERRNO.ENODEV);
+});
+
 /** Ends after `seconds` of the machine's time. */
 const pass = (machine: Machine, seconds: number): Promise<void> =>
   new Promise((resolve) => machine.clock.after(seconds * 1e9, resolve));

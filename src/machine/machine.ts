@@ -12,7 +12,7 @@ import { type Backing, Dram, PAGE } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
-import { probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
+import { isForeign, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
@@ -149,7 +149,7 @@ export class Machine {
     }));
   }
 
-  /** Switches a machine on. Why a GPU did not come up stands in the log. */
+  /** Switches a machine on. Why a GPU did not come up stands in the log; what is a bug of its driver's is thrown. */
   static async boot(options: MachineOptions): Promise<Machine> {
     const { clock, log } = options;
     const dram = new Dram(options.dramSize ?? DRAM_SIZE, options.backing);
@@ -170,7 +170,10 @@ export class Machine {
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
-    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch(() => undefined);
+    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch((error) => {
+      if (!isForeign(error)) throw error;
+      return undefined;
+    });
     return new Machine(clock, dram, display, new Input(clock, log), gpu, pool);
   }
 

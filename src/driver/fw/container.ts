@@ -21,6 +21,7 @@ import {
 } from '../../abi/gpu/firmware.ts';
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { viewOf } from '../../abi/layout.ts';
+import { HardwareError } from '../hardware-error.ts';
 import { hex } from '../log.ts';
 
 /** Memory that the firmware wants at a fixed place of the microcontroller's address space. */
@@ -52,7 +53,7 @@ export interface FirmwareImage {
 }
 
 /** Why an image is refused: `section` names the part, the message the reason. */
-export class FirmwareError extends Error {
+export class FirmwareError extends HardwareError {
   readonly section: string;
 
   constructor(section: string, reason: string) {

@@ -14,6 +14,7 @@ import type { IrqLine } from '../../board/irq.ts';
 import { type Mmio, readReg, writeReg } from '../../board/mmio.ts';
 import { MICROSECOND, MILLISECOND, poll, SECOND, WaitQueue } from '../async.ts';
 import type { GpuControl } from '../gpu.ts';
+import { HardwareError } from '../hardware-error.ts';
 import { IrqBlock } from '../irq.ts';
 import { CACHED, KernelBuffer, UNCACHED } from '../kernel-buffer.ts';
 import type { Logger } from '../log.ts';
@@ -172,7 +173,7 @@ export class Firmware {
       Object.entries(MCU_STATUS)
         .find(([, value]) => value === status)?.[0]
         .toLowerCase() ?? 'unknown';
-    throw new Error(`Failed to boot MCU (status=${name})`);
+    throw new HardwareError(`Failed to boot MCU (status=${name})`);
   }
 
   async #stop(): Promise<void> {

@@ -25,6 +25,7 @@ import {
   GlbOutput,
 } from '../../abi/gpu/firmware.ts';
 import type { Field, Layout } from '../../abi/layout.ts';
+import { HardwareError } from '../hardware-error.ts';
 import type { KernelBuffer } from '../kernel-buffer.ts';
 import { hex } from '../log.ts';
 
@@ -121,21 +122,21 @@ export interface FirmwareInterface {
 export function readInterface(shared: KernelBuffer): FirmwareInterface {
   const { view } = shared;
   const control = GlbControl.read(view, 0);
-  if (control.version === 0) throw new Error('Firmware version is 0. Firmware may have failed to boot');
+  if (control.version === 0) throw new HardwareError('Firmware version is 0. Firmware may have failed to boot');
   const word = new DataView(new ArrayBuffer(4));
   word.setUint32(0, control.version, true);
   const version = FwVersion.read(word, 0);
   if (control.groupNum < FW_MIN_GROUPS || control.groupNum > FW_MAX_GROUPS)
-    throw new Error(`Invalid number of control groups: ${control.groupNum}`);
+    throw new HardwareError(`Invalid number of control groups: ${control.groupNum}`);
 
   const block = <F extends Record<string, Field<any>>>(layout: Layout<F>, va: number, what: string): Block<F> => {
     const offset = va - shared.va;
-    if (offset < 0 || offset + layout.size > shared.size) throw new Error(`Invalid ${what} VA ${hex(va)}`);
+    if (offset < 0 || offset + layout.size > shared.size) throw new HardwareError(`Invalid ${what} VA ${hex(va)}`);
     return new Block(layout, view, offset);
   };
   const inside = (layout: Layout<any>, offset: number): void => {
     if (offset < 0 || offset + layout.size > shared.size)
-      throw new Error(`${layout.name} at ${hex(offset)} lies outside the shared section`);
+      throw new HardwareError(`${layout.name} at ${hex(offset)} lies outside the shared section`);
   };
 
   let first: { group: string; control: ReturnType<typeof CsgControl.read>; features: number } | undefined;
@@ -145,16 +146,16 @@ export function readInterface(shared: KernelBuffer): FirmwareInterface {
     inside(CsgControl, groupOffset);
     const csg = CsgControl.read(view, groupOffset);
     if (csg.streamNum < FW_MIN_STREAMS || csg.streamNum > FW_MAX_STREAMS)
-      throw new Error(`Invalid number of streams in group slot ${g}: ${csg.streamNum}`);
+      throw new HardwareError(`Invalid number of streams in group slot ${g}: ${csg.streamNum}`);
     const alike = `${csg.features} ${csg.suspendSize} ${csg.protmSuspendSize} ${csg.streamNum}`;
-    if (first && first.group !== alike) throw new Error('Expecting identical CSG slots');
+    if (first && first.group !== alike) throw new HardwareError('Expecting identical CSG slots');
     const streams: StreamInterface[] = [];
     for (let s = 0; s < csg.streamNum; s++) {
       const streamOffset = groupOffset + FW_STREAM_CONTROL_OFFSET + s * csg.streamStride;
       inside(CsControl, streamOffset);
       const cs = CsControl.read(view, streamOffset);
       first ??= { group: alike, control: csg, features: cs.features };
-      if (cs.features !== first.features) throw new Error('Expecting identical CS slots');
+      if (cs.features !== first.features) throw new HardwareError('Expecting identical CS slots');
       streams.push({
         input: block(CsInput, cs.inputVa, 'stream control interface input'),
         output: block(CsOutput, cs.outputVa, 'stream control interface output'),
@@ -166,7 +167,7 @@ export function readInterface(shared: KernelBuffer): FirmwareInterface {
       streams,
     });
   }
-  if (!first) throw new Error('the firmware has no group slot');
+  if (!first) throw new HardwareError('the firmware has no group slot');
   word.setUint32(0, first.features, true);
   const features = CsFeatures.read(word, 0);
   return {

@@ -36,6 +36,7 @@ import { type Mmio, readReg, writeReg } from '../../board/mmio.ts';
 import { DrmError } from '../../drm/error.ts';
 import { MICROSECOND, Mutex, SECOND, WaitQueue } from '../async.ts';
 import type { GpuControl } from '../gpu.ts';
+import { HardwareError } from '../hardware-error.ts';
 import { IrqBlock } from '../irq.ts';
 import { hex, type Logger } from '../log.ts';
 import { SlotManager } from '../slot.ts';
@@ -102,7 +103,7 @@ export class Mmu {
       (slot) => slot !== MCU_SLOT && (present & (1 << slot)) !== 0,
     );
     if (usable.length === 0)
-      throw new Error(`AS_PRESENT ${hex(present)}: not enough address spaces, at least 2 needed`);
+      throw new HardwareError(`AS_PRESENT ${hex(present)}: not enough address spaces, at least 2 needed`);
     this.#slots = new SlotManager(usable);
     this.#irq = new IrqBlock(mmio, line, MMU, (status) => this.#interrupt(status));
     this.#irq.resume();
