@@ -203,6 +203,53 @@ after a plus since the line before. # begins a comment.
     });
 
   tyr
+    .command('vm')
+    .description('boot a Linux kernel on a virtual machine with this GPU, and run PROGRAM there under its own driver')
+    .argument('[program]', 'a program of the guest, or a path to an arm64 program or script of this host (default: sh)')
+    .argument('[args...]', "the program's own arguments; put -- before PROGRAM to be sure that they stay its own")
+    .addOption(
+      new Option('--driver <name>', "which of the kernel's drivers is to drive the GPU")
+        .choices(['panthor', 'tyr', 'none'])
+        .default('panthor'),
+    )
+    .option(
+      '--package <name>',
+      "the kernel by its Debian package, PACKAGE or PACKAGE/SUITE (default: Debian's newest for trixie)",
+    )
+    .option('--kernel <image>', 'a kernel of your own instead: its arm64 Image')
+    .option(
+      '--modules <folder>',
+      "the folder of that kernel's modules (lib/modules/VERSION); without it all has to be built in",
+    )
+    .option('--smp <n>', 'processors', count, 1)
+    .option('--memory <megabytes>', 'memory', count, 1024)
+    .option('--share <folder>', 'a folder of this host that the program has as /share, and starts in')
+    .option('--append <text>', "more of the kernel's command line")
+    .option('--env <name=value>', "set a variable in the program's environment (may be repeated)", assignment, {})
+    .option('--firmware <file>', "the GPU's firmware image (default: Debian's mali_csffw.bin)")
+    .option('--timeout <seconds>', 'end the machine after so long; the exit code is then 124', positive)
+    .option('--dmesg <file>', "write the kernel's log")
+    .option('--json', 'print one closing JSON object on standard output, everything else on standard error')
+    .addOption(engine())
+    .addOption(workers())
+    .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
+    .option('-v, --verbose', "also show what the kernel writes on its serial console, and the machine's debug messages")
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      `
+The kernel and its driver are real and unmodified; the GPU is the virtual Mali of \`tyr run\`, a vfio-user device of QEMU's.
+There is a render node and no display. The exit code is the program's. docs/vm.md says more.
+
+--json prints: exitCode, seconds, bootSeconds, gpuSeconds (until there was a render node, null: there is none), kernel, driver,
+registerReads, registerWrites, interrupts and stoppedSeconds (for which the guest's time stood still, as the GPU was at work).`,
+    )
+    .action(async (program, args, options) => {
+      const { vm } = await import('./vm.ts');
+      await finish(() => vm(program, args, options));
+    });
+
+  tyr
     .command('setup')
     .description('fetch and build what `run` needs, if it is not there yet')
     .option('--real-firmware', "also fetch Arm's mali_csffw.bin of architecture 10.8 from Debian's non-free-firmware")
@@ -230,6 +277,7 @@ unpacks them into the cache folder; no root, no change to the host. Interrupted,
     .description('set up everything, then run all checks and tests')
     .argument('[patterns...]', 'only tests whose file path contains one of these; no checks then')
     .addOption(workers('as each test says, or $TYR_WORKERS'))
+    .option('--vm', 'also boot a virtual machine with a kernel of Debian and its panthor (fetches about 200 MB)')
     .addHelpText('after', '\nThe last line reads "N passed, N failed"; the exit code is 0 only if nothing failed.')
     .action(async (patterns, options) => {
       const { test } = await import('./test.ts');

@@ -34,13 +34,16 @@ interface Tally {
   failed: number;
 }
 
-export async function test(patterns: string[], { workers }: { workers?: number } = {}): Promise<number> {
+export async function test(patterns: string[], options: { workers?: number; vm?: boolean } = {}): Promise<number> {
+  const { workers, vm } = options;
   if (workers !== undefined) process.env.TYR_WORKERS = String(workers);
   const progress = progressBar();
   await ensureUserland({ progress });
   await ensureRealFirmware({ progress });
   const checks = patterns.length === 0 ? await runChecks() : { passed: 0, failed: 0 };
-  const files = (await testFiles()).filter((file) => patterns.length === 0 || patterns.some((p) => file.includes(p)));
+  const files = (await testFiles(vm ?? false)).filter(
+    (file) => patterns.length === 0 || patterns.some((p) => file.includes(p)),
+  );
   if (files.length === 0) throw new Problem(`no test file's path contains ${patterns.join(' or ')}`);
   const tallies = [checks, await runTests(files)];
   const again = files.filter((file) => ON_BOTH_ENGINES.test(file));
@@ -49,13 +52,17 @@ export async function test(patterns: string[], { workers }: { workers?: number }
     process.env.TYR_ENGINE = 'interpreter';
     tallies.push(await runTests(again));
   }
+  if (!vm && patterns.length === 0) console.log('no virtual machine was booted: ./tyr test --vm does that as well');
   const [passed, failed] = (['passed', 'failed'] as const).map((of) => tallies.reduce((sum, t) => sum + t[of], 0));
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
-async function testFiles(): Promise<string[]> {
-  const files = await Array.fromAsync(glob('src/**/*.test.ts', { cwd: REPOSITORY }));
+/** `vm`: also those that boot virtual machines. */
+async function testFiles(vm: boolean): Promise<string[]> {
+  const files = await Array.fromAsync(
+    glob(['src/**/*.test.ts', ...(vm ? ['src/**/*.test-vm.ts'] : [])], { cwd: REPOSITORY }),
+  );
   return files.sort();
 }
 

@@ -9,45 +9,26 @@
 import { alive } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { type Backing, Dram, PAGE } from '../board/dram.ts';
-import { IrqLine } from '../board/irq.ts';
-import type { Log } from '../board/log.ts';
 import { Display } from '../display/index.ts';
 import { isForeign, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
-import { PA_BITS } from '../mali/control.ts';
-import { Decoder, type DecoderOptions } from '../mali/decode/decoder.ts';
-import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
-import { MaliGpu } from '../mali/index.ts';
-import { maliUnits } from '../mali/units.ts';
-import { defaultWorkers } from '../mali/workers/count.ts';
-import { WorkerPool } from '../mali/workers/pool.ts';
+import type { WorkerPool } from '../mali/workers/pool.ts';
+import { GpuBoard, type GpuBoardOptions } from './gpu-board.ts';
 
 /** Just below the 4 GiB that a 32-bit WebAssembly.Memory can have. Untouched pages cost the host nothing. */
 export const DRAM_SIZE = 0xffff0000;
 /** DRAM is a multiple of this. */
 export const DRAM_UNIT = 0x10000;
 
-export interface MachineOptions {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface MachineOptions extends GpuBoardOptions {
   /** Host files behind buffer objects; without it no other process can map them. */
   readonly backing?: Backing;
   /** Bytes of DRAM, a multiple of 64 KiB. */
   readonly dramSize?: number;
   /** The CSF firmware image; by default the project's own. */
   readonly firmware?: Uint8Array | undefined;
-  /** Who runs shaders; by default recompiled code, or what TYR_ENGINE says. */
-  readonly engine?: Engine | undefined;
-  /** Threads beside the main one that draw; 0: none. By default what TYR_WORKERS says, or 0. */
-  readonly workers?: number | undefined;
-  /** A folder for compiled code of the threads, which then start faster. */
-  readonly codeCache?: string | undefined;
-  /** Print what command streams execute, and all that it points to. */
-  readonly decode?: DecoderOptions | undefined;
-  /** Whether these threads note what they spend their time with. */
-  readonly profile?: boolean | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
   readonly mode?: string | undefined;
   /** The connector has no other mode. */
@@ -153,20 +134,8 @@ export class Machine {
   static async boot(options: MachineOptions): Promise<Machine> {
     const { clock, log } = options;
     const dram = new Dram(options.dramSize ?? DRAM_SIZE, options.backing);
-    const irqs = {
-      job: new IrqLine('job', clock),
-      mmu: new IrqLine('mmu', clock),
-      gpu: new IrqLine('gpu', clock),
-    };
-    const { codeCache, profile } = options;
-    const engine = options.engine ?? defaultEngine();
-    const count = options.workers ?? defaultWorkers();
-    const pool =
-      count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
-    const userPage = dram.allocShared('mali-user-page', PAGE);
-    const tracer = options.decode && new Decoder(options.decode);
-    const units = { ...maliUnits(dram, engine, pool), tracer };
-    const mmio = new MaliGpu({ dram, userPage, clock, log, irqs, units, agents: pool });
+    const board = new GpuBoard(dram, options, dram.allocShared('mali-user-page', PAGE));
+    const { gpu: mmio, irqs, workers: pool } = board;
     const { mode, soleMode, refresh } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();

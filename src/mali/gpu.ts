@@ -88,6 +88,24 @@ export class MaliGpu implements Mmio {
     this.#mmu.reset(() => {});
   }
 
+  /**
+   * Calls `observer` when the GPU begins to have more to do than it gets done in a slice of a few milliseconds, and when it has
+   * it done. At most one.
+   */
+  observeBusy(observer: (busy: boolean) => void): void {
+    this.#mcu.frontEnd.onBusy = observer;
+  }
+
+  /**
+   * What it has done since it was switched on: nanoseconds that instructions of command streams take on silicon, and how many
+   * pieces of works have come to their end.
+   */
+  get done(): { readonly streams: number; readonly pieces: number } {
+    const { frontEnd } = this.#mcu;
+    frontEnd.lookAtProgress();
+    return { streams: this.#control.time.streams, pieces: frontEnd.pieces };
+  }
+
   /** Physical memory has come or gone. */
   memoryChanged(): void {
     this.#mmu.memoryChanged();

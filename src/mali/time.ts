@@ -27,6 +27,8 @@ export class GpuTime {
   #works = false;
   /** Whether what the host has given is known for the time since then. */
   #measured = false;
+  /** Nanoseconds that all instructions of command streams so far may have taken. */
+  streams = 0;
   /** Called when somebody asks: what has been done so far in the slice at hand is to be told by `done`. */
   onAsk: () => void = () => {};
 
@@ -53,6 +55,7 @@ export class GpuTime {
   /** Streams have executed so many instructions; `works`: units had a part in it. */
   done(instructions: number, works: boolean): void {
     this.#credit += instructions * INSTRUCTION;
+    this.streams += instructions * INSTRUCTION;
     this.#works ||= works;
   }
 

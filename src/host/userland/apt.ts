@@ -21,6 +21,10 @@ export interface AptOptions {
   mirror: Mirror;
   suite: string;
   components: string[];
+  /** A suite laid over the other one: what it has is taken from there, as with `apt-get -t`. */
+  overlay?: string | undefined;
+  /** Packages of which apt is told that they are installed, so that nothing is fetched for their sake. */
+  given?: string[] | undefined;
 }
 
 /** `Acquire::` lines of `apt-config dump` that concern reaching an archive. */
@@ -79,16 +83,16 @@ export class Apt {
   }
 
   async #configure(): Promise<void> {
-    const { folder, architecture, mirror, suite, components } = this.#options;
+    const { folder, architecture, mirror, suite, components, overlay, given = [] } = this.#options;
     for (const part of ['state/lists/partial', 'cache/archives/partial', 'etc/trusted.gpg.d']) {
       await mkdir(join(folder, part), { recursive: true });
     }
-    await writeFile(join(folder, 'state/status'), '');
+    await writeFile(join(folder, 'state/status'), given.map((name) => installed(name, architecture)).join('\n'));
     const keys = await readFile(mirror.keyring);
     const armored = keys.subarray(0, 5).toString() === '-----';
     await writeFile(join(folder, `etc/trusted.gpg.d/debian.${armored ? 'asc' : 'gpg'}`), keys);
-    const source = `deb [arch=${architecture}] ${mirror.uri} ${suite} ${components.join(' ')}\n`;
-    await writeFile(join(folder, 'etc/sources.list'), source);
+    const source = (of: string) => `deb [arch=${architecture}] ${mirror.uri} ${of} ${components.join(' ')}\n`;
+    await writeFile(join(folder, 'etc/sources.list'), source(suite) + (overlay ? source(overlay) : ''));
     const host = networkSettings(await mustRun('apt-config', ['dump']));
     const quote = (text: string) => `"${text}"`;
     await writeFile(
@@ -105,6 +109,7 @@ export class Apt {
         'Dir::Etc::netrcparts "/etc/apt/auth.conf.d";',
         'APT::Install-Recommends "false";',
         'APT::Sandbox::User "root";',
+        ...(overlay ? [`APT::Default-Release ${quote(overlay)};`] : []),
         'Acquire::Languages "none";',
         'Acquire::Retries "2";',
         ...host,
@@ -126,6 +131,10 @@ export class Apt {
     if (code !== 0 || /Failed to fetch|NO_PUBKEY/.test(stderr)) throw aptProblem(stderr, `${mirror.uri} ${suite}`);
   }
 }
+
+/** A package's entry in dpkg's status file, of a version that satisfies everybody. */
+const installed = (name: string, architecture: string): string =>
+  `Package: ${name}\nStatus: install ok installed\nArchitecture: ${architecture}\nVersion: 9999\nMaintainer: none\nDescription: none\n`;
 
 /** An empty root with the merged /usr that Debian's packages expect (`lib`, `bin`, `sbin` are links). */
 export async function makeRoot(root: string): Promise<void> {

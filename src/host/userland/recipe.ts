@@ -66,3 +66,19 @@ export const GUEST_ETC: Record<string, string> = {
   'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
   hosts: '127.0.0.1 localhost\n',
 };
+
+/** The emulator of a whole computer, with the vfio-user device that QEMU has since 11.1: trixie's own is older. */
+export const VM_PACKAGES = ['qemu-system-arm'];
+export const VM_OVERLAY = 'trixie-backports';
+/** What its packages depend on and it does without here. */
+export const VM_GIVEN = ['adduser', 'debconf', 'ipxe-qemu', 'kmod', 'passwd', 'seabios', 'systemd', 'udev'];
+export const VM_EXCLUDE = ['./usr/share/*', './usr/sbin/*', './usr/bin/qemu-system-arm', './usr/bin/qemu-[pv]*'];
+
+/** For an initial RAM disk: one static program that is a shell and what a shell calls. */
+export const BUSYBOX_PACKAGE = 'busybox-static';
+export const BUSYBOX_FILE = 'usr/bin/busybox';
+
+/** The kernel of `tyr vm`, as PACKAGE/SUITE. */
+export const KERNEL_PACKAGE = 'linux-image-arm64/trixie-backports';
+/** What a kernel's package depends on to be installed, which it is not here. */
+export const KERNEL_GIVEN = ['initramfs-tools', 'kmod', 'linux-base'];

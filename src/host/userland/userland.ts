@@ -9,8 +9,8 @@
  * root. `ensureUserland` is the one way in; when nothing is missing it costs a few file look-ups.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Apt, keepLinksInside, makeRoot, unpack } from './apt.ts';
 import { cacheFolder } from './cache-folder.ts';
@@ -27,16 +27,23 @@ import { findMirror, type Mirror } from './mirror.ts';
 import { Problem } from './problem.ts';
 import { type Progress, portion, quiet } from './progress.ts';
 import {
+  BUSYBOX_FILE,
+  BUSYBOX_PACKAGE,
   FIRMWARE_COMPONENT,
   FIRMWARE_FILE,
   FIRMWARE_PACKAGE,
   GUEST_ETC,
   GUEST_FOLDERS,
   GUEST_PACKAGES,
+  KERNEL_GIVEN,
   NATIVE_PACKAGES,
   SUITE,
   TOOL_EXCLUDE,
   TOOL_PACKAGES,
+  VM_EXCLUDE,
+  VM_GIVEN,
+  VM_OVERLAY,
+  VM_PACKAGES,
 } from './recipe.ts';
 import { guestStart } from './start.ts';
 import { type Piece, Store } from './store.ts';
@@ -149,6 +156,52 @@ class Plan {
     });
   }
 
+  /** QEMU's emulator of whole arm64 computers. Fetched when asked for. */
+  emulator(): Piece {
+    const title = 'QEMU with vfio-user devices';
+    const more = { overlay: VM_OVERLAY, given: VM_GIVEN };
+    return this.#packages('vm', title, this.host, ['main'], VM_PACKAGES, VM_EXCLUDE, undefined, more);
+  }
+
+  busybox(): Piece {
+    const title = 'busybox for the initial RAM disk';
+    return this.#packages('busybox', title, GUEST, ['main'], [BUSYBOX_PACKAGE], [], async (root) => {
+      const program = await readFile(join(root, BUSYBOX_FILE));
+      for (const name of await readdir(root)) await rm(join(root, name), { recursive: true });
+      await writeFile(join(root, 'busybox'), program, { mode: 0o755 });
+    });
+  }
+
+  /**
+   * A kernel of Debian's with the modules `wanted` and what they need: `vmlinuz`, and `modules`. `keep` moves these modules from
+   * the first folder to the second.
+   */
+  kernel(
+    name: string,
+    suite: string,
+    wanted: readonly string[],
+    keep: (from: string, to: string) => Promise<void>,
+  ): Piece {
+    const finish = async (root: string): Promise<void> => {
+      const entries = await readdir(root, { recursive: true });
+      const image = entries.find((entry) => /(^|\/)vmlinuz(-[^/]*)?$/.test(entry));
+      const modules = entries.find((entry) => /^usr\/lib\/modules\/[^/]+\/kernel$/.test(entry));
+      if (image === undefined || modules === undefined) throw new Problem(`${name} of ${suite} holds no kernel`);
+      const whole = await readFile(join(root, image));
+      await mkdir(join(root, '.kept'));
+      await keep(join(root, dirname(modules)), join(root, '.kept'));
+      for (const entry of await readdir(root)) {
+        if (entry !== '.kept') await rm(join(root, entry), { recursive: true });
+      }
+      await rename(join(root, '.kept'), join(root, 'modules'));
+      await writeFile(join(root, 'vmlinuz'), whole);
+      await writeFile(join(root, 'version'), basename(dirname(modules)));
+    };
+    const more = { overlay: suite === SUITE ? undefined : suite, given: KERNEL_GIVEN };
+    const piece = this.#packages('kernel', `${name} of ${suite}`, GUEST, ['main'], [name], [], finish, more);
+    return { ...piece, inputs: [piece.inputs, wanted] };
+  }
+
   async shim(compiler: Compiler, sources: string, inputs: string): Promise<Piece> {
     const { debian } = compiler.architecture;
     return {
@@ -178,16 +231,17 @@ class Plan {
     packages: string[],
     exclude: string[],
     finish: (root: string) => Promise<void> = async () => {},
+    more: { overlay?: string | undefined; given?: string[] } = {},
   ): Piece {
     return {
       name: `${name}-${architecture.debian}`,
       title,
-      inputs: [FORM, SUITE, components, packages, exclude, GUEST_ETC],
+      inputs: [FORM, SUITE, components, packages, exclude, GUEST_ETC, ...(more.given ? [more] : [])],
       build: async (root, scratch) => {
         this.#mirror ??= findMirror(scratch);
         const mirror = await this.#mirror;
         const folder = join(scratch, 'apt');
-        const apt = new Apt({ folder, architecture: architecture.debian, mirror, suite: SUITE, components });
+        const apt = new Apt({ folder, architecture: architecture.debian, mirror, suite: SUITE, components, ...more });
         const debs = await apt.download(packages, portion(this.#progress, 0, 0.6));
         await makeRoot(root);
         await unpack(debs, root, portion(this.#progress, 0.6, 1), exclude);
@@ -248,6 +302,46 @@ export async function ensureRealFirmware(options: UserlandOptions = {}): Promise
   const store = new Store(options.cache ?? cacheFolder(), progress);
   try {
     return join(await store.ensure(new Plan(progress).firmware()), basename(FIRMWARE_FILE));
+  } finally {
+    store.release();
+  }
+}
+
+export interface VmPieces {
+  /** Root folder of QEMU's packages, and the program in it. */
+  emulator: { root: string; program: string; architecture: Architecture };
+  /** A static arm64 busybox. */
+  busybox: string;
+}
+
+/** What a virtual machine is started with, fetched first where it is missing. */
+export async function ensureVm(options: UserlandOptions = {}): Promise<VmPieces> {
+  const progress = options.progress ?? quiet;
+  const store = new Store(options.cache ?? cacheFolder(), progress);
+  const plan = new Plan(progress);
+  try {
+    const root = await store.ensure(plan.emulator());
+    const busybox = join(await store.ensure(plan.busybox()), 'busybox');
+    return { emulator: { root, program: join(root, 'usr/bin/qemu-system-aarch64'), architecture: plan.host }, busybox };
+  } finally {
+    store.release();
+  }
+}
+
+/** A kernel's folder, fetched first where it is missing: see Plan.kernel. */
+export async function ensureKernel(
+  name: string,
+  suite: string,
+  wanted: readonly string[],
+  keep: (from: string, to: string) => Promise<void>,
+  options: UserlandOptions = {},
+): Promise<{ image: string; modules: string; version: string }> {
+  const progress = options.progress ?? quiet;
+  const store = new Store(options.cache ?? cacheFolder(), progress);
+  try {
+    const folder = await store.ensure(new Plan(progress).kernel(name, suite, wanted, keep));
+    const version = await readFile(join(folder, 'version'), 'utf8');
+    return { image: join(folder, 'vmlinuz'), modules: join(folder, 'modules'), version };
   } finally {
     store.release();
   }

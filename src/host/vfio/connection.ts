@@ -53,6 +53,8 @@ export interface VfioDevice {
   /** Memory has come or gone. */
   memoryChanged(): void;
   readonly log: Log;
+  /** How often registers have been read and written. */
+  readonly count: { reads: number; writes: number };
 }
 
 /** What answers go through. */
@@ -322,6 +324,7 @@ export class Connection implements MessageSink {
     VfioUserRegionAccess.write(view, 0, access);
     if (region === VFIO_PCI_REGION.CONFIG) answer.set(this.#device.config.read(at, count), VfioUserRegionAccess.size);
     else {
+      this.#device.count.reads += count / 4;
       for (let i = 0; i < count; i += 4) {
         view.setUint32(VfioUserRegionAccess.size + i, this.#device.registers.read32(at + i), true);
       }
@@ -337,6 +340,7 @@ export class Connection implements MessageSink {
       return;
     }
     const view = viewOf(data);
+    this.#device.count.writes += data.length / 4;
     for (let i = 0; i < data.length; i += 4) this.#device.registers.write32(at + i, view.getUint32(i, true));
   }
 

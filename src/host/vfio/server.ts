@@ -60,7 +60,7 @@ export class VfioServer implements Company {
       registers.reset();
     };
     const memoryChanged = (): void => registers.memoryChanged();
-    this.#device = { registers, size, config, intx, memory, reset, memoryChanged, log };
+    this.#device = { registers, size, config, intx, memory, reset, memoryChanged, log, count: { reads: 0, writes: 0 } };
     this.#listener = { fd: sys.listenAt(path, SOCK_STREAM), ends: false, ready: () => this.#accept() };
     this.#loop.add(this.#listener, EPOLLIN);
   }
@@ -68,6 +68,15 @@ export class VfioServer implements Company {
   /** Is there a client? */
   get connected(): boolean {
     return this.#stream !== undefined;
+  }
+
+  /** How often registers have been read, and written. */
+  get reads(): number {
+    return this.#device.count.reads;
+  }
+
+  get writes(): number {
+    return this.#device.count.writes;
   }
 
   /** How often the interrupt pin has been told. */

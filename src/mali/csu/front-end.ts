@@ -42,6 +42,12 @@ export class FrontEnd {
   /** Nanoseconds from one look to the next. */
   #look = LOOK;
 
+  /** Pieces of works that have come to their end. */
+  pieces = 0;
+  /** Called when it begins to have more to do than it got done in its slice, and when it has it done. */
+  onBusy: ((busy: boolean) => void) | undefined;
+  #busy = false;
+
   /** When whoever waits may be served again. */
   #due = 0;
   /** The stream that has its turn, and what it had done when the GPU's time was last told. */
@@ -72,6 +78,7 @@ export class FrontEnd {
     this.#runners = [];
     this.#left = 0;
     this.#time.stop();
+    if (this.onBusy) this.#tellBusy(false);
   }
 
   /** Something can be done: a slice will follow. */
@@ -89,6 +96,11 @@ export class FrontEnd {
   readonly #turns = (): void => {
     if (this.#slice()) this.schedule();
   };
+
+  /** Works that other threads are at may have got on. */
+  lookAtProgress(): void {
+    for (const { stream } of this.#runners) stream.lookAtProgress();
+  }
 
   /** A sync object was written somewhere: all that wait for one look again. */
   syncWritten(): void {
@@ -135,7 +147,14 @@ export class FrontEnd {
     const end = this.#clock.now();
     this.#time.end(end, more);
     this.#left = more ? end : 0;
+    if (this.onBusy) this.#tellBusy(more || this.#runners.some(({ stream }) => stream.elsewhere));
     return more;
+  }
+
+  #tellBusy(busy: boolean): void {
+    if (busy === this.#busy) return;
+    this.#busy = busy;
+    this.onBusy?.(busy);
   }
 
   /** Tells the GPU's time what the stream at hand has done since it was last told. */

@@ -359,6 +359,11 @@ export class CommandStream {
     this.host.workProgressed();
   }
 
+  /** Whether a work of this stream is with other threads. */
+  get elsewhere(): boolean {
+    return ENDPOINTS.some((endpoint) => this.endpoints.head(endpoint)?.waiting === true);
+  }
+
   /** Works that other threads are at get on between steps. */
   lookAtProgress(): void {
     for (const endpoint of ENDPOINTS) {

@@ -263,6 +263,7 @@ export class GroupSlot {
   // The progress timer: works of which no piece comes to its end.
 
   workProgressed(): void {
+    this.mcu.frontEnd.pieces++;
     this.#progressed = true;
   }
 

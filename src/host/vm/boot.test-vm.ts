@@ -1,0 +1,65 @@
+/**
+ * A real kernel: Debian's, with its panthor.ko and the firmware that Debian ships, boots on the virtual GPU, and programs get
+ * from it what they get from Tyr. Run by `./tyr test --vm`.
+ */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { HostClock } from '../../board/clock.ts';
+import { recorder } from '../../board/log.ts';
+import { ensureRealFirmware, ensureUserland, ensureVm } from '../userland/userland.ts';
+import { chooseKernel } from './kernel.ts';
+import { runVm } from './vm.ts';
+
+const ROUNDS = 20;
+const PLATFORM = '/sys/bus/platform/drivers/panthor';
+const GPU = '10000000.gpu';
+
+/** Jobs, then the driver taken away and given back, then jobs again, then Mesa. */
+const STORY = `
+/tyr/program /dev/dri/renderD128 ${ROUNDS}
+echo ${GPU} > ${PLATFORM}/unbind
+test ! -e /dev/dri/renderD128 && echo unbound
+echo ${GPU} > ${PLATFORM}/bind
+/tyr/program /dev/dri/renderD128 1
+eglinfo -B -p surfaceless | grep 'OpenGL ES profile renderer'
+exit 7
+`;
+
+test('Debian’s panthor comes up on the virtual Mali, runs jobs, is unbound and bound, and renders by Mesa', async () => {
+  const userland = await ensureUserland();
+  const pieces = await ensureVm();
+  const kernel = await chooseKernel({ driver: 'panthor' }, userland, pieces, {});
+  const firmware = new Uint8Array(await readFile(await ensureRealFirmware()));
+  const { log, lines } = recorder();
+  let stdout = '';
+  const result = await runVm({
+    userland,
+    pieces,
+    kernel,
+    expectGpu: true,
+    firmware,
+    words: ['sh', '-c', STORY],
+    own: new Uint8Array(await readFile(userland.guest.clients['mov-job']!)),
+    clock: new HostClock(),
+    log,
+    memory: 512,
+    cpus: 1,
+    timeout: 500,
+    stdout: (bytes) => {
+      stdout += Buffer.from(bytes).toString();
+    },
+    stderr: (bytes) => lines.push(Buffer.from(bytes).toString()),
+  });
+  const all = [...lines, result.dmesg].join('\n');
+  assert.equal(result.ended, 'itself', all);
+  assert.equal(result.exitCode, 7, all);
+  const [first, unbound, second, renderer] = stdout.split('\n');
+  assert.equal(first, `mov-job: 0x${(0xcafe0000 + ROUNDS - 1).toString(16)}`, all);
+  assert.equal(unbound, 'unbound');
+  assert.equal(second, 'mov-job: 0xcafe0000', all);
+  assert.match(renderer ?? '', /Mali-G610 \(Panfrost\)/, all);
+  assert.match(result.dmesg, /panthor 10000000\.gpu: .*mali-g610 id 0xa867/i);
+  assert.doesNotMatch(result.dmesg, /panthor.*(timeout|fault|unhandled)/i);
+  assert.doesNotMatch(lines.join('\n'), /^error/m);
+});

@@ -1,0 +1,59 @@
+/**
+ * GpuBoard: the virtual Mali on a board, with its interrupt lines and its threads, and nobody who drives it: what a driver in
+ * this process (machine.ts) or one in another machine (host/vm/) finds.
+ */
+import type { Clock } from '../board/clock.ts';
+import type { PageRun, PhysicalMemory } from '../board/dram.ts';
+import { IrqLine } from '../board/irq.ts';
+import type { Log } from '../board/log.ts';
+import { PA_BITS } from '../mali/control.ts';
+import { Decoder, type DecoderOptions } from '../mali/decode/decoder.ts';
+import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
+import { MaliGpu } from '../mali/index.ts';
+import { maliUnits } from '../mali/units.ts';
+import { defaultWorkers } from '../mali/workers/count.ts';
+import { WorkerPool } from '../mali/workers/pool.ts';
+
+export interface GpuBoardOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Who runs shaders; by default recompiled code, or what TYR_ENGINE says. */
+  readonly engine?: Engine | undefined;
+  /** Threads beside the main one that draw; 0: none. By default what TYR_WORKERS says, or 0. */
+  readonly workers?: number | undefined;
+  /** A folder for compiled code of the threads, which then start faster. */
+  readonly codeCache?: string | undefined;
+  /** Print what command streams execute, and all that it points to. */
+  readonly decode?: DecoderOptions | undefined;
+  /** Whether these threads note what they spend their time with. */
+  readonly profile?: boolean | undefined;
+}
+
+export class GpuBoard {
+  readonly gpu: MaliGpu;
+  readonly irqs: { readonly job: IrqLine; readonly mmu: IrqLine; readonly gpu: IrqLine };
+  /** The GPU's threads, if it has any. */
+  readonly workers: WorkerPool | undefined;
+
+  /** `userPage`: the page by which clients see LATEST_FLUSH_ID, where there is one. */
+  constructor(dram: PhysicalMemory, options: GpuBoardOptions, userPage?: PageRun) {
+    const { clock, log, codeCache, profile } = options;
+    this.irqs = {
+      job: new IrqLine('job', clock),
+      mmu: new IrqLine('mmu', clock),
+      gpu: new IrqLine('gpu', clock),
+    };
+    const engine = options.engine ?? defaultEngine();
+    const count = options.workers ?? defaultWorkers();
+    const pool =
+      count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
+    const tracer = options.decode && new Decoder(options.decode);
+    const units = { ...maliUnits(dram, engine, pool), tracer };
+    this.gpu = new MaliGpu({ dram, userPage, clock, log, irqs: this.irqs, units, agents: pool });
+    this.workers = pool;
+  }
+
+  close(): void {
+    this.workers?.close();
+  }
+}
