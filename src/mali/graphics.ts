@@ -10,6 +10,7 @@ import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts'
 import type { Engine } from './engine/engine.ts';
 import { type FragmentRequest, FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
 import { ClaimedTiles } from './fragment/tile-share.ts';
+import { FullscreenWork } from './tiler/fullscreen.ts';
 import { IdvsWork, type OpenVertexShader } from './tiler/idvs.ts';
 
 export interface ShaderCores {
@@ -49,6 +50,6 @@ export function graphicsUnits(
     // Every draw leaves its primitives in memory; the tiler holds nothing back.
     finishTiling: () => NOTHING,
     tiling: () => missing('RUN_TILING'),
-    fullscreen: () => missing('RUN_FULLSCREEN'),
+    fullscreen: (request: RunRequest<CsOperands<'RUN_FULLSCREEN'>>) => new FullscreenWork(request),
   };
 }
