@@ -132,7 +132,8 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
     .addOption(workers())
-    .option('--no-screen', 'do not show the screen to viewers')
+    .option('--window', "open the screen's page in a browser of this host, as a window of its own where it can do that")
+    .option('--no-screen', 'show the screen to nobody: no page, no VNC')
     .option('--input <file>', 'what a person does meanwhile: lines of a time and a command (tyr input --help)')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option(
@@ -161,9 +162,10 @@ completed), faults (GPU faults), gpu (the GPU's name, null if there is none) and
     .command('screen')
     .description("print where a running machine's screen is seen: a page for a browser, and VNC")
     .argument('[pid]', 'of which `tyr run`, where there are several', count)
-    .action(async (pid) => {
+    .option('--window', 'open the page in a browser of this host')
+    .action(async (pid, options) => {
       const { screen } = await import('./screen.ts');
-      await finish(() => screen(pid));
+      await finish(() => screen(pid, options));
     });
 
   tyr

@@ -5,6 +5,7 @@ import { PNG } from 'pngjs';
 import { HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
+import type { ScreenAddress } from '../host/screen/address.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
 import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
 import { Problem } from '../host/userland/problem.ts';
@@ -16,7 +17,8 @@ import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
 import { Profile } from './profile.ts';
 import { progressBar } from './progress-bar.ts';
-import { screenLines } from './screen.ts';
+import { screenLine } from './screen.ts';
+import { openWindow } from './window.ts';
 
 export interface RunOptions {
   frames?: number;
@@ -82,7 +84,8 @@ export async function run(program: string, args: string[], options: RunOptions):
       engine,
       workers,
       profile: options.profile,
-      onScreen: options.screen === false ? undefined : (address) => output.write(`${screenLines(address)}\n`),
+      onScreen:
+        options.screen === false ? undefined : (address) => showScreen(address, options.window ?? false, output),
       decode: decoded && { write: (line) => decoded.line(line) },
       onStart: profile && ((pid) => profile.start(pid)),
     }),
@@ -102,6 +105,17 @@ export async function run(program: string, args: string[], options: RunOptions):
   if (bound !== undefined) output.write(bound);
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu, gpuOpens }));
   return exitCode;
+}
+
+/** Tells where the screen is seen, and opens it there if that is wanted. */
+function showScreen(address: ScreenAddress, window: boolean, output: NodeJS.WritableStream): void {
+  output.write(`${screenLine(address)}\n`);
+  if (!window) return;
+  const complain = (sentence: string): void => void output.write(`WARNING: no window: ${sentence}\n`);
+  openWindow(address, complain).then(
+    (sentence) => sentence && complain(sentence),
+    (error: Error) => complain(error.message),
+  );
 }
 
 /** What runs the program, and where it is. */
