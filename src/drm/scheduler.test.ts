@@ -153,67 +153,6 @@ test('killing lets running work end and cancels the rest after what it depended 
   assert.ok(entity.idle);
 });
 
-test('the timeout tells of the oldest job, again and again, and counts anew for the next', () => {
-  const late: SchedulerJob[] = [];
-  const { clock, hardware, push } = setUp({ timeout: 100, onTimeout: (job) => late.push(job) });
-  const a = push('a');
-  const b = push('b');
-  clock.advance(60);
-  hardware.get('a')!.signal();
-  clock.advance(60);
-  assert.deepEqual(late, []);
-  clock.advance(60);
-  assert.deepEqual(late, [b]);
-  clock.advance(100);
-  assert.deepEqual(late, [b, b]);
-  hardware.get('b')!.signal();
-  clock.advance(1000);
-  assert.equal(late.length, 2);
-  assert.ok(a.finished.signaled);
-});
-
-test('a later job that ends first buys the oldest no time', () => {
-  let late = 0;
-  const { clock, hardware, push } = setUp({ timeout: 100, onTimeout: () => late++ });
-  push('a');
-  push('b');
-  clock.advance(60);
-  hardware.get('b')!.signal();
-  clock.advance(40);
-  assert.equal(late, 1);
-});
-
-test('a suspended timeout keeps what is left', () => {
-  let late = 0;
-  const { clock, entity, push } = setUp({ timeout: 100, onTimeout: () => late++ });
-  push('a');
-  clock.advance(70);
-  entity.suspendTimeout();
-  clock.advance(500);
-  assert.equal(late, 0);
-  entity.resumeTimeout();
-  clock.advance(29);
-  assert.equal(late, 0);
-  clock.advance(1);
-  assert.equal(late, 1);
-});
-
-test('a stopped queue holds its jobs until it is started', () => {
-  let late = 0;
-  const { clock, entity, ran, push } = setUp({ timeout: 100, onTimeout: () => late++ });
-  push('a');
-  clock.run();
-  entity.stop();
-  push('b');
-  clock.advance(1000);
-  assert.deepEqual(ran, ['a']);
-  assert.equal(late, 0);
-  entity.start();
-  clock.advance(100);
-  assert.deepEqual(ran, ['a', 'b']);
-  assert.equal(late, 1);
-});
-
 test('a queue takes only so many jobs', () => {
   const { clock, entity, push, fence } = setUp({ maxPending: 2 });
   const gate = fence();

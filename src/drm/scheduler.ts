@@ -11,12 +11,14 @@
  * moment that the job is made, so that others can depend on it before it is pushed. The finished fences of an entity
  * signal in order.
  *
+ * How long a job may take is its driver's to know: an entity has no clock of its own.
+ *
  * A killed entity runs no job any more. Jobs that have started end when their work does; the others finish with ECANCELED,
  * but not before the jobs ahead of them and their own dependencies: whoever waits for a job may rely on these being done.
  */
 import type { Errno } from '../abi/errno.ts';
 import { count } from '../board/census.ts';
-import type { Clock, Timer } from '../board/clock.ts';
+import type { Clock } from '../board/clock.ts';
 import { DrmError, must } from './error.ts';
 import { Fence, fenceContext } from './fence.ts';
 
@@ -83,10 +85,6 @@ export interface EntityOptions {
   readonly maxPending?: number;
   /** Whether there is room to run this job now. If not, the driver calls `kick` when there may be. */
   readonly canRun?: (job: SchedulerJob) => boolean;
-  /** Nanoseconds that the oldest running job may take before `onTimeout` hears of it. */
-  readonly timeout?: number;
-  /** The oldest running job takes too long. It is called again after the same time unless the job ends. */
-  readonly onTimeout?: (job: SchedulerJob) => void;
 }
 
 const DEFAULT_MAX_PENDING = 1 << 14;
@@ -103,22 +101,15 @@ export class SchedulerEntity {
   readonly #running: SchedulerJob[] = [];
   #credits = 0;
   #pumping = false;
-  #stopped = false;
   #killed: Errno | undefined;
   /** Takes back the callback on the dependency that the first job waits for. */
   #offDependency: (() => void) | undefined;
-  #timer: Timer | undefined;
-  /** When the timer was set, and for how long, both in nanoseconds of `clock.now`. */
-  #timerStart = 0;
-  #timerLeft = 0;
-  #timeoutSuspended = false;
   /** The finished fence of the job that was last taken from the queue. */
   #last: Fence | undefined;
 
   constructor(options: EntityOptions) {
     this.#options = options;
     this.creditLimit = options.creditLimit ?? Number.POSITIVE_INFINITY;
-    this.#timerLeft = options.timeout ?? 0;
   }
 
   /** A job of this entity, with its fences. Jobs are pushed in the order in which they were made. */
@@ -174,34 +165,6 @@ export class SchedulerEntity {
     });
   }
 
-  /** Starts no further job until `start`, and stops the timeout: the hardware is being reset. */
-  stop(): void {
-    this.#stopped = true;
-    this.#cancelTimer();
-  }
-
-  start(): void {
-    if (!this.#stopped) return;
-    this.#stopped = false;
-    this.#timerLeft = this.#options.timeout ?? 0;
-    this.#armTimer();
-    this.kick();
-  }
-
-  /** The oldest job does not run at the moment (its group is off the hardware): its time stands still. */
-  suspendTimeout(): void {
-    if (this.#timeoutSuspended) return;
-    this.#timeoutSuspended = true;
-    if (this.#timer) this.#timerLeft = Math.max(0, this.#timerLeft - (this.#options.clock.now() - this.#timerStart));
-    this.#cancelTimer();
-  }
-
-  resumeTimeout(): void {
-    if (!this.#timeoutSuspended) return;
-    this.#timeoutSuspended = false;
-    this.#armTimer();
-  }
-
   /** Runs no further job; those that wait finish with `error` (see above for when). */
   kill(error: Errno = 'ECANCELED'): void {
     if (this.#killed) return;
@@ -225,7 +188,7 @@ export class SchedulerEntity {
   #pump(): void {
     for (;;) {
       const job = this.#queue[this.#head];
-      if (!job || this.#stopped || this.#killed || this.#offDependency) return;
+      if (!job || this.#killed || this.#offDependency) return;
       const dependency = job.pendingDependency();
       if (dependency) {
         this.#offDependency = dependency.onSignal(() => {
@@ -252,7 +215,6 @@ export class SchedulerEntity {
     this.#credits += job.credits;
     this.#running.push(job);
     this.#last = job.finished;
-    if (this.#running.length === 1) this.#restartTimer();
     job.scheduled.signal();
     let error: Errno | undefined;
     try {
@@ -272,38 +234,12 @@ export class SchedulerEntity {
     if (this.#running[0] === job) {
       const first = this.#running.findIndex((other) => !other.result);
       const ended = this.#running.splice(0, first < 0 ? this.#running.length : first);
-      this.#restartTimer();
       for (const each of ended) {
         each.finished.signal(each.result?.error);
         each.options.release?.(each);
       }
     }
     this.kick();
-  }
-
-  #restartTimer(): void {
-    this.#cancelTimer();
-    this.#timerLeft = this.#options.timeout ?? 0;
-    this.#armTimer();
-  }
-
-  #armTimer(): void {
-    const { clock, timeout } = this.#options;
-    if (timeout === undefined || this.#timer || this.#timeoutSuspended || this.#stopped) return;
-    if (this.#running.length === 0) return;
-    this.#timerStart = clock.now();
-    this.#timer = clock.after(this.#timerLeft, () => {
-      this.#timer = undefined;
-      this.#timerLeft = timeout;
-      this.#armTimer();
-      const job = this.#running[0];
-      if (job) this.#options.onTimeout?.(job);
-    });
-  }
-
-  #cancelTimer(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
   }
 }
 
