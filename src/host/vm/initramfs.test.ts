@@ -1,7 +1,7 @@
 /** The initial RAM disk: cpio(1) reads it, modules come in their order, and a script's words stay words. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { Problem } from '../userland/problem.ts';
 import { initScript, programScript } from './init.ts';
 import { Initramfs } from './initramfs.ts';
-import { ModuleTree } from './modules.ts';
+import { keepModules, ModuleTree } from './modules.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tyr-vm-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -54,6 +54,18 @@ test('a module comes after what it needs, compressed or not; what is built in do
   await assert.rejects(
     tree.closure(['lost']),
     (error) => error instanceof Problem && /nowhere, which lost/.test(error.message),
+  );
+});
+
+test('what is kept of a kernel are the modules that were asked for, and of others those that it has', async () => {
+  const kept = join(folder, 'kept');
+  const unxz = async () => Buffer.from('\x7fELF\0depends=\0');
+  await keepModules(join(folder, 'modules'), kept, ['gpu_sched'], ['panthor', 'tyr'], unxz);
+  assert.deepEqual(readdirSync(kept).sort(), ['drm.ko', 'gpu_sched.ko', 'modules.builtin', 'panthor.ko']);
+  const tree = await ModuleTree.open(kept, unxz);
+  await assert.rejects(
+    tree.closure(['tyr']),
+    (error) => error instanceof Problem && /no module tyr/.test(error.message),
   );
 });
 

@@ -42,8 +42,9 @@ export async function chooseKernel(
   let { image, modules } = choice;
   if (image === undefined) {
     const [name, suite = 'trixie'] = (choice.package ?? KERNEL_PACKAGE).split('/');
-    const wanted = [...BASE, ...driver];
-    const keep = (from: string, to: string): Promise<void> => keepModules(from, to, wanted, unxz);
+    // One piece for all drivers: those that this kernel has.
+    const wanted = [...BASE, SUPPLY, 'panthor'];
+    const keep = (from: string, to: string): Promise<void> => keepModules(from, to, wanted, ['tyr'], unxz);
     ({ image, modules } = await ensureKernel(name!, suite, wanted, keep, options));
   }
   if (modules === undefined) return { image, modules: [], driver: [] };

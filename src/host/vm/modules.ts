@@ -50,6 +50,11 @@ export class ModuleTree {
     return tree;
   }
 
+  /** Is it there, as a file or built in? */
+  has(name: string): boolean {
+    return this.#files.has(plain(name)) || this.#builtin.has(plain(name));
+  }
+
   /** These modules and all that they depend on, dependencies first. Throws Problem for one that the kernel has not. */
   async closure(names: readonly string[]): Promise<KernelModule[]> {
     const done = new Map<string, KernelModule>();
@@ -86,15 +91,20 @@ function dependencies(module: Uint8Array): string[] {
   return list.split(',').filter(Boolean);
 }
 
-/** Puts the modules `wanted` with what they need, unpacked, and the list of what is built in, from one folder into another. */
+/**
+ * Puts the modules `wanted`, and those of `others` that there are, with what they need, unpacked, and the list of what is built
+ * in, from one folder into another.
+ */
 export async function keepModules(
   from: string,
   to: string,
   wanted: readonly string[],
+  others: readonly string[],
   unxz: (file: string) => Promise<Uint8Array>,
 ): Promise<void> {
   const tree = await ModuleTree.open(from, unxz);
   await mkdir(to, { recursive: true });
-  for (const { name, data } of await tree.closure(wanted)) await writeFile(join(to, `${name}.ko`), data);
+  const kept = [...wanted, ...others.filter((name) => tree.has(name))];
+  for (const { name, data } of await tree.closure(kept)) await writeFile(join(to, `${name}.ko`), data);
   await writeFile(join(to, 'modules.builtin'), await readFile(join(from, 'modules.builtin')));
 }
