@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ABS, BTN } from '../abi/input/codes.ts';
+import { InputEvent } from '../abi/input/evdev.ts';
 import { KEY } from '../abi/input/keys.ts';
 import { TestClock } from '../board/clock.ts';
+import { silent } from '../board/log.ts';
 import { CommandError, parseCommand } from './command.ts';
+import { Input } from './index.ts';
 import type { InputPort } from './port.ts';
 import { Player, parseScript } from './script.ts';
 
@@ -73,6 +76,16 @@ test('commands are a hand’s movements', async () => {
   assert.deepEqual(await doings('release', '3'), [['release', 3]]);
   assert.deepEqual(await doings('axis', 'rz', '1'), [['axis', ABS.RZ, 1]]);
   assert.deepEqual(await doings('pad', 'a', 'down'), [['padButton', BTN.SOUTH, true]]);
+});
+
+test('a key that is pressed comes up before it is repeated, however long the machine was busy meanwhile', async () => {
+  const clock = new TestClock();
+  const input = new Input(clock, silent);
+  const reader = input.keyboard.open(1);
+  const played = new Player(clock, input).play(parseCommand(['key', 'a']));
+  clock.advance(1e9);
+  assert.equal(await played, true);
+  assert.equal(reader.read(1000).length, 4 * InputEvent.size, 'down and up, each with its report');
 });
 
 test('what is no command is refused by its word', () => {

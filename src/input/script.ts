@@ -58,7 +58,7 @@ export class Player {
   readonly #port: InputPort;
   #timer: Timer | undefined;
   #stopped = false;
-  #wake: (() => void) | undefined;
+  #go: (() => void) | undefined;
 
   constructor(clock: Clock, port: InputPort) {
     this.#clock = clock;
@@ -66,13 +66,23 @@ export class Player {
   }
 
   /** Does these things. True when all is done, false if it was stopped before. */
-  async play(steps: readonly Step[]): Promise<boolean> {
-    for (const { act, pause } of steps) {
-      if (this.#stopped) return false;
-      act(this.#port);
-      if (pause > 0) await this.#sleep(pause);
-    }
-    return true;
+  play(steps: readonly Step[]): Promise<boolean> {
+    return new Promise((resolve) => {
+      let next = 0;
+      // In the timer's own call: when the machine has been busy for long, a key has to come up before it is repeated.
+      const go = (): void => {
+        while (!this.#stopped && next < steps.length) {
+          const { act, pause } = steps[next++]!;
+          act(this.#port);
+          if (pause > 0) {
+            this.#later(pause, go);
+            return;
+          }
+        }
+        resolve(!this.#stopped);
+      };
+      go();
+    });
   }
 
   /** Plays a script, whose times begin now. Resolves with how many of its lines were played to their end. */
@@ -81,7 +91,7 @@ export class Player {
     let played = 0;
     for (const { at, steps } of script) {
       const early = begin + at - this.#clock.now();
-      if (early > 0) await this.#sleep(early);
+      if (early > 0) await new Promise<void>((resolve) => this.#later(early, resolve));
       if (!(await this.play(steps))) break;
       played++;
     }
@@ -91,14 +101,12 @@ export class Player {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#wake?.();
+    this.#go?.();
   }
 
-  #sleep(time: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = this.#clock.after(time, resolve);
-    });
+  #later(time: number, go: () => void): void {
+    this.#go = go;
+    if (this.#stopped) go();
+    else this.#timer = this.#clock.after(time, go);
   }
 }
