@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `screen`, `input`, `setup`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
+ * The command line: `tyr run`, `screen`, `input`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
  * `asm` and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
@@ -9,6 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { keepCompiledCode } from '../host/code-cache.ts';
 import { cacheFolder, codeFolder } from '../host/userland/cache-folder.ts';
+import { GUESTS } from '../host/userland/guests.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ENGINES } from '../mali/engine/names.ts';
 import { workerCount } from '../mali/workers/count.ts';
@@ -70,6 +71,10 @@ function assignment(text: string, earlier: Record<string, string>): Record<strin
   return { ...earlier, [name]: value };
 }
 
+function list(text: string, earlier: string[] = []): string[] {
+  return [...earlier, ...text.split(',').filter(Boolean)];
+}
+
 /**
  * Runs a command's work and ends with its exit code, whatever timers may still be pending; a Problem is one sentence and
  * code 1.
@@ -129,6 +134,14 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       '--mesa <folder>',
       "run on this Mesa, an install prefix or meson's build folder, by the host's own architecture and without emulation",
     )
+    .option('--native', 'the same, on the Mesa that `tyr mesa build` has made, with programs of the packages')
+    .option('--guest <name>', `run PROGRAM in this guest: ${['base', ...Object.keys(GUESTS)].join(', ')}`)
+    .option(
+      '--packages <names>',
+      'run PROGRAM in a guest with these Debian packages besides (a,b,c; may be repeated)',
+      list,
+    )
+    .option('--suite <name>', "the Debian suite of the packages (default: the guest's, trixie)")
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
     .addOption(workers())
@@ -148,7 +161,14 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       `
 The exit code is the program's; 128 + N if signal N ended it.
 The program gets this command's environment, without what belongs to the host's desktop session (DISPLAY, XDG_*, LD_* …),
-so MESA_DEBUG=1 tyr run … works. A path to a program of this host's own architecture runs on the host, with the same devices.
+so MESA_DEBUG=1 tyr run … works.
+
+Guests by name, each fetched when it is first used: ${Object.entries(GUESTS)
+        .map(([name, { title }]) => `\n  ${name.padEnd(14)}${title}`)
+        .join('')}
+Alone, such a name is PROGRAM and runs what it says; with arguments, it is the program of that name in that guest.
+
+A path to a program of this host's own architecture runs on the host, with the same devices.
 
 --json prints: exitCode, frames (page flips), seconds, fps (between the first and the last flip), jobs (GPU jobs that
 completed), faults (GPU faults), gpu (the GPU's name, null if there is none) and gpuOpens (how often a program opened it).`,
@@ -254,6 +274,11 @@ registerReads, registerWrites, interrupts and stoppedSeconds (for which the gues
   tyr
     .command('setup')
     .description('fetch and build what `run` needs, if it is not there yet')
+    .argument('[guests...]', `guests to fetch now instead of at their first run: ${Object.keys(GUESTS).join(', ')}`)
+    .option('--packages <names>', 'and a guest with these Debian packages (a,b,c; may be repeated)', list)
+    .option('--suite <name>', 'the Debian suite of the packages (default: trixie)')
+    .option('--list', 'say what is in the cache folder and how large it is, and do nothing')
+    .option('--remove <names>', 'remove these guests or pieces of the list (a,b,c; may be repeated)', list)
     .option('--real-firmware', "also fetch Arm's mali_csffw.bin of architecture 10.8 from Debian's non-free-firmware")
     .addHelpText(
       'after',
@@ -261,9 +286,27 @@ registerReads, registerWrites, interrupts and stoppedSeconds (for which the gues
 It fetches Debian packages from the mirror that this host's apt uses (or TYR_DEBIAN_MIRROR), checks their signatures, and
 unpacks them into the cache folder; no root, no change to the host. Interrupted, it goes on where it stopped.`,
     )
-    .action(async (options) => {
+    .action(async (guests, options) => {
       const { setup } = await import('./setup.ts');
-      await finish(() => setup(options));
+      await finish(() => setup(guests, options));
+    });
+
+  const mesa = tyr.command('mesa').description('make a Mesa to run on');
+  mesa
+    .command('build')
+    .description("build Mesa with Panfrost and PanVK alone for the host's own architecture; prints its prefix")
+    .option('--suite <name>', "the Debian suite whose source and tools are taken (default: the guest's)")
+    .option('--source <folder>', 'a checkout of Mesa to build instead; a second build compiles only what has changed')
+    .option('--jobs <n>', 'compilers at a time (default: one for each core)', count)
+    .addHelpText(
+      'after',
+      `
+Compiler, meson and headers come from Debian packages in the cache folder (about 250 MB to fetch, 450 MB on disk), the result goes
+there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREFIX -- PROGRAM.`,
+    )
+    .action(async (options) => {
+      const { mesaBuild } = await import('./mesa.ts');
+      await finish(() => mesaBuild(options));
     });
 
   tyr

@@ -35,7 +35,8 @@ class Bar implements Progress {
   }
 
   note(line: string): void {
-    this.#stream.write(`tyr: ${line}\n`);
+    // Where a bar stands, it is drawn again below.
+    this.#stream.write(`${this.#bar ? '\r\x1b[K' : ''}tyr: ${line}\n`);
   }
 }
 

@@ -6,11 +6,14 @@ import { HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
 import type { ScreenAddress } from '../host/screen/address.ts';
+import { cacheFolder } from '../host/userland/cache-folder.ts';
+import { ARCHITECTURES } from '../host/userland/compiler.ts';
+import { commandOf } from '../host/userland/guests.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
+import { builtMesa } from '../host/userland/mesa-build.ts';
 import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
 import { Problem } from '../host/userland/problem.ts';
-import type { Progress } from '../host/userland/progress.ts';
-import { ensureNatives, ensureUserland, type Userland } from '../host/userland/userland.ts';
+import { ensureNatives, ensureUserland, GUEST, hostArchitecture } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { readScript } from './input.ts';
 import { interruptible } from './interrupts.ts';
@@ -45,17 +48,23 @@ export interface RunOptions {
   decode?: string;
   /** Folder of a Mesa that the program is to run on. */
   mesa?: string;
+  /** On the Mesa that `tyr mesa build` has built, as a program of the host's own architecture. */
+  native?: boolean;
+  /** A guest by its name, or by the packages that it has besides the base's. */
+  guest?: string;
+  packages?: string[];
+  /** The Debian suite of all packages. */
+  suite?: string;
 }
 
 /** timeout(1)'s exit code. */
 const TIMED_OUT = 124;
 
-export async function run(program: string, args: string[], options: RunOptions): Promise<number> {
-  const { frames, timeout, json, mode, refresh, env, firmware, engine, workers, verbose } = options;
-  const progress = progressBar();
+export async function run(named: string, given: string[], options: RunOptions): Promise<number> {
+  const { frames, timeout, json, mode, refresh, firmware, engine, workers, verbose } = options;
   const script = options.input === undefined ? undefined : await readScript(options.input);
-  const userland = await ensureUserland({ progress });
-  const world = await findWorld(userland, program, options, progress);
+  const { userland, world, args, env } = await prepare(named, given, options);
+  const { program } = world;
   const image = firmware === undefined ? undefined : await readImage(firmware);
   const clock = new HostClock();
   const output = json ? process.stderr : process.stdout;
@@ -65,7 +74,7 @@ export async function run(program: string, args: string[], options: RunOptions):
   const { value: result, interrupted } = await interruptible((signal) =>
     launch({
       userland,
-      program: world.program,
+      program,
       native: world.native,
       args,
       clock,
@@ -95,12 +104,12 @@ export async function run(program: string, args: string[], options: RunOptions):
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   const { seconds, fps, jobs, faults, gpu, gpuOpens } = result;
-  output.write(`${programOutput.rest}${program}: ${summary(result)}\n`);
+  output.write(`${programOutput.rest}${named}: ${summary(result)}\n`);
   const unused = unusedGpu(result);
   if (unused !== undefined) output.write(`WARNING: ${unused}\n`);
   const leaks = Object.entries(result.leaks).map(([kind, count]) => `${count} ${kind}`);
   if (leaks.length > 0) {
-    output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${program}: this is a bug in Tyr.\n`);
+    output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${named}: this is a bug in Tyr.\n`);
   }
   if (bound !== undefined) output.write(bound);
   if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu, gpuOpens }));
@@ -118,17 +127,28 @@ function showScreen(address: ScreenAddress, window: boolean, output: NodeJS.Writ
   );
 }
 
-/** What runs the program, and where it is. */
-async function findWorld(
-  userland: Userland,
-  program: string,
-  { mesa }: RunOptions,
-  progress: Progress,
-): Promise<World> {
-  if (mesa === undefined) return { program, native: undefined };
-  const host = userland.host.architecture;
-  const inspected = await inspectMesa(mesa, [...new Set([host, userland.guest.architecture])]);
-  return mesaWorld(inspected, program, host, async () => (await ensureNatives({ progress })).root);
+/** Sets up what a command line needs: which guest or packages, which Mesa, and what runs the program. */
+async function prepare(named: string, given: string[], options: RunOptions) {
+  const progress = progressBar();
+  const { suite, native } = options;
+  const { guest, program, args, env } = commandOf(named, given, options);
+  const host = hostArchitecture();
+  const folder = options.mesa ?? (native ? builtMesa(cacheFolder(), suite) : undefined);
+  if (native && folder === undefined) {
+    throw new Problem(
+      "there is no Mesa for this host's own programs yet; `tyr mesa build` makes one, --mesa names yours",
+    );
+  }
+  const mesa = folder === undefined ? undefined : await inspectMesa(folder, ARCHITECTURES);
+  const own = mesa !== undefined && mesa.architecture === host && host !== GUEST;
+  // Programs of the host's own architecture need no other guest than the one that the shim is built with.
+  const userland = await ensureUserland({ progress, suite: own ? undefined : suite, guest: own ? undefined : guest });
+  const packages = async () => (await ensureNatives({ progress, suite, guest })).root;
+  const packagesFirst = native === true || guest !== undefined;
+  const world: World = mesa
+    ? await mesaWorld(mesa, program, host, { packages, packagesFirst })
+    : { program, native: undefined };
+  return { userland, world, args, env: { ...env, ...options.env } };
 }
 
 /** A sentence where the GPU had no part in a run: a Mesa that does not find its driver draws by the processor, and says nothing. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Apt, aptProblem, keepLinksInside, networkSettings } from './apt.ts';
+import { Apt, amountOf, aptProblem, keepLinksInside, networkSettings } from './apt.ts';
 import { Problem } from './problem.ts';
 
 test('the host’s way to the network carries over, its choice of indexes and its trust do not', () => {
@@ -40,6 +40,24 @@ test('a full disk and unknown keys are told apart from a missing network', () =>
   const keys =
     'W: GPG error: http://m trixie InRelease: The following signatures could not be verified: NO_PUBKEY 0E98';
   assert.match(aptProblem(keys, 'm').message, /archive keys of this host.*NO_PUBKEY 0E98.*debian-archive-keyring/);
+});
+
+test('how much will be fetched is read from what apt prints beforehand', () => {
+  const text = [
+    'Reading package lists...',
+    '0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded.',
+    'Need to get 1,500 kB of archives.',
+    'After this operation, 4,321 kB of additional disk space will be used.',
+    "'http://mirror/pool/h/hello_2.10_arm64.deb' hello_2.10_arm64.deb 1000000 SHA256:00",
+    "'http://mirror/pool/l/libx_1%3a2_arm64.deb' libx_1%3a2_arm64.deb 500000 SHA256:11",
+  ].join('\n');
+  assert.deepEqual(amountOf(text), { packages: 2, download: 1_500_000, disk: '4,321 kB' });
+  assert.deepEqual(amountOf('Reading package lists...\n'), { packages: 0, download: 0, disk: undefined });
+});
+
+test('a package that the suite has not is named, and is no missing network', () => {
+  const { message } = aptProblem('E: Unable to locate package no-such-thing\n', 'http://m trixie');
+  assert.match(message, /^http:\/\/m trixie has not all of these packages .*no-such-thing/);
 });
 
 test('a mirror that cannot be reached is a Problem, soon', async () => {

@@ -25,6 +25,8 @@ export interface AptOptions {
   overlay?: string | undefined;
   /** Packages of which apt is told that they are installed, so that nothing is fetched for their sake. */
   given?: string[] | undefined;
+  /** Sources can be fetched, too. */
+  sources?: boolean;
 }
 
 /** `Acquire::` lines of `apt-config dump` that concern reaching an archive. */
@@ -35,6 +37,22 @@ export function networkSettings(dump: string): string[] {
       /^Acquire::(?!IndexTargets|Languages|Changelogs|CompressionTypes|GzipIndexes|cdrom)\S+ ".+";$/.test(line),
     )
     .filter((line) => !/^Acquire::Allow/.test(line));
+}
+
+/** How much a download is. */
+export interface Amount {
+  packages: number;
+  /** Bytes. */
+  download: number;
+  /** As apt says it, such as '460 MB'; undefined where it says nothing. */
+  disk: string | undefined;
+}
+
+/** Reads what `apt-get --print-uris install` prints: a line "'URI' FILE BYTES HASH" for each package, and a sentence. */
+export function amountOf(text: string): Amount {
+  const sizes = [...text.matchAll(/^'[^']+' \S+ (\d+) /gm)].map(([, bytes]) => Number(bytes));
+  const disk = /^After this operation, (.+) of additional disk space/m.exec(text)?.[1];
+  return { packages: sizes.length, download: sizes.reduce((sum, bytes) => sum + bytes, 0), disk };
 }
 
 /** Turns apt's complaints into one sentence that says what is missing and how to get it. */
@@ -56,6 +74,8 @@ export function aptProblem(stderr: string, archive: string): Problem {
       `the archive keys of this host do not vouch for ${archive} (apt: ${key}); install a newer debian-archive-keyring, or name a keyring file in TYR_DEBIAN_KEYRING`,
     );
   }
+  const unknown = first(/Unable to locate package|has no installation candidate|Couldn't find any package/i);
+  if (unknown) return new Problem(`${archive} has not all of these packages (apt: ${unknown})`);
   const network = first(/resolve|connect|unreachable|timed out|Failed to fetch|proxy/i);
   if (network) {
     return new Problem(
@@ -72,18 +92,32 @@ export class Apt {
     this.#options = options;
   }
 
-  /** Downloads `packages` and all that they depend on. Returns the .deb files. */
-  async download(packages: string[], report: Report): Promise<string[]> {
+  /**
+   * Downloads `packages` and all that they depend on. Returns the .deb files. `tell` hears beforehand how much it will be.
+   */
+  async download(packages: string[], report: Report, tell: (amount: Amount) => void = () => {}): Promise<string[]> {
     await this.#configure();
     await this.#apt(['update'], (fraction, detail) => report(fraction * 0.15, detail));
-    const install = ['--download-only', '--yes', '--no-install-recommends', 'install', ...packages];
-    await this.#apt(install, (fraction, detail) => report(0.15 + fraction * 0.85, detail));
+    const install = ['--yes', '--no-install-recommends', 'install', ...packages];
+    tell(amountOf(await this.#apt(['--print-uris', ...install], () => {})));
+    await this.#apt(['--download-only', ...install], (fraction, detail) => report(0.15 + fraction * 0.85, detail));
     const archives = join(this.#options.folder, 'cache/archives');
     return (await readdir(archives)).filter((file) => file.endsWith('.deb')).map((file) => join(archives, file));
   }
 
+  /** Downloads the source package `name`: its files, of which the .dsc lists the others. */
+  async source(name: string, report: Report): Promise<string[]> {
+    await this.#configure();
+    await this.#apt(['update'], (fraction, detail) => report(fraction * 0.3, detail));
+    const files = join(this.#options.folder, 'source');
+    await mkdir(files, { recursive: true });
+    report(0.3, `fetching the source of ${name}`);
+    await this.#apt(['source', '--download-only', name], () => {}, files);
+    return (await readdir(files)).map((file) => join(files, file));
+  }
+
   async #configure(): Promise<void> {
-    const { folder, architecture, mirror, suite, components, overlay, given = [] } = this.#options;
+    const { folder, architecture, mirror, suite, components, overlay, given = [], sources } = this.#options;
     for (const part of ['state/lists/partial', 'cache/archives/partial', 'etc/trusted.gpg.d']) {
       await mkdir(join(folder, part), { recursive: true });
     }
@@ -91,7 +125,10 @@ export class Apt {
     const keys = await readFile(mirror.keyring);
     const armored = keys.subarray(0, 5).toString() === '-----';
     await writeFile(join(folder, `etc/trusted.gpg.d/debian.${armored ? 'asc' : 'gpg'}`), keys);
-    const source = (of: string) => `deb [arch=${architecture}] ${mirror.uri} ${of} ${components.join(' ')}\n`;
+    const source = (of: string) => {
+      const from = `${mirror.uri} ${of} ${components.join(' ')}\n`;
+      return `deb [arch=${architecture}] ${from}${sources ? `deb-src ${from}` : ''}`;
+    };
     await writeFile(join(folder, 'etc/sources.list'), source(suite) + (overlay ? source(overlay) : ''));
     const host = networkSettings(await mustRun('apt-config', ['dump']));
     const quote = (text: string) => `"${text}"`;
@@ -118,10 +155,11 @@ export class Apt {
     );
   }
 
-  async #apt(args: string[], report: Report): Promise<void> {
+  async #apt(args: string[], report: Report, cwd?: string): Promise<string> {
     const { folder, mirror, suite } = this.#options;
-    const { code, stderr } = await command('apt-get', ['-q', '-oAPT::Status-Fd=3', ...args], {
+    const { code, stdout, stderr } = await command('apt-get', ['-q', '-oAPT::Status-Fd=3', ...args], {
       env: { ...process.env, APT_CONFIG: join(folder, 'apt.conf'), LC_ALL: 'C.UTF-8' },
+      ...(cwd !== undefined && { cwd }),
       status: (line) => {
         const [kind, , percent, ...what] = line.split(':');
         if (kind === 'dlstatus') report(Number(percent) / 100, what.join(':').trim());
@@ -129,6 +167,7 @@ export class Apt {
     });
     // An update that could not reach the archive ends with 0 and a warning.
     if (code !== 0 || /Failed to fetch|NO_PUBKEY/.test(stderr)) throw aptProblem(stderr, `${mirror.uri} ${suite}`);
+    return stdout;
   }
 }
 

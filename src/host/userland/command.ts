@@ -14,6 +14,8 @@ export interface CommandOptions {
   cwd?: string;
   /** Lines that the program writes to file descriptor 3. */
   status?: (line: string) => void;
+  /** Lines of its standard output, as they come. */
+  output?: (line: string) => void;
 }
 
 /** Debian package that brings a program that the setup calls. */
@@ -22,6 +24,7 @@ const PACKAGE: Record<string, string> = {
   'apt-config': 'apt',
   dpkg: 'dpkg',
   'dpkg-deb': 'dpkg',
+  du: 'coreutils',
   tar: 'tar',
 };
 
@@ -40,6 +43,7 @@ export function command(file: string, args: string[], options: CommandOptions = 
     child.stdout?.setEncoding('utf8').on('data', (text) => {
       stdout += text;
     });
+    if (options.output) createInterface({ input: child.stdout! }).on('line', options.output);
     child.stderr?.setEncoding('utf8').on('data', (text) => {
       stderr += text;
     });

@@ -24,20 +24,28 @@ export interface World {
 /** Folders of a root's programs. */
 const FOLDERS = ['usr/local/bin', 'usr/bin', 'usr/games', 'usr/sbin'];
 
+export interface WorldOptions {
+  /** Fetches the packages: their root folder. */
+  packages: () => Promise<string>;
+  /** A name is a program of the packages, whatever this host has. */
+  packagesFirst?: boolean;
+  /** The caller's PATH. */
+  path?: string;
+}
+
 /**
- * Finds the program and what runs it. A path is a file of this host; a name is looked up in the caller's PATH, then among
- * the packages, which `packages` fetches: their root folder. Throws Problem.
+ * Finds the program and what runs it. A path is a file of this host; a name is looked up in PATH, then among the packages. Throws
+ * Problem.
  */
 export async function mesaWorld(
   mesa: Mesa,
   program: string,
   host: Architecture,
-  packages: () => Promise<string>,
-  path = process.env.PATH ?? '',
+  { packages, packagesFirst = false, path = process.env.PATH ?? '' }: WorldOptions,
 ): Promise<World> {
   // A Mesa of the guest's architecture takes the place of the guest's own.
   if (mesa.architecture !== host) return { program, native: { mesa } };
-  const here = program.includes('/') ? resolve(program) : findIn(path.split(':'), program);
+  const here = program.includes('/') ? resolve(program) : packagesFirst ? undefined : findIn(path.split(':'), program);
   if (program.includes('/') && !existsSync(here!)) throw new Problem(`there is no file ${here}`);
   const missing = here ? await whatIsMissing(mesa, hostLoader(host), []) : [];
   if (here && missing.length === 0) return { program: here, native: { mesa } };

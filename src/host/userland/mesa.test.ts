@@ -94,7 +94,7 @@ test('a meson build folder: the parts lie where meson builds them, and object fo
 const REFUSED: [name: string, files: Record<string, string>, machine: number, message: RegExp][] = [
   [
     'no panfrost',
-    { 'lib/libgallium-25.0.7.so': 'panfrost: driver missing' },
+    { 'lib/libgallium-25.0.7.so': 'panfrost: driver missing\0kmsro: driver missing' },
     amd64.elfMachine,
     /built without panfrost \(.*libgallium-25\.0\.7\.so\), so it has no driver.*-Dgallium-drivers=panfrost/,
   ],
@@ -125,7 +125,7 @@ test('a folder that is not there is named', async () => {
 test('a Mesa of the guest’s architecture takes the place of the guest’s own', async () => {
   const prefix = mesaFiles('cross', { 'lib/libgallium-25.0.7.so': PANFROST }, arm64.elfMachine);
   const mesa = await inspectMesa(prefix, [amd64, arm64]);
-  const world = await mesaWorld(mesa, 'kmscube', amd64, () => assert.fail('nothing is fetched'));
+  const world = await mesaWorld(mesa, 'kmscube', amd64, { packages: () => assert.fail('nothing is fetched') });
   assert.deepEqual(world, { program: 'kmscube', native: { mesa } });
 });
 
@@ -150,14 +150,8 @@ test('host: a program of this host runs on that Mesa by this host’s own loader
   const userland = await ensureUserland();
   if (!userland.qemu) return; // on an arm64 host, it is the guest that does
   const mesa = await realMesa('real');
-  const nothing = () => assert.fail('nothing is fetched');
-  const { program, native } = await mesaWorld(
-    mesa,
-    'sh',
-    userland.host.architecture,
-    nothing,
-    '/nowhere:/bin:/usr/bin',
-  );
+  const where = { packages: () => assert.fail('nothing is fetched'), path: '/nowhere:/bin:/usr/bin' };
+  const { program, native } = await mesaWorld(mesa, 'sh', userland.host.architecture, where);
   assert.equal(native?.root, undefined);
   let stdout = '';
   const job = userland.host.clients['mov-job']!;
@@ -193,14 +187,14 @@ test('host: what a Mesa does not find is named, and the packages are tried befor
     fetched++;
     return root;
   };
-  await assert.rejects(mesaWorld(mesa, '/bin/sh', userland.host.architecture, packages), (error) => {
+  await assert.rejects(mesaWorld(mesa, '/bin/sh', userland.host.architecture, { packages }), (error) => {
     assert(error instanceof Problem);
     assert.match(error.message, /does not find all that it needs among the packages .*libneeded-5\.so.*not found/);
     return true;
   });
   assert.equal(fetched, 1);
   await assert.rejects(
-    mesaWorld(await realMesa('real'), 'no-such-program', userland.host.architecture, packages),
+    mesaWorld(await realMesa('real'), 'no-such-program', userland.host.architecture, { packages }),
     /neither this host \(PATH\) nor the packages in .* have a program no-such-program/,
   );
 });

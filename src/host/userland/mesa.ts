@@ -64,9 +64,8 @@ export async function inspectMesa(folder: string, architectures: readonly Archit
     );
   }
   const content = gallium ? await readFile(gallium) : Buffer.alloc(0);
-  const lacks = content.includes(NO_KMSRO) ? 'kmsro' : 'panfrost';
-  const drives = content.includes(PANFROST) && lacks === 'panfrost';
-  if (!drives && !vulkan) {
+  const lacks = !content.includes(PANFROST) ? 'panfrost' : content.includes(NO_KMSRO) ? 'kmsro' : undefined;
+  if (lacks && !vulkan) {
     throw new Problem(
       `the Mesa in ${prefix} is built without ${lacks} (${gallium}), so it has no driver for this GPU; build it with -Dgallium-drivers=panfrost -Dvulkan-drivers=panfrost`,
     );
@@ -80,7 +79,7 @@ export async function inspectMesa(folder: string, architectures: readonly Archit
     architecture,
     version: /^libgallium-(.+)\.so$/.exec(basename(gallium ?? ''))?.[1],
     libraries: [...new Set(loaded)],
-    gallium: drives ? gallium : undefined,
+    gallium: lacks ? undefined : gallium,
     eglVendor: find(/^libEGL_mesa\.so\.0$/),
     glx: find(/^libGLX_mesa\.so\.0$/),
     vulkan,

@@ -97,3 +97,25 @@ test('a full disk and a folder that cannot be written are told in a sentence', a
     (error) => error instanceof Problem && /XDG_CACHE_HOME/.test(error.message),
   );
 });
+
+test('what is there can be listed and removed by name, whatever it was made from', async () => {
+  const other = { ...piece('x'), name: 'guest.a+b-arm64' };
+  const kept = await ensure(piece('a'));
+  await ensure(other);
+  await ensure({ ...other, inputs: 'y' });
+  const begun = { ...piece('z', () => Promise.reject(new Error('interrupted'))), name: other.name };
+  await assert.rejects(ensure(begun), /interrupted/);
+  const store = new Store(folder, quiet);
+  const names = (await store.contents()).map(({ name, complete }) => `${name} ${complete}`);
+  assert.deepEqual(names.sort(), [
+    'guest.a+b-arm64 false',
+    'guest.a+b-arm64 false',
+    'guest.a+b-arm64 true',
+    'guest.a+b-arm64 true',
+    'thing true',
+  ]);
+  assert.equal(await store.remove('guest.a'), 0);
+  assert.equal(await store.remove(other.name), 4);
+  store.release();
+  assert.deepEqual((await readdir(folder)).sort(), ['lock', kept.slice(folder.length + 1)].sort());
+});

@@ -32,11 +32,14 @@ const KEEP = 14 * DAY;
 export class Store {
   readonly folder: string;
   readonly #progress: Progress;
+  readonly #lockFile: string;
   #unlock: (() => void) | undefined;
 
-  constructor(folder: string, progress: Progress) {
+  /** `lockFile`: pieces that take long to build have a lock of their own, so that others need not wait for them. */
+  constructor(folder: string, progress: Progress, lockFile = 'lock') {
     this.folder = folder;
     this.#progress = progress;
+    this.#lockFile = lockFile;
   }
 
   /** Where the piece is or will be. */
@@ -63,6 +66,47 @@ export class Store {
     }
   }
 
+  /** A folder that is nobody's piece: made where it is missing, and this setup's alone until it is released. */
+  async lockedFolder(name: string): Promise<string> {
+    try {
+      await this.#lock();
+      const path = join(this.folder, name);
+      await mkdir(path, { recursive: true });
+      return path;
+    } catch (error) {
+      throw asProblem(error, this.folder) ?? error;
+    }
+  }
+
+  /** All that is in the folder, finished or begun: folders by the names of their pieces. */
+  async contents(): Promise<{ name: string; path: string; complete: boolean }[]> {
+    const names = await readdir(this.folder).catch(() => []);
+    return names.sort().flatMap((entry) => {
+      const [, name, rest] = /^(.+)-[0-9a-f]{12}(\.partial|\.scratch)?$/.exec(entry) ?? [];
+      return name === undefined ? [] : [{ name, path: join(this.folder, entry), complete: rest === undefined }];
+    });
+  }
+
+  /** Removes all folders of the pieces with this name. Returns how many these were. */
+  async remove(name: string): Promise<number> {
+    try {
+      await this.#lock();
+      const found = (await this.contents()).filter((entry) => entry.name === name);
+      for (const { path, complete } of found) {
+        // A folder under its final name is complete, so it loses that name first.
+        const going = complete ? `${path}.partial` : path;
+        if (complete) {
+          await rm(going, { recursive: true, force: true });
+          await rename(path, going);
+        }
+        await rm(going, { recursive: true, force: true });
+      }
+      return found.length;
+    } catch (error) {
+      throw asProblem(error, this.folder) ?? error;
+    }
+  }
+
   /** Lets other setups go on. The store stays usable. */
   release(): void {
     this.#unlock?.();
@@ -72,7 +116,7 @@ export class Store {
   async #lock(): Promise<void> {
     if (this.#unlock) return;
     await mkdir(this.folder, { recursive: true });
-    this.#unlock = await takeLock(join(this.folder, 'lock'), () =>
+    this.#unlock = await takeLock(join(this.folder, this.#lockFile), () =>
       this.#progress.note('another setup is at work in this cache; waiting for it'),
     );
   }
@@ -96,11 +140,9 @@ export class Store {
 
   /** Removes what earlier recipes of the same piece left long ago. */
   async #prune(name: string, keep: string): Promise<void> {
-    const earlier = new RegExp(`^${name}-[0-9a-f]{12}(\\.partial|\\.scratch)?$`);
     const now = (await stat(keep)).mtimeMs;
-    for (const entry of await readdir(this.folder)) {
-      const path = join(this.folder, entry);
-      if (path === keep || !earlier.test(entry)) continue;
+    for (const { name: other, path } of await this.contents()) {
+      if (path === keep || other !== name) continue;
       if (now - (await stat(path)).mtimeMs > KEEP) await rm(path, { recursive: true, force: true });
     }
   }

@@ -23,9 +23,10 @@ import {
   guestCompiler,
   hostCompiler,
 } from './compiler.ts';
+import type { GuestChoice } from './guests.ts';
 import { findMirror, type Mirror } from './mirror.ts';
 import { Problem } from './problem.ts';
-import { type Progress, portion, quiet } from './progress.ts';
+import { type Progress, portion, quiet, type Report } from './progress.ts';
 import {
   BUSYBOX_FILE,
   BUSYBOX_PACKAGE,
@@ -77,6 +78,10 @@ export interface UserlandOptions {
   cache?: string;
   /** Folder with the shim's sources; test clients in its folder `test`. Default: the repository's. */
   shimSources?: string;
+  /** Packages besides the base's. */
+  guest?: GuestChoice | undefined;
+  /** Debian's; default: the recipe's. */
+  suite?: string | undefined;
 }
 
 /** A guest with programs of its own, in a folder of its own, so that the common one does not grow. */
@@ -92,7 +97,8 @@ export interface OwnGuest {
 }
 
 const LIBRARY = 'libtyr-drm.so';
-const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;
+/** The guest's architecture. */
+export const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;
 
 /** The host's architecture by Node's name for it. Throws Problem where Tyr has no host tools for it. */
 export function hostArchitecture(): Architecture {
@@ -106,18 +112,30 @@ export function hostArchitecture(): Architecture {
 const FORM = 4;
 
 /** What is built, in order. Pure description: no file is touched until a piece is ensured. */
-class Plan {
+export class Plan {
   readonly host = hostArchitecture();
   readonly native = this.host === GUEST;
   readonly #progress: Progress;
+  readonly #suite: string;
   #mirror: Promise<Mirror> | undefined;
 
-  constructor(progress: Progress) {
+  constructor(progress: Progress, suite = SUITE) {
     this.#progress = progress;
+    this.#suite = suite;
   }
 
-  guest(): Piece {
-    return this.#packages('guest', 'arm64 guest userland', GUEST, ['main'], GUEST_PACKAGES, [], async (root) => {
+  /** Backports are laid over the release that they are for. */
+  get #suites(): { suite: string; overlay?: string } {
+    const base = /^(.+)-backports$/.exec(this.#suite)?.[1];
+    return base === undefined ? { suite: this.#suite } : { suite: base, overlay: this.#suite };
+  }
+
+  /** Debian's arm64 packages: the base's, and those of the choice. */
+  guest(choice?: GuestChoice): Piece {
+    const name = choice ? `guest.${choice.name}` : 'guest';
+    const title = choice ? `arm64 guest ${choice.name}` : 'arm64 guest userland';
+    const packages = [...new Set([...GUEST_PACKAGES, ...(choice?.packages ?? [])])];
+    return this.#packages(name, title, GUEST, ['main'], packages, [], async (root) => {
       await addOlderHeaders(root);
       await finishGuest(root);
     });
@@ -140,10 +158,31 @@ class Plan {
     );
   }
 
-  /** The guest's programs and Mesa for the host's own architecture, to compare with. Fetched when asked for. */
-  natives(): Piece {
-    const title = "programs of the host's architecture with llvmpipe";
-    return this.#packages('native', title, this.host, ['main'], NATIVE_PACKAGES, []);
+  /** The guest's programs and Mesa for the host's own architecture. Fetched when asked for. */
+  natives(choice?: GuestChoice): Piece {
+    const name = choice ? `native.${choice.name}` : 'native';
+    const title = choice
+      ? `${this.host.debian} guest ${choice.name}`
+      : "programs of the host's architecture with llvmpipe";
+    const packages = [...new Set([...NATIVE_PACKAGES, ...(choice?.packages ?? [])])];
+    return this.#packages(name, title, this.host, ['main'], packages, []);
+  }
+
+  /** What builds Mesa for the host's own architecture. Fetched when asked for. */
+  mesaTools(packages: string[]): Piece {
+    const title = 'compiler, meson and headers that build Mesa';
+    // The linker looks for the dynamic loader in lib64.
+    const finish = (root: string) => keepProgramsOnly(root, ['lib64']);
+    return this.#packages('mesa-tools', title, this.host, ['main'], packages, [], finish);
+  }
+
+  /** Fetches a source package of the suite: its files, below `scratch`. */
+  async source(name: string, scratch: string, report: Report): Promise<string[]> {
+    this.#mirror ??= findMirror(scratch);
+    const mirror = await this.#mirror;
+    const folder = join(scratch, 'apt');
+    const options = { folder, architecture: this.host.debian, mirror, ...this.#suites, components: ['main'] };
+    return new Apt({ ...options, sources: true }).source(name, report);
   }
 
   /** mali_csffw.bin as Debian ships it. Not part of the userland: fetched when asked for. */
@@ -236,13 +275,25 @@ class Plan {
     return {
       name: `${name}-${architecture.debian}`,
       title,
-      inputs: [FORM, SUITE, components, packages, exclude, GUEST_ETC, ...(more.given ? [more] : [])],
+      inputs: [FORM, this.#suite, components, packages, exclude, GUEST_ETC, ...(more.given ? [more] : [])],
       build: async (root, scratch) => {
         this.#mirror ??= findMirror(scratch);
         const mirror = await this.#mirror;
         const folder = join(scratch, 'apt');
-        const apt = new Apt({ folder, architecture: architecture.debian, mirror, suite: SUITE, components, ...more });
-        const debs = await apt.download(packages, portion(this.#progress, 0, 0.6));
+        const apt = new Apt({
+          folder,
+          architecture: architecture.debian,
+          mirror,
+          ...this.#suites,
+          components,
+          ...more,
+        });
+        const debs = await apt.download(packages, portion(this.#progress, 0, 0.6), (amount) => {
+          if (amount.packages === 0) return; // an earlier setup, interrupted, has fetched them all
+          const disk = amount.disk === undefined ? '' : `, ${amount.disk} on disk`;
+          const fetched = `${amount.packages} packages, ${Math.ceil(amount.download / 1e6)} MB to fetch${disk}`;
+          this.#progress.note(`${title}: ${fetched}`);
+        });
         await makeRoot(root);
         await unpack(debs, root, portion(this.#progress, 0.6, 1), exclude);
         await keepLinksInside(root);
@@ -254,11 +305,16 @@ class Plan {
 
 /** Leaves a guest the folders that are its own, and gives it the files that programs expect. */
 async function finishGuest(root: string): Promise<void> {
-  for (const name of await readdir(root)) {
-    if (!GUEST_FOLDERS.includes(name)) await rm(join(root, name), { recursive: true });
-  }
+  await keepProgramsOnly(root);
   await mkdir(join(root, 'etc'), { recursive: true });
   for (const [name, text] of Object.entries(GUEST_ETC)) await writeFile(join(root, 'etc', name), text);
+}
+
+/** Removes what would hide the host's folders from programs that run in this root. */
+async function keepProgramsOnly(root: string, more: string[] = []): Promise<void> {
+  for (const name of await readdir(root)) {
+    if (![...GUEST_FOLDERS, ...more].includes(name)) await rm(join(root, name), { recursive: true });
+  }
 }
 
 /** Makes sure that the whole userland is there. Throws Problem when this host lacks what it takes. */
@@ -266,10 +322,10 @@ export async function ensureUserland(options: UserlandOptions = {}): Promise<Use
   const progress = options.progress ?? quiet;
   const cache = options.cache ?? cacheFolder();
   const sources = options.shimSources ?? fileURLToPath(new URL('../../../shim', import.meta.url));
-  const plan = new Plan(progress);
+  const plan = new Plan(progress, options.suite);
   const store = new Store(cache, progress);
   try {
-    const root = await store.ensure(plan.guest());
+    const root = await store.ensure(plan.guest(options.guest));
     const tools = plan.native ? undefined : await store.ensure(plan.tools());
     const qemu = tools && join(tools, 'usr/bin/qemu-aarch64');
     const run = (program: string, args: string[]) => guestStart({ root, qemu }, join(root, program), args, process.env);
@@ -347,15 +403,15 @@ export async function ensureKernel(
   }
 }
 
-/** The root folder of the programs that are compared with: fetched first where it is missing. */
+/** The root folder of the programs of the host's own architecture: fetched first where it is missing. */
 export async function ensureNatives(
   options: UserlandOptions = {},
 ): Promise<{ root: string; architecture: Architecture }> {
   const progress = options.progress ?? quiet;
   const store = new Store(options.cache ?? cacheFolder(), progress);
-  const plan = new Plan(progress);
+  const plan = new Plan(progress, options.suite);
   try {
-    return { root: await store.ensure(plan.natives()), architecture: plan.host };
+    return { root: await store.ensure(plan.natives(options.guest)), architecture: plan.host };
   } finally {
     store.release();
   }

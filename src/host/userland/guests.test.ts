@@ -1,0 +1,46 @@
+/** Guests by name: what a command line means, and what no guest can be made of. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { commandOf, GUESTS, guestOf, namedGuest } from './guests.ts';
+import { Problem } from './problem.ts';
+
+test('a guest’s name alone is its command; with arguments it is the program of that name in it', () => {
+  const { packages, command, env } = GUESTS.supertuxkart!;
+  const guest = { name: 'supertuxkart', packages };
+  const [program, ...args] = command;
+  assert.deepEqual(commandOf('supertuxkart', []), { guest, program, args, env });
+  assert.deepEqual(commandOf('supertuxkart', ['--help']), { guest, program: 'supertuxkart', args: ['--help'], env });
+});
+
+test('a guest that needs no packages of its own is another command of one that has them', () => {
+  const { guest, program, args } = commandOf('vkcube', []);
+  assert.deepEqual(guest, { name: 'weston', packages: GUESTS.weston!.packages });
+  assert.deepEqual([program, args.slice(-3)], ['sh', ['vkcube', '--wsi', 'wayland']]);
+});
+
+test('a program that names no guest runs in the base’s, and in another where that is said', () => {
+  assert.equal(commandOf('kmscube', ['-A']).guest, undefined);
+  assert.equal(commandOf('vkcube', ['--wsi', 'xcb'], { guest: 'base' }).guest, undefined);
+  const { guest, program, args } = commandOf('bash', [], { guest: 'weston' });
+  assert.deepEqual([guest!.name, program, args], ['weston', 'bash', []]);
+  assert.deepEqual(commandOf('weston', [], { packages: ['foot', 'sway'] }), {
+    guest: { name: 'foot+sway', packages: ['foot', 'sway'] },
+    program: 'weston',
+    args: [],
+    env: {},
+  });
+});
+
+test('the same packages in another order are the same guest', () => {
+  assert.deepEqual(guestOf(['sway', 'foot', 'foot']), guestOf(['foot', 'sway']));
+});
+
+test('what is no package and no guest is refused by name', () => {
+  const refused = (run: () => unknown, message: RegExp) =>
+    assert.throws(run, (error) => error instanceof Problem && message.test(error.message));
+  for (const name of ['--yes', '../x', 'A b', '', 'foot;ls'])
+    refused(() => guestOf([name]), /is no name of a Debian package/);
+  refused(() => namedGuest('gnom'), /there is no guest gnom; there are weston, vkcube, supertuxkart/);
+  refused(() => namedGuest('constructor'), /there is no guest constructor/);
+  refused(() => commandOf('x', [], { guest: 'weston', packages: ['foot'] }), /two ways to choose a guest/);
+});

@@ -1,0 +1,112 @@
+/**
+ * Guests by name. Each is data: Debian packages on top of the base guest's, the command that its name stands for, and
+ * what the command's environment needs. Nothing else in the project knows these programs.
+ */
+import { Problem } from './problem.ts';
+
+export interface NamedGuest {
+  /** What it shows, for lists. */
+  title: string;
+  /** The guest whose packages these are, where another one's are enough. */
+  of?: string;
+  packages: string[];
+  /** What `tyr run NAME` without arguments runs: a program of the guest and its arguments. */
+  command: string[];
+  env?: Record<string, string>;
+}
+
+/** Packages that a guest is made of, under a name for its folder. */
+export interface GuestChoice {
+  name: string;
+  packages: string[];
+}
+
+/** Weston on the machine's display, until its program ends; `$XDG_RUNTIME_DIR/wayland-1` is its socket. */
+function onWeston(...program: string[]): string[] {
+  const script = [
+    'weston --backend=drm --continue-without-input --idle-time=0 --socket=wayland-1 &',
+    'weston=$!',
+    'while [ ! -S "$XDG_RUNTIME_DIR/wayland-1" ]; do kill -0 $weston || exit 1; sleep 0.2; done',
+    'WAYLAND_DISPLAY=wayland-1 "$@"',
+    'code=$?',
+    'kill $weston; wait $weston; exit $code',
+  ].join('\n');
+  return ['sh', '-c', script, 'sh', ...program];
+}
+
+/** Keyboard layouts, cursors and a font: what Weston and its terminal draw with. */
+const DESKTOP = ['weston', 'xkb-data', 'adwaita-icon-theme', 'fonts-dejavu-core'];
+
+export const GUESTS: Record<string, NamedGuest> = {
+  weston: {
+    title: 'Weston, a Wayland desktop, with a terminal',
+    packages: DESKTOP,
+    command: onWeston('weston-terminal', '--shell=/bin/bash'),
+  },
+  vkcube: {
+    title: "Vulkan's cube in a window of Weston",
+    of: 'weston',
+    packages: DESKTOP,
+    command: onWeston('vkcube', '--wsi', 'wayland'),
+  },
+  supertuxkart: {
+    title: 'SuperTuxKart, full screen: one kart on one track',
+    packages: ['supertuxkart', 'adwaita-icon-theme', 'fonts-dejavu-core', 'xkb-data'],
+    command: ['supertuxkart', '--track=lighthouse', '--numkarts=1', '--screensize=640x480'],
+    env: { SDL_VIDEODRIVER: 'kmsdrm' },
+  },
+};
+
+/** A package as Debian names one: Debian Policy 5.6.1, with the architecture or version that apt-get takes. */
+const PACKAGE = /^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?$/;
+
+/** The guest with these Debian packages besides the base's. Throws Problem for what is no package's name. */
+export function guestOf(packages: string[]): GuestChoice {
+  const wrong = packages.find((name) => !PACKAGE.test(name));
+  if (wrong !== undefined) throw new Problem(`${JSON.stringify(wrong)} is no name of a Debian package`);
+  const sorted = [...new Set(packages)].sort();
+  return {
+    name: sorted
+      .join('+')
+      .replace(/[^a-z0-9+.-]/g, '_')
+      .slice(0, 60),
+    packages: sorted,
+  };
+}
+
+/** The guest of this name. Throws Problem, which lists all. */
+export function namedGuest(name: string): NamedGuest & GuestChoice {
+  const found = Object.hasOwn(GUESTS, name) ? GUESTS[name] : undefined;
+  if (found) return { ...found, name: found.of ?? name };
+  throw new Problem(
+    `there is no guest ${name}; there are ${Object.keys(GUESTS).join(', ')}, and --packages makes others`,
+  );
+}
+
+export interface Command {
+  /** Without one, the base guest's packages are enough. */
+  guest: GuestChoice | undefined;
+  program: string;
+  args: string[];
+  env: Record<string, string>;
+}
+
+/**
+ * What a command line means. A guest's name alone stands for its command; with arguments, it is a program of that guest. `packages`
+ * and `guest` say otherwise where PROGRAM is to run: in a guest of these packages, in the guest of this name ('base': the base's).
+ */
+export function commandOf(
+  program: string,
+  args: string[],
+  { packages, guest }: { packages?: string[] | undefined; guest?: string | undefined } = {},
+): Command {
+  if (packages && guest !== undefined)
+    throw new Problem('--guest and --packages are two ways to choose a guest; give one of them');
+  if (packages) return { guest: guestOf(packages), program, args, env: {} };
+  if (guest === 'base') return { guest: undefined, program, args, env: {} };
+  if (guest === undefined && !Object.hasOwn(GUESTS, program)) return { guest: undefined, program, args, env: {} };
+  const { name, packages: needed, command, env = {} } = namedGuest(guest ?? program);
+  const alone = program === (guest ?? program) && Object.hasOwn(GUESTS, program) && args.length === 0;
+  const [first, ...rest] = command as [string, ...string[]];
+  return { guest: { name, packages: needed }, program: alone ? first : program, args: alone ? rest : args, env };
+}
