@@ -45,13 +45,13 @@ export default {
       comment: 'no file imports a test',
       severity: 'error',
       from: {},
-      to: { path: '[.]test[.]ts$' },
+      to: { path: '[.]test(-desktop)?[.]ts$' },
     },
     {
       name: 'nothing-runs-on-test-support',
       comment: 'src/testing/ is for tests, and for the commands that measure and fuzz',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/testing/|[.]test[.]ts$|^src/cli/(bench|fuzz)' },
+      from: { path: '^src/', pathNot: '^src/testing/|[.]test(-desktop)?[.]ts$|^src/cli/(bench|fuzz)' },
       to: { path: '^src/testing/' },
     },
     {

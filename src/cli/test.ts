@@ -34,14 +34,22 @@ interface Tally {
   failed: number;
 }
 
-export async function test(patterns: string[], options: { workers?: number; vm?: boolean } = {}): Promise<number> {
-  const { workers, vm } = options;
+interface TestOptions {
+  workers?: number;
+  /** Also the tests that boot virtual machines. */
+  vm?: boolean;
+  /** Also the tests that open a browser. */
+  desktop?: boolean;
+}
+
+export async function test(patterns: string[], options: TestOptions = {}): Promise<number> {
+  const { workers, vm, desktop } = options;
   if (workers !== undefined) process.env.TYR_WORKERS = String(workers);
   const progress = progressBar();
   await ensureUserland({ progress });
   await ensureRealFirmware({ progress });
   const checks = patterns.length === 0 ? await runChecks() : { passed: 0, failed: 0 };
-  const files = (await testFiles(vm ?? false)).filter(
+  const files = (await testFiles(vm ?? false, desktop ?? false)).filter(
     (file) => patterns.length === 0 || patterns.some((p) => file.includes(p)),
   );
   if (files.length === 0) throw new Problem(`no test file's path contains ${patterns.join(' or ')}`);
@@ -53,15 +61,20 @@ export async function test(patterns: string[], options: { workers?: number; vm?:
     tallies.push(await runTests(again));
   }
   if (!vm && patterns.length === 0) console.log('no virtual machine was booted: ./tyr test --vm does that as well');
+  if (!desktop && patterns.length === 0)
+    console.log('no browser was opened: ./tyr test --desktop does that as well (it needs a Chromium on this host)');
   const [passed, failed] = (['passed', 'failed'] as const).map((of) => tallies.reduce((sum, t) => sum + t[of], 0));
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
-/** `vm`: also those that boot virtual machines. */
-async function testFiles(vm: boolean): Promise<string[]> {
+/** `vm`: also those that boot virtual machines; `desktop`: also those that open a browser. */
+async function testFiles(vm: boolean, desktop: boolean): Promise<string[]> {
   const files = await Array.fromAsync(
-    glob(['src/**/*.test.ts', ...(vm ? ['src/**/*.test-vm.ts'] : [])], { cwd: REPOSITORY }),
+    glob(
+      ['src/**/*.test.ts', ...(vm ? ['src/**/*.test-vm.ts'] : []), ...(desktop ? ['src/**/*.test-desktop.ts'] : [])],
+      { cwd: REPOSITORY },
+    ),
   );
   return files.sort();
 }
