@@ -1,6 +1,6 @@
 /**
- * What recompiled fragment shaders sum up of vertices' varyings that lie in DRAM (varying.ts): each channel's three corners by the
- * quad's weights, a product and two multiply-adds that are rounded once each, as shader/varying.ts has them.
+ * What recompiled fragment shaders sum up of vertices' varyings that lie in DRAM (varying.ts): each channel's first corner, and
+ * from there the steps to the two others by the quad's weights, multiply-adds that are rounded once each, as shader/varying.ts has it.
  */
 import { PRIMITIVE } from '../engine/quads.ts';
 import type { Around } from './access.ts';
@@ -94,6 +94,8 @@ export class VaryingSums {
         this.#corner(PRIMITIVE.vertices + 4 * v, place, half, true);
         code.set(local);
       }
+      const [first, ...others] = this.#corners;
+      for (const other of others) code.get(other).get(first!).op('f32x4_sub').set(other);
       for (const k of vectors) {
         this.push(k, (v) => {
           code.get(this.#corners[v]!);
@@ -103,19 +105,18 @@ export class VaryingSums {
     }
   }
 
-  /** Pushes a vector's weighted sum of what `corner` pushes of each vertex. */
-  push(k: number, corner: (vertex: 0 | 1 | 2) => void): void {
+  /** Pushes a vector's sum of what `part` pushes: for 0 the first vertex's, for the others the step from it to theirs. */
+  push(k: number, part: (vertex: 0 | 1 | 2) => void): void {
     const { lanes } = this.#a;
-    const [first, second, third] = this.#weights().weights.map((weight) => lanes.local(weight)) as [
-      Lanes,
-      Lanes,
-      Lanes,
-    ];
-    const one = lanes.op('f32x4_mul', () => corner(0), first);
+    const [, second, third] = this.#weights().weights.map((weight) => lanes.local(weight)) as [Lanes, Lanes, Lanes];
     lanes.fma(
-      () => corner(2),
+      () => part(2),
       third,
-      lanes.fma(() => corner(1), second, one),
+      lanes.fma(
+        () => part(1),
+        second,
+        () => part(0),
+      ),
     )(k);
   }
 }

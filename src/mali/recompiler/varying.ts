@@ -223,8 +223,11 @@ export class VaryingCode {
       for (let k = 0; k < lanes.vectors; k++) {
         for (let c = 0; c < channels; c++) {
           const corners = results[c]![k]!;
+          const steps = this.#sums.value(k, c);
+          code.get(corners).get(corners).get(corners).shuffle32(0, 0, 0, 0).op('f32x4_sub').set(steps);
           this.#sums.push(k, (v) => {
-            code.get(corners).get(corners).shuffle32(v, v, v, v);
+            const of = v === 0 ? corners : steps;
+            code.get(of).get(of).shuffle32(v, v, v, v);
           });
           if (!half) this.#write(register + c, k);
           else {

@@ -88,6 +88,28 @@ test('varyings are weighed by the barycentrics, flat ones come from the provokin
   assert.deepEqual([lane0(flat, 0), register(flat, 1)[15]], [f32(5), f32(5.125)]);
 });
 
+test('what is the same at all vertices is that everywhere, whatever the weights', () => {
+  const memory = new FlatMemory();
+  const value = Math.fround(2.1);
+  for (const n of ids) memory.store32(PACKET + 1024 + n * STRIDE, f32(value));
+  const stage: FragmentStage = {
+    ...makeStage(),
+    barycentrics(_warp, mask, _mode, _source, out) {
+      for (let lane = 0; lane < LANES; lane++) {
+        if (!(mask & (1 << lane))) continue;
+        out[lane] = Math.fround(lane / 37);
+        out[LANES + lane] = Math.fround(1 / (lane + 3));
+        out[2 * LANES + lane] = Math.fround(1 - out[lane]!) - out[LANES + lane]!;
+      }
+    },
+  };
+  const { warp } = execute('LD_VAR_BUF_IMM.f32.slot0.src_f32.center.store @r0, r61, index:0\nNOP.end', {
+    memory,
+    stage,
+  });
+  assert.deepEqual([...warp.f32.subarray(0, LANES)], Array(LANES).fill(value));
+});
+
 test('a retrieved position needs no new barycentrics', () => {
   const log: string[] = [];
   execute(
