@@ -20,6 +20,7 @@ import { progressBar } from './progress-bar.ts';
 
 export interface ConformanceOptions {
   filter?: string;
+  mesa?: string;
   shard?: string;
   engine?: Engine;
   out?: string;
@@ -42,6 +43,7 @@ export async function conformance(name: string, folders: string[], options: Conf
   const progress = progressBar();
   const prepared = await suite.prepare({
     progress,
+    mesa: options.mesa,
     ask: (userland, command) => askOnce(ENTRY, name, userland, command),
   });
   const expectations = Expectations.read(expectationsFile(EXPECTATIONS, name, prepared.mesa));

@@ -418,6 +418,7 @@ which are skipped. // begins a comment, # at a line's begin does too. .quad 0xâ€
       "the I-th of N parts (default: as GitLab CI, Kubernetes or Slurm says in the job's environment)",
     )
     .addOption(engine())
+    .option('--mesa <dir>', "run on this Mesa, as tyr run does; one of the host's architecture runs the host's piglit")
     .option('--out <dir>', 'where results go; a run that was stopped goes on from there (default: conformance-SUITE)')
     .option('--jobs <n>', 'machines at once (default: one for each core)', count)
     .option('--limit <seconds>', 'in which a test has to end (default: as the suite says)', positive)

@@ -1,13 +1,24 @@
 /**
- * The selection: the fixed part of a suite that the test run runs. The rule: of the tests that the GPU's Mesa can run, those
- * that share a process, in the order of the suite's list, every `STEP`th. So each group is there with its share, and a new test of a
- * suite moves few others in or out.
+ * The selection: the fixed part of a suite that the test run runs. The rule: of the tests that this Mesa can run, in the order of
+ * the suite's lists, every 40th of those that share a process, and every 500th of those that need one each, which costs some
+ * seconds. So every group is there with its share.
  */
 import type { Case } from './suite.ts';
 
-const STEP = 50;
+const SHARED = 40;
+const ALONE = 500;
 
 export function selected(cases: readonly Case[]): Case[] {
-  const cheap = cases.filter(({ batch, skip }) => batch !== undefined && skip === undefined);
-  return cheap.filter((_, index) => index % STEP === 0);
+  const can = cases.filter(({ skip }) => skip === undefined);
+  const each = (list: readonly Case[], step: number) => list.filter((_, index) => index % step === step >> 1);
+  return [
+    ...each(
+      can.filter(({ batch }) => batch !== undefined),
+      SHARED,
+    ),
+    ...each(
+      can.filter(({ batch }) => batch === undefined),
+      ALONE,
+    ),
+  ];
 }

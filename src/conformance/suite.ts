@@ -70,6 +70,8 @@ export interface Reader {
 /** What a suite is given. */
 export interface SuiteOptions {
   readonly progress: Progress;
+  /** Folder of a Mesa (host/userland/mesa.ts) to run on; undefined: the suite's own, Debian's. */
+  readonly mesa: string | undefined;
   /** Runs a program on a machine and gives what it printed. */
   ask(userland: Userland, command: Command): Promise<{ readonly code: number; readonly output: string }>;
 }

@@ -147,9 +147,10 @@ export class Run {
     });
     const code = await this.#program.ended;
     this.#limit?.cancel();
+    const byItself = this.#stopped === undefined;
     this.#leave();
     for (const stream of ['stderr', 'stdout'] as const) this.#hear('\n', stream);
-    if (this.#stopped === undefined) for (const event of this.#reader.end(code)) this.#meet(event);
+    if (byItself) for (const event of this.#reader.end(code)) this.#meet(event);
     // What was begun and of which nothing was said came to its end with the process.
     const alone = this.#batch.cases.length === 1;
     if (this.#courses[this.#current]!.told || !(this.#begun || alone)) return;

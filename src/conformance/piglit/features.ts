@@ -19,7 +19,7 @@ export const APIS = {
 } as const;
 export type ApiName = keyof typeof APIS;
 
-/** An API that is not there is missing; then nothing is known, and its tests run and say so themselves. */
+/** An API that is not there is missing: Panfrost has no core profile for this GPU. */
 export type Features = Readonly<Partial<Record<ApiName, Api>>>;
 
 /** Reads what `wflinfo --verbose` printed; undefined if it printed no version. */
@@ -40,7 +40,7 @@ export function mesaVersion(output: string): string | undefined {
 export function missing({ options }: Listed, features: Features): string | undefined {
   const named = options.api === undefined ? 'compat' : String(options.api);
   const api = features[named === 'gles3' ? 'gles2' : (named as ApiName)];
-  if (api === undefined) return undefined;
+  if (api === undefined) return `needs ${named}, which there is not`;
   for (const name of (options.extensions as string[] | undefined) ?? []) {
     if (!api.extensions.has(name)) return `needs ${name}`;
   }

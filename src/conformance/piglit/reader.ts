@@ -60,6 +60,11 @@ export class ShaderReader implements Reader {
   #reported = -1;
   #ended = -1;
   #last: Verdict | undefined;
+  readonly #count: number;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
 
   line(text: string, stream: 'stdout' | 'stderr'): Event[] {
     const number = /^PIGLIT TEST: (\d+) - /.exec(text)?.[1];
@@ -82,7 +87,9 @@ export class ShaderReader implements Reader {
   }
 
   end(code: number): Event[] {
-    if (this.#begun <= this.#ended || this.#last === undefined || code > SIGNALLED) return [];
-    return [{ kind: 'end', index: this.#begun, verdict: this.#last }];
+    if (this.#last === undefined || code > SIGNALLED) return [];
+    // The one that it was in, or for which it found no context and named none.
+    const index = this.#begun > this.#ended ? this.#begun : this.#ended + 1;
+    return index < this.#count ? [{ kind: 'end', index, verdict: this.#last }] : [];
   }
 }

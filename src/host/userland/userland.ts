@@ -84,8 +84,8 @@ export interface UserlandOptions {
   suite?: string | undefined;
 }
 
-/** A guest with programs of its own, in a folder of its own, so that the common one does not grow. */
-export interface OwnGuest {
+/** A root folder with programs of its own, so that the common guest does not grow. */
+export interface OwnRoot {
   /** Beginning of the folder's name: 'piglit'. */
   name: string;
   /** Headline for the progress display. */
@@ -141,9 +141,9 @@ export class Plan {
     });
   }
 
-  /** A guest with other programs. Fetched when asked for. */
-  ownGuest({ name, title, packages, exclude }: OwnGuest): Piece {
-    return this.#packages(name, title, GUEST, ['main'], packages, exclude, finishGuest);
+  /** A root with other programs. Fetched when asked for. */
+  ownRoot({ name, title, packages, exclude }: OwnRoot, architecture: Architecture): Piece {
+    return this.#packages(name, title, architecture, ['main'], packages, exclude, finishGuest);
   }
 
   tools(): Piece {
@@ -340,13 +340,16 @@ export async function ensureUserland(options: UserlandOptions = {}): Promise<Use
   }
 }
 
-/** The userland with another guest in the place of the common one: fetched first where it is missing. */
-export async function ensureOwnGuest(recipe: OwnGuest, options: UserlandOptions = {}): Promise<Userland> {
-  const userland = await ensureUserland(options);
+/** The root folder of such programs, of the guest's or of the host's architecture: fetched first where it is missing. */
+export async function ensureOwnRoot(
+  recipe: OwnRoot,
+  architecture: Architecture,
+  options: UserlandOptions = {},
+): Promise<string> {
   const progress = options.progress ?? quiet;
-  const store = new Store(userland.cache, progress);
+  const store = new Store(options.cache ?? cacheFolder(), progress);
   try {
-    return { ...userland, root: await store.ensure(new Plan(progress).ownGuest(recipe)) };
+    return await store.ensure(new Plan(progress).ownRoot(recipe, architecture));
   } finally {
     store.release();
   }
