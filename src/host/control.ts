@@ -35,7 +35,7 @@ export interface ControlOptions {
 export class Control {
   readonly #options: ControlOptions;
   readonly #server: Server;
-  readonly #connections = new Set<Socket>();
+  readonly #connections = new Map<Socket, Player>();
 
   private constructor(options: ControlOptions) {
     this.#options = options;
@@ -54,16 +54,20 @@ export class Control {
     return control;
   }
 
+  /** Whoever waits for what has been done is still told: it may be why the machine is switched off. */
   close(): void {
     this.#server.close();
-    for (const socket of this.#connections) socket.destroy();
+    for (const [socket, player] of this.#connections) {
+      player.stop();
+      setImmediate(() => socket.destroySoon());
+    }
   }
 
   #serve(socket: Socket): void {
-    this.#connections.add(socket);
-    socket.on('error', () => socket.destroy());
     const { clock, input } = this.#options;
     const player = new Player(clock, input);
+    this.#connections.set(socket, player);
+    socket.on('error', () => socket.destroy());
     socket.once('close', () => {
       this.#connections.delete(socket);
       player.stop();

@@ -65,7 +65,7 @@ export class Player {
     this.#port = port;
   }
 
-  /** Does these things. True when all is done, false if it was stopped before. */
+  /** Does these things. True when all is done, false if it was stopped before the last of them. */
   play(steps: readonly Step[]): Promise<boolean> {
     return new Promise((resolve) => {
       let next = 0;
@@ -79,7 +79,8 @@ export class Player {
             return;
           }
         }
-        resolve(!this.#stopped);
+        // What is left at most is the rest after it.
+        resolve(next === steps.length);
       };
       go();
     });
