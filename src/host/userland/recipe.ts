@@ -50,9 +50,11 @@ export const TOOL_EXCLUDE = [
  * The same programs for the host's own architecture: what `tyr bench --vs llvmpipe` compares with, and what runs on a Mesa of
  * the caller's where the host has no such program, or not the libraries that it takes.
  */
-export const NATIVE_PACKAGES = GUEST_PACKAGES.filter(
-  (name) => !['tcc', 'libc6-dev', 'mesa-vulkan-drivers'].includes(name),
-);
+export const NATIVE_PACKAGES = [
+  ...GUEST_PACKAGES.filter((name) => !['tcc', 'libc6-dev', 'mesa-vulkan-drivers'].includes(name)),
+  // What a Mesa with Vulkan for X11 links and none of the others brings.
+  'libxcb-keysyms1',
+];
 
 /** Raw firmware images for the Mali-G610, as Linux distributions ship them. */
 export const FIRMWARE_PACKAGE = 'firmware-misc-nonfree';
