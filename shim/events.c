@@ -106,21 +106,28 @@ ssize_t write(int fd, const void *in, size_t size)
 }
 
 /* One piece after the other, to the first that is not filled (fs/read_write.c, do_loop_readv_writev). */
+static ssize_t each_piece(int fd, const struct tyr_identity *identity, const struct iovec *pieces, int count, int writes)
+{
+   ssize_t done = 0;
+   for (int i = 0; i < count; i++) {
+      void *at = pieces[i].iov_base;
+      size_t size = pieces[i].iov_len;
+      ssize_t n = writes ? write_input(fd, identity, at, size) : read_node(fd, identity, at, size);
+      if (n < 0)
+         return done ? done : n;
+      done += n;
+      if ((size_t)n != size)
+         break;
+   }
+   return done;
+}
+
 ssize_t readv(int fd, const struct iovec *pieces, int count)
 {
    struct tyr_identity identity = tyr_identify(fd);
    if (count <= 0 || !tyr_is_node(&identity))
       return NEXT(readv)(fd, pieces, count);
-   ssize_t done = 0;
-   for (int i = 0; i < count; i++) {
-      ssize_t n = read_node(fd, &identity, pieces[i].iov_base, pieces[i].iov_len);
-      if (n < 0)
-         return done ? done : n;
-      done += n;
-      if ((size_t)n != pieces[i].iov_len)
-         break;
-   }
-   return done;
+   return each_piece(fd, &identity, pieces, count, 0);
 }
 
 ssize_t writev(int fd, const struct iovec *pieces, int count)
@@ -128,14 +135,5 @@ ssize_t writev(int fd, const struct iovec *pieces, int count)
    struct tyr_identity identity = tyr_identify(fd);
    if (count <= 0 || identity.kind != TYR_INPUT)
       return NEXT(writev)(fd, pieces, count);
-   ssize_t done = 0;
-   for (int i = 0; i < count; i++) {
-      ssize_t n = write_input(fd, &identity, pieces[i].iov_base, pieces[i].iov_len);
-      if (n < 0)
-         return done ? done : n;
-      done += n;
-      if ((size_t)n != pieces[i].iov_len)
-         break;
-   }
-   return done;
+   return each_piece(fd, &identity, pieces, count, 1);
 }

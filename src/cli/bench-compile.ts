@@ -11,10 +11,11 @@ import { executorOf } from '../mali/engine/engine.ts';
 import { scratch } from '../mali/engine/scratch.ts';
 import { THREAD_PRELOADS, threadListBytes } from '../mali/engine/threads.ts';
 import { assemble } from '../mali/shader/assemble.ts';
-import { LANES, type Stage, type TextureUnit } from '../mali/shader/contract.ts';
+import { LANES, type Stage } from '../mali/shader/contract.ts';
 import { openShader } from '../mali/shader/core.ts';
 import { FuzzMemory } from '../testing/mali/fuzz/memory.ts';
 import { Random } from '../testing/mali/random.ts';
+import { noTextures } from '../testing/mali/shader-rig.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 /** D: where the result goes; A, B, C: registers that are read. */
@@ -45,10 +46,6 @@ function program(random: Random, length: number): Uint32Array {
   return assemble([...lines, 'NOP.end'].join('\n'));
 }
 
-const unused = (): never => {
-  throw new Error('bench: these programs use no textures');
-};
-const noTextures: TextureUnit = { execute: unused, texelAddress: unused, loadTexel: unused, call: unused };
 const stage: Stage = { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
 
 export const compile: Bench = async (_userland, { engine, vs }) => {

@@ -15,7 +15,7 @@ import { compute } from '../mali/compute.ts';
 import { executorOf } from '../mali/engine/engine.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { assemble } from '../mali/shader/assemble.ts';
-import type { TextureUnit } from '../mali/shader/contract.ts';
+import { noTextures } from '../testing/mali/shader-rig.ts';
 import { type Place, place } from './bench-place.ts';
 import type { Bench } from './bench-programs.ts';
 import { shortestRun } from './shortest-run.ts';
@@ -27,11 +27,6 @@ const PAGE = 4096;
 /** What lies where in the place: descriptors, code, and from here on data. */
 const AT = { program: 0, storage: 0x100, uniforms: 0x200, code: PAGE, data: 0x20000 } as const;
 const DATA_BYTES = 2 ** 26;
-
-const unused = (): never => {
-  throw new Error('bench: these programs use no textures');
-};
-const noTextures: TextureUnit = { execute: unused, texelAddress: unused, loadTexel: unused, call: unused };
 
 /** Where a bench's programs and data are. */
 export const room = (): Place => place(AT.data + DATA_BYTES + BEHIND);

@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `screen`, `input`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
+ * The command line: `tyr run`, `screen`, `input`, `vm`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
  * `asm` and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.

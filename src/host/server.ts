@@ -16,6 +16,7 @@ import { EPOLLIN } from '../abi/linux.ts';
 import { DRM_MAJOR, deviceNumber, SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
 import type { Company } from '../board/clock.ts';
 import type { BackingFile } from '../board/dram.ts';
+import { ErrnoError } from '../board/errno-error.ts';
 import type { Log } from '../board/log.ts';
 import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { DrmError, must } from '../drm/error.ts';
@@ -24,7 +25,6 @@ import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import { abandon, type Descriptor, type UserContext } from '../drm/user.ts';
 import type { EvdevClient } from '../input/client.ts';
-import { EvdevError } from '../input/error.ts';
 import { evdevIoctl } from '../input/ioctl.ts';
 import type { DeviceNode, InputNode } from '../machine/machine.ts';
 import { capable, mayUse } from './capabilities.ts';
@@ -194,7 +194,7 @@ export class GuestServer implements Company {
     try {
       return evdevIoctl(client, request, arg, user);
     } catch (error) {
-      if (!(error instanceof EvdevError || error instanceof DrmError)) throw error;
+      if (!(error instanceof ErrnoError)) throw error;
       const name = `ioctl 0x${(request >>> 0).toString(16)}`;
       this.log('debug', client.device.name, `${name} of pid ${client.pid}: ${error.errno}: ${error.message}`);
       return { value: error.code, arg: NOTHING };
@@ -366,7 +366,7 @@ export class GuestServer implements Company {
 
 /** The result that a client sees for what a client or the host's limits caused. Anything else is a bug and passes on. */
 function errorValue(error: unknown): number {
-  if (error instanceof DrmError || error instanceof EvdevError) return error.code;
+  if (error instanceof ErrnoError) return error.code;
   if (error instanceof sys.SystemError) return -error.errno;
   throw error;
 }

@@ -292,23 +292,37 @@ function receivedDescriptors(filled: number): number[] {
   return fds;
 }
 
+/** What the packet buffer holds now, and the descriptors that came with it. */
+interface Received {
+  readonly length: number;
+  readonly fds: readonly number[];
+  /** MSG_*. */
+  readonly flags: number;
+}
+
+/** Receives into the packet buffer, as the message's header says. 'none' if nothing waits, 'gone' if the peer is. */
+function receive(fd: number): Received | 'none' | 'gone' {
+  for (;;) {
+    const length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
+    if (length >= 0) {
+      const filled = header.view.getUint32(linux.Msghdr.offset.controlLength, true);
+      const fds = filled === 0 ? NONE : receivedDescriptors(filled);
+      return { length, fds, flags: header.view.getInt32(linux.Msghdr.offset.flags, true) };
+    }
+    const errno = koffi.errno();
+    if (errno !== linux.EINTR) return errno === linux.EAGAIN ? 'none' : 'gone';
+  }
+}
+
 /** Descriptors that one packet may bring. */
 const TAKEN = 2;
 /** The next packet; 'none' if none waits, 'gone' at the end of the connection. An empty packet counts as the end. */
 export function receivePacket(fd: number): Packet | 'none' | 'gone' {
   sizeHeader(MESSAGE_MAX, linux.rightsSpace(TAKEN));
-  let length: number;
-  for (;;) {
-    length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
-    if (length >= 0) break;
-    const errno = koffi.errno();
-    if (errno === linux.EINTR) continue;
-    return errno === linux.EAGAIN ? 'none' : 'gone';
-  }
-  const filled = header.view.getUint32(linux.Msghdr.offset.controlLength, true);
-  const fds = filled === 0 ? NONE : receivedDescriptors(filled);
+  const received = receive(fd);
+  if (typeof received === 'string') return received;
+  const { length, fds, flags } = received;
   if (length === 0 && fds.length === 0) return 'gone';
-  const flags = header.view.getInt32(linux.Msghdr.offset.flags, true);
   const unaffordable = (flags & linux.MSG_CTRUNC) !== 0 && fds.length < TAKEN;
   return {
     bytes: packet.bytes.subarray(0, length),
@@ -331,17 +345,10 @@ export function receiveBytes(
   into: Uint8Array,
 ): { length: number; fds: readonly number[] } | 'none' | 'gone' {
   sizeHeader(Math.min(into.length, MESSAGE_MAX), linux.rightsSpace(STREAM_FDS));
-  let length: number;
-  for (;;) {
-    length = Number(c.recvmsg(fd, header.address, linux.MSG_DONTWAIT | linux.MSG_CMSG_CLOEXEC));
-    if (length >= 0) break;
-    const errno = koffi.errno();
-    if (errno === linux.EINTR) continue;
-    return errno === linux.EAGAIN ? 'none' : 'gone';
-  }
-  const filled = header.view.getUint32(linux.Msghdr.offset.controlLength, true);
-  const fds = filled === 0 ? NONE : receivedDescriptors(filled);
-  if (length === 0 || (header.view.getInt32(linux.Msghdr.offset.flags, true) & linux.MSG_CTRUNC) !== 0) {
+  const received = receive(fd);
+  if (typeof received === 'string') return received;
+  const { length, fds, flags } = received;
+  if (length === 0 || (flags & linux.MSG_CTRUNC) !== 0) {
     for (const each of fds) close(each);
     return 'gone';
   }

@@ -63,6 +63,10 @@ export class InputDevice {
   readonly types: Bits;
   readonly props: Bits;
   readonly clients = new Set<EvdevClient>();
+  /** Who alone hears of it. */
+  grab: EvdevClient | undefined;
+  /** Events that a client can keep: eight reports, at least 64 (evdev_compute_buffer_size). */
+  readonly queueLength: number;
   readonly #codes = new Map<number, Bits>();
   /** What is pressed, lit and so on, by type. */
   readonly #states = new Map<number, Bits>();
@@ -74,7 +78,6 @@ export class InputDevice {
   readonly #repeat = [0, 0];
   #repeating: Timer | undefined;
   #pending: InputValue[] = [];
-  #grab: EvdevClient | undefined;
   #gone = false;
 
   constructor(description: DeviceDescription, index: number, clock: Clock, log: Log) {
@@ -110,6 +113,7 @@ export class InputDevice {
       this.types.set(EV.REP, true);
       this.#repeat = [...repeat];
     }
+    this.queueLength = this.#computeQueueLength();
   }
 
   get name(): string {
@@ -150,8 +154,7 @@ export class InputDevice {
     return this.#repeat;
   }
 
-  /** Events that a client can keep: eight reports, at least 64 (evdev_compute_buffer_size). */
-  get queueLength(): number {
+  #computeQueueLength(): number {
     const slots = this.#slots.length;
     let events = slots + 1 + 7;
     for (const code of this.#codes.get(EV.ABS)!)
@@ -169,15 +172,6 @@ export class InputDevice {
     const client = new EvdevClient(this, pid);
     this.clients.add(client);
     return client;
-  }
-
-  /** Who alone hears of it. */
-  get grab(): EvdevClient | undefined {
-    return this.#grab;
-  }
-
-  set grab(client: EvdevClient | undefined) {
-    this.#grab = client;
   }
 
   /** The hardware says this, or a client that writes. What the device does not have is left out. */
@@ -270,7 +264,7 @@ export class InputDevice {
   #pass(values: readonly InputValue[]): void {
     const { clock } = this;
     const times = { monotonic: clock.monotonic(), realtime: clock.realtime(), boottime: clock.boottime() };
-    for (const client of this.#grab ? [this.#grab] : this.clients) client.pass(values, times);
+    for (const client of this.grab ? [this.grab] : this.clients) client.pass(values, times);
     if (!this.types.has(EV.REP)) return;
     for (const { type, code, value } of values) {
       if (type !== EV.KEY || value === REPEATED) continue;

@@ -5,7 +5,7 @@
  * Memory that the client shares comes as DMA_MAP with a descriptor, or without one, where it is none that another process can
  * map (other devices' registers): that is known and not there. When the connection ends, all of it goes.
  */
-import { ERRNO, type Errno } from '../../abi/errno.ts';
+import { ERRNO } from '../../abi/errno.ts';
 import { type Infer, type Layout, viewOf } from '../../abi/layout.ts';
 import { PCI_CONFIG_SIZE } from '../../abi/pci.ts';
 import {
@@ -31,6 +31,7 @@ import {
   VfioUserWrite,
   VfioUserWrites,
 } from '../../abi/vfio-user.ts';
+import { ErrnoError } from '../../board/errno-error.ts';
 import type { ForeignMemory } from '../../board/foreign-memory.ts';
 import type { Log } from '../../board/log.ts';
 import type { Mmio } from '../../board/mmio.ts';
@@ -64,14 +65,7 @@ interface Answers {
 }
 
 /** The client asked for something that is not there: an errno for it, a sentence for the log. */
-class Refusal extends Error {
-  readonly errno: Errno;
-
-  constructor(errno: Errno, message: string) {
-    super(message);
-    this.errno = errno;
-  }
-}
+class Refusal extends ErrnoError {}
 
 /** The client does not speak the protocol: there is nothing to be said to it any more. */
 class Gibberish extends Error {}

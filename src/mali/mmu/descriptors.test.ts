@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { DepthStencil, Scissor } from '../../abi/gpu/raster-descriptors.ts';
 import { AS_MODE } from '../../abi/gpu/regs.ts';
 import { Dram } from '../../board/dram.ts';
-import { Tables } from '../../testing/mali/gpu-rig.ts';
+import { Tables } from '../../testing/mali/tables.ts';
 import { GpuMemory } from './memory.ts';
 
 const VA = 0x7654000;

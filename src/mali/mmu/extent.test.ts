@@ -7,7 +7,7 @@ import { TestClock } from '../../board/clock.ts';
 import { Dram } from '../../board/dram.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { silent } from '../../board/log.ts';
-import { Tables } from '../../testing/mali/gpu-rig.ts';
+import { Tables } from '../../testing/mali/tables.ts';
 import { InterruptBlock } from '../irq.ts';
 import { Mmu } from './index.ts';
 

@@ -8,7 +8,7 @@ import { Dram } from '../../board/dram.ts';
 import { ForeignMemory } from '../../board/foreign-memory.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { recorder, silent } from '../../board/log.ts';
-import { Tables } from '../../testing/mali/gpu-rig.ts';
+import { Tables } from '../../testing/mali/tables.ts';
 import { type Access, PageFault } from '../contract.ts';
 import { InterruptBlock } from '../irq.ts';
 import { type Agents, nobody } from './agents.ts';

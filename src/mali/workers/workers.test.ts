@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { AS_MODE } from '../../abi/gpu/regs.ts';
 import { Dram } from '../../board/dram.ts';
-import { Tables } from '../../testing/mali/gpu-rig.ts';
+import { Tables } from '../../testing/mali/tables.ts';
 import { GpuFault, PageFault } from '../contract.ts';
 import { defaultWorkers, workerCount, workersForPrograms } from './count.ts';
 import { View, WorkerJob } from './job.ts';

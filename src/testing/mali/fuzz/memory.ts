@@ -5,7 +5,7 @@
  * Data lies across the 4 GiB boundary, in three virtual pages of which the last is elsewhere in DRAM; behind them are a page
  * that may only be read, and nothing. Code and descriptors may not be written.
  */
-import { LEVELS, PAGE_SIZE, PTE_AP, PTE_TYPE, Pte, tableIndex } from '../../../abi/gpu/lpae.ts';
+import { PAGE_SIZE, PTE_AP, PTE_TYPE } from '../../../abi/gpu/lpae.ts';
 import { AS_MODE } from '../../../abi/gpu/regs.ts';
 import {
   ADDRESS_MODE,
@@ -20,6 +20,7 @@ import type { VirtualMemory } from '../../../mali/contract.ts';
 import { GpuMemory } from '../../../mali/mmu/memory.ts';
 import { LANES } from '../../../mali/shader/contract.ts';
 import type { EnvironmentPointers } from '../../../mali/shader/resources.ts';
+import { Tables } from '../tables.ts';
 import type { FragmentPlace } from './fragment.ts';
 import { TEXTURE_BYTES, TEXTURE_TABLE, TEXTURE_TABLE_BYTES, TEXTURE_TABLES } from './texture.ts';
 import { RESULTS_AT, RESULTS_SIZE } from './threads.ts';
@@ -70,7 +71,7 @@ export class FuzzMemory {
     attributeOffset: 3,
   };
   readonly #dram = new Dram(DRAM_SIZE);
-  readonly #root = this.#dram.alloc(PAGE_SIZE).physical;
+  readonly #tables = new Tables(this.#dram);
   readonly #code: number;
   readonly #descriptors: number;
   readonly #textures: number;
@@ -103,7 +104,7 @@ export class FuzzMemory {
       slot: 0,
       translation: {
         mode: AS_MODE.AARCH64_4K,
-        table: this.#root,
+        table: this.#tables.root,
         inputBits: INPUT_BITS,
         accessFlagFaults: true,
         writeExecuteNever: false,
@@ -123,17 +124,8 @@ export class FuzzMemory {
   }
 
   #map(va: number, physical: number, size: number, write: boolean, execute: boolean): void {
-    const { view } = this.#dram;
     for (let offset = 0; offset < size; offset += PAGE_SIZE) {
-      let table = this.#root;
-      for (let level = 0; level < LEVELS - 1; level++) {
-        const entry = table + tableIndex(va + offset, level) * Pte.size;
-        if (Pte.fields.type.read(view, entry) !== PTE_TYPE.TABLE) {
-          Pte.write(view, entry, { type: PTE_TYPE.TABLE, address: this.#dram.alloc(PAGE_SIZE).physical });
-        }
-        table = Pte.fields.address.read(view, entry);
-      }
-      Pte.write(view, table + tableIndex(va + offset, LEVELS - 1) * Pte.size, {
+      this.#tables.set(va + offset, {
         type: PTE_TYPE.PAGE,
         address: physical + offset,
         accessFlag: true,
