@@ -49,9 +49,9 @@ export default {
     },
     {
       name: 'nothing-runs-on-test-support',
-      comment: 'src/testing/ is for tests, and for the commands that measure and fuzz',
+      comment: 'src/testing/ is for tests, and for the commands that measure, compare and fuzz',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/testing/|[.]test(-desktop)?[.]ts$|^src/cli/(bench|fuzz)' },
+      from: { path: '^src/', pathNot: '^src/testing/|[.]test(-desktop)?[.]ts$|^src/cli/(bench|fuzz|compare)' },
       to: { path: '^src/testing/' },
     },
     {

@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `screen`, `input`, `vm`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
+ * The command line: `tyr run`, `screen`, `input`, `vm`, `compare`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
  * `asm` and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
@@ -269,6 +269,22 @@ registerReads, registerWrites, interrupts and stoppedSeconds (for which the gues
     .action(async (program, args, options) => {
       const { vm } = await import('./vm.ts');
       await finish(() => vm(program, args, options));
+    });
+
+  tyr
+    .command('compare')
+    .description(
+      "make the same calls under Tyr and under a real kernel's panthor on the same GPU, and list what differs",
+    )
+    .argument('<files...>', 'calls as text (docs/vm.md)')
+    .addOption(
+      new Option('--only <world>', 'in one of them, and print what came of each call').choices(['tyr', 'panthor']),
+    )
+    .option('--privileged', "keep the superuser's capabilities, where there are any; they are given up otherwise")
+    .option('--timeout <seconds>', 'end either world after so long', positive, 600)
+    .action(async (files, options) => {
+      const { compare } = await import('./compare.ts');
+      await finish(() => compare(files, options));
     });
 
   tyr

@@ -225,6 +225,8 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
   ioctl(PANTHOR.GROUP_GET_STATE, render, (file: File, arg) => {
     must(arg.pad === 0, 'EINVAL', 'padding is not zero');
     const group = file.private.group(arg.groupHandle);
+    // The answer is a struct of its own, as panthor's.
+    arg.groupHandle = 0;
     arg.state = 0;
     arg.fatalQueues = group.fatalQueues >>> 0;
     if (group.timedOut) arg.state |= GROUP_STATE.TIMEDOUT;

@@ -1,0 +1,67 @@
+/**
+ * Calls as text (calls/*.calls, in the language of testing/machine/calls/), made on a machine of our own: what is written below a call
+ * is what came of it under Linux's panthor on the same GPU (`tyr compare` makes them there). One sequence, one client.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { liveMachine } from '../testing/machine/board.ts';
+import { compileCalls } from '../testing/machine/calls/compile.ts';
+import { CallsError } from '../testing/machine/calls/language.ts';
+import { makeCalls } from '../testing/machine/calls/local.ts';
+
+const FOLDER = new URL('calls/', import.meta.url);
+
+const live = await liveMachine();
+after(() => live.machine.close());
+
+for (const file of readdirSync(FOLDER)) {
+  const sequences = compileCalls(readFileSync(new URL(file, FOLDER), 'utf8'));
+  for (const sequence of sequences) {
+    test(`${file}${sequence.name && `: ${sequence.name}`}`, async () => {
+      const told = await makeCalls(live, sequence);
+      for (const { call, text } of told) {
+        const { number, expected } = call.line;
+        if (expected !== undefined) assert.equal(text, expected, `line ${number}: ${call.line.text}`);
+      }
+    });
+  }
+}
+
+/** The mistake that a text has. */
+function mistake(source: string): string {
+  try {
+    compileCalls(source);
+  } catch (error) {
+    if (error instanceof CallsError) return error.message;
+    throw error;
+  }
+  return '';
+}
+
+test('a text with a mistake says where it is', () => {
+  assert.match(mistake('vm = VM_CREATE\nVM_DESTRY id=vm.id'), /^line 2: nobody knows VM_DESTRY/);
+  assert.match(mistake('VM_CREATE flag=0'), /^line 1: a drm_panthor_vm_create has no flag, but flags/);
+  assert.match(mistake('VM_DESTROY id=vm.id'), /^line 1: nothing is called vm/);
+  assert.match(mistake('VM_CREATE\nVM_CREATE flags=[1'), /^line 2: the text ends in the midst of a value/);
+  assert.match(mistake('BO_CREATE size=?'), /^line 1: nobody knows what "\?" is/);
+  assert.match(mistake('stream memory 0 {\n  MOVE\n}'), /^line 1: the first word is a mapping/);
+});
+
+test('what is written behind a list has the last word, and a struct may be of another age', async () => {
+  const [sequence] = compileCalls(`
+    vm = VM_CREATE
+    bo = BO_CREATE size=4K
+    VM_BIND vmId=vm.id ops=[{ boHandle=bo.handle va=4K size=4K }] ops.stride=4
+    VM_BIND vmId=vm.id ops=[{ boHandle=bo.handle va=4K size=4K }] ops.array=8
+    VM_BIND vmId=vm.id ops=[{ boHandle=bo.handle va=4K size=4K } { va=1 size=1 }]
+    VM_DESTROY id=vm.id+1
+    VM_GET_STATE argsize=4
+    ioctl 0xc00864ff
+  `);
+  const told = await makeCalls(live, sequence!);
+  assert.deepEqual(
+    told.slice(2).map(({ text }) => text),
+    ['EINVAL', 'EFAULT', 'EINVAL ops.count=1', 'EINVAL', 'EINVAL', 'EINVAL'],
+  );
+});

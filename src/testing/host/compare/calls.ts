@@ -1,0 +1,84 @@
+/** Calls in both worlds: the same client makes the same ioctls, and what came of them is compared call by call. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CompiledSequence, compileCalls } from '../../machine/calls/compile.ts';
+import { parseResults, programText } from '../../machine/calls/steps.ts';
+import { type Told, transcribe } from '../../machine/calls/transcript.ts';
+import { inWorlds, NODE, type World, type WorldOptions, type WorldResult } from './worlds.ts';
+
+/** Sequences that one process of the client makes. */
+const BATCH = 100;
+
+export interface CallsOutcome {
+  readonly sequences: readonly CompiledSequence[];
+  /** For each world what it told of each sequence's calls. */
+  readonly told: Partial<Record<World, Told[][]>>;
+  readonly results: Partial<Record<World, WorldResult>>;
+}
+
+/** Makes the calls of a text in the worlds. `privileged`: as the superuser, who may have groups of any priority. */
+export async function runCalls(
+  source: string,
+  worlds: readonly World[],
+  options: WorldOptions & { readonly privileged?: boolean },
+): Promise<CallsOutcome> {
+  const sequences = compileCalls(source);
+  const batches: CompiledSequence[][] = [];
+  for (let at = 0; at < sequences.length; at += BATCH) batches.push(sequences.slice(at, at + BATCH));
+  const folder = await mkdtemp(join(tmpdir(), 'tyr-calls-'));
+  try {
+    for (const [i, batch] of batches.entries()) {
+      await writeFile(join(folder, `${i}.calls`), programText(batch.flatMap(({ steps }) => steps)));
+    }
+    const flags = options.privileged ? '-p ' : '';
+    return await inWorlds(
+      worlds,
+      folder,
+      ({ client }) =>
+        `i=0; while [ $i -lt ${batches.length} ]; do ` +
+        `${client('calls')} ${flags}${NODE} $i.calls >/tmp/tyr-calls.$$; mv /tmp/tyr-calls.$$ $i.told; i=$((i + 1)); done`,
+      options,
+      async (results) => {
+        const told: Partial<Record<World, Told[][]>> = {};
+        for (const world of worlds) {
+          const list: Told[][] = [];
+          for (const [i, batch] of batches.entries()) {
+            const text = await readFile(join(results[world]!.folder, `${i}.told`), 'utf8').catch(() => '');
+            const each = parseResults(text);
+            for (const [n, sequence] of batch.entries()) list.push(transcribe(sequence, each[n] ?? []));
+          }
+          told[world] = list;
+        }
+        return { sequences, told, results };
+      },
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export interface Difference {
+  readonly sequence: string;
+  readonly line: number;
+  /** The call as it was written. */
+  readonly call: string;
+  readonly tyr: string;
+  readonly panthor: string;
+  /** Lines of the sequence up to here. */
+  readonly index: number;
+}
+
+/** What differs; of each sequence the first difference alone (`first`), as others mostly follow from it. */
+export function differences({ sequences, told }: CallsOutcome, first: boolean): Difference[] {
+  const found: Difference[] = [];
+  for (const [i, sequence] of sequences.entries()) {
+    for (const [index, { call, text }] of told.tyr![i]!.entries()) {
+      const panthor = told.panthor![i]![index]!.text;
+      if (panthor === text) continue;
+      found.push({ sequence: sequence.name, line: call.line.number, call: call.line.text, tyr: text, panthor, index });
+      if (first) break;
+    }
+  }
+  return found;
+}
