@@ -2,8 +2,8 @@
  * The guest's root, as a process in it sees it: what TYR_GUEST says, and where a path of the guest is on this host.
  *
  * TYR_GUEST is "EMULATOR:ROOT:LIBRARY": the qemu-user program that runs the guest's programs (empty on a host that runs
- * them itself), the folder with the guest's files, and the folder with this library. More folders may follow, ":A:B", in
- * which the dynamic loader looks for libraries first, where there is no emulator. Unset, as for programs of the host,
+ * them itself), the folder with the guest's files, and the folder with this library. Where there is no emulator, folders may
+ * follow in which the dynamic loader looks for libraries: ":A:B" first, "::C:D" last. Unset, as for programs of the host,
  * everything here stands aside.
  *
  * Everything here may be called in a signal handler and between vfork and exec: no locks, no heap, the kernel's calls.
@@ -19,10 +19,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define VARIABLE_MAX (4 * TYR_PATH_MAX)
+#define VARIABLE_MAX (5 * TYR_PATH_MAX)
 
 static struct tyr_guest guest;
-static char emulator[TYR_PATH_MAX], root[TYR_PATH_MAX], library[TYR_PATH_MAX], folders[TYR_PATH_MAX];
+static char emulator[TYR_PATH_MAX], root[TYR_PATH_MAX], library[TYR_PATH_MAX];
+static char folders[TYR_PATH_MAX], behind[TYR_PATH_MAX];
 static char variable[VARIABLE_MAX + sizeof TYR_GUEST], machine[TYR_PATH_MAX + sizeof TYR_ENVIRONMENT];
 static volatile int known;
 
@@ -73,21 +74,26 @@ static void initialise(void)
       return;
    second++;
    third++;
-   const char *rest = third + strcspn(third, ":");
-   size_t lengths[3] = { second - 1 - value, third - 1 - second, rest - third };
-   rest += *rest == ':';
-   if (lengths[0] >= sizeof emulator || lengths[1] >= sizeof root || lengths[2] >= sizeof library || strlen(rest) >= sizeof folders)
+   const char *fourth = third + strcspn(third, ":"), *last = strstr(fourth, "::");
+   size_t lengths[4] = { second - 1 - value, third - 1 - second, fourth - third, last ? last - fourth : strlen(fourth) };
+   if (lengths[0] >= sizeof emulator || lengths[1] >= sizeof root || lengths[2] >= sizeof library || lengths[3] >= sizeof folders)
+      return;
+   if (last && strlen(last + 2) >= sizeof behind)
       return;
    memcpy(emulator, value, lengths[0]);
    memcpy(root, second, lengths[1]);
    memcpy(library, third, lengths[2]);
-   strcpy(folders, rest);
+   if (lengths[3])
+      memcpy(folders, fourth + 1, lengths[3] - 1);
+   if (last)
+      strcpy(behind, last + 2);
    memcpy(variable, TYR_GUEST "=", sizeof TYR_GUEST);
    memcpy(variable + sizeof TYR_GUEST, value, strlen(value));
    guest.root_length = lengths[1];
    guest.emulator = emulator;
    guest.library = library;
    guest.folders = folders;
+   guest.behind = behind;
    guest.variable = variable;
    if (tyr_variable(TYR_ENVIRONMENT, folder, sizeof folder)) {
       memcpy(machine, TYR_ENVIRONMENT "=", sizeof TYR_ENVIRONMENT);

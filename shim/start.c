@@ -313,7 +313,7 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
 
    /* Texts of our own: the two lists, the guest's library folders and its loader. */
    char text[length_of(preload) + length_of(path) + 2 * strlen(guest->library) + strlen(guest->folders) +
-             4 * guest->root_length + 512];
+             strlen(guest->behind) + 4 * guest->root_length + 512];
    char *words[arguments + start->count + 10], *variable[variables + 5];
    char *preload_text, *path_text, *at = text;
    size_t n = 0, m = 0;
@@ -329,7 +329,8 @@ HIDDEN int tyr_with_start(const struct tyr_start *start, char *const argv[], cha
       const char *folders[5] = { by_path ? "" : guest->library, guest->folders, path ? path : "", "", "" };
       for (int i = 0; i < 3; i++)
          at += sprintf(at, "%s%s", folders[i], *folders[i] ? ":" : "");
-      at += sprintf(at, "%s" LIBRARIES ":%s/usr/lib", guest->root, guest->root) + 1;
+      at += sprintf(at, "%s" LIBRARIES ":%s/usr/lib", guest->root, guest->root);
+      at += sprintf(at, "%s%s", *guest->behind ? ":" : "", guest->behind) + 1;
    }
 
    if (start->ours && emulated) {

@@ -122,7 +122,8 @@ struct tyr_guest {
    const char *root;     /* the folder with the guest's files */
    size_t root_length;
    const char *library;  /* the folder with this library */
-   const char *folders;  /* where this host's loader looks before the root's own library folders: "A:B", or "" */
+   const char *folders;  /* where this host's loader looks before the root's common library folders: "A:B", or "" */
+   const char *behind;   /* and where behind them */
    const char *variable; /* "TYR_GUEST=..." */
    const char *machine;  /* "TYR_MACHINE=...", or NULL */
 };

@@ -31,8 +31,8 @@ export const SHIM_VERSION = 6;
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
 /**
  * Environment variable of programs in the guest: "EMULATOR:ROOT:LIBRARY", the qemu-user program that runs them (empty
- * where the host itself does), the guest's root, and the folder with its shim; then ":FOLDER" for each folder of libraries that goes
- * before the root's. Programs of the host have none.
+ * where the host itself does), the guest's root, and the folder with its shim. Without an emulator then ":FOLDER" for each folder of
+ * libraries that goes before the root's common ones, and, after another colon, those that go behind them. Programs of the host have none.
  */
 export const SHIM_GUEST = 'TYR_GUEST';
 /** The processor that the emulator is: the machine's own, as on an RK3588. It has no pointer authentication to compute. */

@@ -4,13 +4,23 @@
  * reference for both the host's programs and the guest's.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silent } from '../board/log.ts';
 import { client, type TestMachine, testMachine } from '../testing/host/transport.ts';
 import { type LaunchOptions, launch } from './launch.ts';
+import { hostCompiler } from './userland/compiler.ts';
 import { guestStart, programStart } from './userland/start.ts';
 import { ensureUserland, type Userland } from './userland/userland.ts';
 
@@ -107,6 +117,39 @@ test('a guest without an emulator loads libraries of its root by their paths, an
   const names = [own, 'libother-7.so', '/usr/lib/no-such.so'];
   const loaded = [join(root, own), join(other, 'libother-7.so'), 'none'];
   assert.deepEqual(await withoutEmulator(['load', ...names], [other]), [...loaded, ...loaded]);
+});
+
+test('a guest without an emulator finds libraries where its programs and their libraries say that they are', async (t) => {
+  if (!userland.qemu) return t.skip('here the guest is one');
+  const tools = resolve(userland.qemu, '../../..');
+  const { architecture } = userland.host;
+  const root = join(scratch, 'tree');
+  const common = join(root, 'usr/lib', architecture.triplet);
+  for (const folder of ['usr/bin', 'usr/lib/apart/deep']) mkdirSync(join(root, folder), { recursive: true });
+  symlinkSync(join(tools, 'usr/lib', architecture.triplet), common);
+  symlinkSync('/bin/sh', join(root, 'usr/bin/sh'));
+  const compiler = hostCompiler(architecture, tools);
+  const build = async (kind: 'library' | 'program', path: string, text: string, flags: string[]) => {
+    const source = join(scratch, 'part.c');
+    writeFileSync(source, text);
+    await compiler.build(kind, [source], join(root, path), flags);
+    return join(root, path);
+  };
+  const named = (folder: string) => [`-Wl,-rpath=${folder}`];
+  const deep = await build('library', 'usr/lib/apart/deep/libdeep.so', 'int deep(void) { return 41; }', []);
+  const apart = await build(
+    'library',
+    'usr/lib/apart/libapart.so',
+    'int deep(void); int apart(void) { return deep() + 1; }',
+    [deep, ...named('/usr/lib/apart/deep/:/usr/lib/none')],
+  );
+  const text = '#include <stdio.h>\nint apart(void); int main(void) { printf("%d\\n", apart()); return 0; }';
+  const flags = [`-L${dirname(deep)}`, apart, ...named('/usr/lib/apart'), '-Wl,--enable-new-dtags'];
+  const program = await build('program', 'usr/bin/apart', text, flags);
+  const native = { root };
+  assert.equal((await whole(program, [], { native })).stdout, '42\n');
+  // And so does one that another program starts.
+  assert.equal((await whole(join(root, 'usr/bin/sh'), ['-c', 'apart; true'], { native })).stdout, '42\n');
 });
 
 for (const side of SIDES) {

@@ -20,7 +20,7 @@ import { MESA_BUILD_PACKAGES, MESA_MINUTES, MESA_OPTIONS, MESA_SETUP } from './m
 import { Problem } from './problem.ts';
 import { portion, quiet, type Report } from './progress.ts';
 import { SUITE } from './recipe.ts';
-import { guestStart } from './start.ts';
+import { guestStart, guestVariable } from './start.ts';
 import { type Piece, Store } from './store.ts';
 import { ensureUserland, hostArchitecture, Plan, type Userland, type UserlandOptions } from './userland.ts';
 
@@ -140,17 +140,17 @@ class Tools {
   /** Runs a tool to its end; it sees its own tree, and the host's files everywhere else. */
   async run(tool: string, args: string[], home: string, output?: (line: string) => void): Promise<void> {
     const { architecture, rooted } = this.#userland.host;
+    const root = { root: this.#root, qemu: undefined, architecture };
     const env = {
       PATH: '/usr/bin:/bin',
       HOME: home,
       LC_ALL: 'C.UTF-8',
       NINJA_STATUS: '[%f/%t] ',
       LD_PRELOAD: rooted,
-      [SHIM_GUEST]: `:${this.#root}:${dirname(rooted)}`,
+      [SHIM_GUEST]: guestVariable(root, dirname(rooted)),
     };
     // By the tree's shell, since some tools are scripts.
     const shell = join(this.#root, 'usr/bin/sh');
-    const root = { root: this.#root, qemu: undefined, architecture };
     const words = ['-c', 'exec "$0" "$@"', tool, ...args];
     const start = guestStart(root, shell, words, env, 'sh');
     const { code, stdout, stderr } = await command(start.file, start.args, {

@@ -12,6 +12,7 @@ import { SHIM_CPU, SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shi
 import { ARCHITECTURES, type Architecture } from './compiler.ts';
 import { elfMachine } from './elf.ts';
 import type { Mesa } from './mesa.ts';
+import { ownFolders } from './own-folders.ts';
 import { Problem } from './problem.ts';
 import type { ShimBuild, Userland } from './userland.ts';
 
@@ -41,6 +42,9 @@ export interface Native {
 }
 
 const ARM64 = ARCHITECTURES.find(({ debian }) => debian === 'arm64')!;
+
+/** Bytes that the shim has for a part of TYR_GUEST (TYR_PATH_MAX in shim/tyr.h). */
+const LONGEST = 4096;
 
 /** Variables of the host's session that mean nothing, or something wrong, in the guest. */
 const NOT_FOR_GUEST = /^(LD_|DBUS_|NODE_|npm_|QEMU_|XDG_|DISPLAY$|WAYLAND_|XAUTHORITY$|SESSION_MANAGER$|PATH$|HOME$)/;
@@ -73,8 +77,10 @@ export function guestStart(
   argv0 = program,
 ): Start {
   if (qemu) return { file: qemu, args: ['-L', root, '-cpu', SHIM_CPU, '-0', argv0, program, ...args], env };
-  const lib = join(root, 'usr/lib', architecture.triplet);
-  const libraries = [...folders, env.LD_LIBRARY_PATH, lib, join(root, 'usr/lib')].filter(Boolean).join(':');
+  const common = commonFolders({ root, architecture });
+  const [lib] = common as [string];
+  const searched = [...folders, env.LD_LIBRARY_PATH, ...common, ...ownFolders(root, common)];
+  const libraries = searched.filter(Boolean).join(':');
   const { LD_PRELOAD, ...rest } = env;
   return {
     file: join(lib, architecture.loader),
@@ -99,6 +105,25 @@ export function guestStart(
   };
 }
 
+/** Where all programs of a root have their libraries. */
+function commonFolders({ root, architecture = ARM64 }: Pick<Root, 'root' | 'architecture'>): string[] {
+  return [join(root, 'usr/lib', architecture.triplet), join(root, 'usr/lib')];
+}
+
+/**
+ * What TYR_GUEST says of a root (abi/shim.ts); `library` is the folder with its shim. Throws Problem where the shim has no room
+ * for it.
+ */
+export function guestVariable(where: Root, library: string): string {
+  const { root, qemu, folders = [] } = where;
+  if (qemu) return [qemu, root, library].join(':');
+  const before = folders.join(':');
+  const behind = ownFolders(root, commonFolders(where)).join(':');
+  const longest = Math.max(...[root, library, before, behind].map((part) => Buffer.byteLength(part)));
+  if (longest >= LONGEST) throw new Problem(`the library folders of ${root} are too many to tell its programs`);
+  return ['', root, library].join(':') + (before && `:${before}`) + (behind && `::${behind}`);
+}
+
 /**
  * How `tyr run` starts a program with the shim before it. A name without a slash is a program of the guest; a path is a
  * file of this host, or else of the guest's root. arm64 files and scripts run in the guest, files of the host's architecture
@@ -120,7 +145,7 @@ export function programStart(
   const rooted = (architecture: Architecture, shim: ShimBuild, where: Root, folders: string[]) => {
     const library = where.qemu ? shim.library : shim.rooted;
     const env = { ...guestEnvironment(callers), ...seat(own[SHIM_ENVIRONMENT]), ...own };
-    const world = [where.qemu, where.root, dirname(library), ...(where.qemu ? [] : folders)].join(':');
+    const world = guestVariable({ ...where, architecture, folders }, dirname(library));
     const searched = where.qemu ? [...folders, own.LD_LIBRARY_PATH].filter(Boolean).join(':') : own.LD_LIBRARY_PATH;
     const all = { ...env, [SHIM_GUEST]: world, ...preload(library, searched) };
     return guestStart({ ...where, architecture, folders }, path, args, all, program);
