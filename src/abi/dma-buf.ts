@@ -12,12 +12,13 @@ export const DMA_BUF_SYNC = { READ: 1, WRITE: 2, END: 4 } as const;
 /** Bytes of a name with its closing zero. */
 export const DMA_BUF_NAME_LEN = 32;
 
-const BASE = 'b';
+/** The letter of dma-bufs' ioctls. */
+export const DMA_BUF_BASE = 'b';
 
 export const DMA_BUF_IOCTL = {
-  SYNC: iow('DMA_BUF_IOCTL_SYNC', BASE, 0, DmaBufSync),
-  SET_NAME_A: iow('DMA_BUF_SET_NAME_A', BASE, 1, NamePointer32),
-  SET_NAME_B: iow('DMA_BUF_SET_NAME_B', BASE, 1, NamePointer64),
-  EXPORT_SYNC_FILE: iowr('DMA_BUF_IOCTL_EXPORT_SYNC_FILE', BASE, 2, DmaBufSyncFile),
-  IMPORT_SYNC_FILE: iow('DMA_BUF_IOCTL_IMPORT_SYNC_FILE', BASE, 3, DmaBufSyncFile),
+  SYNC: iow('DMA_BUF_IOCTL_SYNC', DMA_BUF_BASE, 0, DmaBufSync),
+  SET_NAME_A: iow('DMA_BUF_SET_NAME_A', DMA_BUF_BASE, 1, NamePointer32),
+  SET_NAME_B: iow('DMA_BUF_SET_NAME_B', DMA_BUF_BASE, 1, NamePointer64),
+  EXPORT_SYNC_FILE: iowr('DMA_BUF_IOCTL_EXPORT_SYNC_FILE', DMA_BUF_BASE, 2, DmaBufSyncFile),
+  IMPORT_SYNC_FILE: iow('DMA_BUF_IOCTL_IMPORT_SYNC_FILE', DMA_BUF_BASE, 3, DmaBufSyncFile),
 } as const;

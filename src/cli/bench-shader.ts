@@ -8,6 +8,7 @@
  * A compute job of one workgroup after the other runs them, on one thread.
  */
 import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
+import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
 import { ComputeSizeWorkgroup, DESCRIPTOR_TYPE, LocalStorage, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
 import { Problem } from '../host/userland/problem.ts';
@@ -23,9 +24,8 @@ import { shortestRun } from './shortest-run.ts';
 const THREADS = 256;
 const GROUPS = 16;
 export const ALL_THREADS = THREADS * GROUPS;
-const PAGE = 4096;
 /** What lies where in the place: descriptors, code, and from here on data. */
-const AT = { program: 0, storage: 0x100, uniforms: 0x200, code: PAGE, data: 0x20000 } as const;
+const AT = { program: 0, storage: 0x100, uniforms: 0x200, code: PAGE_SIZE, data: 0x20000 } as const;
 const DATA_BYTES = 2 ** 26;
 
 /** Where a bench's programs and data are. */

@@ -10,6 +10,7 @@ import { getHeapStatistics } from 'node:v8';
 import { DMA_BUF_IOCTL, DMA_BUF_SYNC } from '../abi/dma-buf.ts';
 import { DRM_IOCTL, DRM_SYNCOBJ_FD } from '../abi/drm.ts';
 import { assembleCs } from '../abi/gpu/cs.ts';
+import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
 import { FLIP } from '../abi/kms.ts';
 import * as KMS from '../abi/kms-ioctls.ts';
@@ -28,7 +29,6 @@ const SCREEN = { width: 640, height: 480 };
 const DRAM = 2 ** 28;
 const STREAM = 0x10000000n;
 const RESULT = 0x20000000n;
-const PAGE = 4096;
 const FOREVER = 2n ** 62n;
 /** How often each is done, first to warm up and then for the figures. */
 const WARM = 1000;
@@ -49,7 +49,7 @@ async function open(machine: Machine, process: BenchProcess): Promise<Program> {
   if (!machine.gpu) throw new Error('no GPU came up');
   const file = new BenchFile(process, machine.gpu, 'render');
   const vmId = (await file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
-  const size = BigInt(PAGE);
+  const size = BigInt(PAGE_SIZE);
   const stream = (await file.do(PANTHOR.BO_CREATE, { size })).handle;
   const result = (await file.do(PANTHOR.BO_CREATE, { size })).handle;
   const places = [
@@ -65,7 +65,7 @@ async function open(machine: Machine, process: BenchProcess): Promise<Program> {
   ]);
   machine.dram.u8.set(program, file.file.object(stream).run.physical);
   const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, {
-    queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE }]),
+    queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE_SIZE }]),
     maxComputeCores: 1,
     maxFragmentCores: 1,
     maxTilerCores: 1,

@@ -89,18 +89,6 @@ test('credits bound what is in flight, and a job too large for them runs alone',
   assert.equal(entity.running.length, 1);
 });
 
-test('the driver says when there is room', () => {
-  let room = false;
-  const { clock, entity, ran, push } = setUp({ canRun: () => room });
-  push('a');
-  clock.run();
-  assert.deepEqual(ran, []);
-  room = true;
-  entity.kick();
-  clock.run();
-  assert.deepEqual(ran, ['a']);
-});
-
 test('work that fails at once or later gives its error to the finished fence', () => {
   const { clock, hardware, push } = setUp();
   const a = push('a', {

@@ -3,9 +3,9 @@
  * After Linux `drivers/gpu/drm/scheduler/sched_{entity,main,fence}.c`.
  *
  * A `SchedulerEntity` is one queue of jobs that run one after the other: a GPU queue, or the binds of a VM. A job waits
- * for its dependencies, then for room (credits, and `canRun`), then its `run` starts the work and returns the fence that
- * the work will signal. Jobs later in the queue start while it still runs, as far as there is room. Nothing polls: fences,
- * `kick` and `push` wake the queue, and it runs by itself, never inside the caller's call.
+ * for its dependencies, then for room (credits), then its `run` starts the work and returns the fence that
+ * the work will signal. Jobs later in the queue start while it still runs, as far as there is room. Nothing polls: fences
+ * and `push` wake the queue, and it runs by itself, never inside the caller's call.
  *
  * Each job has two fences: `scheduled` signals when it is run, `finished` when its work is done. They exist from the
  * moment that the job is made, so that others can depend on it before it is pushed. The finished fences of an entity
@@ -83,8 +83,6 @@ export interface EntityOptions {
   readonly creditLimit?: number;
   /** Jobs that may wait in the queue; `push` refuses more with ENOMEM. */
   readonly maxPending?: number;
-  /** Whether there is room to run this job now. If not, the driver calls `kick` when there may be. */
-  readonly canRun?: (job: SchedulerJob) => boolean;
 }
 
 const DEFAULT_MAX_PENDING = 1 << 14;
@@ -152,11 +150,11 @@ export class SchedulerEntity {
     must(!this.#killed, 'ECANCELED', 'the queue takes no more jobs');
     must(this.room > 0, 'ENOMEM', () => `${this.pending} jobs wait in the queue already`);
     this.#queue.push(job);
-    this.kick();
+    this.#kick();
   }
 
   /** Makes the queue look again whether its first job can run. */
-  kick(): void {
+  #kick(): void {
     if (this.#pumping) return;
     this.#pumping = true;
     this.#options.clock.soon(() => {
@@ -193,12 +191,11 @@ export class SchedulerEntity {
       if (dependency) {
         this.#offDependency = dependency.onSignal(() => {
           this.#offDependency = undefined;
-          this.kick();
+          this.#kick();
         });
         return;
       }
       if (this.#credits + job.credits > this.creditLimit) return;
-      if (this.#options.canRun && !this.#options.canRun(job)) return;
       this.#take();
       this.#run(job);
     }
@@ -239,7 +236,7 @@ export class SchedulerEntity {
         each.options.release?.(each);
       }
     }
-    this.kick();
+    this.#kick();
   }
 }
 

@@ -5,6 +5,7 @@
  * writes what the handler gave into the guest's memory, then answers. What the guest brought and nothing keeps is dropped
  * at the end, however it ends.
  */
+import { DMA_BUF_BASE } from '../abi/dma-buf.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { SHIM_CHUNK, SHIM_PLACE, SHIM_READ_TOO, SHIM_REPLY, SHIM_REQUEST } from '../abi/shim.ts';
 import { decodeRequest, type IoctlResult } from '../drm/ioctl.ts';
@@ -15,8 +16,8 @@ import type { GuestServer } from './server.ts';
 import * as sys from './syscalls.ts';
 import { type Question, RequestContext, Restart } from './user-context.ts';
 
-/** The letter of dma-bufs' ioctls, which other files that can be sealed may not know. */
-const DMA_BUF_TYPE = 0x62;
+/** Of an ioctl that other files than dma-bufs, which can be sealed, may not know. */
+const DMA_BUF_TYPE = DMA_BUF_BASE.charCodeAt(0);
 /** Ioctls that read their argument, whatever their number says. */
 const READ_TOO: ReadonlySet<number> = new Set(SHIM_READ_TOO.map(([ioctl]) => ioctl));
 const DIRECTION_WRITE = 1;

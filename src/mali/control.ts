@@ -38,7 +38,7 @@ const IDENTITY: readonly (readonly [Register<any>, number])[] = [
   [GPU.MEM_FEATURES, GPU.MEM_FEATURES.encode({ coherentCoreGroup: 1, l2Slices: 3 })],
   [GPU.MMU_FEATURES, GPU.MMU_FEATURES.encode({ vaBits: 48, paBits: PA_BITS })],
   [GPU.AS_PRESENT, 0xff],
-  [GPU.CSF_ID, 0x40a0412],
+  [GPU.CSF_ID, GPU.CSF_ID.encode({ csHwMajor: 1, csHwMinor: 0, csHwRev: 10, mcuMajor: 1, mcuMinor: 1, mcuRev: 2 })],
   [GPU.THREAD_MAX_THREADS, 2048],
   [GPU.THREAD_MAX_WORKGROUP_SIZE, 1024],
   [GPU.THREAD_MAX_BARRIER_SIZE, 1024],

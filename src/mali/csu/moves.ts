@@ -3,18 +3,18 @@
  * cache, which their ever new immediates would flood.
  */
 import { CS, CS_INSTRUCTION_SIZE, CS_MOVE, CS_REGISTERS } from '../../abi/gpu/cs.ts';
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 
 const { opcodeShift, destinationShift, destinationMask, immediateMask } = CS_MOVE;
 const MOVE = CS.MOVE.opcode;
 const MOVE32 = CS.MOVE32.opcode;
-const PAGE = 4096;
 
 /**
  * Runs the moves from byte `physical` on: to the first other instruction, the end of the page, or `bytes` bytes. One that
  * names no register is left to whoever says so. Returns how many were run.
  */
 export function runMoves(words: Uint32Array, physical: number, bytes: number, registers: Uint32Array): number {
-  const most = Math.min(bytes, PAGE - (physical % PAGE)) / CS_INSTRUCTION_SIZE;
+  const most = Math.min(bytes, PAGE_SIZE - (physical % PAGE_SIZE)) / CS_INSTRUCTION_SIZE;
   let at = physical / 4;
   let count = 0;
   for (; count < most; count++, at += 2) {

@@ -2,7 +2,7 @@
  * How a stream goes into a suspend buffer and comes out of it.
  *
  * All that a client can see (registers, positions, calls, entries) goes to memory. What endpoints have in flight stays
- * with the endpoints (`InFlight`), as it does on silicon; the caller keeps it until the group comes back.
+ * with the endpoints, as it does on silicon; the caller keeps it until the group comes back.
  */
 import { CS_INSTRUCTION_SIZE, CS_SCOREBOARDS } from '../../abi/gpu/cs.ts';
 import { SUSPEND_FRAMES, type SuspendStream } from '../../abi/gpu/suspend.ts';

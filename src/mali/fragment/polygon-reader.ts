@@ -5,6 +5,7 @@
  * (setup.ts). Whoever owns the address space may have written there: magic numbers, block numbers (which make
  * loops impossible), counts and coordinates are checked before they are used.
  */
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import {
   Corner,
   DRAW_RECORD_MAGIC,
@@ -29,7 +30,6 @@ import type { PrimitiveStore } from './primitive-store.ts';
 import { MAX_CORNER, TILE } from './raster.ts';
 import type { Setup } from './setup.ts';
 
-const PAGE = 4096;
 const CORNERS = ['corner0', 'corner1', 'corner2'] as const;
 
 export class PolygonReader {
@@ -145,7 +145,7 @@ export class PolygonReader {
     const { u8 } = this.#memory.dram;
     for (let done = 0; done < PrimitiveRecord.size; ) {
       const physical = this.#memory.translate(at + done, 'read');
-      const piece = Math.min(PrimitiveRecord.size - done, PAGE - ((at + done) % PAGE));
+      const piece = Math.min(PrimitiveRecord.size - done, PAGE_SIZE - ((at + done) % PAGE_SIZE));
       for (let i = 0; i < piece; i++) this.#bytes[done + i] = u8[physical + i]!;
       done += piece;
     }

@@ -6,6 +6,7 @@
  * for the job. Memory is translated once a row or block piece, never per pixel.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_desc.c`; layouts: board/image/.
  */
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { BLOCK_FORMAT, MAX_RENDER_TARGETS, MSAA, S_FORMAT, ZS_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import { U_ORDER } from '../../board/image/u-interleaved.ts';
@@ -23,7 +24,6 @@ import { type Average, averageOf, colorRows } from './wasm/color-rows.ts';
 import { type DepthRows, depthRows } from './wasm/depth-rows.ts';
 import { type CopyRows, copyRows, type FillRows, fillRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
-const PAGE = 4096;
 const MAX_BYTES = 16;
 
 /** Bytes of a pixel of which sixteen bytes hold a whole number. */
@@ -350,7 +350,7 @@ export class Writeback {
     const { u8, u32 } = this.#dram;
     while (size > 0) {
       const physical = this.#memory.translate(va, 'write');
-      const piece = Math.min(size, PAGE - (va % PAGE));
+      const piece = Math.min(size, PAGE_SIZE - (va % PAGE_SIZE));
       if (this.#copyRows && from.buffer === scratch.buffer) {
         this.#copyRows(from.byteOffset + at, 0, physical, 0, piece, 1);
       } else if (((physical | at | piece) & 3) === 0) {

@@ -8,7 +8,7 @@
  * its VM elsewhere.
  */
 
-import { LEVELS, Pte, ENTRIES as TABLE_ENTRIES } from '../../abi/gpu/lpae.ts';
+import { LEVELS, PAGE_SIZE, Pte, ENTRIES as TABLE_ENTRIES } from '../../abi/gpu/lpae.ts';
 import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
@@ -24,7 +24,6 @@ export interface TranslationSource {
   fault(code: number, access: number, address: number): void;
 }
 
-const PAGE = 4096;
 const ENTRIES = 4096;
 /**
  * The entry of a page. Clients align what they map to large powers of two, so the low bits alone would make neighbours in
@@ -50,7 +49,7 @@ const EXTENT_PAGES = 64;
  * the last level maps.
  */
 const EXTENTS = 256;
-const EXTENT_SPAN = TABLE_ENTRIES * PAGE;
+const EXTENT_SPAN = TABLE_ENTRIES * PAGE_SIZE;
 
 let generations = 0;
 let views = 0;
@@ -102,12 +101,12 @@ export class GpuMemory implements VirtualMemory {
   /** Forgets the translations of [start, start + size), or all. */
   flush(start = 0, size = Number.POSITIVE_INFINITY): void {
     this.generation = ++generations;
-    if (size > ENTRIES * PAGE) {
+    if (size > ENTRIES * PAGE_SIZE) {
       this.#tags.fill(-1);
       return;
     }
-    const first = Math.floor(start / PAGE);
-    const last = Math.floor((start + size - 1) / PAGE);
+    const first = Math.floor(start / PAGE_SIZE);
+    const last = Math.floor((start + size - 1) / PAGE_SIZE);
     for (let page = first; page <= last; page++) {
       const i = entryOf(page);
       if (this.#tags[i] === page) this.#tags[i] = -1;
@@ -115,14 +114,14 @@ export class GpuMemory implements VirtualMemory {
   }
 
   translate(va: number, access: Access): number {
-    const page = Math.floor(va / PAGE);
-    return this.#locate(page, va - page * PAGE, NEED[access], access);
+    const page = Math.floor(va / PAGE_SIZE);
+    return this.#locate(page, va - page * PAGE_SIZE, NEED[access], access);
   }
 
   /** Whether `access` to all of [va, va + size) would succeed; latches no fault. For checks at start-up. */
   probe(va: number, size: number, access: Access): boolean {
     const result = this.#walk;
-    for (let at = va - (va % PAGE); at < va + size; at += PAGE) {
+    for (let at = va - (va % PAGE_SIZE); at < va + size; at += PAGE_SIZE) {
       walk(this.dram, this.#source?.translation ?? UNMAPPED, at, this.#outputBits, result);
       if (result.code !== EXCEPTION.OK || (rightsOf(result) & NEED[access]) !== NEED[access]) return false;
     }
@@ -144,9 +143,9 @@ export class GpuMemory implements VirtualMemory {
 
   #findExtent(va: number, access: Access): Extent | undefined {
     const need = NEED[access];
-    const page = Math.floor(va / PAGE);
+    const page = Math.floor(va / PAGE_SIZE);
     const result = this.#walk;
-    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
+    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE_SIZE, this.#outputBits, result);
     if (result.code !== EXCEPTION.OK || (rightsOf(result) & need) !== need) return undefined;
     if (result.entry >= 0 && result.level === LEVELS - 1) return this.#run(page, result.physical, result.entry);
     const middle = result.physical;
@@ -154,13 +153,17 @@ export class GpuMemory implements VirtualMemory {
     while (
       first > 0 &&
       page - first < EXTENT_PAGES &&
-      this.#page(first - 1, need) === middle - (page - first + 1) * PAGE
+      this.#page(first - 1, need) === middle - (page - first + 1) * PAGE_SIZE
     ) {
       first--;
     }
     let last = page;
-    while (last - page < EXTENT_PAGES && this.#page(last + 1, need) === middle + (last - page + 1) * PAGE) last++;
-    return { start: first * PAGE, size: (last - first + 1) * PAGE, physical: middle - (page - first) * PAGE };
+    while (last - page < EXTENT_PAGES && this.#page(last + 1, need) === middle + (last - page + 1) * PAGE_SIZE) last++;
+    return {
+      start: first * PAGE_SIZE,
+      size: (last - first + 1) * PAGE_SIZE,
+      physical: middle - (page - first) * PAGE_SIZE,
+    };
   }
 
   /**
@@ -172,20 +175,24 @@ export class GpuMemory implements VirtualMemory {
     const own = entry / 4;
     const low = words[own]!;
     const high = words[own + 1]!;
-    const index = (entry % PAGE) / Pte.size;
-    const least = Math.min(index, this.dram.roomBefore(physical) / PAGE);
+    const index = (entry % PAGE_SIZE) / Pte.size;
+    const least = Math.min(index, this.dram.roomBefore(physical) / PAGE_SIZE);
     let before = 0;
     for (let at = own - 2; before < least; at -= 2) {
-      if (words[at] !== low - (before + 1) * PAGE || words[at + 1] !== high) break;
+      if (words[at] !== low - (before + 1) * PAGE_SIZE || words[at + 1] !== high) break;
       before++;
     }
-    const most = Math.min(TABLE_ENTRIES - 1 - index, this.dram.room(physical) / PAGE - 1);
+    const most = Math.min(TABLE_ENTRIES - 1 - index, this.dram.room(physical) / PAGE_SIZE - 1);
     let after = 0;
     for (let at = own + 2; after < most; at += 2) {
-      if (words[at] !== low + (after + 1) * PAGE || words[at + 1] !== high) break;
+      if (words[at] !== low + (after + 1) * PAGE_SIZE || words[at + 1] !== high) break;
       after++;
     }
-    return { start: (page - before) * PAGE, size: (before + 1 + after) * PAGE, physical: physical - before * PAGE };
+    return {
+      start: (page - before) * PAGE_SIZE,
+      size: (before + 1 + after) * PAGE_SIZE,
+      physical: physical - before * PAGE_SIZE,
+    };
   }
 
   /** Physical address of a page, or -1 where it may not be accessed so. */
@@ -193,7 +200,7 @@ export class GpuMemory implements VirtualMemory {
     const i = entryOf(page);
     if (this.#tags[i] === page) return (this.#rights[i]! & need) === need ? this.#pages[i]! : -1;
     const result = this.#walk;
-    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE, this.#outputBits, result);
+    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE_SIZE, this.#outputBits, result);
     return result.code === EXCEPTION.OK && (rightsOf(result) & need) === need ? result.physical : -1;
   }
 
@@ -201,7 +208,7 @@ export class GpuMemory implements VirtualMemory {
   #locate(page: number, offset: number, need: number, access: Access): number {
     const i = entryOf(page);
     if (this.#tags[i] === page && (this.#rights[i]! & need) === need) return this.#pages[i]! + offset;
-    return this.#miss(page * PAGE + offset, page, i, need, access);
+    return this.#miss(page * PAGE_SIZE + offset, page, i, need, access);
   }
 
   #miss(va: number, page: number, i: number, need: number, access: Access): number {
@@ -213,7 +220,7 @@ export class GpuMemory implements VirtualMemory {
     this.#tags[i] = page;
     this.#pages[i] = result.physical;
     this.#rights[i] = rights;
-    return result.physical + (va - page * PAGE);
+    return result.physical + (va - page * PAGE_SIZE);
   }
 
   /** Shows the host a fault, of this view or of what looks through it on another thread. */
@@ -234,68 +241,68 @@ export class GpuMemory implements VirtualMemory {
   }
 
   load8(va: number): number {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
     return this.#view.getUint8(this.#locate(page, offset, READ, 'read'));
   }
 
   load16(va: number): number {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 2) return this.load8(va) + this.load8(va + 1) * 2 ** 8;
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 2) return this.load8(va) + this.load8(va + 1) * 2 ** 8;
     return this.#view.getUint16(this.#locate(page, offset, READ, 'read'), true);
   }
 
   load32(va: number): number {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 4) return this.load16(va) + this.load16(va + 2) * 2 ** 16;
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 4) return this.load16(va) + this.load16(va + 2) * 2 ** 16;
     return this.#view.getUint32(this.#locate(page, offset, READ, 'read'), true);
   }
 
   load64(va: number): number {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 8) return this.load32(va) + this.load32(va + 4) * 2 ** 32;
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 8) return this.load32(va) + this.load32(va + 4) * 2 ** 32;
     const at = this.#locate(page, offset, READ, 'read');
     return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
   }
 
   loadBig64(va: number): bigint {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 8) return BigInt(this.load32(va)) + BigInt(this.load32(va + 4)) * 2n ** 32n;
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 8) return BigInt(this.load32(va)) + BigInt(this.load32(va + 4)) * 2n ** 32n;
     return this.#view.getBigUint64(this.#locate(page, offset, READ, 'read'), true);
   }
 
   store8(va: number, value: number): void {
-    const page = Math.floor(va / PAGE);
-    this.#view.setUint8(this.#locate(page, va - page * PAGE, WRITE, 'write'), value);
+    const page = Math.floor(va / PAGE_SIZE);
+    this.#view.setUint8(this.#locate(page, va - page * PAGE_SIZE, WRITE, 'write'), value);
   }
 
   store16(va: number, value: number): void {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 2) {
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 2) {
       this.store8(va, value);
       this.store8(va + 1, value / 2 ** 8);
     } else this.#view.setUint16(this.#locate(page, offset, WRITE, 'write'), value, true);
   }
 
   store32(va: number, value: number): void {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 4) {
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 4) {
       this.store16(va, value);
       this.store16(va + 2, (value >>> 0) / 2 ** 16);
     } else this.#view.setUint32(this.#locate(page, offset, WRITE, 'write'), value, true);
   }
 
   store64(va: number, value: number): void {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
     const high = Math.floor(value / 2 ** 32);
-    if (offset > PAGE - 8) {
+    if (offset > PAGE_SIZE - 8) {
       this.store32(va, value);
       this.store32(va + 4, high);
       return;
@@ -306,9 +313,9 @@ export class GpuMemory implements VirtualMemory {
   }
 
   storeBig64(va: number, value: bigint): void {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset > PAGE - 8) {
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset > PAGE_SIZE - 8) {
       this.store32(va, Number(BigInt.asUintN(32, value)));
       this.store32(va + 4, Number(BigInt.asUintN(32, value / 2n ** 32n)));
     } else this.#view.setBigUint64(this.#locate(page, offset, WRITE, 'write'), value, true);
@@ -345,16 +352,16 @@ export class GpuMemory implements VirtualMemory {
   }
 
   read(va: number, size: number): Uint8Array {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (size > 0 && offset + size <= PAGE) {
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (size > 0 && offset + size <= PAGE_SIZE) {
       const physical = this.#locate(page, offset, READ, 'read');
       return this.dram.u8.slice(physical, physical + size);
     }
     const out = new Uint8Array(size);
     for (let done = 0; done < size; ) {
       const at = va + done;
-      const part = Math.min(size - done, PAGE - (at % PAGE));
+      const part = Math.min(size - done, PAGE_SIZE - (at % PAGE_SIZE));
       const physical = this.translate(at, 'read');
       out.set(this.dram.u8.subarray(physical, physical + part), done);
       done += part;
@@ -365,7 +372,7 @@ export class GpuMemory implements VirtualMemory {
   write(va: number, data: Uint8Array): void {
     for (let done = 0; done < data.length; ) {
       const at = va + done;
-      const part = Math.min(data.length - done, PAGE - (at % PAGE));
+      const part = Math.min(data.length - done, PAGE_SIZE - (at % PAGE_SIZE));
       const physical = this.translate(at, 'write');
       this.dram.u8.set(data.subarray(done, done + part), physical);
       done += part;
@@ -373,7 +380,7 @@ export class GpuMemory implements VirtualMemory {
   }
 
   decode<F extends Record<string, any>>(layout: Layout<F>, va: number): Values<F> {
-    if (va - Math.floor(va / PAGE) * PAGE + layout.size <= PAGE) {
+    if (va - Math.floor(va / PAGE_SIZE) * PAGE_SIZE + layout.size <= PAGE_SIZE) {
       return layout.read(this.#view, this.translate(va, 'read'));
     }
     const copy = this.read(va, layout.size);
@@ -381,14 +388,14 @@ export class GpuMemory implements VirtualMemory {
   }
 
   descriptor<F extends Record<string, any>>(layout: Layout<F>, va: number): Readonly<Values<F>> {
-    const page = Math.floor(va / PAGE);
-    const offset = va - page * PAGE;
-    if (offset + layout.size > PAGE || ((va | layout.size) & 3) !== 0) return this.decode(layout, va);
+    const page = Math.floor(va / PAGE_SIZE);
+    const offset = va - page * PAGE_SIZE;
+    if (offset + layout.size > PAGE_SIZE || ((va | layout.size) & 3) !== 0) return this.decode(layout, va);
     return this.#descriptors.read(layout, this.#locate(page, offset, READ, 'read'));
   }
 
   encode<F extends Record<string, any>>(layout: Layout<F>, va: number, values: Partial<Values<F>>): void {
-    if ((va % PAGE) + layout.size <= PAGE) {
+    if ((va % PAGE_SIZE) + layout.size <= PAGE_SIZE) {
       layout.write(this.#view, this.translate(va, 'write'), values);
       return;
     }

@@ -2,9 +2,8 @@
  * CodeWords: the instructions that a unit was compiled from, and whether memory still holds them. Each run asks anew, since
  * programs are in memory that clients write to: so it is one comparison of words in DRAM, page by page.
  */
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import type { VirtualMemory } from '../contract.ts';
-
-const PAGE = 4096;
 
 /** Words that follow one another inside a page. */
 interface Piece {
@@ -20,7 +19,7 @@ export class CodeWords {
     const pieces: { pc: number; words: number[] }[] = [];
     for (const [pc, low, high] of sorted) {
       const last = pieces.at(-1);
-      if (last && last.pc + last.words.length * 4 === pc && pc % PAGE !== 0) last.words.push(low, high);
+      if (last && last.pc + last.words.length * 4 === pc && pc % PAGE_SIZE !== 0) last.words.push(low, high);
       else pieces.push({ pc, words: [low, high] });
     }
     this.#pieces = pieces.map((piece) => ({ pc: piece.pc, words: Uint32Array.from(piece.words) }));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { DESCRIPTOR_TYPE } from '../../abi/gpu/shader-descriptors.ts';
 import {
   PLANE_TYPE,
@@ -24,7 +25,6 @@ const OTHER_TEXTURE_AT = 0x1400;
 const PLANE_AT = 0x1200;
 const SURFACE_AT = 0x10000;
 const SURFACE_BYTES = 0x4000;
-const PAGE = 4096;
 const BYTES = 4;
 const BODY = 64;
 
@@ -39,7 +39,7 @@ class Scene extends FlatMemory {
 
   override extent = (va: number): Extent | undefined =>
     va < SURFACE_AT
-      ? { start: PAGE, size: SURFACE_AT - PAGE, physical: PAGE }
+      ? { start: PAGE_SIZE, size: SURFACE_AT - PAGE_SIZE, physical: PAGE_SIZE }
       : { start: SURFACE_AT, size: SURFACE_BYTES, physical: SURFACE_AT + this.moved };
 
   constructor() {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IDVS_REGISTERS } from '../../abi/gpu/cs-registers.ts';
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import {
   DRAW_MODE,
   FIFO_FORMAT,
@@ -21,7 +22,6 @@ import type { Work } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
 import { TilerHeap } from '../tiler-heap.ts';
 
-const PAGE = 4096;
 const MOST_VERTICES = 400;
 const MODES = [DRAW_MODE.TRIANGLES, DRAW_MODE.TRIANGLE_STRIP, DRAW_MODE.TRIANGLE_FAN];
 const OTHER_MODES = [DRAW_MODE.POINTS, DRAW_MODE.LINES, DRAW_MODE.LINE_STRIP, DRAW_MODE.LINE_LOOP];
@@ -59,13 +59,13 @@ function draw(seed: number, engine: Engine): { states: string; memory: Uint8Arra
   const chopped = random.chance(40);
   const { extent } = memory;
   memory.extent = (va: number) => {
-    const page = va - (va % PAGE);
-    return chopped ? extent(va) && { start: page, size: PAGE, physical: page } : extent(va);
+    const page = va - (va % PAGE_SIZE);
+    return chopped ? extent(va) && { start: page, size: PAGE_SIZE, physical: page } : extent(va);
   };
   const indexType = random.pick([INDEX_TYPE.NONE, INDEX_TYPE.UINT8, INDEX_TYPE.UINT16, INDEX_TYPE.UINT32]);
   const bytes = WIDTHS[indexType] ?? 0;
   const count = random.below(random.chance(70) ? 60 : 900);
-  const at = bench.alloc(2 * PAGE) + random.below(2 * PAGE);
+  const at = bench.alloc(2 * PAGE_SIZE) + random.below(2 * PAGE_SIZE);
   const spread = random.chance(50) ? 20 : MOST_VERTICES;
   for (let i = 0; i < count * bytes; i++) {
     const low = bytes === 1 || i % bytes === 0;

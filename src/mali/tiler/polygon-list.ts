@@ -5,6 +5,7 @@
  * itself), so draws of several streams may follow one another, and a handler of out-of-memory that clears the field makes the
  * next primitive begin a new list. Format: abi/gpu/polygon-list.ts, which is ours.
  */
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import {
   DrawRecord,
   MAX_BLOCK_PRIMITIVES,
@@ -22,7 +23,6 @@ import { ExtentCache } from './extents.ts';
 
 const ALIGN = 64;
 /** What a translation is good for. */
-const PAGE = 4096;
 /** Primitives of a small block; what a heap's chunks have at least for larger ones. */
 const SMALL_BLOCK = 64;
 const LARGE_CHUNK = 8 * MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size;
@@ -174,7 +174,7 @@ export class PolygonListWriter {
   /** Words to one translated range; where that is not in one page, one by one. */
   #write(at: number, words: Uint32Array): void {
     const memory = this.#memory;
-    if (at - Math.floor(at / PAGE) * PAGE + PrimitiveRecord.size > PAGE) {
+    if (at - Math.floor(at / PAGE_SIZE) * PAGE_SIZE + PrimitiveRecord.size > PAGE_SIZE) {
       for (let i = 0; i < words.length; i++) memory.store32(at + i * 4, words[i]!);
       return;
     }

@@ -4,6 +4,7 @@
  * It reads positions where the vertex shader has left them, in the geometry buffer. For ordinary triangles emitted code does the
  * same (wasm/bin.ts).
  */
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { POINT_SIZE_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { PACKET_POSITION_STRIDE as POSITION_BYTES } from '../../abi/gpu/shader-descriptors.ts';
 import { halfToFloat } from '../format.ts';
@@ -13,7 +14,6 @@ import type { TilerDraw } from './draw.ts';
 import { positionId } from './shading.ts';
 
 /** What a translation is good for. */
-const PAGE = 4096;
 /** Pixels: largest point, widest line; how far out a point may be. */
 export const MAX_SIZE = 2048;
 export const MAX_POINT = 32768;
@@ -45,7 +45,7 @@ export class Shaper {
     const { memory, context, extended, flags, size } = this.#draw;
     const { view } = memory.dram;
     const at = context.geometryBuffer + positionId(slot, extended) * POSITION_BYTES;
-    if (at % PAGE <= PAGE - POSITION_BYTES) {
+    if (at % PAGE_SIZE <= PAGE_SIZE - POSITION_BYTES) {
       const physical = memory.translate(at, 'read');
       for (let i = 0; i < 4; i++) this.#positions[n * 4 + i] = view.getFloat32(physical + i * 4, true);
     } else {

@@ -1,6 +1,7 @@
 /**
  * A rig for tests of shader code: flat memory, programs from text, and warps run to their end. Not part of the GPU.
  */
+import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../abi/layout.ts';
@@ -14,7 +15,6 @@ import { type MakeExecutor, openShader } from '../../mali/shader/core.ts';
 import type { EnvironmentPointers } from '../../mali/shader/resources.ts';
 
 const SIZE = 1 << 20;
-const PAGE = 4096;
 let generations = 2 ** 31;
 
 /** Memory, a megabyte if nothing else is said, in which addresses mean themselves; page 0 and what lies beyond fault. */
@@ -33,14 +33,14 @@ export class FlatMemory implements VirtualMemory {
   }
 
   translate(va: number, access: 'read' | 'write' | 'execute' | 'atomic'): number {
-    if (!(va >= PAGE && va < this.dram.size)) {
+    if (!(va >= PAGE_SIZE && va < this.dram.size)) {
       throw new PageFault(EXCEPTION.TRANSLATION_FAULT_3, va, access, `no page at 0x${va.toString(16)}`);
     }
     return va;
   }
   extent = (va: number): Extent | undefined =>
-    this.probe(va, 1) ? { start: PAGE, size: this.dram.size - PAGE, physical: PAGE } : undefined;
-  probe = (va: number, size: number): boolean => va >= PAGE && va + size <= this.dram.size;
+    this.probe(va, 1) ? { start: PAGE_SIZE, size: this.dram.size - PAGE_SIZE, physical: PAGE_SIZE } : undefined;
+  probe = (va: number, size: number): boolean => va >= PAGE_SIZE && va + size <= this.dram.size;
   load8 = (va: number): number => this.view.getUint8(this.translate(va, 'read'));
   load16 = (va: number): number => this.view.getUint16(this.translate(va, 'read'), true);
   load32 = (va: number): number => this.view.getUint32(this.translate(va, 'read'), true);
