@@ -12,6 +12,7 @@ import { cacheFolder, codeFolder } from '../host/userland/cache-folder.ts';
 import { GUESTS } from '../host/userland/guests.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ENGINES } from '../mali/engine/names.ts';
+import { FAULTS, type FaultSwitch, parseFault } from '../mali/faults.ts';
 import { workerCount } from '../mali/workers/count.ts';
 import { exitOnSignals } from './interrupts.ts';
 
@@ -69,6 +70,22 @@ function assignment(text: string, earlier: Record<string, string>): Record<strin
   const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError('it has to read like NAME=value.');
   return { ...earlier, [name]: value };
+}
+
+function fault(text: string, earlier: FaultSwitch[]): FaultSwitch[] {
+  if (text === 'list') {
+    for (const [kind, { layer, occasion, effect }] of Object.entries(FAULTS))
+      console.log(`${kind.padEnd(16)} ${layer}, at ${occasion}: ${effect}`);
+    console.log(
+      'KIND@3: at the third occasion; KIND@2s, KIND@500ms: at the first one after so long; with + behind it: from then on',
+    );
+    process.exit(0);
+  }
+  try {
+    return [...earlier, parseFault(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
 }
 
 function list(text: string, earlier: string[] = []): string[] {
@@ -152,6 +169,12 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option(
       '--decode <file>',
       'write down what the GPU executes: command streams, descriptors, shaders (docs/tools.md)',
+    )
+    .option(
+      '--fault <kind@when>',
+      'let a part of the GPU fail, so that the driver has to recover (may be repeated); --fault list: which there are',
+      fault,
+      [],
     )
     .option('--profile', 'say at the end what the run was bound by, in percent of the time')
     .option('-v, --verbose', "also show the driver's debug messages")
@@ -376,14 +399,19 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
     .addArgument(
       new Argument(
         '<what>',
-        'random shaders, run by recompiled code and by the interpreter, or random pictures, drawn by emitted code and by script',
-      ).choices(['shaders', 'pixels']),
+        'random shaders, run by recompiled code and by the interpreter; random pictures, drawn by emitted code and by script; ' +
+          'faults of the GPU, from which the driver has to recover',
+      ).choices(['shaders', 'pixels', 'faults']),
     )
     .option('--seconds <n>', 'how long (default: 60, or as long as it takes with --count)', positive)
-    .option('--count <n>', 'how many shaders or pictures', count)
-    .option('--seed <n>', 'the first seed; each shader or picture takes the next one', seed, 0)
+    .option('--count <n>', 'how many shaders, pictures or faults', count)
+    .option('--seed <n>', 'the first seed; each shader, picture or fault takes the next one', seed, 0)
     .option('--jobs <n>', 'threads that try them', positive, 1)
     .action(async (what, options) => {
+      if (what === 'faults') {
+        const { fuzzFaults } = await import('./fuzz-faults.ts');
+        await finish(() => fuzzFaults(options));
+      }
       const { fuzz } = await import('./fuzz.ts');
       await finish(() => fuzz(what, options));
     });

@@ -15,6 +15,7 @@ import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureNatives, ensureUserland, GUEST, hostArchitecture } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
+import type { FaultSwitch } from '../mali/faults.ts';
 import { readScript } from './input.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
@@ -46,6 +47,8 @@ export interface RunOptions {
   profile?: boolean;
   /** A file for what the GPU's command streams execute. */
   decode?: string;
+  /** What is to fail in the GPU, and when. */
+  fault?: FaultSwitch[];
   /** Folder of a Mesa that the program is to run on. */
   mesa?: string;
   /** On the Mesa that `tyr mesa build` has built, as a program of the host's own architecture. */
@@ -93,6 +96,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
       engine,
       workers,
       profile: options.profile,
+      faults: options.fault,
       onScreen:
         options.screen === false ? undefined : (address) => showScreen(address, options.window ?? false, output),
       decode: decoded && { write: (line) => decoded.line(line) },

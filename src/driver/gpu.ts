@@ -48,12 +48,21 @@ const NAMES: Record<string, string> = {
 };
 
 /** Events that every part of the driver may wait for. */
-const EVENTS = GPU_IRQ.FAULT | GPU_IRQ.PROTM_FAULT | GPU_IRQ.RESET_COMPLETED | GPU_IRQ.CLEAN_CACHES_COMPLETED;
+const EVENTS =
+  GPU_IRQ.FAULT |
+  GPU_IRQ.PROTM_FAULT |
+  GPU_IRQ.RESET_COMPLETED |
+  GPU_IRQ.CLEAN_CACHES_COMPLETED |
+  GPU_IRQ.MCU_STATUS_CHANGED;
 const REQUEST_TIMEOUT = 100 * MILLISECOND;
 const POWER_TIMEOUT = 20 * MILLISECOND;
 /** The L2 slices that are used: one core group. */
 const FIRST_CORE_GROUP = 1;
 const POWER_INTERVAL = 100 * MICROSECOND;
+
+/** A soft reset lets bus transfers under way come to their end, a hard one does not wait. */
+export type ResetKind = 'soft' | 'hard';
+const RESETS = { soft: GPU_RESET.SOFT, hard: GPU_RESET.HARD } as const;
 
 export class GpuControl {
   readonly properties: GpuProperties;
@@ -64,6 +73,8 @@ export class GpuControl {
   readonly #acks: WaitQueue;
   /** Requests that the GPU has not answered yet, as GPU_IRQ bits. */
   #pending = 0;
+  /** Called when the microcontroller has changed its state. */
+  onMcuStatus: () => void = () => {};
   readonly #flushes = new Mutex();
   /** The flush that has not begun yet. */
   #queuedFlush: Promise<void> | undefined;
@@ -120,11 +131,12 @@ export class GpuControl {
   readonly cycleRate: number;
 
   /** Puts the whole GPU back to its state at power-on. Throws if it does not answer. */
-  async softReset(): Promise<void> {
+  async reset(kind: ResetKind): Promise<void> {
     this.#irq.clear(GPU_IRQ.RESET_COMPLETED);
     this.#pending = GPU_IRQ.RESET_COMPLETED;
-    this.#command(GPU_COMMAND.RESET, GPU_RESET.SOFT);
-    if (!(await this.#answered(GPU_IRQ.RESET_COMPLETED))) throw new HardwareError('Soft reset timeout');
+    this.#command(GPU_COMMAND.RESET, RESETS[kind]);
+    if (!(await this.#answered(GPU_IRQ.RESET_COMPLETED)))
+      throw new HardwareError(`${kind === 'soft' ? 'Soft' : 'Hard'} reset timeout`);
     this.#pending = 0;
     // The reset has cleared the mask as well.
     this.#irq.resume();
@@ -190,6 +202,7 @@ export class GpuControl {
       this.#log('warn', `GPU Fault ${hex(fault, 8)} (${name}) at ${hex(address, 16)}`);
     }
     if (status & GPU_IRQ.PROTM_FAULT) this.#log('warn', 'GPU Fault in protected mode');
+    if (status & GPU_IRQ.MCU_STATUS_CHANGED) this.onMcuStatus();
     this.#pending &= ~status;
     this.#acks.wake();
   }

@@ -15,6 +15,7 @@ import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
 import { type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
 import { Pace } from './async.ts';
+import { type CoreDump, CoreDumps } from './core-dump.ts';
 import { TyrFile } from './file.ts';
 import { Firmware } from './fw/index.ts';
 import { checkExportable, gemIoctls, mmapDevicePage } from './gem.ts';
@@ -30,6 +31,7 @@ import { Scheduler } from './sched/scheduler.ts';
 import type { Tyr } from './tyr.ts';
 import { vmIoctls } from './vm-ioctls.ts';
 
+export type { CoreDump, DumpCause } from './core-dump.ts';
 export { FirmwareError } from './fw/container.ts';
 export { buildImage, tyrFirmware } from './fw/image.ts';
 export { HardwareError, isForeign } from './hardware-error.ts';
@@ -51,6 +53,8 @@ export interface GpuResources {
   readonly coreFrequency?: number;
   /** The device's name on its bus. */
   readonly unique?: string;
+  /** Keeps what the driver has taken down where something went wrong. */
+  readonly coreDump?: ((dump: CoreDump) => void) | undefined;
 }
 
 const TIMER_FREQUENCY = 24_000_000;
@@ -75,7 +79,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   /** Nodes under /dev/dri. */
   readonly nodes: readonly NodeKind[] = ['primary', 'render'];
   readonly gpuName: string;
-  /** Jobs that ran to their end, and faults that the GPU reported, since the start. */
+  /** Jobs that ran to their end, faults that the GPU reported, and its resets, since the start. */
   readonly stats: Readonly<Scheduler['stats']>;
   readonly #unplug: () => Promise<void>;
   readonly #seats: () => TyrSeats;
@@ -119,12 +123,13 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
   const coherent = board.coherent ?? false;
   const timerFrequency = board.timerFrequency ?? TIMER_FREQUENCY;
   const reset = new ResetControl(clock, log);
+  const dumps = new CoreDumps(board.coreDump);
   const needReset = (reason: string): void => reset.schedule(reason);
   let scheduler: Scheduler | undefined;
   try {
     const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent, board.coreFrequency ?? CORE_FREQUENCY);
     undo.push(() => gpu.unplug());
-    await gpu.softReset();
+    await gpu.reset('soft');
     await gpu.powerOnL2();
     const mmu = new Mmu(mmio, irqs.mmu, clock, gpu, log, coherent, {
       fault: (space) => scheduler?.addressSpaceFault(space),
@@ -134,7 +139,16 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
     const hw = { mmio, line: irqs.job, clock, dram, log, gpu, mmu, timerFrequency, hung: needReset };
     const firmware = await Firmware.start(hw, board.firmware);
     undo.push(() => firmware.unplug());
-    scheduler = new Scheduler({ clock, dram, log, gpu, mmu, firmware, reset: needReset });
+    scheduler = new Scheduler({
+      clock,
+      dram,
+      log,
+      gpu,
+      mmu,
+      firmware,
+      reset: needReset,
+      dump: (cause, reason) => dumps.make(cause, reason),
+    });
     const parts = { gpu, mmu, firmware, scheduler };
     const context: DeviceContext = { clock, dram, log: board.log };
     const tyr: Tyr = {
@@ -158,6 +172,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
     };
     const unplug = async (): Promise<void> => {
       reset.disable();
+      dumps.disable();
       await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
     };
@@ -166,7 +181,8 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       groupSlots: parts.scheduler.slots.filter((slot) => slot.group).length,
     });
     const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, scheduler.stats, unplug, seats);
-    reset.enable({ ...parts, giveUp: () => device.unplug() });
+    dumps.enable({ ...parts, mmio, dram, log, now: () => clock.now() });
+    reset.enable({ ...parts, dump: (reason) => dumps.make('reset', reason), giveUp: () => device.unplug() });
     return device;
   } catch (error) {
     log('error', describeFailure(error, 'probe failed'));

@@ -1,14 +1,16 @@
 /**
  * Reset: what is left when the GPU or its firmware does not answer any more.
  *
- * Everybody is taken out of the slots, the firmware stopped, the GPU reset, the firmware loaded anew and booted. Groups
- * that could save their state go on; those that could not are lost, innocent or not. If the firmware does not come back,
- * the device is given up. After Linux `drivers/gpu/drm/panthor/panthor_device.c` (panthor_device_reset_work).
+ * How everything stands is kept (core-dump.ts). Then everybody is taken out of the slots, the firmware stopped, the GPU reset, the
+ * firmware loaded anew and booted. Groups that could save their state go on; those that could not are lost, innocent or not. If
+ * the GPU does not come back it is tried once more with a hard reset, and if that fails the device is given up.
+ * After Linux `drivers/gpu/drm/panthor/panthor_device.c` (panthor_device_reset_work), which has no second try; it is Arm's own
+ * driver that falls back to a hard reset (`mali_kbase_pm_driver.c`, kbase_pm_do_reset).
  */
 import type { Clock } from '../board/clock.ts';
 import type { Firmware } from './fw/index.ts';
-import type { GpuControl } from './gpu.ts';
-import { describeFailure } from './hardware-error.ts';
+import type { GpuControl, ResetKind } from './gpu.ts';
+import { describeFailure, isForeign } from './hardware-error.ts';
 import type { Logger } from './log.ts';
 import type { Mmu } from './mmu/index.ts';
 import type { Scheduler } from './sched/scheduler.ts';
@@ -18,6 +20,8 @@ export interface ResetParts {
   readonly mmu: Mmu;
   readonly firmware: Firmware;
   readonly scheduler: Scheduler;
+  /** How everything stands is to be kept. */
+  readonly dump: (reason: string) => void;
   /** The GPU could not be brought back. */
   readonly giveUp: () => void;
 }
@@ -27,7 +31,6 @@ export class ResetControl {
   readonly #log: Logger;
   #parts: ResetParts | undefined;
   #pending = false;
-  #count = 0;
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -43,16 +46,12 @@ export class ResetControl {
     this.#parts = undefined;
   }
 
-  /** Resets done so far. */
-  get count(): number {
-    return this.#count;
-  }
-
   /** Asks for a reset, soon. While one is pending, further calls change nothing. */
   schedule(reason: string): void {
     this.#log('error', reason);
     if (this.#pending || !this.#parts) return;
     this.#pending = true;
+    this.#parts.dump(reason);
     this.#clock.yield(() => void this.#run());
   }
 
@@ -64,18 +63,33 @@ export class ResetControl {
     try {
       await parts.scheduler.preReset();
       await parts.firmware.preReset();
-      await parts.mmu.preReset();
-      await parts.gpu.softReset();
-      await parts.gpu.powerOnL2();
-      parts.mmu.postReset();
-      await parts.firmware.postReset();
+      await this.#bringUp(parts);
     } catch (error) {
       this.#log('error', describeFailure(error, 'failed to boot MCU after reset, making device unusable'));
       failed = true;
     }
     this.#pending = false;
-    this.#count++;
+    parts.scheduler.stats.resets++;
     parts.scheduler.postReset(failed);
     if (failed) parts.giveUp();
+  }
+
+  /** Throws if neither way helps. */
+  async #bringUp(parts: ResetParts): Promise<void> {
+    try {
+      await this.#tryReset(parts, 'soft');
+    } catch (error) {
+      if (!isForeign(error)) throw error;
+      this.#log('error', `soft reset failed, trying a hard reset: ${error.message}`);
+      await this.#tryReset(parts, 'hard');
+    }
+  }
+
+  async #tryReset({ gpu, mmu, firmware }: ResetParts, kind: ResetKind): Promise<void> {
+    await mmu.preReset();
+    await gpu.reset(kind);
+    await gpu.powerOnL2();
+    mmu.postReset();
+    await firmware.postReset();
   }
 }

@@ -12,15 +12,17 @@ import type { Log } from '../board/log.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
 import type { DecoderOptions } from '../mali/decode/decoder.ts';
 import type { Engine } from '../mali/engine/names.ts';
+import type { FaultSwitch } from '../mali/faults.ts';
 import { workersForPrograms } from '../mali/workers/count.ts';
 import { Control } from './control.ts';
+import { DumpFolder } from './dump-folder.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { Program, type ProgramOptions } from './program.ts';
 import { runtimeFolder } from './runtime-folder.ts';
 import type { ScreenAddress } from './screen/address.ts';
 import type { Screen } from './screen/screen.ts';
 import { GuestServer } from './server.ts';
-import { codeFolder } from './userland/cache-folder.ts';
+import { codeFolder, dumpFolder } from './userland/cache-folder.ts';
 import { mesaEnvironment } from './userland/mesa.ts';
 import { type Native, programStart } from './userland/start.ts';
 import type { Userland } from './userland/userland.ts';
@@ -39,6 +41,8 @@ export interface HostingOptions {
   profile?: boolean | undefined;
   /** Takes as text what the GPU's command streams execute, and all that it points to. */
   decode?: DecoderOptions | undefined;
+  /** What is to fail in the GPU, and when. */
+  faults?: readonly FaultSwitch[] | undefined;
   mode?: string | undefined;
   /** The display has no other mode than `mode`. */
   soleMode?: boolean | undefined;
@@ -96,6 +100,7 @@ export class HostedMachine {
     let server: GuestServer | undefined;
     try {
       const backing = new MemfdBacking();
+      const dumps = new DumpFolder(dumpFolder(userland.cache), log);
       machine = await Machine.boot({
         clock,
         backing,
@@ -109,6 +114,8 @@ export class HostedMachine {
         codeCache: codeFolder(userland.cache),
         profile: options.profile,
         decode: options.decode,
+        faults: options.faults,
+        coreDump: (dump) => dumps.keep(dump),
         dramSize: dramSize(),
       });
       const { nodes, inputNodes } = machine;

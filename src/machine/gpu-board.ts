@@ -9,6 +9,7 @@ import type { Log } from '../board/log.ts';
 import { PA_BITS } from '../mali/control.ts';
 import { Decoder, type DecoderOptions } from '../mali/decode/decoder.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
+import { type FaultSwitch, Faults } from '../mali/faults.ts';
 import { MaliGpu } from '../mali/index.ts';
 import { maliUnits } from '../mali/units.ts';
 import { defaultWorkers } from '../mali/workers/count.ts';
@@ -27,6 +28,8 @@ export interface GpuBoardOptions {
   readonly decode?: DecoderOptions | undefined;
   /** Whether these threads note what they spend their time with. */
   readonly profile?: boolean | undefined;
+  /** What is to fail in the GPU, and when. */
+  readonly faults?: readonly FaultSwitch[] | undefined;
 }
 
 export class GpuBoard {
@@ -49,7 +52,8 @@ export class GpuBoard {
       count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
     const tracer = options.decode && new Decoder(options.decode);
     const units = { ...maliUnits(dram, engine, pool), tracer };
-    this.gpu = new MaliGpu({ dram, userPage, clock, log, irqs: this.irqs, units, agents: pool });
+    const faults = new Faults(clock, log, options.faults);
+    this.gpu = new MaliGpu({ dram, userPage, clock, log, irqs: this.irqs, units, agents: pool, faults });
     this.workers = pool;
   }
 

@@ -10,10 +10,11 @@ import { alive } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { type Backing, Dram, PAGE } from '../board/dram.ts';
 import { Display } from '../display/index.ts';
-import { isForeign, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
+import { type CoreDump, isForeign, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
+import type { Faults } from '../mali/faults.ts';
 import type { WorkerPool } from '../mali/workers/pool.ts';
 import { GpuBoard, type GpuBoardOptions } from './gpu-board.ts';
 
@@ -27,6 +28,8 @@ export interface MachineOptions extends GpuBoardOptions {
   readonly backing?: Backing;
   /** Bytes of DRAM, a multiple of 64 KiB. */
   readonly dramSize?: number;
+  /** Keeps what the GPU's driver has taken down where something went wrong. */
+  readonly coreDump?: ((dump: CoreDump) => void) | undefined;
   /** The CSF firmware image; by default the project's own. */
   readonly firmware?: Uint8Array | undefined;
   /** The connector's preferred mode, as WIDTHxHEIGHT@HZ. */
@@ -98,6 +101,8 @@ export class Machine {
   readonly inputNodes: readonly InputNode[];
   /** The GPU's threads, if it has any. */
   readonly workers: WorkerPool | undefined;
+  /** Switches by which parts of the GPU fail. */
+  readonly faults: Faults;
   readonly #clock: Clock;
   /** Bytes of DRAM that the machine needs for itself. */
   readonly #ownMemory: number;
@@ -108,10 +113,11 @@ export class Machine {
     display: Display,
     input: Input,
     gpu: TyrDevice | undefined,
-    workers: WorkerPool | undefined,
+    board: GpuBoard,
   ) {
     this.#clock = clock;
-    this.workers = workers;
+    this.workers = board.workers;
+    this.faults = board.gpu.faults;
     this.#ownMemory = dram.used;
     this.dram = dram;
     this.display = display;
@@ -135,15 +141,16 @@ export class Machine {
     const { clock, log } = options;
     const dram = new Dram(options.dramSize ?? DRAM_SIZE, options.backing);
     const board = new GpuBoard(dram, options, dram.allocShared('mali-user-page', PAGE));
-    const { gpu: mmio, irqs, workers: pool } = board;
-    const { mode, soleMode, refresh } = options;
+    const { gpu: mmio, irqs } = board;
+    const { mode, soleMode, refresh, coreDump } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
-    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique: 'fb000000.gpu' }).catch((error) => {
+    const unique = 'fb000000.gpu';
+    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique, coreDump }).catch((error) => {
       if (!isForeign(error)) throw error;
       return undefined;
     });
-    return new Machine(clock, dram, display, new Input(clock, log), gpu, pool);
+    return new Machine(clock, dram, display, new Input(clock, log), gpu, board);
   }
 
   get stats(): MachineStats {

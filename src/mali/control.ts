@@ -9,6 +9,7 @@ import { CACHE, CACHE_SHIFT, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET, JOB, MCU, MMU
 import type { Register } from '../abi/register.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
+import type { Faults } from './faults.ts';
 import type { InterruptBlock } from './irq.ts';
 import { PowerDomain } from './power.ts';
 import { GpuTime } from './time.ts';
@@ -82,6 +83,7 @@ export class GpuControlBlock {
   readonly time: GpuTime;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #faults: Faults;
   readonly #fixed = new Map<number, number>();
   /** Registers that keep what is written and do nothing else. */
   readonly #plain = new Map<number, number>();
@@ -94,9 +96,10 @@ export class GpuControlBlock {
   /** Called when LATEST_FLUSH_ID has changed. */
   onFlush: (id: number) => void = () => {};
 
-  constructor(clock: Clock, log: Log, irq: InterruptBlock) {
+  constructor(clock: Clock, log: Log, irq: InterruptBlock, faults: Faults) {
     this.#clock = clock;
     this.#log = log;
+    this.#faults = faults;
     this.irq = irq;
     this.time = new GpuTime(clock);
     this.#cycleOrigin = this.time.now();
@@ -112,6 +115,7 @@ export class GpuControlBlock {
       },
       L2_PRESENT,
       changed,
+      () => faults.strikes('power-stuck'),
     );
     this.tiler = new PowerDomain(
       {
@@ -226,7 +230,7 @@ export class GpuControlBlock {
         return;
       case GPU_COMMAND.RESET:
         if (payload !== GPU_RESET.SOFT && payload !== GPU_RESET.HARD) break;
-        this.#reset();
+        if (!this.#faults.strikes('reset-stuck')) this.#reset();
         return;
       case GPU_COMMAND.TIMER:
         // The counters always run.
@@ -235,6 +239,7 @@ export class GpuControlBlock {
         const all = CACHE.CLEAN | CACHE.INVALIDATE;
         const caches = (all << CACHE_SHIFT.L2) | (all << CACHE_SHIFT.LSC) | (all << CACHE_SHIFT.OTHER);
         if ((payload & ~caches) !== 0) break;
+        if (this.#faults.strikes('flush-stuck')) return;
         this.flushCaches();
         this.irq.raise(GPU_IRQ.CLEAN_CACHES_COMPLETED);
         return;

@@ -13,6 +13,7 @@ import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
 import type { Units } from './contract.ts';
 import { GpuControlBlock } from './control.ts';
+import { Faults } from './faults.ts';
 import { InterruptBlock } from './irq.ts';
 import { Mcu } from './mcu/index.ts';
 import type { Agents } from './mmu/agents.ts';
@@ -29,9 +30,13 @@ export interface MaliParts {
   readonly units: Units;
   /** Who translates addresses on other threads. */
   readonly agents?: Agents | undefined;
+  /** Switches of what is to fail; by default nothing does. */
+  readonly faults?: Faults | undefined;
 }
 
 export class MaliGpu implements Mmio {
+  /** Switches by which parts of it fail. */
+  readonly faults: Faults;
   readonly #jobIrq: InterruptBlock;
   readonly #control: GpuControlBlock;
   readonly #mmu: Mmu;
@@ -42,12 +47,14 @@ export class MaliGpu implements Mmio {
   constructor(parts: MaliParts) {
     const { dram, clock, log, irqs, units, agents } = parts;
     this.#dram = dram;
+    const faults = parts.faults ?? new Faults(clock, log);
+    this.faults = faults;
     this.#jobIrq = new InterruptBlock(irqs.job, JOB);
-    this.#control = new GpuControlBlock(clock, log, new InterruptBlock(irqs.gpu, GPU));
+    this.#control = new GpuControlBlock(clock, log, new InterruptBlock(irqs.gpu, GPU), faults);
     const paBits = GPU.MMU_FEATURES.get(this.#control.read(GPU.MMU_FEATURES.offset), 'paBits');
     const present = this.#control.read(GPU.AS_PRESENT.offset);
-    this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits, agents);
-    this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units });
+    this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits, agents, faults);
+    this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units, faults });
     this.#userPage = parts.userPage;
     this.#control.onReset = (done) => {
       this.#mcu.reset();

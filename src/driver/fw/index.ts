@@ -2,10 +2,11 @@
  * Firmware: the microcontroller and the conversation with it: load, boot, the global handshake, doorbells, the watchdog.
  *
  * The firmware schedules the command streams of the groups in its slots; the driver decides which groups those are.
- * It says that it runs by its first global interrupt. From then on a ping every 12 seconds tells whether it still does.
- * After Linux `drivers/gpu/drm/panthor/panthor_fw.c`.
+ * It says that it runs by its first global interrupt. From then on a ping every 12 seconds tells whether it still does; that it has
+ * stopped by itself the GPU tells at once.
+ * After Linux `drivers/gpu/drm/panthor/panthor_fw.c`, which waits for the next ping there.
  */
-import { GLB_REQ, GlbTimer } from '../../abi/gpu/firmware.ts';
+import { FW_HALT, GLB_REQ, GlbTimer } from '../../abi/gpu/firmware.ts';
 import { doorbell, JOB, JOB_IRQ_GLOBAL, MCU, MCU_CONTROL, MCU_STATUS } from '../../abi/gpu/regs.ts';
 import { viewOf } from '../../abi/layout.ts';
 import type { Clock, Timer } from '../../board/clock.ts';
@@ -70,6 +71,7 @@ export class Firmware {
     this.#acks = new WaitQueue(hw.clock);
     this.#irq = new IrqBlock(hw.mmio, hw.line, JOB, (status) => this.#interrupt(status));
     this.#irq.enable(0xffffffff);
+    hw.gpu.onMcuStatus = () => this.#statusChanged();
   }
 
   /** Parses and loads an image and boots it. Throws FirmwareError for a bad image, Error if it does not boot. */
@@ -136,6 +138,11 @@ export class Firmware {
     return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.#loaded.space, size, CACHED);
   }
 
+  /** The image's sections, and whether those that nobody may write are as they were loaded. */
+  describeSections(): string[] {
+    return this.#loaded.describe();
+  }
+
   /** Before a reset: no interrupts, no pings, and the microcontroller stands still. */
   async preReset(): Promise<void> {
     this.#ping?.cancel();
@@ -154,6 +161,7 @@ export class Firmware {
   async unplug(): Promise<void> {
     this.#ping?.cancel();
     this.#irq.detach();
+    this.#hw.gpu.onMcuStatus = () => {};
     this.#booted = false;
     writeReg(this.#hw.mmio, MCU.CONTROL, MCU_CONTROL.DISABLE);
     await this.#hw.mmu.evict(this.#loaded.space);
@@ -217,6 +225,14 @@ export class Firmware {
     if (!this.#booted) return;
     if (answered) this.#armPing();
     else this.#hw.hung('FW ping timeout, scheduling a reset');
+  }
+
+  /** A booted firmware does not stop of its own accord, unless it cannot go on. */
+  #statusChanged(): void {
+    if (!this.#booted || readReg(this.#hw.mmio, MCU.STATUS) !== MCU_STATUS.FATAL) return;
+    const halted = this.#interface?.output.get('haltStatus') ?? FW_HALT.OK;
+    const why = Object.entries(FW_HALT).find(([, value]) => value === halted)?.[0] ?? `0x${halted.toString(16)}`;
+    this.#hw.hung(`FW stopped (halt status ${why}), scheduling a reset`);
   }
 
   #interrupt(status: number): void {

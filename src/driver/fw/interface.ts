@@ -24,7 +24,7 @@ import {
   GlbInput,
   GlbOutput,
 } from '../../abi/gpu/firmware.ts';
-import type { Field, Layout } from '../../abi/layout.ts';
+import { type Field, type Layout, printLayout } from '../../abi/layout.ts';
 import { HardwareError } from '../hardware-error.ts';
 import type { KernelBuffer } from '../kernel-buffer.ts';
 import { hex } from '../log.ts';
@@ -43,12 +43,14 @@ function placesOf<F extends Record<string, Field<any>>>({
 
 /** One struct in shared memory, read and written field by field. Nearly all fields are words. */
 export class Block<F extends Record<string, Field<any>>> {
+  readonly #layout: Layout<F>;
   readonly #fields: F;
   readonly #places: Partial<Record<keyof F, number>>;
   readonly #view: DataView;
   readonly #base: number;
 
   constructor(layout: Layout<F>, view: DataView, base: number) {
+    this.#layout = layout;
     this.#fields = layout.fields;
     this.#places = placesOf(layout);
     this.#view = view;
@@ -65,6 +67,11 @@ export class Block<F extends Record<string, Field<any>>> {
     const place = this.#places[name];
     if (place === undefined) this.#fields[name]!.write(this.#view, this.#base, value);
     else this.#view.setUint32(this.#base + place, value as number, true);
+  }
+
+  /** All fields as text, a line each. */
+  print(): string[] {
+    return printLayout(this.#layout, this.#view, this.#base);
   }
 }
 

@@ -50,6 +50,16 @@ export class LoadedFirmware {
     for (const [section, buffer] of this.#sections) fill(section, buffer);
   }
 
+  /** A line a section: where it is, and whether one that the firmware may not write still holds what the image has. */
+  describe(): string[] {
+    return this.#sections.map(([section, buffer]) => {
+      const { name, write, data } = section;
+      const bytes = new Uint8Array(buffer.view.buffer, buffer.view.byteOffset, data.length);
+      const intact = write || data.every((byte, i) => bytes[i] === byte);
+      return `section ${name}: at physical 0x${buffer.run.physical.toString(16)}${write ? ', writable' : intact ? ', intact' : ', DAMAGED'}`;
+    });
+  }
+
   async unload(): Promise<void> {
     for (const [, buffer] of this.#sections) await buffer.destroy();
     this.space.destroy();

@@ -198,6 +198,7 @@ export class Mmu {
     this.#irq.suspend();
     this.#down = true;
     this.#ends.wake();
+    if (this.#endReset) return Promise.resolve();
     return new Promise((begin) => {
       void this.#turns.run(
         () =>

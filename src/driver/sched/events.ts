@@ -59,6 +59,7 @@ function processStreamEvents(scheduler: Scheduler, slot: CsgSlot, index: number)
   if (events & CS_REQ.FATAL) {
     const type = report(scheduler, slot, index, 'FATAL');
     if (group) group.fatalQueues = (group.fatalQueues | (1 << index)) >>> 0;
+    scheduler.hw.dump('fault', `CS_FATAL ${exceptionName(type)} in CSG slot ${slot.id}, CS ${index}`);
     if (type === EXCEPTION.CS_UNRECOVERABLE) scheduler.hw.reset('unrecoverable command-stream error');
     else scheduler.requestTick();
   }

@@ -25,12 +25,13 @@ const MAX_EXTENSIONS = 120;
 /** A queue's interface: a page for the input block, one for the output block. */
 export const QUEUE_INTERFACE_SIZE = 2 * PAGE_SIZE;
 
-interface InFlight {
+export interface InFlight {
   readonly fence: Fence;
   readonly seqno: number;
   /** Where its instructions lie in the ring, in positions that never wrap. */
   readonly start: number;
   readonly end: number;
+  readonly call: Pick<JobCall, 'start' | 'size' | 'latestFlush'>;
   error: Errno | undefined;
 }
 
@@ -123,13 +124,23 @@ export class Queue {
     return this.#inFlight.length > 0;
   }
 
+  /** Jobs that are in the ring and have not ended, in order. */
+  get jobs(): readonly InFlight[] {
+    return this.#inFlight;
+  }
+
+  /** The counter in memory: the number of the last job that has ended. */
+  get completedSeqno(): number {
+    return Number(Syncobj64.fields.seqno.read(this.#syncobj, 0));
+  }
+
   /** Puts a job into the ring; the scheduler has seen to it that there is room. Returns the fence of its end. */
   insert(call: Pick<JobCall, 'start' | 'size' | 'latestFlush'>): Fence {
     const seqno = ++this.#seqno;
     const fence = new Fence(this.#clock, 'panthor', 'queue-fence', this.#context, seqno);
     const start = this.input.get('insert');
     const end = this.#writer.write(start, call);
-    this.#inFlight.push({ fence, seqno, start, end, error: undefined });
+    this.#inFlight.push({ fence, seqno, start, end, call, error: undefined });
     this.input.set('extract', this.output.get('extract'));
     this.input.set('insert', end);
     this.lastFence = fence;
@@ -149,7 +160,7 @@ export class Queue {
 
   /** Signals the fences of jobs that have ended. False if jobs are left and none has ended. */
   checkCompletion(): boolean {
-    const done = Number(Syncobj64.fields.seqno.read(this.#syncobj, 0));
+    const done = this.completedSeqno;
     let count = 0;
     while (count < this.#inFlight.length && this.#inFlight[count]!.seqno <= done) count++;
     if (count === 0 && this.#inFlight.length > 0) return false;

@@ -44,6 +44,8 @@ export interface SchedulerResources {
   readonly firmware: Firmware;
   /** Something does not answer: only a reset helps. */
   readonly reset: (reason: string) => void;
+  /** A group has come to grief: how things stand is worth keeping. */
+  readonly dump: (cause: 'timeout' | 'fault', reason: string) => void;
 }
 
 /** What to ask of a slot: new values of request bits. */
@@ -57,8 +59,8 @@ export class Scheduler {
   readonly hw: SchedulerResources;
   /** What jobs' time is counted in. */
   readonly time: GpuTime;
-  /** Jobs that ran to their end, and faults that the GPU reported, since the start. */
-  readonly stats = { jobs: 0, faults: 0 };
+  /** Jobs that ran to their end, faults that the GPU reported, and its resets, since the start. */
+  readonly stats = { jobs: 0, faults: 0, resets: 0 };
   readonly slots: readonly CsgSlot[];
   readonly #seats: SlotManager<Group>;
   /** Groups outside the slots, those that have something to do and those that have not. */
@@ -86,6 +88,12 @@ export class Scheduler {
     this.slots = groups.map((group, id) => new CsgSlot(id, group));
     this.#seats = new SlotManager(this.slots.map((slot) => slot.id));
     hw.firmware.onEvents = (events) => this.#events(events);
+  }
+
+  /** All groups, those in slots first. */
+  *groups(): IterableIterator<Group> {
+    for (const slot of this.slots) if (slot.group) yield slot.group;
+    for (const row of [...this.#runnable, ...this.#idle]) yield* row;
   }
 
   /** A new group: nothing to do yet. */
@@ -145,15 +153,18 @@ export class Scheduler {
   }
 
   #giveUp(group: Group, queue: Queue): void {
-    this.hw.log('warn', `job timeout: pid=${group.pid}, queue=${queue.index}, seqno=${queue.lastFence?.seqno ?? 0}`);
+    const late = `job timeout: pid=${group.pid}, queue=${queue.index}, seqno=${queue.lastFence?.seqno ?? 0}`;
+    this.hw.log('warn', late);
+    if (!this.#stopped) this.hw.dump('timeout', late);
     group.timedOut = true;
     if (group.slot !== undefined) this.requestTick();
     else this.#end(group);
   }
 
   /** An address space has been switched off by a page fault: its groups have to go. */
-  addressSpaceFault(_space: AddressSpace): void {
+  addressSpaceFault(space: AddressSpace): void {
     this.stats.faults++;
+    this.hw.dump('fault', `page fault in ${space.name}`);
     this.requestTick();
   }
 

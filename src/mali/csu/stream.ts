@@ -418,6 +418,11 @@ export class CommandStream {
     this.host.reportFault(code, 0, info);
   }
 
+  /** It goes out of step, and only a reset of the GPU helps. */
+  lose(): void {
+    if (this.state !== STREAM_STATE.DEAD) this.#stop(EXCEPTION.CS_UNRECOVERABLE, this.address);
+  }
+
   addProgress(): void {
     this.progress++;
     this.host.progressed();

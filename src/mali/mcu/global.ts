@@ -5,7 +5,7 @@
  * mode, debugging) is logged and stays unacknowledged, so that a host that asks nevertheless gets its time-out.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c` (panthor_fw_init_global_iface).
  */
-import { GLB_REQ, GlbTimer } from '../../abi/gpu/firmware.ts';
+import { FW_HALT, GLB_REQ, GlbTimer } from '../../abi/gpu/firmware.ts';
 import type { Timer } from '../../board/clock.ts';
 import { CYCLE_HZ, TIMESTAMP_HZ } from '../control.ts';
 import type { Mcu } from './index.ts';
@@ -42,6 +42,7 @@ export class GlobalInterface {
     const req = input.get('req');
     const open = req ^ output.get('ack');
     let done = open & SIMPLE;
+    if (open & GLB_REQ.PING && this.#mcu.faults.strikes('ping-missed')) done &= ~GLB_REQ.PING;
     if (open & GLB_REQ.CFG_ALLOC_EN) {
       this.#mcu.powerCores(input.get('coreEnMask'));
       done |= GLB_REQ.CFG_ALLOC_EN;
@@ -67,7 +68,7 @@ export class GlobalInterface {
     const doorbells = rung ^ output.get('doorbellAck');
     output.set('doorbellAck', rung);
     for (const group of this.#mcu.groups) if ((doorbells >> group.index) & 1) group.process();
-    if (req & GLB_REQ.HALT) {
+    if (req & GLB_REQ.HALT && !this.#mcu.faults.strikes('halt-ignored')) {
       this.#mcu.halt();
       return;
     }
@@ -86,6 +87,11 @@ export class GlobalInterface {
     const hertz = timer.gpuCounter ? CYCLE_HZ : TIMESTAMP_HZ;
     const announce = (): void => this.#mcu.guard(() => this.#event(GLB_REQ.IDLE));
     this.#idleTimer = this.#mcu.clock.after((timer.value * TIMER_UNIT * NS) / hertz, announce);
+  }
+
+  /** Leaves for the host why the firmware has halted. */
+  tellPanic(): void {
+    this.#blocks.output.set('haltStatus', FW_HALT.ON_PANIC);
   }
 
   stop(): void {

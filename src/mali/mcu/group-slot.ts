@@ -40,6 +40,8 @@ export class GroupSlot {
   /** Whether the group's works have got on since the last look. */
   #progressed = false;
   #progressTimer: Timer | undefined;
+  /** It answers no requests any more. */
+  #stuck = false;
 
   constructor(mcu: Mcu, index: number) {
     this.mcu = mcu;
@@ -79,8 +81,9 @@ export class GroupSlot {
     const { input, output } = this.#blocks;
     const req = input.get('req');
     const open = req ^ output.get('ack');
+    if (this.#fails(open)) return;
     let done = 0;
-    if (open & CSG_REQ.STATE_MASK) {
+    if (open & CSG_REQ.STATE_MASK && !this.#ignores(req)) {
       this.#changeState(req & CSG_REQ.STATE_MASK);
       done |= CSG_REQ.STATE_MASK;
     }
@@ -106,6 +109,16 @@ export class GroupSlot {
     if (done === 0) return;
     output.set('ack', ((output.get('ack') & ~done) | (req & done)) >>> 0);
     if (input.get('ackIrqMask') & done & open) this.mcu.interrupt(this.index);
+  }
+
+  /** Whether a fault has made the slot deaf. */
+  #fails(open: number): boolean {
+    if (open !== 0 && !this.#stuck && this.mcu.faults.strikes('group-stuck')) this.#stuck = true;
+    return this.#stuck;
+  }
+
+  #ignores(req: number): boolean {
+    return (req & CSG_REQ.STATE_MASK) === CSG_STATE.SUSPEND && this.mcu.faults.strikes('suspend-ignored');
   }
 
   #changeState(state: number): void {
@@ -151,6 +164,7 @@ export class GroupSlot {
 
   /** Forgets everything without a trace in memory: the firmware is gone. */
   drop(): void {
+    this.#stuck = false;
     for (const stream of this.streams) stream.drop();
     this.#end();
   }

@@ -21,6 +21,7 @@ import type { Log } from '../../board/log.ts';
 import { PageFault, type Units } from '../contract.ts';
 import type { GpuControlBlock } from '../control.ts';
 import { FrontEnd } from '../csu/front-end.ts';
+import type { Faults } from '../faults.ts';
 import type { InterruptBlock } from '../irq.ts';
 import type { Mmu } from '../mmu/index.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
@@ -36,6 +37,7 @@ export interface McuParts {
   readonly mmu: Mmu;
   readonly irq: InterruptBlock;
   readonly units: Units;
+  readonly faults: Faults;
 }
 
 export class Mcu {
@@ -45,6 +47,7 @@ export class Mcu {
   readonly control: GpuControlBlock;
   readonly mmu: Mmu;
   readonly units: Units;
+  readonly faults: Faults;
   readonly frontEnd: FrontEnd;
   /** Address space 0. */
   readonly memory: GpuMemory;
@@ -63,6 +66,8 @@ export class Mcu {
   /** Those that are being answered. */
   #served = new Uint32Array(DOORBELLS / 32);
   #answering = false;
+  /** It stands still, and so do its streams, until it is stopped. */
+  #hung = false;
 
   constructor(parts: McuParts) {
     this.dram = parts.dram;
@@ -71,6 +76,7 @@ export class Mcu {
     this.control = parts.control;
     this.mmu = parts.mmu;
     this.units = parts.units;
+    this.faults = parts.faults;
     this.#irq = parts.irq;
     this.frontEnd = new FrontEnd(parts.clock, parts.control.time, (fn) => this.guard(fn));
     this.memory = parts.mmu.view(0);
@@ -112,9 +118,22 @@ export class Mcu {
   readonly #answer = (): void => {
     this.#answering = false;
     [this.#rung, this.#served] = [this.#served, this.#rung];
-    if (this.#status === MCU_STATUS.ENABLED) this.guard(this.#serve);
+    if (this.#status === MCU_STATUS.ENABLED && !this.#fails()) this.guard(this.#serve);
     this.#served.fill(0);
   };
+
+  /** Whether a fault keeps it from answering doorbells. */
+  #fails(): boolean {
+    if (this.#hung) return true;
+    if (this.faults.strikes('firmware-hang')) {
+      this.#hung = true;
+      return true;
+    }
+    if (!this.faults.strikes('firmware-panic')) return false;
+    this.guard(() => this.#global.tellPanic());
+    this.#fatal('firmware panic: halted for a core dump');
+    return true;
+  }
 
   readonly #serve = (): void => {
     if (this.#isServed(GLOBAL_DOORBELL)) this.#global.process();
@@ -128,7 +147,7 @@ export class Mcu {
 
   #boot(): void {
     if (this.#mode === MCU_CONTROL.DISABLE || this.#status !== MCU_STATUS.DISABLED) return;
-    const obstacle = this.#obstacle();
+    const obstacle = this.faults.strikes('boot-failed') ? 'a fault was asked for' : this.#obstacle();
     if (obstacle !== undefined) {
       this.#fatal(`cannot boot: ${obstacle}`);
       return;
@@ -175,6 +194,7 @@ export class Mcu {
   }
 
   #stop(status: number): void {
+    this.#hung = false;
     // Nothing may be written to memory any more.
     this.frontEnd.clear();
     for (const group of this.groups) group.drop();
@@ -193,6 +213,7 @@ export class Mcu {
 
   /** Runs a piece of firmware; memory that it needs and is not mapped is its end. */
   guard(fn: () => void): void {
+    if (this.#hung) return;
     try {
       fn();
     } catch (error) {

@@ -259,6 +259,7 @@ export class StreamSlot implements StreamHost, Runner {
     const { activity } = this.#stream;
     if (activity !== this.#activity) this.#group.stir();
     this.#activity = activity;
+    if (this.#group.mcu.faults.strikes('stream-lost')) this.#stream.lose();
     this.#group.checkIdle();
   }
 

@@ -22,6 +22,7 @@ import {
 import type { Register } from '../../abi/register.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
+import type { Faults } from '../faults.ts';
 import type { InterruptBlock } from '../irq.ts';
 import { type Agents, nobody } from './agents.ts';
 import { GpuMemory, type TranslationSource } from './memory.ts';
@@ -43,6 +44,8 @@ class AddressSpace implements TranslationSource {
   locked = false;
   /** A command that is not complete. */
   active = false;
+  /** It never will be. */
+  stuck = false;
 
   constructor(mmu: Mmu, slot: number) {
     this.#mmu = mmu;
@@ -127,6 +130,7 @@ class AddressSpace implements TranslationSource {
     this.translation = UNMAPPED;
     this.locked = false;
     this.active = false;
+    this.stuck = false;
     this.flush();
   }
 }
@@ -140,6 +144,7 @@ export class Mmu {
   readonly #irq: InterruptBlock;
   readonly #paBits: number;
   readonly #slots: AddressSpace[];
+  readonly #faults: Faults | undefined;
   /** Who else translates. */
   readonly agents: Agents;
   /** What to do when a reset has reached all of them. */
@@ -159,7 +164,9 @@ export class Mmu {
     present: number,
     paBits: number,
     agents: Agents = nobody(),
+    faults?: Faults,
   ) {
+    this.#faults = faults;
     this.agents = agents;
     agents.onCheckPoint = () => this.#look();
     this.#dram = dram;
@@ -223,9 +230,13 @@ export class Mmu {
   }
 
   command(as: AddressSpace, command: number): void {
+    if (command === AS_COMMAND.NOP || as.stuck) return;
+    if (this.#faults?.strikes('as-stuck')) {
+      as.active = true;
+      as.stuck = true;
+      return;
+    }
     switch (command) {
-      case AS_COMMAND.NOP:
-        return;
       case AS_COMMAND.UPDATE:
         as.update();
         break;
@@ -250,6 +261,7 @@ export class Mmu {
   /** Whether no command of this slot is under way any more. */
   settled(as: AddressSpace): boolean {
     if (!as.active) return true;
+    if (as.stuck) return false;
     if (this.agents.busy(as.slot)) return false;
     as.active = false;
     this.#irq.raise(1 << (MMU_IRQ_COMPLETE_SHIFT + as.slot));

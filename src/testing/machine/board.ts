@@ -22,7 +22,7 @@ import { Dram } from '../../board/dram.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { recorder } from '../../board/log.ts';
 import type { Mmio } from '../../board/mmio.ts';
-import { type GpuResources, probe, type TyrDevice, tyrFirmware } from '../../driver/index.ts';
+import { type CoreDump, type GpuResources, probe, type TyrDevice, tyrFirmware } from '../../driver/index.ts';
 import type { DrmFile } from '../../drm/file.ts';
 import { Machine } from '../../machine/machine.ts';
 import type { Units } from '../../mali/contract.ts';
@@ -151,6 +151,8 @@ export interface TestMachine {
   readonly gpu: MaliGpu;
   readonly resources: GpuResources;
   readonly backing: FakeBacking;
+  /** What the driver has taken down so far. */
+  readonly dumps: CoreDump[];
 }
 
 export interface TestOptions {
@@ -174,6 +176,8 @@ export function testMachine(options: TestOptions = {}): TestMachine {
   };
   const userPage = dram.allocShared('mali-user-page', 4096);
   const gpu = new MaliGpu({ dram, userPage, clock, log, irqs, units: options.units ?? noUnits });
+  const dumps: CoreDump[] = [];
+  const coreDump = (dump: CoreDump): void => void dumps.push(dump);
   const firmware = 'firmware' in options ? options.firmware : tyrFirmware();
   return {
     clock,
@@ -181,7 +185,8 @@ export function testMachine(options: TestOptions = {}): TestMachine {
     lines,
     gpu,
     backing,
-    resources: { mmio: options.wrap?.(gpu) ?? gpu, irqs, dram, clock, log, firmware },
+    dumps,
+    resources: { mmio: options.wrap?.(gpu) ?? gpu, irqs, dram, clock, log, firmware, coreDump },
   };
 }
 
