@@ -5,10 +5,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runtimeFolder } from '../host/runtime-folder.ts';
 import { ensureUserland } from '../host/userland/userland.ts';
+import { until } from '../testing/host/until.ts';
 
 await ensureUserland();
 const runtime = mkdtempSync(join(tmpdir(), 'tyr-test-'));
@@ -32,14 +32,6 @@ function guests(): number[] {
     });
 }
 
-async function until(what: () => boolean, limit: number, why: string): Promise<void> {
-  const end = performance.now() + limit;
-  while (!what()) {
-    assert.ok(performance.now() < end, why);
-    await sleep(10);
-  }
-}
-
 /** `tyr run kmscube`, which draws by now. */
 async function drawing(): Promise<{ child: ChildProcess; ended: Promise<number | null> }> {
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -50,7 +42,10 @@ async function drawing(): Promise<{ child: ChildProcess; ended: Promise<number |
   child.stdout!.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  await until(() => output.includes('OpenGL ES 2.x information'), 30_000, 'kmscube did not start');
+  await until(
+    () => output.includes('OpenGL ES 2.x information'),
+    () => 'kmscube did not start',
+  );
   assert.ok(guests().length > 0);
   return { child, ended };
 }
@@ -72,7 +67,10 @@ test('guest: SIGKILL ends the program, too; the folder goes when the next machin
   const { child, ended } = await drawing();
   child.kill('SIGKILL');
   await ended;
-  await until(() => guests().length === 0, 5000, 'the guest outlives its machine');
+  await until(
+    () => guests().length === 0,
+    () => 'the guest outlives its machine',
+  );
   assert.equal(readdirSync(runtime).length, 1);
   const next = await runtimeFolder();
   assert.deepEqual(

@@ -9,7 +9,7 @@ import { ABS, BTN, EV, REL } from '../abi/input/codes.ts';
 import { KEY } from '../abi/input/keys.ts';
 import { recorder } from '../board/log.ts';
 import { parseScript } from '../input/script.ts';
-import { until } from '../testing/host/living-machine.ts';
+import { until } from '../testing/host/until.ts';
 import { CONTROL_SOCKET, sendInput } from './control.ts';
 import { launch } from './launch.ts';
 import { machineOf, runtimeFolders } from './runtime-folder.ts';
@@ -39,7 +39,6 @@ async function watched(script: string, during: (folder: string, lines: () => str
   });
   await until(
     () => lines().length > 0,
-    20_000,
     () => 'the guest says nothing',
   );
   const folder = runtimeFolders().find((each) => each.startsWith(runtime));
@@ -92,7 +91,6 @@ test('guest: commands to the control socket are done before they are answered', 
     await assert.rejects(sendInput(folder, ['jump']), /jump is no command/);
     await until(
       () => lines().length > told.length,
-      20_000,
       () => lines().join('\n'),
     );
     await sendInput(folder, ['key', 'esc']);
@@ -107,7 +105,6 @@ test('guest: a script plays by itself; what is left of it when the program ends 
   const { lines, logged } = await watched(script, async (folder, lines) => {
     await until(
       () => lines().length >= 3,
-      20_000,
       () => lines().join('\n'),
     );
     await sendInput(folder, ['key', 'esc']);

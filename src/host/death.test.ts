@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FORGOTTEN, LivingMachine, until } from '../testing/host/living-machine.ts';
+import { LivingMachine } from '../testing/host/living-machine.ts';
 import { killClients } from '../testing/host/transport.ts';
+import { until } from '../testing/host/until.ts';
 import { numbers } from '../testing/machine/chaos.ts';
 
 let living: LivingMachine;
@@ -48,7 +49,6 @@ test('guest: clients that are killed at any moment, several at once, leave nothi
         const frames = living.machine.display.frames + 1 + random(3);
         await until(
           () => living.machine.display.frames >= frames,
-          20_000,
           () => `kmscube draws nothing: ${living.lines.slice(-9)}`,
         );
         await sleep(random(40));
@@ -99,7 +99,6 @@ test('a client that closes its file with jobs in flight keeps nothing but its ma
   await client.said('holding');
   await until(
     () => living.machine.usage.files === 0 && living.machine.usage.memory === 0,
-    FORGOTTEN,
     () => JSON.stringify(living.account),
   );
   const { files, groups, vms, jobs, buffers } = living.machine.usage;
@@ -117,7 +116,6 @@ test('what a child has inherited lives until the child is gone, too', async () =
   process.kill(parent.pid, 'SIGKILL');
   await until(
     () => living.server.usage.channels <= 1,
-    FORGOTTEN,
     () => JSON.stringify(living.account),
   );
   await sleep(50);

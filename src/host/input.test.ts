@@ -10,8 +10,8 @@ import { KEY } from '../abi/input/keys.ts';
 import { HostClock } from '../board/clock.ts';
 import { recorder } from '../board/log.ts';
 import { Input } from '../input/index.ts';
-import { until } from '../testing/host/living-machine.ts';
 import { type Client, client, killClients } from '../testing/host/transport.ts';
+import { until } from '../testing/host/until.ts';
 import { MemfdBacking } from './memfd-backing.ts';
 import { GuestServer } from './server.ts';
 import { programStart } from './userland/start.ts';
@@ -53,7 +53,6 @@ for (const where of ['host', 'guest'] as const) {
     const clean = () =>
       until(
         () => input.files + server.usage.channels + server.usage.descriptors === 0,
-        3000,
         () => `${input.files} files are left`,
       );
     /** Runs a scenario to its end. `act`: what is done when it says that it waits for that. */

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type Client, client, killClients, type TestMachine, testMachine } from '../testing/host/transport.ts';
+import { until } from '../testing/host/until.ts';
 import { programStart } from './userland/start.ts';
 import { ensureUserland, type Userland } from './userland/userland.ts';
 
@@ -18,10 +19,7 @@ before(async () => {
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
 /** Waits until the machine has noticed what its guests did. */
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.ok(what(), 'the machine did not notice');
-}
+const unnoticed = (): string => 'the machine did not notice';
 
 for (const where of ['host', 'guest'] as const) {
   for (const memory of ['direct', 'ask'] as const) {
@@ -42,7 +40,7 @@ for (const where of ['host', 'guest'] as const) {
       const see = async (scenario: string): Promise<string[]> => {
         const guest = run(scenario);
         assert.equal(await guest.ended, 0, guest.lines.join('\n'));
-        await until(() => clean(machine));
+        await until(() => clean(machine), unnoticed);
         return guest.lines;
       };
 
@@ -242,20 +240,20 @@ for (const where of ['host', 'guest'] as const) {
         const before = descriptors();
         const guest = run('hold');
         await guest.said('holding');
-        await until(() => machine.waiting() === 1);
+        await until(() => machine.waiting() === 1, unnoticed);
         assert.equal(machine.devices.gpu.files.size, 1);
         assert.equal(machine.server.usage.descriptors, 2);
         assert.equal(machine.backing.files, 2);
         guest.kill();
         await guest.ended;
-        await until(() => clean(machine));
+        await until(() => clean(machine), unnoticed);
         assert.equal(machine.waiting(), 0);
         assert.equal(descriptors(), before);
       });
 
       test('closes a file that a thread of it waits in: the file goes when the thread has come out', async () => {
         const guest = run('part');
-        await until(() => machine.waiting() === 1);
+        await until(() => machine.waiting() === 1, unnoticed);
         guest.type('\n');
         await guest.said('closed');
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -263,10 +261,10 @@ for (const where of ['host', 'guest'] as const) {
         assert.equal(machine.waiting(), 1);
         machine.signal();
         await guest.said('wait 0');
-        await until(() => machine.devices.gpu.files.size === 0);
+        await until(() => machine.devices.gpu.files.size === 0, unnoticed);
         guest.kill();
         await guest.ended;
-        await until(() => clean(machine));
+        await until(() => clean(machine), unnoticed);
       });
 
       test('gets ENODEV, and no hang, when the machine is gone', async () => {
@@ -276,7 +274,7 @@ for (const where of ['host', 'guest'] as const) {
         const guest = run('outlive');
         machine = old;
         await guest.said('waiting');
-        await until(() => other.waiting() === 1);
+        await until(() => other.waiting() === 1, unnoticed);
         other.close();
         guest.type('\n');
         assert.equal(await guest.ended, 0);

@@ -8,6 +8,7 @@ import * as I from '../../abi/kms-ioctls.ts';
 import { RFB_CLIENT, RFB_ENCODING } from '../../abi/rfb.ts';
 import { FRAME } from '../../testing/display/client.ts';
 import { Stage } from '../../testing/host/stage.ts';
+import { until } from '../../testing/host/until.ts';
 import { parseAddress, SCREEN_FILE } from './address.ts';
 
 /** Compared without assert, which would print hundreds of thousands of numbers. */
@@ -287,11 +288,3 @@ test('the link and the password lie in a file of the machine’s, for this user 
   for (const text of ['', '{}', '[]', 'null', JSON.stringify({ ...screen.address, link: 'http://example.org/x/' })])
     assert.equal(parseAddress(text), undefined);
 });
-
-async function until(what: () => boolean, why: () => string): Promise<void> {
-  for (let i = 0; i < 500; i++) {
-    if (what()) return;
-    await sleep(10);
-  }
-  assert.fail(why());
-}

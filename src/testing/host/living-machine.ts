@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HostClock } from '../../board/clock.ts';
 import { recorder } from '../../board/log.ts';
 import { MemfdBacking } from '../../host/memfd-backing.ts';
@@ -15,9 +14,7 @@ import { programStart } from '../../host/userland/start.ts';
 import { ensureUserland, type Userland } from '../../host/userland/userland.ts';
 import { Machine } from '../../machine/machine.ts';
 import { type Client, client, killClients } from './transport.ts';
-
-/** Milliseconds in which the machine forgets a client. */
-export const FORGOTTEN = 3000;
+import { until } from './until.ts';
 
 export type Place = 'host' | 'guest';
 
@@ -74,7 +71,6 @@ export class LivingMachine {
     const left = (): string => JSON.stringify(this.account);
     await until(
       () => left() === own,
-      FORGOTTEN,
       () => `left behind: ${left()}, of its own: ${own}`,
     );
     const bugs = this.lines.filter((line) => line.includes('at fault'));
@@ -114,14 +110,5 @@ export class LivingMachine {
         return life;
       },
     };
-  }
-}
-
-/** Waits until something is so, `limit` milliseconds at most. */
-export async function until(what: () => boolean, limit: number, why: () => string): Promise<void> {
-  const end = performance.now() + limit;
-  while (!what()) {
-    assert.ok(performance.now() < end, why());
-    await sleep(5);
   }
 }
