@@ -194,7 +194,7 @@ Alone, such a name is PROGRAM and runs what it says; with arguments, it is the p
 A path to a program of this host's own architecture runs on the host, with the same devices.
 
 --json prints: exitCode, frames (page flips), seconds, fps (between the first and the last flip), jobs (GPU jobs that
-completed), faults (GPU faults), gpu (the GPU's name, null if there is none) and gpuOpens (how often a program opened it).`,
+completed), gpuSeconds (in which the GPU had something to do), faults (GPU faults), gpu (the GPU's name, null if there is none) and gpuOpens (how often a program opened it).`,
     )
     .action(async (program, args, options) => {
       const { run } = await import('./run.ts');

@@ -21,9 +21,12 @@ test('guest: a run in which no program opened the GPU says so at its end; one th
   const idle = run('true', []);
   assert.match(idle.stderr, /^true: 0 frames .*\nWARNING: no program opened the GPU\.\n$/m);
   assert.equal(idle.report.gpuOpens, 0);
+  const { gpuSeconds } = idle.report;
+  assert.ok(gpuSeconds < 0.1, `idle for all but ${gpuSeconds} s`);
   const busy = run(userland.guest.clients['mov-job']!, ['/dev/dri/renderD128', '1']);
   assert.doesNotMatch(busy.stderr, /WARNING/);
   assert.equal(busy.report.gpuOpens, 1);
+  assert.ok(busy.report.gpuSeconds > 0 && busy.report.gpuSeconds < busy.report.seconds);
 });
 
 test('frames without a GPU job are named as such, and a machine without a GPU', () => {

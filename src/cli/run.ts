@@ -107,7 +107,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
   const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
-  const { seconds, fps, jobs, faults, gpu, gpuOpens } = result;
+  const { seconds, fps, jobs, gpuSeconds, faults, gpu, gpuOpens } = result;
   output.write(`${programOutput.rest}${named}: ${summary(result)}\n`);
   const unused = unusedGpu(result);
   if (unused !== undefined) output.write(`WARNING: ${unused}\n`);
@@ -116,7 +116,10 @@ export async function run(named: string, given: string[], options: RunOptions): 
     output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${named}: this is a bug in Tyr.\n`);
   }
   if (bound !== undefined) output.write(bound);
-  if (json) console.log(JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, faults, gpu, gpuOpens }));
+  if (json)
+    console.log(
+      JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, gpuSeconds, faults, gpu, gpuOpens }),
+    );
   return exitCode;
 }
 
@@ -164,7 +167,7 @@ export function unusedGpu({ gpu, gpuOpens, frames, jobs }: LaunchResult): string
 }
 
 /** One line: how much was drawn, how fast, and how it ended. */
-export function summary({ ended, exitCode, frames, seconds, fps, jobs, faults }: LaunchResult): string {
+export function summary({ ended, exitCode, frames, seconds, fps, jobs, gpuSeconds, faults }: LaunchResult): string {
   const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   const endings = {
     itself: exitCode === 0 ? '' : `, exit code ${exitCode}`,
@@ -174,7 +177,7 @@ export function summary({ ended, exitCode, frames, seconds, fps, jobs, faults }:
   };
   const rate = fps > 0 ? ` (${fps.toFixed(2)} frames per second)` : '';
   const time = `${seconds.toFixed(2)} s`;
-  return `${many(frames, 'frame')} in ${time}${rate}, ${many(jobs, 'GPU job')}, ${many(faults, 'fault')}${endings[ended]}`;
+  return `${many(frames, 'frame')} in ${time}${rate}, ${many(jobs, 'GPU job')} in ${gpuSeconds.toFixed(2)} s, ${many(faults, 'fault')}${endings[ended]}`;
 }
 
 /** The program's standard output on its way to ours. A terminal is passed on as it is, so that the program sees one. */

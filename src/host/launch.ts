@@ -52,6 +52,8 @@ export interface LaunchResult {
   jobs: number;
   /** GPU faults. */
   faults: number;
+  /** Seconds in which the GPU had something to do. */
+  gpuSeconds: number;
   /** Seconds that each worker has drawn. */
   workers: number[];
   /** What each of them has spent its time with, if it was to be noted. */
@@ -89,7 +91,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     // The last flips may still be on their way from the socket.
     await new Promise<void>((resolve) => clock.yield(resolve));
     const leaks = await host.leftBehind();
-    const { jobs, faults, gpuName, gpuOpens } = machine.stats;
+    const { jobs, faults, gpuName, gpuOpens, gpuWorked } = machine.stats;
     return {
       ended: watch.ended,
       exitCode: watch.ended === 'frames' ? 0 : exitCode,
@@ -98,6 +100,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       fps: watch.fps,
       jobs,
       faults,
+      gpuSeconds: gpuWorked / SECOND,
       workers: machine.workers?.busySeconds ?? [],
       profiles: (await machine.workers?.profiles()) ?? [],
       gpu: gpuName ?? null,

@@ -15,6 +15,7 @@ import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
 import type { Faults } from '../mali/faults.ts';
+import type { MaliGpu } from '../mali/index.ts';
 import type { WorkerPool } from '../mali/workers/pool.ts';
 import { GpuBoard, type GpuBoardOptions } from './gpu-board.ts';
 
@@ -62,6 +63,8 @@ export interface MachineStats {
   readonly frames: number;
   readonly jobs: number;
   readonly faults: number;
+  /** Nanoseconds of the host's in which the GPU has had something to do. */
+  readonly gpuWorked: number;
 }
 
 /** What clients have of a machine: all zeros when nobody has anything, a little after the last one has gone. */
@@ -104,6 +107,7 @@ export class Machine {
   /** Switches by which parts of the GPU fail. */
   readonly faults: Faults;
   readonly #clock: Clock;
+  readonly #mali: MaliGpu;
   /** Bytes of DRAM that the machine needs for itself. */
   readonly #ownMemory: number;
 
@@ -117,6 +121,7 @@ export class Machine {
   ) {
     this.#clock = clock;
     this.workers = board.workers;
+    this.#mali = board.gpu;
     this.faults = board.gpu.faults;
     this.#ownMemory = dram.used;
     this.dram = dram;
@@ -160,6 +165,7 @@ export class Machine {
       frames: this.display.frames,
       jobs: this.gpu?.stats.jobs ?? 0,
       faults: this.gpu?.stats.faults ?? 0,
+      gpuWorked: this.#mali.worked,
     };
   }
 

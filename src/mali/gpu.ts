@@ -113,6 +113,11 @@ export class MaliGpu implements Mmio {
     return { streams: this.#control.time.streams, pieces: frontEnd.pieces };
   }
 
+  /** Nanoseconds of the host's in which command streams or their works had something to do. */
+  get worked(): number {
+    return this.#mcu.frontEnd.worked;
+  }
+
   /** Physical memory has come or gone. */
   memoryChanged(): void {
     this.#mmu.memoryChanged();

@@ -14,14 +14,9 @@ interface Served {
   readonly runner: Runner;
 }
 
-/**
- * Steps that a stream does in one slice, or in one that begins `gap` nanoseconds after the last, where each takes `step`
- * nanoseconds and `pressed` says whether somebody waits. `serve` is called between steps.
- */
-function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?: (at: Served) => boolean): number {
-  const time = new TestClock();
-  const yielded: (() => void)[] = [];
-  const clock: Clock = {
+/** A clock of that time, whose slices wait in `yielded` until they are called. */
+function clockOf(time: TestClock, yielded: (() => void)[]): Clock {
+  return {
     now: () => time.now(),
     monotonic: () => time.monotonic(),
     realtime: () => time.realtime(),
@@ -29,6 +24,18 @@ function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?
     after: (delay, fn) => time.after(delay, fn),
     soon: (fn) => time.soon(fn),
     yield: (fn) => void yielded.push(fn),
+  };
+}
+
+/**
+ * Steps that a stream does in one slice, or in one that begins `gap` nanoseconds after the last, where each takes `step`
+ * nanoseconds and `pressed` says whether somebody waits. `serve` is called between steps.
+ */
+function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?: (at: Served) => boolean): number {
+  const time = new TestClock();
+  const yielded: (() => void)[] = [];
+  const clock = {
+    ...clockOf(time, yielded),
     pressed,
     serve: () => serve?.({ time, frontEnd, runner }) ?? false,
   };
@@ -121,4 +128,45 @@ test('a stream that is stopped by what is served there does no further step', ()
     stepsInSlice(1e5, () => false, undefined, serve),
     1,
   );
+});
+
+test('the GPU works while it has something to do, here or on other threads, and not while streams wait', () => {
+  const time = new TestClock();
+  const yielded: (() => void)[] = [];
+  const clock = clockOf(time, yielded);
+  let steps = 0;
+  const stream = {
+    activity: 0,
+    retired: 0,
+    elsewhere: false,
+    step: () => {
+      if (steps === 0) return false;
+      steps--;
+      time.advance(1e5);
+      return true;
+    },
+  };
+  const frontEnd = new FrontEnd(clock, new GpuTime(clock), (fn) => fn());
+  frontEnd.add({ stream: stream as CommandStream, addressSpace: 0, paused: () => false, settled: () => {} });
+  const slice = (): void => yielded.shift()!();
+  slice();
+  time.advance(5e6);
+  assert.equal(frontEnd.worked, 0, 'the stream waits');
+  steps = 3;
+  stream.elsewhere = true;
+  frontEnd.schedule();
+  slice();
+  time.advance(2e5);
+  assert.equal(frontEnd.worked, 5e5, 'workers are at it');
+  stream.elsewhere = false;
+  frontEnd.schedule();
+  slice();
+  time.advance(5e6);
+  assert.equal(frontEnd.worked, 5e5, 'it waits again');
+  steps = 1000;
+  frontEnd.schedule();
+  slice();
+  frontEnd.clear();
+  time.advance(5e6);
+  assert.equal(frontEnd.worked, 5e5 + 17e5, 'it was stopped');
 });

@@ -47,6 +47,9 @@ export class FrontEnd {
   /** Called when it begins to have more to do than it got done in its slice, and when it has it done. */
   onBusy: ((busy: boolean) => void) | undefined;
   #busy = false;
+  /** Nanoseconds until it was last at rest in which it had something to do, and since when it has again. */
+  #worked = 0;
+  #since: number | undefined;
 
   /** When whoever waits may be served again. */
   #due = 0;
@@ -78,7 +81,12 @@ export class FrontEnd {
     this.#runners = [];
     this.#left = 0;
     this.#time.stop();
-    if (this.onBusy) this.#tellBusy(false);
+    this.#told(false, this.#clock.now());
+  }
+
+  /** Nanoseconds of the host's in which streams or their works had something to do, and did not wait for others. */
+  get worked(): number {
+    return this.#worked + (this.#since === undefined ? 0 : this.#clock.now() - this.#since);
   }
 
   /** Something can be done: a slice will follow. */
@@ -120,6 +128,7 @@ export class FrontEnd {
     const patience = this.#left > 0 ? Math.max(this.#look, begin - this.#left) : LOOK;
     const turns = this.#runners;
     this.#time.begin(begin);
+    this.#since ??= begin;
     for (const runner of turns) {
       // An earlier turn may have stopped it.
       if (!this.#mayRun(runner)) continue;
@@ -147,11 +156,16 @@ export class FrontEnd {
     const end = this.#clock.now();
     this.#time.end(end, more);
     this.#left = more ? end : 0;
-    if (this.onBusy) this.#tellBusy(more || this.#runners.some(({ stream }) => stream.elsewhere));
+    this.#told(more || this.#runners.some(({ stream }) => stream.elsewhere), end);
     return more;
   }
 
-  #tellBusy(busy: boolean): void {
+  /** Whether there is more to do at `now`. */
+  #told(busy: boolean, now: number): void {
+    if (!busy && this.#since !== undefined) {
+      this.#worked += now - this.#since;
+      this.#since = undefined;
+    }
     if (busy === this.#busy) return;
     this.#busy = busy;
     this.onBusy?.(busy);
