@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { exact, roundExact, UNIT } from '../../testing/mali/exact.ts';
 import {
   COSINES,
   clampTo,
@@ -12,7 +13,6 @@ import {
   fromBits,
   log2Ratio,
   power2,
-  type Rounding,
   reducedExponent,
   reducedMantissa,
   roundHalf,
@@ -30,40 +30,6 @@ function generator(seed: number): () => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state;
   };
-}
-
-// The reference: exact integers in units of 2^-1074 × 2^-… , rounded to nearest even by hand.
-
-const UNIT = 320;
-const view = new DataView(new ArrayBuffer(8));
-/** A finite number as an integer multiple of 2^-UNIT. */
-function exact(x: number): bigint {
-  view.setFloat64(0, x);
-  const bits = view.getBigUint64(0);
-  const e = Number((bits >> 52n) & 0x7ffn);
-  const fraction = bits & 0xfffffffffffffn;
-  const mantissa = e === 0 ? fraction : fraction | 0x10000000000000n;
-  const shift = Math.max(e, 1) - 1075 + UNIT;
-  const magnitude = shift >= 0 ? mantissa << BigInt(shift) : mantissa >> BigInt(-shift);
-  return bits >> 63n ? -magnitude : magnitude;
-}
-/** Rounds an exact value to `precision` bits above 2^minimum, to nearest even or in a direction. */
-function roundExact(value: bigint, precision: number, minimum: number, max: number, mode: Rounding = 'rte'): number {
-  if (value === 0n) return 0;
-  const negative = value < 0n;
-  const magnitude = negative ? -value : value;
-  const length = magnitude.toString(2).length;
-  const lowest = Math.max(length - precision, minimum + UNIT);
-  const unit = 1n << BigInt(lowest);
-  let quotient = magnitude / unit;
-  const rest = magnitude % unit;
-  const away = mode === 'rtp' ? !negative : mode === 'rtn' && negative;
-  if (mode === 'rte') {
-    if (rest * 2n > unit || (rest * 2n === unit && quotient & 1n)) quotient++;
-  } else if (rest > 0n && away) quotient++;
-  const result = Number(quotient) * 2 ** (lowest - UNIT);
-  const limited = result <= max ? result : mode === 'rte' || away ? Number.POSITIVE_INFINITY : max;
-  return negative ? -limited : limited;
 }
 
 test('single fused multiply-add rounds once, as exact arithmetic does', () => {
