@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { cacheFolder } from '../host/userland/cache-folder.ts';
 import { command } from '../host/userland/command.ts';
 import { hostMirror } from '../host/userland/mirror.ts';
+import { namespacesRefused } from '../host/userland/namespaces.ts';
 import { hostArchitecture, presentPieces } from '../host/userland/userland.ts';
 
 /** One finding. `lacks`: Tyr cannot work without it. */
@@ -21,6 +22,7 @@ const DISK = 800e6;
 export async function doctor(): Promise<number> {
   const findings = [
     await host(),
+    await guestRoot(),
     node(),
     ...(await Promise.all(['apt-get', 'apt-config', 'dpkg', 'dpkg-deb', 'tar'].map(program))),
     await mirror(),
@@ -43,6 +45,13 @@ async function host(): Promise<Finding> {
   } catch (error) {
     return { verdict: 'lacks', subject, detail: (error as Error).message };
   }
+}
+
+async function guestRoot(): Promise<Finding> {
+  const subject = 'guest root';
+  const refusal = await namespacesRefused(process.arch === 'arm64');
+  if (refusal === undefined) return { verdict: 'ok', subject, detail: 'its own, by namespaces' };
+  return { verdict: 'note', subject, detail: `by look-up of paths: ${refusal}` };
 }
 
 function node(): Finding {

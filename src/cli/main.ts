@@ -11,6 +11,7 @@ import { keepCompiledCode } from '../host/code-cache.ts';
 import { cacheFolder, codeFolder } from '../host/userland/cache-folder.ts';
 import { GUESTS } from '../host/userland/guests.ts';
 import { Problem } from '../host/userland/problem.ts';
+import { ROOT_WAYS } from '../host/userland/root-ways.ts';
 import { ENGINES } from '../mali/engine/names.ts';
 import { FAULTS, type FaultSwitch, parseFault } from '../mali/faults.ts';
 import { workerCount } from '../mali/workers/count.ts';
@@ -88,6 +89,10 @@ function fault(text: string, earlier: FaultSwitch[]): FaultSwitch[] {
   }
 }
 
+function each(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text];
+}
+
 function list(text: string, earlier: string[] = []): string[] {
   return [...earlier, ...text.split(',').filter(Boolean)];
 }
@@ -159,6 +164,14 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       list,
     )
     .option('--suite <name>', "the Debian suite of the packages (default: the guest's, trixie)")
+    .option('--share <folder>', 'a folder of this host in which the guest may write (may be repeated)', each)
+    .option('--home <folder>', "the guest's home, which also keeps all else that it writes")
+    .addOption(
+      new Option(
+        '--root <way>',
+        "how the guest gets its files (default: namespaces, where this host's kernel allows it)",
+      ).choices(ROOT_WAYS),
+    )
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
     .addOption(engine())
     .addOption(workers())

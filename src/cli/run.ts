@@ -8,6 +8,7 @@ import { type LaunchResult, launch } from '../host/launch.ts';
 import type { ScreenAddress } from '../host/screen/address.ts';
 import { cacheFolder } from '../host/userland/cache-folder.ts';
 import { ARCHITECTURES } from '../host/userland/compiler.ts';
+import { type GuestRoot, guestRoot, type RootChoice } from '../host/userland/guest-root.ts';
 import { commandOf } from '../host/userland/guests.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
 import { builtMesa } from '../host/userland/mesa-build.ts';
@@ -58,6 +59,10 @@ export interface RunOptions {
   packages?: string[];
   /** The Debian suite of all packages. */
   suite?: string;
+  /** How the guest finds its files: see RootChoice, with the next two. */
+  root?: RootChoice['root'];
+  home?: string;
+  share?: string[];
 }
 
 /** timeout(1)'s exit code. */
@@ -66,11 +71,12 @@ const TIMED_OUT = 124;
 export async function run(named: string, given: string[], options: RunOptions): Promise<number> {
   const { frames, timeout, json, mode, refresh, firmware, engine, workers, verbose } = options;
   const script = options.input === undefined ? undefined : await readScript(options.input);
-  const { userland, world, args, env } = await prepare(named, given, options);
+  const { userland, world, args, env, root } = await prepare(named, given, options);
   const { program } = world;
   const image = firmware === undefined ? undefined : await readImage(firmware);
   const clock = new HostClock();
   const output = json ? process.stderr : process.stdout;
+  if (root && (verbose || !root.namespaces)) output.write(`guest root: ${root.how}\n`);
   const programOutput = new ProgramOutput();
   const profile = options.profile ? new Profile() : undefined;
   const decoded = options.decode === undefined ? undefined : new LineFile(options.decode);
@@ -79,6 +85,8 @@ export async function run(named: string, given: string[], options: RunOptions): 
       userland,
       program,
       native: world.native,
+      namespaces: root?.namespaces,
+      home: root?.home,
       args,
       clock,
       log: kernelLog(clock, (line) => output.write(line), verbose ?? false),
@@ -104,6 +112,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
     }),
   );
   decoded?.close();
+  root?.release();
   const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
@@ -155,7 +164,15 @@ async function prepare(named: string, given: string[], options: RunOptions) {
   const world: World = mesa
     ? await mesaWorld(mesa, program, host, { packages, packagesFirst })
     : { program, native: undefined };
-  return { userland, world, args, env: { ...env, ...options.env } };
+  const root = own ? await hostsRoot(options) : await guestRoot(options, progress);
+  return { userland, world, args, env: { ...env, ...options.env }, root };
+}
+
+/** Programs of the host's own architecture have the host's root. */
+async function hostsRoot({ root, home, share }: RunOptions): Promise<GuestRoot | undefined> {
+  if (root === 'namespaces' || share !== undefined)
+    throw new Problem('a root of its own, and shared folders, are for guests of another architecture than this host');
+  return home === undefined ? undefined : guestRoot({ root: 'lookup', home });
 }
 
 /** A sentence where the GPU had no part in a run: a Mesa that does not find its driver draws by the processor, and says nothing. */

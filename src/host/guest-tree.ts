@@ -16,7 +16,7 @@ import { writeInputDevice } from './guest-input.ts';
 const PLACEHOLDER_MODE = 0o1660;
 
 /** Parts of /sys that shim/path.c leaves to the host. */
-const HOSTS = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
+export const HOSTS_SYS: readonly string[] = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
 
 /** Writes the tree at `root`, which must not exist. */
 export function writeGuestTree(root: string, nodes: readonly DeviceNode[], inputNodes: readonly InputNode[]): void {
@@ -41,7 +41,7 @@ export function writeGuestTree(root: string, nodes: readonly DeviceNode[], input
   file('sys/class/drm/version', 'drm 1.1.0 20060810\n');
 
   // What is no device of the machine's: as the host has it.
-  for (const path of HOSTS) {
+  for (const path of HOSTS_SYS) {
     mkdirSync(join(root, dirname(path)), { recursive: true });
     if (existsSync(`/${path}`)) symlinkSync(`/${path}`, join(root, path));
   }

@@ -24,6 +24,7 @@ import type { Screen } from './screen/screen.ts';
 import { GuestServer } from './server.ts';
 import { codeFolder, dumpFolder } from './userland/cache-folder.ts';
 import { mesaEnvironment } from './userland/mesa.ts';
+import type { Namespaces } from './userland/namespaces.ts';
 import { type Native, programStart } from './userland/start.ts';
 import type { Userland } from './userland/userland.ts';
 
@@ -56,6 +57,10 @@ export interface Command {
   args?: string[] | undefined;
   /** Laid over the caller's environment. */
   env?: Record<string, string> | undefined;
+  /** The guest's home. Default: one in the cache. */
+  home?: string | undefined;
+  /** Gives a program of the guest a root of its own. Without, it finds the guest's files by looking paths up. */
+  namespaces?: Namespaces | undefined;
 }
 
 const SECOND = 1e9;
@@ -133,16 +138,18 @@ export class HostedMachine {
   }
 
   /** Starts a program on it. Throws Problem if there is no such program. */
-  async run({ program, native, args = [], env }: Command, options: Omit<ProgramOptions, 'clock'>): Promise<Program> {
+  async run(command: Command, options: Omit<ProgramOptions, 'clock' | 'folder'>): Promise<Program> {
+    const { program, native, args = [], env, home, namespaces } = command;
     const { userland, clock } = this.#options;
     const own = {
-      ...guestFolders(userland.cache, this.#directory),
+      ...guestFolders(home ?? join(userland.cache, 'home'), this.#directory),
       ...this.#server.environment,
       ...(native?.mesa && (await mesaEnvironment(native.mesa, join(this.#directory, 'mesa')))),
       ...env,
     };
-    const start = programStart(userland, program, args, own, process.env, native);
-    const started = await Program.start(start, { ...options, clock });
+    const ownRoot = namespaces && { namespaces, machine: this.#directory, cwd: options.cwd ?? process.cwd() };
+    const start = programStart(userland, program, args, own, process.env, native, ownRoot);
+    const started = await Program.start(start, { ...options, clock, folder: this.#directory });
     this.#programs.add(started);
     void started.ended.then(() => this.#programs.delete(started));
     return started;
@@ -195,8 +202,7 @@ function dramSize(): number {
 }
 
 /** The guest's own folders: a home that stays (caches of shaders and fonts), and a runtime folder that does not. */
-function guestFolders(cache: string, directory: string): Record<string, string> {
-  const home = join(cache, 'home');
+function guestFolders(home: string, directory: string): Record<string, string> {
   const runtime = join(directory, 'runtime');
   mkdirSync(home, { recursive: true });
   mkdirSync(runtime, { mode: 0o700, recursive: true });

@@ -3,10 +3,11 @@
  *
  * Stopping is polite first: SIGTERM to the group, SIGKILL after a grace. Whatever happens, `ended` settles only when the
  * program is gone, and its group has been killed by then. A guard, a shell that waits for our end, kills the group if we
- * ourselves are killed without a chance to do it.
+ * ourselves are killed without a chance to do it, and removes what we would have removed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { SHIM_ENVIRONMENT } from '../abi/shim.ts';
 import type { Clock, Timer } from '../board/clock.ts';
 import { Problem } from './userland/problem.ts';
 import type { Start } from './userland/start.ts';
@@ -21,6 +22,8 @@ export interface ProgramOptions {
   cwd?: string;
   /** Nanoseconds between SIGTERM and SIGKILL. */
   grace?: number;
+  /** A folder that is to go when this process is killed. */
+  folder?: string;
 }
 
 const GRACE = 2e9;
@@ -41,7 +44,7 @@ export class Program {
     this.#clock = options.clock;
     this.#grace = options.grace ?? GRACE;
     this.pid = child.pid!;
-    this.#guard = guard(this.pid);
+    this.#guard = guard(this.pid, options.folder);
     const collect = (stream: NodeJS.ReadableStream | null, sink: unknown) => {
       if (typeof sink === 'function') stream?.setEncoding('utf8').on('data', (text) => sink(text));
     };
@@ -106,9 +109,23 @@ export class Program {
   }
 }
 
-/** Kills the process group `pid` as soon as this process is gone: then the pipe that the guard reads from ends. */
-function guard(pid: number): ChildProcess {
-  const child = spawn('/bin/sh', ['-c', 'read -r _ || kill -KILL -- "-$0"', String(pid)], {
+/**
+ * As soon as this process is gone, since then the pipe that the guard reads from ends: kills the process group `pid` and all whose
+ * environment names `folder` as their machine's, and removes that.
+ */
+const GUARD = `
+read -r _ && exit
+kill -KILL -- "-$0"
+[ -n "$1" ] || exit
+for file in $(grep -lxzsF -e "${SHIM_ENVIRONMENT}=$1" /proc/[0-9]*/environ); do
+  pid="\${file#/proc/}"
+  kill -KILL "\${pid%/environ}"
+done
+rm -rf -- "$1"
+`;
+
+function guard(pid: number, folder = ''): ChildProcess {
+  const child = spawn('/bin/sh', ['-c', GUARD, String(pid), folder], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

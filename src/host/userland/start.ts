@@ -12,6 +12,7 @@ import { SHIM_CPU, SHIM_ENVIRONMENT, SHIM_GUEST, SHIM_TREE } from '../../abi/shi
 import { ARCHITECTURES, type Architecture } from './compiler.ts';
 import { elfMachine } from './elf.ts';
 import type { Mesa } from './mesa.ts';
+import { isWithin, type Namespaces, namespacesStart } from './namespaces.ts';
 import { ownFolders } from './own-folders.ts';
 import { Problem } from './problem.ts';
 import type { ShimBuild, Userland } from './userland.ts';
@@ -39,6 +40,15 @@ export interface Native {
   mesa?: Mesa | undefined;
   /** A folder with Debian packages, whose dynamic loader and libraries run the programs; undefined: this host's own. */
   root?: string | undefined;
+}
+
+/** A root of its own for a program of the guest. */
+export interface OwnRoot {
+  namespaces: Namespaces;
+  /** The machine's folder. */
+  machine: string;
+  /** Where the program is started. */
+  cwd: string;
 }
 
 const ARM64 = ARCHITECTURES.find(({ debian }) => debian === 'arm64')!;
@@ -128,7 +138,8 @@ export function guestVariable(where: Root, library: string): string {
  * How `tyr run` starts a program with the shim before it. A name without a slash is a program of the guest; a path is a
  * file of this host, or else of the guest's root. arm64 files and scripts run in the guest, files of the host's architecture
  * as they are, with the host's shim. With `native` it is a path of a program of the host's architecture, or a script, which runs
- * as that says. `own` are variables of the machine's, laid over the caller's. Throws Problem.
+ * as that says. `own` are variables of the machine's, laid over the caller's. `ownRoot` makes what runs in the guest see its
+ * files alone. Throws Problem.
  */
 export function programStart(
   userland: Userland,
@@ -137,6 +148,7 @@ export function programStart(
   own: NodeJS.ProcessEnv,
   callers: NodeJS.ProcessEnv = process.env,
   native?: Native,
+  ownRoot?: OwnRoot,
 ): Start {
   const path = findProgram(userland.root, program);
   const machine = elfMachine(path);
@@ -150,7 +162,28 @@ export function programStart(
     const all = { ...env, [SHIM_GUEST]: world, ...preload(library, searched) };
     return guestStart({ ...where, architecture, folders }, path, args, all, program);
   };
+  const inOwnRoot = ({ namespaces, machine, cwd }: OwnRoot): Start => {
+    const env = { ...guestEnvironment(callers), LIBSEAT_BACKEND: 'noop', ...own };
+    const searched = [...libraries, own.LD_LIBRARY_PATH].filter(Boolean).join(':');
+    const shown = [cwd, ...(native?.mesa ? [native.mesa.prefix] : [])];
+    const inside = isWithin(path, root);
+    return namespacesStart(namespaces, {
+      root,
+      qemu,
+      architecture: guest.architecture,
+      machine,
+      shim: dirname(guest.library),
+      home: own.HOME!,
+      shown: inside ? shown : [...shown, dirname(path)],
+      cwd,
+      program: program.includes('/') ? (inside ? path.slice(root.length) : path) : program,
+      args,
+      env: { ...env, ...preload(guest.library, searched) },
+    });
+  };
   const isNative = native && native.mesa?.architecture !== guest.architecture;
+  if (ownRoot && !isNative && (machine === '#!' || machine === guest.architecture.elfMachine))
+    return inOwnRoot(ownRoot);
   if (machine === '#!' && !(isNative && !native.root)) {
     // The root's shell starts it as any program there would.
     const shell = isNative ? join(native.root!, 'usr/bin/sh') : 'sh';

@@ -38,6 +38,7 @@ import {
   GUEST_PACKAGES,
   KERNEL_GIVEN,
   NATIVE_PACKAGES,
+  ROOT_PACKAGES,
   SUITE,
   TOOL_EXCLUDE,
   TOOL_PACKAGES,
@@ -156,6 +157,11 @@ export class Plan {
       TOOL_EXCLUDE,
       addOlderHeaders,
     );
+  }
+
+  /** What gives a guest a root of its own (root/). */
+  rootTools(): Piece {
+    return this.#packages('root', "bubblewrap for the guest's root", this.host, ['main'], ROOT_PACKAGES, []);
   }
 
   /** The guest's programs and Mesa for the host's own architecture. Fetched when asked for. */
@@ -415,6 +421,20 @@ export async function ensureNatives(
   const plan = new Plan(progress, options.suite);
   try {
     return { root: await store.ensure(plan.natives(options.guest)), architecture: plan.host };
+  } finally {
+    store.release();
+  }
+}
+
+/** The root folder of bubblewrap's packages, and how it is run by its own dynamic loader: fetched first where it is missing. */
+export async function ensureBubblewrap(options: UserlandOptions = {}): Promise<string[]> {
+  const progress = options.progress ?? quiet;
+  const store = new Store(options.cache ?? cacheFolder(), progress);
+  const plan = new Plan(progress);
+  try {
+    const root = await store.ensure(plan.rootTools());
+    const libraries = join(root, 'usr/lib', plan.host.triplet);
+    return [join(libraries, plan.host.loader), '--library-path', libraries, join(root, 'usr/bin/bwrap')];
   } finally {
     store.release();
   }

@@ -1,0 +1,200 @@
+/**
+ * Guest tests: a root of the guest's own, by namespaces, and what becomes of it where the host denies them. These run where
+ * the host allows them; elsewhere only the refusal is looked at.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { silent } from '../board/log.ts';
+import { until } from '../testing/host/until.ts';
+import { type LaunchOptions, launch } from './launch.ts';
+import { command } from './userland/command.ts';
+import { guestRoot } from './userland/guest-root.ts';
+import { type Namespaces, namespacesRefused } from './userland/namespaces.ts';
+import { ensureUserland, GUEST, hostArchitecture, type Userland } from './userland/userland.ts';
+
+const refused = await namespacesRefused(hostArchitecture() === GUEST);
+const skip = refused;
+const folder = mkdtempSync(join(tmpdir(), 'tyr-root-'));
+let userland: Userland;
+let namespaces: Namespaces | undefined;
+
+before(async () => {
+  userland = await ensureUserland();
+  if (!refused) namespaces = (await guestRoot({})).namespaces;
+});
+after(() => rmSync(folder, { recursive: true }));
+
+/** Runs a script of the guest's shell; its exit code and what it prints. */
+async function shell(script: string, options: Partial<LaunchOptions> = {}) {
+  let text = '';
+  const stdout = (more: string): void => {
+    text += more;
+  };
+  const args = ['-c', script];
+  const all = {
+    userland,
+    program: 'bash',
+    args,
+    log: silent,
+    stdout,
+    stderr: stdout,
+    namespaces,
+    cwd: folder,
+    workers: 0,
+  };
+  const { exitCode, leaks, ...rest } = await launch({ ...all, ...options });
+  assert.deepEqual(leaks, {});
+  return { exitCode, lines: text.trim().split('\n'), ...rest };
+}
+
+test('a guest with a root of its own sees its packages, the machine’s devices, itself, and of the host what is shown', {
+  skip,
+}, async () => {
+  writeFileSync(join(folder, 'mine'), 'read me');
+  const script = `
+    cat mine; echo
+    for each in /usr/bin/kmscube /dev/dri/card0 /sys/class/drm/card0/device /sys/devices/system /run/udev/data "$HOME" "$XDG_RUNTIME_DIR"; do
+      [ -e $each ] || echo no $each; done
+    ls -d /work /boot /srv /home/* 2>/dev/null
+    [ -e "$TYR_MACHINE/control" ] && echo control
+    for each in /proc/[0-9]*; do read name < $each/comm; echo $name; done | sort -u | tr '\\n' ' '
+    echo; readlink /proc/self/exe /bin`;
+  const { exitCode, lines } = await shell(script);
+  assert.equal(exitCode, 0);
+  assert.equal(lines[0], 'read me');
+  assert.match(lines[1]!, /^bash [a-z0-9-]+ sort tr|^bash /);
+  assert.deepEqual(lines.slice(2), ['/usr/bin/readlink', 'usr/bin']);
+});
+
+test('it writes what it likes in its root, which is forgotten, and nothing of the host’s', { skip }, async () => {
+  const packages = readdirSync(join(userland.root, 'usr'));
+  const shared = join(folder, 'shared');
+  const script = `
+    echo x > /usr/written && rm /usr/bin/kmscube && cat /usr/written
+    echo x > mine || echo cwd
+    echo x > ${userland.guest.library} || echo shim
+    cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern || echo sysctl
+    umount /proc/sys 2> /dev/null || echo umount
+    echo x > ${shared}/from-guest`;
+  await command('mkdir', ['-p', shared]);
+  const shares = [shared];
+  const { exitCode, lines } = await shell(script, { namespaces: { ...namespaces!, shares } });
+  assert.equal(exitCode, 0);
+  assert.deepEqual(
+    lines.filter((line) => !line.includes('Read-only file system')),
+    ['x', 'cwd', 'shim', 'sysctl', 'umount'],
+  );
+  assert.equal(readFileSync(join(shared, 'from-guest'), 'utf8'), 'x\n');
+  assert.deepEqual(readdirSync(join(userland.root, 'usr')), packages);
+  assert.ok(existsSync(join(userland.root, 'usr/bin/kmscube')));
+  assert.equal((await shell('[ -e /usr/written ]')).exitCode, 1);
+});
+
+test('what it writes is kept in a home that is given', { skip }, async () => {
+  const home = join(folder, 'home');
+  const run = async (script: string) => {
+    const root = await guestRoot({ home });
+    try {
+      return await shell(script, { home: root.home, namespaces: root.namespaces });
+    } finally {
+      root.release();
+    }
+  };
+  assert.equal((await run('echo a > /etc/kept; echo b > ~/file; rm /usr/bin/kmscube')).exitCode, 0);
+  assert.equal(readFileSync(join(home, 'file'), 'utf8'), 'b\n');
+  assert.deepEqual((await run('cat /etc/kept ~/file; [ -e /usr/bin/kmscube ] || echo gone')).lines, ['a', 'b', 'gone']);
+});
+
+test('kmscube draws in it, programs start others by the kernel, and exit codes and signals are the program’s', {
+  skip,
+}, async () => {
+  const { exitCode, frames, faults } = await launch({
+    ...{
+      userland,
+      namespaces,
+      log: silent,
+      program: 'kmscube',
+      frames: 2,
+      stdout: () => {},
+      refresh: 'unlimited',
+      workers: 0,
+    },
+  });
+  assert.deepEqual([exitCode, frames >= 2, faults], [0, true, 0]);
+  assert.equal((await shell('exit 7')).exitCode, 7);
+  assert.equal((await shell('kill -KILL $$')).exitCode, 128 + 9);
+  const script =
+    '/bin/sh -c "exit 3"; echo $?; env -i /usr/bin/uname -m; printf "#!/usr/bin/env bash\\necho script" > /tmp/s; chmod +x /tmp/s; /tmp/s';
+  assert.deepEqual((await shell(script)).lines, ['3', 'aarch64', 'script']);
+  const polite = await shell('trap "echo asked; exit 5" TERM; while :; do sleep 0.1; done', { timeout: 3 });
+  assert.deepEqual([polite.ended, polite.lines.at(-1)], ['timeout', 'asked']);
+});
+
+const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+
+/** Processes with this word in their command line. */
+const processes = (word: string): string[] =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  });
+
+for (const root of ['namespaces', 'lookup']) {
+  const no = root === 'namespaces' ? skip : undefined;
+  test(`by ${root}: nothing of a run is left when tyr itself is killed`, { skip: no }, async (t) => {
+    const seconds = `${4e6 + process.pid * 2 + (root === 'lookup' ? 1 : 0)}`;
+    const script = `sleep ${seconds} & set -m; sleep ${seconds} & echo "$TYR_MACHINE"; wait`;
+    const args = ['--disable-warning=ExperimentalWarning', MAIN, 'run', '--root', root, '--', 'bash', '-c', script];
+    const tyr = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    t.after(() => tyr.kill());
+    let text = '';
+    tyr.stdout.setEncoding('utf8').on('data', (more) => {
+      text += more;
+    });
+    const machine = () => /^\/.*\/tyr-\d+-\w{6}$/m.exec(text)?.[0];
+    await until(
+      () => machine() !== undefined && processes(seconds).length >= 2,
+      () => `the guest does not start: ${text}`,
+    );
+    assert.ok(existsSync(machine()!));
+    tyr.kill('SIGKILL');
+    await until(
+      () => processes(seconds).length === 0 && !existsSync(machine()!),
+      () => `left: ${processes(seconds)} ${existsSync(machine()!) ? machine() : ''}`,
+    );
+  });
+}
+
+/** Runs a command where nobody can make a user namespace. */
+const denied = (words: string[]) =>
+  command('unshare', ['-Ur', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', 'sh', ...words]);
+
+test('where user namespaces are denied the guest’s files are looked up, and tyr says so', { skip }, async () => {
+  const tyr = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
+  const way = await denied([...tyr, 'run', '--no-screen', '--', 'bash', '-c', 'echo "here: $TYR_GUEST"; exit 6']);
+  assert.equal(way.code, 6, way.stderr);
+  assert.match(way.stdout, /guest root: by look-up of paths: this host denies user namespaces \(unshare: .*\)/);
+  assert.match(way.stdout, /here: .*qemu-aarch64/);
+  const wanted = await denied([...tyr, 'run', '--root', 'namespaces', '--', 'true']);
+  assert.equal(wanted.code, 1);
+  assert.match(wanted.stderr, /tyr: the guest cannot have a root of its own: this host denies user namespaces/);
+  assert.match((await denied([...tyr, 'doctor'])).stdout, /note +guest root +by look-up of paths: this host denies/);
+});
+
+test('folders that cannot be shared are refused', async () => {
+  for (const [share, why] of [
+    ['/usr/share', /the guest has a folder of its own there/],
+    ['/', /the guest has a folder of its own there/],
+    [join(folder, 'nosuch'), /there is no folder/],
+  ] as const)
+    await assert.rejects(guestRoot({ share: [share] }), why);
+  await assert.rejects(guestRoot({ home: '/usr' }), /cannot be a guest's home/);
+});

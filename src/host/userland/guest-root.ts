@@ -1,0 +1,78 @@
+/**
+ * Which root a guest gets: one of its own by namespaces (namespaces.ts) where this host allows it, else the look-up of paths by
+ * emulator and shim (start.ts), which needs nothing of the host and hides nothing of it.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { takeLock } from './lock.ts';
+import { canBeShown, layerIn, type Namespaces, namespacesRefused, sharedFolders } from './namespaces.ts';
+import { Problem } from './problem.ts';
+import { type Progress, quiet } from './progress.ts';
+import type { RootWay } from './root-ways.ts';
+import { ensureBubblewrap, GUEST, hostArchitecture } from './userland.ts';
+
+export interface RootChoice {
+  /** Default: namespaces where they can be had. */
+  root?: RootWay | undefined;
+  /** The guest's home; with namespaces, all that it writes is kept there. */
+  home?: string | undefined;
+  /** Folders of the host in which it may write. */
+  share?: string[] | undefined;
+}
+
+export interface GuestRoot {
+  /** Undefined: by look-up. */
+  namespaces: Namespaces | undefined;
+  /** Undefined: the one in the cache. */
+  home: string | undefined;
+  /** Which it is, and why it is no other. */
+  how: string;
+  /** Lets others use the home. */
+  release(): void;
+}
+
+/** Throws Problem where the wanted way cannot be had, and for folders that cannot be used so. */
+export async function guestRoot(
+  { root, home, share = [] }: RootChoice,
+  progress: Progress = quiet,
+): Promise<GuestRoot> {
+  const shares = sharedFolders(share);
+  const ownHome = home === undefined ? undefined : resolve(home);
+  if (ownHome !== undefined && !canBeShown(ownHome))
+    throw new Problem(`${ownHome} cannot be a guest's home: the guest has a folder of its own there`);
+  const refusal = root === 'lookup' ? '--root lookup' : await namespacesRefused(hostArchitecture() === GUEST);
+  if (root === 'namespaces' && refusal !== undefined)
+    throw new Problem(`the guest cannot have a root of its own: ${refusal}`);
+  const bubblewrap = refusal === undefined ? await fetched(root, progress) : undefined;
+  const why = refusal ?? (Array.isArray(bubblewrap) ? undefined : bubblewrap?.message);
+  if (!Array.isArray(bubblewrap)) {
+    if (ownHome !== undefined) await makeHome(ownHome);
+    return { namespaces: undefined, home: ownHome, how: `by look-up of paths: ${why}`, release() {} };
+  }
+  const how = 'its own, by namespaces';
+  if (ownHome === undefined) return { namespaces: { bubblewrap, shares }, home: ownHome, how, release() {} };
+  await makeHome(ownHome);
+  const layer = await layerIn(ownHome);
+  const release = await takeLock(join(ownHome, '.tyr/lock'), () =>
+    progress.note(`another machine uses ${ownHome}; waiting for its end`),
+  );
+  return { namespaces: { bubblewrap, shares, layer }, home: ownHome, how, release };
+}
+
+/** bubblewrap, or what keeps it away, unless nothing else is wanted. */
+async function fetched(root: RootChoice['root'], progress: Progress): Promise<string[] | Problem> {
+  try {
+    return await ensureBubblewrap({ progress });
+  } catch (error) {
+    if (root === undefined && error instanceof Problem) return error;
+    throw error;
+  }
+}
+
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(home, { recursive: true });
+  } catch (error) {
+    throw new Problem(`${home} cannot be a guest's home: ${(error as Error).message}`);
+  }
+}

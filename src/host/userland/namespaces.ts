@@ -1,0 +1,205 @@
+/**
+ * A root of the guest's own, made of namespaces: what a program of the guest sees as `/` is the folder of its packages with a
+ * layer over it for what it writes, and of this host only what is shown to it. The kernel then does paths, `exec` and what programs
+ * start by themselves; the shim is left with nodes, ioctls and memory.
+ *
+ * A user and a mount namespace come first. In them binfmt_misc is mounted (user namespaces have one of their own since Linux
+ * 6.7, fs/binfmt_misc.c) and told of the emulator, which is opened there and then, so the root need not have it. What
+ * follows (overlay, mounts, PID namespace, the change of the root) is bubblewrap's. All of it goes with its last process, and that
+ * goes when we do, however we end.
+ *
+ * A guest that is started by root has root's number towards the kernel, so /proc/sys would be open to it: it is shown to read
+ * alone, and what could mount it anew (CAP_SYS_ADMIN) is taken from the guest. Facts: user_namespaces(7), bwrap(1), Linux
+ * Documentation/admin-guide/binfmt-misc.rst, Documentation/filesystems/overlayfs.rst.
+ */
+import { readdirSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
+import { SHIM_CPU, SHIM_SOCKET, SHIM_TREE } from '../../abi/shim.ts';
+import { HOSTS_SYS } from '../guest-tree.ts';
+import { command } from './command.ts';
+import type { Architecture } from './compiler.ts';
+import { Problem } from './problem.ts';
+
+/** How guests get a root of their own on this host. */
+export interface Namespaces {
+  /** The words that start bubblewrap. */
+  bubblewrap: readonly string[];
+  /** A folder for what the guest writes outside its home, and one for overlayfs's own use; without: gone with the run. */
+  layer?: { upper: string; work: string } | undefined;
+  /** Folders of the host in which guests may write. */
+  shares: readonly string[];
+}
+
+/** What one program of a guest is started with. */
+export interface RootedProgram {
+  /** The guest's packages. */
+  root: string;
+  qemu: string | undefined;
+  architecture: Architecture;
+  /** The machine's folder. */
+  machine: string;
+  /** The folder of libtyr-drm.so. */
+  shim: string;
+  /** The guest's home, and its other folders to read alone, as the host has them. */
+  home: string;
+  shown: readonly string[];
+  /** Where it is started. */
+  cwd: string;
+  /** A name that is looked for in PATH, or a path of the guest. */
+  program: string;
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+}
+
+/** In a PID namespace of its own, as the first process there: says what this host does not allow. */
+const TRIAL = `
+no() { echo "$1"; exit 1; }
+mount -t proc proc /proc 2>/dev/null || no 'proc cannot be mounted in them (a container may hide parts of it)'
+mount -t tmpfs tmpfs /tmp 2>/dev/null || no 'tmpfs cannot be mounted in them'
+mkdir /tmp/l /tmp/u /tmp/w /tmp/m
+mount -t overlay -o lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w,userxattr overlay /tmp/m 2>/dev/null ||
+  no 'overlayfs cannot be mounted in them'
+[ "$1" = native ] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc 2>/dev/null ||
+  no "binfmt_misc cannot be mounted in them (Linux $(uname -r); it can since 6.7)"
+`;
+
+/** Why guests cannot have roots of their own on this host; undefined where they can. `native`: they need no emulator. */
+export async function namespacesRefused(native: boolean): Promise<string | undefined> {
+  const own = ['--user', '--map-root-user'];
+  try {
+    const { code, stderr } = await command('unshare', [...own, 'true']);
+    if (code !== 0) return `this host denies user namespaces (${stderr.trim()})`;
+    const more = ['--mount', '--pid', '--fork', '--', 'sh', '-c', TRIAL, 'sh', native ? 'native' : ''];
+    const trial = await command('unshare', [...own, ...more]);
+    if (trial.code === 0) return undefined;
+    return `user namespaces are restricted here: ${trial.stdout.trim() || trial.stderr.trim()}`;
+  } catch (error) {
+    if (error instanceof Problem) return error.message;
+    throw error;
+  }
+}
+
+/** Folders that the guest has of its own, whatever the host has there, and those of them in which the host's may lie. */
+const OWN = ['/bin', '/dev', '/etc', '/lib', '/lib64', '/proc', '/sbin', '/sys', '/usr'];
+const OWN_AROUND = ['/', '/run', '/tmp', '/var', '/var/tmp'];
+
+export const isWithin = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(`${folder}${sep}`);
+
+/** Can this folder of the host be where it is in the guest, too? */
+export function canBeShown(path: string): boolean {
+  return !OWN_AROUND.includes(path) && !OWN.some((own) => isWithin(path, own));
+}
+
+/** Checks folders that the caller wants to share. Throws Problem. */
+export function sharedFolders(folders: readonly string[]): string[] {
+  return folders.map((folder) => {
+    const path = resolve(folder);
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+      throw new Problem(`there is no folder ${path} to share`);
+    if (!canBeShown(path)) throw new Problem(`${path} cannot be shared: the guest has a folder of its own there`);
+    return path;
+  });
+}
+
+/** Where what a guest writes is kept in its home. */
+export async function layerIn(home: string): Promise<{ upper: string; work: string }> {
+  const layer = { upper: join(home, '.tyr/layer'), work: join(home, '.tyr/work') };
+  await mkdir(layer.upper, { recursive: true });
+  await mkdir(layer.work, { recursive: true });
+  return layer;
+}
+
+/** The rest of what Docker leaves to root, without what makes devices, mounts or another root. */
+const CAPABILITIES = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_SETGID',
+  'CAP_SETPCAP',
+  'CAP_SETUID',
+];
+
+/**
+ * Tells the kernel of the emulator, then becomes bubblewrap. SIGTERM to our process group is the program's: bubblewrap's own
+ * end would be the guest's at once. `$1`: what binfmt_misc is told, or nothing.
+ */
+const ENTER = `
+trap '' HUP INT TERM
+if [ -n "$1" ]; then
+  mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && printf %s "$1" > /proc/sys/fs/binfmt_misc/register || exit 126
+fi
+shift
+exec "$@"
+`;
+const SIGNALS = '--default-signal=HUP,INT,TERM';
+
+/** How a program is started in a root of its own. */
+export function namespacesStart(
+  { bubblewrap, layer, shares }: Namespaces,
+  { root, qemu, architecture, machine, shim, home, shown, cwd, program, args, env }: RootedProgram,
+): { file: string; args: string[]; env: NodeJS.ProcessEnv } {
+  const tree = join(machine, SHIM_TREE);
+  const folders = new Map<string, '--bind' | '--ro-bind'>();
+  for (const path of shown) if (canBeShown(path)) folders.set(path, '--ro-bind');
+  for (const path of [...shares, home]) folders.set(path, '--bind');
+  const inOrder = [...folders].sort(([a], [b]) => a.length - b.length);
+  const visible = inOrder.some(([path]) => isWithin(cwd, path));
+  const { LD_PRELOAD, LD_LIBRARY_PATH, ...rest } = env;
+  const libraries = LD_LIBRARY_PATH ? ['--setenv', 'LD_LIBRARY_PATH', LD_LIBRARY_PATH] : [];
+  const over = layer ? ['--overlay', layer.upper, layer.work, '/'] : ['--tmp-overlay', '/'];
+  // env(1) takes what has an equals sign for a variable.
+  const words = program.includes('=') ? ['sh', '-c', 'exec "$0" "$@"', program] : [program];
+  return {
+    file: 'unshare',
+    args: [
+      ...['--user', '--map-root-user', '--mount', '--', 'sh', '-c', ENTER, 'sh'],
+      qemu ? registration(qemu, architecture) : '',
+      ...bubblewrap,
+      ...['--unshare-pid', '--die-with-parent', '--cap-drop', 'ALL'],
+      ...CAPABILITIES.flatMap((name) => ['--cap-add', name]),
+      ...['--overlay-src', root, ...over],
+      ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', '--dev', '/dev'],
+      ...['--perms', '1777', '--tmpfs', '/tmp', '--tmpfs', '/run'],
+      ...['/root', '/var/cache', '/var/lib', '/var/log'].flatMap((path) => ['--dir', path]),
+      ...['--perms', '1777', '--dir', '/var/tmp', '--symlink', '/run', '/var/run'],
+      ...['/etc/resolv.conf', '/etc/localtime'].flatMap((path) => ['--ro-bind-try', path, path]),
+      ...inOrder.flatMap(([path, how]) => [how, path, path]),
+      ...['--ro-bind', shim, shim],
+      ...[SHIM_SOCKET, SHIM_TREE, 'runtime', 'mesa'].flatMap((name) => {
+        const path = join(machine, name);
+        return ['--bind-try', path, path];
+      }),
+      ...['dev/dri', 'dev/input', 'run/udev'].flatMap((path) => ['--bind-try', join(tree, path), `/${path}`]),
+      ...sysMounts(tree, 'sys'),
+      ...['--setenv', 'LD_PRELOAD', LD_PRELOAD ?? '', ...libraries],
+      ...['--chdir', visible ? cwd : '/', '--', 'env', SIGNALS, ...words, ...args],
+    ],
+    env: { ...rest, QEMU_CPU: SHIM_CPU },
+  };
+}
+
+/** What of /sys is the machine's, and what the host's. */
+function sysMounts(tree: string, folder: string): string[] {
+  return readdirSync(join(tree, folder)).flatMap((name) => {
+    const path = join(folder, name);
+    if (HOSTS_SYS.includes(path)) return ['--ro-bind-try', `/${path}`, `/${path}`];
+    if (HOSTS_SYS.some((host) => isWithin(host, path))) return sysMounts(tree, path);
+    return ['--bind', join(tree, path), `/${path}`];
+  });
+}
+
+/** Bytes of an ELF header that tell programs of an architecture: of any system, to be executed at a fixed place or anywhere. */
+function registration(emulator: string, { elfMachine }: Architecture): string {
+  const byte = (value: number) => `\\x${value.toString(16).padStart(2, '0')}`;
+  const bytes = (...values: number[]) => values.map(byte).join('');
+  const magic = bytes(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...Array(9).fill(0), 2, 0, elfMachine & 0xff, elfMachine >> 8);
+  const mask = bytes(...Array(7).fill(0xff), 0, ...Array(8).fill(0xff), 0xfe, 0xff, 0xff, 0xff);
+  const between = [...':|;,!#%'].find((each) => !emulator.includes(each));
+  if (between === undefined) throw new Problem(`binfmt_misc cannot be told of ${emulator}`);
+  // F: opened now. P: argv[0] is kept. O, C: programs that can only be executed, and set-user-ID ones.
+  return ['', 'tyr', 'M', '', magic, mask, emulator, 'FPOC'].join(between);
+}
