@@ -13,6 +13,7 @@ import { selected } from '../conformance/selection.ts';
 import { deal, parseShard, shardOf } from '../conformance/shard.ts';
 import { type Case, isGood, type Suite } from '../conformance/suite.ts';
 import { suiteOf } from '../conformance/suites.ts';
+import { nativeMesa } from '../host/userland/mesa-build.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { interruptible } from './interrupts.ts';
@@ -21,6 +22,9 @@ import { progressBar } from './progress-bar.ts';
 export interface ConformanceOptions {
   filter?: string;
   mesa?: string;
+  /** On the Mesa that `tyr mesa build` has built. */
+  native?: boolean;
+  deqp?: string;
   shard?: string;
   engine?: Engine;
   out?: string;
@@ -43,7 +47,8 @@ export async function conformance(name: string, folders: string[], options: Conf
   const progress = progressBar();
   const prepared = await suite.prepare({
     progress,
-    mesa: options.mesa,
+    mesa: options.mesa ?? (options.native ? nativeMesa() : undefined),
+    deqp: options.deqp,
     ask: (userland, command) => askOnce(ENTRY, name, userland, command),
   });
   const expectations = Expectations.read(expectationsFile(EXPECTATIONS, name, prepared.mesa));

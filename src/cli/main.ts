@@ -467,7 +467,10 @@ which are skipped. // begins a comment, # at a line's begin does too. .quad 0xâ€
   tyr
     .command('conformance')
     .description('run a test suite that others wrote; the exit code is 1 if a failure or a pass is new')
-    .argument('<suite>', 'piglit; or merge, which joins the results of several folders')
+    .argument(
+      '<suite>',
+      'piglit, deqp-gles2, -gles3, -gles31, -egl, -vk; or merge, which joins the results of several folders',
+    )
     .argument('[folders...]', 'of merge: folders that --out has filled')
     .option('--filter <re>', 'only tests whose name this regular expression matches')
     .option(
@@ -476,6 +479,8 @@ which are skipped. // begins a comment, # at a line's begin does too. .quad 0xâ€
     )
     .addOption(engine())
     .option('--mesa <dir>', "run on this Mesa, as tyr run does; one of the host's architecture runs the host's piglit")
+    .option('--native', "the same on the Mesa of the host's architecture that tyr mesa build makes")
+    .option('--deqp <dir>', 'of deqp-*: build folder of dEQP, which you build from its source (docs/conformance.md)')
     .option('--out <dir>', 'where results go; a run that was stopped goes on from there (default: conformance-SUITE)')
     .option('--jobs <n>', 'machines at once (default: one for each core)', count)
     .option('--limit <seconds>', 'in which a test has to end (default: as the suite says)', positive)

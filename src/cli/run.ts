@@ -6,12 +6,11 @@ import { HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
 import type { ScreenAddress } from '../host/screen/address.ts';
-import { cacheFolder } from '../host/userland/cache-folder.ts';
 import { ARCHITECTURES } from '../host/userland/compiler.ts';
 import { type GuestRoot, guestRoot, type RootChoice } from '../host/userland/guest-root.ts';
 import { commandOf } from '../host/userland/guests.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
-import { builtMesa } from '../host/userland/mesa-build.ts';
+import { nativeMesa } from '../host/userland/mesa-build.ts';
 import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureNatives, ensureUserland, GUEST, hostArchitecture } from '../host/userland/userland.ts';
@@ -149,12 +148,7 @@ async function prepare(named: string, given: string[], options: RunOptions) {
   const { suite, native } = options;
   const { guest, program, args, env } = commandOf(named, given, options);
   const host = hostArchitecture();
-  const folder = options.mesa ?? (native ? builtMesa(cacheFolder(), suite) : undefined);
-  if (native && folder === undefined) {
-    throw new Problem(
-      "there is no Mesa for this host's own programs yet; `tyr mesa build` makes one, --mesa names yours",
-    );
-  }
+  const folder = options.mesa ?? (native ? nativeMesa(suite) : undefined);
   const mesa = folder === undefined ? undefined : await inspectMesa(folder, ARCHITECTURES);
   const own = mesa !== undefined && mesa.architecture === host && host !== GUEST;
   // Programs of the host's own architecture need no other guest than the one that the shim is built with.

@@ -168,16 +168,16 @@ process.on('message', ({ batch }) => {
     if (bad(name, 'die')) return process.exit(3);
     if (bad(name, 'crash') || (bad(name, 'company') && !alone)) { say(index, 'crash'); return done(); }
     if (bad(name, 'skip')) { say(index, 'skip'); return done(); }
-    say(index, bad(name, 'fail') ? 'fail' : 'pass');
+    say(index, bad(name, 'fail') || (bad(name, 'often') && !alone) ? 'fail' : 'pass');
   }
   done();
 });
 `;
 
-async function pretend(names: string[], jobs = 1): Promise<Record<string, string>> {
+async function pretend(names: string[], jobs = 1, more: Partial<Suite> = {}): Promise<Record<string, string>> {
   const script = join(folder, 'pretender.mjs');
   writeFileSync(script, PRETENDER);
-  const suite = { name: 'pretended', title: '', batchSize: 4, limit: 1 } as Suite;
+  const suite = { name: 'pretended', title: '', batchSize: 4, limit: 1, ...more } as Suite;
   const told: Record<string, string> = {};
   await runCases({
     suite,
@@ -207,4 +207,10 @@ test('a case that brings its process down costs itself alone its verdict, whatev
   assert.match(told.leak!, /^leak: the machine still has 2 buffers of it/);
   assert.match(told.mute!, /^crash: the program ended without a word/);
   assert.match(told.company!, /^crash: only after others in one process; alone: pass/);
+});
+
+test('a suite that shows pictures of what runs alone has its failures run once more', async () => {
+  const told = await pretend(['a', 'fail', 'b', 'often'], 1, { picturesAlone: true });
+  assert.deepEqual([told.a, told.fail, told.b], ['pass', 'fail', 'pass']);
+  assert.equal(told.often, 'fail: only after others in one process; alone: pass');
 });

@@ -4,8 +4,9 @@
  *
  * A process that dies, hangs or makes the GPU fault costs the case that was running its verdict; the cases behind it go to
  * another process, as deqp-runner has it. Because a case may suffer from those before it in the same process, such a case is
- * run once more alone, and its result says if it behaves there. A process that never comes to its first case, or after whose
- * end the machine still has something of it, is run again in halves until one case is left, which it then was. A worker that
+ * run once more alone, and its result says if it behaves there. A process that never comes to its first case is run again, the
+ * first one by itself, the others in halves; one after whose end the machine still has something of it in halves until one case is
+ * left, which it then was. A worker that
  * ends takes the case that was running with it, which is a result too: `machine`.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -90,7 +91,7 @@ export async function runCases(options: RunOptions): Promise<void> {
 
 /** Runs one batch; what is to be run instead of, or after it. */
 async function runOne(work: Work, worker: WorkerProcess, options: RunOptions): Promise<Work[]> {
-  const { prepared, limit, signal, onResult } = options;
+  const { suite, prepared, limit, signal, onResult } = options;
   const { cases, suspect } = work;
   const batch: Batch = { cases, command: prepared.command(cases), limit };
   const { results, leaks, died } = await worker.run(batch);
@@ -99,7 +100,7 @@ async function runOne(work: Work, worker: WorkerProcess, options: RunOptions): P
   if (leaks !== undefined && !alone) return halves(cases);
   const next: Work[] = [];
   for (const [index, result] of results) {
-    if (!alone && !isGood(result.verdict) && result.verdict !== 'fail') {
+    if (!alone && !isGood(result.verdict) && (result.verdict !== 'fail' || suite.picturesAlone)) {
       next.push({ cases: [cases[index]!], suspect: result });
     } else {
       onResult(judge(result, suspect, leaks));
@@ -113,7 +114,9 @@ async function runOne(work: Work, worker: WorkerProcess, options: RunOptions): P
     return next;
   }
   if (left.length === 0) return next;
-  return results.size === 0 ? [...next, ...halves(left)] : [...next, { cases: left }];
+  if (results.size > 0) return [...next, { cases: left }];
+  // Most suites run cases in the order of their lists, so it is likely the first.
+  return [...next, { cases: left.slice(0, 1) }, ...halves(left.slice(1)).filter((half) => half.cases.length > 0)];
 }
 
 function halves(cases: readonly Case[]): Work[] {

@@ -55,8 +55,11 @@ export type Event =
       readonly kind: 'end';
       readonly index: number;
       readonly verdict: Verdict;
+      /** What the suite says of it, and how long it took by its own clock. */
+      readonly note?: string | undefined;
+      readonly seconds?: number | undefined;
       readonly subtests?: Readonly<Record<string, Verdict>>;
-      readonly pictures?: readonly Picture[];
+      readonly pictures?: readonly Picture[] | undefined;
     };
 
 /** Reads what one process prints. */
@@ -72,6 +75,8 @@ export interface SuiteOptions {
   readonly progress: Progress;
   /** Folder of a Mesa (host/userland/mesa.ts) to run on; undefined: the suite's own, Debian's. */
   readonly mesa: string | undefined;
+  /** Folder of a dEQP that the user has built. */
+  readonly deqp: string | undefined;
   /** Runs a program on a machine and gives what it printed. */
   ask(userland: Userland, command: Command): Promise<{ readonly code: number; readonly output: string }>;
 }
@@ -92,6 +97,8 @@ export interface Suite {
   readonly batchSize: number;
   /** Seconds in which a case has to end. */
   readonly limit: number;
+  /** A case shows its pictures only where it runs alone: one that fails does so once more, as what brings a process down does. */
+  readonly picturesAlone?: boolean;
   prepare(options: SuiteOptions): Promise<Prepared>;
   /** For the output of one process that runs these cases. */
   reader(cases: readonly Case[]): Reader;

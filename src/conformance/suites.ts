@@ -1,9 +1,10 @@
 /** The suites by their names. */
 import { Problem } from '../host/userland/problem.ts';
+import { deqp } from './deqp/suite.ts';
 import { piglit } from './piglit/suite.ts';
 import type { Suite } from './suite.ts';
 
-export const SUITES: readonly Suite[] = [piglit];
+export const SUITES: readonly Suite[] = [piglit, ...deqp];
 
 /** Throws Problem for a name that no suite has. */
 export function suiteOf(name: string): Suite {

@@ -7,7 +7,7 @@ import type { Log } from '../board/log.ts';
 import { type Command, HostedMachine } from '../host/hosted-machine.ts';
 import type { Program } from '../host/program.ts';
 import type { Answer, Batch, Request, Setup } from './protocol.ts';
-import { type Event, isGood, type Picture, type Reader, type Verdict } from './suite.ts';
+import { type Event, isGood, type Reader, type Verdict } from './suite.ts';
 import { suiteOf } from './suites.ts';
 
 const SECOND = 1e9;
@@ -87,6 +87,9 @@ class Worker {
   }
 }
 
+/** What a suite may say of a case beside its verdict. */
+type Details = Partial<Pick<Event & { kind: 'end' }, 'subtests' | 'pictures' | 'seconds'>>;
+
 /** What is known of a case of a batch. */
 interface Course {
   /** Nanoseconds. */
@@ -114,7 +117,7 @@ export class Run {
   #current = 0;
   #begun = false;
   /** The machine's faults before it. */
-  #faults = 0;
+  #faults: number;
   readonly #rest = { stdout: '', stderr: '' };
   /** Lines of standard output since the last end of a case. */
   #printed = '';
@@ -131,6 +134,7 @@ export class Run {
   ) {
     this.#batch = batch;
     this.#host = host;
+    this.#faults = host.machine.stats.faults;
     this.#clock = clock;
     this.#lines = lines;
     this.#answer = answer;
@@ -171,13 +175,14 @@ export class Run {
   #meet(event: Event): void {
     if (event.kind === 'end') {
       if (event.index === this.#current) this.#leave();
-      this.#tell(event.index, event.verdict, undefined, event.subtests, event.pictures);
+      this.#tell(event.index, event.verdict, event.note, event);
       return;
     }
     if (this.#stopped !== undefined) return;
+    const first = !this.#begun;
     this.#begun = true;
     if (event.index !== this.#current) {
-      this.#leave();
+      if (!first) this.#leave();
       // After a fault the process has lost its context: what is left is for another one.
       if (this.#stopped !== undefined) return;
       this.#begin(event.index);
@@ -187,8 +192,9 @@ export class Run {
 
   #begin(index: number): void {
     this.#current = index;
-    this.#courses[index]!.begin = this.#clock.now();
-    this.#faults = this.#host.machine.stats.faults;
+    const course = this.#courses[index]!;
+    course.begin = this.#clock.now();
+    course.end = 0; // the first is taken to be at work until the program names another, and may come later
     this.#watch(this.#host.machine.stats.jobs, PATIENCE);
   }
 
@@ -208,7 +214,10 @@ export class Run {
     if (course.end !== 0) return;
     course.end = this.#clock.now();
     course.log = this.#lines();
-    course.faulted = this.#host.machine.stats.faults > this.#faults;
+    // Since the last one's end: programs that keep back what they print tell of a begin late.
+    const { faults } = this.#host.machine.stats;
+    course.faulted = faults > this.#faults;
+    this.#faults = faults;
     if (course.faulted) this.#stop('fault');
   }
 
@@ -217,13 +226,7 @@ export class Run {
     this.#program?.stop();
   }
 
-  #tell(
-    index: number,
-    said: Verdict,
-    note: string | undefined,
-    subtests?: Readonly<Record<string, Verdict>>,
-    pictures?: readonly Picture[],
-  ): void {
+  #tell(index: number, said: Verdict, note: string | undefined, { subtests, pictures, seconds }: Details = {}): void {
     const course = this.#courses[index]!;
     if (course.told) return;
     course.told = true;
@@ -239,7 +242,7 @@ export class Run {
         name,
         group,
         verdict,
-        seconds: Math.round((course.end - course.begin) / (SECOND / 100)) / 100,
+        seconds: Math.round((seconds ?? (course.end - course.begin) / SECOND) * 100) / 100,
         subtests: subtests && Object.keys(subtests).length > 0 ? subtests : undefined,
         note: course.faulted && isGood(said) ? `the suite says ${said}` : note,
         output: good ? undefined : output,

@@ -82,10 +82,13 @@ export async function buildMesa(options: MesaBuildOptions = {}): Promise<string>
   }
 }
 
-/** Where `buildMesa` has put a suite's Mesa; undefined before it has. */
-export function builtMesa(cache = cacheFolder(), suite = SUITE): string | undefined {
-  const path = new Store(cache, quiet).path(mesaPiece(suite));
-  return existsSync(path) ? path : undefined;
+/** Where `buildMesa` has put a suite's Mesa. Throws Problem before it has. */
+export function nativeMesa(suite = SUITE): string {
+  const path = new Store(cacheFolder(), quiet).path(mesaPiece(suite));
+  if (existsSync(path)) return path;
+  throw new Problem(
+    "there is no Mesa for this host's own programs yet; `tyr mesa build` makes one, --mesa names yours",
+  );
 }
 
 const notHere = () => Promise.reject(new Error('buildMesa alone builds this piece'));

@@ -1,0 +1,131 @@
+/**
+ * dEQP, which its user builds (docs/conformance.md says how): a suite for each of its modules. A process runs many cases, named to
+ * it on its command line, and writes its log to standard output, where reader.ts follows it.
+ *
+ * A program of the host's architecture runs on a Mesa of that architecture (`--mesa`, or the one that `tyr mesa build` has built), an
+ * arm64 one in the guest.
+ */
+import { dirname, join } from 'node:path';
+import { ARCHITECTURES } from '../../host/userland/compiler.ts';
+import { elfMachine } from '../../host/userland/elf.ts';
+import { inspectMesa, type Mesa } from '../../host/userland/mesa.ts';
+import { nativeMesa } from '../../host/userland/mesa-build.ts';
+import { mesaWorld } from '../../host/userland/mesa-world.ts';
+import { Problem } from '../../host/userland/problem.ts';
+import type { Native } from '../../host/userland/start.ts';
+import { ensureNatives, ensureUserland, type Userland } from '../../host/userland/userland.ts';
+import type { Case, Prepared, Suite, SuiteOptions } from '../suite.ts';
+import { findBuild } from './build.ts';
+import { MODULES } from './modules.ts';
+import { LogReader } from './reader.ts';
+
+/**
+ * The kernel takes no argument of more than 128 KB (MAX_ARG_STRLEN of linux/binfmts.h). Names of cases have up to 250 characters, so a
+ * batch of this size fits.
+ */
+const BATCH = 400;
+
+/** What Mesa's CI runs it with (deqp-*.toml of .gitlab-ci): a surface of 256 by 256 pixels in memory. */
+const SURFACE = [
+  '--deqp-surface-width=256',
+  '--deqp-surface-height=256',
+  '--deqp-surface-type=pbuffer',
+  '--deqp-gl-config-name=rgba8888d24s8ms0',
+  '--deqp-visibility=hidden',
+];
+
+/**
+ * By a shell, whose pipe can be opened by its name, /dev/stdout: what Node gives a program for standard output is a socket, which cannot
+ * (ENXIO of unix(7)).
+ */
+const PIPED = '"$0" "$@" | cat';
+/** With what the program complains of. */
+const PIPED_ALL = '"$0" "$@" 2>&1 | cat';
+
+/** The log by standard output, without what takes room; limits and crashes are the runner's. */
+const LOG = [
+  '--deqp-log-filename=/dev/stdout',
+  '--deqp-log-shader-sources=disable',
+  '--deqp-watchdog=disable',
+  '--deqp-crashhandler=disable',
+];
+
+export const deqp: readonly Suite[] = MODULES.map((module) => ({
+  name: module.name,
+  title: module.title,
+  batchSize: BATCH,
+  limit: 60,
+  picturesAlone: true,
+
+  async prepare({ progress, ask, mesa: prefix, deqp: folder }: SuiteOptions): Promise<Prepared> {
+    const build = await findBuild(folder, module);
+    const { userland, native, mesa } = await place(build.program, prefix, progress);
+    const command = (names: readonly string[], pictures: boolean, how = PIPED) => ({
+      program: native ? join(native.root ?? '/', 'usr/bin/sh') : 'sh',
+      native,
+      args: [
+        '-c',
+        how,
+        build.program,
+        `--deqp-caselist=${names.join('\n')}\n`,
+        `--deqp-archive-dir=${dirname(build.program)}`,
+        `--deqp-log-images=${pictures ? 'enable' : 'disable'}`,
+        ...(module.surfaces ? SURFACE : []),
+        ...LOG,
+      ],
+      env: { EGL_PLATFORM: 'surfaceless' },
+    });
+    const { output } = module.about ? await ask(userland, command([module.about], false, PIPED_ALL)) : { output: '' };
+    const version = /\bMesa (\d\S*?)(?=[\s<)]|$)/m.exec(output)?.[1] ?? mesa?.version;
+    if (version === undefined) {
+      throw new Problem(
+        `${module.name} does not tell which Mesa it runs on; it said: ${output.slice(-500) || 'nothing'}`,
+      );
+    }
+    return {
+      userland,
+      mesa: version,
+      cases: build.cases.map(toCase),
+      command: (cases) =>
+        command(
+          cases.map(({ name }) => name),
+          cases.length === 1,
+        ),
+    };
+  },
+
+  reader: (cases) => new LogReader(cases),
+}));
+
+interface Place {
+  readonly userland: Userland;
+  readonly native: Native | undefined;
+  readonly mesa: Mesa | undefined;
+}
+
+/** What runs the program, and which Mesa. A script is of the Mesa's architecture, and without one of the guest's. */
+async function place(program: string, prefix: string | undefined, progress: SuiteOptions['progress']): Promise<Place> {
+  const userland = await ensureUserland({ progress });
+  const [guest, host] = [userland.guest.architecture, userland.host.architecture];
+  let mesa = prefix === undefined ? undefined : await inspectMesa(prefix, ARCHITECTURES);
+  const machine = elfMachine(program);
+  const architecture =
+    machine === '#!' ? (mesa?.architecture ?? guest) : [guest, host].find(({ elfMachine: own }) => own === machine);
+  if (!architecture) throw new Problem(`${program} is no program for ${guest.debian} or ${host.debian}`);
+  if (!mesa && architecture !== guest) mesa = await inspectMesa(nativeMesa(), ARCHITECTURES);
+  if (!mesa) return { userland, native: undefined, mesa: undefined };
+  if (mesa.architecture !== architecture) {
+    throw new Problem(
+      `${program} is built for ${architecture.debian}, the Mesa in ${mesa.prefix} for ${mesa.architecture.debian}`,
+    );
+  }
+  const packages = async () => (await ensureNatives({ progress })).root;
+  const { native } = await mesaWorld(mesa, program, host, { packages });
+  return { userland, native, mesa };
+}
+
+/** The first three parts of a name are its group, or those that it has before its last. */
+function toCase(name: string): Case {
+  const group = name.split('.').slice(0, -1).slice(0, 3).join('.');
+  return { name, group, batch: group.split('.')[0], skip: undefined, args: [] };
+}
