@@ -99,6 +99,9 @@ static int do_open(const char *path, int flags, mode_t mode)
 {
    char buffer[TYR_PATH_MAX];
    const char *use;
+   int info = tyr_open_fdinfo(AT_FDCWD, path, flags);
+   if (info >= 0)
+      return info;
    int device = node_of(AT_FDCWD, path, flags, buffer, &use);
    return device >= 0 ? open_node(device, flags) : NEXT(open)(use, flags, mode);
 }
@@ -107,6 +110,9 @@ static int do_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
    char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
    const char *use;
+   int info = tyr_open_fdinfo(dirfd, path, flags);
+   if (info >= 0)
+      return info;
    path = tyr_from_root(&dirfd, path, absolute);
    int device = node_of(dirfd, path, flags, buffer, &use);
    return device >= 0 ? open_node(device, flags) : NEXT(openat)(dirfd, use, flags, mode);
@@ -146,6 +152,9 @@ static FILE *do_fopen(const char *path, const char *mode)
 {
    char buffer[TYR_PATH_MAX];
    const char *use;
+   int info = mode[0] == 'r' && !strchr(mode, '+') ? tyr_open_fdinfo(AT_FDCWD, path, O_RDONLY | (strchr(mode, 'e') ? O_CLOEXEC : 0)) : -1;
+   if (info >= 0)
+      return fdopen(info, mode);
    int device = node_of(AT_FDCWD, path, 0, buffer, &use);
    if (device < 0)
       return NEXT(fopen)(use, mode);
@@ -228,7 +237,9 @@ static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
    path = tyr_from_root(&dirfd, path, absolute);
    int r = tyr_stat(dirfd, tyr_redirect(path, buffer), st, flags);
    if (r == 0) {
-      int device = device_of(st, itself(dirfd, path, flags));
+      int own = itself(dirfd, path, flags), device = device_of(st, own);
+      if (own < 0 && S_ISSOCK(st->st_mode) && !(flags & AT_SYMLINK_NOFOLLOW))
+         device = (int)tyr_foreign_node(dirfd, path);
       if (device >= 0 && S_ISSOCK(st->st_mode))
          r = tyr_stat(AT_FDCWD, placeholder_of(device, buffer), st, 0);
       if (device >= 0)
@@ -280,9 +291,10 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
    const char *use = tyr_redirect_all(path, buffer);
    int r = NEXT(statx)(dirfd, use, flags, mask, stx);
    int fd = r == 0 ? itself(dirfd, path, flags) : -1;
+   int foreign = r == 0 && fd < 0 && S_ISSOCK(stx->stx_mode) && !(flags & AT_SYMLINK_NOFOLLOW) ? (int)tyr_foreign_node(dirfd, path) : -1;
    struct stat st;
-   if (r == 0 && (use != path || fd >= 0 || S_ISREG(stx->stx_mode)) && tyr_stat(dirfd, use, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0) {
-      int device = device_of(&st, fd);
+   if (r == 0 && (use != path || fd >= 0 || foreign >= 0 || S_ISREG(stx->stx_mode)) && tyr_stat(dirfd, use, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0) {
+      int device = foreign >= 0 ? foreign : device_of(&st, fd);
       if (device >= 0 && S_ISSOCK(st.st_mode))
          r = NEXT(statx)(AT_FDCWD, placeholder_of(device, buffer), 0, mask, stx);
       if (device >= 0) {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TYR_VERSION 6
+#define TYR_VERSION 7
 #define TYR_DRM_MAJOR 226
 #define TYR_INPUT_MAJOR 13
 #define TYR_MINOR_BITS 20
@@ -21,6 +21,7 @@
 #define TYR_REQUEST_SLEEP 8
 #define TYR_REQUEST_READ 9
 #define TYR_REQUEST_WRITE 10
+#define TYR_REQUEST_FDINFO 11
 #define TYR_HELLO_MAILBOX 1
 #define TYR_REPLY_READ 1
 #define TYR_REPLY_TAKE 2

@@ -1,9 +1,10 @@
 /*
  * libtyr-drm.so: carries DRM calls of an unmodified program to a Tyr machine.
  *
- * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does five things:
+ * Preloaded into a guest process (LD_PRELOAD, TYR_MACHINE=<the machine's folder>), it does six things:
  *   path.c, files.c  paths below /dev/dri, /dev/input, /sys and the like are looked up in the machine's tree instead;
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
+ *   fdinfo.c         what /proc tells of such descriptors;
  *   events.c         read of a node gives whole events, write of an input device brings some;
  *   channel.c        the messages, over connections to the machine that the threads of the process share (offer.c: what
  *                    comes before it is asked for; mailbox.c: what needs no system call);
@@ -197,5 +198,12 @@ HIDDEN int tyr_open_node(unsigned device, int flags);
 HIDDEN void tyr_about(struct tyr_call *call, int fd, const struct tyr_identity *identity);
 /* Runs it as a system call: the machine's value, or -1 and errno. */
 HIDDEN int64_t tyr_run(struct tyr_call *call);
+
+/* --- fdinfo.c --- */
+
+/* Opens what /proc tells of a node's file, of this process or another; -1, and errno as it was, for all other paths. */
+HIDDEN int tyr_open_fdinfo(int dirfd, const char *path, int flags);
+/* The node whose file is /proc/PID/fd/N of another process, else -1. */
+HIDDEN long tyr_foreign_node(int dirfd, const char *path);
 
 #endif

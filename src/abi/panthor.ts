@@ -265,6 +265,19 @@ export const HeapHandle = { scale: 0x10000, max: 0xffff } as const;
 // Memory that the driver and the GPU share beside the firmware's interface.
 
 /** What SYNC_ADD64 and SYNC_WAIT64 work on; one for each queue of a group. */
+/**
+ * When a job began and ended, by the GPU's own counters, where it is profiled. The driver's and the GPU's alone.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_sched.c` (panthor_job_profiling_data).
+ */
+export const JobTimes = struct('JobTimes', {
+  cyclesBefore: u64(),
+  cyclesAfter: u64(),
+  timeBefore: u64(),
+  timeAfter: u64(),
+});
+/** What of jobs is measured: bits of the device's sysfs file `profiling`. Source: `panthor_device.h`. */
+export const PROFILING = { CYCLES: 1, TIMESTAMP: 2, ALL: 3 } as const;
+
 export const Syncobj64 = struct('panthor_syncobj_64b', { seqno: u64(), status: u32(), pad: u32() });
 /** Syncobj64.status of a group that was terminated. */
 export const SYNCOBJ_ERROR = 0xffffffff;

@@ -25,7 +25,7 @@ import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
 import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
-export const SHIM_VERSION = 6;
+export const SHIM_VERSION = 7;
 
 /** Environment variable with the machine's folder. */
 export const SHIM_ENVIRONMENT = 'TYR_MACHINE';
@@ -100,6 +100,8 @@ export const SHIM_REQUEST = {
   READ: 9,
   /** Write to one; number: how many bytes, which follow as far as they can be read. DONE's value says how many were taken. */
   WRITE: 10,
+  /** What /proc tells of a node's file, `subject` and `end` as above. DONE brings a file with the text. */
+  FDINFO: 11,
 } as const;
 
 /** Machine to guest. */

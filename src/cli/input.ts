@@ -37,7 +37,7 @@ function problem(error: unknown, where = ''): unknown {
 }
 
 /** The folder of the machine that `tyr run` in process `pid` has started, or of the only one. */
-function findMachine(pid: number | undefined): string {
+export function findMachine(pid: number | undefined): string {
   const folders = runtimeFolders();
   const found = pid === undefined ? folders : folders.filter((folder) => machineOf(folder) === pid);
   if (found.length === 1) return found[0]!;

@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `screen`, `input`, `vm`, `compare`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
+ * The command line: `tyr run`, `screen`, `input`, `status`, `top`, `vm`, `compare`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
  * `asm` and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
@@ -359,6 +359,28 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
     .action(async (options) => {
       const { mesaBuild } = await import('./mesa.ts');
       await finish(() => mesaBuild(options));
+    });
+
+  tyr
+    .command('status')
+    .description("who uses a running machine's GPU and memory: clients, VMs, groups, buffers with labels")
+    .option('--machine <pid>', 'of which `tyr run`, where there are several', count)
+    .option('--json', 'one JSON object, with all numbers')
+    .action(async (options) => {
+      const { status } = await import('./status.ts');
+      await finish(() => status(options));
+    });
+
+  tyr
+    .command('top')
+    .description("the clients of a running machine's GPU, the busiest first, until Ctrl-C")
+    .option('--machine <pid>', 'of which `tyr run`, where there are several', count)
+    .option('--interval <seconds>', 'from one look to the next (default: 1)', positive)
+    .option('--count <n>', 'looks', count)
+    .option('--json', 'a line of JSON a look')
+    .action(async (options) => {
+      const { top } = await import('./status.ts');
+      await finish(() => top(options));
     });
 
   tyr

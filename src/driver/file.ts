@@ -49,14 +49,36 @@ export class TyrFile {
     return this.#sparse;
   }
 
+  /** What groups that are gone had used. */
+  readonly #gone = { cycles: 0, ticks: 0 };
+
+  /** What this file's jobs have used of the GPU, as far as they were measured: cycles, and ticks of the system counter. */
+  get usage(): { readonly cycles: number; readonly ticks: number } {
+    let { cycles, ticks } = this.#gone;
+    for (const group of this.groups.values()) {
+      for (const queue of group.queues) {
+        cycles += queue.usage.cycles;
+        ticks += queue.usage.ticks;
+      }
+    }
+    return { cycles, ticks };
+  }
+
+  /** Ends a group. */
+  removeGroup(handle: number, group: Group): void {
+    for (const queue of group.queues) {
+      this.#gone.cycles += queue.usage.cycles;
+      this.#gone.ticks += queue.usage.ticks;
+    }
+    this.groups.remove(handle);
+    this.tyr.destroyGroup(group);
+  }
+
   /** Ends all that the client had: groups first, then the VMs that they ran in. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const [handle, group] of [...this.groups]) {
-      this.groups.remove(handle);
-      this.tyr.destroyGroup(group);
-    }
+    for (const [handle, group] of [...this.groups]) this.removeGroup(handle, group);
     for (const [id, vm] of [...this.vms]) {
       this.vms.remove(id);
       void vm.destroy();

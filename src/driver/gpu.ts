@@ -130,6 +130,11 @@ export class GpuControl {
   /** Hz of the clock that CYCLE_COUNT counts. */
   readonly cycleRate: number;
 
+  /** Hz of that clock at its fastest. */
+  get maxRate(): number {
+    return this.cycleRate;
+  }
+
   /** Puts the whole GPU back to its state at power-on. Throws if it does not answer. */
   async reset(kind: ResetKind): Promise<void> {
     this.#irq.clear(GPU_IRQ.RESET_COMPLETED);

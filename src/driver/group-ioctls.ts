@@ -21,7 +21,7 @@ import type { File, TyrFile } from './file.ts';
 import { type KernelBuffer, UNCACHED } from './kernel-buffer.ts';
 import { priorityAllowed } from './query.ts';
 import { type CoreLimits, Group } from './sched/group.ts';
-import { JOB_INSTRUCTIONS } from './sched/instructions.ts';
+import { jobCredits, timesSize } from './sched/instructions.ts';
 import { QUEUE_INTERFACE_SIZE, Queue } from './sched/queue.ts';
 import { Submission } from './submission.ts';
 import type { Tyr } from './tyr.ts';
@@ -108,23 +108,35 @@ async function createGroup(
     const suspend = await keep(firmware.allocSuspendBuffer(firmware.interface.suspendSize));
     const protmSuspend = await keep(firmware.allocSuspendBuffer(firmware.interface.protmSuspendSize));
     const syncobjs = await keep(vm.allocate(queues.length * Syncobj64.size, UNCACHED));
-    const memory: [KernelBuffer, KernelBuffer][] = [];
+    const memory: [KernelBuffer, KernelBuffer, KernelBuffer][] = [];
     for (const queue of queues) {
       const ring = await keep(vm.allocate(queue.ringbufSize, UNCACHED));
-      memory.push([ring, await keep(firmware.allocQueueInterface(QUEUE_INTERFACE_SIZE))]);
+      const queueInterface = await keep(firmware.allocQueueInterface(QUEUE_INTERFACE_SIZE));
+      memory.push([ring, queueInterface, await keep(vm.allocate(timesSize(queue.ringbufSize), UNCACHED))]);
     }
     must(!vm.destroyed, 'EINVAL', 'the VM was destroyed');
     const group = new Group(pid, vm, priority, cores, { syncobjs, suspend, protmSuspend });
     const { workRegisters: registers, scoreboards } = firmware.interface;
     const unit = { registers, scoreboards };
     group.queues = queues.map((args, index) => {
-      const [ring, queueInterface] = memory[index]!;
+      const [ring, queueInterface, times] = memory[index]!;
       const events = {
         late: () => scheduler.timedOut(group, group.queues[index]!),
         slow: () => scheduler.lookAtWaits(group, group.queues[index]!),
       };
       const { clock } = tyr.context;
-      return new Queue(clock, scheduler.time, index, args.priority, ring, queueInterface, syncobjs, unit, events);
+      return new Queue(
+        clock,
+        scheduler.time,
+        index,
+        args.priority,
+        ring,
+        queueInterface,
+        syncobjs,
+        times,
+        unit,
+        events,
+      );
     });
     group.entities = group.queues.map(
       (queue) =>
@@ -153,13 +165,13 @@ function checkSubmit(group: Group, job: SubmitArgs): void {
 }
 
 /** Starts a job whose dependencies are met: into the ring with it. */
-function runJob(tyr: Tyr, group: Group, job: SubmitArgs): Fence | undefined {
+function runJob(tyr: Tyr, group: Group, job: SubmitArgs, profiling: number): Fence | undefined {
   const queue = group.queues[job.queueIndex]!;
   // An empty job ends when those before it have.
   if (job.streamSize === 0) return queue.lastFence;
   if (!group.canRun) throw new DrmError('ECANCELED', 'the group cannot run any more');
   const { streamAddr, streamSize: size, latestFlush } = job;
-  const fence = queue.insert({ start: Number(streamAddr), size, latestFlush });
+  const fence = queue.insert({ start: Number(streamAddr), size, latestFlush, profiling });
   tyr.scheduler.queueUpdated(group, queue);
   return fence;
 }
@@ -201,8 +213,7 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
   ioctl(PANTHOR.GROUP_DESTROY, render, (file: File, arg) => {
     must(arg.pad === 0, 'EINVAL', 'padding is not zero');
     const group = file.private.group(arg.groupHandle);
-    file.private.groups.remove(arg.groupHandle);
-    file.private.tyr.destroyGroup(group);
+    file.private.removeGroup(arg.groupHandle, group);
   }),
 
   ioctl(PANTHOR.GROUP_SUBMIT, render, (file: File, arg, user) => {
@@ -216,8 +227,10 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
     for (const job of jobs) checkSubmit(group, job);
     const submission = new Submission(file);
     for (const [i, job] of jobs.entries()) {
-      const credits = job.streamSize === 0 ? 0 : JOB_INSTRUCTIONS;
-      submission.add(group.entities[job.queueIndex]!, syncs[i]!, { run: () => runJob(tyr, group, job), credits });
+      const { profiling } = tyr;
+      const credits = job.streamSize === 0 ? 0 : jobCredits(profiling);
+      const run = (): Fence | undefined => runJob(tyr, group, job, profiling);
+      submission.add(group.entities[job.queueIndex]!, syncs[i]!, { run, credits });
     }
     submission.submit();
   }),

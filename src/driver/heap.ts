@@ -59,6 +59,13 @@ export class HeapPool {
     return this.#heaps.size;
   }
 
+  /** Bytes of all chunks and contexts. */
+  get bytes(): number {
+    let bytes = this.#contexts.size;
+    for (const { chunks } of this.#heaps.values()) for (const chunk of chunks) bytes += chunk.size;
+    return bytes;
+  }
+
   /** Attributes of the buffers that `Allocator` makes. */
   static readonly attributes = CACHED;
 

@@ -13,10 +13,12 @@ import type { Dram } from '../board/dram.ts';
 import type { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
-import { type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
+import { type DeviceAttribute, type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
 import { Pace } from './async.ts';
+import { attributes, setProfiling } from './attributes.ts';
 import { type CoreDump, CoreDumps } from './core-dump.ts';
-import { TyrFile } from './file.ts';
+import { showFdinfo } from './fdinfo.ts';
+import { type File, TyrFile } from './file.ts';
 import { Firmware } from './fw/index.ts';
 import { checkExportable, gemIoctls, mmapDevicePage } from './gem.ts';
 import { GpuControl } from './gpu.ts';
@@ -28,6 +30,7 @@ import { queryIoctls } from './query.ts';
 import { ResetControl } from './reset.ts';
 import type { Group } from './sched/group.ts';
 import { Scheduler } from './sched/scheduler.ts';
+import { type ClientUse, clientUse, type GpuStatus } from './status.ts';
 import type { Tyr } from './tyr.ts';
 import { vmIoctls } from './vm-ioctls.ts';
 
@@ -35,6 +38,7 @@ export type { CoreDump, DumpCause } from './core-dump.ts';
 export { FirmwareError } from './fw/container.ts';
 export { buildImage, tyrFirmware } from './fw/image.ts';
 export { HardwareError, isForeign } from './hardware-error.ts';
+export type { ClientUse, GpuStatus, GroupStatus, QueueStatus, VmStatus } from './status.ts';
 
 /** What the board gives the driver. */
 export interface GpuResources {
@@ -81,22 +85,17 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   readonly gpuName: string;
   /** Jobs that ran to their end, faults that the GPU reported, and its resets, since the start. */
   readonly stats: Readonly<Scheduler['stats']>;
+  override readonly attributes: readonly DeviceAttribute[];
   readonly #unplug: () => Promise<void>;
-  readonly #seats: () => TyrSeats;
+  readonly #tyr: Tyr;
 
-  constructor(
-    driver: DrmDriver<TyrFile>,
-    context: DeviceContext,
-    gpuName: string,
-    stats: Scheduler['stats'],
-    unplug: () => Promise<void>,
-    seats: () => TyrSeats,
-  ) {
+  constructor(driver: DrmDriver<TyrFile>, context: DeviceContext, tyr: Tyr, unplug: () => Promise<void>) {
     super(driver, context);
-    this.gpuName = gpuName;
-    this.stats = stats;
+    this.gpuName = tyr.gpu.name;
+    this.stats = tyr.scheduler.stats;
+    this.#tyr = tyr;
     this.#unplug = unplug;
-    this.#seats = seats;
+    this.attributes = attributes(tyr);
   }
 
   /** What clients have of the hardware and of the driver right now. Ends in zeros some time after the last client's. */
@@ -104,7 +103,46 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     const { dram } = this.context;
     let heaps = 0;
     for (const file of this.files) for (const vm of file.private.vms.values()) heaps += vm.heaps?.size ?? 0;
-    return { vms: alive(dram, 'vms'), groups: alive(dram, 'groups'), heaps, ...this.#seats() };
+    return { vms: alive(dram, 'vms'), groups: alive(dram, 'groups'), heaps, ...this.#seats };
+  }
+
+  get #seats(): TyrSeats {
+    const { mmu, scheduler } = this.#tyr;
+    return {
+      addressSpaces: mmu.residents,
+      groupSlots: scheduler.slots.filter((slot) => slot.group).length,
+    };
+  }
+
+  get status(): GpuStatus {
+    const { gpu, mmu, scheduler, profiling } = this.#tyr;
+    const { addressSpaces, groupSlots } = this.#seats;
+    return {
+      name: this.gpuName,
+      power: 'active',
+      frequency: gpu.cycleRate,
+      maxFrequency: gpu.maxRate,
+      governor: 'none',
+      profiling,
+      ...this.stats,
+      groupSlots: [groupSlots, scheduler.slots.length],
+      addressSpaces: [addressSpaces, mmu.slotCount],
+    };
+  }
+
+  /** What an open file of this device has of driver and GPU. */
+  clientUse(file: File): ClientUse {
+    return clientUse(file);
+  }
+
+  /** PROFILING bits: what of jobs is measured from now on. Throws EINVAL for others. */
+  set profiling(bits: number) {
+    setProfiling(this.#tyr, bits);
+    this.onAttributes();
+  }
+
+  get profiling(): number {
+    return this.#tyr.profiling;
   }
 
   /** Ends everything: clients get ENODEV, timers and interrupts are off. */
@@ -157,6 +195,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       mmio,
       log,
       timerFrequency,
+      profiling: 0,
       vmResources: {
         mmu,
         dram,
@@ -176,11 +215,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
     };
-    const seats = (): TyrSeats => ({
-      addressSpaces: mmu.residents,
-      groupSlots: parts.scheduler.slots.filter((slot) => slot.group).length,
-    });
-    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, gpu.name, scheduler.stats, unplug, seats);
+    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, tyr, unplug);
     dumps.enable({ ...parts, mmio, dram, log, now: () => clock.now() });
     reset.enable({ ...parts, dump: (reason) => dumps.make('reset', reason), giveUp: () => device.unplug() });
     return device;
@@ -204,5 +239,6 @@ function tyrDriver(tyr: Tyr, unique: string | undefined): DrmDriver<TyrFile> {
     close: (file) => file.private.close(),
     exportObject: (object) => checkExportable(object),
     mmap: mmapDevicePage,
+    showFdinfo: (file) => showFdinfo(file),
   };
 }

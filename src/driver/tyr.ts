@@ -19,6 +19,8 @@ export interface Tyr {
   readonly firmware: Firmware;
   readonly scheduler: Scheduler;
   readonly vmResources: VmResources;
+  /** PROFILING bits: what of jobs that are submitted from now on is measured. */
+  profiling: number;
   /** Hz of the system counter; 0 if unknown. */
   readonly timerFrequency: number;
   /** Takes a group that no handle names any more out of the hardware and frees it. */

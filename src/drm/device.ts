@@ -12,6 +12,7 @@ import type { Clock } from '../board/clock.ts';
 import type { Dram, PageRun } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
 import { coreIoctls } from './core-ioctls.ts';
+import type { FdinfoLine } from './fdinfo.ts';
 import { DrmFile } from './file.ts';
 import type { GemObject } from './gem.ts';
 import { dispatch, type IoctlEntry, type IoctlResult, type IoctlTable, ioctlTable } from './ioctl.ts';
@@ -54,8 +55,20 @@ export interface DrmDriver<P = unknown> {
   mmap?(file: DrmFile<P>, offset: bigint, size: number, writable: boolean): MmapTarget | undefined;
   /** `file` became DRM master of the primary node. */
   masterSet?(file: DrmFile<P>): void;
+  /** The driver's lines of a file's fdinfo; a driver that has none tells no memory either. */
+  showFdinfo?(file: DrmFile<P>): readonly FdinfoLine[];
   /** `file` is no longer DRM master: it gave up or went away. */
   masterDrop?(file: DrmFile<P>): void;
+}
+
+/** A file of the device's in sysfs. */
+export interface DeviceAttribute {
+  /** Below the device's folder. */
+  readonly path: string;
+  /** Its text, without the newline at its end. */
+  show(): string;
+  /** Takes what was written, without white space at its end. Throws DrmError. Without this the file is read-only. */
+  store?(text: string): void;
 }
 
 /** What a client's mmap gets: a host file and the byte where the mapping starts. */
@@ -75,6 +88,10 @@ export class DrmDevice<P = unknown> {
   readonly table: IoctlTable;
   /** Files that were ever opened. */
   opens = 0;
+  /** The device's own files in sysfs. */
+  readonly attributes: readonly DeviceAttribute[] = [];
+  /** Called when what attributes show may have changed. */
+  onAttributes: () => void = () => {};
   #master: DrmFile<P> | undefined;
   #gone = false;
 

@@ -22,7 +22,11 @@ export const FILE_LIMITS = {
   eventfds: 1 << 12,
 } as const;
 
+let clients = 0;
+
 export class DrmFile<P = unknown> {
+  /** Another number for each file that was ever opened. */
+  readonly id = ++clients;
   readonly device: DrmDevice<P>;
   readonly node: NodeKind;
   readonly pid: number;
@@ -73,6 +77,7 @@ export class DrmFile<P = unknown> {
   createHandle(object: GemObject): number {
     const handle = this.handles.add(object);
     object.get();
+    object.handles++;
     const known = this.#byObject.get(object);
     if (known) known.push(handle);
     else this.#byObject.set(object, [handle]);
@@ -97,6 +102,7 @@ export class DrmFile<P = unknown> {
     must(object, 'EINVAL', () => `handle ${handle} is not open`);
     this.device.driver.closeHandle?.(this, object);
     this.handles.remove(handle);
+    object.handles--;
     const others = this.#byObject.get(object)!.filter((each) => each !== handle);
     this.#byObject.set(object, others);
     if (others.length === 0) {

@@ -31,6 +31,10 @@ export class GemObject {
   readonly resv: DmaResv;
   /** What the client calls it (a label, or DMA_BUF_SET_NAME): for people, not for us. */
   label = '';
+  /** Handles that files have of it. */
+  handles = 0;
+  /** It was passed on as a dma-buf, or came as one. */
+  exported = false;
   readonly #dram: Dram;
   #references = 1;
   #releasers: (() => void)[] = [];
@@ -46,6 +50,11 @@ export class GemObject {
 
   get size(): number {
     return this.run.size;
+  }
+
+  /** Others may have it too: it counts as shared. */
+  get isShared(): boolean {
+    return this.handles > 1 || this.exported;
   }
 
   get references(): number {

@@ -30,6 +30,7 @@ export function importDmaBuf(file: DrmFile<any>, user: UserContext, fd: number):
     }
   }
   try {
+    object.exported = true;
     if (file.handleOf(object) === undefined) device.driver.importObject?.(object, file);
   } catch (error) {
     object.put();
@@ -58,6 +59,7 @@ export const primeIoctls: readonly IoctlEntry[] = [
     file.device.driver.exportObject?.(object, file);
     const backing = object.run.file;
     must(backing, 'EOPNOTSUPP', 'the buffer has no file behind it');
+    object.exported = true;
     user.install({ kind: 'dma-buf', file: backing }, DRM_IOCTL.PRIME_HANDLE_TO_FD.arg!.offset.fd as number, {
       cloexec: (arg.flags & DRM_PRIME_FLAGS.CLOEXEC) !== 0,
       writable: (arg.flags & DRM_PRIME_FLAGS.RDWR) !== 0,

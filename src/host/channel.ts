@@ -228,6 +228,7 @@ export class Channel implements Source, Caller, Watched {
       case SHIM_REQUEST.MMAP:
       case SHIM_REQUEST.READ:
       case SHIM_REQUEST.WRITE:
+      case SHIM_REQUEST.FDINFO:
         count(0);
         this.#about(request, body, -1, -1);
         return;
@@ -272,6 +273,11 @@ export class Channel implements Source, Caller, Watched {
     }
     if (request.kind === SHIM_REQUEST.READ) {
       this.#read(request, subject.end);
+      return;
+    }
+    if (request.kind === SHIM_REQUEST.FDINFO) {
+      const { end } = subject;
+      this.#finish(() => ({ value: 0, outgoing: result({ fd: this.server.fdinfo(end?.held), kept: false }) }));
       return;
     }
     if (request.kind === SHIM_REQUEST.WRITE) {

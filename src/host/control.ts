@@ -2,15 +2,18 @@
  * The machine's control socket: what its user asks of it while it runs, such as `tyr input`. It lies in the machine's folder
  * and is its user's alone. A line of JSON each way: {"input": ["key", "a"]}, then {"done": true} once that is done, or
  * {"error": "why not"}. Whoever hangs up before stops what he has begun.
+ * {"status": true} is answered with {"status": {…}}, {"profiling": 3} sets what of jobs is measured.
  */
 import { chmodSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
+import { DrmError } from '../drm/error.ts';
 import { CommandError, parseCommand } from '../input/command.ts';
 import type { InputPort } from '../input/port.ts';
 import { Player } from '../input/script.ts';
+import type { MachineStatus } from '../machine/status.ts';
 import { Problem } from './userland/problem.ts';
 
 export const CONTROL_SOCKET = 'control';
@@ -21,6 +24,7 @@ const MOST_CONNECTIONS = 64;
 
 interface Answer {
   readonly done?: true;
+  readonly status?: MachineStatus;
   readonly error?: string;
 }
 
@@ -30,6 +34,10 @@ export interface ControlOptions {
   readonly clock: Clock;
   readonly input: InputPort;
   readonly log: Log;
+  /** How the machine stands. */
+  readonly status: () => MachineStatus;
+  /** Sets what of the GPU's jobs is measured. Throws DrmError. */
+  readonly profile: (bits: number) => void;
 }
 
 export class Control {
@@ -87,9 +95,15 @@ export class Control {
 
   async #answer(line: string, player: Player): Promise<Answer> {
     try {
-      return (await player.play(parseCommand(wordsOf(line)))) ? { done: true } : { error: 'it was stopped' };
+      const asked = parseRequest(line);
+      if (asked.status === true) return { status: this.#options.status() };
+      if (typeof asked.profiling === 'number') {
+        this.#options.profile(asked.profiling);
+        return { done: true };
+      }
+      return (await player.play(parseCommand(wordsOf(asked)))) ? { done: true } : { error: 'it was stopped' };
     } catch (error) {
-      if (error instanceof CommandError) return { error: error.message };
+      if (error instanceof CommandError || error instanceof DrmError) return { error: error.message };
       throw error;
     }
   }
@@ -106,14 +120,18 @@ function eachLine(socket: Socket, tooLong: () => void, line: (text: string) => v
   });
 }
 
-function wordsOf(line: string): string[] {
+function parseRequest(line: string): Record<string, unknown> {
   let asked: unknown;
   try {
     asked = JSON.parse(line);
   } catch {
     throw new CommandError('a request is a line of JSON');
   }
-  const words = typeof asked === 'object' && asked !== null && 'input' in asked ? asked.input : undefined;
+  if (typeof asked !== 'object' || asked === null) throw new CommandError('a request is a line of JSON, an object');
+  return asked as Record<string, unknown>;
+}
+
+function wordsOf({ input: words }: Record<string, unknown>): string[] {
   if (!Array.isArray(words) || !words.every((word) => typeof word === 'string'))
     throw new CommandError('a request reads {"input": [words]}');
   return words;
@@ -121,6 +139,22 @@ function wordsOf(line: string): string[] {
 
 /** Asks the machine with this folder to do something, and waits until it is done. Throws a Problem that says why it is not. */
 export async function sendInput(directory: string, words: readonly string[]): Promise<void> {
+  await ask(directory, { input: words });
+}
+
+/** How the machine with this folder stands. Throws a Problem. */
+export async function askStatus(directory: string): Promise<MachineStatus> {
+  const { status } = await ask(directory, { status: true });
+  if (!status) throw new Problem('the machine does not tell how it stands');
+  return status;
+}
+
+/** Sets what of its GPU's jobs is measured: PROFILING bits. Throws a Problem. */
+export async function setProfiling(directory: string, bits: number): Promise<void> {
+  await ask(directory, { profiling: bits });
+}
+
+async function ask(directory: string, request: object): Promise<Answer> {
   const socket = connect(join(directory, CONTROL_SOCKET));
   try {
     const answer = await new Promise<Answer>((resolve, reject) => {
@@ -131,9 +165,10 @@ export async function sendInput(directory: string, words: readonly string[]): Pr
         () => reject(new Problem('the machine says too much')),
         (line) => resolve(JSON.parse(line)),
       );
-      socket.write(`${JSON.stringify({ input: words })}\n`);
+      socket.write(`${JSON.stringify(request)}\n`);
     });
     if (answer.error !== undefined) throw new Problem(answer.error);
+    return answer;
   } finally {
     socket.destroy();
   }

@@ -10,6 +10,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
 import { DRM_MAJOR, deviceNumber } from '../abi/shim.ts';
 import type { DeviceNode, InputNode } from '../machine/machine.ts';
+import type { Attributes } from './attributes.ts';
 import { writeInputDevice } from './guest-input.ts';
 
 /** For root and the group of root, as udev makes device nodes, or for whoever runs the machine. */
@@ -19,7 +20,12 @@ const PLACEHOLDER_MODE = 0o1660;
 export const HOSTS_SYS: readonly string[] = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
 
 /** Writes the tree at `root`, which must not exist. */
-export function writeGuestTree(root: string, nodes: readonly DeviceNode[], inputNodes: readonly InputNode[]): void {
+export function writeGuestTree(
+  root: string,
+  nodes: readonly DeviceNode[],
+  inputNodes: readonly InputNode[],
+  attributes: Attributes,
+): void {
   const file = (path: string, text: string): void => {
     mkdirSync(join(root, dirname(path)), { recursive: true });
     writeFileSync(join(root, path), text);
@@ -85,6 +91,8 @@ export function writeGuestTree(root: string, nodes: readonly DeviceNode[], input
     link(`${own}/driver`, `sys/bus/platform/drivers/${known?.driver ?? driver}`);
     link(`${own}/subsystem`, 'sys/bus/platform');
     link(`sys/bus/platform/devices/${name}`, own);
+
+    for (const attribute of device.attributes) attributes.add(join(root, own, attribute.path), attribute);
 
     for (const node of nodes.filter((each) => each.device === device)) {
       const nodeName = basename(node.path);

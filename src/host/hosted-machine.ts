@@ -9,7 +9,9 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
+import { must } from '../drm/error.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
+import { machineStatus } from '../machine/status.ts';
 import type { DecoderOptions } from '../mali/decode/decoder.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import type { FaultSwitch } from '../mali/faults.ts';
@@ -127,7 +129,18 @@ export class HostedMachine {
       const working = () => clock.working === true;
       server = new GuestServer({ nodes, inputNodes, backing, log, directory, working });
       clock.attend?.(server);
-      const control = await Control.listen({ directory, clock, input: machine.input, log });
+      const running = machine;
+      const control = await Control.listen({
+        directory,
+        clock,
+        input: machine.input,
+        log,
+        status: () => machineStatus(running, clock.now()),
+        profile: (bits) => {
+          must(running.gpu, 'ENODEV', 'this machine has no GPU');
+          running.gpu.profiling = bits;
+        },
+      });
       return new HostedMachine(machine, server, control, directory, options);
     } catch (error) {
       server?.close();

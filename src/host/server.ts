@@ -7,7 +7,7 @@
  * The wire stands in src/abi/shim.ts, the other side of it in shim/.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ERRNO, type Errno } from '../abi/errno.ts';
@@ -20,6 +20,7 @@ import { ErrnoError } from '../board/errno-error.ts';
 import type { Log } from '../board/log.ts';
 import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { DrmError, must } from '../drm/error.ts';
+import { type FdinfoLine, showFdinfo } from '../drm/fdinfo.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
@@ -27,6 +28,7 @@ import { abandon, type Descriptor, type UserContext } from '../drm/user.ts';
 import type { EvdevClient } from '../input/client.ts';
 import { evdevIoctl } from '../input/ioctl.ts';
 import type { DeviceNode, InputNode } from '../machine/machine.ts';
+import { Attributes } from './attributes.ts';
 import { capable, mayUse } from './capabilities.ts';
 import { Channel } from './channel.ts';
 import { Ends, type Held } from './ends.ts';
@@ -57,6 +59,13 @@ export interface GuestServerOptions {
 
 const NOTHING = new Uint8Array();
 
+/** What the kernel tells of any open file: it cannot be sought in, and was opened for reading and writing. */
+const HEAD_OF_FDINFO: readonly FdinfoLine[] = [
+  ['pos', '0'],
+  ['flags', '02100002'],
+  ['mnt_id', '0'],
+];
+
 /** Milliseconds after which a connection that has said nothing may be closed, if its descriptor is needed. */
 const SILENCE = 1000;
 /** A thread needs one while it is in an ioctl. */
@@ -70,6 +79,7 @@ export class GuestServer implements Company {
   readonly ends: Ends;
   /** The machine's folder: its socket, and the tree that guests see. */
   readonly directory: string;
+  readonly #attributes: Attributes;
   readonly directMemory: boolean;
   readonly watch: Watch;
   readonly #options: GuestServerOptions;
@@ -91,6 +101,7 @@ export class GuestServer implements Company {
     this.watch = new Watch(PATIENCE / 1000, options.working ?? (() => false));
     this.directMemory = options.memory !== 'ask';
     if (options.directory) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    this.#attributes = new Attributes(options.log);
     this.directory = realpathSync(options.directory ?? mkdtempSync(join(tmpdir(), 'tyr-')));
     this.ends = new Ends(
       randomBytes(8).toString('hex'),
@@ -100,7 +111,8 @@ export class GuestServer implements Company {
       () => this.#hasRoom(),
     );
     this.#clean();
-    writeGuestTree(join(this.directory, SHIM_TREE), options.nodes, options.inputNodes ?? []);
+    writeGuestTree(join(this.directory, SHIM_TREE), options.nodes, options.inputNodes ?? [], this.#attributes);
+    for (const { device } of options.nodes) device.onAttributes = () => this.#attributes.refresh();
     this.#listener = {
       fd: sys.listenAt(join(this.directory, SHIM_SOCKET)),
       ends: false,
@@ -138,6 +150,8 @@ export class GuestServer implements Company {
     for (const channel of [...this.#channels]) channel.close();
     this.ends.close();
     this.#loop.end();
+    for (const { device } of this.#options.nodes) device.onAttributes = () => {};
+    this.#attributes.close();
     this.#clean();
     if (!this.#options.directory) rmSync(this.directory, { recursive: true, force: true });
   }
@@ -217,6 +231,17 @@ export class GuestServer implements Company {
     user: UserContext,
   ): IoctlResult | Promise<IoctlResult> {
     return dmaBufIoctl(file, request, arg, user, this.log);
+  }
+
+  /** A file with what /proc tells of a node's open file. Throws EBADF for what is none. */
+  fdinfo(held: Held | undefined): number {
+    must(held?.kind === 'drm' || held?.kind === 'input', 'EBADF', 'no file of a node');
+    const lines = held.kind === 'drm' ? showFdinfo(held.file) : [];
+    const text = [...HEAD_OF_FDINFO, ...lines].map(([key, value]) => `${key}:\t${value}\n`).join('');
+    const bytes = new TextEncoder().encode(text);
+    const fd = sys.sealedMemory('tyr-fdinfo', bytes.length);
+    writeSync(fd, bytes, 0, bytes.length, 0);
+    return fd;
   }
 
   /** What a descriptor that a client sent means. Takes over `fd`. What has to be dropped again is noted. */

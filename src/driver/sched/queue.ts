@@ -10,14 +10,14 @@
 import type { Errno } from '../../abi/errno.ts';
 import { RingInput, RingOutput } from '../../abi/gpu/firmware.ts';
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
-import { SYNCOBJ_ERROR, Syncobj64 } from '../../abi/panthor.ts';
+import { JobTimes, PROFILING, SYNCOBJ_ERROR, Syncobj64 } from '../../abi/panthor.ts';
 import type { Clock, Timer } from '../../board/clock.ts';
 import { Fence, fenceContext } from '../../drm/fence.ts';
 import { SECOND } from '../async.ts';
 import { Block } from '../fw/interface.ts';
 import type { KernelBuffer } from '../kernel-buffer.ts';
 import type { GpuTime } from './gpu-time.ts';
-import { type JobCall, JobWriter } from './instructions.ts';
+import { type JobCall, type JobOfQueue, JobWriter, timesAt } from './instructions.ts';
 
 export const JOB_TIMEOUT = 5 * SECOND;
 /** How often in a row a job may get more time, as long as the GPU is at work for it. */
@@ -31,7 +31,7 @@ export interface InFlight {
   /** Where its instructions lie in the ring, in positions that never wrap. */
   readonly start: number;
   readonly end: number;
-  readonly call: Pick<JobCall, 'start' | 'size' | 'latestFlush'>;
+  readonly call: JobOfQueue;
   error: Errno | undefined;
 }
 
@@ -56,6 +56,8 @@ export class Queue {
   readonly priority: number;
   readonly ring: KernelBuffer;
   readonly interface: KernelBuffer;
+  /** The JobTimes of jobs that are measured. */
+  readonly times: KernelBuffer;
   readonly input: Block<typeof RingInput.fields>;
   readonly output: Block<typeof RingOutput.fields>;
   /** GPU address of the counter, and where the CPU finds it. */
@@ -88,6 +90,7 @@ export class Queue {
     ring: KernelBuffer,
     queueInterface: KernelBuffer,
     syncobjs: KernelBuffer,
+    times: KernelBuffer,
     unit: Pick<JobCall, 'registers' | 'scoreboards'>,
     events: QueueEvents,
   ) {
@@ -97,12 +100,13 @@ export class Queue {
     this.priority = priority;
     this.ring = ring;
     this.interface = queueInterface;
+    this.times = times;
     this.input = new Block(RingInput, queueInterface.view, 0);
     this.output = new Block(RingOutput, queueInterface.view, PAGE_SIZE);
     const offset = index * Syncobj64.size;
     this.syncobjVa = syncobjs.va + offset;
     this.#syncobj = new DataView(syncobjs.view.buffer, syncobjs.view.byteOffset + offset, Syncobj64.size);
-    this.#writer = new JobWriter(ring.view, ring.size, { ...unit, syncobj: this.syncobjVa });
+    this.#writer = new JobWriter(ring.view, ring.size, { ...unit, syncobj: this.syncobjVa, times: times.va });
     this.#events = events;
   }
 
@@ -135,7 +139,7 @@ export class Queue {
   }
 
   /** Puts a job into the ring; the scheduler has seen to it that there is room. Returns the fence of its end. */
-  insert(call: Pick<JobCall, 'start' | 'size' | 'latestFlush'>): Fence {
+  insert(call: JobOfQueue): Fence {
     const seqno = ++this.#seqno;
     const fence = new Fence(this.#clock, 'panthor', 'queue-fence', this.#context, seqno);
     const start = this.input.get('insert');
@@ -168,9 +172,21 @@ export class Queue {
     if (this.#inFlight.length === 0) this.stopClock(false);
     else if (count > 0 && this.#remaining === undefined) this.#arm(JOB_TIMEOUT);
     this.completed += ended.length;
+    for (const job of ended) if (job.call.profiling !== 0) this.#measure(job);
     if (count > 0) this.#extensions = 0;
     for (const job of ended) job.fence.signal(job.error);
     return count > 0 || this.#inFlight.length === 0;
+  }
+
+  /** What jobs that were measured have taken: cycles of the GPU's clock, and ticks of the system counter. */
+  readonly usage = { cycles: 0, ticks: 0 };
+
+  #measure({ start, call }: InFlight): void {
+    const times = JobTimes.read(this.times.view, timesAt(start, this.ring.size));
+    // Who can write to the VM's memory can write here too: nonsense counts as nothing.
+    const passed = (before: bigint, after: bigint): number => (after > before ? Number(after - before) : 0);
+    if (call.profiling & PROFILING.CYCLES) this.usage.cycles += passed(times.cyclesBefore, times.cyclesAfter);
+    if (call.profiling & PROFILING.TIMESTAMP) this.usage.ticks += passed(times.timeBefore, times.timeAfter);
   }
 
   /** The group is at an end: all jobs in flight fail, and whoever waits for the counter goes on with an error. */
@@ -211,6 +227,7 @@ export class Queue {
     this.stopClock(false);
     await this.ring.destroy();
     await this.interface.destroy();
+    await this.times.destroy();
   }
 
   #arm(left: number): void {

@@ -1,0 +1,53 @@
+/** Guest tests: what a program reads of a node's open file in /proc, its own and another's; and the GPU's files in /sys. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { recorder } from '../board/log.ts';
+import { launch } from './launch.ts';
+import { ensureUserland } from './userland/userland.ts';
+
+const userland = await ensureUserland();
+
+async function bash(script: string): Promise<{ stdout: string; lines: string[] }> {
+  const { log, lines } = recorder();
+  let stdout = '';
+  const result = await launch({
+    userland,
+    program: 'bash',
+    args: ['-c', script],
+    log,
+    timeout: 120,
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => lines.push(text),
+  });
+  assert.equal(result.exitCode, 0, lines.join('\n'));
+  assert.deepEqual(result.leaks, {});
+  return { stdout, lines };
+}
+
+test('a node’s file is told of in /proc by the kernel’s keys, to its own process and to others', async () => {
+  const { stdout } = await bash(
+    'exec 9</dev/dri/renderD128; cat /proc/self/fdinfo/9; echo; cat /proc/$$/fdinfo/9 9<&-; echo; cat /proc/self/fdinfo/0',
+  );
+  const [own, foreign, plain] = stdout.split('\n\n');
+  assert.match(own!, /^pos:\t0\nflags:\t02100002\nmnt_id:\t0\ndrm-driver:\tpanthor\ndrm-client-id:\t\d+\n/);
+  assert.match(own!, /^drm-curfreq-panthor:\t\d+ Hz$/m);
+  assert.match(own!, /^drm-total-memory:\t0$/m);
+  assert.equal(foreign, own);
+  assert.doesNotMatch(plain!, /drm/);
+});
+
+test('another process’s descriptor is seen to be a DRM node, as tools that look for clients want it', async () => {
+  const { stdout } = await bash('exec 9</dev/dri/renderD128; stat -L -c "%F %t:%T" /proc/$$/fd/9 9<&-');
+  assert.equal(stdout, 'character special file e2:80\n');
+});
+
+test('what is measured of jobs is set by a file in /sys, and nonsense is refused', async () => {
+  const { stdout, lines } = await bash(
+    'cd /sys/class/drm/renderD128/device; cat profiling; echo 0x3 > profiling; sleep 1; cat profiling; ' +
+      'exec 9</dev/dri/renderD128; grep engine /proc/self/fdinfo/9; echo 7 > profiling; sleep 1; cat profiling',
+  );
+  assert.equal(stdout, '0\n3\ndrm-engine-panthor:\t0 ns\n3\n');
+  assert.match(lines.join('\n'), /profiling bits 0x7/);
+});
