@@ -168,15 +168,17 @@ int ioctl(int fd, unsigned long request, ...)
       identity = tyr_identify(fd);
       if (identity.kind != TYR_NONE)
          return carry(fd, &identity, request, arg);
-      /* qemu-user refuses requests that it does not know before it looks at the descriptor. */
-      if (tyr_enabled() && fcntl(fd, F_GETFD) < 0)
-         return -1;
       break;
    case 'b': /* dma-buf */
       if (tyr_enabled() && is_buffer(fd))
          return carry(fd, &identity, request, arg);
       break;
+   default:
+      return NEXT(ioctl)(fd, request, arg);
    }
+   /* qemu-user refuses requests that it does not know before it looks at the descriptor. */
+   if (tyr_enabled() && fcntl(fd, F_GETFD) < 0)
+      return -1;
    return NEXT(ioctl)(fd, request, arg);
 }
 

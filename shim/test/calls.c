@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,9 @@ static struct {
 } maps[SLOTS];
 static const char *node;
 static unsigned long line;
+/* Where to go on when a mapping turns out not to be for this: it may have lost its memory. */
+static sigjmp_buf fault;
+static volatile sig_atomic_t touching;
 
 static void give_up(const char *what)
 {
@@ -51,9 +55,17 @@ static void give_up(const char *what)
 	_exit(2);
 }
 
-static void on_signal(int signal)
+static void on_alarm(int signal)
 {
-	give_up(signal == SIGALRM ? "a call does not come back" : "a mapping faults");
+	(void)signal;
+	give_up("a call does not come back");
+}
+
+static void on_fault(int signal)
+{
+	if (touching)
+		siglongjmp(fault, signal);
+	give_up("the client itself faults");
 }
 
 /* The next number of the line. */
@@ -157,6 +169,39 @@ static uint64_t hash(const unsigned char *bytes, uint64_t size)
 	return value;
 }
 
+/* What is done with a mapping. It may be read-only, or have lost its memory: then that is said. */
+static void touch(char what, char *text)
+{
+	static unsigned char copy[ARENA];
+	unsigned map = slot(&text);
+	uint64_t at = number(&text), size = what == 'W' ? 0 : number(&text);
+	unsigned char *from = part(map, at, size);
+	int failed = !from || size > ARENA;
+
+	if (!failed) {
+		if (sigsetjmp(fault, 1))
+			failed = 1;
+		else {
+			touching = 1;
+			if (what == 'W')
+				put_bytes(text, from, maps[map].size - at);
+			else
+				memcpy(copy, from, size);
+		}
+		touching = 0;
+	}
+	if (what == 'W')
+		return;
+	if (!failed && what == 'h') {
+		uint64_t value = hash(copy, size);
+
+		memcpy(copy, &value, sizeof(value));
+		size = sizeof(value);
+	}
+	errno = EFAULT;
+	say(failed ? -1 : 0, copy, failed ? 0 : size);
+}
+
 static void run(char *text)
 {
 	char what = *text++;
@@ -250,24 +295,9 @@ static void run(char *text)
 		say(0, 0, 0);
 		break;
 	case 'W':
-		i = slot(&text);
-		a = number(&text);
-		if (maps[i].at && a < maps[i].size)
-			put_bytes(text, maps[i].at + a, maps[i].size - a);
-		break;
 	case 'R':
 	case 'h':
-		i = slot(&text);
-		a = number(&text);
-		b = number(&text);
-		from = part(i, a, b);
-		errno = EFAULT;
-		if (from && what == 'h') {
-			c = hash(from, b);
-			from = (unsigned char *)&c;
-			b = sizeof(c);
-		}
-		say(from ? 0 : -1, from, from ? b : 0);
+		touch(what, text);
 		break;
 	case 'z': {
 		struct timespec time;
@@ -309,9 +339,9 @@ int main(int argc, char **argv)
 	}
 	for (i = 0; i < SLOTS; i++)
 		files[i] = -1;
-	signal(SIGALRM, on_signal);
-	signal(SIGBUS, on_signal);
-	signal(SIGSEGV, on_signal);
+	signal(SIGALRM, on_alarm);
+	signal(SIGBUS, on_fault);
+	signal(SIGSEGV, on_fault);
 	while (fgets(text, sizeof(text), stdin)) {
 		line++;
 		if (*text != '\n')

@@ -277,6 +277,7 @@ static void syncs(void)
    struct { uint64_t flags; } access = { 3 };
    SAY("begin-access", "%s", error(ioctl(memory, _IOW('b', 0, access), &access)));
    SAY("no-dma-buf", "%s", error(ioctl(fd, _IOW('b', 0, access), &access)));
+   SAY("no-file", "%s", error(ioctl(-1, _IOW('b', 0, access), &access)));
    int event = eventfd(0, EFD_CLOEXEC);
    take.fd = event;
    NEED(ioctl(fd, TAKE, &take) == 0);

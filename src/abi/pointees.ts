@@ -87,4 +87,6 @@ export const ARBITRARY: Readonly<Record<string, readonly string[]>> = {
 export const RACING: Readonly<Record<string, readonly string[]>> = {
   drm_syncobj_wait: ['first_signaled'],
   drm_syncobj_timeline_wait: ['first_signaled'],
+  // It names its driver while it has not signalled.
+  sync_file_info: ['name'],
 };

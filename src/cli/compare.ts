@@ -1,8 +1,11 @@
 /** `tyr compare`: the same calls, or the same programs, under Tyr and under a real kernel's panthor on the same GPU. */
-import { readFile } from 'node:fs/promises';
+import { appendFileSync } from 'node:fs';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import type { Log } from '../board/log.ts';
 import { Problem } from '../host/userland/problem.ts';
-import { differences, runCalls } from '../testing/host/compare/calls.ts';
+import { type CallsOutcome, type Difference, differences, runCalls } from '../testing/host/compare/calls.ts';
 import { WORLDS, type World } from '../testing/host/compare/worlds.ts';
+import { generateCalls } from '../testing/machine/calls/generate.ts';
 import { CallsError } from '../testing/machine/calls/language.ts';
 import { progressBar } from './progress-bar.ts';
 
@@ -11,12 +14,37 @@ export interface CompareOptions {
   only?: World;
   timeout: number;
   privileged?: boolean;
+  /** So many random sequences, from this seed on. */
+  generate?: number;
+  seed: number;
+  /** Where to write the kernel's log. */
+  dmesg?: string;
+  /** Where to write what either world's machine logs: Tyr's, and the GPU beside the kernel. */
+  log?: string;
 }
 
 export async function compare(files: string[], options: CompareOptions): Promise<number> {
-  let worst = 0;
+  const { generate: count, seed, dmesg } = options;
+  for (const file of [dmesg, options.log]) if (file !== undefined) await writeFile(file, '');
+  if (count === undefined && files.length === 0)
+    throw new Problem('what is to be compared? A file of calls, or --generate');
+  let worst = count === undefined ? 0 : await compareRandom(seed, count, options);
   for (const file of files) worst = Math.max(worst, await compareCalls(file, options));
   return worst;
+}
+
+/** What of the options concerns the worlds. */
+function worldOptions({ timeout, privileged, log: file }: CompareOptions): Parameters<typeof runCalls>[2] {
+  const log =
+    (world: World): Log =>
+    (level, device, message) => {
+      if (file !== undefined && level !== 'debug') appendFileSync(file, `${world}: ${level} ${device}: ${message}\n`);
+    };
+  return { timeout, privileged: privileged ?? false, progress: progressBar(), log };
+}
+
+async function keepLog({ results }: CallsOutcome, { dmesg }: CompareOptions): Promise<void> {
+  if (dmesg !== undefined) await appendFile(dmesg, results.panthor?.dmesg ?? '');
 }
 
 async function compareCalls(file: string, options: CompareOptions): Promise<number> {
@@ -24,15 +52,11 @@ async function compareCalls(file: string, options: CompareOptions): Promise<numb
     throw new Problem(`${file} cannot be read: ${error.message}`);
   });
   const worlds = options.only ? [options.only] : WORLDS;
-  const { timeout, privileged } = options;
-  const outcome = await runCalls(source, worlds, {
-    timeout,
-    privileged: privileged ?? false,
-    progress: progressBar(),
-  }).catch((error: unknown) => {
+  const outcome = await runCalls(source, worlds, worldOptions(options)).catch((error: unknown) => {
     if (error instanceof CallsError) throw new Problem(`${file}: ${error.message}`);
     throw error;
   });
+  await keepLog(outcome, options);
   if (options.only) {
     for (const [i, told] of outcome.told[options.only]!.entries()) {
       if (outcome.sequences[i]!.name) console.log(`sequence ${outcome.sequences[i]!.name}`);
@@ -40,13 +64,59 @@ async function compareCalls(file: string, options: CompareOptions): Promise<numb
     }
     return 0;
   }
-  const found = differences(outcome, false);
+  const all = differences(outcome, false);
+  const found = all.filter(({ known }) => known === undefined);
   for (const { sequence, line, call, tyr, panthor } of found) {
-    console.log(
-      `${file}:${line}${sequence && ` (sequence ${sequence})`}: ${call}\n    tyr:     ${tyr}\n    panthor: ${panthor}`,
-    );
+    const where = `${file}:${line}${sequence && ` (sequence ${sequence})`}`;
+    console.log(`${where}: ${call}\n    tyr:     ${tyr}\n    panthor: ${panthor}`);
   }
-  const calls = outcome.sequences.reduce((sum, { calls }) => sum + calls.length, 0);
-  console.log(`${file}: ${calls} calls, ${found.length === 0 ? 'no difference' : `${found.length} differ`}`);
+  const calls = outcome.sequences.reduce((sum, sequence) => sum + sequence.calls.length, 0);
+  console.log(`${file}: ${calls} calls, ${summary(found.length, all)}`);
   return found.length === 0 ? 0 : 1;
+}
+
+/** How many differ, and how many besides in a known way. */
+function summary(found: number, all: readonly Difference[]): string {
+  const known = new Map<string, number>();
+  for (const { known: name } of all) if (name !== undefined) known.set(name, (known.get(name) ?? 0) + 1);
+  const names = [...known].map(([name, count]) => `${count} × ${name}`).join(', ');
+  const differ = found === 0 ? 'no difference' : `${found} differ${found === 1 ? 's' : ''}`;
+  return names === '' ? differ : `${differ} but for what docs/differences.md tells (${names})`;
+}
+
+/** How many sequences there are in one run of both worlds. */
+const ROUND = 2000;
+
+/** Random sequences. Of each the first difference counts, since others follow from it; equal ones are told once. */
+async function compareRandom(seed: number, count: number, options: CompareOptions): Promise<number> {
+  const kinds = new Map<string, { seeds: number[]; difference: Difference }>();
+  const all: Difference[] = [];
+  let calls = 0;
+  let seconds = 0;
+  for (let first = seed; first < seed + count; first += ROUND) {
+    const seeds = Array.from({ length: Math.min(ROUND, seed + count - first) }, (_, i) => first + i);
+    const source = seeds.map(generateCalls).join('');
+    const outcome = await runCalls(source, WORLDS, worldOptions(options));
+    await keepLog(outcome, options);
+    for (const sequence of outcome.sequences) calls += sequence.calls.length;
+    for (const result of Object.values(outcome.results)) seconds += result.seconds;
+    for (const difference of differences(outcome, true)) {
+      const { call, tyr, panthor, sequence } = difference;
+      all.push(difference);
+      if (difference.known !== undefined) continue;
+      const verb = call.split(' ')[0]!;
+      const kind = `${verb}\n    tyr:     ${tyr}\n    panthor: ${panthor}`;
+      const known = kinds.get(kind);
+      if (known) known.seeds.push(Number(sequence));
+      else kinds.set(kind, { seeds: [Number(sequence)], difference });
+    }
+  }
+  for (const [kind, { seeds, difference }] of [...kinds].sort(([, a], [, b]) => b.seeds.length - a.seeds.length)) {
+    const those = seeds.length > 5 ? `${seeds.slice(0, 5).join(', ')}, …` : seeds.join(', ');
+    console.log(`${seeds.length} × ${kind}\n    as in    ${difference.call}\n    seeds    ${those}`);
+  }
+  const found = [...kinds.values()].reduce((sum, { seeds }) => sum + seeds.length, 0);
+  const did = `${count} sequences (${calls} calls) from seed ${seed} in ${seconds.toFixed(0)} s`;
+  console.log(`${did}, ${summary(found, all)}`);
+  return found === 0 ? 0 : 1;
 }

@@ -312,10 +312,14 @@ registerReads, registerWrites, interrupts and stoppedSeconds (for which the gues
     .description(
       "make the same calls under Tyr and under a real kernel's panthor on the same GPU, and list what differs",
     )
-    .argument('<files...>', 'calls as text (docs/vm.md)')
+    .argument('[files...]', 'calls as text (docs/vm.md)')
+    .option('--generate <n>', 'so many random sequences of calls', count)
+    .option('--seed <n>', 'the number of the first of them', seed, 1)
     .addOption(
       new Option('--only <world>', 'in one of them, and print what came of each call').choices(['tyr', 'panthor']),
     )
+    .option('--dmesg <file>', "write the kernel's log")
+    .option('--log <file>', "write what Tyr's machine logs, and the GPU beside the kernel")
     .option('--privileged', "keep the superuser's capabilities, where there are any; they are given up otherwise")
     .option('--timeout <seconds>', 'end either world after so long', positive, 600)
     .action(async (files, options) => {

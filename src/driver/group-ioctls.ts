@@ -220,11 +220,14 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
     const { tyr } = file.private;
     must(arg.pad === 0, 'EINVAL', 'padding is not zero');
     const jobs = readObjects(user, arg.queueSubmits, QueueSubmit);
-    const syncs = jobs.map((job) => readObjects(user, job.syncs, SyncOp));
     if (jobs.length === 0) return;
+    // Job by job, as panthor: what is wrong with the group, or with a job, comes before what its syncs are.
     const group = file.private.group(arg.groupHandle);
     must(group.canRun, 'EINVAL', 'the group cannot run any more');
-    for (const job of jobs) checkSubmit(group, job);
+    const syncs = jobs.map((job) => {
+      checkSubmit(group, job);
+      return readObjects(user, job.syncs, SyncOp);
+    });
     const submission = new Submission(file);
     for (const [i, job] of jobs.entries()) {
       const { profiling } = tyr;

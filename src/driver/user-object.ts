@@ -9,7 +9,7 @@ import type { UserContext } from '../drm/user.ts';
 
 /** The most that one array or object may measure. */
 const MAX_ARRAY_BYTES = 16 * 1024 * 1024;
-const MAX_OBJECT_BYTES = 4096;
+const MAX_OBJECT_BYTES = MAX_ARRAY_BYTES;
 
 interface ObjectArray {
   readonly stride: number;
@@ -51,7 +51,7 @@ export function readObjects<L extends Layout<any>>(
   return objects;
 }
 
-/** Reads one object of `size` bytes. */
+/** Reads one object of `size` bytes. Throws E2BIG for absurd ones. */
 export function readObject<L extends Layout<any>>(
   user: UserContext,
   address: bigint,

@@ -150,7 +150,8 @@ export class Vm {
 
   /** Does a bind now. Throws DrmError; `execute` of one VM take turns. */
   async execute(operation: BindOperation): Promise<void> {
-    if (operation.kind === 'sync') return;
+    // Nothing is mapped where a range is empty; a queued bind may have one, as panthor's.
+    if (operation.kind === 'sync' || operation.size === 0) return;
     const start = Math.floor(operation.va / BLOCK_SIZE_L2) * BLOCK_SIZE_L2;
     const end = Math.ceil((operation.va + operation.size) / BLOCK_SIZE_L2) * BLOCK_SIZE_L2;
     // What loses its mapping stays until no unit can reach it any more.

@@ -164,8 +164,12 @@ export class DrmFile<P = unknown> {
     return told;
   }
 
-  /** What mmap(fd, offset) maps. Throws EINVAL for a range outside the object, EACCES where writing is forbidden. */
+  /**
+   * What mmap(fd, offset) maps. Throws EINVAL for a range outside the object, EACCES where writing is forbidden, EOVERFLOW for one
+   * that leaves 64 bits.
+   */
   mmap(offset: bigint, size: number, writable: boolean): MmapTarget {
+    must(offset + BigInt(size) < 1n << 64n, 'EOVERFLOW', () => `mmap at 0x${offset.toString(16)}+${size}`);
     const own = this.device.driver.mmap?.(this, offset, size, writable);
     if (own) return own;
     const found = this.#offsets.find(offset);

@@ -177,6 +177,7 @@ for (const where of ['host', 'guest'] as const) {
           'memory 1',
           'begin-access 0',
           'no-dma-buf ENOTTY',
+          'no-file EBADF',
           'eventfd 3 1',
           'drm 0',
           'bad-fd EBADF',

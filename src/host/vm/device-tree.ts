@@ -14,8 +14,8 @@ export const GPU_ADDRESS = 0x10000000;
 /** The GPU's PCI slot on bus 0, and its address as Linux writes it. */
 export const GPU_SLOT = 4;
 export const GPU_PCI_ADDRESS = `0000:00:0${GPU_SLOT}.0`;
-/** virt's first interrupt of PCI pins is SPI 3; pin A of slot n has the one n (modulo 4) further. */
-const GPU_SPI = 3 + (GPU_SLOT % 4);
+/** The GPU's shared interrupts: RK3588's, which virt has no use for. */
+export const GPU_SPI = { job: 92, mmu: 93, gpu: 94 } as const;
 
 /** RK3588's operating points: MHz, microvolts. */
 const OPERATING_POINTS = [
@@ -63,8 +63,8 @@ export function boardTree(virt: Uint8Array): Uint8Array {
     compatible: ['rockchip,rk3588-mali', 'arm,mali-valhall-csf'],
     reg: [0, GPU_ADDRESS, 0, REGISTER_WINDOW],
     'interrupt-parent': [controller],
-    interrupts: [GPU_SPI, GPU_SPI, GPU_SPI].flatMap((spi) => [GIC.SPI, spi, GIC.LEVEL_HIGH]),
-    'interrupt-names': ['job', 'mmu', 'gpu'],
+    interrupts: Object.values(GPU_SPI).flatMap((spi) => [GIC.SPI, spi, GIC.LEVEL_HIGH]),
+    'interrupt-names': Object.keys(GPU_SPI),
     clocks: [clock, clock, clock],
     'clock-names': ['core', 'coregroup', 'stacks'],
     'operating-points-v2': [table],

@@ -17,10 +17,11 @@ export interface QemuOptions {
   /** Megabytes. */
   readonly memory: number;
   readonly cpus: number;
-  /** Sockets that are listened at: of the GPU, of QMP, of the serial console, of the virtual console, of each port. */
+  /** Sockets that are listened at: of the GPU, of QMP, of the interrupt pins, of the serial console, of the virtual console, of each port. */
   readonly sockets: {
     readonly gpu: string;
     readonly qmp: string;
+    readonly pins: string;
     readonly serial: string;
     readonly console: string | undefined;
     readonly ports: Record<keyof typeof PORTS, string>;
@@ -80,6 +81,8 @@ export function qemuStart(options: QemuOptions): { file: string; args: string[] 
       ...['-kernel', kernel, '-initrd', initrd, '-dtb', tree, '-append', append],
       ...socket('qmp', sockets.qmp),
       ...['-mon', 'chardev=qmp,mode=control'],
+      ...socket('pins', sockets.pins),
+      ...['-qtest', 'chardev:pins', '-qtest-log', 'none'],
       ...socket('serial', sockets.serial),
       ...['-serial', 'chardev:serial'],
       ...['-device', 'virtio-serial-device'],

@@ -2,7 +2,7 @@
  * vm: a virtual machine with a Linux kernel of its own, in QEMU, whose GPU is our virtual Mali: that kernel's driver drives it.
  *
  * Reading order: kernel.ts and modules.ts (what is booted), initramfs.ts and init.ts (what runs first in it), device-tree.ts and
- * fdt.ts (what the kernel is told of the board), qemu.ts (how QEMU is started), channel.ts and qmp.ts (what it says). The GPU
+ * fdt.ts (what the kernel is told of the board), qemu.ts (how QEMU is started), channel.ts and qmp.ts (what it says), pins.ts (interrupts). The GPU
  * reaches it by ../vfio/.
  */
 
@@ -25,11 +25,12 @@ import { Problem } from '../userland/problem.ts';
 import type { Userland, VmPieces } from '../userland/userland.ts';
 import { VfioServer } from '../vfio/server.ts';
 import { VmChannel } from './channel.ts';
-import { boardTree } from './device-tree.ts';
+import { boardTree, GPU_SPI } from './device-tree.ts';
 import { initScript, PORTS, programScript, SHARE_FOLDER, type Told } from './init.ts';
 import { Initramfs } from './initramfs.ts';
 import type { KernelModule } from './modules.ts';
 import { Pacer } from './pacer.ts';
+import { InterruptPins } from './pins.ts';
 import { dumpTree, qemuStart } from './qemu.ts';
 import { Qmp } from './qmp.ts';
 
@@ -121,7 +122,8 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
       path: path('gpu'),
       registers: board.gpu,
       size: REGISTER_WINDOW,
-      lines: Object.values(board.irqs),
+      // They have pins of their own.
+      lines: [],
       memory,
       log,
     });
@@ -130,6 +132,14 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
 
     const guest = await Guest.listen(path, options);
     undo.push(() => guest.close());
+    const { job, mmu, gpu } = board.irqs;
+    const pins = await InterruptPins.listen(path('pins'), [
+      { line: job, spi: GPU_SPI.job },
+      { line: mmu, spi: GPU_SPI.mmu },
+      { line: gpu, spi: GPU_SPI.gpu },
+    ]);
+    pins.onRefusal = (sentence) => log('error', 'vm', `QEMU refuses an interrupt: ${sentence}`);
+    undo.push(() => pins.close());
     const begin = clock.now();
     const since = (): number => (clock.now() - begin) / SECOND;
     guest.since = since;
@@ -140,7 +150,7 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
       append: ['console=ttyAMA0 quiet log_buf_len=1M', options.append].filter(Boolean).join(' '),
       memory: options.memory,
       cpus: options.cpus,
-      sockets: { gpu: path('gpu'), ...guest.sockets },
+      sockets: { gpu: path('gpu'), pins: pins.channel.path, ...guest.sockets },
       root: options.userland.root,
       share: options.share,
     });
@@ -157,6 +167,12 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
         },
       },
     );
+    pins.connect(guest.qmp).catch((error: Error) => {
+      // Where QEMU has ended already, that is told below.
+      if (!program?.running) return;
+      guest.problem ??= error.message;
+      program.stop();
+    });
     let ended: VmResult['ended'] = 'itself';
     const end = (why: VmResult['ended']): void => {
       if (ended === 'itself') ended = why;
@@ -191,7 +207,7 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
       dmesg: guest.dmesg,
       reads: server.reads,
       writes: server.writes,
-      interrupts: server.interrupts,
+      interrupts: pins.raised,
       stoppedSeconds: pacer.stopped / SECOND,
     };
   } finally {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type CompiledSequence, compileCalls } from '../../machine/calls/compile.ts';
 import { parseResults, programText } from '../../machine/calls/steps.ts';
 import { type Told, transcribe } from '../../machine/calls/transcript.ts';
+import { knownDifference } from './known.ts';
 import { inWorlds, NODE, type World, type WorldOptions, type WorldResult } from './worlds.ts';
 
 /** Sequences that one process of the client makes. */
@@ -61,23 +62,26 @@ export async function runCalls(
 export interface Difference {
   readonly sequence: string;
   readonly line: number;
-  /** The call as it was written. */
+  /** The call as it was written, without the name of what it brings. */
   readonly call: string;
   readonly tyr: string;
   readonly panthor: string;
-  /** Lines of the sequence up to here. */
-  readonly index: number;
+  /** Its name in docs/differences.md, if it stands there. */
+  readonly known: string | undefined;
 }
 
-/** What differs; of each sequence the first difference alone (`first`), as others mostly follow from it. */
+/** What differs; of each sequence the first difference that is not known (`first`), as others mostly follow from it. */
 export function differences({ sequences, told }: CallsOutcome, first: boolean): Difference[] {
   const found: Difference[] = [];
   for (const [i, sequence] of sequences.entries()) {
-    for (const [index, { call, text }] of told.tyr![i]!.entries()) {
+    for (const [index, { call, text: tyr }] of told.tyr![i]!.entries()) {
       const panthor = told.panthor![i]![index]!.text;
-      if (panthor === text) continue;
-      found.push({ sequence: sequence.name, line: call.line.number, call: call.line.text, tyr: text, panthor, index });
-      if (first) break;
+      if (panthor === tyr) continue;
+      const { number, text, name } = call.line;
+      const written = name === undefined ? text : text.slice(text.indexOf('=') + 1).trim();
+      const known = knownDifference({ call: written, tyr, panthor });
+      found.push({ sequence: sequence.name, line: number, call: written, tyr, panthor, known });
+      if (first && known === undefined) break;
     }
   }
   return found;

@@ -181,8 +181,8 @@ class Compiler {
     }
     if (value.kind !== 'record') throw this.#error(`${field} is a record`);
     const type = fields.find(({ path }) => path[0] === 'type')?.value;
-    const queried = QUERIED[type?.kind === 'number' ? Number(type.value) : 0];
-    if (!queried) throw this.#error('there is no such query');
+    // Of a query that there is none of, anything may be asked.
+    const queried = QUERIED[type?.kind === 'number' ? Number(type.value) : 0] ?? QUERIED[0]!;
     const given = fields.find(({ path }) => path[0] === 'size')?.value;
     const size = given?.kind === 'number' ? Number(given.value) : queried.size;
     const at = this.#allocate(Math.max(size, queried.size));
@@ -418,7 +418,7 @@ class Compiler {
  *   munmap NAME
  *   NAME = stream MAP AT { ... }      command-stream instructions, a line each, by the names of abi/gpu/cs.ts; WORD 0x... is any
  *   words MAP AT [NUMBER...]          words of 32 bits
- *   read MAP AT SIZE, hash MAP AT SIZE
+ *   read MAP AT SIZE, hash MAP AT SIZE      up to 1 MiB
  *   sleep TIME
  *   ioctl NUMBER                      one that nobody knows
  */

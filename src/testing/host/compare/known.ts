@@ -1,0 +1,32 @@
+/** Differences between Tyr and panthor that are known and meant to stay: docs/differences.md has a line for each, by its name. */
+
+/** What a call came to in both worlds, as the transcript tells it. */
+export interface Compared {
+  /** The call as it was written. */
+  readonly call: string;
+  readonly tyr: string;
+  readonly panthor: string;
+}
+
+interface Known {
+  readonly name: string;
+  covers(compared: Compared): boolean;
+}
+
+const withoutState = (text: string): string => text.replace(/ (state=2|fatalQueues=\w+)/g, '');
+
+export const KNOWN: readonly Known[] = [
+  {
+    name: 'fault-or-kill-first',
+    covers: ({ call, tyr, panthor }) =>
+      /^GROUP_GET_STATE/.test(call) && tyr !== panthor && withoutState(tyr) === withoutState(panthor),
+  },
+  {
+    name: 'descriptor-without-room',
+    covers: ({ call, tyr }) => /(HANDLE_TO_FD|EXPORT_SYNC_FILE|MERGE) .*argsize=/.test(call) && tyr.startsWith('EIO'),
+  },
+];
+
+/** The name of the known difference that this is. */
+export const knownDifference = (compared: Compared): string | undefined =>
+  KNOWN.find((known) => known.covers(compared))?.name;
