@@ -23,7 +23,7 @@ import {
   setupCopied,
 } from './wasm/setup.ts';
 
-const COPY = 256;
+const COPY = SETUP.size;
 const SIZE = COPY + MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size;
 const WORD = 2 ** 32;
 
@@ -120,7 +120,7 @@ export class BlockSetup {
   }
 
   /** Takes up the draw that has been asked for. */
-  #draw({ number, bounds, pattern, bias, attributeStride, simple }: ListedDraw): void {
+  #draw({ number, bounds, pattern, tieBreak, bias, attributeStride, simple }: ListedDraw): void {
     const { f64 } = scratch;
     const out = reach(pattern);
     this.#put(SETUP.draw, this.#get(SETUP.wanted));
@@ -131,6 +131,8 @@ export class BlockSetup {
     this.#put(SETUP.attributeStride, attributeStride);
     this.#put(SETUP.simple, simple ? 1 : 0);
     this.#put(SETUP.biased, bias ? 1 : 0);
+    f64[(this.#args + SETUP.tieX) / 8] = tieBreak.x;
+    f64[(this.#args + SETUP.tieY) / 8] = tieBreak.y;
     f64[(this.#args + SETUP.biasFactor) / 8] = bias?.factor ?? 0;
     f64[(this.#args + SETUP.biasConstant) / 8] = bias?.constant ?? 0;
     f64[(this.#args + SETUP.biasClamp) / 8] = bias?.clamp ?? 0;

@@ -7,7 +7,7 @@ import type { VirtualMemory } from '../contract.ts';
 import { DepthBias, loadDepthStencil } from './depth-stencil.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import type { PolygonReader } from './polygon-reader.ts';
-import { CENTER } from './raster.ts';
+import { CENTER, tieBreakOf } from './raster.ts';
 import type { Bounds, DrawSetup } from './setup.ts';
 
 export interface ListedDraw extends DrawSetup {
@@ -71,7 +71,7 @@ export function drawSetup(
   scissor: Bounds,
   number: number,
 ): DrawSetup {
-  const { width, height, zInternalFormat } = framebuffer.parameters;
+  const { width, height, zInternalFormat, tieBreakRule } = framebuffer.parameters;
   const state = loadDepthStencil(memory, draw.depthStencil);
   return {
     number,
@@ -82,6 +82,7 @@ export function drawSetup(
       maxY: Math.min(scissor.maxY, height - 1),
     },
     pattern: draw.multisampleEnable ? framebuffer.raster : CENTER,
+    tieBreak: tieBreakOf(tieBreakRule),
     bias: state.depthBiasEnable ? new DepthBias(state, zInternalFormat) : undefined,
     attributeStride: draw.vertexAttributeStride,
     simple: framebuffer.pattern.count === 1,

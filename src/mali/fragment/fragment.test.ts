@@ -882,7 +882,6 @@ test('what is not implemented names its descriptor, field and value', () => {
   );
   faults(drawn(), /Render Target 0 .*internal format 17/, drawn().rgba8({ internalFormat: 17 }));
   faults(drawn(), /YUV/, drawn().rgba8({ yuvEnable: true }));
-  faults(drawn(), /tie-break rule T90_IN_270_OUT/, undefined, { tieBreakRule: 4 });
   faults(drawn(), /sample count 4 with pattern D3D_8X_GRID/, undefined, { sampleCount: 4, samplePattern: 3 });
   const b = bench();
   b.fragments.set(

@@ -27,7 +27,6 @@ import {
   SAMPLE_GRIDS,
   SAMPLE_PATTERN,
   SamplePosition,
-  TIE_BREAK_RULE,
   WRITEBACK_MODE,
   ZS_FORMAT,
   ZsCrcExtension,
@@ -111,9 +110,6 @@ export function loadFramebuffer(memory: VirtualMemory, pointer: number): Framebu
     invalid(address, `Framebuffer Parameters at ${hex(address)}: ${field} ${value} is not implemented`);
   const { sampleCount, samplePattern } = parameters;
   if (parameters.downscaleGeometry !== 0) throw refuse('downscale geometry', parameters.downscaleGeometry);
-  if (parameters.tieBreakRule !== TIE_BREAK_RULE.MINUS_180_IN_0_OUT) {
-    throw refuse('tie-break rule', nameOf(TIE_BREAK_RULE, parameters.tieBreakRule));
-  }
   const raster = rasterPattern(samplePattern);
   if (!raster || (raster.count !== sampleCount && raster.count !== 1 && sampleCount !== 1)) {
     throw refuse('sample count', `${sampleCount} with pattern ${nameOf(SAMPLE_PATTERN, samplePattern)}`);

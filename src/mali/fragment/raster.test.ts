@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
+import { TIE_BREAK_RULE } from '../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
-import { CENTER, Coverage, type SamplePattern, Triangle } from './raster.ts';
+import { CENTER, Coverage, type SamplePattern, Triangle, tieBreakOf } from './raster.ts';
 
 type Point = readonly [x: number, y: number, z?: number, inverseW?: number];
 
-function triangle(points: readonly Point[]): Triangle | undefined {
+function triangle(points: readonly Point[], rule: number = TIE_BREAK_RULE.MINUS_180_IN_0_OUT): Triangle | undefined {
   const corner = ([x, y, z = 0, inverseW = 1]: Point, i: number) => ({
     x: Math.round(x * 256),
     y: Math.round(y * 256),
@@ -21,7 +22,7 @@ function triangle(points: readonly Point[]): Triangle | undefined {
   const [corner0, corner1, corner2] = points.map(corner);
   const t = new Triangle(scratch.alloc(PRIMITIVE.size));
   scratch.u16.set([0, 0, 31, 31], (t.at + PRIMITIVE.minX) / 2);
-  return t.set({ corner0, corner1, corner2 } as Infer<typeof PrimitiveRecord>) ? t : undefined;
+  return t.set({ corner0, corner1, corner2 } as Infer<typeof PrimitiveRecord>, tieBreakOf(rule)) ? t : undefined;
 }
 
 /** Adds a triangle's samples to counts of a 32×32 window. */
@@ -60,7 +61,46 @@ test('a triangle owns the samples on its top and left edges only', () => {
   assert.equal(counts[4 * 32 + 4], 0, 'on the hypotenuse');
 });
 
-test('triangles that share edges cover each sample exactly once, in either winding', () => {
+/** Which edges of a square have the pixel centres on them, by the names of the rules: -180 is top, -90 left, 0 bottom, 90 right. */
+const OWNED: Record<keyof typeof TIE_BREAK_RULE, string> = {
+  T0_IN_180_OUT: 'bottom right',
+  T0_OUT_180_IN: 'top right',
+  MINUS_180_IN_0_OUT: 'top left',
+  MINUS_180_OUT_0_IN: 'left bottom',
+  T90_IN_270_OUT: 'top right',
+  T90_OUT_270_IN: 'top left',
+  MINUS_90_IN_90_OUT: 'left bottom',
+  MINUS_90_OUT_90_IN: 'bottom right',
+};
+
+for (const [name, owned] of Object.entries(OWNED)) {
+  const rule = TIE_BREAK_RULE[name as keyof typeof TIE_BREAK_RULE];
+  test(`the tie-break rule ${name} gives a square its edges ${owned}`, () => {
+    for (const turned of [false, true]) {
+      const counts = new Uint8Array(32 * 32);
+      const corners: Point[] = [
+        [2.5, 2.5],
+        [8.5, 2.5],
+        [8.5, 8.5],
+        [2.5, 8.5],
+      ];
+      for (const [a, b, c] of [
+        [0, 1, 2],
+        [0, 2, 3],
+      ] as const) {
+        const points = [corners[a]!, corners[b]!, corners[c]!];
+        cover(triangle(turned ? points.reverse() : points, rule), counts);
+      }
+      const at = (x: number, y: number) => counts[y * 32 + x]!;
+      const edges = { top: at(5, 2), left: at(2, 5), bottom: at(5, 8), right: at(8, 5) };
+      const found = Object.entries(edges).flatMap(([edge, count]) => (count === 1 ? [edge] : []));
+      assert.equal(found.join(' '), owned);
+      assert.equal(at(5, 5), 1, 'the edge that the triangles share');
+    }
+  });
+}
+
+test('triangles that share edges cover each sample exactly once, in either winding, by every rule', () => {
   let seed = 7;
   const random = () => {
     seed = (seed * 1103515245 + 12345) % 2 ** 31;
@@ -82,10 +122,11 @@ test('triangles that share edges cover each sample exactly once, in either windi
       [-1, place()],
     ];
     for (const samples of [CENTER, pattern]) {
+      const rule = round % 8;
       const counts = new Uint8Array(32 * 32 * samples.count);
       ring.forEach((from, i) => {
         const to = ring[(i + 1) % ring.length]!;
-        cover(triangle(round % 3 ? [middle, from, to] : [middle, to, from]), counts, samples);
+        cover(triangle(round % 3 ? [middle, from, to] : [middle, to, from], rule), counts, samples);
       });
       assert.ok(
         counts.every((n) => n === 1),

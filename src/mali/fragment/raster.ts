@@ -2,10 +2,11 @@
  * Triangle: which samples of a tile it covers, and what it has there. The rasteriser.
  *
  * Corners are in 1/256 pixel, so edge functions are integers; inside the guard band they stay below 2^53 and doubles hold them
- * exactly. A sample on an edge belongs to the triangle that has it as its left or top edge, so triangles that share an
- * edge cover each sample once. Weights are linear in the window; dividing by the interpolated 1/w makes them perspective-correct.
+ * exactly. A sample on an edge belongs to one of the two triangles that share it, as the framebuffer's tie-break rule says: mostly to
+ * the one that has it as its left or top edge. Weights are linear in the window; dividing by the interpolated 1/w makes them perspective-correct.
  */
 import type { PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
+import { TIE_BREAK_RULE } from '../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { PRIMITIVE, planeAt } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -29,6 +30,36 @@ export interface SamplePattern {
 }
 
 export const CENTER: SamplePattern = { count: 1, x: Int32Array.of(128), y: Int32Array.of(128) };
+
+/**
+ * Which edges have the samples on them: those along which (dx, dy), with the triangle to the right of it as y points down, has a
+ * product below zero with this direction.
+ */
+export interface TieBreak {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** More than an edge is long: what it is multiplied by comes first, and the other direction decides where that is 0. */
+const FIRST = 2 ** 26;
+/**
+ * By TIE_BREAK_RULE, which names the half turn of directions that are in, and which of its two ends. An edge's direction is its
+ * angle to the left as one goes around the triangle the other way; so -180 is a top edge, -90 a left one, 0 a bottom edge.
+ * MINUS_180_IN_0_OUT is what Gallium calls the top-left rule, MINUS_180_OUT_0_IN its bottom_edge_rule (Mesa's pipe_rasterizer_state).
+ */
+const TIE_BREAKS: Readonly<Record<number, TieBreak>> = {
+  [TIE_BREAK_RULE.T0_IN_180_OUT]: { x: 1, y: -FIRST },
+  [TIE_BREAK_RULE.T0_OUT_180_IN]: { x: -1, y: -FIRST },
+  [TIE_BREAK_RULE.MINUS_180_IN_0_OUT]: { x: -1, y: FIRST },
+  [TIE_BREAK_RULE.MINUS_180_OUT_0_IN]: { x: 1, y: FIRST },
+  [TIE_BREAK_RULE.T90_IN_270_OUT]: { x: -FIRST, y: -1 },
+  [TIE_BREAK_RULE.T90_OUT_270_IN]: { x: -FIRST, y: 1 },
+  [TIE_BREAK_RULE.MINUS_90_IN_90_OUT]: { x: FIRST, y: 1 },
+  [TIE_BREAK_RULE.MINUS_90_OUT_90_IN]: { x: FIRST, y: -1 },
+};
+
+/** `rule`: a TIE_BREAK_RULE; its three bits have no other values. */
+export const tieBreakOf = (rule: number): TieBreak => TIE_BREAKS[rule]!;
 
 /** Coverages that nobody uses, for the next job. */
 const coverages: Coverage[] = [];
@@ -87,7 +118,7 @@ export class Triangle {
   }
 
   /** Takes a primitive's corners. False if it has no area. */
-  set({ corner0: p, corner1, corner2 }: Corners): boolean {
+  set({ corner0: p, corner1, corner2 }: Corners, tieBreak: TieBreak): boolean {
     let [q, r] = [corner1, corner2];
     let area = (q.x - p.x) * (r.y - p.y) - (r.x - p.x) * (q.y - p.y);
     if (area === 0) return false;
@@ -95,9 +126,9 @@ export class Triangle {
       [q, r] = [r, q];
       area = -area;
     }
-    this.#edge(0, q, r);
-    this.#edge(1, r, p);
-    this.#edge(2, p, q);
+    this.#edge(0, q, r, tieBreak);
+    this.#edge(1, r, p, tieBreak);
+    this.#edge(2, p, q, tieBreak);
     const z1 = q.z - p.z;
     const z2 = r.z - p.z;
     this.#put(PRIMITIVE.z, p.z);
@@ -113,13 +144,13 @@ export class Triangle {
   }
 
   /** Edge i lies opposite corner i. */
-  #edge(i: number, from: Corner, to: Corner): void {
+  #edge(i: number, from: Corner, to: Corner, tieBreak: TieBreak): void {
     const dx = to.x - from.x;
     const dy = to.y - from.y;
     const c = dy * from.x - dx * from.y;
     scratch.i32[(this.at + PRIMITIVE.a) / 4 + i] = -dy;
     scratch.i32[(this.at + PRIMITIVE.b) / 4 + i] = dx;
-    this.#put(PRIMITIVE.limit + i * 8, dy < 0 || (dy === 0 && dx > 0) ? c : c - 1);
+    this.#put(PRIMITIVE.limit + i * 8, tieBreak.x * dx + tieBreak.y * dy < 0 ? c : c - 1);
   }
 
   /** What edge i's function is made of. */

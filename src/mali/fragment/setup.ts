@@ -11,7 +11,7 @@ import type { Extent, VirtualMemory } from '../contract.ts';
 import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { DepthBias } from './depth-stencil.ts';
-import { type SamplePattern, SUBPIXEL, Triangle } from './raster.ts';
+import { type SamplePattern, SUBPIXEL, type TieBreak, Triangle } from './raster.ts';
 
 /** Pixels, inclusive. */
 export interface Bounds {
@@ -28,6 +28,7 @@ export interface DrawSetup {
   /** Scissor and framebuffer. */
   readonly bounds: Bounds;
   readonly pattern: SamplePattern;
+  readonly tieBreak: TieBreak;
   readonly bias: DepthBias | undefined;
   /** Bytes of a vertex's varyings. */
   readonly attributeStride: number;
@@ -86,7 +87,7 @@ export class Setup {
     const { u32, f64 } = scratch;
     const triangle = this.#triangle;
     triangle.at = at;
-    if (!triangle.set(record)) return false;
+    if (!triangle.set(record, draw.tieBreak)) return false;
     const { bias } = draw;
     f64[(at + PRIMITIVE.bias) / 8] = bias ? bias.of(triangle.slope) : 0;
     u32[(at + PRIMITIVE.id) / 4] = record.id;

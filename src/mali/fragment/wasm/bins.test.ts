@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PRIMITIVE_KIND, PrimitiveRecord } from '../../../abi/gpu/polygon-list.ts';
+import { TIE_BREAK_RULE } from '../../../abi/gpu/raster-descriptors.ts';
 import { viewOf } from '../../../abi/layout.ts';
 import { Dram } from '../../../board/dram.ts';
 import { Random } from '../../../testing/mali/random.ts';
@@ -11,7 +12,7 @@ import { PRIMITIVE } from '../../engine/quads.ts';
 import { scratch } from '../../engine/scratch.ts';
 import { Bins, type TileRect } from '../bins.ts';
 import { PrimitiveStore } from '../primitive-store.ts';
-import { CENTER } from '../raster.ts';
+import { CENTER, tieBreakOf } from '../raster.ts';
 import { Setup } from '../setup.ts';
 
 const source = new Random(5);
@@ -23,6 +24,7 @@ const draw = {
   number: 0,
   bounds: { minX: 0, minY: 0, maxX: 511, maxY: 511 },
   pattern: CENTER,
+  tieBreak: tieBreakOf(TIE_BREAK_RULE.MINUS_180_IN_0_OUT),
   bias: undefined,
   attributeStride: 0,
   simple: false,

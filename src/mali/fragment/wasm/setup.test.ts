@@ -132,7 +132,15 @@ function framebuffer(samples: number): Framebuffer {
   return {
     address: 0,
     parameters: FramebufferParameters.read(
-      viewOf(FramebufferParameters.pack({ width: 70, height: 70, sampleCount: samples, zInternalFormat: 1 })),
+      viewOf(
+        FramebufferParameters.pack({
+          width: 70,
+          height: 70,
+          sampleCount: samples,
+          zInternalFormat: 1,
+          tieBreakRule: random(8),
+        }),
+      ),
       0,
     ),
     samples,
@@ -147,7 +155,9 @@ function framebuffer(samples: number): Framebuffer {
 
 /** The bytes of all primitives; what a NaN's bits are nobody says. */
 function contents(store: PrimitiveStore): Uint8Array[] {
-  return Array.from(store.pieces(), ([from, to]) => {
+  // A piece may have been begun for nothing.
+  const pieces = [...store.pieces()].filter(([from, to]) => from < to);
+  return pieces.map(([from, to]) => {
     const bytes = scratch.u8.slice(from, to);
     const doubles = new Float64Array(bytes.buffer);
     const canonical = (numbers: Float64Array | Float32Array, from: number, to: number) => {

@@ -51,7 +51,10 @@ export const SETUP = {
   end: 232,
   /** A SETUP_STATUS. */
   status: 236,
-  size: 240,
+  /** A TieBreak (64-bit floats). */
+  tieX: 240,
+  tieY: 248,
+  size: 256,
 } as const;
 export const EXTENT_BYTES = 24;
 export const EXTENT = { start: 0, end: 8, physical: 16 } as const;
@@ -123,6 +126,10 @@ class SetupEmitter {
 
   #arg(offset: number): Code {
     return this.#f.get(ARGS).memory('i32_load', offset);
+  }
+
+  #arg64(offset: number): Code {
+    return this.#f.get(ARGS).memory('f64_load', offset);
   }
 
   /** A field of the record's word in work. */
@@ -367,8 +374,10 @@ class SetupEmitter {
       f.get(dy).op('f64_neg').op('f64x2_splat').get(dx).lane('f64x2_replace_lane', 1).set(this.#slopes[i]!);
       f.get(dy).get(from.x).op('f64_mul').get(dx).get(from.y).op('f64_mul').op('f64_sub').set(c);
       f.get(this.#to).get(c).get(c).f64(1).op('f64_sub');
-      f.get(dy).f64(0).op('f64_lt').get(dy).f64(0).op('f64_eq').get(dx).f64(0).op('f64_gt').op('i32_and');
-      f.op('i32_or')
+      this.#arg64(SETUP.tieX).get(dx).op('f64_mul');
+      this.#arg64(SETUP.tieY).get(dy).op('f64_mul').op('f64_add');
+      f.f64(0)
+        .op('f64_lt')
         .op('select')
         .memory('f64_store', PRIMITIVE.limit + i * 8);
     }

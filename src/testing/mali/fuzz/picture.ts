@@ -11,6 +11,7 @@ import {
   OCCLUSION_MODE,
   PIXEL_KILL,
   S_FORMAT,
+  TIE_BREAK_RULE,
   Z_INTERNAL_FORMAT,
   ZS_FORMAT,
 } from '../../../abi/gpu/raster-descriptors.ts';
@@ -53,6 +54,7 @@ export interface Picture {
   readonly zClear: number;
   readonly sClear: number;
   readonly draws: readonly PictureDraw[];
+  readonly tieBreakRule: number;
 }
 
 const { LINEAR, TILED_U_INTERLEAVED, AFBC } = BLOCK_FORMAT;
@@ -194,5 +196,6 @@ export function pictureOf(seed: number): Picture {
     zClear: random.chance(50) ? 1 : random.word() / 2 ** 32,
     sClear: random.below(256),
     draws: Array.from({ length: random.below(MOST_DRAWS + 1) }, () => drawOf(random, frame)),
+    tieBreakRule: random.pick(Object.values(TIE_BREAK_RULE)),
   };
 }

@@ -207,6 +207,7 @@ function framebuffer(bench: Bench, picture: Picture, bases: Bases): number {
     sampleCount: samples,
     samplePattern: samples === 1 ? SAMPLE_PATTERN.SINGLE_SAMPLED : SAMPLE_PATTERN.ROTATED_4X_GRID,
     sampleLocations: positions,
+    tieBreakRule: picture.tieBreakRule,
     zInternalFormat: picture.zInternal,
     zClear: picture.zClear,
     sClear: picture.sClear,
