@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { HostClock } from '../board/clock.ts';
+import { until } from '../testing/host/until.ts';
 import { Program, type ProgramOptions } from './program.ts';
 
 const clock = new HostClock();
@@ -68,5 +72,24 @@ test('a file that cannot be started is told in a sentence', async () => {
   await assert.rejects(
     Program.start({ file: '/nonexistent/program', args: [], env: {} }, { clock }),
     /\/nonexistent\/program cannot be started/,
+  );
+});
+
+test('a program that has cleared its environment does not outlive us either, nor does our folder', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tyr-program-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const script = `
+    const { Program } = await import(${JSON.stringify(new URL('./program.ts', import.meta.url).href)});
+    const clock = { after: () => ({ cancel() {} }) };
+    const start = { file: '/usr/bin/env', args: ['-i', '/bin/sleep', '1000'], env: {} };
+    console.log((await Program.start(start, { clock, folder: ${JSON.stringify(folder)} })).pid);`;
+  const us = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => us.kill('SIGKILL'));
+  const pid = Number(await new Promise((resolve) => us.stdout.setEncoding('utf8').once('data', resolve)));
+  assert.ok(pid > 0 && alive(pid) && existsSync(folder));
+  us.kill('SIGKILL');
+  await until(
+    () => !alive(pid) && !existsSync(folder),
+    () => `program ${pid} is still there, or ${folder}`,
   );
 });

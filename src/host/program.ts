@@ -115,11 +115,11 @@ export class Program {
  */
 const GUARD = `
 read -r _ && exit
-kill -KILL -- "-$0"
+kill -s KILL -- "-$0"
 [ -n "$1" ] || exit
 for file in $(grep -lxzsF -e "${SHIM_ENVIRONMENT}=$1" /proc/[0-9]*/environ); do
   pid="\${file#/proc/}"
-  kill -KILL "\${pid%/environ}"
+  kill -s KILL "\${pid%/environ}"
 done
 rm -rf -- "$1"
 `;

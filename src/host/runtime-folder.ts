@@ -1,6 +1,7 @@
 /**
  * The machine's own folder, for its socket and what stands for /dev/dri: made anew for each machine, and gone with it. One
- * whose machine was killed stays behind until the next machine of the same user starts.
+ * whose machine was killed goes by the guard of its program (program.ts); what is left all the same, when the next machine of the same
+ * user starts.
  */
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
