@@ -1,19 +1,13 @@
 /** The page in a real browser: needs a Chromium on this host (Debian's `chromium-headless-shell` or `chromium`). */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { openBrowser } from '../../testing/host/browser.ts';
 import { Stage } from '../../testing/host/stage.ts';
 
-const PROGRAMS = ['chromium-headless-shell', 'chromium', 'google-chrome'].map((name) => `/usr/bin/${name}`);
-
 test('a browser shows every pixel, and its keys, clicks and fingers arrive; a page of another origin gets nothing', async (t) => {
-  const executablePath = PROGRAMS.find((path) => existsSync(path));
-  assert.ok(executablePath, 'this host has no Chromium; install it with: apt install chromium-headless-shell');
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  t.after(() => browser.close());
+  const browser = await openBrowser(t);
   const stage = await Stage.of(t);
   const { link } = stage.screen.address;
   await stage.show((x, y) => ((x >> 3) * 0x050301 + (y >> 2) * 0x010203) & 0xffffff);
