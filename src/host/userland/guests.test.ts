@@ -12,6 +12,13 @@ test('a guest’s name alone is its command; with arguments it is the program of
   assert.deepEqual(commandOf('supertuxkart', ['--help']), { guest, program: 'supertuxkart', args: ['--help'], env });
 });
 
+test('what follows the name of a guest whose command takes arguments is the command’s; its other programs are themselves', () => {
+  const { guest, program, args } = commandOf('firefox', ['page.html']);
+  assert.deepEqual([guest!.name, program, args.at(-1)], ['firefox', 'sh', 'page.html']);
+  assert.deepEqual(args.slice(0, -1), GUESTS.firefox!.command.slice(1));
+  assert.equal(commandOf('firefox-esr', ['--version'], { guest: 'firefox' }).program, 'firefox-esr');
+});
+
 test('a guest that needs no packages of its own is another command of one that has them', () => {
   const { guest, program, args } = commandOf('vkcube', []);
   assert.deepEqual(guest, { name: 'weston', packages: GUESTS.weston!.packages });
@@ -40,7 +47,7 @@ test('what is no package and no guest is refused by name', () => {
     assert.throws(run, (error) => error instanceof Problem && message.test(error.message));
   for (const name of ['--yes', '../x', 'A b', '', 'foot;ls'])
     refused(() => guestOf([name]), /is no name of a Debian package/);
-  refused(() => namedGuest('gnom'), /there is no guest gnom; there are weston, vkcube, supertuxkart/);
+  refused(() => namedGuest('gnom'), /there is no guest gnom; there are weston, vkcube, firefox, supertuxkart/);
   refused(() => namedGuest('constructor'), /there is no guest constructor/);
   refused(() => commandOf('x', [], { guest: 'weston', packages: ['foot'] }), /two ways to choose a guest/);
 });

@@ -12,6 +12,8 @@ export interface NamedGuest {
   packages: string[];
   /** What `tyr run NAME` without arguments runs: a program of the guest and its arguments. */
   command: string[];
+  /** Arguments after the name are the command's, too. Otherwise NAME with arguments is the program of that name. */
+  takesArguments?: boolean;
   env?: Record<string, string>;
 }
 
@@ -34,6 +36,18 @@ function onWeston(...program: string[]): string[] {
   return ['sh', '-c', script, 'sh', ...program];
 }
 
+/** Firefox with a profile of its own, in which these preferences are set, whose pages and files are the arguments. */
+function firefox(preferences: Record<string, string | number | boolean>): string[] {
+  const lines = Object.entries(preferences).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
+  const script = [
+    'profile="$HOME/.mozilla/tyr"',
+    'mkdir -p "$profile"',
+    `cat > "$profile/user.js" <<'END'\n${lines.join('\n')}\nEND`,
+    'exec firefox-esr --no-remote --profile "$profile" "$@"',
+  ].join('\n');
+  return ['sh', '-c', script, 'sh'];
+}
+
 /** Keyboard layouts, cursors and a font: what Weston and its terminal draw with. */
 const DESKTOP = ['weston', 'xkb-data', 'adwaita-icon-theme', 'fonts-dejavu-core'];
 
@@ -49,11 +63,44 @@ export const GUESTS: Record<string, NamedGuest> = {
     packages: DESKTOP,
     command: onWeston('vkcube', '--wsi', 'wayland'),
   },
+  firefox: {
+    title: 'Firefox in a window of Weston; arguments are pages or files',
+    packages: [...DESKTOP, 'firefox-esr'],
+    command: onWeston(
+      ...firefox({
+        // By the GPU, whatever Firefox's list of drivers says.
+        'gfx.webrender.all': true,
+        'widget.dmabuf.force-enabled': true,
+        // One process for pages: each takes its time to start.
+        'dom.ipc.processCount': 1,
+        'dom.ipc.processPrelaunch.enabled': false,
+        'fission.autostart': false,
+        // Nothing but the page that was asked for.
+        'browser.aboutwelcome.enabled': false,
+        'browser.shell.checkDefaultBrowser': false,
+        'browser.startup.homepage_override.mstone': 'ignore',
+        'browser.startup.page': 0,
+        'datareporting.policy.dataSubmissionEnabled': false,
+        'app.normandy.enabled': false,
+      }),
+    ),
+    takesArguments: true,
+    env: {
+      MOZ_ENABLE_WAYLAND: '1',
+      MOZ_CRASHREPORTER_DISABLE: '1',
+      // Its sandboxes are made of system calls that qemu-user has not: seccomp, namespaces in threads.
+      MOZ_DISABLE_CONTENT_SANDBOX: '1',
+      MOZ_DISABLE_RDD_SANDBOX: '1',
+      MOZ_DISABLE_SOCKET_PROCESS_SANDBOX: '1',
+      MOZ_DISABLE_UTILITY_SANDBOX: '1',
+    },
+  },
   supertuxkart: {
     title: 'SuperTuxKart, full screen: one kart on one track',
     packages: ['supertuxkart', 'adwaita-icon-theme', 'fonts-dejavu-core', 'xkb-data'],
-    command: ['supertuxkart', '--track=lighthouse', '--numkarts=1', '--screensize=640x480'],
-    env: { SDL_VIDEODRIVER: 'kmsdrm' },
+    command: ['supertuxkart', '--no-start-screen', '--track=lighthouse', '--numkarts=1', '--screensize=640x480'],
+    // Sound goes nowhere: the machine has no card, and what looks for one complains all the time.
+    env: { SDL_VIDEODRIVER: 'kmsdrm', ALSOFT_DRIVERS: 'null' },
   },
 };
 
@@ -92,7 +139,8 @@ export interface Command {
 }
 
 /**
- * What a command line means. A guest's name alone stands for its command; with arguments, it is a program of that guest. `packages`
+ * What a command line means. A guest's name alone stands for its command; with arguments, it is a program of that guest, unless its
+ * command takes them. `packages`
  * and `guest` say otherwise where PROGRAM is to run: in a guest of these packages, in the guest of this name ('base': the base's).
  */
 export function commandOf(
@@ -105,8 +153,10 @@ export function commandOf(
   if (packages) return { guest: guestOf(packages), program, args, env: {} };
   if (guest === 'base') return { guest: undefined, program, args, env: {} };
   if (guest === undefined && !Object.hasOwn(GUESTS, program)) return { guest: undefined, program, args, env: {} };
-  const { name, packages: needed, command, env = {} } = namedGuest(guest ?? program);
-  const alone = program === (guest ?? program) && Object.hasOwn(GUESTS, program) && args.length === 0;
+  const { name, packages: needed, command, env = {}, takesArguments } = namedGuest(guest ?? program);
+  const choice = { name, packages: needed };
+  const named = program === (guest ?? program) && Object.hasOwn(GUESTS, program);
+  if (!named || (args.length > 0 && !takesArguments)) return { guest: choice, program, args, env };
   const [first, ...rest] = command as [string, ...string[]];
-  return { guest: { name, packages: needed }, program: alone ? first : program, args: alone ? rest : args, env };
+  return { guest: choice, program: first, args: [...rest, ...args], env };
 }

@@ -66,6 +66,23 @@ export class Store {
     }
   }
 
+  /** Does something in a finished piece that is to be done once: `isDone` tells whether it has been. */
+  async once(title: string, isDone: () => boolean, work: () => Promise<void>): Promise<void> {
+    if (isDone()) return;
+    try {
+      await this.#lock();
+      if (isDone()) return;
+      this.#progress.begin(title);
+      try {
+        await work();
+      } finally {
+        this.#progress.end();
+      }
+    } catch (error) {
+      throw asProblem(error, this.folder) ?? error;
+    }
+  }
+
   /** A folder that is nobody's piece: made where it is missing, and this setup's alone until it is released. */
   async lockedFolder(name: string): Promise<string> {
     try {

@@ -47,6 +47,7 @@ import {
   VM_OVERLAY,
   VM_PACKAGES,
 } from './recipe.ts';
+import { isSetUp, setUp } from './set-up.ts';
 import { guestStart } from './start.ts';
 import { type Piece, Store } from './store.ts';
 
@@ -334,6 +335,15 @@ export async function ensureUserland(options: UserlandOptions = {}): Promise<Use
     const root = await store.ensure(plan.guest(options.guest));
     const tools = plan.native ? undefined : await store.ensure(plan.tools());
     const qemu = tools && join(tools, 'usr/bin/qemu-aarch64');
+    if (options.guest) {
+      const title = `what the packages of ${options.guest.name} set up`;
+      const report = portion(progress, 0, 1);
+      await store.once(
+        title,
+        () => isSetUp(root),
+        () => setUp({ root, qemu }, report),
+      );
+    }
     const run = (program: string, args: string[]) => guestStart({ root, qemu }, join(root, program), args, process.env);
     const guestTcc = guestCompiler(GUEST, root, run, plan.native);
     const guest = await shimBuild(store, await plan.shim(guestTcc, sources, root), GUEST);

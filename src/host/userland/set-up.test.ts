@@ -1,0 +1,64 @@
+/** What installation scripts would have done, with an emulator that writes down what it is told. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import { isSetUp, setUp } from './set-up.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tyr-set-up-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** A root with these empty files, and an emulator for it. */
+function makeRoot(name: string, files: string[]) {
+  const root = join(folder, name);
+  const calls = join(folder, `${name}.calls`);
+  for (const file of files) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), '');
+  }
+  const qemu = join(folder, `${name}.sh`);
+  const script = `#!/bin/sh
+shift 6
+echo "\${*#${root}/}" | sed 's|${root}/||g' >> ${calls}
+case "$1" in */gdk-pixbuf-query-loaders) echo png;; */update-mime-database) exit 3;; esac`;
+  writeFileSync(qemu, script, { mode: 0o755 });
+  return { root, qemu, calls: () => readFileSync(calls, 'utf8').trim().split('\n') };
+}
+
+test('indexes are made by the programs that are there, of what is there, once', async () => {
+  const lib = 'usr/lib/aarch64-linux-gnu';
+  const { root, qemu, calls } = makeRoot('whole', [
+    `${lib}/glib-2.0/glib-compile-schemas`,
+    'usr/share/glib-2.0/schemas/a.gschema.xml',
+    `${lib}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders`,
+    `${lib}/gdk-pixbuf-2.0/2.10.0/loaders/png.so`,
+    'usr/bin/gtk-update-icon-cache',
+    'usr/share/icons/Adwaita/index.theme',
+    'usr/share/icons/hicolor/index.theme',
+    'usr/share/icons/none/file',
+    'usr/bin/update-desktop-database',
+  ]);
+  assert.equal(isSetUp(root), false);
+  const told: string[] = [];
+  await setUp({ root, qemu }, (_, what) => told.push(what));
+  assert.equal(isSetUp(root), true);
+  assert.deepEqual(calls(), [
+    `${lib}/glib-2.0/glib-compile-schemas usr/share/glib-2.0/schemas`,
+    `${lib}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders`,
+    'usr/bin/gtk-update-icon-cache --force --quiet usr/share/icons/Adwaita',
+    'usr/bin/gtk-update-icon-cache --force --quiet usr/share/icons/hicolor',
+  ]);
+  assert.equal(readFileSync(join(root, lib, 'gdk-pixbuf-2.0/2.10.0/loaders.cache'), 'utf8'), 'png\n');
+  assert.deepEqual(told, ['settings schemas', 'image loaders', 'icons']);
+});
+
+test('a program that fails is told, and the root counts as not set up', async () => {
+  const { root, qemu } = makeRoot('failing', ['usr/bin/update-mime-database', 'usr/share/mime/packages/x.xml']);
+  await assert.rejects(
+    setUp({ root, qemu }, () => {}),
+    /update-mime-database on usr\/share\/mime ended with 3/,
+  );
+  assert.equal(isSetUp(root), false);
+  assert.ok(!existsSync(join(root, '.set-up-1')));
+});
