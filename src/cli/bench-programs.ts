@@ -5,7 +5,8 @@
  * held against, not an equal race of GPUs. It opens our machine's display node, since a host may have none, and draws by
  * itself; only kmscube's page flips pass through our server and our display, which costs llvmpipe what it costs us. The
  * scenes of glmark2 are drawn off screen and pass through nothing of ours. Each side runs alone, one after the other. A
- * run whose GL_RENDERER is not the wanted one is refused.
+ * run whose GL_RENDERER is not the wanted one is refused. With --native ours is a program of the host, too, on the Mesa that
+ * `tyr mesa build` has made: then the difference is the GPU's alone.
  *
  * glmark2-es2-drm ignores its --size and takes the display's largest mode, also off screen (glmark2's
  * native-state-drm.cpp); so its machine has a display with 800x600 alone. Asked for the very size that the display has,
@@ -14,9 +15,13 @@
 import { join } from 'node:path';
 import { silent } from '../board/log.ts';
 import { type LaunchOptions, type LaunchResult, launch } from '../host/launch.ts';
+import { ARCHITECTURES } from '../host/userland/compiler.ts';
+import { inspectMesa } from '../host/userland/mesa.ts';
+import { nativeMesa } from '../host/userland/mesa-build.ts';
+import { mesaWorld } from '../host/userland/mesa-world.ts';
 import { nativeStart } from '../host/userland/natives.ts';
 import { Problem } from '../host/userland/problem.ts';
-import { ensureNatives, type Userland } from '../host/userland/userland.ts';
+import { ensureNatives, hostArchitecture, type Userland } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { progressBar } from './progress-bar.ts';
 import { summary } from './run.ts';
@@ -38,25 +43,61 @@ export interface BenchOptions {
   /** Threads beside the main one that draw. */
   workers?: number;
   vs?: 'llvmpipe';
+  /** Programs of the host's own architecture on the Mesa of `tyr mesa build`, in place of the guest's. */
+  native?: boolean;
 }
 
 export type Bench = (userland: Userland, options: BenchOptions) => Promise<Result[]>;
 
-type Natives = Awaited<ReturnType<typeof ensureNatives>>;
+/** Who draws, and for which program. */
+interface Side {
+  /** What GL_RENDERER says. */
+  readonly renderer: RegExp;
+  /** glmark2's folder, where it does not look for itself. */
+  readonly data?: string;
+  start(program: string, args: string[]): Promise<Pick<LaunchOptions, 'program' | 'args' | 'env' | 'native'>>;
+}
 
-/** What GL_RENDERER says of the two sides. */
-const OURS = /Mali-G610/;
-const THEIRS = /llvmpipe/;
+interface Sides {
+  readonly ours: Side;
+  readonly theirs: Side | undefined;
+}
+
+const GLMARK2_DATA = 'usr/share/glmark2';
+
+async function sidesOf(userland: Userland, { vs, native }: BenchOptions): Promise<Sides> {
+  const progress = progressBar();
+  const renderer = /Mali-G610/;
+  const natives = vs || native ? await ensureNatives({ progress }) : undefined;
+  const theirs: Side | undefined = vs && {
+    renderer: /llvmpipe/,
+    data: join(natives!.root, GLMARK2_DATA),
+    start: async (program, args) => nativeStart(userland, natives!, program, args),
+  };
+  if (!native) return { ours: { renderer, start: async (program, args) => ({ program, args }) }, theirs };
+  const host = hostArchitecture();
+  const mesa = await inspectMesa(nativeMesa(undefined), ARCHITECTURES);
+  const root = natives!.root;
+  const ours: Side = {
+    renderer,
+    data: join(root, GLMARK2_DATA),
+    async start(program, args) {
+      const world = await mesaWorld(mesa, program, host, { packages: async () => root, packagesFirst: true });
+      return { ...world, args };
+    },
+  };
+  return { ours, theirs };
+}
 
 interface Run {
   result: LaunchResult;
   output: string;
 }
 
-/** Runs a program of the guest, or of `natives`, to its end. Throws Problem if another GPU than the wanted one drew. */
+/** Runs a program to its end. Throws Problem if another GPU than the wanted one drew. */
 async function draw(
   userland: Userland,
-  natives: Natives | undefined,
+  side: Side,
   program: string,
   args: string[],
   options: Partial<LaunchOptions>,
@@ -65,7 +106,7 @@ async function draw(
   const collect = (text: string) => {
     output += text;
   };
-  const start = natives ? nativeStart(userland, natives, program, args) : { program, args };
+  const start = await side.start(program, args);
   const result = await launch({
     userland,
     log: silent,
@@ -76,7 +117,7 @@ async function draw(
     stderr: collect,
   });
   const renderer = /^\s*(?:GL_RENDERER|renderer):\s*(.*)$/m.exec(output)?.[1];
-  const wanted = natives ? THEIRS : OURS;
+  const wanted = side.renderer;
   // Standard output of a program that is ended after its frames may still have been in its buffer.
   if (renderer === undefined ? result.ended === 'itself' : !wanted.test(renderer)) {
     throw new Problem(
@@ -87,12 +128,13 @@ async function draw(
 }
 
 /** Frames at 1024x768, as fast as they come. */
-export const kmscube: Bench = async (userland, { frames, engine, workers, vs }) => {
-  const natives = vs && (await ensureNatives({ progress: progressBar() }));
+export const kmscube: Bench = async (userland, options) => {
+  const { frames, engine, workers } = options;
+  const { ours: own, theirs: rival } = await sidesOf(userland, options);
   const times: number[][] = [];
-  const cube = async (side: Natives | undefined) => {
-    const own: number[] = [];
-    const onFrame = () => void own.push(performance.now());
+  const cube = async (side: Side) => {
+    const at: number[] = [];
+    const onFrame = () => void at.push(performance.now());
     const { result } = await draw(userland, side, 'kmscube', [], {
       mode: '1024x768@60',
       frames,
@@ -101,17 +143,17 @@ export const kmscube: Bench = async (userland, { frames, engine, workers, vs }) 
       onFrame,
     });
     if (result.ended !== 'frames') throw new Problem(`kmscube did not draw its ${frames} frames: ${summary(result)}`);
-    if (!side) times.push(own);
+    if (side === own) times.push(at);
     return result;
   };
   const ours: LaunchResult[] = [];
   const theirs: number[] = [];
-  for (let round = 0; round < (natives ? ROUNDS : 1); round++) {
-    ours.push(await cube(undefined));
-    if (natives) theirs.push((await cube(natives)).fps);
+  for (let round = 0; round < (rival ? ROUNDS : 1); round++) {
+    ours.push(await cube(own));
+    if (rival) theirs.push((await cube(rival)).fps);
   }
   const fps = median(ours.map((result) => result.fps));
-  const steps = times.flatMap((own) => own.slice(1).map((time, i) => time - own[i]!));
+  const steps = times.flatMap((at) => at.slice(1).map((time, i) => time - at[i]!));
   const [first] = ours;
   const results = [
     { metric: 'fps', value: fps, unit: 'frames/s' },
@@ -119,7 +161,7 @@ export const kmscube: Bench = async (userland, { frames, engine, workers, vs }) 
     { metric: 'frame_time_worst', value: Math.max(...steps), unit: 'ms' },
     { metric: 'jobs_per_frame', value: first!.jobs / first!.frames, unit: 'jobs' },
   ];
-  return natives ? [...results, ...compared('kmscube', fps, median(theirs))] : results;
+  return rival ? [...results, ...compared('kmscube', fps, median(theirs))] : results;
 };
 
 /** How often kmscube runs on each side; the median counts. */
@@ -141,10 +183,11 @@ export const SCENES = {
 const SCENE_LIMIT = 120;
 
 /** Eight scenes at 800x600, off screen. */
-export const glmark2: Bench = async (userland, { seconds, engine, workers, vs }) => {
-  const natives = vs && (await ensureNatives({ progress: progressBar() }));
-  const scene = async (side: Natives | undefined, name: string, options: string) => {
-    const data = side ? ['--data-path', join(side.root, 'usr/share/glmark2')] : [];
+export const glmark2: Bench = async (userland, options) => {
+  const { seconds, engine, workers } = options;
+  const { ours: own, theirs: rival } = await sidesOf(userland, options);
+  const scene = async (side: Side, name: string, options: string) => {
+    const data = side.data === undefined ? [] : ['--data-path', side.data];
     const args = ['--off-screen', '--size', '640x480', '-b', `${options}:duration=${seconds}`, ...data];
     const display = { mode: '800x600@60', soleMode: true, timeout: SCENE_LIMIT + seconds };
     const { result, output } = await draw(userland, side, 'glmark2-es2-drm', args, { ...display, engine, workers });
@@ -156,17 +199,17 @@ export const glmark2: Bench = async (userland, { seconds, engine, workers, vs })
   const ours: number[] = [];
   const theirs: number[] = [];
   for (const [name, options] of Object.entries(SCENES)) {
-    const fps = await scene(undefined, name, options);
+    const fps = await scene(own, name, options);
     ours.push(fps);
     results.push({ metric: `${name}_fps`, value: fps, unit: 'frames/s' });
-    if (!natives) continue;
-    const rival = await scene(natives, name, options);
-    theirs.push(rival);
-    results.push(...compared(name, fps, rival));
+    if (!rival) continue;
+    const rate = await scene(rival, name, options);
+    theirs.push(rate);
+    results.push(...compared(name, fps, rate));
   }
   const mean = geometricMean(ours);
   results.push({ metric: 'geometric_mean_fps', value: mean, unit: 'frames/s' });
-  if (natives) results.push(...compared('geometric_mean', mean, geometricMean(theirs)));
+  if (rival) results.push(...compared('geometric_mean', mean, geometricMean(theirs)));
   return results;
 };
 

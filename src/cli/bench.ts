@@ -66,6 +66,8 @@ const BENCHES: Record<string, Bench> = {
 export async function bench(name: string, options: BenchOptions): Promise<number> {
   const measure = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (!measure) throw new Problem(`there is no bench ${name}; there are ${Object.keys(BENCHES).join(' and ')}`);
+  if (options.native && measure !== kmscube && measure !== glmark2)
+    throw new Problem(`there is no program in ${name} that --native could run`);
   const userland = await ensureUserland({ progress: progressBar() });
   const results = await measure(userland, options);
   if (options.json) console.log(JSON.stringify({ bench: name, machine: machine(), results }));

@@ -425,6 +425,7 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
         'llvmpipe',
       ]),
     )
+    .option('--native', 'kmscube and glmark2: programs of this host on the Mesa that `tyr mesa build` has made')
     .option('--markdown', 'print a table in Markdown instead')
     .option('--json', 'print one JSON object instead: bench, machine, results [{metric, value, unit}]')
     .action(async (name, options) => {
