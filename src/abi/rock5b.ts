@@ -14,6 +14,18 @@ export interface PlatformDevice {
   readonly compatible: readonly string[];
 }
 
+/** At which rates and voltages the GPU works. Source: Linux `arch/arm64/boot/dts/rockchip/rk3588-opp.dtsi`. */
+export const GPU_OPERATING_POINTS = [
+  { hertz: 300_000_000, microvolts: 675_000 },
+  { hertz: 400_000_000, microvolts: 675_000 },
+  { hertz: 500_000_000, microvolts: 675_000 },
+  { hertz: 600_000_000, microvolts: 675_000 },
+  { hertz: 700_000_000, microvolts: 700_000 },
+  { hertz: 800_000_000, microvolts: 750_000 },
+  { hertz: 900_000_000, microvolts: 800_000 },
+  { hertz: 1_000_000_000, microvolts: 850_000 },
+] as const;
+
 /** By the name of the DRM driver. */
 export const ROCK5B_DEVICES: Readonly<Record<string, PlatformDevice>> = {
   panthor: {

@@ -1,5 +1,5 @@
 /**
- * The command line: `tyr run`, `screen`, `input`, `status`, `top`, `vm`, `compare`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
+ * The command line: `tyr run`, `screen`, `input`, `status`, `top`, `suspend`, `vm`, `compare`, `setup`, `mesa build`, `doctor`, `test`, `bench`, `fuzz`, `conformance`, `disasm`,
  * `asm` and `decode`.
  *
  * Each command's work is in the file of its name; here are their options and help. Started by ./tyr.
@@ -385,6 +385,18 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
     .action(async (options) => {
       const { top } = await import('./status.ts');
       await finish(() => top(options));
+    });
+
+  tyr
+    .command('suspend')
+    .description(
+      'put a running machine to sleep: its programs stand still, and the GPU is switched off with its work saved',
+    )
+    .option('--machine <pid>', 'of which `tyr run`, where there are several', count)
+    .option('--seconds <n>', 'for how long', positive, 5)
+    .action(async (options) => {
+      const { suspend } = await import('./status.ts');
+      await finish(() => suspend(options));
     });
 
   tyr

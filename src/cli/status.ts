@@ -1,8 +1,8 @@
-/** `tyr status` and `tyr top`: who uses a running machine's GPU and memory, once or again and again. */
+/** `tyr status` and `tyr top`: who uses a running machine's GPU and memory, once or again and again. `tyr suspend`: it sleeps. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROFILING } from '../abi/panthor.ts';
 import { fdinfoSize } from '../drm/fdinfo.ts';
-import { askStatus, setProfiling } from '../host/control.ts';
+import { askStatus, setProfiling, suspend as suspendMachine } from '../host/control.ts';
 import type { ClientStatus, MachineStatus } from '../machine/status.ts';
 import { findMachine } from './input.ts';
 import { interruptible } from './interrupts.ts';
@@ -50,6 +50,12 @@ export async function top({ machine, interval = INTERVAL, count, json }: StatusO
   } finally {
     if (profiling !== undefined) await setProfiling(folder, profiling).catch(() => {});
   }
+}
+
+/** `tyr suspend`. */
+export async function suspend({ machine, seconds }: { machine?: number; seconds: number }): Promise<number> {
+  await suspendMachine(findMachine(machine), seconds);
+  return 0;
 }
 
 const mhz = (rate: number): string => `${(rate / 1e6).toFixed(0)} MHz`;

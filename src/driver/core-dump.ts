@@ -58,6 +58,8 @@ export interface DumpParts {
   readonly dram: Dram;
   readonly log: Logger;
   readonly now: () => number;
+  /** Registers can be read. */
+  readonly awake: () => boolean;
   readonly gpu: GpuControl;
   readonly firmware: Firmware;
   readonly scheduler: Scheduler;
@@ -82,7 +84,7 @@ export class CoreDumps {
     this.#parts = undefined;
   }
 
-  /** Takes down how everything stands, unless enough of this cause has been told. The GPU must be awake. */
+  /** Takes down how everything stands, unless enough of this cause has been told. */
   make(cause: DumpCause, reason: string): void {
     const made = this.#made.get(cause) ?? 0;
     if (!this.#parts || !this.#sink || made === MOST_DUMPS) return;
@@ -107,7 +109,7 @@ function dump(parts: DumpParts, cause: DumpCause, reason: string): string[] {
   const section = (title: string, body: readonly string[]): void => {
     lines.push('', `==== ${title} ====`, ...body);
   };
-  section('registers', registers(parts.mmio));
+  section('registers', parts.awake() ? registers(parts.mmio) : ['the GPU sleeps']);
   section('firmware: global interface', globalInterface(firmware));
   const outside = new Set(scheduler.groups());
   const vms = new Set<Vm>();

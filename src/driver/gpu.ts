@@ -71,6 +71,7 @@ export class GpuControl {
   readonly #log: Logger;
   readonly #irq: IrqBlock;
   readonly #acks: WaitQueue;
+  readonly #rate: () => number;
   /** Requests that the GPU has not answered yet, as GPU_IRQ bits. */
   #pending = 0;
   /** Called when the microcontroller has changed its state. */
@@ -80,8 +81,8 @@ export class GpuControl {
   #queuedFlush: Promise<void> | undefined;
 
   /** Throws if there is no GPU that this driver knows. `coherent`: the bus keeps GPU and CPU caches in step. */
-  constructor(mmio: Mmio, line: IrqLine, clock: Clock, log: Logger, coherent: boolean, cycleRate: number) {
-    this.cycleRate = cycleRate;
+  constructor(mmio: Mmio, line: IrqLine, clock: Clock, log: Logger, coherent: boolean, rate: () => number) {
+    this.#rate = rate;
     this.#mmio = mmio;
     this.#clock = clock;
     this.#log = log;
@@ -128,7 +129,9 @@ export class GpuControl {
   }
 
   /** Hz of the clock that CYCLE_COUNT counts. */
-  readonly cycleRate: number;
+  get cycleRate(): number {
+    return this.#rate();
+  }
 
   /** Hz of that clock at its fastest. */
   get maxRate(): number {
@@ -158,6 +161,29 @@ export class GpuControl {
     const ready = (): boolean => (readReg(this.#mmio, GPU.L2_READY) & mask) === mask;
     if (!(await poll(this.#clock, ready, POWER_INTERVAL, POWER_TIMEOUT)))
       throw new HardwareError(`timeout waiting on L2:${hex(mask)} readiness`);
+  }
+
+  /** Before the GPU loses its power. `clean`: all that was in its caches is in memory. */
+  async suspend(clean: boolean): Promise<void> {
+    if (clean) await this.#powerOffL2();
+    else await this.reset('soft');
+    this.#irq.suspend();
+    this.#pending = 0;
+  }
+
+  /** The GPU has power again. */
+  async resume(): Promise<void> {
+    this.#irq.resume();
+    await this.powerOnL2();
+  }
+
+  async #powerOffL2(): Promise<void> {
+    const mask = FIRST_CORE_GROUP;
+    writeReg(this.#mmio, GPU.L2_PWROFF, mask);
+    const off = (): boolean =>
+      ((readReg(this.#mmio, GPU.L2_PWRTRANS) | readReg(this.#mmio, GPU.L2_READY)) & mask) === 0;
+    if (!(await poll(this.#clock, off, POWER_INTERVAL, POWER_TIMEOUT)))
+      throw new HardwareError(`timeout waiting on L2:${hex(mask)} power transition`);
   }
 
   /**

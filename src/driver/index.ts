@@ -13,6 +13,7 @@ import type { Dram } from '../board/dram.ts';
 import type { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
+import type { Supply } from '../board/supply.ts';
 import { type DeviceAttribute, type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
 import { Pace } from './async.ts';
 import { attributes, setProfiling } from './attributes.ts';
@@ -26,6 +27,7 @@ import { groupIoctls } from './group-ioctls.ts';
 import { describeFailure } from './hardware-error.ts';
 import type { Logger } from './log.ts';
 import { Mmu } from './mmu/index.ts';
+import { PowerControl } from './power.ts';
 import { queryIoctls } from './query.ts';
 import { ResetControl } from './reset.ts';
 import type { Group } from './sched/group.ts';
@@ -57,6 +59,8 @@ export interface GpuResources {
   readonly coreFrequency?: number;
   /** The device's name on its bus. */
   readonly unique?: string;
+  /** The GPU's clock and power, where the board switches them. */
+  readonly supply?: Supply | undefined;
   /** Keeps what the driver has taken down where something went wrong. */
   readonly coreDump?: ((dump: CoreDump) => void) | undefined;
 }
@@ -119,7 +123,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     const { addressSpaces, groupSlots } = this.#seats;
     return {
       name: this.gpuName,
-      power: 'active',
+      power: this.#tyr.power.state,
       frequency: gpu.cycleRate,
       maxFrequency: gpu.maxRate,
       governor: 'none',
@@ -133,6 +137,15 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   /** What an open file of this device has of driver and GPU. */
   clientUse(file: File): ClientUse {
     return clientUse(file);
+  }
+
+  /** Puts the GPU to sleep, whatever it has to do, until `wakeUp`. Throws EOPNOTSUPP on a board that cannot. */
+  sleep(): Promise<void> {
+    return this.#tyr.power.force();
+  }
+
+  wakeUp(): void {
+    this.#tyr.power.release();
   }
 
   /** PROFILING bits: what of jobs is measured from now on. Throws EINVAL for others. */
@@ -162,10 +175,15 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
   const timerFrequency = board.timerFrequency ?? TIMER_FREQUENCY;
   const reset = new ResetControl(clock, log);
   const dumps = new CoreDumps(board.coreDump);
+  const power = new PowerControl(clock, log, board.supply);
   const needReset = (reason: string): void => reset.schedule(reason);
   let scheduler: Scheduler | undefined;
+  board.supply?.on();
+  undo.push(() => board.supply?.off());
   try {
-    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent, board.coreFrequency ?? CORE_FREQUENCY);
+    const { supply } = board;
+    const rate = supply ? () => supply.rate : () => board.coreFrequency ?? CORE_FREQUENCY;
+    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent, rate);
     undo.push(() => gpu.unplug());
     await gpu.reset('soft');
     await gpu.powerOnL2();
@@ -185,9 +203,11 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       mmu,
       firmware,
       reset: needReset,
+      wake: () => power.wake(),
+      used: () => power.touch(),
       dump: (cause, reason) => dumps.make(cause, reason),
     });
-    const parts = { gpu, mmu, firmware, scheduler };
+    const parts = { gpu, mmu, firmware, scheduler, power };
     const context: DeviceContext = { clock, dram, log: board.log };
     const tyr: Tyr = {
       ...parts,
@@ -212,12 +232,16 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
     const unplug = async (): Promise<void> => {
       reset.disable();
       dumps.disable();
+      power.disable();
       await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
     };
     const device = new TyrDevice(tyrDriver(tyr, board.unique), context, tyr, unplug);
-    dumps.enable({ ...parts, mmio, dram, log, now: () => clock.now() });
-    reset.enable({ ...parts, dump: (reason) => dumps.make('reset', reason), giveUp: () => device.unplug() });
+    const awake = (): boolean => power.awake;
+    const giveUp = (): void => device.unplug();
+    dumps.enable({ ...parts, mmio, dram, log, awake, now: () => clock.now() });
+    reset.enable({ ...parts, awake, dump: (reason) => dumps.make('reset', reason), giveUp });
+    power.enable({ ...parts, reset, giveUp });
     return device;
   } catch (error) {
     log('error', describeFailure(error, 'probe failed'));

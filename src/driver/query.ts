@@ -90,6 +90,12 @@ function timestampInfo({ gpu, context, timerFrequency }: Tyr, asked: number): Ti
   };
 }
 
+/** Counters are registers, which a GPU that sleeps does not have. */
+function timestamps(tyr: Tyr, flags: number, answer: (values: Timestamps) => void): void | Promise<void> {
+  if (tyr.power.awake) return answer(timestampInfo(tyr, flags));
+  return tyr.power.run(() => answer(timestampInfo(tyr, flags)));
+}
+
 function allowedPriorities(file: File, user: UserContext): Infer<typeof GroupPrioritiesInfo.layout> {
   let allowedMask = 0;
   for (let priority = 0; priority < GROUP_PRIORITIES; priority++) {
@@ -114,7 +120,7 @@ export const queryIoctls: readonly IoctlEntry<any, TyrFile>[] = [
       case DEV_QUERY.CSIF_INFO:
         return answer(csifInfo(tyr));
       case DEV_QUERY.TIMESTAMP_INFO:
-        return answer(timestampInfo(tyr, readObject(user, arg.pointer, arg.size, TimestampInfo).flags));
+        return timestamps(tyr, readObject(user, arg.pointer, arg.size, TimestampInfo).flags, answer);
       case DEV_QUERY.GROUP_PRIORITIES_INFO:
         return answer(allowedPriorities(file, user));
       default:

@@ -20,6 +20,8 @@ export interface ResetParts {
   readonly mmu: Mmu;
   readonly firmware: Firmware;
   readonly scheduler: Scheduler;
+  /** The GPU is neither asleep nor on its way there or back. */
+  readonly awake: () => boolean;
   /** How everything stands is to be kept. */
   readonly dump: (reason: string) => void;
   /** The GPU could not be brought back. */
@@ -46,11 +48,24 @@ export class ResetControl {
     this.#parts = undefined;
   }
 
+  /** One is asked for or under way. */
+  get pending(): boolean {
+    return this.#pending;
+  }
+
+  /** Whether one was asked for while the GPU went to sleep; losing its power has done it. */
+  takePending(): boolean {
+    const { pending } = this;
+    this.#pending = false;
+    return pending;
+  }
+
   /** Asks for a reset, soon. While one is pending, further calls change nothing. */
   schedule(reason: string): void {
     this.#log('error', reason);
     if (this.#pending || !this.#parts) return;
     this.#pending = true;
+    if (!this.#parts.awake()) return;
     this.#parts.dump(reason);
     this.#clock.yield(() => void this.#run());
   }

@@ -6,6 +6,7 @@ import type { Firmware } from './fw/index.ts';
 import type { GpuControl } from './gpu.ts';
 import type { Logger } from './log.ts';
 import type { Mmu } from './mmu/index.ts';
+import type { PowerControl } from './power.ts';
 import type { Group } from './sched/group.ts';
 import type { Scheduler } from './sched/scheduler.ts';
 import type { VmResources } from './vm.ts';
@@ -18,6 +19,7 @@ export interface Tyr {
   readonly mmu: Mmu;
   readonly firmware: Firmware;
   readonly scheduler: Scheduler;
+  readonly power: PowerControl;
   readonly vmResources: VmResources;
   /** PROFILING bits: what of jobs that are submitted from now on is measured. */
   profiling: number;

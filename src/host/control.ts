@@ -2,7 +2,8 @@
  * The machine's control socket: what its user asks of it while it runs, such as `tyr input`. It lies in the machine's folder
  * and is its user's alone. A line of JSON each way: {"input": ["key", "a"]}, then {"done": true} once that is done, or
  * {"error": "why not"}. Whoever hangs up before stops what he has begun.
- * {"status": true} is answered with {"status": {…}}, {"profiling": 3} sets what of jobs is measured.
+ * {"status": true} is answered with {"status": {…}}, {"profiling": 3} sets what of jobs is measured,
+ * {"suspend": 10} puts the machine to sleep for ten seconds.
  */
 import { chmodSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -38,6 +39,8 @@ export interface ControlOptions {
   readonly status: () => MachineStatus;
   /** Sets what of the GPU's jobs is measured. Throws DrmError. */
   readonly profile: (bits: number) => void;
+  /** Puts the machine to sleep for some seconds; resolves when it is awake again. Throws DrmError. */
+  readonly suspend: (seconds: number) => Promise<void>;
 }
 
 export class Control {
@@ -101,6 +104,10 @@ export class Control {
         this.#options.profile(asked.profiling);
         return { done: true };
       }
+      if (typeof asked.suspend === 'number' && asked.suspend >= 0) {
+        await this.#options.suspend(asked.suspend);
+        return { done: true };
+      }
       return (await player.play(parseCommand(wordsOf(asked)))) ? { done: true } : { error: 'it was stopped' };
     } catch (error) {
       if (error instanceof CommandError || error instanceof DrmError) return { error: error.message };
@@ -152,6 +159,11 @@ export async function askStatus(directory: string): Promise<MachineStatus> {
 /** Sets what of its GPU's jobs is measured: PROFILING bits. Throws a Problem. */
 export async function setProfiling(directory: string, bits: number): Promise<void> {
   await ask(directory, { profiling: bits });
+}
+
+/** Puts the machine to sleep for some seconds, and waits until it is awake again. Throws a Problem. */
+export async function suspend(directory: string, seconds: number): Promise<void> {
+  await ask(directory, { suspend: seconds });
 }
 
 async function ask(directory: string, request: object): Promise<Answer> {

@@ -78,6 +78,7 @@ export class HostedMachine {
   readonly #options: HostingOptions;
   readonly #programs = new Set<Program>();
   #screen: Screen | undefined;
+  #asleep = false;
   // For an end by a bug of our own, or by process.exit, that never comes to `close`.
   readonly #emergency = (): void => {
     this.#kill();
@@ -130,18 +131,22 @@ export class HostedMachine {
       server = new GuestServer({ nodes, inputNodes, backing, log, directory, working });
       clock.attend?.(server);
       const running = machine;
+      let suspend: (seconds: number) => Promise<void> = async () => {};
       const control = await Control.listen({
         directory,
         clock,
         input: machine.input,
         log,
         status: () => machineStatus(running, clock.now()),
+        suspend: (seconds) => suspend(seconds),
         profile: (bits) => {
           must(running.gpu, 'ENODEV', 'this machine has no GPU');
           running.gpu.profiling = bits;
         },
       });
-      return new HostedMachine(machine, server, control, directory, options);
+      const host = new HostedMachine(machine, server, control, directory, options);
+      suspend = (seconds) => host.suspend(seconds);
+      return host;
     } catch (error) {
       server?.close();
       machine?.close();
@@ -166,6 +171,25 @@ export class HostedMachine {
     this.#programs.add(started);
     void started.ended.then(() => this.#programs.delete(started));
     return started;
+  }
+
+  /** Puts it to sleep: its programs stand still, and the GPU is switched off with what it was at saved. Throws DrmError. */
+  async suspend(seconds: number): Promise<void> {
+    const { clock, log } = this.#options;
+    must(!this.#asleep, 'EBUSY', 'the machine sleeps already');
+    this.#asleep = true;
+    const programs = [...this.#programs];
+    try {
+      log('info', 'PM', 'suspend entry');
+      for (const program of programs) program.freeze();
+      await this.machine.gpu?.sleep();
+      await new Promise<void>((resolve) => void clock.after(seconds * SECOND, resolve));
+    } finally {
+      if (this.machine.gpu && !this.machine.gpu.gone) this.machine.gpu.wakeUp();
+      for (const program of programs) program.thaw();
+      log('info', 'PM', 'suspend exit');
+      this.#asleep = false;
+    }
   }
 
   /** Shows the machine's screen to viewers from now on, under a title. Once. */

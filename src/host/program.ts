@@ -91,7 +91,18 @@ export class Program {
   stop(): void {
     if (!this.#running || this.#killing) return;
     this.#signal('SIGTERM');
+    // Who stands still would not hear it.
+    this.#signal('SIGCONT');
     this.#killing = this.#clock.after(this.#grace, () => this.kill());
+  }
+
+  /** The whole group stands still, until `thaw`. */
+  freeze(): void {
+    if (this.#running) this.#signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    if (this.#running) this.#signal('SIGCONT');
   }
 
   /** Ends the whole group at once. */

@@ -2,11 +2,14 @@
  * GpuBoard: the virtual Mali on a board, with its interrupt lines and its threads, and nobody who drives it: what a driver in
  * this process (machine.ts) or one in another machine (host/vm/) finds.
  */
+import { GPU_OPERATING_POINTS } from '../abi/rock5b.ts';
 import type { Clock } from '../board/clock.ts';
 import type { PageRun, PhysicalMemory } from '../board/dram.ts';
+import { GatedBus } from '../board/gated-bus.ts';
 import { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
-import { PA_BITS } from '../mali/control.ts';
+import { Supply } from '../board/supply.ts';
+import { CYCLE_HZ, PA_BITS } from '../mali/control.ts';
 import { Decoder, type DecoderOptions } from '../mali/decode/decoder.ts';
 import { defaultEngine, type Engine } from '../mali/engine/engine.ts';
 import { type FaultSwitch, Faults } from '../mali/faults.ts';
@@ -34,6 +37,9 @@ export interface GpuBoardOptions {
 
 export class GpuBoard {
   readonly gpu: MaliGpu;
+  /** Its registers behind its power domain, and what switches that: for a driver in this process. */
+  readonly bus: GatedBus;
+  readonly supply: Supply;
   readonly irqs: { readonly job: IrqLine; readonly mmu: IrqLine; readonly gpu: IrqLine };
   /** The GPU's threads, if it has any. */
   readonly workers: WorkerPool | undefined;
@@ -55,9 +61,20 @@ export class GpuBoard {
     const faults = new Faults(clock, log, options.faults);
     this.gpu = new MaliGpu({ dram, userPage, clock, log, irqs: this.irqs, units, agents: pool, faults });
     this.workers = pool;
+    this.bus = new GatedBus(this.gpu, 'gpu', log);
+    this.supply = gpuSupply(this.gpu, this.bus);
   }
 
   close(): void {
     this.workers?.close();
   }
+}
+
+/** RK3588's clock, regulator and power domain of the GPU. Without power the GPU loses its state. */
+export function gpuSupply(gpu: MaliGpu, bus: GatedBus): Supply {
+  const power = (on: boolean): void => {
+    if (!on) gpu.reset();
+    bus.open = on;
+  };
+  return new Supply(GPU_OPERATING_POINTS, CYCLE_HZ, power, (hertz) => gpu.setClock(hertz));
 }

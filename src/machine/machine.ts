@@ -146,12 +146,12 @@ export class Machine {
     const { clock, log } = options;
     const dram = new Dram(options.dramSize ?? DRAM_SIZE, options.backing);
     const board = new GpuBoard(dram, options, dram.allocShared('mali-user-page', PAGE));
-    const { gpu: mmio, irqs } = board;
+    const { bus: mmio, irqs, supply } = board;
     const { mode, soleMode, refresh, coreDump } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const unique = 'fb000000.gpu';
-    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique, coreDump }).catch((error) => {
+    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique, supply, coreDump }).catch((error) => {
       if (!isForeign(error)) throw error;
       return undefined;
     });

@@ -70,7 +70,7 @@ const TILER_PRESENT = 1;
 const L2_PRESENT = 1;
 /** Rate of the system counter behind TIMESTAMP. */
 export const TIMESTAMP_HZ = 24_000_000;
-/** Rate of CYCLE_COUNT: the lowest operating point of the RK3588's GPU is 300 MHz; the model's clock is a nominal one. */
+/** Hz of the GPU's clock as the boot loader leaves it. Source: Linux `rk3588-base.dtsi`, assigned-clock-rates of the GPU. */
 export const CYCLE_HZ = 200_000_000;
 const NS = 1e9;
 
@@ -89,7 +89,10 @@ export class GpuControlBlock {
   readonly #plain = new Map<number, number>();
   /** Registers that nobody here knows and whose reading has been told. */
   readonly #told = new Set<number>();
+  /** Hz of the GPU's clock, and what had been counted, and when, at its last change. */
+  #rate = CYCLE_HZ;
   #cycleOrigin: number;
+  #cycleBase = 0;
   #flushId = 1;
   /** Called for a reset; it is announced when `done` is called. */
   onReset: (done: () => void) => void = (done) => done();
@@ -170,7 +173,18 @@ export class GpuControlBlock {
 
   /** Cycles since the last reset. */
   get cycleCount(): number {
-    return Math.floor(((this.time.now() - this.#cycleOrigin) * CYCLE_HZ) / NS);
+    return this.#cycleBase + Math.floor(((this.time.now() - this.#cycleOrigin) * this.#rate) / NS);
+  }
+
+  /** Hz of the clock that CYCLE_COUNT counts. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  setRate(hertz: number): void {
+    this.#cycleBase = this.cycleCount;
+    this.#cycleOrigin = this.time.now();
+    this.#rate = hertz;
   }
 
   get flushId(): number {
@@ -262,6 +276,7 @@ export class GpuControlBlock {
     this.irq.clear(this.irq.raw);
     for (const offset of this.#plain.keys()) this.#plain.set(offset, 0);
     this.#cycleOrigin = this.time.now();
+    this.#cycleBase = 0;
   }
 
   #reset(): void {

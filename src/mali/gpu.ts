@@ -88,6 +88,11 @@ export class MaliGpu implements Mmio {
     return offset === LATEST_FLUSH_ID.offset ? this.#userPage : undefined;
   }
 
+  /** The clock's rate has changed. */
+  setClock(hertz: number): void {
+    this.#control.setRate(hertz);
+  }
+
   /** The bus's reset line: everything is as at power-on, and nothing is announced. */
   reset(): void {
     this.#control.powerOn();

@@ -26,6 +26,7 @@ import { LoadedFirmware } from './loader.ts';
 
 const BOOT_TIMEOUT = SECOND;
 const STOP_TIMEOUT = 100 * MILLISECOND;
+const HALT_TIMEOUT = SECOND;
 const STOP_INTERVAL = 10 * MICROSECOND;
 const PING_INTERVAL = 12 * SECOND;
 export const ACK_TIMEOUT = 100 * MILLISECOND;
@@ -62,6 +63,8 @@ export class Firmware {
   #interface: FirmwareInterface | undefined;
   #booted = false;
   #ping: Timer | undefined;
+  /** The firmware has halted by itself: it goes on from memory as it is. */
+  #fast = false;
   /** Called with the job interrupts of a booted firmware: bit n is group slot n, the top bit the global interface. */
   onEvents: (events: number) => void = () => {};
 
@@ -146,16 +149,50 @@ export class Firmware {
   /** Before a reset: no interrupts, no pings, and the microcontroller stands still. */
   async preReset(): Promise<void> {
     this.#ping?.cancel();
-    this.#irq.suspend();
-    this.#booted = false;
-    await this.#stop();
+    this.#fast = false;
+    await this.#standStill();
   }
 
   /** After a reset: everything anew from the image. Throws if it does not boot. */
   async postReset(): Promise<void> {
-    this.#loaded.reload();
+    this.#fast = false;
+    await this.resume();
+  }
+
+  /** Whether the next boot goes on from memory as it is. */
+  get fast(): boolean {
+    return this.#fast;
+  }
+
+  /** Nobody knows what memory holds: the next boot is from the image. */
+  needsReload(): void {
+    this.#fast = false;
+  }
+
+  /** Before the GPU loses its power: the firmware halts, and saves what it needs. */
+  async suspend(): Promise<void> {
+    this.#ping?.cancel();
+    const { mmio, clock, log } = this.#hw;
+    update(this.interface, GLB_REQ.HALT, GLB_REQ.HALT);
+    this.ringDoorbell(GLOBAL_DOORBELL);
+    const halted = (): boolean => readReg(mmio, MCU.STATUS) === MCU_STATUS.HALT;
+    this.#fast = await poll(clock, halted, STOP_INTERVAL, HALT_TIMEOUT);
+    if (!this.#fast) log('warn', 'Failed to cleanly suspend MCU');
+    await this.#standStill();
+  }
+
+  /** Boots it, from memory as it is where it has halted by itself, else from the image. Throws if it does not boot. */
+  async resume(): Promise<void> {
+    if (this.#fast) update(this.interface, 0, GLB_REQ.HALT);
+    else this.#loaded.reload();
     await this.#boot();
     this.#initGlobal();
+  }
+
+  async #standStill(): Promise<void> {
+    this.#irq.suspend();
+    this.#booted = false;
+    await this.#stop();
   }
 
   async unplug(): Promise<void> {

@@ -212,6 +212,13 @@ export class Mmu {
 
   /** The GPU has forgotten its slots. */
   postReset(): void {
+    this.#vacate();
+    this.#down = false;
+    this.#irq.resume();
+    this.#resetOver();
+  }
+
+  #vacate(): void {
     for (const manager of [this.#mcu, this.#slots]) {
       for (const [, space] of [...manager.residents()]) {
         manager.evict(space);
@@ -221,9 +228,21 @@ export class Mmu {
     }
     this.#off.clear();
     this.#silent.clear();
+  }
+
+  /** Before the GPU loses its power: it forgets its slots, and tables change in memory alone until `resume`. */
+  suspend(): Promise<void> {
+    return this.#turns.run(() => {
+      this.#irq.suspend();
+      this.#down = true;
+      this.#vacate();
+    });
+  }
+
+  /** The GPU has power again. */
+  resume(): void {
     this.#down = false;
     this.#irq.resume();
-    this.#resetOver();
   }
 
   /** The GPU is given up: there are no commands any more. */

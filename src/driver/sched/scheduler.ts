@@ -44,6 +44,9 @@ export interface SchedulerResources {
   readonly firmware: Firmware;
   /** Something does not answer: only a reset helps. */
   readonly reset: (reason: string) => void;
+  /** The GPU is needed, or was used just now. */
+  readonly wake: () => void;
+  readonly used: () => void;
   /** A group has come to grief: how things stand is worth keeping. */
   readonly dump: (cause: 'timeout' | 'fault', reason: string) => void;
 }
@@ -78,8 +81,10 @@ export class Scheduler {
   #again = false;
   /** Those who wait until no tick is due. */
   readonly #settling: (() => void)[] = [];
-  /** A reset is under way, or the device is gone: no ticks. */
+  /** A reset is under way, the GPU sleeps, or the device is gone: no ticks. */
   #stopped = false;
+  /** It is for sleep that ticks stopped. */
+  #asleep = false;
 
   constructor(hw: SchedulerResources) {
     this.hw = hw;
@@ -112,6 +117,7 @@ export class Scheduler {
   queueUpdated(group: Group, queue: Queue): void {
     const bit = 1 << queue.index;
     const blocked = (group.blockedQueues & bit) !== 0;
+    this.hw.used();
     const wasIdle = group.idle;
     const slot = group.slot;
     if (slot === undefined) {
@@ -170,6 +176,7 @@ export class Scheduler {
 
   /** Completed jobs are looked for in the group, and blocked groups looked at again. */
   syncUpdate(group: Group | undefined): void {
+    if (group) this.hw.used();
     for (const queue of group?.queues ?? []) {
       const before = queue.completed;
       queue.checkCompletion();
@@ -189,7 +196,10 @@ export class Scheduler {
 
   /** Looks at everything again, `delay` nanoseconds from now. An earlier tick stays. */
   requestTick(delay = 0): void {
-    if (this.#stopped) return;
+    if (this.#stopped) {
+      if (this.#asleep) this.hw.wake();
+      return;
+    }
     if (this.#ticking && delay === 0) {
       this.#again = true;
       return;
@@ -209,6 +219,38 @@ export class Scheduler {
     const now = this.hw.clock.now();
     if (this.#stopped || (!this.#ticking && !this.#again && this.#timerAt > now)) return Promise.resolve();
     return new Promise((resolve) => this.#settling.push(resolve));
+  }
+
+  /** No job is in flight in a slot, and nobody outside has something to do. */
+  get quiet(): boolean {
+    if (this.#ticking || this.#again || this.#timerAt !== Number.POSITIVE_INFINITY || this.hasWork) return false;
+    return !this.busy;
+  }
+
+  /** A job is in flight in a slot. */
+  get busy(): boolean {
+    return this.slots.some(({ group }) => group?.queues.some((queue) => queue.busy));
+  }
+
+  /** Groups outside the slots have something to do. */
+  get hasWork(): boolean {
+    for (const row of this.#runnable) for (const { canRun } of row) if (canRun) return true;
+    return false;
+  }
+
+  /** Before the GPU sleeps: everybody out. */
+  async suspend(): Promise<void> {
+    this.#asleep = true;
+    await this.preReset();
+    this.#sliceEnd = undefined;
+  }
+
+  /** The GPU is awake again. */
+  resume(): void {
+    this.#asleep = false;
+    this.#stopped = false;
+    this.requestTick();
+    this.syncUpdate(undefined);
   }
 
   /** Before a reset: everybody out, with their state saved where the firmware still answers. */

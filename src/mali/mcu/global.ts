@@ -7,7 +7,7 @@
  */
 import { FW_HALT, GLB_REQ, GlbTimer } from '../../abi/gpu/firmware.ts';
 import type { Timer } from '../../board/clock.ts';
-import { CYCLE_HZ, TIMESTAMP_HZ } from '../control.ts';
+import { TIMESTAMP_HZ } from '../control.ts';
 import type { Mcu } from './index.ts';
 import { type GlobalBlocks, globalBlocks, unpackWord } from './interface.ts';
 
@@ -84,7 +84,7 @@ export class GlobalInterface {
     this.stop();
     if (!idle || (input.get('req') & GLB_REQ.IDLE_EN) === 0) return;
     const timer = unpackWord(GlbTimer, input.get('idleTimer'));
-    const hertz = timer.gpuCounter ? CYCLE_HZ : TIMESTAMP_HZ;
+    const hertz = timer.gpuCounter ? this.#mcu.control.rate : TIMESTAMP_HZ;
     const announce = (): void => this.#mcu.guard(() => this.#event(GLB_REQ.IDLE));
     this.#idleTimer = this.#mcu.clock.after((timer.value * TIMER_UNIT * NS) / hertz, announce);
   }

@@ -9,7 +9,6 @@ import { CSG_REQ, CSG_STATE, CSG_STATUS_STATE_IS_IDLE } from '../../abi/gpu/firm
 import { STREAMS } from '../../abi/gpu/firmware-places.ts';
 import { SUSPEND_MAGIC, SuspendHeader, suspendOffset } from '../../abi/gpu/suspend.ts';
 import { Laps, type Timer } from '../../board/clock.ts';
-import { CYCLE_HZ } from '../control.ts';
 import type { CommandStream } from '../csu/stream.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import type { Mcu } from './index.ts';
@@ -283,7 +282,7 @@ export class GroupSlot {
 
   #watchProgress(): void {
     this.#progressTimer?.cancel();
-    const limit = (this.mcu.progressLimit * NS) / CYCLE_HZ;
+    const limit = (this.mcu.progressLimit * NS) / this.mcu.control.rate;
     if (limit === 0) return;
     const laps = new Laps(this.mcu.clock);
     let stuck = 0;

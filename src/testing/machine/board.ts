@@ -19,11 +19,13 @@ import {
 } from '../../abi/panthor.ts';
 import { type Clock, HostClock, type Timer } from '../../board/clock.ts';
 import { Dram } from '../../board/dram.ts';
+import { GatedBus } from '../../board/gated-bus.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { recorder } from '../../board/log.ts';
 import type { Mmio } from '../../board/mmio.ts';
 import { type CoreDump, type GpuResources, probe, type TyrDevice, tyrFirmware } from '../../driver/index.ts';
 import type { DrmFile } from '../../drm/file.ts';
+import { gpuSupply } from '../../machine/gpu-board.ts';
 import { Machine } from '../../machine/machine.ts';
 import type { Units } from '../../mali/contract.ts';
 import type { Engine } from '../../mali/engine/names.ts';
@@ -151,6 +153,8 @@ export interface TestMachine {
   readonly gpu: MaliGpu;
   readonly resources: GpuResources;
   readonly backing: FakeBacking;
+  /** The GPU's registers behind its power domain, on a board that is `powered`. */
+  readonly bus: GatedBus;
   /** What the driver has taken down so far. */
   readonly dumps: CoreDump[];
 }
@@ -159,6 +163,8 @@ export interface TestOptions {
   readonly dramSize?: number;
   readonly units?: Units;
   readonly firmware?: Uint8Array | undefined;
+  /** The board switches the GPU's clock and power. */
+  readonly powered?: boolean;
   /** What the driver finds in place of the GPU's registers. */
   readonly wrap?: (gpu: Mmio) => Mmio;
 }
@@ -176,6 +182,9 @@ export function testMachine(options: TestOptions = {}): TestMachine {
   };
   const userPage = dram.allocShared('mali-user-page', 4096);
   const gpu = new MaliGpu({ dram, userPage, clock, log, irqs, units: options.units ?? noUnits });
+  const bus = new GatedBus(gpu, 'gpu', log);
+  const supply = options.powered ? gpuSupply(gpu, bus) : undefined;
+  const registers = supply ? bus : gpu;
   const dumps: CoreDump[] = [];
   const coreDump = (dump: CoreDump): void => void dumps.push(dump);
   const firmware = 'firmware' in options ? options.firmware : tyrFirmware();
@@ -186,7 +195,8 @@ export function testMachine(options: TestOptions = {}): TestMachine {
     gpu,
     backing,
     dumps,
-    resources: { mmio: options.wrap?.(gpu) ?? gpu, irqs, dram, clock, log, firmware, coreDump },
+    bus,
+    resources: { mmio: options.wrap?.(registers) ?? registers, irqs, dram, clock, log, firmware, coreDump, supply },
   };
 }
 
