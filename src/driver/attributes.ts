@@ -23,10 +23,11 @@ export function setProfiling(tyr: Tyr, bits: number): void {
   tyr.profiling = bits;
 }
 
-export const attributes = (tyr: Tyr): DeviceAttribute[] => [
+export const attributes = (tyr: Tyr, name: string): DeviceAttribute[] => [
   {
     path: 'profiling',
     show: () => String(tyr.profiling),
     store: (text) => setProfiling(tyr, readNumber(text)),
   },
+  ...(tyr.devfreq?.attributes(`devfreq/${name}`, name) ?? []),
 ];

@@ -72,6 +72,7 @@ export class GpuControl {
   readonly #irq: IrqBlock;
   readonly #acks: WaitQueue;
   readonly #rate: () => number;
+  readonly #maxRate: number | undefined;
   /** Requests that the GPU has not answered yet, as GPU_IRQ bits. */
   #pending = 0;
   /** Called when the microcontroller has changed its state. */
@@ -81,8 +82,17 @@ export class GpuControl {
   #queuedFlush: Promise<void> | undefined;
 
   /** Throws if there is no GPU that this driver knows. `coherent`: the bus keeps GPU and CPU caches in step. */
-  constructor(mmio: Mmio, line: IrqLine, clock: Clock, log: Logger, coherent: boolean, rate: () => number) {
+  constructor(
+    mmio: Mmio,
+    line: IrqLine,
+    clock: Clock,
+    log: Logger,
+    coherent: boolean,
+    rate: () => number,
+    maxRate?: number,
+  ) {
     this.#rate = rate;
+    this.#maxRate = maxRate;
     this.#mmio = mmio;
     this.#clock = clock;
     this.#log = log;
@@ -135,7 +145,7 @@ export class GpuControl {
 
   /** Hz of that clock at its fastest. */
   get maxRate(): number {
-    return this.cycleRate;
+    return this.#maxRate ?? this.cycleRate;
   }
 
   /** Puts the whole GPU back to its state at power-on. Throws if it does not answer. */

@@ -18,6 +18,7 @@ import { type DeviceAttribute, type DeviceContext, DrmDevice, type DrmDriver, ty
 import { Pace } from './async.ts';
 import { attributes, setProfiling } from './attributes.ts';
 import { type CoreDump, CoreDumps } from './core-dump.ts';
+import { Devfreq } from './devfreq.ts';
 import { showFdinfo } from './fdinfo.ts';
 import { type File, TyrFile } from './file.ts';
 import { Firmware } from './fw/index.ts';
@@ -99,7 +100,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     this.stats = tyr.scheduler.stats;
     this.#tyr = tyr;
     this.#unplug = unplug;
-    this.attributes = attributes(tyr);
+    this.attributes = attributes(tyr, driver.unique ?? driver.name);
   }
 
   /** What clients have of the hardware and of the driver right now. Ends in zeros some time after the last client's. */
@@ -126,7 +127,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
       power: this.#tyr.power.state,
       frequency: gpu.cycleRate,
       maxFrequency: gpu.maxRate,
-      governor: 'none',
+      governor: this.#tyr.devfreq?.governor ?? 'none',
       profiling,
       ...this.stats,
       groupSlots: [groupSlots, scheduler.slots.length],
@@ -178,12 +179,13 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
   const power = new PowerControl(clock, log, board.supply);
   const needReset = (reason: string): void => reset.schedule(reason);
   let scheduler: Scheduler | undefined;
+  let device: TyrDevice | undefined;
   board.supply?.on();
   undo.push(() => board.supply?.off());
   try {
     const { supply } = board;
     const rate = supply ? () => supply.rate : () => board.coreFrequency ?? CORE_FREQUENCY;
-    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent, rate);
+    const gpu = new GpuControl(mmio, irqs.gpu, clock, log, coherent, rate, supply?.points.at(-1)?.hertz);
     undo.push(() => gpu.unplug());
     await gpu.reset('soft');
     await gpu.powerOnL2();
@@ -204,10 +206,23 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       firmware,
       reset: needReset,
       wake: () => power.wake(),
-      used: () => power.touch(),
+      used: () => {
+        power.touch();
+        devfreq?.record(parts.scheduler.busy || parts.scheduler.hasWork);
+      },
       dump: (cause, reason) => dumps.make(cause, reason),
     });
-    const parts = { gpu, mmu, firmware, scheduler, power };
+    const devfreq =
+      supply &&
+      new Devfreq({
+        clock,
+        supply,
+        beforeChange: () => power.awake && parts.scheduler.time.rateChanges(),
+        changed: () => device?.onAttributes(),
+      });
+    undo.push(() => devfreq?.suspend());
+    power.onChange = (active) => (active ? devfreq?.resume() : devfreq?.suspend());
+    const parts = { gpu, mmu, firmware, scheduler, power, devfreq };
     const context: DeviceContext = { clock, dram, log: board.log };
     const tyr: Tyr = {
       ...parts,
@@ -236,13 +251,14 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
     };
-    const device = new TyrDevice(tyrDriver(tyr, board.unique), context, tyr, unplug);
+    const made = new TyrDevice(tyrDriver(tyr, board.unique), context, tyr, unplug);
+    device = made;
     const awake = (): boolean => power.awake;
-    const giveUp = (): void => device.unplug();
+    const giveUp = (): void => made.unplug();
     dumps.enable({ ...parts, mmio, dram, log, awake, now: () => clock.now() });
     reset.enable({ ...parts, awake, dump: (reason) => dumps.make('reset', reason), giveUp });
     power.enable({ ...parts, reset, giveUp });
-    return device;
+    return made;
   } catch (error) {
     log('error', describeFailure(error, 'probe failed'));
     for (const step of undo.reverse()) await step();

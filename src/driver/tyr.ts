@@ -2,6 +2,7 @@
 
 import type { Mmio } from '../board/mmio.ts';
 import type { DeviceContext } from '../drm/device.ts';
+import type { Devfreq } from './devfreq.ts';
 import type { Firmware } from './fw/index.ts';
 import type { GpuControl } from './gpu.ts';
 import type { Logger } from './log.ts';
@@ -20,6 +21,8 @@ export interface Tyr {
   readonly firmware: Firmware;
   readonly scheduler: Scheduler;
   readonly power: PowerControl;
+  /** Who sets the GPU's clock, where the board can. */
+  readonly devfreq: Devfreq | undefined;
   readonly vmResources: VmResources;
   /** PROFILING bits: what of jobs that are submitted from now on is measured. */
   profiling: number;

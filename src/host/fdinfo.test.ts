@@ -43,6 +43,25 @@ test('another process’s descriptor is seen to be a DRM node, as tools that loo
   assert.equal(stdout, 'character special file e2:80\n');
 });
 
+test('the GPU’s clock is told and governed in /sys/class/devfreq', async () => {
+  const { stdout, lines } = await bash(
+    'cd /sys/class/devfreq/fb000000.gpu; cat governor available_frequencies; echo performance > governor; sleep 1; cat governor cur_freq; ' +
+      'echo nonsense > governor; sleep 1; cat governor; exec 9</dev/dri/renderD128; grep freq /proc/self/fdinfo/9; ' +
+      'basename $(readlink -f device)',
+  );
+  assert.deepEqual(stdout.trimEnd().split('\n'), [
+    'simple_ondemand',
+    '300000000 400000000 500000000 600000000 700000000 800000000 900000000 1000000000',
+    'performance',
+    '1000000000',
+    'performance',
+    'drm-maxfreq-panthor:\t1000000000 Hz',
+    'drm-curfreq-panthor:\t1000000000 Hz',
+    'fb000000.gpu',
+  ]);
+  assert.match(lines.join('\n'), /no governor 'nonsense'/);
+});
+
 test('what is measured of jobs is set by a file in /sys, and nonsense is refused', async () => {
   const { stdout, lines } = await bash(
     'cd /sys/class/drm/renderD128/device; cat profiling; echo 0x3 > profiling; sleep 1; cat profiling; ' +

@@ -16,6 +16,9 @@ import { writeInputDevice } from './guest-input.ts';
 /** For root and the group of root, as udev makes device nodes, or for whoever runs the machine. */
 const PLACEHOLDER_MODE = 0o1660;
 
+/** The class of devices whose clock is governed. */
+const DEVFREQ = 'devfreq';
+
 /** Parts of /sys that shim/path.c leaves to the host. */
 export const HOSTS_SYS: readonly string[] = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
 
@@ -93,6 +96,11 @@ export function writeGuestTree(
     link(`sys/bus/platform/devices/${name}`, own);
 
     for (const attribute of device.attributes) attributes.add(join(root, own, attribute.path), attribute);
+    if (device.attributes.some(({ path }) => path.startsWith(`${DEVFREQ}/${name}/`))) {
+      link(`sys/class/${DEVFREQ}/${name}`, `${own}/${DEVFREQ}/${name}`);
+      link(`${own}/${DEVFREQ}/${name}/subsystem`, `sys/class/${DEVFREQ}`);
+      link(`${own}/${DEVFREQ}/${name}/device`, own);
+    }
 
     for (const node of nodes.filter((each) => each.device === device)) {
       const nodeName = basename(node.path);

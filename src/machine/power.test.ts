@@ -92,6 +92,22 @@ test('it does not sleep over a job, however long that takes, nor over one that w
   await asleep(machine);
 });
 
+test('jobs make the clock faster, and the GPU’s time goes on as before', async () => {
+  const machine = await powered();
+  const worker = await Worker.create(machine);
+  const group = await worker.createGroup(worker.vm);
+  const { supply } = machine.resources;
+  assert.equal(supply!.rate, 300e6);
+  // A job that is in flight for less than its 5 s at any rate.
+  const done = await worker.start(group, [...waitAbove(0, 0), ...store(8, 3)]);
+  await pass(machine, 4.5);
+  assert.equal(supply!.rate, 1e9);
+  assert.equal(await worker.state(group), 0);
+  await pass(machine, 1);
+  assert.equal(await worker.wait(done), 0);
+  assert.match(machine.lines.join('\n'), /job timeout/);
+});
+
 test('counters that a client asks for wake it', async () => {
   const machine = await powered();
   const client = new Client(machine);

@@ -60,6 +60,11 @@ export class GpuTime {
     return { cancel: () => timer.cancel() };
   }
 
+  /** The clock is about to change its rate: what it has counted so far is taken down. */
+  rateChanges(): void {
+    this.#read();
+  }
+
   #read(): void {
     const { cycleCount, cycleRate } = this.#counter;
     const board = this.#clock.now();

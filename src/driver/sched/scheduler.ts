@@ -117,13 +117,13 @@ export class Scheduler {
   queueUpdated(group: Group, queue: Queue): void {
     const bit = 1 << queue.index;
     const blocked = (group.blockedQueues & bit) !== 0;
-    this.hw.used();
     const wasIdle = group.idle;
     const slot = group.slot;
     if (slot === undefined) {
       if (blocked) return;
       group.idleQueues &= ~bit;
       if (wasIdle) this.#enlist(group);
+      this.hw.used();
       this.#wake(group);
       return;
     }
@@ -132,6 +132,7 @@ export class Scheduler {
       this.#resumeTick();
     this.hw.firmware.ringDoorbell(queue.doorbell!);
     queue.startClock();
+    this.hw.used();
     if (this.#ticking) this.requestTick();
   }
 
@@ -176,13 +177,13 @@ export class Scheduler {
 
   /** Completed jobs are looked for in the group, and blocked groups looked at again. */
   syncUpdate(group: Group | undefined): void {
-    if (group) this.hw.used();
     for (const queue of group?.queues ?? []) {
       const before = queue.completed;
       queue.checkCompletion();
       this.stats.jobs += queue.completed - before;
     }
     for (const waiting of [...this.#waiting]) this.#checkWaiting(waiting);
+    if (group) this.hw.used();
   }
 
   /**
