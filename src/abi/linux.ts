@@ -20,6 +20,10 @@ export const SIOCOUTQ = 0x5411;
 /** `include/uapi/linux/capability.h` */
 export const CAPABILITY_BIT = { DAC_OVERRIDE: 1, SYS_ADMIN: 21, SYS_NICE: 23 } as const;
 
+/** The system call's number, the same on all architectures since 5.1, and a flag of it (`include/uapi/linux/landlock.h`). */
+export const LANDLOCK_CREATE_RULESET = 444;
+export const LANDLOCK_CREATE_RULESET_VERSION = 1;
+
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;

@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { dirname } from 'node:path';
 import { cacheFolder } from '../host/userland/cache-folder.ts';
 import { command } from '../host/userland/command.ts';
+import { landlockVersion } from '../host/userland/landlock.ts';
 import { hostMirror } from '../host/userland/mirror.ts';
 import { namespacesRefused } from '../host/userland/namespaces.ts';
 import { hostArchitecture, presentPieces } from '../host/userland/userland.ts';
@@ -51,7 +52,10 @@ async function guestRoot(): Promise<Finding> {
   const subject = 'guest root';
   const refusal = await namespacesRefused(process.arch === 'arm64');
   if (refusal === undefined) return { verdict: 'ok', subject, detail: 'its own, by namespaces' };
-  return { verdict: 'note', subject, detail: `by look-up of paths: ${refusal}` };
+  const version = await landlockVersion();
+  const writes =
+    version > 0 ? `it writes by leave of Landlock ${version}` : "this host's files are open to it (no Landlock)";
+  return { verdict: 'note', subject, detail: `by look-up of paths: ${refusal}; ${writes}` };
 }
 
 function node(): Finding {

@@ -85,6 +85,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
       program,
       native: world.native,
       namespaces: root?.namespaces,
+      writeGuard: root?.writeGuard,
       home: root?.home,
       args,
       clock,

@@ -7,6 +7,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { SHIM_GUEST } from '../abi/shim.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import { must } from '../drm/error.ts';
@@ -25,6 +26,7 @@ import type { ScreenAddress } from './screen/address.ts';
 import type { Screen } from './screen/screen.ts';
 import { GuestServer } from './server.ts';
 import { codeFolder, dumpFolder } from './userland/cache-folder.ts';
+import { guardedStart, type WriteGuard } from './userland/landlock.ts';
 import { mesaEnvironment } from './userland/mesa.ts';
 import type { Namespaces } from './userland/namespaces.ts';
 import { type Native, programStart } from './userland/start.ts';
@@ -63,6 +65,8 @@ export interface Command {
   home?: string | undefined;
   /** Gives a program of the guest a root of its own. Without, it finds the guest's files by looking paths up. */
   namespaces?: Namespaces | undefined;
+  /** Keeps a program of the guest that has no root of its own from writing where it should not. */
+  writeGuard?: WriteGuard | undefined;
 }
 
 const SECOND = 1e9;
@@ -157,7 +161,7 @@ export class HostedMachine {
 
   /** Starts a program on it. Throws Problem if there is no such program. */
   async run(command: Command, options: Omit<ProgramOptions, 'clock' | 'folder'>): Promise<Program> {
-    const { program, native, args = [], env, home, namespaces } = command;
+    const { program, native, args = [], env, home, namespaces, writeGuard } = command;
     const { userland, clock } = this.#options;
     const own = {
       ...guestFolders(home ?? join(userland.cache, 'home'), this.#directory),
@@ -166,7 +170,9 @@ export class HostedMachine {
       ...env,
     };
     const ownRoot = namespaces && { namespaces, machine: this.#directory, cwd: options.cwd ?? process.cwd() };
-    const start = programStart(userland, program, args, own, process.env, native, ownRoot);
+    const found = programStart(userland, program, args, own, process.env, native, ownRoot);
+    const isGuests = found.env[SHIM_GUEST] !== undefined;
+    const start = writeGuard && isGuests ? guardedStart(writeGuard, [own.HOME!, this.#directory], found) : found;
     const started = await Program.start(start, { ...options, clock, folder: this.#directory });
     this.#programs.add(started);
     void started.ended.then(() => this.#programs.delete(started));

@@ -1,15 +1,17 @@
 /**
  * Which root a guest gets: one of its own by namespaces (namespaces.ts) where this host allows it, else the look-up of paths by
- * emulator and shim (start.ts), which needs nothing of the host and hides nothing of it.
+ * emulator and shim (start.ts), which needs nothing of the host and hides nothing of it. There Landlock (landlock.ts) keeps it from
+ * writing to the host's files.
  */
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { landlockVersion, type WriteGuard } from './landlock.ts';
 import { takeLock } from './lock.ts';
 import { canBeShown, layerIn, type Namespaces, namespacesRefused, sharedFolders } from './namespaces.ts';
 import { Problem } from './problem.ts';
 import { type Progress, quiet } from './progress.ts';
 import type { RootWay } from './root-ways.ts';
-import { ensureBubblewrap, GUEST, hostArchitecture } from './userland.ts';
+import { ensureRootTools, GUEST, hostArchitecture } from './userland.ts';
 
 export interface RootChoice {
   /** Default: namespaces where they can be had. */
@@ -23,6 +25,8 @@ export interface RootChoice {
 export interface GuestRoot {
   /** Undefined: by look-up. */
   namespaces: Namespaces | undefined;
+  /** Without namespaces, where Landlock can be had. */
+  writeGuard: WriteGuard | undefined;
   /** Undefined: the one in the cache. */
   home: string | undefined;
   /** Which it is, and why it is no other. */
@@ -43,28 +47,37 @@ export async function guestRoot(
   const refusal = root === 'lookup' ? '--root lookup' : await namespacesRefused(hostArchitecture() === GUEST);
   if (root === 'namespaces' && refusal !== undefined)
     throw new Problem(`the guest cannot have a root of its own: ${refusal}`);
-  const bubblewrap = refusal === undefined ? await fetched(root, progress) : undefined;
-  const why = refusal ?? (Array.isArray(bubblewrap) ? undefined : bubblewrap?.message);
-  if (!Array.isArray(bubblewrap)) {
-    if (ownHome !== undefined) await makeHome(ownHome);
-    return { namespaces: undefined, home: ownHome, how: `by look-up of paths: ${why}`, release() {} };
+  const tools = await fetched(root, progress);
+  const release = (): void => {};
+  if (ownHome !== undefined) await makeHome(ownHome);
+  const missing = tools instanceof Problem ? tools.message : undefined;
+  if (refusal !== undefined || tools instanceof Problem) {
+    const version = await landlockVersion();
+    const guard = tools instanceof Problem || version === 0 ? undefined : { setpriv: tools.setpriv, version, shares };
+    const writes = guard ? "Landlock keeps it from writing to this host's files" : "this host's files are open to it";
+    const lacks = guard || refusal === undefined ? '' : ` (${missing ?? 'no Landlock'})`;
+    const how = `by look-up of paths: ${refusal ?? missing}; ${writes}${lacks}`;
+    return { namespaces: undefined, writeGuard: guard, home: ownHome, how, release };
   }
-  const how = 'its own, by namespaces';
-  if (ownHome === undefined) return { namespaces: { bubblewrap, shares }, home: ownHome, how, release() {} };
-  await makeHome(ownHome);
+  const common = { bubblewrap: tools.bwrap, shares };
+  const found = { writeGuard: undefined, home: ownHome, how: 'its own, by namespaces' };
+  if (ownHome === undefined) return { ...found, namespaces: common, release };
   const layer = await layerIn(ownHome);
-  const release = await takeLock(join(ownHome, '.tyr/lock'), () =>
+  const unlock = await takeLock(join(ownHome, '.tyr/lock'), () =>
     progress.note(`another machine uses ${ownHome}; waiting for its end`),
   );
-  return { namespaces: { bubblewrap, shares, layer }, home: ownHome, how, release };
+  return { ...found, namespaces: { ...common, layer }, release: unlock };
 }
 
-/** bubblewrap, or what keeps it away, unless nothing else is wanted. */
-async function fetched(root: RootChoice['root'], progress: Progress): Promise<string[] | Problem> {
+/** What makes roots and guards, or what keeps it away, unless nothing else is wanted. */
+async function fetched(
+  root: RootChoice['root'],
+  progress: Progress,
+): Promise<Awaited<ReturnType<typeof ensureRootTools>> | Problem> {
   try {
-    return await ensureBubblewrap({ progress });
+    return await ensureRootTools({ progress });
   } catch (error) {
-    if (root === undefined && error instanceof Problem) return error;
+    if (root !== 'namespaces' && error instanceof Problem) return error;
     throw error;
   }
 }

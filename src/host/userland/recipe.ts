@@ -38,8 +38,11 @@ export const GUEST_FOLDERS = ['bin', 'etc', 'lib', 'sbin', 'usr'];
 /** For hosts of another architecture than the guest's: the emulator, and the same compiler for the host's own programs. */
 export const TOOL_PACKAGES = ['qemu-user', 'tcc', 'libc6-dev'];
 
-/** What gives a guest a root of its own: namespaces, an overlay, and a process that outlives none of the guest's. */
-export const ROOT_PACKAGES = ['bubblewrap'];
+/**
+ * What gives a guest a root of its own (bwrap), and what keeps one that has none from writing where it should not: setpriv(1) knows
+ * Landlock since util-linux 2.40.
+ */
+export const ROOT_PACKAGES = ['bubblewrap', 'util-linux'];
 
 /** qemu-user brings an emulator for every architecture; one is wanted. */
 export const TOOL_EXCLUDE = [

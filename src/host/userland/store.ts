@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeLock } from './lock.ts';
 import { asProblem } from './problem.ts';
@@ -147,6 +147,9 @@ export class Store {
     this.#progress.begin(piece.title);
     try {
       await piece.build(partial, scratch);
+      // Its age counts from now on, whatever the packages in it say.
+      const now = new Date();
+      await utimes(partial, now, now);
       await rename(partial, path);
     } finally {
       this.#progress.end();

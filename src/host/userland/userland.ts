@@ -162,7 +162,14 @@ export class Plan {
 
   /** What gives a guest a root of its own (root/). */
   rootTools(): Piece {
-    return this.#packages('root', "bubblewrap for the guest's root", this.host, ['main'], ROOT_PACKAGES, []);
+    return this.#packages(
+      'root',
+      "bubblewrap and setpriv for the guest's root",
+      this.host,
+      ['main'],
+      ROOT_PACKAGES,
+      [],
+    );
   }
 
   /** The guest's programs and Mesa for the host's own architecture. Fetched when asked for. */
@@ -436,15 +443,21 @@ export async function ensureNatives(
   }
 }
 
-/** The root folder of bubblewrap's packages, and how it is run by its own dynamic loader: fetched first where it is missing. */
-export async function ensureBubblewrap(options: UserlandOptions = {}): Promise<string[]> {
+/** The words that start a program of ROOT_PACKAGES, by their own dynamic loader: fetched first where it is missing. */
+export async function ensureRootTools(options: UserlandOptions = {}): Promise<{ bwrap: string[]; setpriv: string[] }> {
   const progress = options.progress ?? quiet;
   const store = new Store(options.cache ?? cacheFolder(), progress);
   const plan = new Plan(progress);
   try {
     const root = await store.ensure(plan.rootTools());
     const libraries = join(root, 'usr/lib', plan.host.triplet);
-    return [join(libraries, plan.host.loader), '--library-path', libraries, join(root, 'usr/bin/bwrap')];
+    const start = (name: string) => [
+      join(libraries, plan.host.loader),
+      '--library-path',
+      libraries,
+      join(root, 'usr/bin', name),
+    ];
+    return { bwrap: start('bwrap'), setpriv: start('setpriv') };
   } finally {
     store.release();
   }
