@@ -31,6 +31,9 @@ export interface Compiler {
   build(kind: 'library' | 'program', sources: string[], output: string, flags?: string[]): Promise<void>;
 }
 
+/** <asm/sigcontext.h> of Linux 7 for arm64 says __u128, which <linux/types.h> has only for compilers that know __int128; tcc knows this one. */
+const wideNames = ({ debian }: Architecture): string[] => (debian === 'arm64' ? ['-D__u128=__uint128_t'] : []);
+
 async function compile(file: string, args: string[], env: NodeJS.ProcessEnv, output: string): Promise<void> {
   const { code, stdout, stderr } = await command(file, args, { env });
   if (code !== 0) throw new Error(`tcc could not build ${output}:\n${(stdout + stderr).trim()}`);
@@ -49,7 +52,14 @@ export function guestCompiler(
     architecture,
     async build(kind, sources, output, flags = []) {
       const shape = kind === 'library' ? ['-shared'] : [];
-      const { file, args, env } = run('/usr/bin/tcc', [...shape, ...flags, ...sources, '-o', output]);
+      const { file, args, env } = run('/usr/bin/tcc', [
+        ...shape,
+        ...wideNames(architecture),
+        ...flags,
+        ...sources,
+        '-o',
+        output,
+      ]);
       await compile(file, args, env, output);
     },
   };
@@ -94,6 +104,7 @@ export function hostCompiler(architecture: Architecture, root: string, libraries
         ...include.map((folder) => `-I${folder}`),
         ...shape,
         join(own, 'crti.o'),
+        ...wideNames(architecture),
         ...flags,
         ...sources,
         ...['libc.so.6', 'libdl.so.2', 'libpthread.so.0']
