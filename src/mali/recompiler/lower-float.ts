@@ -235,7 +235,7 @@ function flushed(x: Lowering, value: Lanes, max: number, normal: number): Lanes 
 }
 
 const flush: Lower = (x) => {
-  if (x.i.spec.type === 'f32') return [flushed(x, x.single(0), MAX_F32, MIN_NORMAL_F32)];
+  if (x.i.spec.type === 'f32') return x.flushedSingle(flushed(x, x.single(0), MAX_F32, MIN_NORMAL_F32));
   const { low, high } = x.halves(0);
   const of = (half: Lanes): Lanes => flushed(x, half, MAX_F16, MIN_NORMAL_F16);
   return [x.toHalves(of(low), of(high))];

@@ -137,9 +137,17 @@ export class Lowering {
   }
 
   singleResult(value: Lanes): Lanes[] {
-    const clamped = this.l.clamp(value, this.i.modifiers.clamp);
-    // Halves of a register take no singles; flushing is left out there, as in shader/operand.ts.
-    return [this.o.flush32 && this.i.destHalves === HALVES.BOTH ? this.l.flush32(clamped) : clamped];
+    const { l } = this;
+    const clamped = l.clamp(value, this.i.modifiers.clamp);
+    const flushes = this.o.flush32 && this.i.destHalves === HALVES.BOTH;
+    return this.flushedSingle(flushes ? l.flush32(clamped) : clamped);
+  }
+
+  /** A single as a result that is flushed already. A half of a register takes a half, which is put into both, and one of them is kept. */
+  flushedSingle(value: Lanes): Lanes[] {
+    if (this.i.destHalves === HALVES.BOTH) return [value];
+    const half = this.l.keep(this.l.narrow(value));
+    return [this.l.pair(half, half)];
   }
 
   /** An integer source with its selected part extended, or packed elements of `size` bits swizzled. */

@@ -8,6 +8,8 @@
  * Semantics: Mesa 25.0.7 `src/panfrost/compiler/valhall/ISA.xml`, and for the parts of exp, log, sin and cos their use in
  * `bifrost_compile.c` (bi_fexp_32, bi_flog2_32, bi_lower_fsincos_32, bi_lower_frcp_32).
  */
+
+import { HALVES } from '../../abi/isa/encoding.ts';
 import type { Compilers, Exec } from './compile.ts';
 import { LANES } from './contract.ts';
 import type { Instruction } from './decode.ts';
@@ -298,6 +300,7 @@ function flush32(i: Instruction): Exec {
   const { ftz, flush_inf: inf, nanMode } = i.modifiers;
   const a = floats(i.sources[0]!, i.page);
   const d = destination(i);
+  const whole = i.destHalves === HALVES.BOTH;
   return (w) => {
     const x = a(w);
     const out = d.open(w);
@@ -309,7 +312,7 @@ function flush32(i: Instruction): Exec {
         else if (nanMode === 'quiet_nan') bits |= 0x400000;
       } else if (magnitude === 0x7f800000 && inf) bits = bitsOf(bits < 0 ? -MAX_F32 : MAX_F32);
       else if (magnitude < 0x800000 && ftz) bits &= 0x80000000;
-      out[n] = bits;
+      out[n] = whole ? bits : toHalf(fromBits(bits)) * 0x10001;
     }
     d.close(w);
   };

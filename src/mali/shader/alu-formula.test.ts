@@ -235,6 +235,19 @@ test('conversions between floats and integers, in every direction', () => {
     };
     check(`V2F32_TO_V2F16${name} r0, r1, r2`, [singles, singles], (a, b) => [narrow(a), narrow(b)]);
   }
+  // Arithmetic on singles rounds its result to a half where it writes one; the other half stays.
+  const narrowed = (bits: number): Bits => HALF.round(exact(single(bits)), single(bits), 'rte');
+  const finite: Draw = (random) => (f32(1) + ((random() & 0x87ffffff) | 0)) >>> 0;
+  for (const [part, place] of [
+    ['h0', 0],
+    ['h1', 1],
+  ] as const) {
+    const beside = (bits: Bits, old: number): readonly Bits[] =>
+      place === 0 ? [bits, old >>> 16] : [old & 0xffff, bits];
+    check(`FADD.f32 r1.${part}, r2, 0x0.neg\nMOV.i32 r0, r1`, [integers, finite], (old, a) => beside(narrowed(a), old));
+    check(`FMAX.f32 r1.${part}, r2, r2\nMOV.i32 r0, r1`, [integers, finite], (old, a) => beside(narrowed(a), old));
+    check(`S32_TO_F32 r1.${part}, r2\nMOV.i32 r0, r1`, [integers, small], (old, a) => beside(f16(a | 0), old));
+  }
   check('F16_TO_F32 r0, r1.h1', [halves], (a) => SINGLE.to(half(high(a))));
   check('S8_TO_S32 r0, r1.b2', [integers], (a) => (a << 8) >> 24);
   check('U8_TO_F32 r0, r1.b1', [integers], (a) => f32((a >>> 8) & 0xff));

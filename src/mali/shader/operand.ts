@@ -6,7 +6,7 @@
 import { CONSTANTS, HALVES } from '../../abi/isa/encoding.ts';
 import { LANES } from './contract.ts';
 import { EncodingError, type Instruction, type Source } from './decode.ts';
-import { F16_TO_F32, fromBits, MIN_NORMAL_F16, MIN_NORMAL_F32 } from './float.ts';
+import { F16_TO_F32, fromBits, MIN_NORMAL_F16, MIN_NORMAL_F32, toHalf } from './float.ts';
 import type { WarpState } from './warp.ts';
 
 export type Ints = (w: WarpState) => Int32Array;
@@ -321,7 +321,10 @@ export function upperDestination(i: Instruction): Destination {
   return registerDestination(i.dest + 1, HALVES.BOTH);
 }
 
-/** As `destination`, for singles; flushes subnormal results where the program says so. */
+/**
+ * As `destination`, for singles; flushes subnormal results where the program says so. In a half of a register a single is rounded to a
+ * half: Mesa 26.1 makes one of the other by FADD.f32 with -0.
+ */
 export function floatDestination(i: Instruction): FloatDestination {
   const inner = destination(i);
   const views = new Map<Int32Array, Float32Array>();
@@ -353,7 +356,13 @@ export function floatDestination(i: Instruction): FloatDestination {
       }
       return view;
     },
-    close: (w) => inner.close(w),
+    close: (w) => {
+      const bits = inner.open(w);
+      const values = views.get(bits)!;
+      // In both halves; the one that is not written keeps what it was.
+      for (let n = 0; n < LANES; n++) bits[n] = toHalf(values[n]!) * 0x10001;
+      inner.close(w);
+    },
   };
 }
 

@@ -124,11 +124,13 @@ export function draw(random: Random, spec: InstructionSpec): Uint32Array {
   set(FAU_PAGE, page);
   set(FLOW, flow(random));
   if (spec.dest) {
-    const [first, count] = RANGES[kinds.dest];
+    // Arithmetic on singles may round into a half.
+    const narrows = kinds.dest === 'single' && SAME_FLOAT.has(spec.base) && random.chance(10);
+    const [first, count] = RANGES[narrows ? 'half' : kinds.dest];
     const long = /64$/.test(spec.type);
     set(DEST, long ? first + 2 * random.below(count / 2) : first + random.below(count));
-    // A half of a NaN is none, so singles are written whole.
-    const whole = kinds.dest === 'single' || random.chance(75);
+    // A half of a NaN is none, so other singles are written whole.
+    const whole = !narrows && (kinds.dest === 'single' || random.chance(75));
     set(DEST_HALVES, whole ? HALVES.BOTH : random.pick([HALVES.LOW, HALVES.HIGH]));
   } else if (spec.staging.length === 0) set(DEST_HALVES, NO_DEST);
   for (const staging of spec.staging) {
