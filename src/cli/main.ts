@@ -413,7 +413,10 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
     .argument('[patterns...]', 'only tests whose file path contains one of these; no checks then')
     .addOption(workers('as each test says, or $TYR_WORKERS'))
     .option('--vm', 'also boot a virtual machine with a kernel of Debian and its panthor (fetches about 200 MB)')
-    .option('--desktop', 'also run the tests that open a browser; this host has to have a Chromium')
+    .option(
+      '--desktop',
+      'also run the tests that open a browser (this host has to have a Chromium), Weston, Firefox and a race (large to fetch)',
+    )
     .addHelpText('after', '\nThe last line reads "N passed, N failed"; the exit code is 0 only if nothing failed.')
     .action(async (patterns, options) => {
       const { test } = await import('./test.ts');

@@ -15,8 +15,9 @@ import { progressBar } from './progress-bar.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Milliseconds after which a test file counts as hung. */
+/** Milliseconds after which a test file counts as hung, and one that runs a desktop's programs: a minute's work on an idle host. */
 const HUNG = 10 * 60_000;
+const DESKTOP_HUNG = 45 * 60_000;
 
 /** The checks that need no run: each a program of node_modules with its arguments. */
 const CHECKS: [title: string, program: string, args: string[]][] = [
@@ -38,7 +39,7 @@ interface TestOptions {
   workers?: number;
   /** Also the tests that boot virtual machines. */
   vm?: boolean;
-  /** Also the tests that open a browser. */
+  /** Also the tests that open a browser or play with large guests. */
   desktop?: boolean;
 }
 
@@ -53,7 +54,11 @@ export async function test(patterns: string[], options: TestOptions = {}): Promi
     (file) => patterns.length === 0 || patterns.some((p) => file.includes(p)),
   );
   if (files.length === 0) throw new Problem(`no test file's path contains ${patterns.join(' or ')}`);
-  const tallies = [checks, await runTests(files)];
+  const isDesktop = (file: string): boolean => file.endsWith('.test-desktop.ts');
+  const tallies = [checks, await runTests(files.filter((file) => !isDesktop(file)))];
+  // One at a time: each has programs that take all processors.
+  const limits = { concurrency: 1, timeout: DESKTOP_HUNG };
+  tallies.push(await runTests(files.filter(isDesktop), limits));
   const again = files.filter((file) => ON_BOTH_ENGINES.test(file));
   if (again.length > 0 && process.env.TYR_ENGINE === undefined) {
     console.log('once more, shaders by the interpreter:');
@@ -62,13 +67,15 @@ export async function test(patterns: string[], options: TestOptions = {}): Promi
   }
   if (!vm && patterns.length === 0) console.log('no virtual machine was booted: ./tyr test --vm does that as well');
   if (!desktop && patterns.length === 0)
-    console.log('no browser was opened: ./tyr test --desktop does that as well (it needs a Chromium on this host)');
+    console.log(
+      'no browser was opened, no desktop, no race: ./tyr test --desktop does that as well (it needs a Chromium on this host)',
+    );
   const [passed, failed] = (['passed', 'failed'] as const).map((of) => tallies.reduce((sum, t) => sum + t[of], 0));
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
-/** `vm`: also those that boot virtual machines; `desktop`: also those that open a browser. */
+/** `vm`: also those that boot virtual machines; `desktop`: also those that open a browser or play with large guests. */
 async function testFiles(vm: boolean, desktop: boolean): Promise<string[]> {
   const files = await Array.fromAsync(
     glob(
@@ -92,9 +99,13 @@ async function runChecks(): Promise<Tally> {
 }
 
 /** Runs test files, each in a process of its own, as many at a time as there are processors. */
-function runTests(files: string[]): Promise<Tally> {
+async function runTests(
+  files: string[],
+  limits = { concurrency: availableParallelism(), timeout: HUNG },
+): Promise<Tally> {
+  if (files.length === 0) return { passed: 0, failed: 0 };
   return new Promise((resolve, reject) => {
-    const stream = run({ files, cwd: REPOSITORY, concurrency: availableParallelism(), timeout: HUNG });
+    const stream = run({ files, cwd: REPOSITORY, ...limits });
     let counts: { tests: number; passed: number; skipped: number; todo: number } | undefined;
     // A summary without a file is that of the whole run.
     stream.on('test:summary', (summary) => {
