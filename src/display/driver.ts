@@ -109,7 +109,19 @@ export class VopDriver implements DisplayHardware {
     }
   }
 
+  /** A controller that is switched off finishes its frame first: until then its buffers are read. */
   program(commit: AtomicCommit, immediate: boolean, shown: (at: FrameTime) => void): void {
+    const ends = [...commit.crtcs.values()].some(
+      (change) => commit.needsModeset(change) && change.old.active && !change.next.active,
+    );
+    if (!ends || !this.vblank.running) this.#apply(commit, immediate, shown);
+    else {
+      const next = this.#frameTime().sequence + 1n;
+      this.vblank.wait(next, (at) => this.#apply(commit, immediate, () => shown(at)));
+    }
+  }
+
+  #apply(commit: AtomicCommit, immediate: boolean, shown: (at: FrameTime) => void): void {
     for (const change of commit.crtcs.values()) {
       if (!commit.needsModeset(change)) continue;
       if (change.old.active) this.#stop(change.next.active);
