@@ -10,6 +10,7 @@ import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
 import { compile } from './bench-compile.ts';
 import { compute } from './bench-compute.ts';
+import { fairness } from './bench-fairness.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
 import { raster } from './bench-raster.ts';
 import { alu, memory } from './bench-shader.ts';
@@ -54,6 +55,7 @@ const BENCHES: Record<string, Bench> = {
   glmark2,
   ioctl,
   submit,
+  fairness,
   texture,
   compile,
   raster,

@@ -7,6 +7,7 @@
 import '../mali/wasm/half-flag.ts';
 import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { POLICIES, POLICY_NAMES } from '../driver/sched/policy.ts';
 import { keepCompiledCode } from '../host/code-cache.ts';
 import { cacheFolder, codeFolder } from '../host/userland/cache-folder.ts';
 import { GUESTS } from '../host/userland/guests.ts';
@@ -182,6 +183,12 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option(
       '--decode <file>',
       'write down what the GPU executes: command streams, descriptors, shaders (docs/tools.md)',
+    )
+    .addOption(
+      new Option(
+        '--scheduler <policy>',
+        `by which groups take turns on the GPU: ${POLICY_NAMES.map((name) => `${name}: ${POLICIES[name].says}`).join('; ')} (default: panthor)`,
+      ).choices(POLICY_NAMES),
     )
     .option(
       '--fault <kind@when>',
@@ -429,7 +436,7 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
     .argument(
       '<name>',
       'kmscube (frames of 1024x768), glmark2 (eight scenes of 800x600), ioctl (a round trip to the driver and back), ' +
-        'submit (jobs and frames without pixels, in process); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); vertex (nanoseconds a primitive up to the polygon list); compile (a shader up to its first warp); alu, memory (nanoseconds a thread of single instructions); compute (nanoseconds a thread of whole jobs)',
+        'submit (jobs and frames without pixels, in process); fairness (shares of the GPU under each scheduling policy); texture (nanoseconds a sample); raster (nanoseconds a pixel beside long shaders); vertex (nanoseconds a primitive up to the polygon list); compile (a shader up to its first warp); alu, memory (nanoseconds a thread of single instructions); compute (nanoseconds a thread of whole jobs)',
     )
     .option('--frames <n>', 'how many frames kmscube draws', count, 20)
     .option('--seconds <n>', "how long glmark2 draws each scene; 10 is glmark2's own default", count, 10)

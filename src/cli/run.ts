@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { PNG } from 'pngjs';
 import { HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
+import type { PolicyName } from '../driver/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
 import type { ScreenAddress } from '../host/screen/address.ts';
 import { ARCHITECTURES } from '../host/userland/compiler.ts';
@@ -47,6 +48,8 @@ export interface RunOptions {
   profile?: boolean;
   /** A file for what the GPU's command streams execute. */
   decode?: string;
+  /** By which policy groups take turns on the GPU. */
+  scheduler?: PolicyName;
   /** What is to fail in the GPU, and when. */
   fault?: FaultSwitch[];
   /** Folder of a Mesa that the program is to run on. */
@@ -105,6 +108,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
       workers,
       profile: options.profile,
       faults: options.fault,
+      scheduler: options.scheduler,
       onScreen:
         options.screen === false ? undefined : (address) => showScreen(address, options.window ?? false, output),
       decode: decoded && { write: (line) => decoded.line(line) },

@@ -92,6 +92,7 @@ function checkCores(tyr: Tyr, arg: CoreArgs): CoreLimits {
 /** Makes a group with all its memory. What was made is freed if something fails. */
 async function createGroup(
   tyr: Tyr,
+  client: object,
   pid: number,
   vm: Vm,
   priority: number,
@@ -115,7 +116,7 @@ async function createGroup(
       memory.push([ring, queueInterface, await keep(vm.allocate(timesSize(queue.ringbufSize), UNCACHED))]);
     }
     must(!vm.destroyed, 'EINVAL', 'the VM was destroyed');
-    const group = new Group(pid, vm, priority, cores, { syncobjs, suspend, protmSuspend });
+    const group = new Group(client, pid, vm, priority, cores, { syncobjs, suspend, protmSuspend });
     const { workRegisters: registers, scoreboards } = firmware.interface;
     const unit = { registers, scoreboards };
     group.queues = queues.map((args, index) => {
@@ -198,7 +199,7 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
     must(groups.room > 0, 'EBUSY', 'the file has its most groups');
     const vm = file.private.vm(arg.vmId).get();
     try {
-      const group = await createGroup(tyr, user.pid, vm, arg.priority, cores, queues);
+      const group = await createGroup(tyr, file.private, user.pid, vm, arg.priority, cores, queues);
       tyr.scheduler.add(group);
       if (file.private.closed || groups.room === 0) {
         tyr.destroyGroup(group);

@@ -32,6 +32,7 @@ import { PowerControl } from './power.ts';
 import { queryIoctls } from './query.ts';
 import { ResetControl } from './reset.ts';
 import type { Group } from './sched/group.ts';
+import { POLICIES, type PolicyName } from './sched/policy.ts';
 import { Scheduler } from './sched/scheduler.ts';
 import { type ClientUse, clientUse, type GpuStatus } from './status.ts';
 import type { Tyr } from './tyr.ts';
@@ -41,6 +42,7 @@ export type { CoreDump, DumpCause } from './core-dump.ts';
 export { FirmwareError } from './fw/container.ts';
 export { buildImage, tyrFirmware } from './fw/image.ts';
 export { HardwareError, isForeign } from './hardware-error.ts';
+export { POLICIES, POLICY_NAMES, type PolicyName } from './sched/policy.ts';
 export type { ClientUse, GpuStatus, GroupStatus, QueueStatus, VmStatus } from './status.ts';
 
 /** What the board gives the driver. */
@@ -62,6 +64,8 @@ export interface GpuResources {
   readonly unique?: string;
   /** The GPU's clock and power, where the board switches them. */
   readonly supply?: Supply | undefined;
+  /** By which policy groups take turns, by default panthor's. */
+  readonly scheduler?: PolicyName | undefined;
   /** Keeps what the driver has taken down where something went wrong. */
   readonly coreDump?: ((dump: CoreDump) => void) | undefined;
 }
@@ -205,6 +209,7 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       mmu,
       firmware,
       reset: needReset,
+      policy: POLICIES[board.scheduler ?? 'panthor'].make(),
       wake: () => power.wake(),
       used: () => {
         power.touch();

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { SHIM_GUEST } from '../abi/shim.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
+import type { PolicyName } from '../driver/index.ts';
 import { must } from '../drm/error.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
 import { machineStatus } from '../machine/status.ts';
@@ -46,6 +47,8 @@ export interface HostingOptions {
   profile?: boolean | undefined;
   /** Takes as text what the GPU's command streams execute, and all that it points to. */
   decode?: DecoderOptions | undefined;
+  /** By which policy groups take turns on the GPU. */
+  scheduler?: PolicyName | undefined;
   /** What is to fail in the GPU, and when. */
   faults?: readonly FaultSwitch[] | undefined;
   mode?: string | undefined;
@@ -127,6 +130,7 @@ export class HostedMachine {
         profile: options.profile,
         decode: options.decode,
         faults: options.faults,
+        scheduler: options.scheduler,
         coreDump: (dump) => dumps.keep(dump),
         dramSize: dramSize(),
       });

@@ -10,7 +10,7 @@ import { alive } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { type Backing, Dram, PAGE } from '../board/dram.ts';
 import { Display } from '../display/index.ts';
-import { type CoreDump, isForeign, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
+import { type CoreDump, isForeign, type PolicyName, probe, type TyrDevice, tyrFirmware } from '../driver/index.ts';
 import type { DrmDevice, NodeKind } from '../drm/device.ts';
 import type { InputDevice } from '../input/device.ts';
 import { Input } from '../input/index.ts';
@@ -29,6 +29,8 @@ export interface MachineOptions extends GpuBoardOptions {
   readonly backing?: Backing;
   /** Bytes of DRAM, a multiple of 64 KiB. */
   readonly dramSize?: number;
+  /** By which policy the GPU's driver lets groups take turns, by default panthor's. */
+  readonly scheduler?: PolicyName | undefined;
   /** Keeps what the GPU's driver has taken down where something went wrong. */
   readonly coreDump?: ((dump: CoreDump) => void) | undefined;
   /** The CSF firmware image; by default the project's own. */
@@ -147,14 +149,16 @@ export class Machine {
     const dram = new Dram(options.dramSize ?? DRAM_SIZE, options.backing);
     const board = new GpuBoard(dram, options, dram.allocShared('mali-user-page', PAGE));
     const { bus: mmio, irqs, supply } = board;
-    const { mode, soleMode, refresh, coreDump } = options;
+    const { mode, soleMode, refresh, coreDump, scheduler } = options;
     const display = new Display({ clock, dram, log }, { mode, soleMode, refresh });
     const firmware = options.firmware ?? tyrFirmware();
     const unique = 'fb000000.gpu';
-    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique, supply, coreDump }).catch((error) => {
-      if (!isForeign(error)) throw error;
-      return undefined;
-    });
+    const gpu = await probe({ mmio, irqs, dram, clock, log, firmware, unique, supply, coreDump, scheduler }).catch(
+      (error) => {
+        if (!isForeign(error)) throw error;
+        return undefined;
+      },
+    );
     return new Machine(clock, dram, display, new Input(clock, log), gpu, board);
   }
 

@@ -36,6 +36,8 @@ export interface GroupBuffers {
 
 export class Group {
   readonly pid: number;
+  /** Whose it is: an open file. */
+  readonly client: object;
   readonly vm: Vm;
   readonly cores: CoreLimits;
   /** GROUP_PRIORITY. */
@@ -61,7 +63,8 @@ export class Group {
   destroyed = false;
   #released = false;
 
-  constructor(pid: number, vm: Vm, priority: number, cores: CoreLimits, buffers: GroupBuffers) {
+  constructor(client: object, pid: number, vm: Vm, priority: number, cores: CoreLimits, buffers: GroupBuffers) {
+    this.client = client;
     this.pid = pid;
     this.vm = vm.get();
     this.priority = priority;

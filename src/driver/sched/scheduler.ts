@@ -4,7 +4,7 @@
  * The firmware shares the GPU out among the groups in its slots; the driver decides which groups those are. It looks at
  * that again (a tick) when a group gets work, becomes idle or dies, and every 10 ms while groups of one priority take
  * turns. With enough slots for all and nothing to change, no tick runs. A tick asks the firmware how the groups in slots
- * stand, chooses (tick.ts), moves the groups that have to leave out, and starts or resumes the new ones.
+ * stand, lets the policy choose (policy.ts), moves the groups that have to leave out, and starts or resumes the new ones.
  *
  * A tick waits for the firmware's answers, so other things happen in between: jobs go into rings, groups get destroyed,
  * events arrive. None of them moves a group in or out of a slot; they leave a mark, and another tick follows.
@@ -27,9 +27,10 @@ import { CsgSlot } from './csg-slot.ts';
 import { processGlobalEvents, processGroupEvents } from './events.ts';
 import { GpuTime } from './gpu-time.ts';
 import type { Group } from './group.ts';
+import type { Policy, TickChoice } from './policy.ts';
 import type { Queue } from './queue.ts';
 import { syncWaitOver } from './sync-wait.ts';
-import { byPriority, choose, type TickChoice } from './tick.ts';
+import { byPriority } from './tick.ts';
 
 export const TICK_PERIOD = 10 * MILLISECOND;
 /** Each group in a slot has a priority of its own there: two alike might wait for each other's cores for ever. */
@@ -44,6 +45,8 @@ export interface SchedulerResources {
   readonly firmware: Firmware;
   /** Something does not answer: only a reset helps. */
   readonly reset: (reason: string) => void;
+  /** Who runs next. */
+  readonly policy: Policy;
   /** The GPU is needed, or was used just now. */
   readonly wake: () => void;
   readonly used: () => void;
@@ -319,7 +322,8 @@ export class Scheduler {
       this.#ask(slot, slot.inverted(CSG_REQ.STATUS_UPDATE), CSG_REQ.STATUS_UPDATE),
     );
     if (!(await this.#apply(asked))) return this.hw.reset('CSG status update timed out');
-    const choice = choose({
+    const choice = this.hw.policy.choose({
+      now,
       current: this.#current(),
       runnable: this.#runnable,
       idle: this.#idle,

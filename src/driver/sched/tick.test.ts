@@ -1,23 +1,41 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FairPolicy } from './fair.ts';
 import type { Group } from './group.ts';
-import { byPriority, choose, type TickInput } from './tick.ts';
+import type { Policy, TickInput } from './policy.ts';
+import { byPriority, choose } from './tick.ts';
 
 const LOW = 0;
 const MEDIUM = 1;
 const REALTIME = 3;
 
-const group = (priority: number, options: { idle?: boolean; canRun?: boolean; vm?: object } = {}): Group =>
-  ({ priority, idle: options.idle ?? false, canRun: options.canRun ?? true, vm: options.vm ?? {} }) as unknown as Group;
+interface Options {
+  idle?: boolean;
+  canRun?: boolean;
+  vm?: object;
+  client?: object;
+}
 
-function tick(options: Partial<TickInput> & { in?: Group[]; ready?: Group[]; resting?: Group[] }) {
+const group = (priority: number, { idle = false, canRun = true, vm = {}, client = {} }: Options = {}): Group =>
+  ({ priority, idle, canRun, vm, client }) as unknown as Group;
+
+function tick(options: Partial<TickInput> & { in?: Group[]; ready?: Group[]; resting?: Group[]; policy?: Policy }) {
   const current = byPriority<Group[]>(() => []);
   const runnable = byPriority<Set<Group>>(() => new Set());
   const idle = byPriority<Set<Group>>(() => new Set());
   for (const one of options.in ?? []) current[one.priority]!.push(one);
   for (const one of options.ready ?? []) runnable[one.priority]!.add(one);
   for (const one of options.resting ?? []) idle[one.priority]!.add(one);
-  return choose({ slots: 2, addressSpaces: 7, full: true, current, runnable, idle, ...options });
+  return (options.policy ?? { choose }).choose({
+    now: 0,
+    slots: 2,
+    addressSpaces: 7,
+    full: true,
+    current,
+    runnable,
+    idle,
+    ...options,
+  });
 }
 
 test('higher priorities get the slots first', () => {
@@ -61,4 +79,61 @@ test('there are no more VMs at work than address spaces', () => {
   const shared = {};
   const [a, b, c] = [group(MEDIUM, { vm: shared }), group(MEDIUM), group(MEDIUM, { vm: shared })];
   assert.deepEqual(tick({ ready: [a, b, c], slots: 3, addressSpaces: 1 }).next, [a, c]);
+});
+
+/** How often each group is in a slot in so many full ticks of 10 ms, all of them at work all the time. */
+function turns(policy: Policy, groups: readonly Group[], ticks: number, slots = 2): number[] {
+  const counts = new Map<Group, number>();
+  let inside: readonly Group[] = [];
+  // Who leaves a slot comes behind those who wait.
+  let ready = [...groups];
+  for (let i = 0; i < ticks; i++) {
+    const { next, leave } = tick({ policy, in: [...inside], ready, now: i * 1e7, slots });
+    inside = next;
+    ready = [...ready.filter((each) => !next.includes(each)), ...leave];
+    for (const each of inside) counts.set(each, (counts.get(each) ?? 0) + 1);
+  }
+  return groups.map((each) => counts.get(each) ?? 0);
+}
+
+test('fair: a client with one group gets as much as one with eight', () => {
+  const [few, many] = [{}, {}];
+  const groups = [group(MEDIUM, { client: few }), ...Array.from({ length: 8 }, () => group(MEDIUM, { client: many }))];
+  const [one, ...others] = turns(new FairPolicy(), groups, 200, 1);
+  assert.ok(Math.abs(one! - 100) <= 2, `${one} of 200`);
+  for (const each of others) assert.ok(Math.abs(each - 12.5) <= 2, `${others}`);
+  // Under panthor's the same groups take turns one by one.
+  const [row] = turns({ choose }, groups, 198, 1);
+  assert.ok(row! <= 24, `${row} of 198`);
+});
+
+test('fair: shares follow the priorities’ weights, and a realtime group comes before all', () => {
+  const groups = [group(LOW), group(MEDIUM), group(2)];
+  const [low, medium, high] = turns(new FairPolicy(), groups, 700, 1);
+  assert.ok(
+    Math.abs(low! - 100) < 10 && Math.abs(medium! - 200) < 10 && Math.abs(high! - 400) < 10,
+    `${low} ${medium} ${high}`,
+  );
+  const [urgent, plain] = turns(new FairPolicy(), [group(REALTIME), group(MEDIUM)], 50, 1);
+  assert.deepEqual([urgent, plain], [50, 0]);
+});
+
+test('fair: who comes late does not catch up on what he has not asked for', () => {
+  const policy = new FairPolicy();
+  const [early, late] = [group(MEDIUM), group(MEDIUM)];
+  turns(policy, [early], 1000, 1);
+  const [first, second] = turns(policy, [early, late], 100, 1);
+  assert.ok(Math.abs(first! - second!) <= 4, `${first} ${second}`);
+});
+
+test('fair: no more VMs than address spaces, the dead leave, the idle stay where nobody wants the slot', () => {
+  const shared = {};
+  const [a, b, c] = [group(MEDIUM, { vm: shared }), group(MEDIUM), group(MEDIUM, { vm: shared })];
+  assert.deepEqual(tick({ policy: new FairPolicy(), ready: [a, b, c], slots: 3, addressSpaces: 1 }).next, [a, c]);
+  const dead = group(MEDIUM, { canRun: false });
+  assert.deepEqual(tick({ policy: new FairPolicy(), in: [dead] }).leave, [dead]);
+  const [resting, busy] = [group(MEDIUM, { idle: true }), group(LOW)];
+  const choice = tick({ policy: new FairPolicy(), in: [resting], ready: [busy] });
+  assert.deepEqual(choice.next, [busy, resting]);
+  assert.equal(choice.idleCount, 1);
 });

@@ -1,5 +1,5 @@
 /**
- * Tick: who runs next. The policy of the scheduler, free of hardware and time.
+ * Tick: who runs next under panthor's policy, which is the default.
  *
  * There are at most as many groups in slots as the firmware has slots, and as many VMs as there are address spaces. Higher
  * priorities first; within one priority the groups take turns: at each full tick the one with the highest slot priority
@@ -9,32 +9,12 @@
  */
 import { GROUP_PRIORITIES, GROUP_PRIORITY } from '../../abi/panthor.ts';
 import type { Group } from './group.ts';
+import type { TickChoice, TickInput } from './policy.ts';
 
 /** Groups by priority. */
 export type ByPriority<T> = readonly T[];
 export const byPriority = <T>(make: () => T): ByPriority<T> => Array.from({ length: GROUP_PRIORITIES }, make);
 const PRIORITIES = Array.from({ length: GROUP_PRIORITIES }, (_, i) => GROUP_PRIORITIES - 1 - i);
-
-export interface TickInput {
-  /** Groups in slots, each row by falling slot priority. */
-  readonly current: ByPriority<readonly Group[]>;
-  readonly runnable: ByPriority<ReadonlySet<Group>>;
-  readonly idle: ByPriority<ReadonlySet<Group>>;
-  readonly slots: number;
-  readonly addressSpaces: number;
-  /** The time slice is over. */
-  readonly full: boolean;
-}
-
-export interface TickChoice {
-  /** Groups that will be in slots, by falling priority and in the order of their turns. */
-  readonly next: readonly Group[];
-  /** Groups that leave their slots. */
-  readonly leave: readonly Group[];
-  readonly idleCount: number;
-  /** Groups of one priority take turns: another tick will be due. */
-  readonly takingTurns: boolean;
-}
 
 export function choose(input: TickInput): TickChoice {
   const rows = byPriority<Group[]>(() => []);

@@ -23,7 +23,14 @@ import { GatedBus } from '../../board/gated-bus.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { recorder } from '../../board/log.ts';
 import type { Mmio } from '../../board/mmio.ts';
-import { type CoreDump, type GpuResources, probe, type TyrDevice, tyrFirmware } from '../../driver/index.ts';
+import {
+  type CoreDump,
+  type GpuResources,
+  type PolicyName,
+  probe,
+  type TyrDevice,
+  tyrFirmware,
+} from '../../driver/index.ts';
 import type { DrmFile } from '../../drm/file.ts';
 import { gpuSupply } from '../../machine/gpu-board.ts';
 import { Machine } from '../../machine/machine.ts';
@@ -163,6 +170,8 @@ export interface TestOptions {
   readonly dramSize?: number;
   readonly units?: Units;
   readonly firmware?: Uint8Array | undefined;
+  /** By which policy groups take turns. */
+  readonly scheduler?: PolicyName;
   /** The board switches the GPU's clock and power. */
   readonly powered?: boolean;
   /** What the driver finds in place of the GPU's registers. */
@@ -196,7 +205,17 @@ export function testMachine(options: TestOptions = {}): TestMachine {
     backing,
     dumps,
     bus,
-    resources: { mmio: options.wrap?.(registers) ?? registers, irqs, dram, clock, log, firmware, coreDump, supply },
+    resources: {
+      mmio: options.wrap?.(registers) ?? registers,
+      irqs,
+      dram,
+      clock,
+      log,
+      firmware,
+      coreDump,
+      supply,
+      scheduler: options.scheduler,
+    },
   };
 }
 

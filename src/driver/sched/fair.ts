@@ -1,0 +1,107 @@
+/**
+ * FairPolicy: clients get equal shares of the GPU, however many groups each of them has.
+ *
+ * Every client has a virtual time: what its groups have had of the GPU, divided by their weight. At the end of each slice the slots go,
+ * one by one, to whoever is furthest behind, counting what it has just been given; within a client its groups take turns. So one with a
+ * single group beside others with ten gets as much as they do. Weights follow the priority; realtime groups come before all others, as
+ * under panthor's policy. Who has slept does not catch up on it: it begins where the others are. The idea is that of Linux' CFS
+ * (`kernel/sched/fair.c`) and of its successor in the DRM scheduler's fair policy.
+ */
+import { GROUP_PRIORITIES, GROUP_PRIORITY } from '../../abi/panthor.ts';
+import type { Group } from './group.ts';
+import type { Policy, TickChoice, TickInput } from './policy.ts';
+
+/** By priority, low to realtime. */
+const WEIGHTS = [1, 2, 4, 8] as const;
+/** What a slot is worth until the next tick, in nanoseconds of an undivided GPU: of no matter as long as all count the same. */
+const TURN = 1e6;
+
+const weightOf = ({ priority }: Group): number => WEIGHTS[priority] ?? 1;
+
+export class FairPolicy implements Policy {
+  /** Virtual times of clients. */
+  readonly #times = new WeakMap<object, number>();
+  /** When a group was last given a slot. */
+  readonly #turns = new WeakMap<Group, number>();
+  #turn = 0;
+  /** Nobody who comes is further behind than this. */
+  #floor = 0;
+  #last: number | undefined;
+
+  choose(input: TickInput): TickChoice {
+    this.#charge(input);
+    const residents = input.current.flat();
+    const wants = (group: Group): boolean => group.canRun && !group.idle;
+    const candidates = new Set<Group>(residents.filter(wants));
+    for (const row of input.runnable) for (const group of row) if (wants(group)) candidates.add(group);
+    this.#raiseFloor(candidates);
+
+    const next: Group[] = [];
+    const vms = new Set<unknown>();
+    const fits = (group: Group): boolean =>
+      next.length < input.slots && (vms.has(group.vm) || vms.size < input.addressSpaces);
+    const given = new Map<object, number>();
+    const behind = (group: Group): number => this.#timeOf(group.client) + (given.get(group.client) ?? 0);
+    const take = (group: Group): void => {
+      next.push(group);
+      vms.add(group.vm);
+      candidates.delete(group);
+      given.set(group.client, (given.get(group.client) ?? 0) + TURN / weightOf(group));
+    };
+    const realtime = ({ priority }: Group): boolean => priority === GROUP_PRIORITY.REALTIME;
+    for (const group of [...candidates].filter(realtime)) if (fits(group)) take(group);
+    if (!input.full) for (const group of residents) if (candidates.has(group) && fits(group)) take(group);
+    for (;;) {
+      let best: Group | undefined;
+      for (const group of candidates) {
+        if (!fits(group)) continue;
+        const ahead = best ? behind(group) - behind(best) : -1;
+        if (ahead < 0 || (ahead === 0 && this.#turnOf(group) < this.#turnOf(best!))) best = group;
+      }
+      if (!best) break;
+      take(best);
+    }
+    const busy = next.length;
+    if (input.full) for (const group of next) this.#turns.set(group, ++this.#turn);
+    const chosen = new Set(next);
+    for (let priority = GROUP_PRIORITIES - 1; priority >= 0; priority--) {
+      for (const group of [...input.current[priority]!, ...input.idle[priority]!]) {
+        if (!group.canRun || chosen.has(group) || !group.idle || !fits(group)) continue;
+        chosen.add(group);
+        next.push(group);
+        vms.add(group.vm);
+      }
+    }
+    return {
+      next,
+      leave: residents.filter((group) => !chosen.has(group)),
+      idleCount: next.length - busy,
+      takingTurns: busy > 1 || candidates.size > 0,
+    };
+  }
+
+  /** The time since the last tick goes to those who were at work in slots, in equal parts. */
+  #charge({ now, current }: TickInput): void {
+    const passed = now - (this.#last ?? now);
+    this.#last = now;
+    const busy = current.flat().filter((group) => !group.idle);
+    for (const group of busy) {
+      const { client } = group;
+      this.#times.set(client, this.#timeOf(client) + passed / busy.length / weightOf(group));
+    }
+  }
+
+  #raiseFloor(candidates: ReadonlySet<Group>): void {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { client } of candidates) least = Math.min(least, this.#timeOf(client));
+    if (least < Number.POSITIVE_INFINITY) this.#floor = Math.max(this.#floor, least);
+  }
+
+  #timeOf(client: object): number {
+    return Math.max(this.#floor, this.#times.get(client) ?? 0);
+  }
+
+  #turnOf(group: Group): number {
+    return this.#turns.get(group) ?? 0;
+  }
+}
