@@ -165,6 +165,7 @@ int ioctl(int fd, unsigned long request, ...)
    case 'd': /* DRM */
    case 'E': /* input device */
    case '>': /* sync file */
+   case 'W': /* sw_sync */
       identity = tyr_identify(fd);
       if (identity.kind != TYR_NONE)
          return carry(fd, &identity, request, arg);

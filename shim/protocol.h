@@ -36,7 +36,7 @@
 #define TYR_MAILBOX_REQUEST 128
 #define TYR_MAILBOX_ANSWER 2048
 
-#define TYR_NAMED { 25646, 8 }, { 25794, 8 }, { 25807, 16 }, { 25091, 4 }, { 15875, 32 }
+#define TYR_NAMED { 25646, 8 }, { 25794, 8 }, { 25807, 16 }, { 25091, 4 }, { 15875, 32 }, { 22274, 12 }
 #define TYR_BY_VALUE { 17808 }, { 17809 }, { 17793 }
 #define TYR_READ_TOO { 17668 }, { 17674 }, { 17810 }
 #define TYR_ENVIRONMENT "TYR_MACHINE"

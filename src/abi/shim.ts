@@ -22,6 +22,7 @@ import { DRM_IOCTL, DrmPrimeHandle, DrmSyncobjEventfd, DrmSyncobjHandle } from '
 import { EVIOC, EVIOC_READ, EVIOC_TYPE, INPUT_MAJOR } from './input/evdev.ts';
 import type { IoctlDef } from './ioctl.ts';
 import { type Layout, s32, s64, struct, u32, u64 } from './layout.ts';
+import { SW_SYNC_IOC, SwSyncGetDeadline } from './sw-sync.ts';
 import { SYNC_IOC, SyncMergeData } from './sync-file.ts';
 
 /** Grows with every change that an older peer would misread. */
@@ -167,6 +168,7 @@ export const SHIM_NAMED: readonly (readonly [ioctl: number, at: number])[] = [
   named(DRM_IOCTL.SYNCOBJ_EVENTFD, DrmSyncobjEventfd.offset.fd),
   named(DMA_BUF_IOCTL.IMPORT_SYNC_FILE, DmaBufSyncFile.offset.fd),
   named(SYNC_IOC.MERGE, SyncMergeData.offset.fd2),
+  named(SW_SYNC_IOC.GET_DEADLINE, SwSyncGetDeadline.offset.fence_fd),
 ];
 
 /** Ioctls that take the argument for a number, and no address. It is sent as four bytes. */

@@ -13,6 +13,7 @@ import { DRM_MAJOR, SHIM_ADDRESS_PREFIX, SHIM_ADDRESS_SYNC } from '../abi/shim.t
 import type { Log } from '../board/log.ts';
 import { must } from '../drm/error.ts';
 import type { DrmFile } from '../drm/file.ts';
+import type { SwTimeline } from '../drm/sw-sync.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import type { Syncobj } from '../drm/syncobj.ts';
 import type { EvdevClient } from '../input/client.ts';
@@ -28,6 +29,7 @@ export type Held =
   | { readonly kind: 'drm'; readonly file: DrmFile<any>; readonly minor: number }
   | { readonly kind: 'input'; readonly client: EvdevClient }
   | { readonly kind: 'sync-file'; readonly syncFile: SyncFile }
+  | { readonly kind: 'sw-sync'; readonly timeline: SwTimeline }
   | { readonly kind: 'syncobj'; readonly syncobj: Syncobj };
 
 export class End implements Source {
@@ -100,6 +102,7 @@ export class End implements Source {
     this.#loop.close(this);
     if (this.held.kind === 'drm') this.held.file.close();
     else if (this.held.kind === 'input') this.held.client.close();
+    else if (this.held.kind === 'sw-sync') this.held.timeline.close();
     else if (this.held.kind === 'syncobj') this.held.syncobj.put();
   }
 
@@ -221,7 +224,9 @@ function nameOf(held: Held): string {
       return `${DRM_MAJOR}:${held.minor}`;
     case 'input':
       return `${INPUT_MAJOR}:${held.client.device.minor}`;
+    // Both have ioctls, and no node that a program could see.
     case 'sync-file':
+    case 'sw-sync':
       return SHIM_ADDRESS_SYNC;
     case 'syncobj':
       return held.kind;

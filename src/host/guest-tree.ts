@@ -5,7 +5,7 @@
  *
  * A node itself is a placeholder that shim/path.c knows by its sticky bit; its size is the node's number. Input devices: guest-input.ts.
  */
-import { chmodSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
 import { DRM_MAJOR, deviceNumber } from '../abi/shim.ts';
@@ -19,8 +19,12 @@ const PLACEHOLDER_MODE = 0o1660;
 /** The class of devices whose clock is governed. */
 const DEVFREQ = 'devfreq';
 
+/** Fences that programs signal; its placeholder's number is no device's. */
+export const SW_SYNC_PATH = 'sys/kernel/debug/sync/sw_sync';
+export const SW_SYNC_DEVICE = deviceNumber(0, 1);
+
 /** Parts of /sys that shim/path.c leaves to the host. */
-export const HOSTS_SYS: readonly string[] = ['sys/devices/system', 'sys/fs', 'sys/kernel', 'sys/module', 'sys/power'];
+export const HOSTS_SYS: readonly string[] = ['sys/devices/system', 'sys/fs', 'sys/module', 'sys/power'];
 
 /** Writes the tree at `root`, which must not exist. */
 export function writeGuestTree(
@@ -54,6 +58,12 @@ export function writeGuestTree(
     mkdirSync(join(root, dirname(path)), { recursive: true });
     if (existsSync(`/${path}`)) symlinkSync(`/${path}`, join(root, path));
   }
+
+  // The machine has a debugfs of its own.
+  mkdirSync(join(root, 'sys/kernel/debug'), { recursive: true });
+  for (const name of existsSync('/sys/kernel') ? readdirSync('/sys/kernel') : [])
+    if (name !== 'debug') symlinkSync(`/sys/kernel/${name}`, join(root, 'sys/kernel', name));
+  placeholder(SW_SYNC_PATH, 0, SW_SYNC_DEVICE);
 
   /** What udev would have written about a node (systemd `src/udev/udev-node.c`, `rules.d/71-seat.rules.in`). */
   const database = (number: string, name: string, alias: string, primary: boolean): void => {

@@ -170,6 +170,7 @@ export class IoctlCall {
     const held = this.#end?.held ?? (fd < 0 ? undefined : server.ends.find(fd)?.held);
     if (held?.kind === 'drm') return () => held.file.device.ioctl(held.file, number, argument, context);
     if (held?.kind === 'input') return () => server.inputIoctl(held.client, number, argument, context);
+    if (held?.kind === 'sw-sync') return () => server.swSyncIoctl(held.timeline, number, argument, context);
     if (held?.kind === 'sync-file') return () => server.syncFileIoctl(held.syncFile, number, argument, context);
     const buffer = held || fd < 0 ? undefined : server.buffer(fd, this.adopted);
     if (buffer) return () => server.dmaBufIoctl(buffer, number, argument, context);

@@ -22,6 +22,7 @@ import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { DrmError, must } from '../drm/error.ts';
 import { type FdinfoLine, showFdinfo } from '../drm/fdinfo.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
+import { SwTimeline, swSyncIoctl } from '../drm/sw-sync.ts';
 import type { SyncFile } from '../drm/sync-file.ts';
 import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import { abandon, type Descriptor, type UserContext } from '../drm/user.ts';
@@ -33,7 +34,7 @@ import { capable, mayUse } from './capabilities.ts';
 import { Channel } from './channel.ts';
 import { Ends, type Held } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
-import { writeGuestTree } from './guest-tree.ts';
+import { SW_SYNC_DEVICE, SW_SYNC_PATH, writeGuestTree } from './guest-tree.ts';
 import { type GuestPatience, type Mailbox, Mailboxes } from './mailbox.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
 import { closeSent, type Outgoing } from './replies.ts';
@@ -182,6 +183,7 @@ export class GuestServer implements Company {
 
   /** Opens a node: a descriptor to send to the guest. `device`: its deviceNumber. */
   open(device: number, pid: number): number {
+    if (device === SW_SYNC_DEVICE) return this.#openTimeline(pid);
     const { nodes, inputNodes = [] } = this.#options;
     const node = nodes.find(({ minor }) => deviceNumber(DRM_MAJOR, minor) === device);
     const input = inputNodes.find(({ minor }) => deviceNumber(INPUT_MAJOR, minor) === device);
@@ -215,6 +217,15 @@ export class GuestServer implements Company {
     }
   }
 
+  swSyncIoctl(
+    timeline: SwTimeline,
+    request: number,
+    arg: Uint8Array,
+    user: UserContext,
+  ): IoctlResult | Promise<IoctlResult> {
+    return swSyncIoctl(timeline, request, arg, user, this.log);
+  }
+
   syncFileIoctl(
     syncFile: SyncFile,
     request: number,
@@ -233,6 +244,13 @@ export class GuestServer implements Company {
     return dmaBufIoctl(file, request, arg, user, this.log);
   }
 
+  #openTimeline(pid: number): number {
+    const [{ device }] = this.#options.nodes as [DeviceNode];
+    const allowed = mayUse(pid, join(this.directory, SHIM_TREE, SW_SYNC_PATH));
+    must(allowed, 'EACCES', () => `${SW_SYNC_PATH} is not for pid ${pid}`);
+    return this.ends.create({ kind: 'sw-sync', timeline: new SwTimeline(device.context.clock) }, pid);
+  }
+
   /** A file with what /proc tells of a node's open file. Throws EBADF for what is none. */
   fdinfo(held: Held | undefined): number {
     must(held?.kind === 'drm' || held?.kind === 'input', 'EBADF', 'no file of a node');
@@ -249,7 +267,7 @@ export class GuestServer implements Company {
     const end = this.ends.find(fd);
     if (end) {
       sys.close(fd);
-      return end.held.kind === 'input' ? 'EINVAL' : end.held;
+      return end.held.kind === 'input' || end.held.kind === 'sw-sync' ? 'EINVAL' : end.held;
     }
     if (isEventfd(fd)) {
       let open = true;
