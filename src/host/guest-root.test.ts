@@ -4,7 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -90,6 +99,12 @@ test('it writes what it likes in its root, which is forgotten, and nothing of th
     ['x', 'cwd', 'shim', 'sysctl', 'umount'],
   );
   assert.equal(readFileSync(join(shared, 'from-guest'), 'utf8'), 'x\n');
+  // A folder within a shared one is shared, although it is where the guest is started.
+  const inner = join(shared, 'inner');
+  mkdirSync(inner);
+  const there = await shell('pwd; echo y > here', { namespaces: { ...namespaces!, shares }, cwd: inner });
+  assert.deepEqual([there.exitCode, there.lines], [0, [inner]]);
+  assert.equal(readFileSync(join(inner, 'here'), 'utf8'), 'y\n');
   assert.deepEqual(readdirSync(join(userland.root, 'usr')), packages);
   assert.ok(existsSync(join(userland.root, 'usr/bin/kmscube')));
   assert.equal((await shell('[ -e /usr/written ]')).exitCode, 1);
@@ -234,5 +249,7 @@ test('folders that cannot be shared are refused', async () => {
     [join(folder, 'nosuch'), /there is no folder/],
   ] as const)
     await assert.rejects(guestRoot({ share: [share] }), why);
+  symlinkSync('/usr/share', join(folder, 'link'));
+  await assert.rejects(guestRoot({ share: [join(folder, 'link')] }), /\/usr\/share cannot be shared/);
   await assert.rejects(guestRoot({ home: '/usr' }), /cannot be a guest's home/);
 });

@@ -12,7 +12,7 @@
  * alone, and what could mount it anew (CAP_SYS_ADMIN) is taken from the guest. Facts: user_namespaces(7), bwrap(1), Linux
  * Documentation/admin-guide/binfmt-misc.rst, Documentation/filesystems/overlayfs.rst.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { SHIM_CPU, SHIM_SOCKET, SHIM_TREE } from '../../abi/shim.ts';
@@ -92,12 +92,12 @@ export function canBeShown(path: string): boolean {
   return !OWN_AROUND.includes(path) && !OWN.some((own) => isWithin(path, own));
 }
 
-/** Checks folders that the caller wants to share. Throws Problem. */
+/** Checks folders that the caller wants to share. Where links lead to them, they are where these lead. Throws Problem. */
 export function sharedFolders(folders: readonly string[]): string[] {
   return folders.map((folder) => {
-    const path = resolve(folder);
-    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
-      throw new Problem(`there is no folder ${path} to share`);
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+      throw new Problem(`there is no folder ${resolve(folder)} to share`);
+    const path = realpathSync(folder);
     if (!canBeShown(path)) throw new Problem(`${path} cannot be shared: the guest has a folder of its own there`);
     return path;
   });
@@ -144,8 +144,10 @@ export function namespacesStart(
 ): { file: string; args: string[]; env: NodeJS.ProcessEnv } {
   const tree = join(machine, SHIM_TREE);
   const folders = new Map<string, '--bind' | '--ro-bind'>();
-  for (const path of shown) if (canBeShown(path)) folders.set(path, '--ro-bind');
-  for (const path of [...shares, home]) folders.set(path, '--bind');
+  const writable = [...shares, home];
+  for (const path of writable) folders.set(path, '--bind');
+  for (const path of shown)
+    if (canBeShown(path) && !writable.some((folder) => isWithin(path, folder))) folders.set(path, '--ro-bind');
   const inOrder = [...folders].sort(([a], [b]) => a.length - b.length);
   const visible = inOrder.some(([path]) => isWithin(cwd, path));
   const { LD_PRELOAD, LD_LIBRARY_PATH, ...rest } = env;
