@@ -7,6 +7,7 @@ import { type DramMemory, type Helpers, LEVEL, RECORD, SamplerCode } from './emi
 import { CubeEmitter } from './emit-cube.ts';
 import { FilterEmitter, type SamplerState, type Spot } from './emit-filter.ts';
 import { FootprintEmitter } from './emit-footprint.ts';
+import type { ChannelSource } from './emit-texel.ts';
 import { LOD_ONE } from './lod.ts';
 import { CHANNEL_BYTES, OPERAND } from './operands.ts';
 
@@ -86,6 +87,17 @@ export class QuadEmitter {
     this.#f.get(OPERANDS).memory('v128_load', at + this.#quad * QUAD_BYTES);
   }
 
+  /** As Texture.clampsReference has it. */
+  #reference({ kind }: ChannelSource): number {
+    const reference = this.#operand(OPERAND.shadow);
+    if (kind !== 'unorm' && kind !== 'srgb') return reference;
+    return this.#c.vector(() => {
+      this.#f.get(reference);
+      this.#c.single(0).op('f32x4_max');
+      this.#c.single(1).op('f32x4_min');
+    });
+  }
+
   #operand(at: number): number {
     return this.#c.vector(() => this.#load(at));
   }
@@ -128,7 +140,7 @@ export class QuadEmitter {
               this.#c.words(0xff).op('v128_and');
             })
           : undefined,
-      reference: compare ? this.#operand(OPERAND.shadow) : 0,
+      reference: compare ? this.#reference(compare.channel) : 0,
       offsets: shifts,
     };
   }

@@ -326,7 +326,8 @@ function scene(next: () => number) {
     z: axes > 2 ? coordinate(depth, top, 0) : undefined,
     array: arrays ? layer() : undefined,
     offset,
-    shadow: shadow ? Float32Array.from({ length: LANES }, next) : undefined,
+    // Also beyond what fixed point can hold.
+    shadow: shadow ? Float32Array.from({ length: LANES }, () => next() * 2 - 0.5) : undefined,
     lod:
       kind.lodMode === 'grdesc'
         ? undefined

@@ -267,6 +267,25 @@ test('a depth comparison yields the share of texels that pass', () => {
   assert.equal(run(environment, { x: lanes(() => 0.5), y: lanes(() => 0.5), shadow: lanes(() => 0.5) }).f32[0], 0.75);
 });
 
+test('a depth reference is clamped to what fixed point can hold, and to nothing where depths are floats', () => {
+  const middle = { x: lanes(() => 0.25), y: lanes(() => 0.25) };
+  const fixed = scene({ format: RGBA8 }, { compareFunction: FUNC.EQUAL });
+  const float = scene({ format: R32F }, { compareFunction: FUNC.EQUAL });
+  for (const [depth, given, meets] of [
+    [1, 2, true],
+    [0, -1, true],
+    [1, -1, false],
+  ] as const) {
+    for (let i = 0; i < 4; i++) {
+      fixed.view.setUint32(TEXELS_AT + i * 4, depth * 0xff, true);
+      float.view.setFloat32(TEXELS_AT + i * 4, depth, true);
+    }
+    const shadow = lanes(() => given);
+    assert.equal(run(fixed.environment, { ...middle, shadow }).f32[0], meets ? 1 : 0, `${given} and ${depth}`);
+    assert.equal(run(float.environment, { ...middle, shadow }).f32[0], 0, `${given} and ${depth} as floats`);
+  }
+});
+
 test('gather returns one channel of the footprint, lower left first', () => {
   const { view, environment } = scene({ format: R32F });
   for (let i = 0; i < 4; i++) view.setFloat32(TEXELS_AT + i * 4, i, true);

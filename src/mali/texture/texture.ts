@@ -104,6 +104,11 @@ export class Texture {
     }
   }
 
+  /** What is compared is fixed point from 0 to 1, so a reference is clamped to that first (OpenGL 3.3, section 3.8.16; Vulkan's Dref). */
+  get clampsReference(): boolean {
+    return this.yuv === undefined && this.format.channels[this.order[0]!]?.type === 'unorm';
+  }
+
   /** Whether all channels of a texel are bytes from 0 to 1 in one word. */
   get isBytes(): boolean {
     return this.#bytes !== undefined;

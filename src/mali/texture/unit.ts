@@ -217,7 +217,9 @@ export class TexturePipe implements TextureUnit {
     place.dx = signed8(offset, 0);
     place.dy = signed8(offset, 1);
     place.dz = signed8(offset, 2);
-    place.reference = request.shadow?.[lane];
+    const reference = request.shadow?.[lane];
+    const clamped = reference !== undefined && texture.clampsReference;
+    place.reference = clamped ? Math.min(Math.max(reference, 0), 1) : reference;
     return place;
   }
 
