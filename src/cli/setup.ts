@@ -44,6 +44,10 @@ function meaning(name: string): string {
     mesa: `Mesa of ${guest} by tyr mesa build`,
     'mesa-tools': 'what builds Mesa',
     tools: 'emulator and compiler',
+    root: 'what gives guests a root of their own',
+    vm: 'QEMU for tyr vm',
+    busybox: 'for the initial RAM disk of tyr vm',
+    kernel: "Debian's kernel for tyr vm",
     shim: `preload library for ${last}`,
     firmware: "Arm's firmware image",
   };
