@@ -1,10 +1,18 @@
 /**
- * `tyr fuzz faults`: faults in the GPU, one after another on one machine at work, each at an occasion that its seed says. After each of them
+ * `tyr fuzz faults`: faults in the GPU, one after another on a machine that is awake all the time and on one whose GPU falls asleep
+ * whenever it can, each at an occasion that its seed says. After each of them
  * a fresh client has to get its work done, and nothing may stay behind.
  */
 import { FAULTS, type FaultKind } from '../mali/faults.ts';
 import { bootedMachine } from '../testing/machine/board.ts';
-import { recoveryRound, SCENES, WORKING_KINDS } from '../testing/machine/recovery.ts';
+import {
+  type FaultyMachine,
+  recoveryRound,
+  SCENES,
+  SLEEP_KINDS,
+  sleepRound,
+  WORKING_KINDS,
+} from '../testing/machine/recovery.ts';
 import { progressBar } from './progress-bar.ts';
 
 export interface FaultFuzzOptions {
@@ -17,11 +25,17 @@ const SECONDS = 60;
 /** Occasions until a fault strikes, where work alone leads to them. */
 const OCCASIONS = 3;
 
-/** Which fault a seed stands for. */
-function faultOf(seed: number): { kind: (typeof WORKING_KINDS)[number]; occasion: number } {
-  const kind = WORKING_KINDS[seed % WORKING_KINDS.length]!;
+/** What a seed stands for: a fault on a machine that is awake all the time, or on one whose GPU falls asleep and wakes. */
+async function play(awake: FaultyMachine, sleepy: FaultyMachine, seed: number): Promise<[FaultKind, number]> {
+  const all = WORKING_KINDS.length + SLEEP_KINDS.length;
+  const turn = seed % all;
+  const occasion = 1 + (Math.floor(seed / all) % OCCASIONS);
+  const napping = SLEEP_KINDS[turn - WORKING_KINDS.length];
+  if (napping) return [napping, await sleepRound(sleepy, napping, occasion)];
+  const kind = WORKING_KINDS[turn]!;
   const single = SCENES[kind].after !== undefined || kind === 'ping-missed';
-  return { kind, occasion: single ? 1 : 1 + (Math.floor(seed / WORKING_KINDS.length) % OCCASIONS) };
+  await recoveryRound(awake, kind, single ? 1 : occasion);
+  return [kind, 1];
 }
 
 export async function fuzzFaults({ seconds, count, seed }: FaultFuzzOptions): Promise<number> {
@@ -31,30 +45,32 @@ export async function fuzzFaults({ seconds, count, seed }: FaultFuzzOptions): Pr
   const begin = performance.now();
   const elapsed = (): number => (performance.now() - begin) / 1000;
   const struck = new Map<FaultKind, number>();
-  const machine = await bootedMachine();
+  const machines = [await bootedMachine(), await bootedMachine({ powered: true })] as const;
   progress.begin('fuzzing faults');
   let tried = 0;
   try {
     for (; tried < most && elapsed() < time; tried++) {
-      const { kind, occasion } = faultOf(seed + tried);
       try {
-        await recoveryRound(machine, kind, occasion);
+        const [kind, times] = await play(...machines, seed + tried);
+        struck.set(kind, (struck.get(kind) ?? 0) + times);
       } catch (error) {
         console.log(`seed ${seed + tried}: ${error instanceof Error ? error.stack : error}`);
         return 1;
       }
-      struck.set(kind, (struck.get(kind) ?? 0) + 1);
       // What was told of earlier rounds is of no use to a later one's report.
-      machine.lines.length = 0;
-      machine.dumps.length = 0;
+      for (const { lines, dumps } of machines) {
+        lines.length = 0;
+        dumps.length = 0;
+      }
       progress.update(Math.min(1, Math.max(elapsed() / time, (tried + 1) / most)), `${tried + 1} faults`);
     }
   } finally {
     progress.end();
   }
   for (const [kind, times] of struck) console.log(`${kind}, in the ${FAULTS[kind].layer}: ${times} times`);
+  const resets = machines.reduce((sum, { device }) => sum + device.stats.resets, 0);
   console.log(
-    `${tried} faults, ${machine.device.stats.resets} resets, in ${elapsed().toFixed(1)} s, seeds ${seed} to ${seed + tried - 1}, no finding`,
+    `${tried} rounds, ${resets} resets, in ${elapsed().toFixed(1)} s, seeds ${seed} to ${seed + tried - 1}, no finding`,
   );
   return 0;
 }

@@ -167,8 +167,9 @@ export class PowerControl {
     this.#wanted = false;
     this.#become('suspending');
     try {
-      await scheduler.suspend();
+      const answered = await scheduler.suspend();
       await firmware.suspend();
+      if (!answered) firmware.needsReload();
       await mmu.suspend();
       await gpu.suspend(firmware.fast);
     } catch (error) {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { GROUP_STATE } from '../abi/panthor.ts';
 import { FAULT_KINDS, FAULTS, parseFault } from '../mali/faults.ts';
 import { bootedMachine, settle } from '../testing/machine/board.ts';
-import { givenUp, recoveryRound, WORKING_KINDS } from '../testing/machine/recovery.ts';
+import { givenUp, recoveryRound, SLEEP_KINDS, sleepRound, WORKING_KINDS } from '../testing/machine/recovery.ts';
 import { FOREVER, Worker } from '../testing/machine/worker.ts';
 
 const ROUNDS = Number(process.env.TYR_FAULT_ROUNDS ?? 1);
@@ -16,6 +16,16 @@ for (const kind of WORKING_KINDS) {
   test(`${kind}: ${FAULTS[kind].effect}; the driver recovers, and nothing stays behind`, async () => {
     const machine = await bootedMachine();
     for (let round = 0; round < ROUNDS; round++) await recoveryRound(machine, kind, 1);
+  });
+}
+
+for (const kind of SLEEP_KINDS) {
+  test(`${kind} while the GPU falls asleep and wakes: the driver recovers, touches nothing without power, and sleeps again`, async () => {
+    const machine = await bootedMachine({ powered: true });
+    let struck = 0;
+    for (let round = 0; round < ROUNDS; round++) struck += await sleepRound(machine, kind, 1 + (round % 5));
+    // Here a reset follows on other faults alone.
+    assert.ok(kind === 'reset-stuck' || struck > 0, 'it did not strike');
   });
 }
 

@@ -242,11 +242,12 @@ export class Scheduler {
     return false;
   }
 
-  /** Before the GPU sleeps: everybody out. */
-  async suspend(): Promise<void> {
+  /** Before the GPU sleeps: everybody out. False if a slot did not answer: its requests in memory are not to be trusted any more. */
+  async suspend(): Promise<boolean> {
     this.#asleep = true;
-    await this.preReset();
+    const answered = await this.preReset();
     this.#sliceEnd = undefined;
+    return answered;
   }
 
   /** The GPU is awake again. */
@@ -257,16 +258,17 @@ export class Scheduler {
     this.syncUpdate(undefined);
   }
 
-  /** Before a reset: everybody out, with their state saved where the firmware still answers. */
-  async preReset(): Promise<void> {
+  /** Before a reset: everybody out, with their state saved where the firmware still answers. False if it did not for one. */
+  async preReset(): Promise<boolean> {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
     await this.#ticking;
-    await this.#suspendAll();
+    const answered = await this.#suspendAll();
     this.#again = false;
     this.#settled();
+    return answered;
   }
 
   /** After a reset, or the failure of one. */
@@ -559,8 +561,8 @@ export class Scheduler {
     if (slot.syncQueues()) this.#waiting.add(slot.group!);
   }
 
-  /** Everybody out of the slots, by force if need be. */
-  async #suspendAll(): Promise<void> {
+  /** Everybody out of the slots, by force if need be: then false. */
+  async #suspendAll(): Promise<boolean> {
     const state = (slot: CsgSlot): number => (slot.group!.canRun ? CSG_STATE.SUSPEND : CSG_STATE.TERMINATE);
     const residents = this.#residents();
     const late = await this.#applyAll(residents.map((slot) => this.#ask(slot, state(slot), CSG_REQ.STATE_MASK)));
@@ -587,5 +589,6 @@ export class Scheduler {
       if (!flushed) group.state = 'terminated';
       this.#leave(group);
     }
+    return late.length === 0;
   }
 }

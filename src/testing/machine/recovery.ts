@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { ERRNO } from '../../abi/errno.ts';
 import { GROUP_STATE, PANTHOR } from '../../abi/panthor.ts';
-import type { FaultKind } from '../../mali/faults.ts';
+import { FAULT_KINDS, type FaultKind } from '../../mali/faults.ts';
 import { type bootedMachine, Client, DATA_FLAGS, settle, until } from './board.ts';
 import { movJob } from './mov-job.ts';
 import { add, FOREVER, loop, store, Worker } from './worker.ts';
@@ -42,6 +42,8 @@ export const SCENES: Readonly<Record<WorkingKind, Scene>> = {
 /** Seconds of the machine's time in which every fault has been noticed and recovered from. */
 const RECOVERED = 30;
 const SCRATCH = 0x30000000n;
+/** How often a client has something to do while its GPU falls asleep and wakes. */
+const NAPS = 12;
 
 /** Ends after `seconds` of the machine's time. */
 const pass = (machine: FaultyMachine, seconds: number): Promise<void> =>
@@ -101,6 +103,48 @@ export async function recoveryRound(machine: FaultyMachine, kind: WorkingKind, o
   bystander.file.close();
   other.file.close();
   await afterwards(machine, memory, log);
+}
+
+/** What can fail while a GPU falls asleep and wakes: pings come too seldom. */
+export const SLEEP_KINDS = FAULT_KINDS.filter((kind) => kind !== 'ping-missed');
+
+/**
+ * Lets `kind` strike at its `occasion`-th occasion on a board that switches the GPU off whenever it has nothing to do, with a client that
+ * has a little to do now and then. Its group goes on or is told; no register is touched without power. Throws AssertionError. Returns
+ * how often it struck: what was asked for at an occasion that did not come, not at all.
+ */
+export async function sleepRound(machine: FaultyMachine, kind: FaultKind, occasion = 1): Promise<number> {
+  const { faults } = machine.gpu;
+  const memory = machine.dram.used;
+  const struck = faults.count(kind);
+  const worker = await Worker.create(machine);
+  const group = await worker.createGroup(worker.vm);
+  assert.equal(await worker.wait(await worker.start(group, store(8, 1))), 0);
+  const count = worker.place(add(0));
+  faults.arm({ kind, occasion, delay: 0, lasting: false });
+  let submitted = 0;
+  for (let i = 0; i < NAPS; i++) {
+    if ((await worker.submit(group, count)) === 0) submitted++;
+    const buffer = await worker.createBuffer(4096);
+    await worker.run(PANTHOR.VM_BIND, {
+      vmId: worker.vm,
+      ops: worker.bindOps([{ handle: buffer, va: SCRATCH, size: 4096n, flags: DATA_FLAGS }]),
+    });
+    await worker.closeBuffer(buffer);
+    await pass(machine, i % 2 === 0 ? 0.5 : 0.05);
+  }
+  // Whoever waits for a firmware that hangs has 5 s until his job is late.
+  await pass(machine, 15);
+  faults.disarm();
+  const log = (): string => `${kind}@${occasion}, asleep and awake:\n${machine.lines.slice(-40).join('\n')}`;
+  const state = await worker.state(group);
+  assert.ok(TOLD.includes(state), `a group is told ${state}: ${log()}`);
+  if (state === 0) assert.equal(worker.word(0), submitted, `jobs are lost: ${log()}`);
+  worker.file.close();
+  await afterwards(machine, memory, log);
+  assert.equal(machine.device.status.power, 'suspended', log());
+  assert.equal(machine.bus.errors, 0, log());
+  return faults.count(kind) - struck;
 }
 
 /** Lets `kind` strike again and again, so that nothing helps: the device is given up, and nobody waits for ever. */
