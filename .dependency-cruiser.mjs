@@ -45,13 +45,13 @@ export default {
       comment: 'no file imports a test',
       severity: 'error',
       from: {},
-      to: { path: '[.]test(-desktop)?[.]ts$' },
+      to: { path: '[.]test(-desktop|-vm)?[.]ts$' },
     },
     {
       name: 'nothing-runs-on-test-support',
       comment: 'src/testing/ is for tests, and for the commands that measure, compare and fuzz',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/testing/|[.]test(-desktop)?[.]ts$|^src/cli/(bench|fuzz|compare)' },
+      from: { path: '^src/', pathNot: '^src/testing/|[.]test(-desktop|-vm)?[.]ts$|^src/cli/(bench|fuzz|compare)' },
       to: { path: '^src/testing/' },
     },
     {

@@ -198,6 +198,8 @@ const BoQueryInfo = struct('drm_panthor_bo_query_info', {
 export const GROUP_PRIORITY = { LOW: 0, MEDIUM: 1, HIGH: 2, REALTIME: 3 } as const;
 export const GROUP_PRIORITIES = 4;
 export const QUEUE_PRIORITY_MAX = 15;
+/** Queues of a group, whatever the hardware has (MAX_CS_PER_CSG). */
+export const MAX_QUEUES = 32;
 
 export const QueueCreate = object(
   struct('drm_panthor_queue_create', { priority: u8(), pad: array(u8(), 3), ringbufSize: u32() }),

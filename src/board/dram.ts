@@ -51,6 +51,8 @@ export class OutOfMemory extends Error {
 }
 
 const WASM_PAGE = 65536;
+/** Pages of a block that one entry of a page table can map, 2 MiB: runs of that many begin at a multiple of it where they can. */
+const BLOCK = 512;
 /** Runs from this size on go back to the host when they are free. */
 const DISCARD = 65536;
 
@@ -160,16 +162,26 @@ export class Dram extends PhysicalMemory {
   }
 
   #take(count: number): number {
+    const page = (count >= BLOCK ? this.#find(count, BLOCK) : undefined) ?? this.#find(count, 1);
+    if (page === undefined) throw new OutOfMemory(count * PAGE);
+    this.#used += count * PAGE;
+    return page;
+  }
+
+  /** Takes so many pages from the first free run that has them at a multiple of `align`. */
+  #find(count: number, align: number): number | undefined {
     for (let i = 0; i < this.#free.length; i++) {
-      const run = this.#free[i]!;
-      if (run[1] < count) continue;
-      const page = run[0];
-      if (run[1] === count) this.#free.splice(i, 1);
-      else this.#free[i] = [page + count, run[1] - count];
-      this.#used += count * PAGE;
+      const [first, length] = this.#free[i]!;
+      const page = Math.ceil(first / align) * align;
+      const [before, after] = [page - first, first + length - page - count];
+      if (after < 0) continue;
+      const rest: [number, number][] = [];
+      if (before > 0) rest.push([first, before]);
+      if (after > 0) rest.push([page + count, after]);
+      this.#free.splice(i, 1, ...rest);
       return page;
     }
-    throw new OutOfMemory(count * PAGE);
+    return undefined;
   }
 
   #give(page: number, count: number): void {

@@ -1,9 +1,13 @@
 /** `tyr compare`: the same calls, or the same programs, under Tyr and under a real kernel's panthor on the same GPU. */
-import { appendFileSync } from 'node:fs';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFileSync, existsSync } from 'node:fs';
+import { appendFile, chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Log } from '../board/log.ts';
 import { Problem } from '../host/userland/problem.ts';
+import { quoted } from '../host/vm/init.ts';
 import { type CallsOutcome, type Difference, differences, runCalls } from '../testing/host/compare/calls.ts';
+import { countsTable, countWorks } from '../testing/host/compare/counters.ts';
+import { programDifferences, runPrograms } from '../testing/host/compare/programs.ts';
 import { WORLDS, type World } from '../testing/host/compare/worlds.ts';
 import { generateCalls } from '../testing/machine/calls/generate.ts';
 import { CallsError } from '../testing/machine/calls/language.ts';
@@ -17,6 +21,8 @@ export interface CompareOptions {
   /** So many random sequences, from this seed on. */
   generate?: number;
   seed: number;
+  /** What either driver asks of the GPU, as a table. */
+  counters?: boolean;
   /** Where to write the kernel's log. */
   dmesg?: string;
   /** Where to write what either world's machine logs: Tyr's, and the GPU beside the kernel. */
@@ -26,8 +32,14 @@ export interface CompareOptions {
 export async function compare(files: string[], options: CompareOptions): Promise<number> {
   const { generate: count, seed, dmesg } = options;
   for (const file of [dmesg, options.log]) if (file !== undefined) await writeFile(file, '');
-  if (count === undefined && files.length === 0)
-    throw new Problem('what is to be compared? A file of calls, or --generate');
+  if (count === undefined && files.length === 0 && !options.counters)
+    throw new Problem('what is to be compared? Files of calls, a program, --generate or --counters');
+  if (options.counters) {
+    console.log(countsTable(await countWorks(worldOptions(options))));
+    return 0;
+  }
+  const [first, ...rest] = files;
+  if (first !== undefined && !first.endsWith(CALLS)) return compareProgram(first, rest, options);
   let worst = count === undefined ? 0 : await compareRandom(seed, count, options);
   for (const file of files) worst = Math.max(worst, await compareCalls(file, options));
   return worst;
@@ -45,6 +57,36 @@ function worldOptions({ timeout, privileged, log: file }: CompareOptions): Param
 
 async function keepLog({ results }: CallsOutcome, { dmesg }: CompareOptions): Promise<void> {
   if (dmesg !== undefined) await appendFile(dmesg, results.panthor?.dmesg ?? '');
+}
+
+/** A program of the guest's, or an arm64 one of this host's by its path. */
+async function compareProgram(program: string, args: string[], options: CompareOptions): Promise<number> {
+  const own = program.includes('/') && existsSync(program);
+  const words = [own ? '../program' : program, ...args];
+  const command = words.map(quoted).join(' ');
+  const prepare = async (folder: string): Promise<void> => {
+    if (!own) return;
+    await copyFile(program, join(folder, 'program'));
+    await chmod(join(folder, 'program'), 0o755);
+  };
+  const worlds = options.only ? [options.only] : WORLDS;
+  const { outcomes, results } = await runPrograms([() => command], worlds, worldOptions(options), prepare);
+  if (options.dmesg !== undefined) await appendFile(options.dmesg, results.panthor?.dmesg ?? '');
+  if (options.only) {
+    const { exitCode, stdout, stderr, files } = outcomes[options.only]![0]!;
+    process.stdout.write(stdout);
+    process.stderr.write(stderr);
+    for (const [name, hash] of Object.entries(files)) console.log(`${name}: ${hash}`);
+    return exitCode ?? 1;
+  }
+  const found = programDifferences(outcomes.tyr![0]!, outcomes.panthor![0]!);
+  for (const difference of found) console.log(difference);
+  const { exitCode, files } = outcomes.tyr![0]!;
+  const left = Object.keys(files).length;
+  console.log(
+    `${program}: exit code ${exitCode}, ${left} files, ${found.length === 0 ? 'no difference' : `${found.length} differ`}`,
+  );
+  return found.length === 0 ? 0 : 1;
 }
 
 async function compareCalls(file: string, options: CompareOptions): Promise<number> {
@@ -83,6 +125,9 @@ function summary(found: number, all: readonly Difference[]): string {
   const differ = found === 0 ? 'no difference' : `${found} differ${found === 1 ? 's' : ''}`;
   return names === '' ? differ : `${differ} but for what docs/differences.md tells (${names})`;
 }
+
+/** What files of calls end in. */
+const CALLS = '.calls';
 
 /** How many sequences there are in one run of both worlds. */
 const ROUND = 2000;

@@ -319,7 +319,8 @@ registerReads, registerWrites, interrupts and stoppedSeconds (for which the gues
     .description(
       "make the same calls under Tyr and under a real kernel's panthor on the same GPU, and list what differs",
     )
-    .argument('[files...]', 'calls as text (docs/vm.md)')
+    .argument('[what...]', 'files of calls (NAME.calls, docs/vm.md), or a program and its arguments; put -- before it')
+    .option('--counters', 'what either driver asks of the GPU for the same work, as a table')
     .option('--generate <n>', 'so many random sequences of calls', count)
     .option('--seed <n>', 'the number of the first of them', seed, 1)
     .addOption(
@@ -329,6 +330,7 @@ registerReads, registerWrites, interrupts and stoppedSeconds (for which the gues
     .option('--log <file>', "write what Tyr's machine logs, and the GPU beside the kernel")
     .option('--privileged', "keep the superuser's capabilities, where there are any; they are given up otherwise")
     .option('--timeout <seconds>', 'end either world after so long', positive, 600)
+    .passThroughOptions()
     .action(async (files, options) => {
       const { compare } = await import('./compare.ts');
       await finish(() => compare(files, options));

@@ -6,6 +6,7 @@ import {
   GROUP_PRIORITIES,
   GROUP_STATE,
   LATEST_FLUSH_RESERVED,
+  MAX_QUEUES,
   PANTHOR,
   QUEUE_PRIORITY_MAX,
   QueueCreate,
@@ -181,11 +182,8 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
   ioctl(PANTHOR.GROUP_CREATE, render, async (file: File, arg, user) => {
     const { tyr, groups } = file.private;
     const most = tyr.firmware.interface.streamCount;
-    must(
-      arg.queues.count > 0 && arg.queues.count <= most,
-      'EINVAL',
-      () => `a group has 1 to ${most} queues, not ${arg.queues.count}`,
-    );
+    const { count } = arg.queues;
+    must(count > 0 && count <= MAX_QUEUES, 'EINVAL', () => `a group of ${count} queues`);
     const queues = readObjects(user, arg.queues, QueueCreate);
     must(arg.priority < GROUP_PRIORITIES, 'EINVAL', () => `no group priority ${arg.priority}`);
     must(
@@ -195,6 +193,7 @@ export const groupIoctls: readonly IoctlEntry<any, TyrFile>[] = [
     );
     must(arg.pad === 0, 'EINVAL', 'padding is not zero');
     const cores = checkCores(tyr, arg);
+    must(count <= most, 'EINVAL', () => `a group has 1 to ${most} queues, not ${count}`);
     for (const queue of queues) checkQueue(queue);
     must(groups.room > 0, 'EBUSY', 'the file has its most groups');
     const vm = file.private.vm(arg.vmId).get();

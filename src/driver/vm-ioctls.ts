@@ -18,7 +18,7 @@ import { type IoctlEntry, ioctl } from '../drm/ioctl.ts';
 import type { UserContext } from '../drm/user.ts';
 import type { File, TyrFile } from './file.ts';
 import { checkMappable } from './gem.ts';
-import { Submission } from './submission.ts';
+import { Submission, type SyncOperation } from './submission.ts';
 import { readObjects } from './user-object.ts';
 import { type BindOperation, Vm } from './vm.ts';
 
@@ -97,8 +97,13 @@ async function bindNow(file: File, vm: Vm, arg: { ops: { count: number } }, ops:
 function bindLater(file: File, vm: Vm, ops: readonly BindOp[], user: UserContext): void {
   must(!vm.destroyed && !vm.unusable, 'EINVAL', 'the VM is unusable');
   const submission = new Submission(file);
-  const syncs = ops.map((op) => readObjects(user, op.syncs, SyncOp));
-  const operations = ops.map((op) => decodeOperation(file, vm, op));
+  // Operation by operation, as panthor: what is wrong with one comes before its syncs, and before what is wrong with the next.
+  const syncs: SyncOperation[][] = [];
+  const operations = ops.map((op) => {
+    const operation = decodeOperation(file, vm, op);
+    syncs.push(readObjects(user, op.syncs, SyncOp));
+    return operation;
+  });
   const holds: (() => void)[] = [];
   for (const [i, operation] of operations.entries()) {
     submission.add(vm.binds, syncs[i]!, { run: () => vm.run(operation), release: () => holds[i]!() });

@@ -337,7 +337,7 @@ export class Channel implements Source, Caller, Watched {
     this.#finish(() => {
       must(held?.kind === 'drm', 'ENODEV', 'mmap of a file that is closed');
       must((flags & MAP_TYPE) !== MAP_PRIVATE, 'EINVAL', 'a private mapping of device memory');
-      must(size > 0n && size <= 2n ** 40n && offset < 2n ** 63n, 'EINVAL', () => `mmap of ${size} bytes at ${offset}`);
+      must(size > 0n && size <= 2n ** 40n, 'EINVAL', () => `mmap of ${size} bytes at ${offset}`);
       const length = Math.ceil(Number(size) / PAGE) * PAGE;
       const writable = (prot & PROT_WRITE) !== 0;
       const target = held.file.mmap(offset, length, writable);

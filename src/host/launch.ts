@@ -29,6 +29,8 @@ export interface LaunchOptions
   input?: readonly ScriptLine[] | undefined;
   /** Keep what the display shows at the end. */
   screenshot?: boolean;
+  /** Called when the machine is on, before the program starts. */
+  onMachine?: ((machine: Machine) => void) | undefined;
   /** Called when the program has started; `pid` leads its process group and its session. */
   onStart?: ((pid: number) => void) | undefined;
   /** Called after each page flip; `frame` counts from 1. `screenshot` shows what is on the screen now. */
@@ -73,6 +75,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const clock = options.clock ?? new HostClock();
   const host = await HostedMachine.start({ ...options, clock });
   const { machine } = host;
+  options.onMachine?.(machine);
   const watch = new Watch(machine.display, clock, options);
   const player = new Player(clock, machine.input);
   try {

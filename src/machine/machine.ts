@@ -108,6 +108,8 @@ export class Machine {
   readonly workers: WorkerPool | undefined;
   /** Switches by which parts of the GPU fail. */
   readonly faults: Faults;
+  /** The GPU itself, as far as somebody watches it and makes it fail. */
+  readonly meter: Pick<MaliGpu, 'counts' | 'watchTables' | 'faults'>;
   readonly #clock: Clock;
   readonly #mali: MaliGpu;
   /** Bytes of DRAM that the machine needs for itself. */
@@ -125,6 +127,7 @@ export class Machine {
     this.workers = board.workers;
     this.#mali = board.gpu;
     this.faults = board.gpu.faults;
+    this.meter = board.gpu;
     this.#ownMemory = dram.used;
     this.dram = dram;
     this.display = display;

@@ -5,6 +5,7 @@
  * Only addresses are decoded here. Reading and writing registers is all that a driver can do, beside DRAM and the three
  * interrupt lines.
  */
+import { Pte } from '../abi/gpu/lpae.ts';
 import { DOORBELL_BASE, DOORBELL_STRIDE, GPU, JOB, LATEST_FLUSH_ID, MMU, REGISTER_WINDOW } from '../abi/gpu/regs.ts';
 import type { Clock } from '../board/clock.ts';
 import type { PageRun, PhysicalMemory } from '../board/dram.ts';
@@ -13,6 +14,7 @@ import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
 import type { Units } from './contract.ts';
 import { GpuControlBlock } from './control.ts';
+import { Counters, type Counts } from './counters.ts';
 import { Faults } from './faults.ts';
 import { InterruptBlock } from './irq.ts';
 import { Mcu } from './mcu/index.ts';
@@ -38,6 +40,9 @@ export class MaliGpu implements Mmio {
   /** Switches by which parts of it fail. */
   readonly faults: Faults;
   readonly #jobIrq: InterruptBlock;
+  readonly #mmuIrq: InterruptBlock;
+  readonly #gpuIrq: InterruptBlock;
+  readonly #counters: Counters;
   readonly #control: GpuControlBlock;
   readonly #mmu: Mmu;
   readonly #mcu: Mcu;
@@ -50,10 +55,13 @@ export class MaliGpu implements Mmio {
     const faults = parts.faults ?? new Faults(clock, log);
     this.faults = faults;
     this.#jobIrq = new InterruptBlock(irqs.job, JOB);
-    this.#control = new GpuControlBlock(clock, log, new InterruptBlock(irqs.gpu, GPU), faults);
+    this.#mmuIrq = new InterruptBlock(irqs.mmu, MMU);
+    this.#gpuIrq = new InterruptBlock(irqs.gpu, GPU);
+    this.#counters = new Counters(dram, (slot) => this.#mmu.translation(slot));
+    this.#control = new GpuControlBlock(clock, log, this.#gpuIrq, faults);
     const paBits = GPU.MMU_FEATURES.get(this.#control.read(GPU.MMU_FEATURES.offset), 'paBits');
     const present = this.#control.read(GPU.AS_PRESENT.offset);
-    this.#mmu = new Mmu(dram, log, new InterruptBlock(irqs.mmu, MMU), present, paBits, agents, faults);
+    this.#mmu = new Mmu(dram, log, this.#mmuIrq, present, paBits, agents, faults);
     this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units, faults });
     this.#userPage = parts.userPage;
     this.#control.onReset = (done) => {
@@ -66,6 +74,7 @@ export class MaliGpu implements Mmio {
 
   read32(offset: number): number {
     if (offset >= REGISTER_WINDOW) return 0;
+    this.#counters.read(offset);
     if (offset === LATEST_FLUSH_ID.offset) return this.#control.flushId;
     if (isMmuOffset(offset)) return this.#mmu.read(offset) >>> 0;
     return (this.#jobIrq.read(offset) ?? this.#mcu.read(offset) ?? this.#control.read(offset)) >>> 0;
@@ -73,7 +82,11 @@ export class MaliGpu implements Mmio {
 
   write32(offset: number, value: number): void {
     if (offset >= REGISTER_WINDOW) return;
-    const word = value >>> 0;
+    this.#write(offset, value >>> 0);
+    this.#counters.wrote(offset, value >>> 0);
+  }
+
+  #write(offset: number, word: number): void {
     if (offset >= DOORBELL_BASE) {
       if ((offset - DOORBELL_BASE) % DOORBELL_STRIDE === 0) {
         this.#mcu.ring((offset - DOORBELL_BASE) / DOORBELL_STRIDE);
@@ -82,6 +95,22 @@ export class MaliGpu implements Mmio {
     }
     if (isMmuOffset(offset)) this.#mmu.write(offset, word);
     else if (!this.#jobIrq.write(offset, word) && !this.#mcu.write(offset, word)) this.#control.write(offset, word);
+  }
+
+  /** What the driver has asked of it since power-on, by name (counters.ts). Workers' walks of page tables are not among it. */
+  get counts(): Counts {
+    return {
+      ...this.#counters.values,
+      'interrupts job': this.#jobIrq.raised,
+      'interrupts mmu': this.#mmuIrq.raised,
+      'interrupts gpu': this.#gpuIrq.raised,
+      'page-table bytes walked': this.#mmu.walks.entries * Pte.size,
+    };
+  }
+
+  /** Counts from now on, too, how many bytes of page tables the host writes. */
+  watchTables(): void {
+    this.#counters.watchTables();
   }
 
   userPage(offset: number): PageRun | undefined {

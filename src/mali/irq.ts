@@ -19,6 +19,9 @@ export class InterruptBlock {
   readonly #registers: InterruptRegisters;
   #raw = 0;
   #mask = 0;
+  #high = false;
+  /** How often the line has gone high. */
+  raised = 0;
 
   constructor(line: IrqLine, registers: InterruptRegisters) {
     this.#line = line;
@@ -84,6 +87,9 @@ export class InterruptBlock {
   }
 
   #drive(): void {
-    this.#line.set((this.#raw & this.#mask) !== 0);
+    const high = (this.#raw & this.#mask) !== 0;
+    if (high && !this.#high) this.raised++;
+    this.#high = high;
+    this.#line.set(high);
   }
 }

@@ -3,7 +3,9 @@
  * from it what they get from Tyr. Run by `./tyr test --vm`.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { HostClock } from '../../board/clock.ts';
 import { recorder } from '../../board/log.ts';
@@ -15,8 +17,14 @@ const ROUNDS = 20;
 const PLATFORM = '/sys/bus/platform/drivers/panthor';
 const GPU = '10000000.gpu';
 
-/** Jobs, then the driver taken away and given back, then jobs again, then Mesa. */
+/** The machine started anew from within; then jobs, the driver taken away and given back, jobs again, and Mesa. */
 const STORY = `
+if [ ! -e /share/started ]; then
+  touch /share/started
+  /tyr/program /dev/dri/renderD128 1
+  echo b > /proc/sysrq-trigger
+  sleep 100
+fi
 /tyr/program /dev/dri/renderD128 ${ROUNDS}
 echo ${GPU} > ${PLATFORM}/unbind
 test ! -e /dev/dri/renderD128 && echo unbound
@@ -26,7 +34,9 @@ eglinfo -B -p surfaceless | grep 'OpenGL ES profile renderer'
 exit 7
 `;
 
-test('Debian’s panthor comes up on the virtual Mali, runs jobs, is unbound and bound, and renders by Mesa', async () => {
+test('Debian’s panthor comes up on the virtual Mali, again after a reboot, runs jobs, is unbound and bound, and renders by Mesa', async (t) => {
+  const share = await mkdtemp(join(tmpdir(), 'tyr-vm-'));
+  t.after(() => rm(share, { recursive: true, force: true }));
   const userland = await ensureUserland();
   const pieces = await ensureVm();
   const kernel = await chooseKernel({ driver: 'panthor' }, userland, pieces, {});
@@ -45,6 +55,7 @@ test('Debian’s panthor comes up on the virtual Mali, runs jobs, is unbound and
     log,
     memory: 512,
     cpus: 1,
+    share,
     timeout: 500,
     stdout: (bytes) => {
       stdout += Buffer.from(bytes).toString();
@@ -54,7 +65,8 @@ test('Debian’s panthor comes up on the virtual Mali, runs jobs, is unbound and
   const all = [...lines, result.dmesg].join('\n');
   assert.equal(result.ended, 'itself', all);
   assert.equal(result.exitCode, 7, all);
-  const [first, unbound, second, renderer] = stdout.split('\n');
+  const [before, first, unbound, second, renderer] = stdout.split('\n');
+  assert.equal(before, 'mov-job: 0xcafe0000', all);
   assert.equal(first, `mov-job: 0x${(0xcafe0000 + ROUNDS - 1).toString(16)}`, all);
   assert.equal(unbound, 'unbound');
   assert.equal(second, 'mov-job: 0xcafe0000', all);

@@ -70,7 +70,14 @@ export function qemuStart(options: QemuOptions): { file: string; args: string[] 
     '-device',
     `virtio-9p-device,fsdev=${id},mount_tag=${id}`,
   ];
-  const gpu = { driver: 'vfio-user-pci', addr: String(GPU_SLOT), socket: { type: 'unix', path: sockets.gpu } };
+  const gpu = {
+    driver: 'vfio-user-pci',
+    addr: String(GPU_SLOT),
+    socket: { type: 'unix', path: sockets.gpu },
+    // A write that masks an interrupt has to have lowered its line before the guest goes on, or it is interrupted again at once, and
+    // again, for as long as the GPU has not looked.
+    'x-no-posted-writes': true,
+  };
   return {
     file,
     args: [

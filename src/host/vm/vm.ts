@@ -70,6 +70,8 @@ export interface VmOptions {
   readonly stdin?: (write: (bytes: Uint8Array) => void, end: () => void) => void;
   /** What the kernel writes on its serial console. */
   readonly console?: ((text: string) => void) | undefined;
+  /** Called when the board is there, before the guest starts. */
+  readonly onBoard?: ((board: GpuBoard) => void) | undefined;
   /** Ends the machine after so many seconds. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal;
@@ -117,6 +119,7 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     const { engine, workers = workersForPrograms(), log } = options;
     const board = new GpuBoard(memory, { clock, log, engine, workers, codeCache: codeFolder(options.userland.cache) });
     undo.push(() => board.close());
+    options.onBoard?.(board);
     const path = (name: string): string => join(directory, name);
     const server = new VfioServer({
       path: path('gpu'),

@@ -37,6 +37,7 @@ const lockRegion = (lockaddr: number): { start: number; size: number } => {
 /** One slot: its registers, what UPDATE made of them, and the views that look through it. */
 class AddressSpace implements TranslationSource {
   readonly slot: number;
+  readonly walks: { entries: number };
   readonly #mmu: Mmu;
   readonly #registers = new Uint32Array(AS_STRIDE / 4);
   readonly #views = new Set<GpuMemory>();
@@ -50,6 +51,7 @@ class AddressSpace implements TranslationSource {
   constructor(mmu: Mmu, slot: number) {
     this.#mmu = mmu;
     this.slot = slot;
+    this.walks = mmu.walks;
   }
 
   #value(register: Register<any>): number {
@@ -140,6 +142,8 @@ const IDLE_VIEWS = 32;
 
 export class Mmu {
   readonly log: Log;
+  /** Entries of page tables that this thread has read. */
+  readonly walks = { entries: 0 };
   readonly #dram: PhysicalMemory;
   readonly #irq: InterruptBlock;
   readonly #paBits: number;
@@ -175,6 +179,11 @@ export class Mmu {
     this.#paBits = paBits;
     this.#slots = [];
     for (let slot = 0; slot < MAX_AS && (present >> slot) & 1; slot++) this.#slots.push(new AddressSpace(this, slot));
+  }
+
+  /** What a slot looks through. */
+  translation(slot: number): Translation | undefined {
+    return this.#slots[slot]?.translation;
   }
 
   get slotCount(): number {

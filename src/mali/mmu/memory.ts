@@ -20,6 +20,8 @@ import { type Translation, UNMAPPED, type WalkResult, walk } from './walk.ts';
 export interface TranslationSource {
   readonly slot: number;
   readonly translation: Translation;
+  /** Where entries of page tables are counted that are read for it. */
+  readonly walks?: { entries: number };
   /** Latches a fault for the host. */
   fault(code: number, access: number, address: number): void;
 }
@@ -122,7 +124,7 @@ export class GpuMemory implements VirtualMemory {
   probe(va: number, size: number, access: Access): boolean {
     const result = this.#walk;
     for (let at = va - (va % PAGE_SIZE); at < va + size; at += PAGE_SIZE) {
-      walk(this.dram, this.#source?.translation ?? UNMAPPED, at, this.#outputBits, result);
+      this.#read(at, result);
       if (result.code !== EXCEPTION.OK || (rightsOf(result) & NEED[access]) !== NEED[access]) return false;
     }
     return true;
@@ -145,7 +147,7 @@ export class GpuMemory implements VirtualMemory {
     const need = NEED[access];
     const page = Math.floor(va / PAGE_SIZE);
     const result = this.#walk;
-    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE_SIZE, this.#outputBits, result);
+    this.#read(page * PAGE_SIZE, result);
     if (result.code !== EXCEPTION.OK || (rightsOf(result) & need) !== need) return undefined;
     if (result.entry >= 0 && result.level === LEVELS - 1) return this.#run(page, result.physical, result.entry);
     const middle = result.physical;
@@ -200,7 +202,7 @@ export class GpuMemory implements VirtualMemory {
     const i = entryOf(page);
     if (this.#tags[i] === page) return (this.#rights[i]! & need) === need ? this.#pages[i]! : -1;
     const result = this.#walk;
-    walk(this.dram, this.#source?.translation ?? UNMAPPED, page * PAGE_SIZE, this.#outputBits, result);
+    this.#read(page * PAGE_SIZE, result);
     return result.code === EXCEPTION.OK && (rightsOf(result) & need) === need ? result.physical : -1;
   }
 
@@ -211,9 +213,16 @@ export class GpuMemory implements VirtualMemory {
     return this.#miss(page * PAGE_SIZE + offset, page, i, need, access);
   }
 
+  /** Walks the tables for `va`. */
+  #read(va: number, result: WalkResult): void {
+    const source = this.#source;
+    walk(this.dram, source?.translation ?? UNMAPPED, va, this.#outputBits, result);
+    if (source?.walks) source.walks.entries += result.level + 1;
+  }
+
   #miss(va: number, page: number, i: number, need: number, access: Access): number {
     const result = this.#walk;
-    walk(this.dram, this.#source?.translation ?? UNMAPPED, va, this.#outputBits, result);
+    this.#read(va, result);
     if (result.code !== EXCEPTION.OK) this.#fault(result.code, va, access);
     const rights = rightsOf(result);
     if ((rights & need) !== need) this.#fault(EXCEPTION.PERM_FAULT_0 + result.level, va, access);

@@ -80,8 +80,8 @@ export function differences({ sequences, told }: CallsOutcome, first: boolean): 
       const { number, text, name } = call.line;
       const written = name === undefined ? text : text.slice(text.indexOf('=') + 1).trim();
       const known = knownDifference({ call: written, tyr, panthor });
-      found.push({ sequence: sequence.name, line: number, call: written, tyr, panthor, known });
-      if (first && known === undefined) break;
+      found.push({ sequence: sequence.name, line: number, call: written, tyr, panthor, known: known?.name });
+      if (known ? known.ends : first) break;
     }
   }
   return found;

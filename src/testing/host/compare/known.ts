@@ -11,6 +11,8 @@ export interface Compared {
 interface Known {
   readonly name: string;
   covers(compared: Compared): boolean;
+  /** What comes after it in a sequence follows from it. */
+  readonly ends?: boolean;
 }
 
 const withoutState = (text: string): string => text.replace(/ (state=2|fatalQueues=\w+)/g, '');
@@ -24,9 +26,18 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'descriptor-without-room',
     covers: ({ call, tyr }) => /(HANDLE_TO_FD|EXPORT_SYNC_FILE|MERGE) .*argsize=/.test(call) && tyr.startsWith('EIO'),
+    ends: true,
+  },
+  {
+    name: 'syncobj-0',
+    covers: ({ call, panthor }) => /^SYNCOBJ_(CREATE|FD_TO_HANDLE)/.test(call) && /^0( handle=0)?$/.test(panthor),
+    ends: true,
+  },
+  {
+    name: 'offset-of-another',
+    covers: ({ call, tyr, panthor }) => call.startsWith('mmap') && tyr === 'EINVAL' && panthor === 'EACCES',
   },
 ];
 
-/** The name of the known difference that this is. */
-export const knownDifference = (compared: Compared): string | undefined =>
-  KNOWN.find((known) => known.covers(compared))?.name;
+/** The known difference that this is. */
+export const knownDifference = (compared: Compared): Known | undefined => KNOWN.find((known) => known.covers(compared));

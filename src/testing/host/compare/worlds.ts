@@ -3,6 +3,7 @@
  * driver written in C. What is done is a shell script for the guest tree that both share; it starts in a folder that the worlds have
  * a copy of each, and leaves there what it has to say.
  */
+import { readdirSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,9 @@ import type { Progress } from '../../../host/userland/progress.ts';
 import { ensureRealFirmware, ensureUserland, ensureVm, type Userland } from '../../../host/userland/userland.ts';
 import { chooseKernel } from '../../../host/vm/kernel.ts';
 import { runVm } from '../../../host/vm/vm.ts';
+import type { Counts } from '../../../mali/counters.ts';
+import { parseFault } from '../../../mali/faults.ts';
+import type { MaliGpu } from '../../../mali/index.ts';
 
 export const WORLDS = ['tyr', 'panthor'] as const;
 export type World = (typeof WORLDS)[number];
@@ -25,6 +29,43 @@ export interface WorldOptions {
   /** Takes what either machine logs. */
   readonly log?: (world: World) => Log;
   readonly workers?: number | undefined;
+  /** Page tables are compared at each command to an address space (mali/counters.ts). */
+  readonly watchTables?: boolean;
+  /** Called with what the GPU has counted when a client makes a mark: the file `NAME-PID.mark` in its folder; `NAME-PID.seen` tells the client. */
+  readonly onMark?: (world: World, name: string, counts: Counts) => void;
+}
+
+/** A mark's name is followed by its process. */
+const MARK_END = /-\d+\.mark$/;
+const FAULT = 'fault-';
+/** Milliseconds. */
+const MARK_BEAT = 15;
+
+/** The GPU, as far as it is watched and made to fail. */
+type Watched = Pick<MaliGpu, 'counts' | 'watchTables' | 'faults'>;
+
+/** Looks for marks in a folder until it is told to end. A mark `fault-KIND` turns that switch of the GPU's (mali/faults.ts). */
+class MarkWatch {
+  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #seen = new Set<string>();
+
+  start(world: World, folder: string, gpu: Watched, { onMark, watchTables }: WorldOptions): void {
+    if (watchTables) gpu.watchTables();
+    this.#timer = setInterval(() => {
+      for (const file of readdirSync(folder)) {
+        if (!MARK_END.test(file) || this.#seen.has(file)) continue;
+        this.#seen.add(file);
+        const name = file.replace(MARK_END, '');
+        if (name.startsWith(FAULT)) gpu.faults.arm(parseFault(name.slice(FAULT.length)));
+        else onMark?.(world, name, gpu.counts);
+        writeFileSync(join(folder, file.replace(/mark$/, 'seen')), '');
+      }
+    }, MARK_BEAT);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
 }
 
 /** Where a world's script runs: `folder` is the copy of the given one that it may change, `client` the path of a test client. */
@@ -86,7 +127,9 @@ type Runner = (
 const silent: Log = () => {};
 
 const RUN: Readonly<Record<World, Runner>> = {
-  async tyr(userland, folder, script, { timeout, signal, log, workers }) {
+  async tyr(userland, folder, script, options) {
+    const { timeout, signal, log, workers } = options;
+    const marks = new MarkWatch();
     const client = (name: string): string => userland.guest.clients[name]!;
     const words = script({ world: 'tyr', client });
     let said = '';
@@ -99,17 +142,20 @@ const RUN: Readonly<Record<World, Runner>> = {
       timeout,
       workers,
       ...(signal ? { signal } : {}),
+      onMachine: ({ meter }) => marks.start('tyr', folder, meter, options),
       stdout: (text) => {
         said += text;
       },
       stderr: (text) => void process.stderr.write(text),
-    });
+    }).finally(() => marks.end());
     if (said !== '') process.stderr.write(said);
     const { exitCode, ended, seconds } = result;
     return { exitCode, ended, seconds, dmesg: '', folder };
   },
 
-  async panthor(userland, folder, script, { timeout, signal, log, workers, progress }) {
+  async panthor(userland, folder, script, options) {
+    const { timeout, signal, log, workers, progress } = options;
+    const marks = new MarkWatch();
     const pieces = await ensureVm({ progress });
     const kernel = await chooseKernel({ driver: 'panthor' }, userland, pieces, { progress });
     const firmware = new Uint8Array(await readFile(await ensureRealFirmware({ progress })));
@@ -132,9 +178,10 @@ const RUN: Readonly<Record<World, Runner>> = {
       timeout,
       workers,
       ...(signal ? { signal } : {}),
+      onBoard: ({ gpu }) => marks.start('panthor', folder, gpu, options),
       stdout: (bytes) => void process.stderr.write(bytes),
       stderr: (bytes) => void process.stderr.write(bytes),
-    });
+    }).finally(() => marks.end());
     await rm(join(folder, CLIENTS), { recursive: true, force: true });
     const { exitCode, ended, seconds, dmesg } = result;
     return { exitCode, ended, seconds, dmesg, folder };

@@ -321,6 +321,10 @@ class Compiler {
       case 'sleep':
         this.#steps.push({ op: 'sleep', time: BigInt(count(0, 'the time')) });
         return;
+      case 'mark':
+        if (first?.kind !== 'result' && first?.kind !== 'text') throw this.#error('a mark has a name');
+        this.#steps.push({ op: 'mark', name: first.kind === 'text' ? first.text : first.name });
+        return;
       case 'ioctl': {
         // One that nobody knows: its number, and zeros.
         const request = count(0, 'the number');
@@ -420,6 +424,7 @@ class Compiler {
  *   words MAP AT [NUMBER...]          words of 32 bits
  *   read MAP AT SIZE, hash MAP AT SIZE      up to 1 MiB
  *   sleep TIME
+ *   mark NAME, mark "fault-KIND"      whoever watches looks now, or turns a switch of the GPU's (compare/worlds.ts)
  *   ioctl NUMBER                      one that nobody knows
  */
 const VERBS = {
@@ -433,9 +438,22 @@ const VERBS = {
   read: 'read',
   hash: 'hash',
   sleep: 'sleep',
+  mark: 'mark',
   ioctl: 'ioctl',
 } as const as Readonly<Record<string, Verb>>;
-type Verb = 'open' | 'close' | 'fd' | 'mmap' | 'munmap' | 'stream' | 'words' | 'read' | 'hash' | 'sleep' | 'ioctl';
+type Verb =
+  | 'open'
+  | 'close'
+  | 'fd'
+  | 'mmap'
+  | 'munmap'
+  | 'stream'
+  | 'words'
+  | 'read'
+  | 'hash'
+  | 'sleep'
+  | 'mark'
+  | 'ioctl';
 
 /** Fields that are the text's own: which file, and how many bytes the ioctl's number speaks of. */
 const OWN: ReadonlySet<string> = new Set(['on', 'argsize']);

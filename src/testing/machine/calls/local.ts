@@ -94,6 +94,8 @@ class LocalClient {
         return done(memory.slice(step.at, step.at + step.size));
       case 'mmap':
         return this.#mmap(step, view.getBigUint64(step.from, true));
+      case 'mark':
+        return done();
       case 'munmap':
         this.#maps.delete(step.map);
         return done();

@@ -40,7 +40,9 @@ export type Step =
   | { readonly op: 'munmap'; readonly map: number }
   | { readonly op: 'write'; readonly map: number; readonly at: number; readonly data: Uint8Array }
   | { readonly op: 'read' | 'hash'; readonly map: number; readonly at: number; readonly size: number }
-  | { readonly op: 'sleep'; readonly time: bigint };
+  | { readonly op: 'sleep'; readonly time: bigint }
+  /** Lets whoever watches the client look: it goes on when he has. */
+  | { readonly op: 'mark'; readonly name: string };
 
 /** What came of a step that says something. */
 export interface StepResult {
@@ -60,6 +62,7 @@ const SAYING: ReadonlySet<Step['op']> = new Set([
   'read',
   'hash',
   'sleep',
+  'mark',
 ]);
 
 export const says = (step: Step): boolean => SAYING.has(step.op);
@@ -102,6 +105,8 @@ function line(step: Step): string {
       return `R ${hex(step.map)} ${hex(step.at)} ${hex(step.size)}`;
     case 'hash':
       return `h ${hex(step.map)} ${hex(step.at)} ${hex(step.size)}`;
+    case 'mark':
+      return `x ${step.name}`;
     case 'sleep':
       return `z ${hex(step.time)}`;
   }
