@@ -68,6 +68,22 @@ test('packets out of turn end the channel', async () => {
   await harm('endless', 5000);
 });
 
+for (const side of ['host', 'guest'] as const) {
+  test(`${side}: leases drawn by lot, with lessees that die and revocations in between, leave nothing behind`, async () => {
+    for (const seed of [1, 2]) {
+      const lender = living.run(side, 'lease', '400', String(seed));
+      await lender.said('holding');
+      const [made = 0, refused = 0, used = 0, revoked = 0] = (lender.lines[0] ?? '').match(/\d+/g)?.map(Number) ?? [];
+      assert.ok(made > 0 && refused > 0 && used > 0 && revoked > 0, lender.lines.join('\n'));
+      assert.ok((await living.survivor().end()) > 0);
+      lender.kill();
+      await lender.ended;
+      await living.clean();
+    }
+    assert.ok(!living.lines.some((line) => line.includes('the machine is at fault')));
+  });
+}
+
 test('a client that takes all memory fails others while it lives, and no longer', async () => {
   const hoarder = living.run('host', 'mortal', 'hoard');
   await hoarder.said('holding');

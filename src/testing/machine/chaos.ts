@@ -327,6 +327,11 @@ export class Chaos {
       if (name === 'count_objs') return big(1 + random(4));
       if (name === 'flags') return random(4) ? 0x400n + big(random(4) * 0x100) : big(random(0x800));
     }
+    if (def.name === 'MODE_CREATE_LEASE') {
+      if (name === 'object_ids') return at(PLACES.ids + 4 * random(64));
+      if (name === 'object_count') return big(random(6) ? 2 + random(4) : random(64));
+      if (name === 'flags') return random(6) ? 0x80000n : this.#number();
+    }
     if (def.name === 'MODE_PAGE_FLIP' && name === 'flags') return big(random(4));
     if (/CURSOR/.test(def.name) && name === 'flags') return big(1 + random(3));
     if (/^(sequence|[xy])$/.test(name)) return random(8) ? 0n : this.#number();
