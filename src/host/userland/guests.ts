@@ -88,8 +88,7 @@ export const GUESTS: Record<string, NamedGuest> = {
     env: {
       MOZ_ENABLE_WAYLAND: '1',
       MOZ_CRASHREPORTER_DISABLE: '1',
-      // Its sandboxes are made of system calls that qemu-user has not: seccomp, namespaces in threads.
-      MOZ_DISABLE_CONTENT_SANDBOX: '1',
+      // These sandboxes are made of system calls that qemu-user has not. The one of pages finds that out by itself.
       MOZ_DISABLE_RDD_SANDBOX: '1',
       MOZ_DISABLE_SOCKET_PROCESS_SANDBOX: '1',
       MOZ_DISABLE_UTILITY_SANDBOX: '1',
