@@ -7,10 +7,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { liveMachine } from '../testing/machine/board.ts';
 import { compileCalls } from '../testing/machine/calls/compile.ts';
+import { generateCalls } from '../testing/machine/calls/generate.ts';
 import { CallsError } from '../testing/machine/calls/language.ts';
 import { makeCalls } from '../testing/machine/calls/local.ts';
 
 const FOLDER = new URL('calls/', import.meta.url);
+/** Seeds of random sequences. */
+const RANDOM = 120;
 
 const live = await liveMachine();
 after(() => live.machine.close());
@@ -64,4 +67,29 @@ test('what is written behind a list has the last word, and a struct may be of an
     told.slice(2).map(({ text }) => text),
     ['EINVAL', 'EFAULT', 'EINVAL ops.count=1', 'EINVAL', 'EINVAL', 'EINVAL'],
   );
+});
+
+test('random clients, right and wrong, get answers and leave nothing behind', async () => {
+  const succeeded = new Set<string>();
+  const failed = new Set<string>();
+  for (let seed = 1; seed <= RANDOM; seed++) {
+    for (const { call, text } of await makeCalls(live, compileCalls(generateCalls(seed))[0]!)) {
+      (/^(E[A-Z0-9]+|errno)/.test(text) ? failed : succeeded).add(call.line.verb);
+    }
+  }
+  // So that the sequences reach what they are meant to reach.
+  for (const verb of [
+    'VM_BIND',
+    'GROUP_SUBMIT',
+    'SYNCOBJ_WAIT',
+    'SYNCOBJ_TIMELINE_WAIT',
+    'TILER_HEAP_CREATE',
+    'mmap',
+  ]) {
+    assert.ok(succeeded.has(verb) && failed.has(verb), verb);
+  }
+  const left = (): string[] =>
+    Object.entries(live.machine.usage).flatMap(([name, count]) => (count === 0 ? [] : [`${count} ${name}`]));
+  for (let i = 0; left().length > 0 && i < 300; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(left(), []);
 });
