@@ -210,7 +210,10 @@ test('a case that brings its process down costs itself alone its verdict, whatev
 });
 
 test('a suite that shows pictures of what runs alone has its failures run once more', async () => {
-  const told = await pretend(['a', 'fail', 'b', 'often'], 1, { picturesAlone: true });
+  const told = await pretend(['a', 'fail', 'b', 'often'], 1, { failuresAlone: 'for pictures' });
   assert.deepEqual([told.a, told.fail, told.b], ['pass', 'fail', 'pass']);
   assert.equal(told.often, 'fail: only after others in one process; alone: pass');
+  const counted = await pretend(['a', 'fail', 'b', 'often'], 1, { failuresAlone: 'count' });
+  assert.equal(counted.often, 'pass: failed after others in one process');
+  assert.equal(counted.fail, 'fail');
 });

@@ -100,10 +100,10 @@ async function runOne(work: Work, worker: WorkerProcess, options: RunOptions): P
   if (leaks !== undefined && !alone) return halves(cases);
   const next: Work[] = [];
   for (const [index, result] of results) {
-    if (!alone && !isGood(result.verdict) && (result.verdict !== 'fail' || suite.picturesAlone)) {
+    if (!alone && !isGood(result.verdict) && (result.verdict !== 'fail' || suite.failuresAlone)) {
       next.push({ cases: [cases[index]!], suspect: result });
     } else {
-      onResult(judge(result, suspect, leaks));
+      onResult(judge(result, suspect, leaks, suite));
     }
   }
   const left = cases.filter((_, index) => !results.has(index));
@@ -128,12 +128,15 @@ function judge(
   result: Result,
   suspect: Result | undefined,
   leaks: Readonly<Record<string, number>> | undefined,
+  { failuresAlone }: Suite,
 ): Result {
   if (leaks !== undefined && result.verdict !== 'fault') {
     const kinds = Object.entries(leaks).map(([kind, count]) => `${count} ${kind}`);
     return { ...result, verdict: 'leak', note: `the machine still has ${kinds.join(', ')} of it` };
   }
   if (suspect === undefined || result.verdict === suspect.verdict) return result;
+  if (suspect.verdict === 'fail' && failuresAlone === 'count')
+    return { ...result, note: 'failed after others in one process' };
   return { ...suspect, note: `only after others in one process; alone: ${result.verdict}` };
 }
 

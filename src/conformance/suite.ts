@@ -97,8 +97,11 @@ export interface Suite {
   readonly batchSize: number;
   /** Seconds in which a case has to end. */
   readonly limit: number;
-  /** A case shows its pictures only where it runs alone: one that fails does so once more, as what brings a process down does. */
-  readonly picturesAlone?: boolean;
+  /**
+   * A case that fails in company runs once more alone, as what brings a process down does: for its pictures, which it shows only there;
+   * or because that is what counts, where the suite's program leaves state behind that the next case finds.
+   */
+  readonly failuresAlone?: 'for pictures' | 'count';
   prepare(options: SuiteOptions): Promise<Prepared>;
   /** For the output of one process that runs these cases. */
   reader(cases: readonly Case[]): Reader;

@@ -55,7 +55,7 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
   title: module.title,
   batchSize: BATCH,
   limit: 60,
-  picturesAlone: true,
+  failuresAlone: 'for pictures',
 
   async prepare({ progress, ask, mesa: prefix, deqp: folder }: SuiteOptions): Promise<Prepared> {
     const build = await findBuild(folder, module);
