@@ -233,12 +233,20 @@ export class Scheduler {
 
   /** A job is in flight in a slot. */
   get busy(): boolean {
-    return this.slots.some(({ group }) => group?.queues.some((queue) => queue.busy));
+    // Asked for at each job: no closures.
+    for (const { group } of this.slots) {
+      if (!group) continue;
+      for (const queue of group.queues) if (queue.busy) return true;
+    }
+    return false;
   }
 
   /** Groups outside the slots have something to do. */
   get hasWork(): boolean {
-    for (const row of this.#runnable) for (const { canRun } of row) if (canRun) return true;
+    for (const row of this.#runnable) {
+      if (row.size === 0) continue;
+      for (const { canRun } of row) if (canRun) return true;
+    }
     return false;
   }
 
