@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Log } from '../board/log.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { quoted } from '../host/vm/init.ts';
-import { type CallsOutcome, type Difference, differences, runCalls } from '../testing/host/compare/calls.ts';
+import { type CallsOutcome, type Difference, differences, runCalls, unmade } from '../testing/host/compare/calls.ts';
 import { countsTable, countWorks } from '../testing/host/compare/counters.ts';
 import { programDifferences, runPrograms } from '../testing/host/compare/programs.ts';
 import { WORLDS, type World } from '../testing/host/compare/worlds.ts';
@@ -106,6 +106,11 @@ async function compareCalls(file: string, options: CompareOptions): Promise<numb
     }
     return 0;
   }
+  const missed = unmade(outcome);
+  if (missed > 0)
+    throw new Problem(
+      `${file}: ${missed} sequences were not begun within ${options.timeout} s, or after a client had died`,
+    );
   const all = differences(outcome, false);
   const found = all.filter(({ known }) => known === undefined);
   for (const { sequence, line, call, tyr, panthor } of found) {
@@ -137,6 +142,7 @@ async function compareRandom(seed: number, count: number, options: CompareOption
   const kinds = new Map<string, { seeds: number[]; difference: Difference }>();
   const all: Difference[] = [];
   let calls = 0;
+  let missed = 0;
   let seconds = 0;
   for (let first = seed; first < seed + count; first += ROUND) {
     const seeds = Array.from({ length: Math.min(ROUND, seed + count - first) }, (_, i) => first + i);
@@ -145,6 +151,7 @@ async function compareRandom(seed: number, count: number, options: CompareOption
     await keepLog(outcome, options);
     for (const sequence of outcome.sequences) calls += sequence.calls.length;
     for (const result of Object.values(outcome.results)) seconds += result.seconds;
+    missed += unmade(outcome);
     for (const difference of differences(outcome, true)) {
       const { call, tyr, panthor, sequence } = difference;
       all.push(difference);
@@ -161,7 +168,9 @@ async function compareRandom(seed: number, count: number, options: CompareOption
     console.log(`${seeds.length} × ${kind}\n    as in    ${difference.call}\n    seeds    ${those}`);
   }
   const found = [...kinds.values()].reduce((sum, { seeds }) => sum + seeds.length, 0);
-  const did = `${count} sequences (${calls} calls) from seed ${seed} in ${seconds.toFixed(0)} s`;
+  if (missed > 0)
+    console.log(`${missed} sequences were not begun within ${options.timeout} s, or after a client had died`);
+  const did = `${count - missed} sequences (${calls} calls) from seed ${seed} in ${seconds.toFixed(0)} s`;
   console.log(`${did}, ${summary(found, all)}`);
   return found === 0 ? 0 : 1;
 }

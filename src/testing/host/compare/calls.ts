@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CompiledSequence, compileCalls } from '../../machine/calls/compile.ts';
 import { parseResults, programText } from '../../machine/calls/steps.ts';
-import { type Told, transcribe } from '../../machine/calls/transcript.ts';
+import { NEVER, type Told, transcribe } from '../../machine/calls/transcript.ts';
 import { knownDifference } from './known.ts';
 import { inWorlds, NODE, type World, type WorldOptions, type WorldResult } from './worlds.ts';
 
@@ -70,10 +70,18 @@ export interface Difference {
   readonly known: string | undefined;
 }
 
+/** Sequences that a world did not begin, as its time was over. */
+export function unmade({ sequences, told }: CallsOutcome): number {
+  return sequences.filter((_, i) => Object.values(told).some((world) => begun(world[i]!) === false)).length;
+}
+
+const begun = (told: readonly Told[]): boolean => told[0]?.text !== NEVER;
+
 /** What differs; of each sequence the first difference that is not known (`first`), as others mostly follow from it. */
 export function differences({ sequences, told }: CallsOutcome, first: boolean): Difference[] {
   const found: Difference[] = [];
   for (const [i, sequence] of sequences.entries()) {
+    if (!begun(told.tyr![i]!) || !begun(told.panthor![i]!)) continue;
     for (const [index, { call, text: tyr }] of told.tyr![i]!.entries()) {
       const panthor = told.panthor![i]![index]!.text;
       if (panthor === tyr) continue;

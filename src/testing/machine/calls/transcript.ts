@@ -11,6 +11,9 @@ import { ARBITRARY, RACING } from '../../../abi/pointees.ts';
 import type { Call, CompiledSequence } from './compile.ts';
 import { ARENA_SIZE, type Step, type StepResult, says } from './steps.ts';
 
+/** What is told of a call that the client did not come to: its time was over, or it died. */
+export const NEVER = 'the client never came so far';
+
 export interface Told {
   readonly call: Call;
   /** `VM_BIND: EINVAL ops.count=1`, or that the client never came so far. */
@@ -90,7 +93,7 @@ export function transcribe({ calls, steps }: CompiledSequence, results: readonly
       if (!says(step)) continue;
       const result = results[next++];
       if (!result) {
-        texts.push('the client never came so far');
+        texts.push(NEVER);
         break;
       }
       if (step.op === 'ioctl') {
