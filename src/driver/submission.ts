@@ -75,7 +75,8 @@ export class Submission {
   }
 
   #resolve(): Map<number | string, Signal> {
-    for (const { syncs } of this.#items) for (const op of syncs) check(op);
+    // Signals come first, then the waits of one job after another, as panthor looks at them.
+    for (const { syncs } of this.#items) for (const op of syncs) if (isSignal(op)) check(op);
     const signals = new Map<number | string, Signal>();
     const known = new Map<number | string, Syncobj>();
     for (const { syncs } of this.#items) {
@@ -89,6 +90,7 @@ export class Submission {
     for (const [index, { syncs, dependencies }] of this.#items.entries()) {
       for (const op of syncs) {
         if (isSignal(op)) continue;
+        check(op);
         const earlier = signals.get(keyOf(op));
         dependencies.push(earlier ? earlier.job : findFence(this.#file, op.handle, op.timelineValue));
       }
