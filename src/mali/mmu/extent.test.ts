@@ -17,8 +17,8 @@ const AT = 0x2400 + SLOT * 0x40;
 const VA = 0x40000000 + 500 * PAGE_SIZE;
 const DRAM_SIZE = 2 ** 24;
 
-function bench() {
-  const dram = new Dram(DRAM_SIZE);
+function bench(size = DRAM_SIZE) {
+  const dram = new Dram(size);
   const mmu = new Mmu(dram, silent, new InterruptBlock(new IrqLine('mmu', new TestClock()), MMU), 0xff, 40);
   const tables = new Tables(dram);
   mmu.write(AT + AS.TRANSTAB.offset, tables.root);
@@ -80,5 +80,25 @@ test('extents of blocks are found too', () => {
   const at = 0x40000000 + 70 * PAGE_SIZE;
   const extent = view.extent(at, 'read')!;
   assert.equal(view.translate(at, 'read'), extent.physical + (at - extent.start));
-  assert.ok(extent.size > 64 * PAGE_SIZE);
+  assert.deepEqual(extent, { start: 0x40000000, size: BLOCK_SIZE_L2, physical: BLOCK_SIZE_L2 });
+});
+
+test('an extent holds the blocks that follow, as far as rights and memory are the same', () => {
+  const { tables, view } = bench(DRAM_SIZE + 16 * PAGE_SIZE);
+  const start = 0x40000000;
+  const block = (n: number, address: number, ap: number = PTE_AP.UNPRIVILEGED_RW) =>
+    tables.set(start + n * BLOCK_SIZE_L2, { type: PTE_TYPE.BLOCK, address, accessFlag: true, ap }, 2);
+  for (const n of [0, 1, 2]) block(n, (3 + n) * BLOCK_SIZE_L2);
+  block(3, 6 * BLOCK_SIZE_L2, PTE_AP.UNPRIVILEGED_RO);
+  block(4, 7 * BLOCK_SIZE_L2);
+  // Of the last one memory holds sixteen pages.
+  block(5, DRAM_SIZE);
+  const three = { start, size: 3 * BLOCK_SIZE_L2, physical: 3 * BLOCK_SIZE_L2 };
+  for (const at of [0, 1.5, 2.999]) assert.deepEqual(view.extent(start + at * BLOCK_SIZE_L2, 'write'), three);
+  assert.equal(view.extent(start + 3 * BLOCK_SIZE_L2, 'write'), undefined);
+  assert.equal(view.extent(start + 3 * BLOCK_SIZE_L2, 'read')!.size, BLOCK_SIZE_L2);
+  assert.equal(view.extent(start + 4 * BLOCK_SIZE_L2, 'write')!.size, BLOCK_SIZE_L2);
+  const end = view.extent(start + 5 * BLOCK_SIZE_L2 + PAGE_SIZE, 'read')!;
+  assert.equal(end.start + end.size, start + 5 * BLOCK_SIZE_L2 + 16 * PAGE_SIZE);
+  assert.equal(view.extent(start + 5 * BLOCK_SIZE_L2 + 16 * PAGE_SIZE, 'read'), undefined);
 });

@@ -8,7 +8,7 @@
  * its VM elsewhere.
  */
 
-import { LEVELS, PAGE_SIZE, Pte, ENTRIES as TABLE_ENTRIES } from '../../abi/gpu/lpae.ts';
+import { BLOCK_SIZE_L2, levelShift, PAGE_SIZE, Pte, ENTRIES as TABLE_ENTRIES } from '../../abi/gpu/lpae.ts';
 import { AS_ACCESS, EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { Layout, Values } from '../../abi/layout.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
@@ -149,7 +149,13 @@ export class GpuMemory implements VirtualMemory {
     const result = this.#walk;
     this.#read(page * PAGE_SIZE, result);
     if (result.code !== EXCEPTION.OK || (rightsOf(result) & need) !== need) return undefined;
-    if (result.entry >= 0 && result.level === LEVELS - 1) return this.#run(page, result.physical, result.entry);
+    if (result.entry >= 0) {
+      const unit = 2 ** levelShift(result.level);
+      const start = va - (va % unit);
+      const physical = result.physical - (page * PAGE_SIZE - start);
+      // Of a block that memory does not hold whole, page by page.
+      if (this.dram.room(physical) >= unit) return this.#run(start, physical, result.entry, unit);
+    }
     const middle = result.physical;
     let first = page;
     while (
@@ -169,31 +175,32 @@ export class GpuMemory implements VirtualMemory {
   }
 
   /**
-   * The extent around a page whose entry of the last table is known: as far as the entries on both sides, inside the table,
-   * are the same but for an address that goes on.
+   * The extent around a page or block of `unit` bytes, whose entry is known: as far as the entries on both sides, inside the table,
+   * are the same but for an address that goes on. Blocks of 1 GiB are enough by themselves.
    */
-  #run(page: number, physical: number, entry: number): Extent {
+  #run(start: number, physical: number, entry: number, unit: number): Extent {
+    if (unit > BLOCK_SIZE_L2) return { start, size: unit, physical };
     const words = this.dram.u32;
     const own = entry / 4;
     const low = words[own]!;
     const high = words[own + 1]!;
     const index = (entry % PAGE_SIZE) / Pte.size;
-    const least = Math.min(index, this.dram.roomBefore(physical) / PAGE_SIZE);
+    const least = Math.min(index, Math.floor(this.dram.roomBefore(physical) / unit));
     let before = 0;
     for (let at = own - 2; before < least; at -= 2) {
-      if (words[at] !== low - (before + 1) * PAGE_SIZE || words[at + 1] !== high) break;
+      if (words[at] !== low - (before + 1) * unit || words[at + 1] !== high) break;
       before++;
     }
-    const most = Math.min(TABLE_ENTRIES - 1 - index, this.dram.room(physical) / PAGE_SIZE - 1);
+    const most = Math.min(TABLE_ENTRIES - 1 - index, Math.floor(this.dram.room(physical) / unit) - 1);
     let after = 0;
     for (let at = own + 2; after < most; at += 2) {
-      if (words[at] !== low + (after + 1) * PAGE_SIZE || words[at + 1] !== high) break;
+      if (words[at] !== low + (after + 1) * unit || words[at + 1] !== high) break;
       after++;
     }
     return {
-      start: (page - before) * PAGE_SIZE,
-      size: (before + 1 + after) * PAGE_SIZE,
-      physical: physical - before * PAGE_SIZE,
+      start: start - before * unit,
+      size: (before + 1 + after) * unit,
+      physical: physical - before * unit,
     };
   }
 
