@@ -41,6 +41,8 @@ export class LivingMachine {
     const backing = new MemfdBacking();
     const clock = new HostClock();
     const machine = await Machine.boot({ clock, backing, log, refresh: 'unlimited' });
+    // Threads open files of their own until they are up.
+    await machine.workers?.ready();
     const server = new GuestServer({
       nodes: machine.nodes,
       inputNodes: machine.inputNodes,
