@@ -1,29 +1,15 @@
 /** Guest tests: what a program reads of a node's open file in /proc, its own and another's; and the GPU's files in /sys. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recorder } from '../board/log.ts';
-import { launch } from './launch.ts';
+import { type Launched, launched } from '../testing/host/launched.ts';
 import { ensureUserland } from './userland/userland.ts';
 
 const userland = await ensureUserland();
 
-async function bash(script: string): Promise<{ stdout: string; lines: string[] }> {
-  const { log, lines } = recorder();
-  let stdout = '';
-  const result = await launch({
-    userland,
-    program: 'bash',
-    args: ['-c', script],
-    log,
-    timeout: 120,
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => lines.push(text),
-  });
-  assert.equal(result.exitCode, 0, lines.join('\n'));
+async function bash(script: string): Promise<Launched> {
+  const result = await launched({ userland, program: 'bash', args: ['-c', script] });
   assert.deepEqual(result.leaks, {});
-  return { stdout, lines };
+  return result;
 }
 
 test('a node’s file is told of in /proc by the kernel’s keys, to its own process and to others', async () => {

@@ -1,29 +1,14 @@
 /** Guest tests: fences that a program signals, by debugfs' sync/sw_sync. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recorder } from '../board/log.ts';
-import { launch } from './launch.ts';
+import { launched } from '../testing/host/launched.ts';
 import { ensureUserland } from './userland/userland.ts';
 
 const userland = await ensureUserland();
 
 for (const side of ['guest', 'host'] as const) {
   test(`${side}: a program makes fences, polls, merges and signals them, and what it leaves behind ends with an error`, async () => {
-    const program = userland[side].clients['sw-sync'];
-    assert.ok(program, 'the client is built');
-    const { log, lines } = recorder();
-    let stdout = '';
-    const result = await launch({
-      userland,
-      program,
-      log,
-      timeout: 60,
-      stdout: (text) => {
-        stdout += text;
-      },
-      stderr: (text) => lines.push(text),
-    });
-    assert.equal(result.exitCode, 0, `${stdout}\n${lines.join('\n')}`);
+    const { stdout, ...result } = await launched({ userland, program: userland[side].clients['sw-sync']! });
     assert.deepEqual(stdout.trimEnd().split('\n'), [
       'fresh 0 0 1',
       'one 1 0, status 1 0',
