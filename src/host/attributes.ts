@@ -5,11 +5,24 @@
  * that can be written. What is refused is told in the log, and the file shows again what holds; a kernel would have
  * let the write itself fail.
  */
-import { chmodSync, type FSWatcher, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  type FSWatcher,
+  mkdirSync,
+  openSync,
+  readSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { Log } from '../board/log.ts';
 import type { DeviceAttribute } from '../drm/device.ts';
 import { DrmError } from '../drm/error.ts';
+
+/** Bytes of a file that a kernel hands to an attribute: a page (Linux Documentation/filesystems/sysfs.rst). */
+const MOST = 4096;
 
 interface Shown {
   readonly attribute: DeviceAttribute;
@@ -61,7 +74,7 @@ export class Attributes {
   #written(shown: Shown): void {
     let text: string;
     try {
-      text = readFileSync(shown.path, 'utf8');
+      text = readStart(shown.path);
     } catch {
       return;
     }
@@ -75,5 +88,17 @@ export class Attributes {
     }
     this.#show(shown, `${shown.attribute.show()}\n`);
     this.refresh();
+  }
+}
+
+/** As much of a file as counts, whatever a guest has made of it. */
+function readStart(path: string): string {
+  const bytes = Buffer.alloc(MOST);
+  // A pipe in its place keeps nobody waiting.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    return bytes.toString('utf8', 0, readSync(file, bytes));
+  } finally {
+    closeSync(file);
   }
 }
