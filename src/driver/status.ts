@@ -1,4 +1,5 @@
 /** Status: what clients have of the driver and the GPU right now, for people and tools that look on. Reads no register. */
+import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
 import { engineTime, groupMemory, internalMemory } from './fdinfo.ts';
 import type { File } from './file.ts';
 import type { Group } from './sched/group.ts';
@@ -70,8 +71,6 @@ export interface GpuStatus {
   readonly addressSpaces: readonly [used: number, all: number];
 }
 
-const PAGE_TABLE = 4096;
-
 const groupStatus = (handle: number, group: Group): GroupStatus => ({
   handle,
   priority: group.priority,
@@ -94,7 +93,7 @@ function vmStatus(tyr: Tyr, id: number, vm: Vm): VmStatus {
     id,
     mappings: vm.mappings.count,
     mapped,
-    tables: vm.space.table.tables * PAGE_TABLE,
+    tables: vm.space.table.tables * PAGE_SIZE,
     heaps: vm.heaps?.size ?? 0,
     slot: tyr.mmu.slotOf(vm.space) ?? null,
     usable: !vm.unusable,

@@ -8,7 +8,10 @@
 import { DMA_BUF_BASE } from '../abi/dma-buf.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { SHIM_CHUNK, SHIM_PLACE, SHIM_READ_TOO, SHIM_REPLY, SHIM_REQUEST } from '../abi/shim.ts';
+import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { decodeRequest, type IoctlResult } from '../drm/ioctl.ts';
+import { swSyncIoctl } from '../drm/sw-sync.ts';
+import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
 import type { End } from './ends.ts';
 import { MemfdFile } from './memfd-backing.ts';
 import { NO_DESCRIPTORS, type Outgoing } from './replies.ts';
@@ -170,10 +173,10 @@ export class IoctlCall {
     const held = this.#end?.held ?? (fd < 0 ? undefined : server.ends.find(fd)?.held);
     if (held?.kind === 'drm') return () => held.file.device.ioctl(held.file, number, argument, context);
     if (held?.kind === 'input') return () => server.inputIoctl(held.client, number, argument, context);
-    if (held?.kind === 'sw-sync') return () => server.swSyncIoctl(held.timeline, number, argument, context);
-    if (held?.kind === 'sync-file') return () => server.syncFileIoctl(held.syncFile, number, argument, context);
+    if (held?.kind === 'sw-sync') return () => swSyncIoctl(held.timeline, number, argument, context, server.log);
+    if (held?.kind === 'sync-file') return () => syncFileIoctl(held.syncFile, number, argument, context, server.log);
     const buffer = held || fd < 0 ? undefined : server.buffer(fd, this.adopted);
-    if (buffer) return () => server.dmaBufIoctl(buffer, number, argument, context);
+    if (buffer) return () => dmaBufIoctl(buffer, number, argument, context, server.log);
     return undefined;
   }
 

@@ -15,16 +15,12 @@ import { INPUT_MAJOR } from '../abi/input/evdev.ts';
 import { EPOLLIN } from '../abi/linux.ts';
 import { DRM_MAJOR, deviceNumber, SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
 import type { Company } from '../board/clock.ts';
-import type { BackingFile } from '../board/dram.ts';
 import { ErrnoError } from '../board/errno-error.ts';
 import type { Log } from '../board/log.ts';
-import { dmaBufIoctl } from '../drm/dma-buf-ioctl.ts';
 import { DrmError, must } from '../drm/error.ts';
 import { type FdinfoLine, showFdinfo } from '../drm/fdinfo.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
-import { SwTimeline, swSyncIoctl } from '../drm/sw-sync.ts';
-import type { SyncFile } from '../drm/sync-file.ts';
-import { syncFileIoctl } from '../drm/sync-file-ioctl.ts';
+import { SwTimeline } from '../drm/sw-sync.ts';
 import { abandon, type Descriptor, type UserContext } from '../drm/user.ts';
 import type { EvdevClient } from '../input/client.ts';
 import { evdevIoctl } from '../input/ioctl.ts';
@@ -215,33 +211,6 @@ export class GuestServer implements Company {
       this.log('debug', client.device.name, `${name} of pid ${client.pid}: ${error.errno}: ${error.message}`);
       return { value: error.code, arg: NOTHING };
     }
-  }
-
-  swSyncIoctl(
-    timeline: SwTimeline,
-    request: number,
-    arg: Uint8Array,
-    user: UserContext,
-  ): IoctlResult | Promise<IoctlResult> {
-    return swSyncIoctl(timeline, request, arg, user, this.log);
-  }
-
-  syncFileIoctl(
-    syncFile: SyncFile,
-    request: number,
-    arg: Uint8Array,
-    user: UserContext,
-  ): IoctlResult | Promise<IoctlResult> {
-    return syncFileIoctl(syncFile, request, arg, user, this.log);
-  }
-
-  dmaBufIoctl(
-    file: BackingFile,
-    request: number,
-    arg: Uint8Array,
-    user: UserContext,
-  ): IoctlResult | Promise<IoctlResult> {
-    return dmaBufIoctl(file, request, arg, user, this.log);
   }
 
   #openTimeline(pid: number): number {

@@ -19,7 +19,6 @@ export class InterruptBlock {
   readonly #registers: InterruptRegisters;
   #raw = 0;
   #mask = 0;
-  #high = false;
   /** How often the line has gone high. */
   raised = 0;
 
@@ -88,8 +87,7 @@ export class InterruptBlock {
 
   #drive(): void {
     const high = (this.#raw & this.#mask) !== 0;
-    if (high && !this.#high) this.raised++;
-    this.#high = high;
+    if (high && !this.#line.high) this.raised++;
     this.#line.set(high);
   }
 }
