@@ -66,7 +66,7 @@ export async function conformance(name: string, folders: string[], options: Conf
     throw new Problem(`no test of ${name} is meant by --filter ${options.filter} --shard ${options.shard}`);
   const engine = options.engine ?? defaultEngine();
   const out = options.out ?? `conformance-${name}`;
-  const journal = Journal.open(out, { suite: name, mesa: prepared.mesa, engine });
+  const journal = Journal.open(out, { suite: name, mesa: prepared.mesa, gpu: prepared.gpu, engine });
   const left = cases.filter((one) => !journal.has(one.name));
   if (left.length < cases.length) progress.note(`${cases.length - left.length} tests stand in ${out} already`);
   const bar = new RunBar(suite, left);

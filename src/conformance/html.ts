@@ -28,7 +28,8 @@ export function html(report: Report): string {
   const rows = [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, counts]) => cells('td', [name, ...shown.map((verdict) => counts[verdict] || '')]));
-  const name = `${title} on Mesa ${head.mesa}, engine ${head.engine}`;
+  const gpu = head.gpu === undefined ? '' : `, ${head.gpu}`;
+  const name = `${title} on Mesa ${head.mesa}${gpu}, engine ${head.engine}`;
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>${escapeText(name)}</title><style>${STYLE}</style>
 <h1>${escapeText(name)}</h1>

@@ -13,6 +13,8 @@ export const JOURNAL = 'results.jsonl';
 export interface Head {
   readonly suite: string;
   readonly mesa: string;
+  /** What the suite's own programs call the GPU, where they tell it. */
+  readonly gpu?: string | undefined;
   readonly engine: string;
 }
 
@@ -75,7 +77,8 @@ export class Journal {
   }
 }
 
-const told = ({ suite, mesa, engine }: Head): string => `${suite} on Mesa ${mesa}, engine ${engine}`;
+const told = ({ suite, mesa, gpu, engine }: Head): string =>
+  `${suite} on Mesa ${mesa}${gpu === undefined ? '' : ` on ${gpu}`}, engine ${engine}`;
 
 function read(file: string): { head: Head; results: Result[] } {
   if (!existsSync(file)) throw new Problem(`there are no results in ${file}`);

@@ -59,7 +59,7 @@ export function markdown({ head, title, total, groups, remarkable, results }: Re
     `| ${[name, ...shown.map((verdict) => counts[verdict] || ''), share(counts)].join(' | ')} |`;
   const seconds = results.reduce((sum, result) => sum + result.seconds, 0);
   const lines = [
-    `${title}, Mesa ${head.mesa}, engine ${head.engine}: ${results.length} tests, ${Math.round(seconds / 60)} minutes of them running.`,
+    `${title}, Mesa ${head.mesa}${head.gpu === undefined ? '' : ` on ${head.gpu}`}, engine ${head.engine}: ${results.length} tests, ${Math.round(seconds / 60)} minutes of them running.`,
     '',
     `| group | ${shown.join(' | ')} | passed of those run |`,
     `|---|${shown.map(() => '---:|').join('')}---:|`,

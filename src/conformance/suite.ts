@@ -86,6 +86,8 @@ export interface Prepared {
   readonly userland: Userland;
   /** The Mesa that it runs on, as it names itself: '25.0.7-2+deb13u1'. */
   readonly mesa: string;
+  /** What the suite's own programs call the GPU, where they tell it. */
+  readonly gpu?: string | undefined;
   readonly cases: readonly Case[];
   command(cases: readonly Case[]): Command;
 }

@@ -8,6 +8,7 @@ import type { Case } from '../suite.ts';
 import { findBuild } from './build.ts';
 import { MODULES } from './modules.ts';
 import { LogReader } from './reader.ts';
+import { theGpu } from './suite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tyr-deqp-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -109,4 +110,22 @@ test('a failure keeps its pictures, over several lines too; a pass does not', ()
     { name: 'Wanted image', png: 'BBBBCC==' },
   ]);
   assert.equal(ends[1]?.pictures, undefined);
+});
+
+test('what does not run on the virtual GPU is refused by the name of what it runs on', () => {
+  const log = (renderer: string) =>
+    whole('dEQP-GLES2.info.version', `<Text>OpenGL ES 3.1 Mesa 25.0.7</Text>\n${result('Pass')}`) +
+    whole('dEQP-GLES2.info.renderer', `<Text>${renderer}</Text>\n${result('Pass')}`);
+  assert.equal(theGpu(log('Mali-G610 (Panfrost)'), 'x'), 'Mali-G610 (Panfrost)');
+  const vulkan = (name: string) =>
+    whole('dEQP-VK.info.device', `<Text>apiVersion: 1.1\ndeviceName: ${name}\nvendorID: 1</Text>\n${result('Pass')}`);
+  assert.equal(theGpu(vulkan('Mali-G610 MC4'), 'x'), 'Mali-G610 MC4');
+  const refuses = (text: string, message: RegExp) =>
+    assert.throws(
+      () => theGpu(text, 'deqp-x'),
+      (error) => error instanceof Problem && message.test(error.message),
+    );
+  refuses(log('llvmpipe (LLVM 19, 256 bits)'), /deqp-x does not run on the virtual GPU but on llvmpipe \(LLVM 19/);
+  refuses(vulkan('llvmpipe (LLVM 19)'), /but on llvmpipe/);
+  refuses('cannot open shared object', /but on none: cannot open shared object/);
 });

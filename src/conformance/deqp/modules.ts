@@ -12,8 +12,8 @@ export interface Module {
   readonly list: string;
   /** The same in Khronos' source; a list may name files instead of cases. */
   readonly sourceList: string;
-  /** The case whose log tells which Mesa it is; undefined where none does. */
-  readonly about: string | undefined;
+  /** Cases whose logs tell which GPU and which Mesa it runs on, as far as any do. */
+  readonly about: readonly string[];
   /** It draws on surfaces of EGL. */
   readonly surfaces: boolean;
 }
@@ -27,7 +27,7 @@ export const MODULES: readonly Module[] = [
     folder: 'modules/gles2',
     list: 'gles2-main.txt',
     sourceList: `${OPENGL}/gles/aosp_mustpass/main/gles2-main.txt`,
-    about: 'dEQP-GLES2.info.version',
+    about: ['dEQP-GLES2.info.renderer', 'dEQP-GLES2.info.version'],
     surfaces: true,
   },
   {
@@ -36,7 +36,7 @@ export const MODULES: readonly Module[] = [
     folder: 'modules/gles3',
     list: 'gles3-main.txt',
     sourceList: `${OPENGL}/gles/aosp_mustpass/main/gles3-main.txt`,
-    about: 'dEQP-GLES3.info.version',
+    about: ['dEQP-GLES3.info.renderer', 'dEQP-GLES3.info.version'],
     surfaces: true,
   },
   {
@@ -45,7 +45,7 @@ export const MODULES: readonly Module[] = [
     folder: 'modules/gles31',
     list: 'gles31-main.txt',
     sourceList: `${OPENGL}/gles/aosp_mustpass/main/gles31-main.txt`,
-    about: 'dEQP-GLES31.info.version',
+    about: ['dEQP-GLES31.info.renderer', 'dEQP-GLES31.info.version'],
     surfaces: true,
   },
   {
@@ -54,7 +54,7 @@ export const MODULES: readonly Module[] = [
     folder: 'modules/egl',
     list: 'egl-main.txt',
     sourceList: `${OPENGL}/egl/aosp_mustpass/main/egl-main.txt`,
-    about: undefined,
+    about: [],
     surfaces: true,
   },
   {
@@ -63,7 +63,7 @@ export const MODULES: readonly Module[] = [
     folder: 'external/vulkancts/modules/vulkan',
     list: 'vk-main.txt',
     sourceList: 'external/vulkancts/mustpass/main/vk-default.txt',
-    about: undefined,
+    about: ['dEQP-VK.info.device'],
     surfaces: false,
   },
 ];

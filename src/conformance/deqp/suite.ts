@@ -75,7 +75,9 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
       ],
       env: { EGL_PLATFORM: 'surfaceless' },
     });
-    const { output } = module.about ? await ask(userland, command([module.about], false, PIPED_ALL)) : { output: '' };
+    const { about } = module;
+    const { output } = about.length > 0 ? await ask(userland, command(about, false, PIPED_ALL)) : { output: '' };
+    const gpu = about.length > 0 ? theGpu(output, module.name) : undefined;
     const version = /\bMesa (\d\S*?)(?=[\s<)]|$)/m.exec(output)?.[1] ?? mesa?.version;
     if (version === undefined) {
       throw new Problem(
@@ -85,6 +87,7 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
     return {
       userland,
       mesa: version,
+      gpu,
       cases: build.cases.map(toCase),
       command: (cases) =>
         command(
@@ -96,6 +99,17 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
 
   reader: (cases) => new LogReader(cases),
 }));
+
+/** GL_RENDERER, or Vulkan's deviceName. Throws Problem where that is not the virtual GPU: a loader takes whatever it finds. */
+export function theGpu(output: string, name: string): string {
+  const told =
+    /^#beginTestCaseResult \S+\.info\.renderer$[\s\S]*?<Text[^>]*>([^<]*)/m.exec(output)?.[1] ??
+    /\bdeviceName: ([^<\n]*)/.exec(output)?.[1];
+  if (told?.includes('Mali')) return told.trim();
+  throw new Problem(
+    `${name} does not run on the virtual GPU but on ${told ?? `none: ${output.slice(-500) || 'it said nothing'}`}`,
+  );
+}
 
 interface Place {
   readonly userland: Userland;
