@@ -22,6 +22,9 @@ export const FILE_LIMITS = {
   eventfds: 1 << 12,
 } as const;
 
+/** Bytes that a process has room for: half of what 48 bits name, as the kernel places more beside a mapping. */
+const ADDRESS_SPACE = 2 ** 47;
+
 let clients = 0;
 
 export class DrmFile<P = unknown> {
@@ -165,21 +168,21 @@ export class DrmFile<P = unknown> {
   }
 
   /**
-   * What mmap(fd, offset) maps. Throws EINVAL for a range outside the object, EACCES where writing is forbidden, EOVERFLOW for one
-   * that leaves 64 bits.
+   * What mmap(fd, offset) maps of so many bytes, which are rounded up to pages, as Linux's `do_mmap` and `drm_gem_mmap` judge it: an
+   * offset is a buffer's own, never one within it. Throws EINVAL for any other, for one that is not a page's and for a length of 0 or
+   * beyond the buffer, EACCES where writing is forbidden, ENOMEM for what no address space holds, EOVERFLOW for what leaves 64 bits.
    */
-  mmap(offset: bigint, size: number, writable: boolean): MmapTarget {
-    must(offset + BigInt(size) < 1n << 64n, 'EOVERFLOW', () => `mmap at 0x${offset.toString(16)}+${size}`);
+  mmap(offset: bigint, bytes: number, writable: boolean): MmapTarget {
+    const size = Math.ceil(bytes / PAGE) * PAGE;
+    const where = (): string => `mmap at 0x${offset.toString(16)}+${bytes}`;
+    must(offset % BigInt(PAGE) === 0n && size > 0, 'EINVAL', where);
+    must(size <= ADDRESS_SPACE, 'ENOMEM', where);
+    must(offset + BigInt(size) <= 1n << 64n, 'EOVERFLOW', where);
     const own = this.device.driver.mmap?.(this, offset, size, writable);
     if (own) return own;
-    const found = this.#offsets.find(offset);
-    must(found, 'EINVAL', () => `no buffer of this file has the mmap offset 0x${offset.toString(16)}`);
-    const { value: object, start } = found;
-    must(
-      size > 0 && start % PAGE === 0 && start + size <= object.size,
-      'EINVAL',
-      () => `mmap of ${start}+${size} leaves a buffer of ${object.size} bytes`,
-    );
-    return { run: object.run, offset: start, writable: true };
+    const object = this.#offsets.find(offset);
+    must(object, 'EINVAL', () => `no buffer of this file has the mmap offset 0x${offset.toString(16)}`);
+    must(size <= object.size, 'EINVAL', () => `mmap of ${size} bytes of a buffer of ${object.size}`);
+    return { run: object.run, offset: 0, writable: true };
   }
 }

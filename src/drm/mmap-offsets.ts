@@ -13,55 +13,33 @@ import { must } from './error.ts';
 const FIRST = 2 ** 32 + PAGE;
 const END = 2 ** 53;
 
-interface Range<T> {
-  readonly start: number;
-  readonly size: number;
-  readonly value: T;
-}
-
 export class MmapOffsets<T> {
-  #ranges: Range<T>[] = [];
-  readonly #byValue = new Map<T, Range<T>>();
+  readonly #byOffset = new Map<number, T>();
+  readonly #byValue = new Map<T, number>();
   #next = FIRST;
 
   /** The offset of `value`, the same on every call. Throws ENOSPC when the file has used up all. */
   offset(value: T, size: number): bigint {
-    let range = this.#byValue.get(value);
-    if (!range) {
+    let offset = this.#byValue.get(value);
+    if (offset === undefined) {
       must(this.#next + size <= END, 'ENOSPC', 'the file has used up its mmap offsets');
-      range = { start: this.#next, size, value };
+      offset = this.#next;
       this.#next += size;
-      this.#ranges.push(range);
-      this.#byValue.set(value, range);
+      this.#byOffset.set(offset, value);
+      this.#byValue.set(value, offset);
     }
-    return BigInt(range.start);
+    return BigInt(offset);
   }
 
-  /** What lies at `offset`, and how many bytes into it. */
-  find(offset: bigint): { value: T; start: number } | undefined {
-    if (offset < FIRST || offset >= this.#next) return undefined;
-    const at = Number(offset);
-    const range = this.#ranges[this.#indexAfter(at) - 1];
-    if (!range || at >= range.start + range.size) return undefined;
-    return { value: range.value, start: at - range.start };
+  /** What has exactly this offset. */
+  find(offset: bigint): T | undefined {
+    return offset < END ? this.#byOffset.get(Number(offset)) : undefined;
   }
 
   remove(value: T): void {
-    const range = this.#byValue.get(value);
-    if (!range) return;
+    const offset = this.#byValue.get(value);
+    if (offset === undefined) return;
     this.#byValue.delete(value);
-    this.#ranges.splice(this.#indexAfter(range.start) - 1, 1);
-  }
-
-  /** The index of the first range that starts after `at`. */
-  #indexAfter(at: number): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const mid = (low + high) >>> 1;
-      if (this.#ranges[mid]!.start <= at) low = mid + 1;
-      else high = mid;
-    }
-    return low;
+    this.#byOffset.delete(offset);
   }
 }

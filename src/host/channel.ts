@@ -11,7 +11,6 @@ import { ERRNO } from '../abi/errno.ts';
 import { type Infer, viewOf } from '../abi/layout.ts';
 import { MAP_PRIVATE, MAP_TYPE, PROT_WRITE } from '../abi/linux.ts';
 import { SHIM_HELLO, SHIM_PLACE, SHIM_REPLY, SHIM_REQUEST, SHIM_VERSION, ShimRequest } from '../abi/shim.ts';
-import { PAGE } from '../board/dram.ts';
 import { must } from '../drm/error.ts';
 import type { End, Held } from './ends.ts';
 import type { EventLoop, Source } from './event-loop.ts';
@@ -337,10 +336,8 @@ export class Channel implements Source, Caller, Watched {
     this.#finish(() => {
       must(held?.kind === 'drm', 'ENODEV', 'mmap of a file that is closed');
       must((flags & MAP_TYPE) !== MAP_PRIVATE, 'EINVAL', 'a private mapping of device memory');
-      must(size > 0n && size <= 2n ** 40n, 'EINVAL', () => `mmap of ${size} bytes at ${offset}`);
-      const length = Math.ceil(Number(size) / PAGE) * PAGE;
       const writable = (prot & PROT_WRITE) !== 0;
-      const target = held.file.mmap(offset, length, writable);
+      const target = held.file.mmap(offset, Number(size), writable);
       must(target.writable || !writable, 'EACCES', 'a writable mapping of read-only memory');
       const { file } = target.run;
       must(file instanceof MemfdFile, 'ENODEV', 'this memory has no file behind it');

@@ -37,6 +37,12 @@ export const KNOWN: readonly Known[] = [
     name: 'offset-of-another',
     covers: ({ call, tyr, panthor }) => call.startsWith('mmap') && tyr === 'EINVAL' && panthor === 'EACCES',
   },
+  {
+    // Behind the buffer's own offset there may be another one's: of whom, depends on the order in which they are given out.
+    name: 'offset-of-another',
+    covers: ({ call }) => /^mmap \w+\.offset\+\d/.test(call),
+    ends: true,
+  },
 ];
 
 /** The known difference that this is. */
