@@ -27,6 +27,20 @@ const COORDINATES: readonly ((p: readonly number[]) => [number, number])[] = [
   ([x, y]) => [-x!, -y!],
 ];
 
+/** How far before the middle of the cube a point counts as at least, so that one beside a face or behind it is seen far away. */
+export const LEAST_AHEAD = 2 ** -40;
+
+/**
+ * Where the line from the middle of the cube through a point meets the plane of a face: there differences to points of that face are
+ * what they would be if the face went on beyond its edges, as OpenGL ES 3.2 chapter 8.14 has derivatives on the one face that is
+ * selected. In singles, as emitted samplers do it (emit-cube.ts).
+ */
+export function ontoFace(face: number, point: readonly [number, number, number]): [number, number, number] {
+  const axis = point[face >> 1]!;
+  const ahead = Math.max(face & 1 ? -axis : axis, LEAST_AHEAD);
+  return [Math.fround(point[0] / ahead), Math.fround(point[1] / ahead), Math.fround(point[2] / ahead)];
+}
+
 /** A texel of a cube's level. */
 export interface CubeTexel {
   face: number;

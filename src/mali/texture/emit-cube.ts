@@ -5,7 +5,7 @@
  * Most footprints lie inside a face; only where one of a quad's does not are its corners looked for one by one.
  */
 import { CUBE_S_BITS } from '../../abi/gpu/texture-descriptors.ts';
-import { acrossEdge, CUBE_FACES, type CubeTexel } from './cube.ts';
+import { acrossEdge, CUBE_FACES, type CubeTexel, LEAST_AHEAD } from './cube.ts';
 import type { Footprint } from './emit-axis.ts';
 import { AXIS, LEVEL, type SamplerCode } from './emit-code.ts';
 
@@ -63,8 +63,28 @@ export class CubeEmitter {
     return face;
   }
 
+  /** The same points seen on the plane of the first lane's face (cube.ts: ontoFace). */
+  ontoFirst(s: number, t: number, face: number): number[] {
+    const { f } = this.#c;
+    const points = this.#direction(s, t, face);
+    const first = this.#c.vector(() => f.get(face).get(face).shuffle32(0, 0, 0, 0));
+    const axis = this.#c.vector(() => f.get(first).i32(1).op('i32x4_shr_u'));
+    const ahead = this.#c.vector(() => {
+      f.get(points[0]!);
+      for (const n of [1, 2]) {
+        const before = f.local('v128');
+        f.set(before).get(points[n]!).get(before).get(axis);
+        this.#c.words(n).op('i32x4_eq').op('v128_bitselect');
+      }
+      // Faces with odd numbers look the other way.
+      f.get(first).i32(31).op('i32x4_shl').op('v128_xor');
+      this.#c.single(LEAST_AHEAD).op('f32x4_max');
+    });
+    return points.map((point) => this.#c.vector(() => f.get(point).get(ahead).op('f32x4_div')));
+  }
+
   /** The points of the cube's surface at s and t of a face: locals of x, y and z. */
-  direction(s: number, t: number, face: number): number[] {
+  #direction(s: number, t: number, face: number): number[] {
     const { f } = this.#c;
     const from = (local: number): [number, number] => {
       const centred = this.#c.vector(() => {

@@ -58,7 +58,7 @@ export class FootprintEmitter {
     const { axes, anisotropic } = this.#state;
     const squares = f.local('v128');
     const differences: number[] = [];
-    const points = face === undefined ? [x, y, z].slice(0, axes) : new CubeEmitter(this.#c).direction(x, y, face);
+    const points = face === undefined ? [x, y, z].slice(0, axes) : new CubeEmitter(this.#c).ontoFirst(x, y, face);
     for (const [n, operand] of points.entries()) {
       f.get(operand).get(operand).shuffle32(1, 2, 1, 2).get(operand).get(operand).shuffle32(0, 0, 0, 0).op('f32x4_sub');
       if (anisotropic) differences.push(this.#c.vector(() => this.#ends().op('v128_and')));

@@ -35,7 +35,7 @@ import {
 } from '../shader/contract.ts';
 import { placeOf, samplesOf } from './anisotropy.ts';
 import type { Named } from './bound.ts';
-import { CUBE_FACES, FACES } from './cube.ts';
+import { CUBE_FACES, FACES, ontoFace } from './cube.ts';
 import { Bindings, EmittedSamplers, type FindNamed } from './emitted.ts';
 import { lodOfSquare } from './lod.ts';
 import { isAnisotropic, type Place, Sampler } from './sampler.ts';
@@ -311,7 +311,10 @@ export class TexturePipe implements TextureUnit {
     footprint.samples = 1;
     if (dimension === 'cube') {
       const at = (lane: number): [number, number, number] =>
-        FACES[this.#face[lane]!]!(fround(this.#x[lane]! * 2 - 1), fround(this.#y[lane]! * 2 - 1));
+        ontoFace(
+          this.#face[first]!,
+          FACES[this.#face[lane]!]!(fround(this.#x[lane]! * 2 - 1), fround(this.#y[lane]! * 2 - 1)),
+        );
       const origin = at(first);
       const half = texture.width(0) / 2;
       const length = (other: readonly number[]): number => {
