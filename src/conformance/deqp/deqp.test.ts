@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -8,7 +8,7 @@ import type { Case } from '../suite.ts';
 import { findBuild } from './build.ts';
 import { MODULES } from './modules.ts';
 import { LogReader } from './reader.ts';
-import { theGpu } from './suite.ts';
+import { developmentNames, theGpu } from './suite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tyr-deqp-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -128,4 +128,14 @@ test('what does not run on the virtual GPU is refused by the name of what it run
   refuses(log('llvmpipe (LLVM 19, 256 bits)'), /deqp-x does not run on the virtual GPU but on llvmpipe \(LLVM 19/);
   refuses(vulkan('llvmpipe (LLVM 19)'), /but on llvmpipe/);
   refuses('cannot open shared object', /but on none: cannot open shared object/);
+});
+
+test('the names that dEQP opens stand for the first library that other programs would find', () => {
+  file('mesa/libEGL.so.1', 'of the Mesa');
+  file('root/libEGL.so.1', 'of the root');
+  file('root/libGLESv2.so.2', 'GLES of the root');
+  const links = developmentNames(['nowhere', 'mesa', 'root'].map((name) => join(folder, name)));
+  assert.equal(readFileSync(join(links, 'libEGL.so'), 'utf8'), 'of the Mesa');
+  assert.equal(readFileSync(join(links, 'libGLESv2.so'), 'utf8'), 'GLES of the root');
+  assert.deepEqual(readdirSync(developmentNames([])), []);
 });

@@ -5,6 +5,8 @@
  * A program of the host's architecture runs on a Mesa of that architecture (`--mesa`, or the one that `tyr mesa build` has built), an
  * arm64 one in the guest.
  */
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ARCHITECTURES } from '../../host/userland/compiler.ts';
 import { elfMachine } from '../../host/userland/elf.ts';
@@ -59,7 +61,10 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
 
   async prepare({ progress, ask, mesa: prefix, deqp: folder }: SuiteOptions): Promise<Prepared> {
     const build = await findBuild(folder, module);
-    const { userland, native, mesa } = await place(build.program, prefix, progress);
+    const { userland, native, mesa, folders } = await place(build.program, prefix, progress);
+    const libraries = [developmentNames(folders), native && !native.root ? process.env.LD_LIBRARY_PATH : undefined]
+      .filter(Boolean)
+      .join(':');
     const command = (names: readonly string[], pictures: boolean, how = PIPED) => ({
       program: native ? join(native.root ?? '/', 'usr/bin/sh') : 'sh',
       native,
@@ -73,7 +78,7 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
         ...(module.surfaces ? SURFACE : []),
         ...LOG,
       ],
-      env: { EGL_PLATFORM: 'surfaceless' },
+      env: { EGL_PLATFORM: 'surfaceless', LD_LIBRARY_PATH: libraries },
     });
     const { about } = module;
     const { output } = about.length > 0 ? await ask(userland, command(about, false, PIPED_ALL)) : { output: '' };
@@ -100,6 +105,23 @@ export const deqp: readonly Suite[] = MODULES.map((module) => ({
   reader: (cases) => new LogReader(cases),
 }));
 
+/** What dEQP opens (framework/egl/wrapper/eglwLibrary.cpp, targets of surfaceless), and the names that programs need. */
+const NAMES = { 'libEGL.so': 'libEGL.so.1', 'libGLESv2.so': 'libGLESv2.so.2' };
+
+/**
+ * dEQP opens libraries by names that only packages for developers have. Gives a folder that has these names for what other programs
+ * would find, for as long as this process lives.
+ */
+export function developmentNames(folders: readonly string[]): string {
+  const links = mkdtempSync(join(tmpdir(), 'tyr-deqp-'));
+  process.on('exit', () => rmSync(links, { recursive: true, force: true }));
+  for (const [name, needed] of Object.entries(NAMES)) {
+    const file = folders.map((folder) => join(folder, needed)).find((path) => existsSync(path));
+    if (file !== undefined) symlinkSync(file, join(links, name));
+  }
+  return links;
+}
+
 /** GL_RENDERER, or Vulkan's deviceName. Throws Problem where that is not the virtual GPU: a loader takes whatever it finds. */
 export function theGpu(output: string, name: string): string {
   const told =
@@ -115,6 +137,8 @@ interface Place {
   readonly userland: Userland;
   readonly native: Native | undefined;
   readonly mesa: Mesa | undefined;
+  /** Where its libraries are looked for. */
+  readonly folders: readonly string[];
 }
 
 /** What runs the program, and which Mesa. A script is of the Mesa's architecture, and without one of the guest's. */
@@ -127,7 +151,8 @@ async function place(program: string, prefix: string | undefined, progress: Suit
     machine === '#!' ? (mesa?.architecture ?? guest) : [guest, host].find(({ elfMachine: own }) => own === machine);
   if (!architecture) throw new Problem(`${program} is no program for ${guest.debian} or ${host.debian}`);
   if (!mesa && architecture !== guest) mesa = await inspectMesa(nativeMesa(), ARCHITECTURES);
-  if (!mesa) return { userland, native: undefined, mesa: undefined };
+  const own = (root: string) => ['usr/lib', 'lib'].map((lib) => join(root, lib, architecture.triplet));
+  if (!mesa) return { userland, native: undefined, mesa: undefined, folders: own(userland.root) };
   if (mesa.architecture !== architecture) {
     throw new Problem(
       `${program} is built for ${architecture.debian}, the Mesa in ${mesa.prefix} for ${mesa.architecture.debian}`,
@@ -135,7 +160,13 @@ async function place(program: string, prefix: string | undefined, progress: Suit
   }
   const packages = async () => (await ensureNatives({ progress })).root;
   const { native } = await mesaWorld(mesa, program, host, { packages });
-  return { userland, native, mesa };
+  const root = native?.root ?? (architecture === guest ? userland.root : '/');
+  return {
+    userland,
+    native,
+    mesa,
+    folders: [...mesa.libraries, ...own(root), ...['usr/lib64', 'usr/lib'].map((lib) => join(root, lib))],
+  };
 }
 
 /** The first three parts of a name are its group, or those that it has before its last. */
