@@ -33,6 +33,7 @@ import type { SamplePattern } from './raster.ts';
 import { StageDescription } from './stage-description.ts';
 import { StageWarp } from './stage-warp.ts';
 import type { TileBuffer } from './tile-buffer.ts';
+import { TileRecords } from './tile-records.ts';
 
 export class DrawStage implements FragmentStage {
   readonly kind = 'fragment';
@@ -50,6 +51,7 @@ export class DrawStage implements FragmentStage {
   readonly #interpolation: Interpolation;
   readonly #output: ColorOutput;
   readonly #description: StageDescription;
+  readonly tileRecords: TileRecords;
 
   constructor(
     memory: VirtualMemory,
@@ -74,6 +76,7 @@ export class DrawStage implements FragmentStage {
     const codes = new BlendCodes(state);
     this.#output = new ColorOutput(state, this.#warp, this.#late, codes, engine);
     this.#description = new StageDescription(state, this.#warp, this.#late, codes, engine);
+    this.tileRecords = new TileRecords(state, codes);
   }
 
   /** The draw is over; its shader's run as well. */

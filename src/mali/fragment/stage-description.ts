@@ -140,7 +140,7 @@ export class StageDescription {
     const codes = this.#codes;
     const { mode, rt, conversion } = blendView(low, high);
     const none = (kind: number): KnownBlend => ({ rt, kind, bytes: 0, places: [], way: blendWay(kind, NO_FORMS) });
-    if (mode === BLEND_MODE.SHADER) return none(BLEND_KIND.STAGE);
+    if (mode === BLEND_MODE.SHADER) return none(BLEND_KIND.SHADER);
     if (codes.vanishes(low, high)) return none(BLEND_KIND.NOTHING);
     if (!codes.known(conversion.memoryFormat, conversion.raw, rt)) return none(BLEND_KIND.STAGE);
     const calls = BLEND_TYPES.map((type) => codes.code(low, high, type, CHANNELS));

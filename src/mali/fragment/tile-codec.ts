@@ -20,10 +20,11 @@ import {
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { GpuFault } from '../contract.ts';
 import { linearToSrgb, srgbToLinear, unpacker } from '../format.ts';
-import { pack, roundEven } from '../pack.ts';
+import { floatToBits, pack, roundEven } from '../pack.ts';
 import { BYTE, type FixedCode } from './wasm/fixed-blend.ts';
 import type { StoredChannel } from './wasm/pixel-store.ts';
 import { linearOf, srgbByte } from './wasm/srgb.ts';
+import { type LoadedChannel, loadable } from './wasm/tile-load.ts';
 
 /** Kind of number that a codec's values are. */
 export type CodecKind = 'float' | 'uint' | 'sint';
@@ -35,6 +36,8 @@ export interface TileCodec {
   /** What emitted code is made from, where it can do the same: a blendable layout, or channels that are only stored. */
   readonly fixed: FixedCode | undefined;
   readonly stored: readonly StoredChannel[] | undefined;
+  /** The same for loads of a pixel format: where R, G, B and A come from. */
+  readonly loaded: readonly LoadedChannel[] | undefined;
   /** RGBA of the sample at `words[at]`. */
   load(words: Uint32Array, at: number, rgba: Float64Array): void;
   store(rgba: Float64Array, words: Uint32Array, at: number): void;
@@ -95,12 +98,15 @@ function narrowed(codec: TileCodec, bits: number): TileCodec {
     return own === 32 ? 0xffffffff : 2 ** own - 1;
   });
   const kept = codec.stored?.filter((channel) => channel.at < bits);
+  const loaded = codec.loaded?.map((c) => ('at' in c && c.at >= bits ? { constant: 0 } : c));
+  const cut = loaded?.some((c) => 'at' in c && c.at + c.bits > bits);
   const whole = kept?.every((channel) => channel.at + channel.bits <= bits) && kept.length > 0;
   return {
     kind: codec.kind,
     unorm: codec.unorm,
     fixed: undefined,
     stored: whole ? kept : undefined,
+    loaded: cut ? undefined : loaded,
     load(words, at, rgba) {
       pixel.fill(0);
       for (const [i, mask] of masks.entries()) pixel[i] = words[at + i]! & mask;
@@ -135,6 +141,7 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
     unorm: true,
     fixed: !srgb || bytes ? { layout, fraction, opaque, bytes: false, srgb } : undefined,
     stored: undefined,
+    loaded: undefined,
     load(words, where, rgba) {
       const word = words[where]!;
       for (let i = 0; i < 4; i++) {
@@ -177,6 +184,7 @@ function rgba8Codec(layout: TileLayout, fraction: boolean, opaque: boolean): Til
     unorm: true,
     fixed: { layout, fraction, opaque, bytes: true, srgb: false },
     stored: undefined,
+    loaded: undefined,
     load(words, at, rgba) {
       const word = words[at]!;
       rgba[0] = Math.fround((word & 255) * BYTE);
@@ -188,6 +196,13 @@ function rgba8Codec(layout: TileLayout, fraction: boolean, opaque: boolean): Til
       words[at] = byte(rgba[0]!) | (byte(rgba[1]!) << 8) | (byte(rgba[2]!) << 16) | (byte(rgba[3]!) << 24);
     },
   };
+}
+
+/** Where R, G, B and A come from; undefined where emitted code has no such channels. */
+function loadedChannels(format: PixelFormat, from: readonly number[], singles: boolean): LoadedChannel[] | undefined {
+  const constant = (value: number): LoadedChannel => ({ constant: singles ? floatToBits(value) : value });
+  const all = from.map((source) => format.channels[source] ?? constant(source === ONE ? 1 : 0));
+  return all.every((channel) => !('at' in channel) || loadable(channel)) ? all : undefined;
 }
 
 /** The bits of a pixel format. */
@@ -206,13 +221,16 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
     unorm,
     fixed: undefined,
     stored: srgb ? undefined : format.channels.map((channel, i) => ({ ...channel, source: to[i]! })),
+    loaded: srgb ? undefined : loadedChannels(format, from, kind === 'float'),
     load(words, at, rgba) {
       for (let i = 0; i < words32; i++) scratch[i] = words[at + i]!;
       channels.fill(0);
       unpack(scratch, channels);
       for (let i = 0; i < 4; i++) {
         const source = from[i]!;
-        const value = source < 4 ? channels[source]! : source === ONE ? 1 : 0;
+        const read = source < 4 ? channels[source]! : source === ONE ? 1 : 0;
+        // One NaN stands for all.
+        const value = Number.isNaN(read) ? Number.NaN : read;
         rgba[i] = srgb && i < 3 ? srgbToLinear(value) : value;
       }
     },

@@ -29,8 +29,12 @@ const TYPES: Readonly<Record<string, (typeof BLEND_TYPES)[number]>> = {
   u16: 'uint',
 };
 
+/** In BLEND_TYPES, the kind of numbers that an instruction moves, or -1. */
+export const typeOf = ({ modifiers }: Instruction): number => BLEND_TYPES.indexOf(TYPES[modifiers.regfmt!]!);
+
 /** A BLEND that may have code: its render target, the kind of its numbers, the register of its coverage, and where its record is. */
 export interface BlendSite {
+  /** Whose own descriptor it names, or -1: it brings one. */
   readonly rt: number;
   /** In BLEND_TYPES. */
   readonly type: number;
@@ -42,8 +46,9 @@ export function blendSite(i: Instruction): BlendSite | undefined {
   if (i.spec.name !== 'BLEND') return undefined;
   const rt = targetOfBlend(i);
   const { kind, index } = i.sources[1]!;
-  const type = BLEND_TYPES.indexOf(TYPES[i.modifiers.regfmt!]!);
-  if (rt < 0 || type < 0 || kind !== 'register') return undefined;
+  const type = typeOf(i);
+  if (type < 0 || kind !== 'register') return undefined;
+  if (rt < 0 && i.sources[0]!.kind === 'special') return undefined;
   // What a raw channel that is not sent holds is the target's to say.
   if (BLEND_TYPES[type] === 'raw' && channelCount(i.modifiers.vecsize!) < 4) return undefined;
   return { rt, type, coverage: index, record: STAGE.blend + rt * BLEND_RECORD_BYTES };
@@ -74,7 +79,7 @@ export function targetsOf(unit: Unit): readonly number[] {
   if (!known) {
     const sites = unit.blocks.flatMap((block) => block.sites);
     const all = sites.flatMap(({ instruction }) => blendSite(instruction)?.rt ?? []);
-    known = [...new Set(all)].sort();
+    known = [...new Set(all)].filter((rt) => rt >= 0).sort();
     targets.set(unit, known);
   }
   return known;

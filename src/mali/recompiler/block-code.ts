@@ -12,7 +12,6 @@ import { STATUS, STEP } from './frame.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 import { crosses, lower, lowerDiscard, type Operands } from './lower.ts';
 import type { OutputCode } from './output.ts';
-import { always } from './parts.ts';
 import type { RegisterFile } from './register-file.ts';
 import { isUnread } from './unread-words.ts';
 
@@ -44,6 +43,8 @@ export interface AroundBlocks extends Operands {
 export class BlockCode {
   /** An instruction is always the interpreter's. */
   slow = false;
+  /** Address of the instruction in work. */
+  pc = 0;
   readonly #a: AroundBlocks;
   readonly #word: number;
 
@@ -87,6 +88,7 @@ export class BlockCode {
   #plain(block: Block, at: number): void {
     const site = block.sites[at]!;
     const { instruction } = site;
+    this.pc = site.pc;
     if (instruction.spec.name === 'NOP') {
       // Only its flow counts.
     } else {
@@ -152,9 +154,8 @@ export class BlockCode {
 
   #branch(n: number, block: Block, site: Site): void {
     const { instruction: i } = site;
-    const constant = always(site);
-    if (constant !== undefined) {
-      if (constant) this.#a.flow.goto(n, block.target, true);
+    if (block.always !== undefined) {
+      if (block.always) this.#a.flow.goto(n, block.target, true);
       else this.#fall(n, block, i.flow);
       return;
     }
@@ -187,6 +188,10 @@ export class BlockCode {
     };
     if (how === 'done') {
       go(true);
+      return;
+    }
+    if (how === 'on') {
+      this.#a.flow.goto(n, block.next, true);
       return;
     }
     if (how === 'asked') {

@@ -53,6 +53,7 @@ export function compileUnit(unit: Unit, mode: Mode): Compiled {
   let key = `${mode.flush32 ? 1 : 0}${mode.flush16 ? 1 : 0}${masked ? 1 : 0}${mode.list ?? ''}${mode.vectors}`;
   if (mode.ways) key += waysKey(mode.ways, unit);
   for (const root of unit.roots) key += `,${root - entry}`;
+  for (const [pc, { always, target }] of unit.resolved) key += `;${pc - entry},${always ? target - entry : ''}`;
   key += ';';
   for (const [pc, low, high] of words) key += `,${pc - entry},${low},${high}`;
   let code = compiled.get(key);

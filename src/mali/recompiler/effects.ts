@@ -5,7 +5,7 @@
  */
 import { HALVES } from '../../abi/isa/encoding.ts';
 import type { Instruction } from '../shader/decode.ts';
-import { channelCount, registerCount } from '../shader/vector.ts';
+import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 
 export const REGISTERS = 64;
 const LEAST_RUN = 4;
@@ -26,6 +26,10 @@ function lengthOf({ spec, modifiers }: Instruction): number | undefined {
     case 'ATEST':
     case 'ZS_EMIT':
       return 1;
+    case 'LD_TILE':
+    case 'ST_TILE':
+    case 'BLEND':
+      return registerCount(registerFormat(modifiers.regfmt!), channelCount(modifiers.vecsize!));
     case 'LD_VAR_BUF_IMM':
       return registerCount({ type: 'float', bits: spec.type === 'f16' ? 16 : 32 }, channelCount(modifiers.vecsize!));
     default:

@@ -8,6 +8,7 @@
  * long as all go the same way, blocks follow one another without a look at the lanes. An instruction without lane
  * operations is a call of the interpreter's step with the registers that it touches in memory.
  */
+import { INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import { scratch } from '../engine/scratch.ts';
 import { TABLE_IMPORT } from '../engine/table.ts';
 import { THREAD_PRELOADS } from '../engine/threads.ts';
@@ -203,6 +204,15 @@ class UnitEmitter implements AroundBlocks, AroundTextures, Body {
 
   active(): Lanes {
     return this.lanes.local(this.running);
+  }
+
+  programCounter(word: number): Lanes {
+    const next = this.blocks.pc + INSTRUCTION_SIZE - this.unit.entry;
+    return () => {
+      this.code.get(1).memory('i64_load', FRAME.entry).i64(BigInt(next)).op('i64_add');
+      if (word === 1) this.code.i64(32n).op('i64_shr_u');
+      this.code.op('i32_wrap_i64').op('i32x4_splat');
+    };
   }
 
   // Around.

@@ -15,6 +15,7 @@ import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
+import type { BlendShaders } from './calls.ts';
 import { type ListWays, UNKNOWN } from './draw-ways.ts';
 import { REGISTERS } from './effects.ts';
 import type { Mode } from './emit.ts';
@@ -80,8 +81,8 @@ class Recompiler implements WarpExecutor {
   readonly #kind: Stage['kind'];
   /** What the draw of a fragment stage does. */
   readonly #ways: ListWays | undefined;
-  /** Warps are handed back to have blend shaders called: then it is better done for all of a warp at once. */
-  readonly #blendShaders: boolean;
+  /** The blend shaders of a fragment stage's draw; none: it has none. */
+  readonly #shaders: BlendShaders;
 
   constructor({ environment, flush32, flush16, stage }: RunContext) {
     this.#memory = environment.memory;
@@ -89,7 +90,7 @@ class Recompiler implements WarpExecutor {
     if (stage.kind === 'fragment') {
       this.#ways = { ...(stage.ways ?? UNKNOWN), helpers: environment.program.requiresHelperThreads };
     }
-    this.#blendShaders = stage.kind === 'fragment' && callsBlendShaders(stage);
+    this.#shaders = stage.kind === 'fragment' ? blendShaders(stage, environment.program.binary) : [];
     this.#together = modeOf(flush32, flush16, false);
     this.#parted = modeOf(flush32, flush16, true);
     let units = caches.get(this.#memory);
@@ -157,10 +158,19 @@ class Recompiler implements WarpExecutor {
   }
 
   prepare(): Ready {
-    const { unit } = this.#begin;
-    const vectors = quadwise(unit, this.#kind) && !this.#blendShaders ? PAIR_VECTORS : WARP_VECTORS;
-    this.#list ??= this.#begin.as({ ...this.#together, list: this.#kind, ways: this.#ways, vectors });
+    this.#list ??= this.#prepare();
     return this.#list;
+  }
+
+  #prepare(): Ready {
+    const mode = { ...this.#together, list: this.#kind, ways: this.#ways };
+    const begin = this.#begin;
+    if (!quadwise(begin.unit, this.#kind)) return begin.as({ ...mode, vectors: WARP_VECTORS });
+    if (this.#shaders.length === 0) return begin.as({ ...mode, vectors: PAIR_VECTORS });
+    const all = this.#units.calling(begin, this.#shaders);
+    const whole = quadwise(all.unit, this.#kind) && all.unit.blocks.every(({ end }) => end !== 'indirect');
+    // Where warps are handed back to have blend shaders called, it is better done for all of a warp at once.
+    return whole ? all.as({ ...mode, vectors: PAIR_VECTORS }) : begin.as({ ...mode, vectors: WARP_VECTORS });
   }
 
   /** Works off the list until it is at its end (true), the slice is used up, or a warp is handed back. */
@@ -204,6 +214,9 @@ class Recompiler implements WarpExecutor {
     w.run.refresh();
     words[frame + FRAME.generation / 4] = this.#memory.generation;
     words[frame + FRAME.epoch / 4] = w.run.epoch;
+    const { entry } = at.unit;
+    words[frame + FRAME.entry / 4] = entry | 0;
+    words[frame + FRAME.entry / 4 + 1] = entry / HIGH;
     const status = within(w, at.made);
     w.live = words[frame + FRAME.live / 4]!;
     w.discarded = words[frame + FRAME.discarded / 4]!;
@@ -268,8 +281,17 @@ class Recompiler implements WarpExecutor {
 }
 
 const BLEND_MODE_MASK = 3;
-const callsBlendShaders = ({ blendDescriptors }: FragmentStage): boolean =>
-  blendDescriptors.some((word, n) => n % 2 === 0 && (word & BLEND_MODE_MASK) === BLEND_MODE.SHADER);
+const HIGH = 2 ** 32;
+
+/** The blend shaders that a stage's descriptors name, which lie where its program does. */
+function blendShaders({ blendDescriptors }: FragmentStage, binary: number): BlendShaders {
+  const shaders: (number | undefined)[] = [];
+  for (let n = 0; n * 2 < blendDescriptors.length; n++) {
+    if ((blendDescriptors[n * 2]! & BLEND_MODE_MASK) !== BLEND_MODE.SHADER) continue;
+    shaders[n] = Math.floor(binary / HIGH) * HIGH + blendDescriptors[n * 2 + 1]!;
+  }
+  return shaders;
+}
 
 function park(w: WarpState, pc: number, mask: number): void {
   for (let n = 0; n < LANES; n++) if (mask & (1 << n)) w.pcs[n] = pc;

@@ -4,12 +4,16 @@
  * A unit is all that can be reached by branches whose target stands in the instruction. Blocks lie in the order of their
  * addresses, which is the order in which lanes that have parted run (shader/core.ts). What cannot be decoded or fetched
  * ends a block: it is a fault only when lanes come there.
+ *
+ * Where it is known which blend shaders a draw has, their blocks can be part of its fragment shader's unit (calls.ts): then they lie
+ * where they are called.
  */
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 import { FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { compile, type Step } from '../shader/control.ts';
 import type { Instruction } from '../shader/decode.ts';
+import { always, type BlendShaders, type Called, calledAt, type Reader } from './calls.ts';
 import type { Effects } from './effects.ts';
 import { type Known, knownOf } from './known.ts';
 import { liveIn } from './liveness.ts';
@@ -55,6 +59,14 @@ export interface Block {
   readonly next: number;
   /** Where a branch leads; NaN without one. */
   readonly target: number;
+  /** Whether its branch is always taken, or never; undefined: it depends, or there is none. */
+  readonly always: boolean | undefined;
+}
+
+/** An indirect branch of which is known where it leads. */
+export interface Resolved {
+  readonly always: boolean;
+  readonly target: number;
 }
 
 export interface Unit {
@@ -68,9 +80,11 @@ export interface Unit {
   readonly live: readonly number[];
   /** All instruction words with their addresses: pc, low, high. */
   readonly words: readonly (readonly [pc: number, low: number, high: number])[];
+  /** By address, the indirect branches that lead to one place. */
+  readonly resolved: ReadonlyMap<number, Resolved>;
 }
 
-interface Found {
+export interface Found {
   readonly site: Site | undefined;
   readonly low: number;
   readonly high: number;
@@ -98,44 +112,50 @@ const endOf = ({ instruction: i }: Site): BlockEnd | undefined => {
   }
 };
 
-/** Finds the unit that begins at `entry`, with all that can be reached from `others`. */
-export function findUnit(memory: VirtualMemory, entry: number, others: readonly number[] = []): Unit {
-  const pages = new Map<number, boolean>();
-  const executable = (pc: number): boolean => {
-    const page = pc - (pc % PAGE_SIZE);
-    let answer = pages.get(page);
-    if (answer === undefined) {
-      answer = memory.probe(page, PAGE_SIZE, 'execute') && memory.probe(page, PAGE_SIZE, 'read');
-      pages.set(page, answer);
-    }
-    return answer;
-  };
+/**
+ * Finds the unit that begins at `entry`, with all that can be reached from `others`, and the blend shaders of a draw that it calls each
+ * from one place.
+ */
+export function findUnit(
+  memory: VirtualMemory,
+  entry: number,
+  others: readonly number[] = [],
+  shaders: BlendShaders = [],
+): Unit {
+  const reader = new UnitReader(memory);
   const found = new Map<number, Found>();
   const roots = [...new Set(others)].filter((pc) => pc !== entry).sort((a, b) => a - b);
   const leaders = new Set([entry, ...roots]);
+  const resolved = new Map<number, Resolved>();
+  const called: Called[] = [];
   // The entry is taken first: whatever the limit, it is in.
   const work = [...roots, entry];
   while (work.length > 0) {
     let pc = work.pop()!;
-    while (!found.has(pc) && found.size < MAX_INSTRUCTIONS && pc % INSTRUCTION_SIZE === 0 && executable(pc)) {
-      const site = siteAt(memory, pc);
-      found.set(pc, site);
-      if (!site.site) break;
-      const end = endOf(site.site);
-      const target = targetOf(site.site);
+    let before: Site | undefined;
+    while (!found.has(pc) && found.size < MAX_INSTRUCTIONS) {
+      const one = reader.read(pc);
+      if (!one) break;
+      found.set(pc, one);
+      const { site } = one;
+      if (!site) break;
+      const { target, goesOn } = reader.leads(site);
+      const call = shaders.length > 0 ? calledAt(site, before, shaders, reader) : undefined;
+      before = site;
       pc += INSTRUCTION_SIZE;
-      if (end) {
-        const goesOn = end !== 'end';
-        if (goesOn) leaders.add(pc);
-        if (target !== undefined) {
-          leaders.add(target);
-          work.push(target);
-        }
-        if (!goesOn) break;
+      if (call) called.push(call);
+      if (target !== undefined) {
+        leaders.add(target);
+        work.push(target);
       }
+      if (endOf(site) && goesOn) leaders.add(pc);
+      if (!goesOn) break;
     }
   }
-  const blocks = blocksOf(found, leaders);
+  const places = new Map<number, number>();
+  for (const one of called) include(one, { found, leaders, resolved, places });
+  const order = (a: number, b: number): number => (places.get(a) ?? a) - (places.get(b) ?? b) || a - b;
+  const blocks = blocksOf(found, [...leaders].sort(order), resolved);
   const index = new Map(blocks.map(({ pc }, n) => [pc, n]));
   return {
     entry,
@@ -144,40 +164,93 @@ export function findUnit(memory: VirtualMemory, entry: number, others: readonly 
     index,
     live: liveIn(blocks, index, entry),
     words: [...found].map(([pc, { low, high }]) => [pc, low, high] as const),
+    resolved,
   };
 }
 
-function siteAt(memory: VirtualMemory, pc: number): Found {
-  const low = memory.load32(pc) >>> 0;
-  const high = memory.load32(pc + 4) >>> 0;
-  const known = knownOf(low, high);
-  return { site: known.instruction && new Site(pc, known), low, high };
+interface Parts {
+  readonly found: Map<number, Found>;
+  readonly leaders: Set<number>;
+  readonly resolved: Map<number, Resolved>;
+  /** Behind which address the blocks of a blend shader lie. */
+  readonly places: Map<number, number>;
 }
 
-function blocksOf(found: ReadonlyMap<number, Found>, leaders: ReadonlySet<number>): Block[] {
-  const blocks: Block[] = [];
-  for (const start of [...leaders].sort((a, b) => a - b)) {
+/** Makes a called shader part of a unit, unless it is there already. */
+function include(one: Called, { found, leaders, resolved, places }: Parts): void {
+  if (found.size + one.found.size > MAX_INSTRUCTIONS) return;
+  for (const pc of one.found.keys()) if (found.has(pc)) return;
+  // It comes back to where lanes would go on that do not call.
+  for (const { always: taken, target } of one.resolved.values()) {
+    if (taken && !found.has(target) && !one.found.has(target)) return;
+  }
+  for (const [pc, instruction] of one.found) found.set(pc, instruction);
+  for (const [pc, branch] of one.resolved) {
+    resolved.set(pc, branch);
+    if (branch.always) leaders.add(branch.target);
+  }
+  for (const pc of one.leaders) {
+    leaders.add(pc);
+    places.set(pc, one.from + INSTRUCTION_SIZE / 2);
+  }
+}
+
+/** Reads instructions where they may be executed. */
+class UnitReader implements Reader {
+  readonly #memory: VirtualMemory;
+  readonly #pages = new Map<number, boolean>();
+
+  constructor(memory: VirtualMemory) {
+    this.#memory = memory;
+  }
+
+  read(pc: number): Found | undefined {
+    if (pc % INSTRUCTION_SIZE !== 0 || !this.#executable(pc)) return undefined;
+    const low = this.#memory.load32(pc) >>> 0;
+    const high = this.#memory.load32(pc + 4) >>> 0;
+    const known = knownOf(low, high);
+    return { site: known.instruction && new Site(pc, known), low, high };
+  }
+
+  leads(site: Site): { target: number | undefined; goesOn: boolean; indirect: boolean } {
+    const end = endOf(site);
+    return { target: end && targetOf(site), goesOn: end !== 'end', indirect: end === 'indirect' };
+  }
+
+  #executable(pc: number): boolean {
+    const page = pc - (pc % PAGE_SIZE);
+    let answer = this.#pages.get(page);
+    if (answer === undefined) {
+      const memory = this.#memory;
+      answer = memory.probe(page, PAGE_SIZE, 'execute') && memory.probe(page, PAGE_SIZE, 'read');
+      this.#pages.set(page, answer);
+    }
+    return answer;
+  }
+}
+
+function blocksOf(
+  found: ReadonlyMap<number, Found>,
+  leaders: readonly number[],
+  resolved: ReadonlyMap<number, Resolved>,
+): Block[] {
+  const leads = new Set(leaders);
+  return leaders.map((start) => {
     const sites: Site[] = [];
     let pc = start;
-    let end: BlockEnd = 'leave';
-    let target = Number.NaN;
     for (;;) {
       const site = found.get(pc)?.site;
-      if (!site) break;
+      if (!site) return { pc: start, sites, end: 'leave', next: pc, target: Number.NaN, always: undefined };
       sites.push(site);
+      const known = resolved.get(pc);
       pc += INSTRUCTION_SIZE;
-      const ends = endOf(site);
-      if (ends) {
-        end = ends;
-        target = targetOf(site) ?? Number.NaN;
-        break;
+      const end = known ? 'branch' : endOf(site);
+      if (end) {
+        const { target = targetOf(site) ?? Number.NaN, always: taken } = known ?? {};
+        const tests = end === 'branch' ? (taken ?? always(site.instruction)) : undefined;
+        return { pc: start, sites, end, next: pc, target, always: tests };
       }
-      if (leaders.has(pc)) {
-        end = 'fall';
-        break;
-      }
+      if (leads.has(pc)) return { pc: start, sites, end: 'fall', next: pc, target: Number.NaN, always: undefined };
     }
-    blocks.push({ pc: start, sites, end, next: pc, target });
-  }
-  return blocks;
+  });
 }

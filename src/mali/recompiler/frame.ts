@@ -37,8 +37,10 @@ export const FRAME = {
   weights: 256,
   /** Sixteen further words for who wants a record: handles. */
   third: 448,
+  /** Address of the unit's first instruction (64 bits). */
+  entry: 512,
 } as const;
-export const FRAME_BYTES = 512;
+export const FRAME_BYTES = 576;
 
 /** What a fragment stage tells recompiled shaders of its warp and primitive: byte offsets in scratch memory. */
 export const STAGE = {
@@ -111,9 +113,10 @@ export const STAGE_BYTES = STAGE.weighed + 4;
 export const TILE_SHIFT = 4;
 
 /**
- * STAGE: the fragment stage must be asked. NOTHING: the target is off. CALL: by the function of the record.
+ * STAGE: the fragment stage must be asked. NOTHING: the target is off. CALL: by the function of the record. SHADER: the program goes
+ * on, to call a blend shader.
  */
-export const BLEND_KIND = { STAGE: 0, NOTHING: 1, CALL: 2 } as const;
+export const BLEND_KIND = { STAGE: 0, NOTHING: 1, CALL: 2, SHADER: 3 } as const;
 
 /**
  * What a load or store remembers: the generation or epoch that it is of, the extent's first address (or the buffer's
@@ -128,8 +131,19 @@ export const RECORD_BYTES = 32;
  */
 export const TEXTURE_RECORD = { time: 0, high: 4, low: 8, slot: 12, binding: 16 } as const;
 
-/** Kinds of records. */
-export const REFILL = { READ: 0, WRITE: 1, BUFFER: 2, ADDRESS: 3, ATTRIBUTE: 4, ATOMIC: 5 } as const;
+/**
+ * What LD_TILE, or BLEND by a descriptor of the shader's own, remembers: the epoch that it is of, the two words that name format and
+ * render target, the number of the emitted function (0: the interpreter is asked) and, as in BLEND_RECORD, where it works. BLEND: its kind.
+ * LD_TILE: bytes from one sample to the next, where threads that stand for a sample load their own.
+ */
+export const TILE_RECORD = {
+  ...{ time: 0, low: 4, high: 8, slot: 12, words: 16, bytes: 20, touch: 24, kind: 28, plane: 28 },
+} as const;
+
+/** Kinds of records. Behind those of TILE_LOAD and BLEND stands the kind of numbers (BLEND_TYPES). */
+export const REFILL = {
+  ...{ READ: 0, WRITE: 1, BUFFER: 2, ADDRESS: 3, ATTRIBUTE: 4, ATOMIC: 5, TILE_LOAD: 6, BLEND: 7 },
+} as const;
 
 /**
  * What an address calculation remembers of its buffer: the epoch and handle that it is of, its address, the bytes of an

@@ -262,6 +262,7 @@ test('all arithmetic has lane operations, but for what is listed', () => {
     register: () => nothing,
     uniform: () => nothing,
     active: () => nothing,
+    programCounter: () => nothing,
   };
   const random = generator(5);
   const without = new Set<string>();

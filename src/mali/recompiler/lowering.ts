@@ -20,6 +20,8 @@ export interface Operands {
   uniform(index: number): Lanes;
   /** All ones in the lanes that run the instruction. */
   active(): Lanes;
+  /** A word of the address behind the instruction in work. */
+  programCounter(word: number): Lanes;
 }
 
 const NUMBERS: readonly number[] = Array.from({ length: LANES }, (_, lane) => lane);
@@ -40,11 +42,16 @@ function fixedSpecial(page: number, index: number): readonly number[] | undefine
   }
 }
 
-/** Whether an instruction's sources can be read here: most specials are the interpreter's. */
+const isProgramCounter = (page: number, index: number): boolean => SPECIALS[page]?.[index >>> 1] === 'program_counter';
+
+/** Whether an instruction's sources can be read here: some specials are the interpreter's. */
 export const readable = (i: Instruction): boolean =>
   i.sources.every(
     ({ kind, index }) =>
-      kind !== 'special' || runWord(i.page, index) !== undefined || fixedSpecial(i.page, index) !== undefined,
+      kind !== 'special' ||
+      runWord(i.page, index) !== undefined ||
+      fixedSpecial(i.page, index) !== undefined ||
+      isProgramCounter(i.page, index),
   );
 
 /** Whether a sum is rounded in another direction than to the nearest: few shaders ask for that, and the interpreter does it. */
@@ -72,6 +79,7 @@ export class Lowering {
         return this.o.uniform(source.index + word);
       case 'special': {
         const own = runWord(this.i.page, source.index + word);
+        if (isProgramCounter(this.i.page, source.index)) return this.o.programCounter((source.index + word) & 1);
         return own === undefined ? this.l.each(fixedSpecial(this.i.page, source.index + word)!) : this.o.uniform(own);
       }
       case 'constant':

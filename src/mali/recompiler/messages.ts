@@ -1,6 +1,6 @@
 /**
  * The instructions that are more than lane operations, each by an emitter that knows its kind: memory, atomics, attributes, varyings,
- * textures, tests after shading.
+ * textures, tests after shading, colours that the tile buffer holds.
  *
  * An emitter is made when the first of its instructions comes. All hold locals, and a function is the shorter, and the sooner compiled,
  * the fewer it has.
@@ -16,9 +16,10 @@ import { MemoryCode } from './memory.ts';
 import type { QuadFeed } from './quad-feed.ts';
 import { SpecialVaryingCode } from './special-varying.ts';
 import { type AroundTextures, TextureCode } from './texture.ts';
+import { TileLoadCode } from './tile-load.ts';
 import { VaryingCode } from './varying.ts';
 
-type Kind = 'memory' | 'atomic' | 'attribute' | 'varying' | 'special varying' | 'texture' | 'late';
+type Kind = 'memory' | 'atomic' | 'attribute' | 'varying' | 'special varying' | 'texture' | 'late' | 'tile load';
 
 /** What an instruction is by its name without number types; undefined: it has no emitter. */
 function kindOf(base: string): Kind | undefined {
@@ -38,6 +39,8 @@ function kindOf(base: string): Kind | undefined {
     case 'ATEST':
     case 'ZS_EMIT':
       return 'late';
+    case 'LD_TILE':
+      return 'tile load';
     default:
       if (base.startsWith('LD_VAR')) return 'varying';
       if (base.startsWith('ATOM')) return 'atomic';
@@ -107,6 +110,8 @@ export class MessageCode implements Emitter {
         return new TextureCode(this.#a);
       case 'late':
         return this.late;
+      case 'tile load':
+        return new TileLoadCode(this.#a, this.#quads);
     }
   }
 }

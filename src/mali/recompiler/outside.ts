@@ -7,7 +7,7 @@ import { scratch } from '../engine/scratch.ts';
 import type { WarpState } from '../shader/warp.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
 import type { Site } from './flow.ts';
-import { FRAME, RECORD, REFILL, STEP } from './frame.ts';
+import { BLEND_TYPES, FRAME, RECORD, REFILL, STEP, TILE_RECORD } from './frame.ts';
 import { refillTexture, type TextureWant } from './texture.ts';
 
 /** A unit's function, and the instructions that it calls the interpreter for. */
@@ -65,6 +65,7 @@ export function refill(kind: number, record: number, failing: number): number {
   const { memory, resources } = w.run.environment;
   const words = scratch.u32;
   const lane = 31 - Math.clz32(failing & -failing);
+  if ((kind & 15) >= REFILL.TILE_LOAD) return fillTile(w, kind, record, lane);
   if ((kind & 15) === REFILL.ATTRIBUTE) return fillAttribute(w, kind >>> 4, record, lane);
   if (kind === REFILL.ADDRESS) return fillAddress(w, record, lane);
   const low = words[(w.frame + FRAME.low) / 4 + lane]!;
@@ -92,6 +93,22 @@ export function refill(kind: number, record: number, failing: number): number {
   words[at + RECORD.low / 4] = start % HIGH;
   words[at + RECORD.size / 4] = end - start;
   words[at + RECORD.physical / 4] = extent.physical + (start - extent.start);
+  return 1;
+}
+
+/** Finds what LD_TILE or BLEND is to do. */
+function fillTile(w: WarpState, kind: number, record: number, lane: number): number {
+  const { stage } = w.run;
+  if (stage.kind !== 'fragment' || !stage.tileRecords) return 0;
+  const words = scratch.i32;
+  const low = words[(w.frame + FRAME.low) / 4 + lane]!;
+  const high = words[(w.frame + FRAME.high) / 4 + lane]!;
+  const type = BLEND_TYPES[kind >>> 4]!;
+  words[(record + TILE_RECORD.time) / 4] = w.run.epoch;
+  words[(record + TILE_RECORD.low) / 4] = low;
+  words[(record + TILE_RECORD.high) / 4] = high;
+  if ((kind & 15) === REFILL.TILE_LOAD) stage.tileRecords.load(record, low, high, type);
+  else stage.tileRecords.blend(record, low, high, type);
   return 1;
 }
 

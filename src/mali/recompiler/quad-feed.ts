@@ -9,6 +9,7 @@
 import { FRAGMENT_PRELOAD as P } from '../../abi/isa/preload.ts';
 import { PRIMITIVE, QUAD_LIST, WEIGHTS_BYTES } from '../engine/quads.ts';
 import { pushStep, toCenter } from '../fragment/wasm/depth-plane.ts';
+import { WARP } from '../fragment/wasm/raster.ts';
 import type { Callable, Code, Label, ModuleBuilder } from '../wasm/builder.ts';
 import type { ListWays } from './draw-ways.ts';
 import type { Body, Feed } from './flow-code.ts';
@@ -246,6 +247,15 @@ export class QuadFeed implements Feed {
       .op('i32_and')
       .memory('i32_store', STAGE.part);
   }
+}
+
+/** Pushes the number of the first pixel of vector k's quad in the tile; `stage`: a local, for who has no list. */
+export function pushPixel(code: Code, feed: QuadFeed | undefined, stage: number, k: number): Code {
+  if (feed) return code.get(feed.pixel[k]!);
+  return code
+    .get(stage)
+    .memory('i32_load', STAGE.pixels)
+    .memory('i32_load', WARP.pixel + VECTOR_BYTES * k);
 }
 
 /**

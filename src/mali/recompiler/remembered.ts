@@ -19,7 +19,8 @@ interface Around {
   interpret(site: Site): void;
 }
 
-export interface Attempt {
+/** The search for a record. */
+export interface Search {
   /** How far behind the unit's first it lies. */
   readonly record: number;
   /** Number that tells `refill` what kind of record is wanted. */
@@ -27,10 +28,13 @@ export interface Attempt {
   readonly refill: Callable;
   /** What `refill` has to know of the lanes, and where in the frame it finds that. */
   readonly inputs: readonly (readonly [lanes: Lanes, at: number])[];
-  /** Before anything else; may give up. */
-  begin?(slow: Label): void;
   /** Leaves in `failing` which lanes the record does not serve. */
   check(): void;
+}
+
+export interface Attempt extends Search {
+  /** Before anything else; may give up. */
+  begin?(slow: Label): void;
   /** Does it by a record that serves all; may still give up, as long as nothing has happened. */
   finish(slow: Label): void;
   /** After the interpreter's step. */
@@ -49,12 +53,24 @@ export class Remembered {
     this.#tried = around.code.local('i32');
   }
 
-  emit(site: Site, { record, kind, refill, inputs, begin, check, finish, interpreted }: Attempt): void {
-    const { code, lanes, records } = this.#around;
-    code.i32(0).set(this.#tried);
+  emit(site: Site, attempt: Attempt): void {
+    const { code } = this.#around;
     const done = code.block();
     const slow = code.block();
-    begin?.(slow);
+    attempt.begin?.(slow);
+    this.find(slow, attempt);
+    attempt.finish(slow);
+    code.br(done);
+    code.end();
+    this.#around.interpret(site);
+    attempt.interpreted?.();
+    code.end();
+  }
+
+  /** Goes on with a record that serves all; to `slow` where there is none. */
+  find(slow: Label, { record, kind, refill, inputs, check }: Search): void {
+    const { code, lanes, records } = this.#around;
+    code.i32(0).set(this.#tried);
     const again = code.loop();
     check();
     code.get(this.failing);
@@ -70,12 +86,6 @@ export class Remembered {
     }
     code.i32(kind).get(records).i32(record).op('i32_add').get(this.failing).call(refill).brIf(again).br(slow);
     code.end();
-    code.end();
-    finish(slow);
-    code.br(done);
-    code.end();
-    this.#around.interpret(site);
-    interpreted?.();
     code.end();
   }
 }

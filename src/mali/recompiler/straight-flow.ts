@@ -9,14 +9,13 @@ import type { Block, Unit } from './flow.ts';
 import { type Body, discard, type FlowCode, lanesOf } from './flow-code.ts';
 import { FRAME } from './frame.ts';
 import type { Lanes } from './lanes.ts';
-import { always } from './parts.ts';
 
 const NOWHERE = -1;
 
 /** Whether a unit can be run so. */
 export const isStraight = ({ blocks, index }: Unit): boolean =>
-  blocks.every(({ end, sites, target }, n) => {
-    const led = end === 'branch' ? always(sites.at(-1)!) : end === 'blend';
+  blocks.every(({ end, target, always }, n) => {
+    const led = end === 'branch' ? always : end === 'blend';
     return led !== undefined && (!led || index.get(target)! > n);
   });
 

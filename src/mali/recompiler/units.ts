@@ -5,6 +5,7 @@
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { Holder } from './budget.ts';
+import { type BlendShaders, callsOf } from './calls.ts';
 import { CodeWords } from './code-words.ts';
 import { type Compiled, codeBudget, compileUnit, instantiate, type Run } from './compiled.ts';
 import { waysKey } from './draw-ways.ts';
@@ -38,6 +39,8 @@ export class Ready implements Holder {
   #made: Made | undefined;
   #words: CodeWords | undefined;
   readonly #others = new Map<string, Ready>();
+  /** The same with blend shaders, by their addresses. */
+  readonly with = new Map<string, Ready>();
 
   constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
     this.unit = unit;
@@ -59,6 +62,11 @@ export class Ready implements Holder {
 
   drop(): void {
     this.#made = undefined;
+  }
+
+  /** Another unit, run in the same way. */
+  calling(unit: Unit, epoch: number): Ready {
+    return new Ready(unit, this.#mode, this.#dram, epoch);
   }
 
   #make(): Made {
@@ -130,15 +138,37 @@ export class UnitCache {
     const unit = findUnit(this.#memory, current?.unit.entry ?? pc, [...(current?.unit.roots ?? []), ...pcs]);
     const { entry } = unit;
     const ready = new Ready(unit, mode, this.#memory.dram, this.#epoch);
-    // A unit of none is kept all the same.
-    const instructions = 1 + unit.words.length;
+    this.#count(unit);
+    this.#units.set(entry * MODES + modeKey, ready);
+    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
+    return ready;
+  }
+
+  /** The unit of `ready` with what it calls of a draw's blend shaders. */
+  calling(ready: Ready, shaders: BlendShaders): Ready {
+    const { unit } = ready;
+    let key = '';
+    for (const n of callsOf(unit)) key += `${n} ${shaders[n]} `;
+    if (key === '') return ready;
+    const known = ready.with.get(key);
+    if (known && (known.epoch === this.#epoch || known.words.in(this.#memory))) {
+      known.epoch = this.#epoch;
+      return known;
+    }
+    if (ready.with.size >= MAX_OTHERS) ready.with.clear();
+    const called = ready.calling(findUnit(this.#memory, unit.entry, unit.roots, shaders), this.#epoch);
+    this.#count(called.unit);
+    ready.with.set(key, called);
+    return called;
+  }
+
+  /** Keeps no more than it may; a unit of none is kept all the same. */
+  #count({ words }: Unit): void {
+    const instructions = 1 + words.length;
     if (this.#instructions + instructions > this.#most) {
       this.#units.clear();
       this.#instructions = 0;
     }
     this.#instructions += instructions;
-    this.#units.set(entry * MODES + modeKey, ready);
-    for (const { pc: at, sites } of unit.blocks) if (sites.length > 0) this.#units.set(at * MODES + modeKey, ready);
-    return ready;
   }
 }

@@ -220,6 +220,15 @@ export interface TileRequest {
  * What the fragment front and back ends answer. Arrays of 16 are indexed by lane; only lanes of `mask` count. Requests and
  * their arrays are reused: take what you need during the call. Lanes in warp.discarded must have no effect.
  */
+/**
+ * Fills records (recompiler/frame.ts: TILE_RECORD) at scratch addresses: for LD_TILE by pixel indices and conversion, for BLEND by a
+ * descriptor's two words.
+ */
+export interface TileRecords {
+  load(record: number, indices: number, conversion: number, type: LaneType): void;
+  blend(record: number, low: number, high: number, type: LaneType): void;
+}
+
 export interface FragmentStage {
   readonly kind: 'fragment';
   /** Where recompiled shaders find the warp in scratch memory (recompiler/frame.ts: STAGE); 0: they ask by calls. */
@@ -266,6 +275,8 @@ export interface FragmentStage {
   ): void;
   /** BLEND by fixed function (opaque, fixed-function or off). */
   blend(warp: Warp, mask: number, request: BlendRequest): void;
+  /** What recompiled code remembers of the tile buffer, where the stage knows of any. */
+  readonly tileRecords?: TileRecords;
   /** LD_TILE: fills request.values as request.type asks. */
   loadTile(warp: Warp, mask: number, request: TileRequest): void;
   storeTile(warp: Warp, mask: number, request: TileRequest): void;

@@ -108,6 +108,15 @@ export class FixedBlend {
     }
   }
 
+  /** Locals of the colours of the quad whose first pixel is at the address in a local. */
+  load(at: number): readonly number[] {
+    for (let i = 0; i < 4; i++) if (this.#scale(i) !== 0) this.#float(this.#scale(i));
+    if (this.#code.bytes) this.#float(BYTE);
+    pushQuad(this.#f, at, 0, 4 * TILE).set(this.#old);
+    this.#load();
+    return this.#dest;
+  }
+
   /** A sample of the quad whose first pixel is at the address in a local, for the pixels of `alive`. */
   sample(at: number, alive: number, source: readonly number[]): void {
     const f = this.#f;

@@ -17,6 +17,7 @@ import {
 } from '../../../abi/gpu/raster-descriptors.ts';
 import type { Infer } from '../../../abi/layout.ts';
 import { Random } from '../random.ts';
+import { type BlendFormat, blendShader, callOf } from './blend-shader.ts';
 import { type BlendInput, blendInput, type DepthInput, depthInput, internalFormat } from './output.ts';
 
 export interface Surface {
@@ -37,6 +38,8 @@ export interface PictureDraw {
   readonly blend: BlendInput;
   /** Undefined: without a shader. */
   readonly shader: string | undefined;
+  /** Called for the shader's colours, in place of blending by fixed function. */
+  readonly blendShader: string | undefined;
 }
 
 export interface Picture {
@@ -82,8 +85,11 @@ function constant(random: Random): number {
   return view.getUint32(0);
 }
 
-/** A program: colours that are constant or interpolated, perhaps lanes that are discarded or have a depth of their own. */
-function program(random: Random): string {
+/**
+ * A program: colours that are constant or interpolated, perhaps lanes that are discarded or have a depth of their own. `calls`: a blend
+ * shader that takes them.
+ */
+function program(random: Random, calls: BlendFormat | undefined): string {
   const lines = random.chance(50)
     ? [0, 1, 2, 3].map((r) => `IADD_IMM.i32 r${r}, 0x0, #0x${constant(random).toString(16)}`)
     : ['LD_VAR_BUF_IMM.f32.slot0.v4.src_f32.center.store.wait0 @r0:r1:r2:r3, r61, index:0'];
@@ -95,9 +101,11 @@ function program(random: Random): string {
     lines.push(`ZS_EMIT.${random.pick(['z', 'stencil', 'z.stencil'])}.slot0.wait0 @r60, r7, r6, r60`);
   }
   if (random.chance(60)) lines.push(`ATEST.discard @r60, r60, ${random.pick(['r3', '0x3f800000'])}, atest_datum.w0`);
-  const format = random.pick(['f32', 'f32', 'f32', 'auto', 'f16', 'u32', 's32']);
-  const registers = format === 'f16' ? 'r0:r1' : 'r0:r1:r2:r3';
-  lines.push(`BLEND.slot0.v4.${format}.end @${registers}, blend_descriptor_0.w0, r60, target:0`);
+  const format = calls ?? random.pick(['f32', 'f32', 'f32', 'auto', 'f16', 'u32', 's32']);
+  const registers = format.endsWith('16') ? 'r0:r1' : 'r0:r1:r2:r3';
+  const end = calls ? '' : '.end';
+  lines.push(`BLEND.slot0.v4.${format}${end} @${registers}, blend_descriptor_0.w0, r60, target:0`);
+  if (calls) lines.push(callOf(random));
   return lines.join('\n');
 }
 
@@ -136,6 +144,8 @@ function drawOf(
     return everything ? [0, size - 1] : [first, first + random.below(size - first)];
   };
   const [x, y] = [edge(width), edge(height)];
+  const blend = blendInput(random, internal);
+  const calls = random.chance(25) ? random.pick(BLEND_FORMATS) : undefined;
   const { FORCE_EARLY, STRONG_EARLY, WEAK_EARLY, FORCE_LATE } = PIXEL_KILL;
   return {
     mode,
@@ -156,11 +166,13 @@ function drawOf(
       occlusionQuery: random.pick([OCCLUSION_MODE.DISABLED, OCCLUSION_MODE.PREDICATE, OCCLUSION_MODE.COUNTER]),
     },
     depth: depthInput(random),
-    blend: blendInput(random, internal),
-    shader: random.chance(85) ? program(random) : undefined,
+    blend,
+    shader: calls || random.chance(85) ? program(random, calls) : undefined,
+    blendShader: calls && blendShader(random, blend, samples, calls),
   };
 }
 
+const BLEND_FORMATS = ['f32', 'f32', 'auto', 'f16', 'u32', 's16'] as const;
 const MOST_DRAWS = 5;
 
 export function pictureOf(seed: number): Picture {

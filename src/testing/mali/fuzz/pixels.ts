@@ -7,7 +7,7 @@
 
 import { WRITEBACK_FORMATS } from '../../../abi/formats.ts';
 import { IDVS_REGISTERS } from '../../../abi/gpu/cs-registers.ts';
-import { BLOCK_FORMAT, SAMPLE_PATTERN, SamplePosition } from '../../../abi/gpu/raster-descriptors.ts';
+import { BLEND_MODE, BLOCK_FORMAT, SAMPLE_PATTERN, SamplePosition } from '../../../abi/gpu/raster-descriptors.ts';
 import { DESCRIPTOR_TYPE, ShaderProgram } from '../../../abi/gpu/shader-descriptors.ts';
 import { Dram } from '../../../board/dram.ts';
 import { AFBC_BLOCK, AFBC_HEADER_BYTES, AFBC_WIDE, afbcBodyBytes, afbcDecode } from '../../../board/image/afbc.ts';
@@ -142,7 +142,11 @@ function addDraw(bench: Bench, draw: PictureDraw): void {
   const { internal: _, clearDepth: _d, clearStencil: _s, ...depth } = draw.depth;
   bench.depthStencil(depth);
   const { format, raw, ...blend } = draw.blend;
-  bench.blend([{ ...blend, numComps: 4, conversion: { memoryFormat: format, raw, registerFormat: 0 } }]);
+  const conversion = { memoryFormat: format, raw, registerFormat: 0 };
+  const called = draw.blendShader === undefined ? 0 : codeOf(bench, draw.blendShader);
+  // A shader's address takes the place of the conversion.
+  const how = called === 0 ? { conversion } : { mode: BLEND_MODE.SHADER, internalHigh: called };
+  bench.blend([{ ...blend, numComps: 4, ...how }]);
   bench.state(draw.state, draw.shader === undefined ? 0 : programOf(bench, draw.shader));
   bench.scissor(...draw.scissor);
   bench.float(IDVS_REGISTERS.primitiveSize, draw.size);
@@ -150,11 +154,15 @@ function addDraw(bench: Bench, draw: PictureDraw): void {
   bench.triangles(draw.vertices, { drawMode: draw.mode, secondaryShader: true });
 }
 
-function programOf(bench: Bench, text: string): number {
+function codeOf(bench: Bench, text: string): number {
   const code = assemble(text);
   const binary = bench.alloc(code.byteLength);
   bench.memory.write(binary, new Uint8Array(code.buffer));
-  const fields = { type: DESCRIPTOR_TYPE.SHADER, stage: 2, binary };
+  return binary;
+}
+
+function programOf(bench: Bench, text: string): number {
+  const fields = { type: DESCRIPTOR_TYPE.SHADER, stage: 2, binary: codeOf(bench, text) };
   return bench.put(ShaderProgram, bench.alloc(ShaderProgram.size), fields);
 }
 
