@@ -464,17 +464,21 @@ there too. It takes some 10 minutes of processor time. Then: tyr run --mesa PREF
       new Argument(
         '<what>',
         'random shaders, run by recompiled code and by the interpreter; random pictures, drawn by emitted code and by script; ' +
-          'faults of the GPU, from which the driver has to recover',
-      ).choices(['shaders', 'pixels', 'faults']),
+          'faults of the GPU, from which the driver has to recover; random ioctls of clients that mean harm; kills of clients that work',
+      ).choices(['shaders', 'pixels', 'faults', 'ioctl', 'kills']),
     )
     .option('--seconds <n>', 'how long (default: 60, or as long as it takes with --count)', positive)
-    .option('--count <n>', 'how many shaders, pictures or faults', count)
-    .option('--seed <n>', 'the first seed; each shader, picture or fault takes the next one', seed, 0)
-    .option('--jobs <n>', 'threads that try them', positive, 1)
+    .option('--count <n>', 'how many shaders, pictures, faults, ioctls or kills', count)
+    .option('--seed <n>', 'the first seed; each shader, picture, fault or client takes the next one', seed, 0)
+    .option('--jobs <n>', 'threads that try shaders or pictures', positive, 1)
     .action(async (what, options) => {
       if (what === 'faults') {
         const { fuzzFaults } = await import('./fuzz-faults.ts');
         await finish(() => fuzzFaults(options));
+      }
+      if (what === 'ioctl' || what === 'kills') {
+        const { fuzzClients } = await import('./fuzz-clients.ts');
+        await finish(() => fuzzClients(what, options));
       }
       const { fuzz } = await import('./fuzz.ts');
       await finish(() => fuzz(what, options));

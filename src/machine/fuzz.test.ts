@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { ERRNO } from '../abi/errno.ts';
 import type { IoctlResult } from '../drm/ioctl.ts';
 import { FakeBacking } from '../testing/drm/client.ts';
+import { chaoticLife } from '../testing/machine/assault.ts';
 import { Client, type LiveMachine, liveMachine } from '../testing/machine/board.ts';
 import { Chaos } from '../testing/machine/chaos.ts';
 import { movJob } from '../testing/machine/mov-job.ts';
@@ -22,12 +23,12 @@ class Watch {
   #last = process.threadCpuUsage();
   what = '';
 
-  tick(what: string): void {
+  tick(what: () => string): void {
     const { user, system } = process.threadCpuUsage(this.#last);
     const spent = (user + system) / 1000;
     if (spent > this.longest) {
       this.longest = spent;
-      this.what = what;
+      this.what = what();
     }
     this.#last = process.threadCpuUsage();
   }
@@ -75,25 +76,15 @@ async function assault(live: LiveMachine, seed: number, rounds: number): Promise
   const succeeded = new Set<string>();
   let waited = 0;
   try {
+    let before = live.lines.length;
     for (let life = 0; life < 5; life++) {
-      const chaos = new Chaos(live.machine, seed * 100 + life);
-      const waiting: Promise<IoctlResult>[] = [];
-      for (let round = 0; round < rounds / 5; round++) {
-        const before = live.lines.length;
-        const result = chaos.send();
-        if (result instanceof Promise) {
-          result.catch(() => {});
-          waiting.push(result);
-        } else assert.ok(Number.isInteger(result.value) && result.value > -4096, `${result.value}`);
-        if (round % 8 === 0) chaos.corrupt(live.dram);
-        if (round % 2 === 0) await turn();
-        watch.tick(live.lines.slice(before).join('\n'));
+      const { waited: more, succeeded: names } = await chaoticLife(live.machine, seed * 100 + life, rounds / 5, () => {
+        watch.tick(() => live.lines.slice(before).join('\n'));
         if (live.lines.length > 10_000) live.lines.length = 0;
-      }
-      chaos.die();
-      for (const { value } of await Promise.all(waiting)) assert.ok(Number.isInteger(value) && value > -4096);
-      waited += waiting.length;
-      for (const name of chaos.succeeded.keys()) succeeded.add(name);
+        before = live.lines.length;
+      });
+      waited += more;
+      for (const name of names) succeeded.add(name);
     }
   } finally {
     beside.stop();

@@ -21,16 +21,24 @@ export type Place = 'host' | 'guest';
 export class LivingMachine {
   readonly machine: Machine;
   readonly server: GuestServer;
+  readonly backing: MemfdBacking;
   readonly lines: string[];
   readonly #userland: Userland;
   readonly #home = mkdtempSync(join(tmpdir(), 'tyr-test-'));
   /** What the machine has when nobody has anything. */
   readonly #own: object;
 
-  private constructor(userland: Userland, machine: Machine, server: GuestServer, lines: string[]) {
+  private constructor(
+    userland: Userland,
+    machine: Machine,
+    server: GuestServer,
+    backing: MemfdBacking,
+    lines: string[],
+  ) {
     this.#userland = userland;
     this.machine = machine;
     this.server = server;
+    this.backing = backing;
     this.lines = lines;
     this.#own = this.account;
   }
@@ -51,7 +59,7 @@ export class LivingMachine {
       working: () => clock.working,
     });
     clock.attend(server);
-    return new LivingMachine(userland, machine, server, lines);
+    return new LivingMachine(userland, machine, server, backing, lines);
   }
 
   close(): void {

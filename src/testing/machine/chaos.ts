@@ -25,6 +25,7 @@ import {
 import type { Dram } from '../../board/dram.ts';
 import type { DrmFile } from '../../drm/file.ts';
 import type { IoctlResult } from '../../drm/ioctl.ts';
+import { abandon } from '../../drm/user.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { FakeUser } from '../drm/client.ts';
 
@@ -59,7 +60,7 @@ const EXTREME = [
 const BOUND = 0x10000000n;
 
 export class Chaos {
-  readonly user = new FakeUser(666);
+  readonly user: FakeUser;
   readonly files: readonly DrmFile<any>[];
   /** Ioctls by name that succeeded, and how often. */
   readonly succeeded = new Map<string, number>();
@@ -69,8 +70,10 @@ export class Chaos {
   readonly #fbs: number[] = [];
   readonly #blobs: number[] = [];
 
-  constructor(machine: Machine, seed: number) {
+  /** `user`: whose calls they are. */
+  constructor(machine: Machine, seed: number, user = new FakeUser(666)) {
     this.#machine = machine;
+    this.user = user;
     this.random = numbers(seed);
     this.files = machine.nodes.map(({ device, kind }) => device.open(kind, this.user.pid));
     this.#entries = this.files.flatMap((file) =>
@@ -120,10 +123,7 @@ export class Chaos {
   /** Ends it as a kill would: its waits end, its descriptors and files are closed. */
   die(): void {
     this.user.die();
-    for (const descriptor of this.user.descriptors.values()) {
-      if (descriptor.kind === 'syncobj') descriptor.syncobj.put();
-      else if (descriptor.kind === 'drm') descriptor.file.close();
-    }
+    for (const descriptor of this.user.descriptors.values()) abandon(descriptor);
     for (const file of this.files) file.close();
   }
 
