@@ -70,8 +70,11 @@ export interface SamplerState {
   readonly channels: readonly ChannelSource[];
   /** Which of the border's R, G, B and A each of them shows; undefined where there is none. */
   readonly borders: readonly (number | undefined)[] | undefined;
-  /** Depth comparison: the function, and the channel that is compared. Then channels are 'compared' or constants. */
-  readonly compare: { readonly func: number; readonly channel: ChannelSource } | undefined;
+  /**
+   * Depth comparison: the function, the channel that is compared, and whether the reference is clamped to 0…1. Then channels are
+   * 'compared' or constants.
+   */
+  readonly compare: { readonly func: number; readonly channel: ChannelSource; readonly clamps: boolean } | undefined;
 }
 
 /** Locals of a quad's operands. */

@@ -7,7 +7,6 @@ import { type DramMemory, type Helpers, LEVEL, RECORD, SamplerCode } from './emi
 import { CubeEmitter } from './emit-cube.ts';
 import { FilterEmitter, type SamplerState, type Spot } from './emit-filter.ts';
 import { FootprintEmitter } from './emit-footprint.ts';
-import type { ChannelSource } from './emit-texel.ts';
 import { LOD_ONE } from './lod.ts';
 import { CHANNEL_BYTES, OPERAND } from './operands.ts';
 
@@ -88,9 +87,9 @@ export class QuadEmitter {
   }
 
   /** As Texture.clampsReference has it. */
-  #reference({ kind }: ChannelSource): number {
+  #reference(clamps: boolean): number {
     const reference = this.#operand(OPERAND.shadow);
-    if (kind !== 'unorm' && kind !== 'srgb') return reference;
+    if (!clamps) return reference;
     return this.#c.vector(() => {
       this.#f.get(reference);
       this.#c.single(0).op('f32x4_max');
@@ -140,7 +139,7 @@ export class QuadEmitter {
               this.#c.words(0xff).op('v128_and');
             })
           : undefined,
-      reference: compare ? this.#reference(compare.channel) : 0,
+      reference: compare ? this.#reference(compare.clamps) : 0,
       offsets: shifts,
     };
   }

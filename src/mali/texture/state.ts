@@ -210,7 +210,9 @@ function texelState(
     integer: texture.integer,
     channels: all.map(([channel]) => channel),
     borders: border ? all.map(([, from]) => from) : undefined,
-    compare: shadow ? { func: sampler.descriptor.compareFunction, channel: rgba[0]! } : undefined,
+    compare: shadow
+      ? { func: sampler.descriptor.compareFunction, channel: rgba[0]!, clamps: texture.clampsReference }
+      : undefined,
     bytes: texture.isBytes && !linear && !shadow && !border && !seamless,
   };
 }
@@ -310,9 +312,11 @@ function placeOf({ at, bits }: Channel, { texels, components }: Layout): number 
 function sourceOf(texture: Texture, i: number, layout: Layout, srgb: boolean): ChannelSource | undefined {
   const from = texture.order[i]!;
   if (from >= 4) return constant(from === ONE ? 1 : 0);
-  const { channels, kind } = texture.format;
+  const { channels } = texture.format;
   const channel = channels[from];
   if (!channel) return undefined;
+  // Stencil alone has no depth.
+  if (channel.bits === 0) return constant(0);
   const { type, bits } = channel;
   const at = placeOf(channel, layout);
   if (at === undefined || (srgb && (type !== 'unorm' || bits !== 8))) return undefined;
@@ -323,7 +327,6 @@ function sourceOf(texture: Texture, i: number, layout: Layout, srgb: boolean): C
       ? undefined
       : exponent && { kind: type, at: channel.at, bits, exponent: exponent.at };
   }
-  if (kind === 'stencil') return undefined;
   if (at === 'nowhere') return constant(0);
   if ((at & 31) + bits > 32) return undefined;
   switch (type) {
