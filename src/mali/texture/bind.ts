@@ -25,7 +25,7 @@ import { AXIS, LEVEL, RECORD, setInteger, setSingle } from './emit-code.ts';
 import type { SamplerState } from './emit-filter.ts';
 import type { YuvLayout } from './emit-yuv.ts';
 import { LOD_ONE } from './lod.ts';
-import type { Sampler } from './sampler.ts';
+import { lastLod, type Sampler } from './sampler.ts';
 import { samplerState } from './state.ts';
 import type { Texture } from './texture.ts';
 
@@ -344,6 +344,13 @@ function inOnePiece(memory: VirtualMemory, va: number, size: number): number | u
   return physical;
 }
 
+/** What levels of detail may not be above, beside the sampler's bound. */
+function boundOf(texture: Texture, { operation }: TextureKind): number {
+  const { levels, maximumLod } = texture.descriptor;
+  if (operation === 'gradient') return maximumLod;
+  return operation === 'fetch' ? (levels - 1) * LOD_ONE : lastLod(texture);
+}
+
 function writeRecord(
   at: number,
   texture: Texture,
@@ -351,8 +358,8 @@ function writeRecord(
   kind: TextureKind,
   places: readonly Place[],
 ): void {
-  const { levels, arraySize, sampleCount } = texture.descriptor;
-  setInteger(at + RECORD.lastLod, (levels - 1) * LOD_ONE);
+  const { arraySize, sampleCount } = texture.descriptor;
+  setInteger(at + RECORD.lastLod, boundOf(texture, kind));
   setInteger(at + RECORD.layers, texture.layers);
   setSingle(at + RECORD.lastLayer, arraySize - 1);
   setInteger(at + RECORD.slices, sampleCount);
@@ -364,7 +371,7 @@ function writeRecord(
     setInteger(at + RECORD.bias, sampler.bias);
     setSingle(at + RECORD.anisotropy, sampler.descriptor.maximumAnisotropy);
     setInteger(at + RECORD.minimumLod, Math.max(minimumLod, texture.descriptor.minimumLod));
-    setInteger(at + RECORD.maximumLod, Math.min(maximumLod, texture.descriptor.maximumLod));
+    setInteger(at + RECORD.maximumLod, maximumLod);
     for (const [axis, size] of sizes(0).entries()) {
       // Points of a cube go from -1 to 1; those of its faces as layers do not.
       setSingle(

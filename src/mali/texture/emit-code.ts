@@ -50,7 +50,7 @@ export const RECORD = {
   bias: 0,
   minimumLod: 16,
   maximumLod: 32,
-  /** Of the last level. */
+  /** What levels of detail may not be above: the texture's bound, the last level, or the lower of both, as the instruction has it. */
   lastLod: 48,
   /** Floats: what one of x, y and z is in texels of level 0. */
   scale: 64,

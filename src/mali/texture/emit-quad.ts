@@ -211,6 +211,7 @@ export class QuadEmitter {
     if (clamp) {
       this.#c.known(RECORD.minimumLod).op('i32x4_max_s');
       this.#c.known(RECORD.maximumLod).op('i32x4_min_s');
+      this.#c.known(RECORD.lastLod).op('i32x4_min_s');
     }
     this.#c.words(-0x8000).op('i32x4_max_s');
     this.#c.words(0x7fff).op('i32x4_min_s');

@@ -79,6 +79,10 @@ const hasBorder = (mode: number): boolean => mode === WRAP.CLAMP_TO_BORDER || mo
 export const isAnisotropic = ({ integer }: Texture, sampler: Infer<typeof SamplerDescriptor>): boolean =>
   sampler.lodAlgorithm === LOD_ALGORITHM.ANISOTROPIC && sampler.maximumAnisotropy > 1 && !integer;
 
+/** The level of detail at which a texture has its last texels. */
+export const lastLod = ({ descriptor: { levels, maximumLod } }: Texture): number =>
+  Math.min((levels - 1) * LOD_ONE, maximumLod);
+
 /** The texels of a footprint of two by two: low and high along x and y. */
 const CORNERS = 4;
 
@@ -119,12 +123,13 @@ export class Sampler {
     return this.descriptor.lodBias;
   }
 
-  /** Clamps a level of detail to what sampler and texture allow. */
+  /**
+   * Clamps a level of detail to what the sampler allows, and to no less than the texture does. That alone decides between the two
+   * filters: a texture of a single level is minified, too, and has nothing but level 0 (`lastLod`) for that.
+   */
   clampLod(texture: Texture, lod: number): number {
     const { minimumLod, maximumLod } = this.descriptor;
-    const low = Math.max(minimumLod, texture.descriptor.minimumLod);
-    const high = Math.min(maximumLod, texture.descriptor.maximumLod);
-    return Math.min(Math.max(lod, low), high);
+    return Math.min(Math.max(lod, minimumLod, texture.descriptor.minimumLod), maximumLod);
   }
 
   /** A filtered colour at level of detail `lod` (already clamped), swizzled. */
@@ -133,7 +138,7 @@ export class Sampler {
     const magnify = lod <= (magnifyCutoff ? CUTOFF : 0);
     const nearest = (magnify ? magnifyNearest : minifyNearest) || texture.integer;
     const last = texture.descriptor.levels - 1;
-    const base = Math.max(0, Math.min(lod, last * LOD_ONE)) / LOD_ONE;
+    const base = Math.max(0, Math.min(lod, lastLod(texture))) / LOD_ONE;
     if (magnify || mipmapMode === MIPMAP_MODE.NONE) this.#filter(texture, place, 0, nearest, out);
     else if (mipmapMode === MIPMAP_MODE.TRILINEAR && !texture.integer) {
       const level = Math.floor(base);

@@ -286,6 +286,21 @@ test('a depth reference is clamped to what fixed point can hold, and to nothing 
   }
 });
 
+test('a texture of one level is minified by the filter for that, whatever its own bound is, unless the sampler forbids it', () => {
+  const middle = { lodMode: 'explicit' as const, x: lanes(() => 0.5), y: lanes(() => 0.25) };
+  const at = (maximumLod: number, lod: number): number => {
+    const { view, environment } = scene({ maximumLod: 0 }, { magnifyNearest: true, maximumLod });
+    ramp(view);
+    return red(run(environment, { ...middle, lod: words(() => lod) }));
+  };
+  const [between, upper] = [43, 85];
+  assert.equal(at(0x1fff, 0), upper, 'magnified');
+  assert.equal(at(0x1fff, 0x280), between, 'minified');
+  // How Mesa switches levels off.
+  assert.equal(at(1, 0x280), between, 'minified without levels');
+  assert.equal(at(0, 0x280), upper, 'what the sampler allows is magnified');
+});
+
 test('gather returns one channel of the footprint, lower left first', () => {
   const { view, environment } = scene({ format: R32F });
   for (let i = 0; i < 4; i++) view.setFloat32(TEXELS_AT + i * 4, i, true);

@@ -359,7 +359,8 @@ export class TexturePipe implements TextureUnit {
           ? this.#lodOfDerivatives(texture, sampler, request, lane)
           : this.#footprint(texture, sampler, request.kind.dimension, lane >>> 2, mask).lod;
         if (!request.kind.lodBiasDisable) lod += sampler.bias;
-        if (!request.kind.lodClampDisable) lod = sampler.clampLod(texture, lod);
+        if (!request.kind.lodClampDisable)
+          lod = Math.min(sampler.clampLod(texture, lod), texture.descriptor.maximumLod);
       }
       request.result = 'uint';
       const fixed = Math.max(-0x8000, Math.min(0x7fff, lod));
