@@ -13,6 +13,7 @@ import type { PrimitiveStore } from './primitive-store.ts';
 import { TILE } from './raster.ts';
 import { reach } from './setup.ts';
 import {
+  BIASED,
   EXTENT,
   EXTENT_BYTES,
   EXTENTS,
@@ -130,7 +131,7 @@ export class BlockSetup {
     this.#put(SETUP.number, number);
     this.#put(SETUP.attributeStride, attributeStride);
     this.#put(SETUP.simple, simple ? 1 : 0);
-    this.#put(SETUP.biased, bias ? 1 : 0);
+    this.#put(SETUP.biased, bias ? (bias.floats ? BIASED.floats : BIASED.fixed) : 0);
     f64[(this.#args + SETUP.tieX) / 8] = tieBreak.x;
     f64[(this.#args + SETUP.tieY) / 8] = tieBreak.y;
     f64[(this.#args + SETUP.biasFactor) / 8] = bias?.factor ?? 0;

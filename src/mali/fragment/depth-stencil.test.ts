@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { DepthStencil, FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import { compare } from '../engine/compare.ts';
-import { DepthBias, DepthStencilTest, operate, quantize } from './depth-stencil.ts';
+import { biasedDepth, DepthBias, DepthStencilTest, operate, quantize } from './depth-stencil.ts';
 
 function make(values: Partial<Infer<typeof DepthStencil>>, format: number = Z_INTERNAL_FORMAT.D24) {
   const state = DepthStencil.read(viewOf(DepthStencil.pack({ depthClampMode: 1, depthSource: 2, ...values })), 0);
@@ -96,11 +96,35 @@ test('without update nothing changes', () => {
   assert.equal(depth[0], 0);
 });
 
+const bias = (values: Partial<Infer<typeof DepthStencil>>, format: number) =>
+  new DepthBias(DepthStencil.read(viewOf(DepthStencil.pack(values)), 0), format);
+
 test('depth bias has a slope and a constant part, and a clamp of either sign', () => {
-  const biased = (values: Partial<Infer<typeof DepthStencil>>) =>
-    new DepthBias(DepthStencil.read(viewOf(DepthStencil.pack(values)), 0), Z_INTERNAL_FORMAT.D24).of(0.25);
+  const biased = (values: Partial<Infer<typeof DepthStencil>>) => bias(values, Z_INTERNAL_FORMAT.D24).of(0.25, 1);
   assert.equal(biased({ depthFactor: 2 }), 0.5);
-  assert.equal(biased({ depthUnits: 2 }), 2 ** -24);
+  assert.equal(biased({ depthUnits: 2 }), 2 ** -23);
   assert.equal(biased({ depthFactor: 2, depthBiasClamp: 0.125 }), 0.125);
   assert.equal(biased({ depthFactor: -2, depthBiasClamp: -0.125 }), -0.125);
+});
+
+test('a unit is 2^-n of n fixed bits, and the last bit of the farthest depth where depths are floats', () => {
+  const unit = (format: number, farthest: number) => bias({ depthUnits: 1 }, format).of(0, farthest);
+  assert.equal(unit(Z_INTERNAL_FORMAT.D16, 0.7), 2 ** -16);
+  assert.equal(unit(Z_INTERNAL_FORMAT.D24, 0.7), 2 ** -24);
+  assert.equal(unit(Z_INTERNAL_FORMAT.D32, 1), 2 ** -23);
+  assert.equal(unit(Z_INTERNAL_FORMAT.D32, 0.7), 2 ** -24);
+  assert.equal(unit(Z_INTERNAL_FORMAT.D32, 2 ** -10), 2 ** -33);
+  assert.equal(unit(Z_INTERNAL_FORMAT.D32, 0), 0);
+});
+
+test('what OpenGL’s driver makes of one unit leads every depth to another, up and down', () => {
+  const formats = { D16: 2, D24: 2, D32: 1 } as const;
+  for (const [name, depthUnits] of Object.entries(formats)) {
+    const format = Z_INTERNAL_FORMAT[name as keyof typeof formats];
+    for (let i = 1; i < 1000; i++) {
+      const z = Math.fround(i % 2 ? i / 1000 : i / 1024);
+      const at = (units: number) => quantize(format, biasedDepth(z, bias({ depthUnits: units }, format).of(0, z)));
+      assert.ok(at(-depthUnits) < at(0) && at(0) < at(depthUnits), `${name}, ${z}`);
+    }
+  }
 });

@@ -63,33 +63,52 @@ export const biasedDepth = (z: number, bias: number): number => Math.fround(z + 
 /** The depth bias of a draw. */
 export class DepthBias {
   readonly factor: number;
-  /** What is added whatever the slope. */
+  /** What is added whatever the slope: as it is, or times the power of two that the triangle's depths have. */
   readonly constant: number;
+  /** Whether depths are floats, whose differences are as fine as the greatest of them lets them be. */
+  readonly floats: boolean;
   /** Limits the bias from above if it is positive, from below if it is negative. */
   readonly clamp: number;
 
   constructor({ depthFactor, depthUnits, depthBiasClamp }: Infer<typeof DepthStencil>, format: number) {
     this.factor = depthFactor;
     this.constant = depthUnits * unit(format);
+    this.floats = format === Z_INTERNAL_FORMAT.D32;
     this.clamp = depthBiasClamp;
   }
 
-  /** The bias of a triangle whose depth changes so much from pixel to pixel. */
-  of(slope: number): number {
-    const bias = this.factor * slope + this.constant;
+  /** The bias of a triangle whose depth changes so much from pixel to pixel, and of whose depths none is farther from zero. */
+  of(slope: number, farthest: number): number {
+    const constant = this.floats ? this.constant * powerOf(farthest) : this.constant;
+    const bias = this.factor * slope + constant;
     if (this.clamp > 0) return Math.min(bias, this.clamp);
     return this.clamp < 0 ? Math.max(bias, this.clamp) : bias;
   }
 }
 
-/** The smallest difference of depth, near one, that the internal format resolves. */
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer);
+const EXPONENT = 0x7ff00000;
+
+/** The greatest power of two that is not greater than a depth; 0 of 0. */
+function powerOf(depth: number): number {
+  double[0] = depth;
+  doubleWords[0] = 0;
+  doubleWords[1]! &= EXPONENT;
+  return double[0];
+}
+
+/**
+ * What one unit is: as Vulkan has it (chapter Depth Bias), 2^-n of a fixed-point format of n bits, and 2^-23 of the depths' power of
+ * two where they are floats. One such step does not always lead to another fixed-point number, as depths are singles and 2^n - 1
+ * is their scale, so Mesa doubles OpenGL's units for these formats (panfrost_z_depth_offset).
+ */
 function unit(format: number): number {
   switch (format) {
     case Z_INTERNAL_FORMAT.D16:
-      return 2 ** -17;
+      return 2 ** -16;
     case Z_INTERNAL_FORMAT.D24:
-      // Mesa doubles the API's units for fixed-point formats.
-      return 2 ** -25;
+      return 2 ** -24;
     default:
       return 2 ** -23;
   }

@@ -89,7 +89,7 @@ export class Setup {
     triangle.at = at;
     if (!triangle.set(record, draw.tieBreak)) return false;
     const { bias } = draw;
-    f64[(at + PRIMITIVE.bias) / 8] = bias ? bias.of(triangle.slope) : 0;
+    f64[(at + PRIMITIVE.bias) / 8] = bias ? bias.of(triangle.slope, farthest(record)) : 0;
     u32[(at + PRIMITIVE.id) / 4] = record.id;
     u32[(at + PRIMITIVE.flags) / 4] = record.backFacing;
     u32[(at + PRIMITIVE.kind) / 4] = record.kind;
@@ -153,3 +153,7 @@ export class Setup {
     return this.#extent;
   }
 }
+
+/** The depth of a corner that is farthest from zero. */
+const farthest = ({ corner0, corner1, corner2 }: Infer<typeof PrimitiveRecord>): number =>
+  Math.max(Math.abs(corner0.z), Math.abs(corner1.z), Math.abs(corner2.z));

@@ -10,7 +10,7 @@ import {
   PolygonList,
   PrimitiveRecord,
 } from '../../../abi/gpu/polygon-list.ts';
-import { DepthStencil, FramebufferParameters } from '../../../abi/gpu/raster-descriptors.ts';
+import { DepthStencil, FramebufferParameters, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
 import { DESCRIPTOR_TYPE } from '../../../abi/gpu/shader-descriptors.ts';
 import { type Layout, viewOf } from '../../../abi/layout.ts';
 import { Dram } from '../../../board/dram.ts';
@@ -137,7 +137,7 @@ function framebuffer(samples: number): Framebuffer {
           width: 70,
           height: 70,
           sampleCount: samples,
-          zInternalFormat: 1,
+          zInternalFormat: pick(Object.values(Z_INTERNAL_FORMAT)),
           tieBreakRule: random(8),
         }),
       ),

@@ -43,6 +43,7 @@ export const SETUP = {
   number: 208,
   attributeStride: 212,
   simple: 216,
+  /** 0, or one of BIASED. */
   biased: 220,
   /** 0: no draw is known yet. */
   known: 224,
@@ -56,6 +57,8 @@ export const SETUP = {
   tieY: 248,
   size: 256,
 } as const;
+/** What depths are biased. */
+export const BIASED = { fixed: 1, floats: 2 } as const;
 export const EXTENT_BYTES = 24;
 export const EXTENT = { start: 0, end: 8, physical: 16 } as const;
 
@@ -83,6 +86,9 @@ interface CornerLocals {
   readonly weight0: number;
   readonly weight1: number;
 }
+
+/** The exponent's bits of a double. */
+const EXPONENT = 0x7ff0_0000_0000_0000n;
 
 type Field = keyof typeof PrimitiveRecord.fields;
 const ARGS = 0;
@@ -389,7 +395,8 @@ class SetupEmitter {
     const [p, q, r] = this.#corners;
     const z1 = f.local('f64');
     const z2 = f.local('f64');
-    const [dzdx, dzdy, bias, clamp] = [f.local('f64'), f.local('f64'), f.local('f64'), f.local('f64')];
+    const [dzdx, dzdy] = [f.local('f64'), f.local('f64')];
+    const [bias, constant, clamp] = [f.local('f64'), f.local('f64'), f.local('f64')];
     f.get(q.z).get(p.z).op('f64_sub').set(z1);
     f.get(r.z).get(p.z).op('f64_sub').set(z2);
     f.get(z1).get(r.y).get(p.y).op('f64_sub').op('f64_mul');
@@ -409,7 +416,13 @@ class SetupEmitter {
     this.#arg(SETUP.biased).if();
     f.get(ARGS).memory('f64_load', SETUP.biasFactor);
     f.get(dzdx).op('f64_abs').get(dzdy).op('f64_abs').op('f64_max').f64(SUBPIXEL).op('f64_mul').op('f64_mul');
-    f.get(ARGS).memory('f64_load', SETUP.biasConstant).op('f64_add').set(bias);
+    f.get(ARGS).memory('f64_load', SETUP.biasConstant).set(constant);
+    this.#arg(SETUP.biased).i32(BIASED.floats).op('i32_eq').if();
+    f.get(p.z).op('f64_abs').get(q.z).op('f64_abs').op('f64_max').get(r.z).op('f64_abs').op('f64_max');
+    // The power of two alone is left.
+    f.op('i64_reinterpret_f64').i64(EXPONENT).op('i64_and').op('f64_reinterpret_i64');
+    f.get(constant).op('f64_mul').set(constant).end();
+    f.get(constant).op('f64_add').set(bias);
     f.get(ARGS).memory('f64_load', SETUP.biasClamp).tee(clamp).f64(0).op('f64_gt').if();
     f.get(bias).get(clamp).op('f64_min').set(bias).end();
     f.get(clamp).f64(0).op('f64_lt').if();
