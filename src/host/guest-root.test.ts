@@ -69,7 +69,7 @@ test('a guest with a root of its own sees its packages, the machine’s devices,
     cat mine; echo
     for each in /usr/bin/kmscube /dev/dri/card0 /sys/class/drm/card0/device /sys/devices/system /run/udev/data "$HOME" "$XDG_RUNTIME_DIR"; do
       [ -e $each ] || echo no $each; done
-    ls -d /work /boot /srv /home/* 2>/dev/null
+    ls -d /boot /srv /home/* 2>/dev/null
     [ -e "$TYR_MACHINE/control" ] && echo control
     for each in /proc/[0-9]*; do read name < $each/comm; echo $name; done | sort -u | tr '\\n' ' '
     echo; readlink /proc/self/exe /bin`;
@@ -78,6 +78,19 @@ test('a guest with a root of its own sees its packages, the machine’s devices,
   assert.equal(lines[0], 'read me');
   assert.match(lines[1]!, /^bash [a-z0-9-]+ sort tr|^bash /);
   assert.deepEqual(lines.slice(2), ['/usr/bin/readlink', 'usr/bin']);
+});
+
+test('libraries are indexed, letters beyond ASCII are letters, and the machine has a number, in either root', async () => {
+  const script = `
+    ldconfig -p | grep -c 'libEGL.so.1 .*=> /'
+    printf 'é' | wc -m; ls -d ‹ 2>&1 | grep -c ‹
+    cat /etc/machine-id`;
+  for (const each of refused ? [undefined] : [namespaces, undefined]) {
+    const { lines } = await shell(script, { namespaces: each });
+    assert.deepEqual(lines.slice(0, 3), ['1', '1', '1']);
+    assert.match(lines[3]!, /^[0-9a-f]{32}$/);
+    assert.equal(`${lines[3]}\n`, readFileSync(join(userland.root, 'etc/machine-id'), 'utf8'));
+  }
 });
 
 test('it writes what it likes in its root, which is forgotten, and nothing of the host’s', { skip }, async () => {

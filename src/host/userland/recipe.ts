@@ -28,6 +28,8 @@ export const GUEST_PACKAGES = [
   'findutils',
   'grep',
   'sed',
+  // ldconfig, and the locale C.UTF-8.
+  'libc-bin',
   'tcc',
   'libc6-dev',
 ];
@@ -57,7 +59,7 @@ export const TOOL_EXCLUDE = [
  * the caller's where the host has no such program, or not the libraries that it takes.
  */
 export const NATIVE_PACKAGES = [
-  ...GUEST_PACKAGES.filter((name) => !['tcc', 'libc6-dev', 'mesa-vulkan-drivers'].includes(name)),
+  ...GUEST_PACKAGES.filter((name) => !['tcc', 'libc6-dev', 'libc-bin', 'mesa-vulkan-drivers'].includes(name)),
   // What a Mesa with Vulkan for X11 links and none of the others brings.
   'libxcb-keysyms1',
 ];

@@ -29,6 +29,9 @@ case "$1" in */gdk-pixbuf-query-loaders) echo png;; */update-mime-database) exit
 test('indexes are made by the programs that are there, of what is there, once', async () => {
   const lib = 'usr/lib/aarch64-linux-gnu';
   const { root, qemu, calls } = makeRoot('whole', [
+    'usr/sbin/ldconfig',
+    'usr/bin/fc-cache',
+    'usr/share/fonts/font.ttf',
     `${lib}/glib-2.0/glib-compile-schemas`,
     'usr/share/glib-2.0/schemas/a.gschema.xml',
     `${lib}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders`,
@@ -44,13 +47,26 @@ test('indexes are made by the programs that are there, of what is there, once', 
   await setUp({ root, qemu }, (_, what) => told.push(what));
   assert.equal(isSetUp(root), true);
   assert.deepEqual(calls(), [
+    `usr/sbin/ldconfig -r ${root}`,
     `${lib}/glib-2.0/glib-compile-schemas usr/share/glib-2.0/schemas`,
     `${lib}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders`,
     'usr/bin/gtk-update-icon-cache --force --quiet usr/share/icons/Adwaita',
     'usr/bin/gtk-update-icon-cache --force --quiet usr/share/icons/hicolor',
+    `usr/bin/fc-cache --system-only --sysroot ${root}`,
   ]);
   assert.equal(readFileSync(join(root, lib, 'gdk-pixbuf-2.0/2.10.0/loaders.cache'), 'utf8'), 'png\n');
-  assert.deepEqual(told, ['settings schemas', 'image loaders', 'icons']);
+  assert.deepEqual(told, ['libraries', 'settings schemas', 'image loaders', 'icons', 'fonts']);
+  assert.match(readFileSync(join(root, 'etc/machine-id'), 'utf8'), /^[0-9a-f]{32}\n$/);
+});
+
+test('in a root of the host’s own architecture a program without a dynamic loader runs by itself', async () => {
+  const { root, calls } = makeRoot('native', []);
+  const script = `#!/bin/sh\necho "$@" >> ${folder}/native.calls`;
+  mkdirSync(join(root, 'usr/sbin'), { recursive: true });
+  mkdirSync(join(root, 'usr/lib'));
+  writeFileSync(join(root, 'usr/sbin/ldconfig'), script, { mode: 0o755 });
+  await setUp({ root, qemu: undefined }, () => {});
+  assert.deepEqual(calls(), [`-r ${root}`]);
 });
 
 test('a program that fails is told, and the root counts as not set up', async () => {
@@ -60,5 +76,5 @@ test('a program that fails is told, and the root counts as not set up', async ()
     /update-mime-database on usr\/share\/mime ended with 3/,
   );
   assert.equal(isSetUp(root), false);
-  assert.ok(!existsSync(join(root, '.set-up-1')));
+  assert.ok(!existsSync(join(root, 'etc/machine-id')));
 });

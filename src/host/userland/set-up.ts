@@ -1,14 +1,15 @@
 /**
  * What packages' own installation scripts and triggers would have done: indexes of what packages have brought, without which programs
- * find no icons, schemas or types of files. Done once for each folder of packages, by the programs that Debian's scripts call, where
- * these and what they work on are there.
+ * find no icons, schemas or types of files, and libraries and fonts slowly; and the number by which a machine is known. Done once for each
+ * folder of packages, by the programs that Debian's scripts call, where these and what they work on are there.
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command } from './command.ts';
 import type { Report } from './progress.ts';
-import { guestStart, type Root } from './start.ts';
+import { ARM64, guestStart, type Root } from './start.ts';
 
 interface Step {
   /** What the progress display says. */
@@ -16,34 +17,41 @@ interface Step {
   /** The program and what it works on, both from the root. Without either there is nothing to do. */
   program: string;
   on: string;
-  /** Arguments; `target` is where this host has what it works on. Default: that alone. */
-  args?(target: string): string[];
+  /** Arguments; `target` is where this host has what it works on, in `root`. Default: that alone. */
+  args?(target: string, root: string): string[];
+  /** It has no dynamic loader, so none can run it. */
+  isStatic?: boolean;
   /** A file, from the root, that takes what the program prints. */
   output?: string;
   /** Once for each folder in `on` that has this file. */
   each?: string;
 }
 
-const LIBRARIES = 'usr/lib/aarch64-linux-gnu';
-const PIXBUF = `${LIBRARIES}/gdk-pixbuf-2.0`;
-
-const STEPS: readonly Step[] = [
+/** For a root whose libraries lie there. */
+const steps = (libraries: string): Step[] => [
+  {
+    title: 'libraries',
+    program: 'usr/sbin/ldconfig',
+    on: 'usr/lib',
+    args: (_, root) => ['-r', root],
+    isStatic: true,
+  },
   {
     title: 'settings schemas',
-    program: `${LIBRARIES}/glib-2.0/glib-compile-schemas`,
+    program: `${libraries}/glib-2.0/glib-compile-schemas`,
     on: 'usr/share/glib-2.0/schemas',
   },
   {
     title: 'image loaders',
-    program: `${PIXBUF}/gdk-pixbuf-query-loaders`,
-    on: `${PIXBUF}/2.10.0/loaders`,
+    program: `${libraries}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders`,
+    on: `${libraries}/gdk-pixbuf-2.0/2.10.0/loaders`,
     args: () => [],
-    output: `${PIXBUF}/2.10.0/loaders.cache`,
+    output: `${libraries}/gdk-pixbuf-2.0/2.10.0/loaders.cache`,
   },
   {
     title: 'input and output modules',
-    program: `${LIBRARIES}/glib-2.0/gio-querymodules`,
-    on: `${LIBRARIES}/gio/modules`,
+    program: `${libraries}/glib-2.0/gio-querymodules`,
+    on: `${libraries}/gio/modules`,
   },
   { title: 'file types', program: 'usr/bin/update-mime-database', on: 'usr/share/mime' },
   { title: 'programs by file types', program: 'usr/bin/update-desktop-database', on: 'usr/share/applications' },
@@ -55,15 +63,21 @@ const STEPS: readonly Step[] = [
     each: 'index.theme',
   },
   {
+    title: 'fonts',
+    program: 'usr/bin/fc-cache',
+    on: 'usr/share/fonts',
+    args: (_, root) => ['--system-only', '--sysroot', root],
+  },
+  {
     title: 'users and groups',
     program: 'usr/bin/systemd-sysusers',
     on: 'usr/lib/sysusers.d',
-    args: (folder) => [`--root=${folder.slice(0, -'usr/lib/sysusers.d'.length)}`],
+    args: (_, root) => [`--root=${root}`],
   },
 ];
 
 /** Grows when a folder that was set up has to be set up again. */
-const FORM = 1;
+const FORM = 2;
 const DONE = '.set-up';
 
 /** Is there nothing left to do in this root? */
@@ -71,24 +85,26 @@ export const isSetUp = (root: string): boolean => existsSync(join(root, `${DONE}
 
 /** Sets a root up. Throws where a program fails, which it does not in packages that fit each other. */
 export async function setUp(where: Root, report: Report): Promise<void> {
-  const { root } = where;
-  for (const [i, { title, program, on, args = (target: string) => [target], output, each }] of STEPS.entries()) {
+  const { root, qemu, architecture = ARM64 } = where;
+  const all = steps(`usr/lib/${architecture.triplet}`);
+  for (const [i, step] of all.entries()) {
+    const { title, program, on, args = (target: string) => [target], output, each, isStatic } = step;
     if (!existsSync(join(root, program)) || !existsSync(join(root, on))) continue;
-    report(i / STEPS.length, title);
+    report(i / all.length, title);
     const inside = each === undefined ? ['.'] : (await readdir(join(root, on))).sort();
     for (const name of inside.filter((folder) => each === undefined || existsSync(join(root, on, folder, each)))) {
-      const {
-        file,
-        args: words,
-        env,
-      } = guestStart(where, join(root, program), args(join(root, on, name)), {
-        PATH: '/usr/bin:/bin',
-        LC_ALL: 'C',
-      });
+      const path = join(root, program);
+      const given = args(join(root, on, name), root);
+      const plain = { PATH: '/usr/bin:/bin', LC_ALL: 'C' };
+      const start = guestStart(where, path, given, plain);
+      const { file, args: words, env } = isStatic && !qemu ? { file: path, args: given, env: plain } : start;
       const { code, stdout, stderr } = await command(file, words, { env });
       if (code !== 0) throw new Error(`${program} on ${on} ended with ${code}: ${stderr.trim().slice(-2000)}`);
       if (output !== undefined) await writeFile(join(root, output), stdout);
     }
   }
+  await mkdir(join(root, 'etc'), { recursive: true });
+  // Of this copy alone, as an installed system's is: machine-id(5).
+  await writeFile(join(root, 'etc/machine-id'), `${randomUUID().replaceAll('-', '')}\n`);
   await writeFile(join(root, `${DONE}-${FORM}`), '');
 }

@@ -71,8 +71,12 @@ test('the guest sees the caller’s environment without the host’s session', (
     LD_PRELOAD: '/host.so',
     XDG_RUNTIME_DIR: '/run/user/0',
     PATH: '/x',
+    LANG: 'de_DE.UTF-8',
+    LC_ALL: 'de_DE.UTF-8',
   };
   const { env } = programStart(userland, 'cube', [], { HOME: '/home' }, callers);
+  // The locale that the guest's packages have.
+  assert.deepEqual([env.LANG, env.LC_ALL], ['C.UTF-8', undefined]);
   assert.equal(env.MESA_DEBUG, '1');
   assert.equal(env.DISPLAY, undefined);
   assert.equal(env.XDG_RUNTIME_DIR, undefined);

@@ -51,18 +51,27 @@ export interface OwnRoot {
   cwd: string;
 }
 
-const ARM64 = ARCHITECTURES.find(({ debian }) => debian === 'arm64')!;
+/** The guest's architecture. */
+export const ARM64 = ARCHITECTURES.find(({ debian }) => debian === 'arm64')!;
 
 /** Bytes that the shim has for a part of TYR_GUEST (TYR_PATH_MAX in shim/tyr.h). */
 const LONGEST = 4096;
 
 /** Variables of the host's session that mean nothing, or something wrong, in the guest. */
-const NOT_FOR_GUEST = /^(LD_|DBUS_|NODE_|npm_|QEMU_|XDG_|DISPLAY$|WAYLAND_|XAUTHORITY$|SESSION_MANAGER$|PATH$|HOME$)/;
+const NOT_FOR_GUEST =
+  /^(LD_|DBUS_|NODE_|npm_|QEMU_|XDG_|DISPLAY$|WAYLAND_|XAUTHORITY$|SESSION_MANAGER$|PATH$|HOME$|LANG$|LANGUAGE$|LC_)/;
 
-/** The environment of a program in the guest: the caller's, without what belongs to the host's own session. */
+/**
+ * The environment of a program in the guest: the caller's, without what belongs to the host's own session. Its packages have one locale
+ * beside the C library's own.
+ */
 export function guestEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !NOT_FOR_GUEST.test(name));
-  return { ...Object.fromEntries(kept), PATH: '/usr/local/bin:/usr/bin:/bin:/usr/games:/usr/sbin:/sbin' };
+  return {
+    ...Object.fromEntries(kept),
+    LANG: 'C.UTF-8',
+    PATH: '/usr/local/bin:/usr/bin:/bin:/usr/games:/usr/sbin:/sbin',
+  };
 }
 
 /**

@@ -48,7 +48,7 @@ import {
   VM_PACKAGES,
 } from './recipe.ts';
 import { isSetUp, setUp } from './set-up.ts';
-import { guestStart } from './start.ts';
+import { guestStart, type Root } from './start.ts';
 import { type Piece, Store } from './store.ts';
 
 /** One architecture's side of the shim. */
@@ -99,6 +99,7 @@ export interface OwnRoot {
 }
 
 const LIBRARY = 'libtyr-drm.so';
+const QEMU = 'usr/bin/qemu-aarch64';
 /** The guest's architecture. */
 export const GUEST = ARCHITECTURES.find((a) => a.debian === 'arm64')!;
 
@@ -341,16 +342,8 @@ export async function ensureUserland(options: UserlandOptions = {}): Promise<Use
   try {
     const root = await store.ensure(plan.guest(options.guest));
     const tools = plan.native ? undefined : await store.ensure(plan.tools());
-    const qemu = tools && join(tools, 'usr/bin/qemu-aarch64');
-    if (options.guest) {
-      const title = `what the packages of ${options.guest.name} set up`;
-      const report = portion(progress, 0, 1);
-      await store.once(
-        title,
-        () => isSetUp(root),
-        () => setUp({ root, qemu }, report),
-      );
-    }
+    const qemu = tools && join(tools, QEMU);
+    await makeSetUp(store, progress, options.guest?.name ?? 'the guest', { root, qemu });
     const run = (program: string, args: string[]) => guestStart({ root, qemu }, join(root, program), args, process.env);
     const guestTcc = guestCompiler(GUEST, root, run, plan.native);
     const guest = await shimBuild(store, await plan.shim(guestTcc, sources, root), GUEST);
@@ -363,6 +356,16 @@ export async function ensureUserland(options: UserlandOptions = {}): Promise<Use
   }
 }
 
+/** Makes sure that a root is set up. */
+function makeSetUp(store: Store, progress: Progress, name: string, where: Root): Promise<void> {
+  const report = portion(progress, 0, 1);
+  return store.once(
+    `what the packages of ${name} set up`,
+    () => isSetUp(where.root),
+    () => setUp(where, report),
+  );
+}
+
 /** The root folder of such programs, of the guest's or of the host's architecture: fetched first where it is missing. */
 export async function ensureOwnRoot(
   recipe: OwnRoot,
@@ -372,7 +375,12 @@ export async function ensureOwnRoot(
   const progress = options.progress ?? quiet;
   const store = new Store(options.cache ?? cacheFolder(), progress);
   try {
-    return await store.ensure(new Plan(progress).ownRoot(recipe, architecture));
+    const plan = new Plan(progress);
+    const root = await store.ensure(plan.ownRoot(recipe, architecture));
+    const emulated = architecture !== plan.host;
+    const qemu = emulated ? join(await store.ensure(plan.tools()), QEMU) : undefined;
+    await makeSetUp(store, progress, recipe.name, { root, qemu, architecture });
+    return root;
   } finally {
     store.release();
   }
@@ -437,7 +445,10 @@ export async function ensureNatives(
   const store = new Store(options.cache ?? cacheFolder(), progress);
   const plan = new Plan(progress, options.suite);
   try {
-    return { root: await store.ensure(plan.natives(options.guest)), architecture: plan.host };
+    const root = await store.ensure(plan.natives(options.guest));
+    const name = options.guest?.name ?? 'the programs of the host';
+    await makeSetUp(store, progress, name, { root, qemu: undefined, architecture: plan.host });
+    return { root, architecture: plan.host };
   } finally {
     store.release();
   }
