@@ -82,7 +82,7 @@ export async function conformance(name: string, folders: string[], options: Conf
       signal,
       onResult: (result) => {
         journal.add(result);
-        bar.add(!isGood(result.verdict));
+        bar.add(result.name, !isGood(result.verdict));
       },
     }),
   );
@@ -134,8 +134,8 @@ class RunBar {
   readonly #total: number;
   readonly #begin = performance.now();
   #skipped: number;
-  #done = 0;
-  #bad = 0;
+  readonly #done = new Set<string>();
+  readonly #bad = new Set<string>();
 
   constructor(suite: Suite, cases: readonly Case[]) {
     this.#skipped = cases.filter(({ skip }) => skip !== undefined).length;
@@ -143,20 +143,21 @@ class RunBar {
     this.#progress.begin(suite.title);
   }
 
-  add(bad: boolean): void {
+  add(name: string, bad: boolean): void {
     if (this.#skipped > 0) {
       this.#skipped--;
       return;
     }
-    this.#done++;
-    if (bad) this.#bad++;
-    const rate = this.#done / ((performance.now() - this.#begin) / SECOND);
-    const seconds = Math.ceil((this.#total - this.#done) / rate);
+    this.#done.add(name);
+    this.#bad[bad ? 'add' : 'delete'](name);
+    const done = this.#done.size;
+    const rate = done / ((performance.now() - this.#begin) / SECOND);
+    const seconds = Math.ceil((this.#total - done) / rate);
     const left = seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
-    const bad_ = this.#bad > 0 ? `, ${this.#bad} not good` : '';
+    const bad_ = this.#bad.size > 0 ? `, ${this.#bad.size} not good` : '';
     this.#progress.update(
-      this.#done / this.#total,
-      `${this.#done} of ${this.#total}${bad_}, ${rate.toFixed(1)} a second, ${left} left`,
+      done / this.#total,
+      `${done} of ${this.#total}${bad_}, ${rate.toFixed(1)} a second, ${left} left`,
     );
   }
 

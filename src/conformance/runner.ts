@@ -32,7 +32,10 @@ export interface RunOptions {
   /** Seconds in which a case has to end. */
   readonly limit: number;
   readonly signal: AbortSignal;
-  /** Called once for each case, in the order in which they end. */
+  /**
+   * Called for each case as soon as it is known what came of it; again for what has to be run anew, since its process left something
+   * behind. The last one counts.
+   */
   onResult(result: Result): void;
 }
 
@@ -94,15 +97,17 @@ async function runOne(work: Work, worker: WorkerProcess, options: RunOptions): P
   const { suite, prepared, limit, signal, onResult } = options;
   const { cases, suspect } = work;
   const batch: Batch = { cases, command: prepared.command(cases), limit };
-  const { results, leaks, died } = await worker.run(batch);
-  if (signal.aborted) return [];
   const alone = cases.length === 1;
+  const { results, leaks, died } = await worker.run(batch, (result) => {
+    if (!alone && isGood(result.verdict)) onResult(result);
+  });
+  if (signal.aborted) return [];
   if (leaks !== undefined && !alone) return halves(cases);
   const next: Work[] = [];
   for (const [index, result] of results) {
     if (!alone && !isGood(result.verdict) && (result.verdict !== 'fail' || suite.failuresAlone)) {
       next.push({ cases: [cases[index]!], suspect: result });
-    } else {
+    } else if (alone || !isGood(result.verdict)) {
       onResult(judge(result, suspect, leaks, suite));
     }
   }
@@ -159,13 +164,17 @@ export class WorkerProcess {
     this.#setup = setup;
   }
 
-  async run(batch: Batch): Promise<Outcome> {
+  /** `onResult` hears of each case when it has ended. */
+  async run(batch: Batch, onResult: (result: Result) => void): Promise<Outcome> {
     const results = new Map<number, Result>();
     let current: number | undefined;
     let leaks: Readonly<Record<string, number>> | undefined;
     const died = await this.#talk({ batch }, (answer) => {
       if (answer.kind === 'begin') current = answer.index;
-      if (answer.kind === 'result') results.set(answer.index, answer.result);
+      if (answer.kind === 'result') {
+        results.set(answer.index, answer.result);
+        onResult(answer.result);
+      }
       if (answer.kind !== 'done') return false;
       if (Object.keys(answer.leaks).length > 0) leaks = answer.leaks;
       return true;
