@@ -9,7 +9,7 @@ import { Expectations, expectationsFile } from '../conformance/expectations.ts';
 import { Journal } from '../conformance/journal.ts';
 import { closing, markdown, putIntoPage, report, writeReports } from '../conformance/report.ts';
 import { askOnce, runCases } from '../conformance/runner.ts';
-import { selected } from '../conformance/selection.ts';
+import { selected, spread } from '../conformance/selection.ts';
 import { deal, parseShard, shardOf } from '../conformance/shard.ts';
 import { type Case, isGood, type Suite } from '../conformance/suite.ts';
 import { suiteOf } from '../conformance/suites.ts';
@@ -26,6 +26,8 @@ export interface ConformanceOptions {
   native?: boolean;
   deqp?: string;
   shard?: string;
+  /** Tests of each group at most. */
+  perGroup?: number;
   engine?: Engine;
   out?: string;
   jobs?: number;
@@ -54,10 +56,9 @@ export async function conformance(name: string, folders: string[], options: Conf
   const expectations = Expectations.read(expectationsFile(EXPECTATIONS, name, prepared.mesa));
   const wanted = options.selection ? selected(prepared.cases) : prepared.cases;
   const runnable = wanted.filter(({ name: test }) => expectations.of(test)?.kind !== 'skip');
-  const cases = deal(
-    runnable.filter(({ name: test }) => filter.test(test)),
-    shard,
-  );
+  const meant = runnable.filter(({ name: test }) => filter.test(test));
+  const { perGroup } = options;
+  const cases = deal(perGroup === undefined ? meant : spread(meant, perGroup), shard);
   if (options.list) {
     for (const { name: test } of cases) console.log(test);
     return 0;
@@ -87,8 +88,8 @@ export async function conformance(name: string, folders: string[], options: Conf
     }),
   );
   bar.end();
-  const meant = new Set(cases.map((one) => one.name));
-  const results = journal.results.filter((result) => meant.has(result.name));
+  const chosen = new Set(cases.map((one) => one.name));
+  const results = journal.results.filter((result) => chosen.has(result.name));
   const whole = report(journal.head, suite.title, results, expectations);
   writeReports(out, whole);
   if (options.page !== undefined) putIntoPage(options.page, name, markdown(whole));

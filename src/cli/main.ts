@@ -540,6 +540,7 @@ which are skipped. // begins a comment, # at a line's begin does too. .quad 0xâ€
     .option('--jobs <n>', 'machines at once (default: one for each core)', count)
     .option('--limit <seconds>', 'in which a test has to end (default: as the suite says)', positive)
     .option('--selection', 'only the fixed part that tyr test runs')
+    .option('--per-group <n>', 'of each group (a row of the table) only so many tests, evenly spread over it', count)
     .option('--list', 'only print the names of the tests')
     .option('--page <file.md>', 'put the table into a page, between the lines that name the suite')
     .addHelpText(

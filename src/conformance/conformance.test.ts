@@ -10,6 +10,7 @@ import { JOURNAL, Journal } from './journal.ts';
 import type { Result } from './protocol.ts';
 import { closing, markdown, putIntoPage, report, writeReports } from './report.ts';
 import { batches, runCases } from './runner.ts';
+import { spread } from './selection.ts';
 import { deal, parseShard, shardOf } from './shard.ts';
 import type { Case, Prepared, Suite, Verdict } from './suite.ts';
 
@@ -36,6 +37,16 @@ test('a shard is given, or told by GitLab, Kubernetes or Slurm; all shards toget
   const list = [...'abcdefg'];
   const parts = [1, 2, 3].map((index) => deal(list, { index, total: 3 }));
   assert.deepEqual(parts.flat().sort(), list);
+});
+
+test('so many tests of each group are spread evenly over it', () => {
+  const tests = (group: string, count: number): Case[] =>
+    Array.from({ length: count }, (_, i) => ({ ...one(`${group}${i}`), group, skip: undefined }));
+  const cases = [...tests('a', 10), ...tests('b', 2), { ...one('c'), group: 'c', skip: 'needs more' }];
+  assert.deepEqual(
+    spread(cases, 3).map(({ name }) => name),
+    ['a1', 'a5', 'a8', 'b0', 'b1'],
+  );
 });
 
 const EXPECTED = `

@@ -22,3 +22,17 @@ export function selected(cases: readonly Case[]): Case[] {
     ),
   ];
 }
+
+/** At most `count` tests of each group that can run, evenly spread over it in the order of the suite's lists. */
+export function spread(cases: readonly Case[], count: number): Case[] {
+  const groups = Map.groupBy(
+    cases.filter(({ skip }) => skip === undefined),
+    ({ group }) => group,
+  );
+  const chosen = new Set<Case>();
+  for (const group of groups.values()) {
+    const wanted = Math.min(count, group.length);
+    for (let i = 0; i < wanted; i++) chosen.add(group[Math.floor(((i + 0.5) * group.length) / wanted)]!);
+  }
+  return cases.filter((one) => chosen.has(one));
+}
