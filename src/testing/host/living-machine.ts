@@ -3,7 +3,7 @@
  * client beside that counts on its results.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HostClock } from '../../board/clock.ts';
@@ -17,6 +17,18 @@ import { type Client, client, killClients } from './transport.ts';
 import { until } from './until.ts';
 
 export type Place = 'host' | 'guest';
+
+/** What this process has open, by its names in /proc. */
+function descriptors(): string[] {
+  return readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return `${fd}:${readlinkSync(`/proc/self/fd/${fd}`)}`;
+    } catch {
+      // The one by which the folder was read.
+      return fd;
+    }
+  });
+}
 
 export class LivingMachine {
   readonly machine: Machine;
@@ -49,7 +61,8 @@ export class LivingMachine {
     const backing = new MemfdBacking();
     const clock = new HostClock();
     const machine = await Machine.boot({ clock, backing, log, refresh: 'unlimited' });
-    // Threads open files of their own until they are up.
+    // Node keeps a descriptor from its first pipe on, and threads open files of their own until they are up.
+    await client(['true'], process.env).ended;
     await machine.workers?.ready();
     const server = new GuestServer({
       nodes: machine.nodes,
@@ -81,7 +94,7 @@ export class LivingMachine {
     const left = (): string => JSON.stringify(this.account);
     await until(
       () => left() === own,
-      () => `left behind: ${left()}, of its own: ${own}`,
+      () => `left behind: ${left()}, of its own: ${own}; descriptors: ${descriptors().join(' ')}`,
     );
     const bugs = this.lines.filter((line) => line.includes('at fault'));
     assert.deepEqual(bugs, []);
