@@ -51,7 +51,8 @@ static int names_node(const char *path)
 {
    const char *last = strrchr(path, '/');
    last = last ? last + 1 : path;
-   return strncmp(last, "card", 4) == 0 || strncmp(last, "renderD", 7) == 0 || strncmp(last, "event", 5) == 0;
+   return strncmp(last, "card", 4) == 0 || strncmp(last, "renderD", 7) == 0 || strncmp(last, "event", 5) == 0 ||
+          strcmp(last, "gems") == 0 || strcmp(last, "gpuvas") == 0;
 }
 
 /*
@@ -203,14 +204,16 @@ static const char *placeholder_of(unsigned device, char buffer[TYR_PATH_MAX])
    return tyr_redirect(name, buffer);
 }
 
-/* What a device node shows: the bits of `st` that are not the same for every file of the tree. */
+/* What a device node shows: the bits of `st` that are not the same for every file of the tree. Major 0 is of files of debugfs. */
 static void as_device(struct stat *st, unsigned device)
 {
-   st->st_mode = S_IFCHR | (st->st_mode & 0777);
-   st->st_nlink = 1;
-   st->st_rdev = makedev(device >> TYR_MINOR_BITS, device & ((1u << TYR_MINOR_BITS) - 1));
    st->st_size = 0;
    st->st_blocks = 0;
+   st->st_mode = (device >> TYR_MINOR_BITS ? S_IFCHR : S_IFREG) | (st->st_mode & 0777);
+   st->st_nlink = 1;
+   if (!(device >> TYR_MINOR_BITS))
+      return;
+   st->st_rdev = makedev(device >> TYR_MINOR_BITS, device & ((1u << TYR_MINOR_BITS) - 1));
 }
 
 /* The node's number if what was found is one, or `fd` (or -1) an open file of one. */
@@ -298,7 +301,7 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
       if (device >= 0 && S_ISSOCK(st.st_mode))
          r = NEXT(statx)(AT_FDCWD, placeholder_of(device, buffer), 0, mask, stx);
       if (device >= 0) {
-         stx->stx_mode = S_IFCHR | (stx->stx_mode & 0777);
+         stx->stx_mode = (device >> TYR_MINOR_BITS ? S_IFCHR : S_IFREG) | (stx->stx_mode & 0777);
          stx->stx_nlink = 1;
          stx->stx_rdev_major = device >> TYR_MINOR_BITS;
          stx->stx_rdev_minor = device & ((1u << TYR_MINOR_BITS) - 1);
@@ -521,7 +524,7 @@ static struct dirent *as_node(DIR *dir, struct dirent *entry)
    struct stat st;
    int saved = errno;
    if (entry && entry->d_type == DT_REG && names_node(entry->d_name) &&
-       tyr_stat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && tyr_placeholder(&st) >= 0)
+       tyr_stat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && tyr_placeholder(&st) >> TYR_MINOR_BITS > 0)
       entry->d_type = DT_CHR;
    errno = saved;
    return entry;

@@ -33,6 +33,8 @@ interface Buffer {
   readonly flags: number;
   /** The only VM that may map it. */
   readonly exclusiveVm: Vm | undefined;
+  /** The process that asked for it. */
+  readonly pid: number;
 }
 
 const buffers = new WeakMap<GemObject, Buffer>();
@@ -47,6 +49,12 @@ export function checkMappable(object: GemObject, vm: Vm): void {
 export function checkExportable(object: GemObject): void {
   must(!buffers.get(object)?.exclusiveVm, 'EINVAL', 'the buffer belongs to one VM alone and cannot be shared');
 }
+
+/** Somebody else has made it, and it came as a dma-buf. */
+export const isImported = (object: GemObject): boolean => !buffers.has(object);
+
+/** The process that asked for the object, if this driver has made it. */
+export const creatorOf = (object: GemObject): number | undefined => buffers.get(object)?.pid;
 
 /** Device pages by mmap offset; undefined for offsets of buffers. Throws EINVAL. */
 export function mmapDevicePage(file: File, offset: bigint, size: number, writable: boolean): MmapTarget | undefined {
@@ -65,7 +73,7 @@ function create(file: File, size: bigint, flags: number, exclusiveVm: Vm | undef
   const bytes = Math.ceil(Number(size) / PAGE_SIZE) * PAGE_SIZE;
   try {
     const object = new GemObject(dram, dram.allocShared('panthor-bo', bytes));
-    buffers.set(object, { flags, exclusiveVm });
+    buffers.set(object, { flags, exclusiveVm, pid: file.pid });
     return object;
   } catch (error) {
     if (error instanceof OutOfMemory) throw new DrmError('ENOMEM', error.message);

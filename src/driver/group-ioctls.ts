@@ -109,12 +109,16 @@ async function createGroup(
   try {
     const suspend = await keep(firmware.allocSuspendBuffer(firmware.interface.suspendSize));
     const protmSuspend = await keep(firmware.allocSuspendBuffer(firmware.interface.protmSuspendSize));
-    const syncobjs = await keep(vm.allocate(queues.length * Syncobj64.size, UNCACHED));
+    const syncobjs = await keep(vm.allocate(queues.length * Syncobj64.size, UNCACHED, 'Group sync objects'));
     const memory: [KernelBuffer, KernelBuffer, KernelBuffer][] = [];
     for (const queue of queues) {
-      const ring = await keep(vm.allocate(queue.ringbufSize, UNCACHED));
+      const ring = await keep(vm.allocate(queue.ringbufSize, UNCACHED, 'CS ring buffer'));
       const queueInterface = await keep(firmware.allocQueueInterface(QUEUE_INTERFACE_SIZE));
-      memory.push([ring, queueInterface, await keep(vm.allocate(timesSize(queue.ringbufSize), UNCACHED))]);
+      memory.push([
+        ring,
+        queueInterface,
+        await keep(vm.allocate(timesSize(queue.ringbufSize), UNCACHED, 'Group job stats')),
+      ]);
     }
     must(!vm.destroyed, 'EINVAL', 'the VM was destroyed');
     const group = new Group(client, pid, vm, priority, cores, { syncobjs, suspend, protmSuspend });

@@ -30,7 +30,7 @@ interface Heap {
 }
 
 /** Makes a buffer in the VM that a pool belongs to. */
-export type Allocator = (size: number) => Promise<KernelBuffer>;
+export type Allocator = (size: number, label: string) => Promise<KernelBuffer>;
 
 /** The link to a chunk, as headers and the firmware hold it. */
 const link = (chunk: KernelBuffer): number => chunkRef(chunk.va, chunk.size);
@@ -51,7 +51,7 @@ export class HeapPool {
   /** `cacheLine`: bytes of the GPU's. */
   static async create(allocate: Allocator, cacheLine: number): Promise<HeapPool> {
     const stride = Math.ceil(HEAP_CONTEXT_SIZE / cacheLine) * cacheLine;
-    return new HeapPool(allocate, await allocate(MAX_HEAPS_PER_VM * stride), stride);
+    return new HeapPool(allocate, await allocate(MAX_HEAPS_PER_VM * stride, 'Heap pool'), stride);
   }
 
   /** How many heaps there are. */
@@ -140,7 +140,7 @@ export class HeapPool {
   async #addChunk(heap: Heap, linked: boolean): Promise<KernelBuffer> {
     heap.growing++;
     try {
-      const chunk = await this.#allocate(heap.options.chunkSize);
+      const chunk = await this.#allocate(heap.options.chunkSize, 'Tiler heap chunk');
       const next = heap.chunks[0];
       HeapChunkHeader.write(chunk.view, 0, { next: linked && next ? link(next) : 0 });
       heap.chunks.unshift(chunk);

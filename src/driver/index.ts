@@ -14,10 +14,18 @@ import type { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
 import type { Supply } from '../board/supply.ts';
-import { type DeviceAttribute, type DeviceContext, DrmDevice, type DrmDriver, type NodeKind } from '../drm/device.ts';
+import {
+  type DebugFile,
+  type DeviceAttribute,
+  type DeviceContext,
+  DrmDevice,
+  type DrmDriver,
+  type NodeKind,
+} from '../drm/device.ts';
 import { Pace } from './async.ts';
 import { attributes, setProfiling } from './attributes.ts';
 import { type CoreDump, CoreDumps } from './core-dump.ts';
+import { debugFiles } from './debugfs.ts';
 import { Devfreq } from './devfreq.ts';
 import { showFdinfo } from './fdinfo.ts';
 import { type File, TyrFile } from './file.ts';
@@ -95,6 +103,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
   /** Jobs that ran to their end, faults that the GPU reported, and its resets, since the start. */
   readonly stats: Readonly<Scheduler['stats']>;
   override readonly attributes: readonly DeviceAttribute[];
+  override readonly debugFiles: readonly DebugFile[];
   readonly #unplug: () => Promise<void>;
   readonly #tyr: Tyr;
 
@@ -105,6 +114,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     this.#tyr = tyr;
     this.#unplug = unplug;
     this.attributes = attributes(tyr, driver.unique ?? driver.name);
+    this.debugFiles = debugFiles(tyr, this.files);
   }
 
   /** What clients have of the hardware and of the driver right now. Ends in zeros some time after the last client's. */

@@ -24,9 +24,19 @@ export class KernelBuffer {
   readonly #dram: Dram;
   readonly #mmu: Mmu;
   readonly #managed: boolean;
+  /** What it is for: for people. */
+  readonly label: string;
   #destroyed = false;
 
-  private constructor(mmu: Mmu, dram: Dram, space: AddressSpace, run: PageRun, va: number, managed: boolean) {
+  private constructor(
+    mmu: Mmu,
+    dram: Dram,
+    space: AddressSpace,
+    run: PageRun,
+    va: number,
+    managed: boolean,
+    label: string,
+  ) {
     this.#mmu = mmu;
     this.#dram = dram;
     this.space = space;
@@ -34,6 +44,8 @@ export class KernelBuffer {
     this.va = va;
     this.view = new DataView(dram.buffer, run.physical, run.size);
     this.#managed = managed;
+    this.label = label;
+    space.buffers.add(this);
   }
 
   /**
@@ -46,6 +58,7 @@ export class KernelBuffer {
     space: AddressSpace,
     size: number,
     attributes: MapAttributes,
+    label: string,
     va?: number,
   ): Promise<KernelBuffer> {
     const bytes = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
@@ -55,7 +68,7 @@ export class KernelBuffer {
       at ??= space.kernel.alloc(bytes);
       const start = at;
       await mmu.update(space, start, bytes, () => space.table.map(start, run.physical, bytes, attributes));
-      return new KernelBuffer(mmu, dram, space, run, start, va === undefined);
+      return new KernelBuffer(mmu, dram, space, run, start, va === undefined, label);
     } catch (error) {
       if (at !== undefined && va === undefined) space.kernel.free(at, bytes);
       dram.free(run);
@@ -72,6 +85,7 @@ export class KernelBuffer {
     if (this.#destroyed) return;
     this.#destroyed = true;
     const { space } = this;
+    space.buffers.delete(this);
     await this.#mmu.update(space, this.va, this.size, () => {
       // The firmware's goes with the device, whoever still has buffers there.
       if (space.destroyed) return;

@@ -181,15 +181,15 @@ export class Vm {
   }
 
   /** Memory of the driver's in this VM. Throws ENOMEM, EINVAL once the VM is destroyed. */
-  async allocate(size: number, attributes: MapAttributes): Promise<KernelBuffer> {
+  async allocate(size: number, attributes: MapAttributes, label: string): Promise<KernelBuffer> {
     must(!this.#destroyed, 'EINVAL', 'the VM was destroyed');
-    return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.space, size, attributes);
+    return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.space, size, attributes, label);
   }
 
   /** The tiler heaps, made at the first call. */
   async heapPool(): Promise<HeapPool> {
     must(!this.#destroyed, 'EINVAL', 'the VM was destroyed');
-    this.#heapsComing ??= HeapPool.create((size) => this.#allocateChunk(size), this.#hw.cacheLine);
+    this.#heapsComing ??= HeapPool.create((size, label) => this.#allocateChunk(size, label), this.#hw.cacheLine);
     try {
       this.heaps = await this.#heapsComing;
     } catch (error) {
@@ -205,9 +205,9 @@ export class Vm {
   }
 
   /** A heap may ask for hundreds of megabytes at once. */
-  async #allocateChunk(size: number): Promise<KernelBuffer> {
+  async #allocateChunk(size: number, label: string): Promise<KernelBuffer> {
     await this.rest();
-    return this.allocate(size, HeapPool.attributes);
+    return this.allocate(size, HeapPool.attributes, label);
   }
 
   #change(operation: Exclude<BindOperation, { kind: 'sync' }>, held: GemObject[]): void {

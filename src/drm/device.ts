@@ -71,6 +71,13 @@ export interface DeviceAttribute {
   store?(text: string): void;
 }
 
+/** A file of the device's in debugfs, for people. */
+export interface DebugFile {
+  readonly name: string;
+  /** Its text, without the newline at its end. */
+  show(): string;
+}
+
 /** What a client's mmap gets: a host file and the byte where the mapping starts. */
 export interface MmapTarget {
   readonly run: PageRun;
@@ -90,6 +97,8 @@ export class DrmDevice<P = unknown> {
   opens = 0;
   /** The device's own files in sysfs. */
   readonly attributes: readonly DeviceAttribute[] = [];
+  /** The device's own files in debugfs. */
+  readonly debugFiles: readonly DebugFile[] = [];
   /** Called when what attributes show may have changed. */
   onAttributes: () => void = () => {};
   #master: DrmFile<P> | undefined;

@@ -9,6 +9,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, truncateSyn
 import { basename, dirname, join, relative } from 'node:path';
 import { ROCK5B_DEVICES } from '../abi/rock5b.ts';
 import { DRM_MAJOR, deviceNumber } from '../abi/shim.ts';
+import type { DebugFile, DrmDevice } from '../drm/device.ts';
 import type { DeviceNode, InputNode } from '../machine/machine.ts';
 import type { Attributes } from './attributes.ts';
 import { writeInputDevice } from './guest-input.ts';
@@ -22,6 +23,29 @@ const DEVFREQ = 'devfreq';
 /** Fences that programs signal; its placeholder's number is no device's. */
 export const SW_SYNC_PATH = 'sys/kernel/debug/sync/sw_sync';
 export const SW_SYNC_DEVICE = deviceNumber(0, 1);
+/** The first of debugfs' files with text of devices. */
+const FIRST_DEBUG = 2;
+
+/** A file of debugfs whose text is made when it is opened. */
+export interface ShownFile {
+  readonly path: string;
+  /** Its placeholder's number. */
+  readonly device: number;
+  readonly file: DebugFile;
+}
+
+/** The name of a device on its bus. */
+const busName = ({ driver }: DrmDevice<any>): string => ROCK5B_DEVICES[driver.name]?.name ?? `${driver.name}.0`;
+
+/** All files of that kind that devices have. */
+export const shownFiles = (nodes: readonly DeviceNode[]): ShownFile[] =>
+  [...new Set(nodes.map(({ device }) => device))]
+    .flatMap((device) =>
+      device.debugFiles.map((file) => ({ path: `${DEBUG_DRI}/${busName(device)}/${file.name}`, file })),
+    )
+    .map((shown, i) => ({ ...shown, device: deviceNumber(0, FIRST_DEBUG + i) }));
+
+const DEBUG_DRI = 'sys/kernel/debug/dri';
 
 /** Parts of /sys that shim/path.c leaves to the host. */
 export const HOSTS_SYS: readonly string[] = ['sys/devices/system', 'sys/fs', 'sys/module', 'sys/power'];
@@ -64,6 +88,7 @@ export function writeGuestTree(
   for (const name of existsSync('/sys/kernel') ? readdirSync('/sys/kernel') : [])
     if (name !== 'debug') symlinkSync(`/sys/kernel/${name}`, join(root, 'sys/kernel', name));
   placeholder(SW_SYNC_PATH, 0, SW_SYNC_DEVICE);
+  for (const { path, device } of shownFiles(nodes)) placeholder(path, 0, device);
 
   /** What udev would have written about a node (systemd `src/udev/udev-node.c`, `rules.d/71-seat.rules.in`). */
   const database = (number: string, name: string, alias: string, primary: boolean): void => {
@@ -84,7 +109,7 @@ export function writeGuestTree(
   for (const device of new Set(nodes.map((node) => node.device))) {
     const driver = device.driver.name;
     const known = ROCK5B_DEVICES[driver];
-    const name = known?.name ?? `${driver}.0`;
+    const name = busName(device);
     const own = `sys/devices/platform/${name}`;
     const modalias = known
       ? `of:N${known.node}T(null)${known.compatible.map((each) => `C${each}`).join('')}`
@@ -131,6 +156,7 @@ export function writeGuestTree(
       link(`sys/class/drm/${nodeName}`, folder);
       link(`sys/dev/char/${number}`, folder);
       placeholder(`dev/dri/${nodeName}`, DRM_MAJOR, node.minor);
+      if (device.debugFiles.length > 0) link(`${DEBUG_DRI}/${node.minor}`, `${DEBUG_DRI}/${name}`);
       const path = `dev/dri/by-path/platform-${name}-${node.kind === 'render' ? 'render' : 'card'}`;
       link(path, `dev/dri/${nodeName}`);
       database(number, name, path, node.kind === 'primary');

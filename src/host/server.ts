@@ -12,7 +12,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ERRNO, type Errno } from '../abi/errno.ts';
 import { INPUT_MAJOR } from '../abi/input/evdev.ts';
-import { EPOLLIN } from '../abi/linux.ts';
+import { EPOLLIN, O_RDONLY } from '../abi/linux.ts';
 import { DRM_MAJOR, deviceNumber, SHIM_ENVIRONMENT, SHIM_PLACE, SHIM_SOCKET, SHIM_TREE } from '../abi/shim.ts';
 import type { Company } from '../board/clock.ts';
 import { ErrnoError } from '../board/errno-error.ts';
@@ -30,7 +30,7 @@ import { capable, mayUse } from './capabilities.ts';
 import { Channel } from './channel.ts';
 import { Ends, type Held } from './ends.ts';
 import { EventLoop, type Source } from './event-loop.ts';
-import { SW_SYNC_DEVICE, SW_SYNC_PATH, writeGuestTree } from './guest-tree.ts';
+import { type ShownFile, SW_SYNC_DEVICE, SW_SYNC_PATH, shownFiles, writeGuestTree } from './guest-tree.ts';
 import { type GuestPatience, type Mailbox, Mailboxes } from './mailbox.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
 import { closeSent, type Outgoing } from './replies.ts';
@@ -77,6 +77,8 @@ export class GuestServer implements Company {
   /** The machine's folder: its socket, and the tree that guests see. */
   readonly directory: string;
   readonly #attributes: Attributes;
+  /** Files whose text is made when they are opened. */
+  readonly #shown: readonly ShownFile[];
   readonly directMemory: boolean;
   readonly watch: Watch;
   readonly #options: GuestServerOptions;
@@ -108,6 +110,7 @@ export class GuestServer implements Company {
       () => this.#hasRoom(),
     );
     this.#clean();
+    this.#shown = shownFiles(options.nodes);
     writeGuestTree(join(this.directory, SHIM_TREE), options.nodes, options.inputNodes ?? [], this.#attributes);
     for (const { device } of options.nodes) device.onAttributes = () => this.#attributes.refresh();
     this.#listener = {
@@ -180,6 +183,15 @@ export class GuestServer implements Company {
   /** Opens a node: a descriptor to send to the guest. `device`: its deviceNumber. */
   open(device: number, pid: number): number {
     if (device === SW_SYNC_DEVICE) return this.#openTimeline(pid);
+    const shown = this.#shown.find((each) => each.device === device);
+    if (shown) {
+      must(
+        mayUse(pid, join(this.directory, SHIM_TREE, shown.path)),
+        'EACCES',
+        () => `${shown.path} is not for pid ${pid}`,
+      );
+      return textFile(shown.file.name, `${shown.file.show()}\n`);
+    }
     const { nodes, inputNodes = [] } = this.#options;
     const node = nodes.find(({ minor }) => deviceNumber(DRM_MAJOR, minor) === device);
     const input = inputNodes.find(({ minor }) => deviceNumber(INPUT_MAJOR, minor) === device);
@@ -225,10 +237,7 @@ export class GuestServer implements Company {
     must(held?.kind === 'drm' || held?.kind === 'input', 'EBADF', 'no file of a node');
     const lines = held.kind === 'drm' ? showFdinfo(held.file) : [];
     const text = [...HEAD_OF_FDINFO, ...lines].map(([key, value]) => `${key}:\t${value}\n`).join('');
-    const bytes = new TextEncoder().encode(text);
-    const fd = sys.sealedMemory('tyr-fdinfo', bytes.length);
-    writeSync(fd, bytes, 0, bytes.length, 0);
-    return fd;
+    return textFile('fdinfo', text);
   }
 
   /** What a descriptor that a client sent means. Takes over `fd`. What has to be dropped again is noted. */
@@ -381,4 +390,16 @@ function errorValue(error: unknown): number {
   if (error instanceof ErrnoError) return error.code;
   if (error instanceof sys.SystemError) return -error.errno;
   throw error;
+}
+
+/** A descriptor of a file that holds this text and can only be read. */
+function textFile(name: string, text: string): number {
+  const bytes = new TextEncoder().encode(text);
+  const fd = sys.sealedMemory(`tyr-${name}`, bytes.length);
+  try {
+    writeSync(fd, bytes, 0, bytes.length, 0);
+    return sys.reopen(fd, O_RDONLY);
+  } finally {
+    sys.close(fd);
+  }
 }

@@ -19,6 +19,7 @@ import { HardwareError } from '../hardware-error.ts';
 import { IrqBlock } from '../irq.ts';
 import { CACHED, KernelBuffer, UNCACHED } from '../kernel-buffer.ts';
 import type { Logger } from '../log.ts';
+import type { AddressSpace } from '../mmu/address-space.ts';
 import type { Mmu } from '../mmu/index.ts';
 import { FirmwareError, parseFirmware } from './container.ts';
 import { differing, type FirmwareInterface, readInterface, toggle, update } from './interface.ts';
@@ -131,14 +132,19 @@ export class Firmware {
     return this.#acks.wait(condition, timeout);
   }
 
+  /** What the microcontroller sees. */
+  get space(): AddressSpace {
+    return this.#loaded.space;
+  }
+
   /** A queue's interface pages in the microcontroller's address space: input, then output. */
   allocQueueInterface(size: number): Promise<KernelBuffer> {
-    return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.#loaded.space, size, UNCACHED);
+    return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.#loaded.space, size, UNCACHED, 'Queue FW interface');
   }
 
   /** Where the firmware keeps a group's state while it is out of its slot. */
   allocSuspendBuffer(size: number): Promise<KernelBuffer> {
-    return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.#loaded.space, size, CACHED);
+    return KernelBuffer.create(this.#hw.mmu, this.#hw.dram, this.#loaded.space, size, CACHED, 'FW suspend buffer');
   }
 
   /** The image's sections, and whether those that nobody may write are as they were loaded. */

@@ -31,7 +31,7 @@ export class LoadedFirmware {
         const inShared = section.vaStart < FW_SHARED_START + FW_SHARED_SIZE && section.vaEnd > FW_SHARED_START;
         if (inShared) space.kernel.reserve(section.vaStart, size);
         const attributes = { readOnly: !section.write, noExecute: !section.execute, cached: section.cached };
-        const buffer = await KernelBuffer.create(mmu, dram, space, size, attributes, section.vaStart);
+        const buffer = await KernelBuffer.create(mmu, dram, space, size, attributes, 'FW section', section.vaStart);
         loaded.push([section, buffer]);
         fill(section, buffer);
         if (section === image.shared) shared = buffer;

@@ -2,10 +2,17 @@
  * AddressSpace: what the GPU or its microcontroller sees of memory: page tables, and the part of the virtual range from
  * which the driver takes addresses for its own buffers.
  */
-import type { Dram } from '../../board/dram.ts';
+import type { Dram, PageRun } from '../../board/dram.ts';
 import { NO_SEAT, type Seat } from '../slot.ts';
 import { PageTable } from './page-table.ts';
 import { VaAllocator } from './va-allocator.ts';
+
+/** A buffer of the driver's own, as those see it who look on. */
+interface DriverBuffer {
+  readonly va: number;
+  readonly run: PageRun;
+  readonly label: string;
+}
 
 export class AddressSpace {
   readonly name: string;
@@ -13,6 +20,8 @@ export class AddressSpace {
   readonly mcu: boolean;
   readonly table: PageTable;
   readonly kernel: VaAllocator;
+  /** The driver's buffers that are mapped here. */
+  readonly buffers = new Set<DriverBuffer>();
   /** Where it sits among the hardware's address-space slots. */
   seat: Seat = NO_SEAT;
   /** Groups that run in it now (the firmware for its own). */
