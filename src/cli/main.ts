@@ -179,6 +179,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
     .option('--window', "open the screen's page in a browser of this host, as a window of its own where it can do that")
     .option('--no-screen', 'show the screen to nobody: no page, no VNC')
     .option('--input <file>', 'what a person does meanwhile: lines of a time and a command (tyr input --help)')
+    .option('--record-input <file>', 'write down what people do meanwhile, for --input to do again')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option(
       '--decode <file>',
@@ -297,6 +298,7 @@ after a plus since the line before. # begins a comment.
     .option('--json', 'print one closing JSON object on standard output, everything else on standard error')
     .addOption(engine())
     .addOption(workers())
+    .option('--record-input <file>', 'write down what people do meanwhile, for --input to do again')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option('-v, --verbose', "also show what the kernel writes on its serial console, and the machine's debug messages")
     .passThroughOptions()

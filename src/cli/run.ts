@@ -43,6 +43,8 @@ export interface RunOptions {
   window?: boolean;
   /** A file with an input script. */
   input?: string;
+  /** A file for what people do, as such a script. */
+  recordInput?: string;
   verbose?: boolean;
   /** Say at the end what the run was bound by. */
   profile?: boolean;
@@ -82,6 +84,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
   const programOutput = new ProgramOutput();
   const profile = options.profile ? new Profile() : undefined;
   const decoded = options.decode === undefined ? undefined : new LineFile(options.decode);
+  const doings = options.recordInput === undefined ? undefined : new LineFile(options.recordInput);
   const { value: result, interrupted } = await interruptible((signal) =>
     launch({
       userland,
@@ -111,11 +114,13 @@ export async function run(named: string, given: string[], options: RunOptions): 
       scheduler: options.scheduler,
       onScreen:
         options.screen === false ? undefined : (address) => showScreen(address, options.window ?? false, output),
+      record: doings && ((line) => doings.line(line)),
       decode: decoded && { write: (line) => decoded.line(line) },
       onStart: profile && ((pid) => profile.start(pid)),
     }),
   );
   decoded?.close();
+  doings?.close();
   root?.release();
   const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);

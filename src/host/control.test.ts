@@ -23,6 +23,7 @@ after(() => rmSync(runtime, { recursive: true }));
 /** Starts a machine with a guest that prints what input devices tell until Escape is let go. */
 async function watched(script: string, during: (folder: string, lines: () => string[]) => Promise<void>) {
   let stdout = '';
+  const recorded: string[] = [];
   const lines = () => stdout.split('\n').slice(0, -1);
   const { log, lines: logged } = recorder();
   const running = launch({
@@ -32,6 +33,7 @@ async function watched(script: string, during: (folder: string, lines: () => str
     log,
     timeout: 60,
     input: parseScript(script),
+    record: (line) => recorded.push(line),
     workers: 0,
     stdout: (text) => {
       stdout += text;
@@ -48,12 +50,15 @@ async function watched(script: string, during: (folder: string, lines: () => str
   assert.equal(result.exitCode, 0);
   assert.deepEqual(result.leaks, {});
   assert.deepEqual(readdirSync(runtime), []);
-  return { lines: lines(), logged };
+  return { lines: lines(), logged, recorded };
 }
 
 const event = (device: number, type: number, code: number, value: number) =>
   `event ${device}: ${type} ${code} ${value}`;
 const pressed = (device: number, code: number) => [event(device, EV.KEY, code, 1), event(device, EV.KEY, code, 0)];
+
+/** Events device by device. */
+const ofDevices = (all: string[]) => [0, 1, 2, 3, 4].map((i) => all.filter((line) => line.startsWith(`event ${i}:`)));
 
 test('guest: commands to the control socket are done before they are answered', async () => {
   // A guest that lags reads device by device, so the order of events is that of each device.
@@ -95,7 +100,6 @@ test('guest: commands to the control socket are done before they are answered', 
     );
     await sendInput(folder, ['key', 'esc']);
   });
-  const ofDevices = (all: string[]) => [0, 1, 2, 3, 4].map((i) => all.filter((line) => line.startsWith(`event ${i}:`)));
   assert.deepEqual(ofDevices(lines), ofDevices([...told, ...pressed(0, KEY.ESC)]));
 });
 
@@ -111,6 +115,23 @@ test('guest: a script plays by itself; what is left of it when the program ends 
   });
   assert.ok(lines.includes(event(0, EV.KEY, KEY.F1, 1)));
   assert.ok(logged.some((line) => /the program ended before \d+ of the script's 40 lines/.test(line)));
+});
+
+test('guest: what is done by socket and script is recorded, and comes again by the lines of it', async () => {
+  const doings = ['type Hi', 'move 0.5 0.25', 'click right', 'pad a', 'axis x 0.5', 'axis x 0'];
+  const first = await watched('3 key f2', async (folder, lines) => {
+    for (const command of doings) await sendInput(folder, command.split(' '));
+    await until(
+      () => lines().includes(event(0, EV.KEY, KEY.F2, 0)),
+      () => lines().join('\n'),
+    );
+    await sendInput(folder, ['key', 'esc']);
+  });
+  const again = await watched('', async (folder) => {
+    for (const line of first.recorded) await sendInput(folder, line.split(' ').slice(1));
+  });
+  assert.deepEqual(ofDevices(again.lines), ofDevices(first.lines));
+  assert.equal(parseScript(first.recorded.join('\n')).length, again.recorded.length);
 });
 
 test('guest: nonsense on the control socket is answered, and does no harm', async () => {

@@ -12,6 +12,8 @@ import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import type { PolicyName } from '../driver/index.ts';
 import { must } from '../drm/error.ts';
+import type { InputPort } from '../input/port.ts';
+import { Recorder } from '../input/recorder.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
 import { machineStatus } from '../machine/status.ts';
 import type { DecoderOptions } from '../mali/decode/decoder.ts';
@@ -55,6 +57,8 @@ export interface HostingOptions {
   /** The display has no other mode than `mode`. */
   soleMode?: boolean | undefined;
   refresh?: 'mode' | 'unlimited' | undefined;
+  /** Takes what people do, as lines of an input script. */
+  record?: ((line: string) => void) | undefined;
 }
 
 export interface Command {
@@ -79,6 +83,9 @@ const ASKING = 5e6;
 
 export class HostedMachine {
   readonly machine: Machine;
+  /** Where what people do comes in. */
+  readonly input: InputPort;
+  readonly #recorder: Recorder | undefined;
   readonly #server: GuestServer;
   readonly #control: Control;
   readonly #directory: string;
@@ -97,9 +104,12 @@ export class HostedMachine {
     server: GuestServer,
     control: Control,
     directory: string,
+    recorder: Recorder | undefined,
     options: HostingOptions,
   ) {
     this.machine = machine;
+    this.input = recorder ?? machine.input;
+    this.#recorder = recorder;
     this.#server = server;
     this.#control = control;
     this.#directory = directory;
@@ -139,11 +149,12 @@ export class HostedMachine {
       server = new GuestServer({ nodes, inputNodes, backing, log, directory, working });
       clock.attend?.(server);
       const running = machine;
+      const recorder = options.record && new Recorder(clock, machine.input, options.record);
       let suspend: (seconds: number) => Promise<void> = async () => {};
       const control = await Control.listen({
         directory,
         clock,
-        input: machine.input,
+        input: recorder ?? machine.input,
         log,
         status: () => machineStatus(running, clock.now()),
         suspend: (seconds) => suspend(seconds),
@@ -152,7 +163,7 @@ export class HostedMachine {
           running.gpu.profiling = bits;
         },
       });
-      const host = new HostedMachine(machine, server, control, directory, options);
+      const host = new HostedMachine(machine, server, control, directory, recorder, options);
       suspend = (seconds) => host.suspend(seconds);
       return host;
     } catch (error) {
@@ -178,6 +189,7 @@ export class HostedMachine {
     const isGuests = found.env[SHIM_GUEST] !== undefined;
     const start = writeGuard && isGuests ? guardedStart(writeGuard, [own.HOME!, this.#directory], found) : found;
     const started = await Program.start(start, { ...options, clock, folder: this.#directory });
+    this.#recorder?.begin();
     this.#programs.add(started);
     void started.ended.then(() => this.#programs.delete(started));
     return started;
@@ -206,7 +218,14 @@ export class HostedMachine {
   async showScreen(title: string): Promise<ScreenAddress> {
     const { clock, log } = this.#options;
     const { Screen } = await import('./screen/screen.ts');
-    this.#screen = new Screen({ machine: this.machine, clock, log, directory: this.#directory, title });
+    const { display, dram } = this.machine;
+    this.#screen = new Screen({
+      machine: { display, dram, input: this.input },
+      clock,
+      log,
+      directory: this.#directory,
+      title,
+    });
     return this.#screen.address;
   }
 

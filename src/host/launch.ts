@@ -77,7 +77,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   const { machine } = host;
   options.onMachine?.(machine);
   const watch = new Watch(machine.display, clock, options);
-  const player = new Player(clock, machine.input);
+  const player = new Player(clock, host.input);
   try {
     if (options.onScreen) options.onScreen(await host.showScreen(basename(options.program)));
     const begin = clock.now();

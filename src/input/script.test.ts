@@ -5,38 +5,16 @@ import { InputEvent } from '../abi/input/evdev.ts';
 import { KEY } from '../abi/input/keys.ts';
 import { TestClock } from '../board/clock.ts';
 import { silent } from '../board/log.ts';
+import { noteInput, passTime } from '../testing/input/notes.ts';
 import { CommandError, parseCommand } from './command.ts';
 import { Input } from './index.ts';
-import type { InputPort } from './port.ts';
 import { Player, parseScript } from './script.ts';
-
-/** A port that writes down what is done to it, and when, in milliseconds. */
-function notes(clock: TestClock): { port: InputPort; done: unknown[][] } {
-  const done: unknown[][] = [];
-  const port = new Proxy({} as InputPort, {
-    get:
-      (_, what) =>
-      (...values: unknown[]) =>
-        done.push([Math.round(clock.now() / 1e6), what, ...values]),
-  });
-  return { port, done };
-}
-
-/** Lets time pass, a millisecond after the other, and what waits for it go on. */
-async function pass(clock: TestClock, milliseconds: number): Promise<void> {
-  for (let i = 0; i < milliseconds; i++) {
-    clock.advance(1e6);
-    await null;
-    await null;
-    await null;
-  }
-}
 
 async function doings(...words: string[]): Promise<unknown[][]> {
   const clock = new TestClock();
-  const { port, done } = notes(clock);
+  const { port, done } = noteInput(clock);
   const played = new Player(clock, port).play(parseCommand(words));
-  await pass(clock, 400);
+  await passTime(clock, 400);
   assert.equal(await played, true);
   return done.map(([, ...what]) => what);
 }
@@ -119,11 +97,11 @@ test('a script’s lines are played at their times, or as soon as the one before
     ['# a comment', '', '0.1 key a', '  +0 type  B', '.5 move 0 0', '+0.25 key b down'].join('\n'),
   );
   const clock = new TestClock();
-  await pass(clock, 7);
-  const { port, done } = notes(clock);
+  await passTime(clock, 7);
+  const { port, done } = noteInput(clock);
   const player = new Player(clock, port);
   const played = player.playScript(script);
-  await pass(clock, 2000);
+  await passTime(clock, 2000);
   assert.equal(await played, 4);
   assert.deepEqual(done, [
     [107, 'key', KEY.A, true],
@@ -141,13 +119,13 @@ test('a script’s lines are played at their times, or as soon as the one before
 
 test('a player that is stopped does nothing more, and says how far it came', async () => {
   const clock = new TestClock();
-  const { port, done } = notes(clock);
+  const { port, done } = noteInput(clock);
   const player = new Player(clock, port);
   const played = player.playScript(parseScript('0 key a\n1 key b\n'));
-  await pass(clock, 500);
+  await passTime(clock, 500);
   player.stop();
   assert.equal(await played, 1);
-  await pass(clock, 2000);
+  await passTime(clock, 2000);
   assert.equal(done.length, 2);
 });
 

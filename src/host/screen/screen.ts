@@ -23,7 +23,7 @@ import type { FromScreen, InputCall, ScreenThreadData, ToScreen } from './messag
 import { Snapshots } from './snapshot.ts';
 
 export interface ScreenOptions {
-  readonly machine: Pick<Machine, 'display' | 'input' | 'dram'>;
+  readonly machine: Pick<Machine, 'display' | 'dram'> & { readonly input: InputPort };
   readonly clock: Clock;
   readonly log: Log;
   /** The machine's folder, in which `tyr screen` finds the link. */
