@@ -41,12 +41,20 @@ export function emitSampler(state: SamplerState, dramPages: number): Uint8Array<
   const decode = blocks && m.importFunction('e', 'decode', ['i32', 'i32', 'i32'], []);
   const header = kind === 'afbc' ? headerFunction(m, state.layout, dram) : undefined;
   const block = decode && blockFunction(m, blocks, dram, decode);
-  const f = m.function('texture_sample', [...SAMPLER_TYPE.params], [...SAMPLER_TYPE.results]);
+  const f = m.function(nameOf(state), [...SAMPLER_TYPE.params], [...SAMPLER_TYPE.results]);
   m.exportFunction('sample', f);
   const memory = { dram, dramBytes: dramPages * PAGE_BYTES };
   sampler(f, state, (quad) => new QuadEmitter(f, state, memory, { header, block }, quad));
   return m.build();
 }
+
+/** What profiles call it: what its time depends on most. */
+const nameOf = ({ layout, axes, cube, lod, magnify, minify, mipmap, bytes, anisotropic }: SamplerState): string => {
+  const { kind, bytes: size } = layout;
+  const filter = magnify === minify ? magnify : `${magnify}_${minify}`;
+  const parts = [kind, size, cube === 'none' ? `${axes}d` : cube, lod, filter, mipmap];
+  return ['sample', ...parts, bytes ? 'bytes' : 'singles', anisotropic ? 'anisotropic' : ''].filter(String).join('_');
+};
 
 /** The body: a loop over quads. `quadEmitter` makes what emits a quad, by its number among those that are sampled at a time. */
 function sampler(f: Code, state: SamplerState, quadEmitter: (quad: number) => QuadEmitter): void {
