@@ -5,7 +5,11 @@ export class ErrnoError extends Error {
   readonly errno: Errno;
 
   constructor(errno: Errno, message: string) {
+    // Clients that poll get one each time. Nobody looks at its stack, and to note that takes longer than most calls do.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = new.target.name;
     this.errno = errno;
   }

@@ -20,8 +20,8 @@ export function computeCore(
 export function shaderCores(engine: Engine, threads = 0, textures = new TexturePipe(engine)): ShaderCores {
   const executor = executorOf(engine);
   return {
-    openVertex: (memory, addresses, stage, slot) =>
-      openShader(memory, addresses, stage, textures, slot + threads, executor),
+    openVertex: (memory, addresses, stage, slot, other) =>
+      openShader(memory, addresses, stage, textures, slot + threads, executor, other),
     openFragment: (memory, addresses, stage, slot) =>
       openShader(memory, addresses, stage, textures, slot + threads, executor),
   };

@@ -37,6 +37,7 @@ import { TileRecords } from './tile-records.ts';
 
 export class DrawStage implements FragmentStage {
   readonly kind = 'fragment';
+  readonly job: number;
   readonly frame: number;
   readonly attributeStride: number;
   readonly framebufferSize: number;
@@ -59,7 +60,9 @@ export class DrawStage implements FragmentStage {
     framebuffer: Framebuffer,
     tile: TileBuffer,
     engine: Engine,
+    job = 0,
   ) {
+    this.job = job;
     const state = new DrawState(memory, draw, framebuffer, tile);
     this.state = state;
     const { parameters } = framebuffer;

@@ -24,7 +24,10 @@ interface Shared {
   users: number;
 }
 
+let jobs = 0;
+
 export class DrawStages {
+  readonly #job = ++jobs;
   readonly #memory: VirtualMemory;
   readonly #framebuffer: Framebuffer;
   readonly #tile: TileBuffer;
@@ -46,7 +49,7 @@ export class DrawStages {
       shared.users++;
       return shared.stage;
     }
-    const stage = new DrawStage(this.#memory, draw, this.#framebuffer, this.#tile, this.#engine);
+    const stage = new DrawStage(this.#memory, draw, this.#framebuffer, this.#tile, this.#engine, this.#job);
     this.#stages.push({ stage, descriptors, users: 1 });
     return stage;
   }

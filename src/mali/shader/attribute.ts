@@ -134,7 +134,6 @@ export type Attribute = Infer<typeof AttributeDescriptor>;
 
 /** The attribute descriptor that table and index name, cached for the environment. */
 export function attributeOf(environment: ShaderEnvironment, table: number, index: number): Attribute | undefined {
-  environment.attributes ??= new Map();
   const cache = environment.attributes;
   const key = resourceHandle(table, index);
   if (cache.has(key)) return cache.get(key);

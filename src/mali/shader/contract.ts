@@ -65,8 +65,10 @@ export interface ShaderEnvironment {
    * the environment as a weak key: such an entry is collected with V8's old generation alone, and keeps the whole run alive
    * until then.
    */
-  attributes?: Map<number, Infer<typeof AttributeDescriptor> | undefined>;
+  readonly attributes: Map<number, Infer<typeof AttributeDescriptor> | undefined>;
   textures?: { readonly unit: TextureUnit };
+  /** Number of the job that the run is a part of; 0: it is none that says so. */
+  readonly job: number;
 }
 
 /** Descriptor lookup. A table or index out of range has no descriptor: loads through it read zero, stores vanish. */
@@ -231,6 +233,8 @@ export interface TileRecords {
 
 export interface FragmentStage {
   readonly kind: 'fragment';
+  /** A number of its job alone, on its thread. What textures say that one draw has looked at, others take as it was. */
+  readonly job?: number;
   /** Where recompiled shaders find the warp in scratch memory (recompiler/frame.ts: STAGE); 0: they ask by calls. */
   readonly frame: number;
   /** What recompiled code for lists of quads is made for, if the stage says so; else it asks by calls. */

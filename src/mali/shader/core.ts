@@ -258,7 +258,7 @@ class DrawRun implements ShaderRun {
 /** What beginning a warp costs, in instructions. */
 const WARP_COST = 8;
 
-/** Opens a program for the warps of one draw. Throws GpuFault. */
+/** Opens a program for the warps of one draw. `other`: a run of the same draw that has looked at descriptors. Throws GpuFault. */
 export function openShader(
   memory: VirtualMemory,
   pointers: EnvironmentPointers,
@@ -266,7 +266,9 @@ export function openShader(
   textures: TextureUnit,
   threadSlot: number,
   makeExecutor: MakeExecutor,
+  other?: ShaderRun,
 ): ShaderRun {
-  const context = new RunContext(loadEnvironment(memory, pointers), stage, textures);
+  const job = stage.kind === 'fragment' ? (stage.job ?? 0) : 0;
+  const context = new RunContext(loadEnvironment(memory, pointers, job, other?.environment), stage, textures);
   return new DrawRun(context, makeExecutor(context), threadSlot);
 }

@@ -107,19 +107,30 @@ export interface EnvironmentPointers {
 const bad = ({ shader }: EnvironmentPointers, what: string): GpuFault =>
   new GpuFault(EXCEPTION.DATA_INVALID_FAULT, shader, `shader program descriptor at 0x${shader.toString(16)}: ${what}`);
 
-/** Reads an environment's descriptors. Throws GpuFault on a program descriptor that is none. */
-export function loadEnvironment(memory: VirtualMemory, pointers: EnvironmentPointers): ShaderEnvironment {
+/**
+ * Reads an environment's descriptors; those that `other` has read already, of the same draw, are not read again. Throws GpuFault on a
+ * program descriptor that is none.
+ */
+export function loadEnvironment(
+  memory: VirtualMemory,
+  pointers: EnvironmentPointers,
+  job = 0,
+  other?: ShaderEnvironment,
+): ShaderEnvironment {
   const program = memory.descriptor(ShaderProgram, pointers.shader);
   if (program.type !== DESCRIPTOR_TYPE.SHADER) throw bad(pointers, `type ${program.type} is not a shader program`);
   if (program.suppressNan) throw bad(pointers, 'suppression of NaN is not modelled');
   if (program.suppressInf) throw bad(pointers, 'suppression of infinity is not modelled');
+  const same = other && other.resources.address + other.resources.count === pointers.resources ? other : undefined;
   return {
     memory,
     program,
     fau: pointers.fau,
     fauWords: pointers.fauCount * 2,
-    resources: new Tables(memory, pointers.resources),
+    resources: same?.resources ?? new Tables(memory, pointers.resources),
     storage: pointers.threadStorage ? memory.descriptor(LocalStorage, pointers.threadStorage) : undefined,
     attributeOffset: pointers.attributeOffset,
+    attributes: same?.attributes ?? new Map(),
+    job,
   };
 }

@@ -90,8 +90,8 @@ class Scene extends FlatMemory {
     });
   }
 
-  /** As the next run binds them. */
-  bind() {
+  /** As the next run binds them, of a job by a number. */
+  bind(job = 0) {
     const named = {
       source: this.descriptor(TextureDescriptor, this.textureAt),
       sampler: this.descriptor(SamplerDescriptor, SAMPLER_AT),
@@ -100,7 +100,7 @@ class Scene extends FlatMemory {
         return [new Texture(this, this.textureAt), new Sampler(this, SAMPLER_AT)] as const;
       },
     };
-    return bound(this, named, PLAIN_SAMPLE)!;
+    return bound(this, named, PLAIN_SAMPLE, job)!;
   }
 }
 
@@ -149,4 +149,21 @@ test('it is made anew when a texture turns up elsewhere, or headers say that bod
   // One colour without a body: what lies where it would be does not count.
   afbcEncodeColour(Uint8Array.of(99, 0, 0, 255), scene.header);
   assert.equal(red(scene.bind(), 7), 99);
+});
+
+test('what a job has looked at it does not look at again; the next one does, and who is of no job', () => {
+  const scene = new Scene();
+  const binding = scene.bind(1);
+  assert.equal(scene.bind(1), binding);
+  afbcEncodeColour(Uint8Array.of(99, 0, 0, 255), scene.header);
+  assert.equal(scene.bind(1), binding);
+  // Translations that are dropped count at once.
+  scene.generation++;
+  const there = scene.bind(1);
+  assert.notEqual(there, binding);
+  assert.equal(red(there, 7), 99);
+  afbcEncodeColour(Uint8Array.of(55, 0, 0, 255), scene.header);
+  assert.equal(red(scene.bind(2), 7), 55);
+  afbcEncodeColour(Uint8Array.of(44, 0, 0, 255), scene.header);
+  assert.equal(red(scene.bind(), 7), 44);
 });

@@ -4,7 +4,7 @@
  *
  * A binding is good as long as the descriptors that it was made from still say the same, what it reads still lies where it did, and
  * the headers that it has seen are still so (`holds`). Texture and sampler are told by the memory's own cache of descriptors, which
- * gives the same objects for the same words wherever they lie; planes are compared word by word.
+ * gives the same objects for the same words wherever they lie; planes are compared word by word, and headers looked at, once a job.
  */
 import {
   Plane,
@@ -29,6 +29,8 @@ export interface Named {
 
 interface Kept {
   generation: number;
+  /** The job in which it was looked at last. */
+  job: number;
   readonly texture: object;
   readonly sampler: object | undefined;
   /** The words of its planes, which lie in one extent. */
@@ -58,14 +60,18 @@ function tableOf(memory: VirtualMemory, kind: TextureKind): (Kept | undefined)[]
   return table;
 }
 
-/** As `bind`, but for what `open` throws. */
-export function bound(memory: VirtualMemory, named: Named, kind: TextureKind): Binding | undefined {
+/** As `bind`, but for what `open` throws. `job`: a number of the caller's job alone, 0: it is of none. */
+export function bound(memory: VirtualMemory, named: Named, kind: TextureKind, job: number): Binding | undefined {
   const { surfaces } = named.source;
   const table = tableOf(memory, kind);
   const place = entryOf(surfaces % 2 ** 32);
   const kept = table[place];
-  if (kept && kept.texture === named.source && kept.sampler === named.sampler && good(memory, kept, surfaces)) {
-    return kept.binding;
+  if (kept && kept.texture === named.source && kept.sampler === named.sampler) {
+    if (job !== 0 && kept.job === job && kept.generation === memory.generation) return kept.binding;
+    if (good(memory, kept, surfaces)) {
+      kept.job = job;
+      return kept.binding;
+    }
   }
   const [texture, sampler] = named.open();
   if (!texture) return undefined;
@@ -76,7 +82,7 @@ export function bound(memory: VirtualMemory, named: Named, kind: TextureKind): B
   const { generation } = memory;
   const binding = bind(memory, texture, sampler, kind);
   if (binding && planes) {
-    table[place] = { generation, texture: named.source, sampler: named.sampler, planes, binding };
+    table[place] = { generation, job, texture: named.source, sampler: named.sampler, planes, binding };
   }
   return binding;
 }

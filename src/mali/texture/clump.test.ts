@@ -48,6 +48,7 @@ function texel(engine: 'interpreter' | 'wasm', clumpFormat: number, format: numb
   const environment = {
     memory,
     resources: { descriptor: (_: number, index: number) => [0, TEXTURE_AT, SAMPLER_AT][index] ?? 0 },
+    job: 0,
   } as unknown as ShaderEnvironment;
   const f32 = new Float32Array(4 * LANES);
   const out = { f32, i32: new Int32Array(f32.buffer), u32: new Uint32Array(f32.buffer) };

@@ -293,6 +293,7 @@ function scene(next: () => number): Scene {
   const environment = {
     memory: memory as VirtualMemory,
     resources: { descriptor: (_: number, index: number) => [0, TEXTURE_AT, SAMPLER_AT][index] ?? 0 },
+    job: 0,
   } as unknown as ShaderEnvironment;
   const step = 2 ** (next() * 12 - 9) / (normalized ? 1 : 1 / width);
   const [left, top] = [next() * 4 - 2, next() * 4 - 2];

@@ -121,7 +121,7 @@ export class EmittedSamplers {
     const known = list.get(kind);
     if (known || list.has(kind)) return known;
     const named = this.#find(environment, texture, fetch ? undefined : sampler);
-    const made = named && bound(environment.memory, named, kind);
+    const made = named && bound(environment.memory, named, kind, environment.job);
     list.set(kind, made);
     return made;
   }

@@ -93,6 +93,7 @@ function scene(
       count: 1,
       descriptor: (_: number, index: number) => [0, TEXTURE_AT, SAMPLER_AT][index] ?? 0,
     },
+    job: 0,
   } as unknown as ShaderEnvironment;
   return { view, environment };
 }

@@ -9,8 +9,8 @@ function counted(vertex: Bench['vertex']) {
   const bench = new Bench(32, 32);
   bench.vertex = vertex;
   const counts = { opened: 0, closed: 0 };
-  const open: OpenVertexShader = (...request) => {
-    const run = bench.openVertex(...request);
+  const open: OpenVertexShader = (memory, addresses, stage, slot) => {
+    const run = bench.openVertex(memory, addresses, stage, slot);
     counts.opened++;
     return Object.assign(Object.create(run), {
       close: () => {

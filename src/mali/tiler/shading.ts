@@ -16,12 +16,16 @@ import { fault, SLICE, type TilerDraw } from './draw.ts';
 import { MAX_BATCH_VERTICES, TILER } from './state.ts';
 import { preloader } from './wasm/preload.ts';
 
-/** Opens a program for a run of vertex warps. Bound to the shader cores where the units are put together. */
+/**
+ * Opens a program for a run of vertex warps. `other`: the run of the same draw's other program. Bound to the shader cores where the units
+ * are put together.
+ */
 export type OpenVertexShader = (
   memory: RunRequest<unknown>['memory'],
   addresses: EnvironmentPointers,
   stage: VertexStage,
   threadSlot: number,
+  other?: ShaderRun,
 ) => ShaderRun;
 
 export class VertexShading {
@@ -92,6 +96,7 @@ export class VertexShading {
         draw.addresses('varying'),
         stageOf(this.#varyingOutput),
         THREAD_SLOT.VERTEX,
+        this.#positionRun,
       );
       this.#list(this.#varyingRun, count);
     }

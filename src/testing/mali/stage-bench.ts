@@ -393,6 +393,8 @@ export class Bench {
         resources: { address: 0, count: 0, descriptor: () => 0, buffer: () => undefined },
         storage: undefined,
         attributeOffset: 0,
+        attributes: new Map(),
+        job: 0,
       },
       warp,
       reset: () => {
