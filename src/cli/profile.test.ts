@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { profileText, SHARES, type Share, sessionSeconds, shareOf, sharesOf } from './profile.ts';
+import { leftText, profileText, SHARES, type Share, sessionSeconds, shareOf, sharesOf } from './profile.ts';
 
 const SRC = new URL('..', import.meta.url).href;
 
@@ -29,6 +29,7 @@ test('each function belongs to the part of the machine whose file it stands in',
   for (const [file, share] of cases) assert.equal(shareOf('f', `${SRC}${file}`), share, file);
   assert.equal(shareOf('shade_40', 'wasm://wasm/1234'), 'shading');
   assert.equal(shareOf('fragment_7fff0080', 'wasm://wasm/1234'), 'shading');
+  assert.equal(shareOf('sample_tiled_4_2d_none_linear_none_bytes', 'wasm://wasm/1234'), 'texturing');
   assert.equal(shareOf('tile_fill', 'wasm://wasm/1234'), 'raster');
   assert.equal(shareOf('writeback_rows', 'wasm://wasm/1234'), 'write-back');
   assert.equal(shareOf('(garbage collector)', ''), 'garbage collection');
@@ -102,4 +103,11 @@ test('the CPU time of a session is that of its processes', async () => {
     child.kill('SIGKILL');
   }
   assert.equal(sessionSeconds(process.pid + 0.5), 0);
+});
+
+test('what is left to script is told by how often, the most frequent first', () => {
+  assert.equal(leftText({}), '');
+  assert.equal(leftText({ LEA_ATTR: 2, TEX_FETCH: 30 }), 'Left to script: TEX_FETCH (30), LEA_ATTR (2).\n');
+  const many = Object.fromEntries(Array.from({ length: 11 }, (_, n) => [`A${n}`, n + 1]));
+  assert.match(leftText(many), /^Left to script: A10 \(11\), .*, A3 \(4\), and 3 more\.\n$/);
 });

@@ -14,6 +14,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Profiler, Session } from 'node:inspector/promises';
+import type { LeftOver } from '../mali/engine/left-over.ts';
 
 /** The shares of the machine's thread, in the order in which they are printed. */
 export const SHARE_NAMES = [
@@ -74,7 +75,9 @@ export const WASM_SHARES: readonly (readonly [start: string, share: Share])[] = 
   ['raster_', 'raster'],
   ['tile_', 'raster'],
   ['vertex_', 'vertex'],
-  ['texture_', 'texturing'],
+  ['sample_', 'texturing'],
+  ['afbc_flat', 'texturing'],
+  ['fetch_', 'vertex'],
   ['writeback_', 'write-back'],
 ];
 
@@ -156,6 +159,18 @@ export function profileText(shares: Map<Share, number>, guest: number, workers: 
     ...rows.map(([name, fraction]) => `  ${name.padEnd(20)}${percent(fraction)}`),
     '',
   ].join('\n');
+}
+
+/** Kinds that are named. */
+const MOST_LEFT = 8;
+
+/** A sentence on what emitted code has left to script, the most frequent first; nothing if it is nothing. */
+export function leftText(left: LeftOver): string {
+  const all = Object.entries(left).sort((a, b) => b[1] - a[1]);
+  if (all.length === 0) return '';
+  const named = all.slice(0, MOST_LEFT).map(([what, times]) => `${what} (${times})`);
+  const more = all.length > MOST_LEFT ? `, and ${all.length - MOST_LEFT} more` : '';
+  return `Left to script: ${named.join(', ')}${more}.\n`;
 }
 
 /** Microseconds between two samples, and milliseconds between two looks at the guest's processes. */

@@ -20,7 +20,7 @@ import type { FaultSwitch } from '../mali/faults.ts';
 import { readScript } from './input.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
-import { Profile } from './profile.ts';
+import { leftText, Profile } from './profile.ts';
 import { progressBar } from './progress-bar.ts';
 import { screenLine } from './screen.ts';
 import { openWindow } from './window.ts';
@@ -133,7 +133,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
   if (leaks.length > 0) {
     output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${named}: this is a bug in Tyr.\n`);
   }
-  if (bound !== undefined) output.write(bound);
+  if (bound !== undefined) output.write(bound + leftText(result.left));
   if (json)
     console.log(
       JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, gpuSeconds, faults, gpu, gpuOpens }),

@@ -10,6 +10,7 @@ import { type Clock, HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import { Player, type ScriptLine } from '../input/script.ts';
 import type { Machine } from '../machine/machine.ts';
+import { type LeftOver, leftOver, sumOf } from '../mali/engine/left-over.ts';
 import { type Command, HostedMachine, type HostingOptions } from './hosted-machine.ts';
 import type { Program, ProgramOptions } from './program.ts';
 import type { ScreenAddress } from './screen/address.ts';
@@ -60,6 +61,8 @@ export interface LaunchResult {
   workers: number[];
   /** What each of them has spent its time with, if it was to be noted. */
   profiles: Profiler.Profile[];
+  /** What emitted code has left to script, on all threads if profiles were to be noted, else on the machine's own. */
+  left: LeftOver;
   /** The GPU's name, null where the machine came up without one. */
   gpu: string | null;
   /** How often a program has opened the GPU's nodes. */
@@ -95,6 +98,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
     await new Promise<void>((resolve) => clock.yield(resolve));
     const leaks = await host.leftBehind();
     const { jobs, faults, gpuName, gpuOpens, gpuWorked } = machine.stats;
+    const threads = (await machine.workers?.profiles()) ?? [];
     return {
       ended: watch.ended,
       exitCode: watch.ended === 'frames' ? 0 : exitCode,
@@ -105,7 +109,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       faults,
       gpuSeconds: gpuWorked / SECOND,
       workers: machine.workers?.busySeconds ?? [],
-      profiles: (await machine.workers?.profiles()) ?? [],
+      profiles: threads.map(({ profile }) => profile),
+      left: sumOf([leftOver(), ...threads.map(({ left }) => left)]),
       gpu: gpuName ?? null,
       gpuOpens,
       leaks,

@@ -3,6 +3,7 @@
  * warp that runs now.
  */
 import type { Access } from '../contract.ts';
+import { leave } from '../engine/left-over.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { WarpState } from '../shader/warp.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
@@ -42,7 +43,8 @@ export function within(w: WarpState, code: Runnable): number {
 /** The interpreter's step for an instruction without lane operations. */
 export function step(number: number, mask: number, live: number, discarded: number): number {
   const w = current!;
-  const { pc, step: s } = currentCode!.steps[number]!;
+  const { pc, instruction, step: s } = currentCode!.steps[number]!;
+  leave(instruction.spec.name);
   w.mask = mask;
   w.live = live;
   w.discarded = discarded;

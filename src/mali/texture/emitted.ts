@@ -5,6 +5,8 @@
  * dropped when the address space drops translations. Recompiled shaders call the bindings' functions by themselves
  * (recompiler/texture.ts); the interpreter's step for an instruction comes here.
  */
+import { namePixelFormat } from '../../abi/formats.ts';
+import { leave } from '../engine/left-over.ts';
 import { scratch } from '../engine/scratch.ts';
 import {
   LANES,
@@ -122,6 +124,7 @@ export class EmittedSamplers {
     if (known || list.has(kind)) return known;
     const named = this.#find(environment, texture, fetch ? undefined : sampler);
     const made = named && bound(environment.memory, named, kind, environment.job);
+    if (named && !made) leave(`${kind.operation} of ${kind.dimension} ${namePixelFormat(named.source.format)}`);
     list.set(kind, made);
     return made;
   }

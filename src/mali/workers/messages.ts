@@ -1,6 +1,7 @@
 /** What workers send to the main thread, beside what they leave in shared words. */
 import type { Profiler } from 'node:inspector';
 import { type Access, GpuFault, PageFault } from '../contract.ts';
+import type { LeftOver } from '../engine/left-over.ts';
 
 export interface Failure {
   readonly kind: 'page' | 'gpu' | 'bug';
@@ -10,9 +11,14 @@ export interface Failure {
   readonly message: string;
 }
 
+/** What a thread has spent its time with, and what emitted code has left to script there. */
+export interface ThreadProfile {
+  readonly profile: Profiler.Profile;
+  readonly left: LeftOver;
+}
+
 export type Message =
-  /** What the thread has spent its time with. */
-  | { readonly kind: 'profile'; readonly profile: Profiler.Profile }
+  | ({ readonly kind: 'profile' } & ThreadProfile)
   /** The thread can take jobs. */
   | { readonly kind: 'ready' }
   /** A check point that was asked for has been passed. */

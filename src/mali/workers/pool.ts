@@ -6,7 +6,6 @@
  * sleeps, and hears of later ends and of check points by message. A job that no worker can take (none has started yet, or too many jobs are under way) is the main thread's alone.
  * A thread that dies takes its jobs' tiles along, which end with an error, and is replaced.
  */
-import type { Profiler } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
@@ -18,7 +17,7 @@ import type { JobPool } from '../graphics.ts';
 import type { Agents } from '../mmu/agents.ts';
 import { GpuMemory } from '../mmu/memory.ts';
 import type { Translation } from '../mmu/walk.ts';
-import type { Failure, Message } from './messages.ts';
+import type { Failure, Message, ThreadProfile } from './messages.ts';
 import { PooledWork } from './pooled-work.ts';
 import { JOBS, KIND, MAX_WORKERS, Shared } from './shared.ts';
 import type { ThreadData } from './thread.ts';
@@ -87,16 +86,16 @@ export class WorkerPool implements Agents, JobPool {
     this.#hold();
   }
 
-  /** What the threads have spent their time with until now, if they were to note it; once. */
-  async profiles(): Promise<Profiler.Profile[]> {
+  /** What the threads have spent their time with until now, and what emitted code has left to script, if they were to note it; once. */
+  async profiles(): Promise<ThreadProfile[]> {
     if (!this.#options.profile) return [];
     this.#shared.tell();
     const told = this.#threads.map(
       (thread) =>
-        new Promise<Profiler.Profile | undefined>((resolve) => {
+        new Promise<ThreadProfile | undefined>((resolve) => {
           if (!thread?.ready) return resolve(undefined);
           thread.worker.ref();
-          thread.worker.on('message', (message: Message) => message.kind === 'profile' && resolve(message.profile));
+          thread.worker.on('message', (message: Message) => message.kind === 'profile' && resolve(message));
           thread.worker.on('exit', () => resolve(undefined));
         }),
     );

@@ -10,6 +10,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { PhysicalMemory } from '../../board/dram.ts';
 import { MemoryRanges } from '../../board/ranges.ts';
 import type { Engine } from '../engine/engine.ts';
+import { leftOver } from '../engine/left-over.ts';
 import { FragmentWork } from '../fragment/fragment.ts';
 import { ClaimedTiles } from '../fragment/tile-share.ts';
 import { LANES } from '../shader/contract.ts';
@@ -136,7 +137,7 @@ export async function work(): Promise<void> {
     }
     if (sampler && shared.telling) {
       const found = sampler.stop();
-      if (found) send({ kind: 'profile', profile: found });
+      if (found) send({ kind: 'profile', profile: found, left: leftOver() });
       sampler = undefined;
     }
     const seen = shared.wakes(worker);
