@@ -69,6 +69,26 @@ test('what is written behind a list has the last word, and a struct may be of an
   );
 });
 
+test('a mapping on which a queued bind has mapped nothing can be cut (panthor of Linux 7.3.4 does not come back from that)', async () => {
+  const [sequence] = compileCalls(`
+    vm = VM_CREATE
+    bo = BO_CREATE size=1M
+    done = SYNCOBJ_CREATE
+    VM_BIND vmId=vm.id flags=BIND.ASYNC ops=[
+      { boHandle=bo.handle va=0x1200000 size=1M }
+      { boHandle=bo.handle va=0x1200000 size=0 syncs=[{ flags=SYNC.SIGNAL handle=done.handle }] }
+    ]
+    SYNCOBJ_WAIT handles=[done.handle] count_handles=1 timeout_nsec=now+20s
+    VM_BIND vmId=vm.id ops=[{ flags=BIND.UNMAP va=0x121a000 size=2M }]
+    VM_BIND vmId=vm.id ops=[{ boHandle=bo.handle va=0x1214000 size=1M }]
+    VM_GET_STATE vmId=vm.id`);
+  const told = await makeCalls(live, sequence!);
+  assert.deepEqual(
+    told.slice(3).map(({ text }) => text.split(' ')[0]),
+    ['0', '0', '0', '0', '0'],
+  );
+});
+
 test('random clients, right and wrong, get answers and leave nothing behind', async () => {
   const succeeded = new Set<string>();
   const failed = new Set<string>();

@@ -6,7 +6,7 @@ import { type CompiledSequence, compileCalls } from '../../machine/calls/compile
 import { parseResults, programText } from '../../machine/calls/steps.ts';
 import { NEVER, type Told, transcribe } from '../../machine/calls/transcript.ts';
 import { knownDifference } from './known.ts';
-import { inWorlds, NODE, type World, type WorldOptions, type WorldResult } from './worlds.ts';
+import { inWorlds, NODE, WORLDS, type World, type WorldOptions, type WorldResult } from './worlds.ts';
 
 /** Sequences that one process of the client makes. */
 const BATCH = 100;
@@ -79,18 +79,50 @@ const begun = (told: readonly Told[]): boolean => told[0]?.text !== NEVER;
 
 /** What differs; of each sequence the first difference that is not known (`first`), as others mostly follow from it. */
 export function differences({ sequences, told }: CallsOutcome, first: boolean): Difference[] {
+  return sequences.flatMap((sequence, i) => sequenceDifferences(sequence, told.tyr![i]!, told.panthor![i]!, first));
+}
+
+function sequenceDifferences(
+  sequence: CompiledSequence,
+  ours: readonly Told[],
+  theirs: readonly Told[],
+  first: boolean,
+): Difference[] {
   const found: Difference[] = [];
-  for (const [i, sequence] of sequences.entries()) {
-    if (!begun(told.tyr![i]!) || !begun(told.panthor![i]!)) continue;
-    for (const [index, { call, text: tyr }] of told.tyr![i]!.entries()) {
-      const panthor = told.panthor![i]![index]!.text;
-      if (panthor === tyr) continue;
-      const { number, text, name } = call.line;
-      const written = name === undefined ? text : text.slice(text.indexOf('=') + 1).trim();
-      const known = knownDifference({ call: written, tyr, panthor });
-      found.push({ sequence: sequence.name, line: number, call: written, tyr, panthor, known: known?.name });
-      if (known ? known.ends : first) break;
-    }
+  if (!begun(ours) || !begun(theirs)) return found;
+  for (const [index, { call, text: tyr }] of ours.entries()) {
+    const panthor = theirs[index]!.text;
+    if (panthor === tyr) continue;
+    const { number, text, name } = call.line;
+    const written = name === undefined ? text : text.slice(text.indexOf('=') + 1).trim();
+    const known = knownDifference({ call: written, tyr, panthor });
+    found.push({ sequence: sequence.name, line: number, call: written, tyr, panthor, known: known?.name });
+    if (known ? known.ends : first) break;
   }
   return found;
+}
+
+/**
+ * Which of these sequences come out alike in both worlds if each world makes them several times: then what differed is chance, in
+ * panthor as in Tyr (who of two interrupts is looked at first, say). Every run of the one is held against every run of the other.
+ */
+export async function differByChance(
+  sequences: ReadonlyMap<string, string>,
+  times: number,
+  options: WorldOptions & { readonly privileged?: boolean },
+): Promise<Set<string>> {
+  const source = [...sequences].map(([name, text]) =>
+    Array.from({ length: times }, (_, i) => text.replace(`sequence ${name}\n`, `sequence ${name}_${i}\n`)).join(''),
+  );
+  const { sequences: all, told } = await runCalls(source.join(''), WORLDS, options);
+  const alike = new Set<string>();
+  for (const [n, name] of [...sequences.keys()].entries()) {
+    const runs = Array.from({ length: times }, (_, i) => n * times + i).filter(
+      (at) => begun(told.tyr![at]!) && begun(told.panthor![at]!),
+    );
+    const same = (a: number, b: number): boolean =>
+      sequenceDifferences(all[a]!, told.tyr![a]!, told.panthor![b]!, true).every(({ known }) => known !== undefined);
+    if (runs.some((a) => runs.some((b) => same(a, b)))) alike.add(name);
+  }
+  return alike;
 }
