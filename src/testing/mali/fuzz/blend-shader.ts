@@ -23,15 +23,17 @@ export function blendShader(
   { format, raw }: BlendInput,
   samples: number,
   numbers: BlendFormat,
+  rt: number,
 ): string {
   const view = viewOf(new Uint8Array(Blend.size));
   Blend.write(view, 0, {
     mode: BLEND_MODE.OPAQUE,
+    rt,
     numComps: 4,
     conversion: { memoryFormat: format, raw, registerFormat: 0 },
   });
   const sample = random.chance(70) ? 0 : random.below(samples);
-  const pixel = { sample, renderTarget: 0, x: PIXEL_CURRENT, y: PIXEL_CURRENT };
+  const pixel = { sample, renderTarget: rt, x: PIXEL_CURRENT, y: PIXEL_CURRENT };
   const indices = viewOf(PixelIndices.pack(pixel)).getUint32(0, true);
   const [low, conversion] = [view.getUint32(8, true), view.getUint32(12, true)];
   const load = random.pick(random.chance(70) ? [numbers] : (['f32', 'auto', 'f16', 'u16', 's32'] as const));
@@ -62,8 +64,9 @@ export function blendShader(
   ].join('\n');
 }
 
-/** What a compiler puts behind the BLEND that calls: the jump, with the link register set; or only that, where nothing comes after. */
-export const callOf = (random: Random): string =>
-  random.chance(50)
-    ? 'IADD_IMM.i32 r48, 0x0, #0\nBRANCHZI.eq.absolute 0x0, blend_descriptor_0.w1'
-    : 'IADD_IMM.i32 r48, program_counter.w0, #8\nBRANCHZI.eq.absolute 0x0, blend_descriptor_0.w1\nNOP.end';
+/** What a compiler puts behind the BLEND that calls for a render target: the jump, with the link register set. `last`: nothing comes after. */
+export function callOf(random: Random, rt: number, last: boolean): string {
+  const jump = `BRANCHZI.eq.absolute 0x0, blend_descriptor_${rt}.w1`;
+  if (last && random.chance(50)) return `IADD_IMM.i32 r48, 0x0, #0\n${jump}`;
+  return `IADD_IMM.i32 r48, program_counter.w0, #8\n${jump}${last ? '\nNOP.end' : ''}`;
+}

@@ -1,5 +1,5 @@
 /**
- * Random pictures for the fuzzer (pixels.ts), from a seed: a render target of any format, layout and number of samples, a depth
+ * Random pictures for the fuzzer (pixels.ts), from a seed: render targets of any format and layout, samples, a depth
  * buffer, and draws of random primitives with random states of raster, tests, blending and multisampling.
  */
 import { AFBC_MODES, INTERNAL_FORMATS, WRITEBACK_FORMATS } from '../../../abi/formats.ts';
@@ -27,6 +27,12 @@ export interface Surface {
   readonly clean: boolean;
 }
 
+export interface PictureTarget {
+  readonly internal: number;
+  readonly color: Surface & { readonly srgb: boolean; readonly dither: boolean; readonly swizzle: number };
+  readonly clears: readonly number[];
+}
+
 export interface PictureDraw {
   readonly mode: number;
   /** Of a vertex: x, y, z, 1/w and four varyings. */
@@ -35,25 +41,24 @@ export interface PictureDraw {
   readonly size: number;
   readonly state: Partial<Infer<typeof Draw>>;
   readonly depth: DepthInput;
-  readonly blend: BlendInput;
+  /** By render target. */
+  readonly blends: readonly BlendInput[];
   /** Undefined: without a shader. */
   readonly shader: string | undefined;
-  /** Called for the shader's colours, in place of blending by fixed function. */
-  readonly blendShader: string | undefined;
+  /** By render target: called for the shader's colours, in place of blending by fixed function. */
+  readonly blendShaders: readonly (string | undefined)[];
 }
 
 export interface Picture {
   readonly width: number;
   readonly height: number;
   readonly samples: 1 | 4;
-  readonly internal: number;
-  readonly color: Surface & { readonly srgb: boolean; readonly dither: boolean; readonly swizzle: number };
+  readonly targets: readonly PictureTarget[];
   /** AFBC superblocks of 32×8 pixels. */
   readonly wide: boolean;
   readonly zInternal: number;
   readonly zs: Surface | undefined;
   readonly stencil: Surface | undefined;
-  readonly clears: readonly number[];
   readonly zClear: number;
   readonly sClear: number;
   readonly draws: readonly PictureDraw[];
@@ -86,10 +91,10 @@ function constant(random: Random): number {
 }
 
 /**
- * A program: colours that are constant or interpolated, perhaps lanes that are discarded or have a depth of their own. `calls`: a blend
- * shader that takes them.
+ * A program: colours that are constant or interpolated, perhaps lanes that are discarded or have a depth of their own. `calls`: by
+ * render target, what the blend shader takes that is called for it.
  */
-function program(random: Random, calls: BlendFormat | undefined): string {
+function program(random: Random, calls: readonly (BlendFormat | undefined)[]): string {
   const lines = random.chance(50)
     ? [0, 1, 2, 3].map((r) => `IADD_IMM.i32 r${r}, 0x0, #0x${constant(random).toString(16)}`)
     : ['LD_VAR_BUF_IMM.f32.slot0.v4.src_f32.center.store.wait0 @r0:r1:r2:r3, r61, index:0'];
@@ -101,11 +106,17 @@ function program(random: Random, calls: BlendFormat | undefined): string {
     lines.push(`ZS_EMIT.${random.pick(['z', 'stencil', 'z.stencil'])}.slot0.wait0 @r60, r7, r6, r60`);
   }
   if (random.chance(60)) lines.push(`ATEST.discard @r60, r60, ${random.pick(['r3', '0x3f800000'])}, atest_datum.w0`);
-  const format = calls ?? random.pick(['f32', 'f32', 'f32', 'auto', 'f16', 'u32', 's32']);
-  const registers = format.endsWith('16') ? 'r0:r1' : 'r0:r1:r2:r3';
-  const end = calls ? '' : '.end';
-  lines.push(`BLEND.slot0.v4.${format}${end} @${registers}, blend_descriptor_0.w0, r60, target:0`);
-  if (calls) lines.push(callOf(random));
+  for (const [rt, called] of calls.entries()) {
+    const format = called ?? random.pick(['f32', 'f32', 'f32', 'auto', 'f16', 'u32', 's32']);
+    const registers = format.endsWith('16') ? 'r0:r1' : 'r0:r1:r2:r3';
+    const last = rt === calls.length - 1;
+    // Where fixed function blends after all, the call is skipped.
+    const skip = called && !last ? 2 : 0;
+    lines.push(
+      `BLEND.slot0.v4.${format}${last && !called ? '.end' : ''} @${registers}, blend_descriptor_${rt}.w0, r60, target:${skip}`,
+    );
+    if (called) lines.push(callOf(random, rt, last));
+  }
   return lines.join('\n');
 }
 
@@ -133,7 +144,7 @@ function vertices(random: Random, width: number, height: number, count: number):
 
 function drawOf(
   random: Random,
-  { width, height, samples, internal }: Pick<Picture, 'width' | 'height' | 'samples' | 'internal'>,
+  { width, height, samples, targets }: Pick<Picture, 'width' | 'height' | 'samples' | 'targets'>,
 ): PictureDraw {
   const kind = random.below(20);
   const mode = kind === 0 ? DRAW_MODE.LINES : kind === 1 ? DRAW_MODE.POINTS : random.pick(MODES);
@@ -144,8 +155,9 @@ function drawOf(
     return everything ? [0, size - 1] : [first, first + random.below(size - first)];
   };
   const [x, y] = [edge(width), edge(height)];
-  const blend = blendInput(random, internal);
-  const calls = random.chance(25) ? random.pick(BLEND_FORMATS) : undefined;
+  const blends = targets.map(({ internal }) => blendInput(random, internal));
+  const calls = targets.map(() => (random.chance(25) ? random.pick(BLEND_FORMATS) : undefined));
+  const called = calls.some((format) => format !== undefined);
   const { FORCE_EARLY, STRONG_EARLY, WEAK_EARLY, FORCE_LATE } = PIXEL_KILL;
   return {
     mode,
@@ -166,45 +178,52 @@ function drawOf(
       occlusionQuery: random.pick([OCCLUSION_MODE.DISABLED, OCCLUSION_MODE.PREDICATE, OCCLUSION_MODE.COUNTER]),
     },
     depth: depthInput(random),
-    blend,
-    shader: calls || random.chance(85) ? program(random, calls) : undefined,
-    blendShader: calls && blendShader(random, blend, samples, calls),
+    blends,
+    shader: called || random.chance(85) ? program(random, calls) : undefined,
+    blendShaders: calls.map((numbers, rt) => numbers && blendShader(random, blends[rt]!, samples, numbers, rt)),
   };
 }
 
 const BLEND_FORMATS = ['f32', 'f32', 'auto', 'f16', 'u32', 's16'] as const;
 const MOST_DRAWS = 5;
+const MOST_TARGETS = 3;
 
 export function pictureOf(seed: number): Picture {
   const random = new Random(seed);
   const samples = random.chance(60) ? 1 : 4;
-  const internal = internalFormat(random);
-  const format = writebackFormat(random, internal);
-  const blocks = [LINEAR, TILED_U_INTERLEAVED, ...(afbcModeOf(format) === undefined ? [] : [AFBC])];
   const surface = (format: number, blocks: readonly number[]): Surface => {
     const block = random.pick(blocks);
     return { block, format, msaa: layered(random, block, samples), clean: random.chance(70) };
   };
-  const color = surface(format, blocks);
-  // Raw samples cannot be averaged.
-  const raw = samples > 1 && INTERNAL_FORMATS.get(internal)!.tile === undefined;
-  const frame = { width: 1 + random.below(MOST_EDGE), height: 1 + random.below(MOST_EDGE), samples, internal } as const;
+  const target = (): PictureTarget => {
+    const internal = internalFormat(random);
+    const format = writebackFormat(random, internal);
+    const blocks = [LINEAR, TILED_U_INTERLEAVED, ...(afbcModeOf(format) === undefined ? [] : [AFBC])];
+    const color = surface(format, blocks);
+    // Raw samples cannot be averaged.
+    const raw = samples > 1 && INTERNAL_FORMATS.get(internal)!.tile === undefined;
+    return {
+      internal,
+      color: {
+        ...color,
+        msaa: raw ? (color.block === AFBC ? MSAA.SINGLE : random.pick([MSAA.SINGLE, MSAA.LAYERED])) : color.msaa,
+        srgb: random.chance(15),
+        dither: random.chance(15),
+        swizzle: random.chance(60) ? 0o3210 : random.below(4096) & 0o3333,
+      },
+      clears: [0, 1, 2, 3].map(() => random.word()),
+    };
+  };
+  const targets = Array.from({ length: random.chance(70) ? 1 : 2 + random.below(MOST_TARGETS - 1) }, target);
+  const frame = { width: 1 + random.below(MOST_EDGE), height: 1 + random.below(MOST_EDGE), samples, targets } as const;
   return {
     ...frame,
-    color: {
-      ...color,
-      msaa: raw ? (color.block === AFBC ? MSAA.SINGLE : random.pick([MSAA.SINGLE, MSAA.LAYERED])) : color.msaa,
-      srgb: random.chance(15),
-      dither: random.chance(15),
-      swizzle: random.chance(60) ? 0o3210 : random.below(4096) & 0o3333,
-    },
     wide: random.chance(40),
     zInternal: random.pick(Object.values(Z_INTERNAL_FORMAT)),
     zs: random.chance(60) ? surface(random.pick(Object.values(ZS_FORMAT)), [LINEAR, TILED_U_INTERLEAVED]) : undefined,
     stencil: random.chance(40)
       ? surface(random.pick(Object.values(S_FORMAT)), [LINEAR, TILED_U_INTERLEAVED])
       : undefined,
-    clears: [0, 1, 2, 3].map(() => random.word()),
     zClear: random.chance(50) ? 1 : random.word() / 2 ** 32,
     sClear: random.below(256),
     draws: Array.from({ length: random.below(MOST_DRAWS + 1) }, () => drawOf(random, frame)),

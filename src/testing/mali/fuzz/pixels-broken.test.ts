@@ -16,7 +16,7 @@ test('a fixed function whose code is wrong is found, and the picture that shows 
     const [difference, picture] = finding.report.split('\n') as [string, string];
     assert.match(
       difference,
-      /^seed \d+: byte \d+ of (memory|occlusion query|render target|depth|stencil): \d+, recompiled \d+$/,
+      /^seed \d+: byte \d+ of (memory|occlusion query|render target \d|depth|stencil): \d+, recompiled \d+$/,
     );
     const { draws } = JSON.parse(picture);
     assert.ok(draws.length <= 2, picture);

@@ -107,9 +107,12 @@ export class PixelFuzzer {
       const query = bench.alloc(64);
       bench.pair(IDVS_REGISTERS.occlusion, query);
       for (const draw of picture.draws) addDraw(bench, draw);
-      const [color, zs, stencil] = [0, 1, 2].map(() => bench.alloc(SURFACE_BYTES)) as [number, number, number];
-      places = { 'occlusion query': query, 'render target': color, depth: zs, stencil };
-      const pointer = framebuffer(bench, picture, { color, zs, stencil });
+      const colors = picture.targets.map(() => bench.alloc(SURFACE_BYTES));
+      const [zs, stencil] = [bench.alloc(SURFACE_BYTES), bench.alloc(SURFACE_BYTES)];
+      places = { 'occlusion query': query };
+      for (const [rt, at] of colors.entries()) places[`render target ${rt}`] = at;
+      Object.assign(places, { depth: zs, stencil });
+      const pointer = framebuffer(bench, picture, { colors, zs, stencil });
       finish(bench.fragment(pointer, undefined, cores[engine].openFragment));
     } catch (error) {
       if (!(error instanceof GpuFault)) throw error;
@@ -117,14 +120,18 @@ export class PixelFuzzer {
     }
     const memory = Buffer.from(this.#dram.u8.slice(0, bench.end));
     bench.close();
-    if (fault === '' && picture.color.block === BLOCK_FORMAT.AFBC) decode(picture, memory, places['render target']!);
+    for (const [rt, { color }] of picture.targets.entries()) {
+      if (fault === '' && color.block === BLOCK_FORMAT.AFBC) {
+        decode(picture, color.format, memory, places[`render target ${rt}`]!);
+      }
+    }
     return { fault, memory, places };
   }
 }
 
 /** Puts pixels in place of AFBC superblocks, of which there may be several for the same pixels. */
-function decode({ width, height, wide, color }: Picture, memory: Buffer, at: number): void {
-  const { bytes } = WRITEBACK_FORMATS.get(color.format)!;
+function decode({ width, height, wide }: Picture, format: number, memory: Buffer, at: number): void {
+  const { bytes } = WRITEBACK_FORMATS.get(format)!;
   const shape = wide ? AFBC_WIDE : { width: AFBC_BLOCK, height: AFBC_BLOCK };
   const count = Math.ceil(width / shape.width) * Math.ceil(height / shape.height);
   const surface = memory.subarray(at, at + SURFACE_BYTES);
@@ -141,12 +148,16 @@ function decode({ width, height, wide, color }: Picture, memory: Buffer, at: num
 function addDraw(bench: Bench, draw: PictureDraw): void {
   const { internal: _, clearDepth: _d, clearStencil: _s, ...depth } = draw.depth;
   bench.depthStencil(depth);
-  const { format, raw, ...blend } = draw.blend;
-  const conversion = { memoryFormat: format, raw, registerFormat: 0 };
-  const called = draw.blendShader === undefined ? 0 : codeOf(bench, draw.blendShader);
-  // A shader's address takes the place of the conversion.
-  const how = called === 0 ? { conversion } : { mode: BLEND_MODE.SHADER, internalHigh: called };
-  bench.blend([{ ...blend, numComps: 4, ...how }]);
+  bench.blend(
+    draw.blends.map(({ format, raw, ...blend }, rt) => {
+      const shader = draw.blendShaders[rt];
+      const conversion = { memoryFormat: format, raw, registerFormat: 0 };
+      // A shader's address takes the place of the conversion.
+      const how =
+        shader === undefined ? { conversion } : { mode: BLEND_MODE.SHADER, internalHigh: codeOf(bench, shader) };
+      return { ...blend, numComps: 4, ...how };
+    }),
+  );
   bench.state(draw.state, draw.shader === undefined ? 0 : programOf(bench, draw.shader));
   bench.scissor(...draw.scissor);
   bench.float(IDVS_REGISTERS.primitiveSize, draw.size);
@@ -167,29 +178,31 @@ function programOf(bench: Bench, text: string): number {
 }
 
 interface Bases {
-  readonly color: number;
+  readonly colors: readonly number[];
   readonly zs: number;
   readonly stencil: number;
 }
 
 function framebuffer(bench: Bench, picture: Picture, bases: Bases): number {
-  const { samples, color, zs, stencil, clears, wide } = picture;
-  const [clear0, clear1, clear2, clear3] = clears;
-  const afbc = color.block === BLOCK_FORMAT.AFBC;
-  const target = bench.rgba8({
-    ...strides(picture, color.block, MOST_BYTES, wide),
-    ...{ clear0, clear1, clear2, clear3 },
-    internalFormat: picture.internal,
-    writebackFormat: color.format,
-    writebackBlockFormat: color.block,
-    writebackMsaa: color.msaa,
-    cleanPixelWriteEnable: color.clean,
-    srgb: color.srgb,
-    ditheringEnable: color.dither,
-    swizzle: color.swizzle,
-    afbcWideBlock: afbc && wide,
-    afbcCompressionMode: (afbc ? afbcModeOf(color.format) : undefined) ?? 0,
-    base: bases.color,
+  const { samples, zs, stencil, wide } = picture;
+  const targets = picture.targets.map(({ internal, color, clears }, rt) => {
+    const [clear0, clear1, clear2, clear3] = clears;
+    const afbc = color.block === BLOCK_FORMAT.AFBC;
+    return bench.rgba8({
+      ...strides(picture, color.block, MOST_BYTES, wide),
+      ...{ clear0, clear1, clear2, clear3 },
+      internalFormat: internal,
+      writebackFormat: color.format,
+      writebackBlockFormat: color.block,
+      writebackMsaa: color.msaa,
+      cleanPixelWriteEnable: color.clean,
+      srgb: color.srgb,
+      ditheringEnable: color.dither,
+      swizzle: color.swizzle,
+      afbcWideBlock: afbc && wide,
+      afbcCompressionMode: (afbc ? afbcModeOf(color.format) : undefined) ?? 0,
+      base: bases.colors[rt]!,
+    });
   });
   const positions = bench.alloc(64);
   for (const [n, [x, y]] of POSITIONS.entries())
@@ -222,5 +235,5 @@ function framebuffer(bench: Bench, picture: Picture, bases: Bases): number {
     zWriteEnable: zs !== undefined,
     sWriteEnable: stencil !== undefined,
   };
-  return bench.framebuffer(parameters, [target], zs || stencil ? extension : undefined);
+  return bench.framebuffer(parameters, targets, zs || stencil ? extension : undefined);
 }
