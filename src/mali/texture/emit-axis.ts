@@ -106,11 +106,12 @@ export class AxisEmitter {
     return { texels: [this.#wrapped(index, 'only')], weight: undefined };
   }
 
-  linear(): Footprint {
+  /** `gathers`: both texels count, whatever their weight. */
+  linear(gathers = false): Footprint {
     const { f } = this.#c;
     this.#scaled(AXIS.scale256);
     this.#c.single(HALF).op('f32x4_sub');
-    this.#bounded(ONE, -HALF, AXIS.last256, AXIS.size256);
+    this.#bounded(ONE, -HALF, AXIS.last256, AXIS.size256, gathers);
     f.op('f32x4_nearest');
     const fixed = this.#c.vector(() => f.op('i32x4_relaxed_trunc_f32x4_s'));
     const weight = this.#c.vector(() => {
@@ -122,14 +123,19 @@ export class AxisEmitter {
       f.get(low);
       this.#c.words(1).op('i32x4_add');
     });
+    if (gathers && this.#mode === WRAP.CLAMP_TO_EDGE) {
+      f.get(low);
+      this.#c.words(0).op('i32x4_max_s').set(low);
+    }
     return { texels: [this.#wrapped(low, 'low'), this.#wrapped(high, 'high')], weight };
   }
 
   /**
    * Adds the offset to the scaled number on the stack and brings it to where its texels are the same, within the range of
-   * integers. `one`: a texel; `zero`: what coordinate 0 is.
+   * integers. `one`: a texel; `zero`: what coordinate 0 is. Beyond a border both texels of a footprint lie in it, those of a gather
+   * beyond the lower edge on it.
    */
-  #bounded(one: number, zero: number, last: number, size: number): void {
+  #bounded(one: number, zero: number, last: number, size: number, gathers = false): void {
     const shift = Math.log2(one);
     if (PERIODIC.includes(this.#mode)) {
       // Of what is infinite there is no place in a period.
@@ -140,7 +146,7 @@ export class AxisEmitter {
     this.#shifted(shift);
     switch (this.#mode) {
       case WRAP.CLAMP_TO_EDGE:
-        this.#atLeast(() => this.#c.single(0));
+        this.#atLeast(() => this.#c.single(gathers ? -one : 0));
         this.#atMost(() => this.#field(last));
         break;
       case SEAMLESS:
@@ -151,12 +157,12 @@ export class AxisEmitter {
         });
         break;
       case WRAP.CLAMP_TO_BORDER:
-        this.#atLeast(() => this.#c.single(-one));
+        this.#atLeast(() => this.#c.single(-2 * one));
         this.#atMost(() => this.#field(size));
         break;
       default:
         this.#atLeast(() => {
-          this.#c.single(-one);
+          this.#c.single(-2 * one);
           this.#field(size);
           this.#c.f.op('f32x4_sub');
         });

@@ -131,12 +131,12 @@ export class FilterEmitter {
     else this.#linear(spot, result);
   }
 
-  #footprints(spot: Spot, linear: boolean): Footprint[] {
+  #footprints(spot: Spot, filter: 'nearest' | 'linear' | 'gather'): Footprint[] {
     const { axes, wrap, normalized, cube } = this.#state;
     return [spot.x, spot.y, spot.z].slice(0, axes).map((coordinate, axis) => {
-      const mode = cube === 'seamless' && linear ? SEAMLESS : wrap[axis]!;
+      const mode = cube === 'seamless' && filter !== 'nearest' ? SEAMLESS : wrap[axis]!;
       const emitter = new AxisEmitter(this.#c, axis, mode, normalized, coordinate, spot.offsets[axis]);
-      return linear ? emitter.linear() : emitter.nearest();
+      return filter === 'nearest' ? emitter.nearest() : emitter.linear(filter === 'gather');
     });
   }
 
@@ -247,7 +247,7 @@ export class FilterEmitter {
   }
 
   #nearest(spot: Spot, result: readonly number[]): void {
-    const [x, y, z] = this.#footprints(spot, false);
+    const [x, y, z] = this.#footprints(spot, 'nearest');
     const layer = this.#layer(spot);
     const plane = z ? this.#slice(z.texels[0]!.index, layer) : layer;
     const [column] = x!.texels;
@@ -306,7 +306,7 @@ export class FilterEmitter {
 
   #linear(spot: Spot, result: readonly number[]): void {
     const { f } = this;
-    const [x, y, z] = this.#footprints(spot, true);
+    const [x, y, z] = this.#footprints(spot, 'linear');
     const layer = this.#layer(spot);
     if (!z) {
       this.#flat(spot, x!, y, layer, undefined, result);
@@ -325,7 +325,7 @@ export class FilterEmitter {
   /** The footprint on a seamless cube, whose texels may lie on other faces. */
   #seamless(spot: Spot, result: readonly number[]): void {
     const { f } = this;
-    const [x, y] = this.#footprints(spot, true);
+    const [x, y] = this.#footprints(spot, 'linear');
     const { corners, beyond } = this.#cube.corners(x!, y!, spot.face!);
     const texels = corners.map((corner) => {
       const plane = this.#layer({ ...spot, face: corner.face });
@@ -415,7 +415,7 @@ export class FilterEmitter {
 
   /** One channel of each texel of the footprint: low and high along x of the lower row, then of the higher one. */
   #gather(spot: Spot, result: readonly number[]): void {
-    const [x, y, z] = this.#footprints(spot, true);
+    const [x, y, z] = this.#footprints(spot, 'gather');
     const layer = this.#layer(spot);
     const plane = z ? this.#slice(z.texels[0]!.index, layer) : layer;
     const rows = this.#rows(y);

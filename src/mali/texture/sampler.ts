@@ -83,6 +83,9 @@ export const isAnisotropic = ({ integer }: Texture, sampler: Infer<typeof Sample
 export const lastLod = ({ descriptor: { levels, maximumLod } }: Texture): number =>
   Math.min((levels - 1) * LOD_ONE, maximumLod);
 
+/** A filter has a footprint of one texel, of two by two with weights, or of two by two that all count. */
+type Filter = 'nearest' | 'linear' | 'gather';
+
 /** The texels of a footprint of two by two: low and high along x and y. */
 const CORNERS = 4;
 
@@ -174,13 +177,14 @@ export class Sampler {
     offset: number,
     size: number,
     mode: number | undefined,
-    nearest: boolean,
+    filter: Filter,
   ): void {
+    const nearest = filter === 'nearest';
     const out = this.#axis[axis]!;
     const scale = nearest ? 1 : WEIGHT_ONE;
     const zero = nearest ? 0 : -WEIGHT_ONE / 2;
     const scaled = fround(this.#scaled(coordinate, size * scale, mode, scale) + zero);
-    const moved = this.#bounded(scaled, offset * scale, zero, size, scale, mode);
+    const moved = this.#bounded(scaled, offset * scale, zero, size, scale, mode, filter === 'gather');
     if (nearest) {
       const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, Math.floor(moved), size);
       out[0] = i;
@@ -208,8 +212,9 @@ export class Sampler {
   }
 
   /**
-   * Adds the offset, and brings the place to where its texels are the same, not too far out. What is not a number counts as far
-   * below, or in a period as coordinate 0.
+   * Adds the offset, and brings the place to where its texels are the same, not too far out: beyond a border both texels of a
+   * footprint lie in it, and those of a gather beyond the lower edge on it. What is not a number counts as far below, or in a period
+   * as coordinate 0.
    */
   #bounded(
     scaled: number,
@@ -218,6 +223,7 @@ export class Sampler {
     size: number,
     scale: number,
     mode: number | undefined,
+    gathers: boolean,
   ): number {
     if (mode === WRAP.REPEAT || mode === WRAP.MIRRORED_REPEAT) {
       const within = Number.isNaN(scaled) ? zero : Math.max(scaled, zero);
@@ -230,20 +236,20 @@ export class Sampler {
     const seamless = mode === undefined && scale > 1;
     const clamped = mode === WRAP.CLAMP_TO_EDGE || mode === undefined;
     const mirrors = mode === WRAP.MIRRORED_CLAMP_TO_EDGE || mode === WRAP.MIRRORED_CLAMP_TO_BORDER;
-    const least = seamless ? zero : clamped ? 0 : mirrors ? -scale - end : -scale;
+    const least = seamless ? zero : clamped ? (gathers ? -scale : 0) : mirrors ? -2 * scale - end : -2 * scale;
     const most = seamless ? fround(end + zero) : clamped ? end - scale : end;
     return place > least ? Math.min(place, most) : least;
   }
 
-  #setAxes(texture: Texture, place: Place, level: number, nearest: boolean): void {
+  #setAxes(texture: Texture, place: Place, level: number, filter: Filter): void {
     const { wrapS, wrapT, wrapR } = this.descriptor;
     const { dimension } = texture.descriptor;
     const seamless = this.#seamless(place);
     const flat = dimension === TEXTURE_DIMENSION.D1;
-    this.#setAxis(0, place.u, place.dx, texture.width(level), seamless ? undefined : wrapS, nearest);
+    this.#setAxis(0, place.u, place.dx, texture.width(level), seamless ? undefined : wrapS, filter);
     if (flat) this.#axis[1].fill(0);
-    else this.#setAxis(1, place.v, place.dy, texture.height(level), seamless ? undefined : wrapT, nearest);
-    if (dimension === TEXTURE_DIMENSION.D3) this.#setAxis(2, place.w, place.dz, texture.depth(level), wrapR, nearest);
+    else this.#setAxis(1, place.v, place.dy, texture.height(level), seamless ? undefined : wrapT, filter);
+    if (dimension === TEXTURE_DIMENSION.D3) this.#setAxis(2, place.w, place.dz, texture.depth(level), wrapR, filter);
     else this.#axis[2].fill(0);
   }
 
@@ -261,7 +267,7 @@ export class Sampler {
   }
 
   #filter(texture: Texture, place: Place, level: number, nearest: boolean, out: Colour): void {
-    this.#setAxes(texture, place, level, nearest);
+    this.#setAxes(texture, place, level, nearest ? 'nearest' : 'linear');
     const [ax, ay, az] = this.#axis;
     if (nearest) {
       this.#fetch(texture, place, level, ax[0]!, ay[0]!, az[0]!, out);
@@ -389,7 +395,7 @@ export class Sampler {
    * then of the higher one (Mesa turns that into the APIs' order: `nir_lower_tex`'s lower_tg4_broadcom_swizzle).
    */
   gather(texture: Texture, place: Place, component: number, out: Colour): void {
-    this.#setAxes(texture, place, 0, false);
+    this.#setAxes(texture, place, 0, 'gather');
     const [ax, ay, az] = this.#axis;
     const cube = this.#seamless(place) ? this.#cubeCorners(texture, place, 0) : undefined;
     for (let n = 0; n < CORNERS; n++) {

@@ -312,6 +312,32 @@ test('gather returns one channel of the footprint, lower left first', () => {
   );
 });
 
+test('a gather beyond an edge has the texels of the edge, or the border, in both rows', () => {
+  const column = (wrapT: number, y: number): number[] => {
+    const { view, environment } = scene({ format: R32F, width: 1, height: 4 }, { wrapT, borderR: 9 });
+    for (let i = 0; i < 4; i++) view.setFloat32(TEXELS_AT + i * 8, i, true);
+    const out = run(environment, { operation: 'gather', x: lanes(() => 0.5), y: lanes(() => y) });
+    return [out.f32[0]!, out.f32[32]!];
+  };
+  const { CLAMP_TO_EDGE, CLAMP_TO_BORDER, MIRRORED_CLAMP_TO_BORDER, MIRRORED_CLAMP_TO_EDGE } = WRAP;
+  const wanted: [number, number, number, number][] = [
+    [CLAMP_TO_EDGE, -0.75, 0, 0],
+    [CLAMP_TO_EDGE, 0.05, 0, 0],
+    [CLAMP_TO_EDGE, 0.2, 0, 1],
+    [CLAMP_TO_EDGE, 1.75, 3, 3],
+    [CLAMP_TO_BORDER, -0.75, 9, 9],
+    [CLAMP_TO_BORDER, 0.05, 9, 0],
+    [CLAMP_TO_BORDER, 0.95, 3, 9],
+    [CLAMP_TO_BORDER, 1.75, 9, 9],
+    [MIRRORED_CLAMP_TO_BORDER, -1.75, 9, 9],
+    [MIRRORED_CLAMP_TO_BORDER, -0.95, 9, 3],
+    [MIRRORED_CLAMP_TO_BORDER, 1.75, 9, 9],
+    [MIRRORED_CLAMP_TO_EDGE, -1.75, 3, 3],
+    [MIRRORED_CLAMP_TO_EDGE, 1.75, 3, 3],
+  ];
+  for (const [mode, y, low, high] of wanted) assert.deepEqual(column(mode, y), [low, high], `mode ${mode} at ${y}`);
+});
+
 test('a cube coordinate names its face in the upper bits of s', () => {
   const planes = Array.from({ length: 6 }, (_, face) => ({ pointer: TEXELS_AT + face * 0x20 }));
   const { view, environment } = scene(
