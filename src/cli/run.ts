@@ -8,7 +8,7 @@ import type { PolicyName } from '../driver/index.ts';
 import { type LaunchResult, launch } from '../host/launch.ts';
 import type { ScreenAddress } from '../host/screen/address.ts';
 import { ARCHITECTURES } from '../host/userland/compiler.ts';
-import { type GuestRoot, guestRoot, type RootChoice } from '../host/userland/guest-root.ts';
+import { type GuestRoot, guestRoot, ownRootRefused, type RootChoice } from '../host/userland/guest-root.ts';
 import { commandOf } from '../host/userland/guests.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
 import { nativeMesa } from '../host/userland/mesa-build.ts';
@@ -156,11 +156,15 @@ function showScreen(address: ScreenAddress, window: boolean, output: NodeJS.Writ
 async function prepare(named: string, given: string[], options: RunOptions) {
   const progress = progressBar();
   const { suite, native } = options;
-  const { guest, program, args, env } = commandOf(named, given, options);
+  const { guest, program, args, env, ownRoot } = commandOf(named, given, options);
   const host = hostArchitecture();
   const folder = options.mesa ?? (native ? nativeMesa(suite) : undefined);
   const mesa = folder === undefined ? undefined : await inspectMesa(folder, ARCHITECTURES);
   const own = mesa !== undefined && mesa.architecture === host && host !== GUEST;
+  if (ownRoot) {
+    const refusal = own ? "programs of the host's own architecture have none" : await ownRootRefused(options.root);
+    if (refusal !== undefined) throw new Problem(`${named} needs a root of its own: ${refusal}`);
+  }
   // Programs of the host's own architecture need no other guest than the one that the shim is built with.
   const userland = await ensureUserland({ progress, suite: own ? undefined : suite, guest: own ? undefined : guest });
   const packages = async () => (await ensureNatives({ progress, suite, guest })).root;
@@ -168,7 +172,9 @@ async function prepare(named: string, given: string[], options: RunOptions) {
   const world: World = mesa
     ? await mesaWorld(mesa, program, host, { packages, packagesFirst })
     : { program, native: undefined };
-  const root = own ? await hostsRoot(options) : await guestRoot(options, progress);
+  const root = own
+    ? await hostsRoot(options)
+    : await guestRoot({ ...options, ...(ownRoot && { root: 'namespaces' }) }, progress);
   return { userland, world, args, env: { ...env, ...options.env }, root };
 }
 

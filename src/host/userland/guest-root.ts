@@ -35,6 +35,11 @@ export interface GuestRoot {
   release(): void;
 }
 
+/** Why a guest gets no root of its own, where this is wanted; undefined where it does. */
+export async function ownRootRefused(root?: RootWay): Promise<string | undefined> {
+  return root === 'lookup' ? '--root lookup' : namespacesRefused(hostArchitecture() === GUEST);
+}
+
 /** Throws Problem where the wanted way cannot be had, and for folders that cannot be used so. */
 export async function guestRoot(
   { root, home, share = [] }: RootChoice,
@@ -44,7 +49,7 @@ export async function guestRoot(
   const ownHome = home === undefined ? undefined : resolve(home);
   if (ownHome !== undefined && !canBeShown(ownHome))
     throw new Problem(`${ownHome} cannot be a guest's home: the guest has a folder of its own there`);
-  const refusal = root === 'lookup' ? '--root lookup' : await namespacesRefused(hostArchitecture() === GUEST);
+  const refusal = await ownRootRefused(root);
   if (root === 'namespaces' && refusal !== undefined)
     throw new Problem(`the guest cannot have a root of its own: ${refusal}`);
   const tools = await fetched(root, progress);

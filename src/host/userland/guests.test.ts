@@ -8,8 +8,10 @@ test('a guest’s name alone is its command; with arguments it is the program of
   const { packages, command, env } = GUESTS.supertuxkart!;
   const guest = { name: 'supertuxkart', packages };
   const [program, ...args] = command;
-  assert.deepEqual(commandOf('supertuxkart', []), { guest, program, args, env });
-  assert.deepEqual(commandOf('supertuxkart', ['--help']), { guest, program: 'supertuxkart', args: ['--help'], env });
+  assert.deepEqual(commandOf('supertuxkart', []), { guest, program, args, env, ownRoot: false });
+  assert.deepEqual(commandOf('supertuxkart', ['--help']), {
+    ...{ guest, program: 'supertuxkart', args: ['--help'], env, ownRoot: false },
+  });
 });
 
 test('what follows the name of a guest whose command takes arguments is the command’s; its other programs are themselves', () => {
@@ -35,7 +37,14 @@ test('a program that names no guest runs in the base’s, and in another where t
     program: 'weston',
     args: [],
     env: {},
+    ownRoot: false,
   });
+});
+
+test('a desktop’s own command wants a root of its own; another program of its guest does not', () => {
+  const { program, args, ownRoot } = commandOf('gnome', []);
+  assert.deepEqual([program, args.at(-3), ownRoot], ['sh', 'gnome-shell', true]);
+  assert.equal(commandOf('bash', [], { guest: 'gnome' }).ownRoot, false);
 });
 
 test('the same packages in another order are the same guest', () => {
@@ -47,7 +56,7 @@ test('what is no package and no guest is refused by name', () => {
     assert.throws(run, (error) => error instanceof Problem && message.test(error.message));
   for (const name of ['--yes', '../x', 'A b', '', 'foot;ls'])
     refused(() => guestOf([name]), /is no name of a Debian package/);
-  refused(() => namedGuest('gnom'), /there is no guest gnom; there are weston, vkcube, firefox, supertuxkart/);
+  refused(() => namedGuest('gnom'), /there is no guest gnom; there are weston, vkcube, gnome, firefox, supertuxkart/);
   refused(() => namedGuest('constructor'), /there is no guest constructor/);
   refused(() => commandOf('x', [], { guest: 'weston', packages: ['foot'] }), /two ways to choose a guest/);
 });

@@ -3,6 +3,7 @@
  * what the command's environment needs. Nothing else in the project knows these programs.
  */
 import { Problem } from './problem.ts';
+import { inSession, SESSION } from './session.ts';
 
 export interface NamedGuest {
   /** What it shows, for lists. */
@@ -15,6 +16,8 @@ export interface NamedGuest {
   /** Arguments after the name are the command's, too. Otherwise NAME with arguments is the program of that name. */
   takesArguments?: boolean;
   env?: Record<string, string>;
+  /** It writes and runs what only a root of its own has room for. */
+  ownRoot?: boolean;
 }
 
 /** Packages that a guest is made of, under a name for its folder. */
@@ -62,6 +65,26 @@ export const GUESTS: Record<string, NamedGuest> = {
     of: 'weston',
     packages: DESKTOP,
     command: onWeston('vkcube', '--wsi', 'wayland'),
+  },
+  gnome: {
+    title: 'GNOME Shell, with files and a terminal, in a session of systemd-logind',
+    packages: [
+      ...SESSION,
+      ...['gnome-shell', 'nautilus', 'gnome-console', 'xwayland'],
+      ...['adwaita-icon-theme', 'fonts-cantarell', 'fonts-dejavu-core', 'xkb-data'],
+    ],
+    command: inSession(
+      {
+        desktop: 'GNOME',
+        settings: {
+          // Who looks on later is to see something, and there is nobody to ask for a password.
+          'org.gnome.desktop.session': { 'idle-delay': 'uint32 0' },
+          'org.gnome.desktop.lockdown': { 'disable-lock-screen': 'true' },
+        },
+      },
+      ...['gnome-shell', '--wayland', '--display-server'],
+    ),
+    ownRoot: true,
   },
   firefox: {
     title: 'Firefox in a window of Weston; arguments are pages or files',
@@ -135,6 +158,8 @@ export interface Command {
   program: string;
   args: string[];
   env: Record<string, string>;
+  /** It cannot do without a root of its own. */
+  ownRoot: boolean;
 }
 
 /**
@@ -149,13 +174,14 @@ export function commandOf(
 ): Command {
   if (packages && guest !== undefined)
     throw new Problem('--guest and --packages are two ways to choose a guest; give one of them');
-  if (packages) return { guest: guestOf(packages), program, args, env: {} };
-  if (guest === 'base') return { guest: undefined, program, args, env: {} };
-  if (guest === undefined && !Object.hasOwn(GUESTS, program)) return { guest: undefined, program, args, env: {} };
-  const { name, packages: needed, command, env = {}, takesArguments } = namedGuest(guest ?? program);
+  const plain = { program, args, env: {}, ownRoot: false };
+  if (packages) return { ...plain, guest: guestOf(packages) };
+  if (guest === 'base' || (guest === undefined && !Object.hasOwn(GUESTS, program)))
+    return { ...plain, guest: undefined };
+  const { name, packages: needed, command, env = {}, takesArguments, ownRoot = false } = namedGuest(guest ?? program);
   const choice = { name, packages: needed };
   const named = program === (guest ?? program) && Object.hasOwn(GUESTS, program);
-  if (!named || (args.length > 0 && !takesArguments)) return { guest: choice, program, args, env };
+  if (!named || (args.length > 0 && !takesArguments)) return { ...plain, guest: choice, env };
   const [first, ...rest] = command as [string, ...string[]];
-  return { guest: choice, program: first, args: [...rest, ...args], env };
+  return { guest: choice, program: first, args: [...rest, ...args], env, ownRoot };
 }
