@@ -83,5 +83,7 @@ test('guest: a dEQP of one’s own runs in batches, each failure once more alone
     .map((line) => JSON.parse(line));
   assert.deepEqual(head, { suite: 'deqp-gles2', mesa: '9.8.7-test', gpu: 'Mali-G610 (Panfrost)', engine: 'wasm' });
   const bad = results.find(({ name }) => name === 'dEQP-GLES2.a.bad');
+  const dead = results.find(({ name }) => name === 'dEQP-GLES2.b.dead');
+  assert.equal(dead.note, 'the program ended with 139');
   assert.deepEqual([bad.note, bad.pictures], ['not so', [{ name: 'Result', png: 'QUJD' }]]);
 });

@@ -38,11 +38,13 @@ const SURFACE = [
 
 /**
  * By a shell, whose pipe can be opened by its name, /dev/stdout: what Node gives a program for standard output is a socket, which cannot
- * (ENXIO of unix(7)).
+ * (ENXIO of unix(7)). It ends as the program did, which a pipe's end would hide: with 139 where that crashed.
  */
-const PIPED = '"$0" "$@" | cat';
+const piped = (program: string): string =>
+  `exec 4>&1; code=$({ { ${program} 3>&- 4>&-; echo $? >&3; } | cat >&4 3>&-; } 3>&1); exit $code`;
+const PIPED = piped('"$0" "$@"');
 /** With what the program complains of. */
-const PIPED_ALL = '"$0" "$@" 2>&1 | cat';
+const PIPED_ALL = piped('"$0" "$@" 2>&1');
 
 /** The log by standard output, without what takes room; limits and crashes are the runner's. */
 const LOG = [
