@@ -40,7 +40,7 @@ export class Ready implements Holder {
   #words: CodeWords | undefined;
   readonly #others = new Map<string, Ready>();
   /** The same with blend shaders, by their addresses. */
-  readonly with = new Map<string, Ready>();
+  readonly withShaders = new Map<string, Ready>();
 
   constructor(unit: Unit, mode: Mode, dram: PhysicalMemory, epoch: number) {
     this.unit = unit;
@@ -150,15 +150,15 @@ export class UnitCache {
     let key = '';
     for (const n of callsOf(unit)) key += `${n} ${shaders[n]} `;
     if (key === '') return ready;
-    const known = ready.with.get(key);
+    const known = ready.withShaders.get(key);
     if (known && (known.epoch === this.#epoch || known.words.in(this.#memory))) {
       known.epoch = this.#epoch;
       return known;
     }
-    if (ready.with.size >= MAX_OTHERS) ready.with.clear();
+    if (ready.withShaders.size >= MAX_OTHERS) ready.withShaders.clear();
     const called = ready.calling(findUnit(this.#memory, unit.entry, unit.roots, shaders), this.#epoch);
     this.#count(called.unit);
-    ready.with.set(key, called);
+    ready.withShaders.set(key, called);
     return called;
   }
 
