@@ -64,8 +64,11 @@ export const PRIMITIVE = {
 /** Where part k (value, x slope, y slope) of plane n is: those of the first two are neighbours. */
 export const planeAt = (n: number, k: number): number => PRIMITIVE.planes + (n < 2 ? 16 * k + 8 * n : 48 + 8 * k);
 
-/** WEIGHTS: a triangle, shaded at pixels' centres, whose weights it may compute; RECORDS: and whose varyings it may read. */
-export const SIMPLE = { WEIGHTS: 1, RECORDS: 2 } as const;
+/**
+ * WEIGHTS: a triangle, whose weights at pixels' centres it may compute; RECORDS: and whose varyings it may read. CENTERS: whichever place
+ * of a pixel a load names is its centre.
+ */
+export const SIMPLE = { WEIGHTS: 1, RECORDS: 2, CENTERS: 4 } as const;
 
 /** Quads that a list holds. */
 export const LIST_QUADS = 256;

@@ -6,6 +6,7 @@
 import { MAX_BLOCK_PRIMITIVES, PrimitiveRecord } from '../../abi/gpu/polygon-list.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { VirtualMemory } from '../contract.ts';
+import { SIMPLE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { TileRect } from './bins.ts';
 import type { DrawTable, ListedDraw } from './draw-table.ts';
@@ -121,7 +122,7 @@ export class BlockSetup {
   }
 
   /** Takes up the draw that has been asked for. */
-  #draw({ number, bounds, pattern, tieBreak, bias, attributeStride, simple }: ListedDraw): void {
+  #draw({ number, bounds, pattern, tieBreak, bias, attributeStride, centers }: ListedDraw): void {
     const { f64 } = scratch;
     const out = reach(pattern);
     this.#put(SETUP.draw, this.#get(SETUP.wanted));
@@ -130,7 +131,7 @@ export class BlockSetup {
     this.#four(SETUP.reach, out.minX, out.minY, out.maxX, out.maxY);
     this.#put(SETUP.number, number);
     this.#put(SETUP.attributeStride, attributeStride);
-    this.#put(SETUP.simple, simple ? 1 : 0);
+    this.#put(SETUP.centers, centers ? SIMPLE.CENTERS : 0);
     this.#put(SETUP.biased, bias ? (bias.floats ? BIASED.floats : BIASED.fixed) : 0);
     f64[(this.#args + SETUP.tieX) / 8] = tieBreak.x;
     f64[(this.#args + SETUP.tieY) / 8] = tieBreak.y;

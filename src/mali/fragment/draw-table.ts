@@ -85,6 +85,6 @@ export function drawSetup(
     tieBreak: tieBreakOf(tieBreakRule),
     bias: state.depthBiasEnable ? new DepthBias(state, zInternalFormat) : undefined,
     attributeStride: draw.vertexAttributeStride,
-    simple: framebuffer.pattern.count === 1,
+    centers: framebuffer.pattern.count === 1,
   };
 }

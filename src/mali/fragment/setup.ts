@@ -32,8 +32,8 @@ export interface DrawSetup {
   readonly bias: DepthBias | undefined;
   /** Bytes of a vertex's varyings. */
   readonly attributeStride: number;
-  /** Whether recompiled shaders may read varyings by themselves: shading is at pixel centres. */
-  readonly simple: boolean;
+  /** There is one sample: whichever place of a pixel a shader names, it is the centre. */
+  readonly centers: boolean;
 }
 
 /** The bytes of a vertex's varyings that a primitive can vouch for at most. */
@@ -115,8 +115,8 @@ export class Setup {
     u32[(at + PRIMITIVE.varyingBytes) / 4] = 0;
     // The provoking vertex, and all three.
     u32.fill(0, (at + PRIMITIVE.provoking) / 4, (at + PRIMITIVE.provoking) / 4 + 4);
-    if (!draw.simple || u32[(at + PRIMITIVE.kind) / 4] !== PRIMITIVE_KIND.TRIANGLE) return;
-    u32[to] = SIMPLE.WEIGHTS;
+    if (u32[(at + PRIMITIVE.kind) / 4] !== PRIMITIVE_KIND.TRIANGLE) return;
+    u32[to] = SIMPLE.WEIGHTS | (draw.centers ? SIMPLE.CENTERS : 0);
     const physical = this.#physical;
     let limit = MAX_VARYING_BYTES;
     for (let v = 0; v < 3; v++) {
@@ -129,7 +129,7 @@ export class Setup {
       physical[v] = extent.physical + (record - extent.start);
     }
     if (limit <= 0) return;
-    u32[to] = SIMPLE.WEIGHTS | SIMPLE.RECORDS;
+    u32[to]! |= SIMPLE.RECORDS;
     u32[(at + PRIMITIVE.varyingBytes) / 4] = limit;
     u32[(at + PRIMITIVE.provoking) / 4] = physical[u32[(at + PRIMITIVE.provokingVertex) / 4]!]!;
     for (let v = 0; v < 3; v++) u32[(at + PRIMITIVE.vertices) / 4 + v] = physical[v]!;

@@ -2,9 +2,9 @@
  * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM, LD_VAR, LD_VAR_FLAT and their forms with immediates.
  *
  * Vector k of a warp is quad k, so whatever its primitive gives is one value for the whole vector: STAGE.quads[k] says where that is
- * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles at pixel centres, records that one extent holds) weights
+ * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles, records that one extent holds) weights at pixels' centres
  * (weights.ts) and sums are computed here, in the same steps as fragment/interpolation.ts and shader/varying.ts; everywhere
- * else the interpreter's step does the instruction.
+ * else, and for places of samples where there are several, the interpreter's step does the instruction.
  *
  * A list has its weights computed before its first warp (list-weights.ts). Whoever else wants them (retrieving loads that are the interpreter's)
  * finds them in the frame, where they are put before it is called.
@@ -59,8 +59,10 @@ export class VaryingCode {
       (k) => this.#of(k),
     );
     const loads = unit.blocks.flatMap(({ sites }) => sites).filter(weighs);
-    this.#any = loads.some((site) => (this.#native(site) && !isFlat(site)) || byDescriptor(site));
-    this.#same = !loads.some(({ instruction: { modifiers } }) => modifiers.sample === 'explicit');
+    this.#any = loads.some(
+      (site) => (this.#native(site) && !isFlat(site)) || (byDescriptor(site) && this.#centered(site)),
+    );
+    this.#same = loads.every((site) => isFlat(site) || this.#centered(site));
   }
 
   get #weights(): WeightCode {
@@ -124,10 +126,16 @@ export class VaryingCode {
     else code.get(this.#stage).memory('i32_load', STAGE.quads + 4 * k);
   }
 
+  /** Whether a load may be of pixels' centres: it names them, or whatever it names may be them. */
+  #centered(site: Site): boolean {
+    return site.instruction.modifiers.sample !== 'explicit' && (!elsewhere(site) || !this.#feed?.ways.multisampled);
+  }
+
   /** Whether this form of an instruction is done here, where primitives are simple. */
-  #native({ instruction: i }: Site): boolean {
+  #native(site: Site): boolean {
+    const { instruction: i } = site;
     // Offsets in registers may differ from lane to lane.
-    if (i.spec.base !== 'LD_VAR_BUF_IMM' || i.modifiers.sample === 'explicit') return false;
+    if (i.spec.base !== 'LD_VAR_BUF_IMM' || (!isFlat(site) && !this.#centered(site))) return false;
     // Flat words narrowed to 16 bits are clamped as integers: seldom, and the interpreter's.
     const source = i.modifiers.sourceFormat!;
     return !source.startsWith('src_flat') || (i.spec.type === 'f16') === source.endsWith('16');
@@ -137,7 +145,7 @@ export class VaryingCode {
   emit(site: Site): boolean {
     const { instruction: i } = site;
     const { code, lanes } = this.#a;
-    if (byDescriptor(site) || flatByDescriptor(site)) {
+    if ((byDescriptor(site) && this.#centered(site)) || flatByDescriptor(site)) {
       this.#descriptor(site);
       return true;
     }
@@ -158,6 +166,7 @@ export class VaryingCode {
     if (!this.#feed) {
       code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
     }
+    if (!flat) this.#atCenters(site, slow);
     // There are no bytes where primitives are not simple.
     for (let k = 0; k < lanes.vectors; k++) {
       this.#of(k);
@@ -190,6 +199,18 @@ export class VaryingCode {
     return true;
   }
 
+  /** Where no list says it: to `slow` unless the place that a load names is the pixel's centre. */
+  #atCenters(site: Site, slow: Label): void {
+    if (this.#feed || !elsewhere(site)) return;
+    const { code, lanes } = this.#a;
+    for (let k = 0; k < lanes.vectors; k++) {
+      this.#of(k);
+      code.memory('i32_load', PRIMITIVE.simple);
+      if (k > 0) code.op('i32_and');
+    }
+    code.i32(SIMPLE.CENTERS).op('i32_and').op('i32_eqz').unlikely().brIf(slow);
+  }
+
   /**
    * A load through an attribute's descriptor: the vertices' values are fetched like attributes, their numbers being their slots; so
    * frame shaders read their coordinates. It needs no records of the vertices.
@@ -209,6 +230,7 @@ export class VaryingCode {
       if (!this.#feed) {
         code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
         this.#look();
+        if (!flat) this.#atCenters(site, slow);
       }
       code.get(this.#weighable).op('i32_eqz').unlikely().brIf(slow);
     };
@@ -392,6 +414,9 @@ export class VaryingCode {
 }
 
 const isFlat = ({ instruction }: Site): boolean => instruction.modifiers.sourceFormat?.startsWith('src_flat') === true;
+
+/** Whether a load names places that are a pixel's centre only where there are no samples. */
+const elsewhere = ({ instruction: { modifiers } }: Site): boolean => modifiers.sample !== 'center';
 
 const FLOATS: ReadonlySet<string> = new Set(['f32', 'f16', 'auto']);
 

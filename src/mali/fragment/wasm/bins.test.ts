@@ -27,7 +27,7 @@ const draw = {
   tieBreak: tieBreakOf(TIE_BREAK_RULE.MINUS_180_IN_0_OUT),
   bias: undefined,
   attributeStride: 0,
-  simple: false,
+  centers: false,
 };
 
 function randomPrimitives(store: PrimitiveStore, count: number): void {

@@ -42,7 +42,7 @@ export const SETUP = {
   reach: 192,
   number: 208,
   attributeStride: 212,
-  simple: 216,
+  centers: 216,
   /** 0, or one of BIASED. */
   biased: 220,
   /** 0: no draw is known yet. */
@@ -302,9 +302,8 @@ class SetupEmitter {
     const physical = [f.local('i32'), f.local('i32'), f.local('i32')];
     f.i32(0).set(simple).i32(0).set(what);
     const out = f.block();
-    this.#arg(SETUP.simple).op('i32_eqz').brIf(out);
     f.get(this.#kind).i32(PRIMITIVE_KIND.TRIANGLE).op('i32_ne').brIf(out);
-    f.i32(SIMPLE.WEIGHTS).set(what);
+    this.#arg(SETUP.centers).i32(SIMPLE.WEIGHTS).op('i32_or').set(what);
     f.i64(BigInt(MAX_VARYING_BYTES)).set(limit);
     for (const [v, name] of (['packet0', 'packet1', 'packet2'] as const).entries()) {
       f.get(this.#record).memory('i64_load', PrimitiveRecord.offset[name], this.#memory).set(packet);
@@ -342,7 +341,7 @@ class SetupEmitter {
     }
     f.get(limit).i64(0n).op('i64_gt_s').tee(simple);
     f.if();
-    f.i32(SIMPLE.WEIGHTS | SIMPLE.RECORDS).set(what);
+    f.get(what).i32(SIMPLE.RECORDS).op('i32_or').set(what);
     f.end();
     f.end();
     f.get(this.#to).get(what).memory('i32_store', PRIMITIVE.simple);
