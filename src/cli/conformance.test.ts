@@ -86,4 +86,14 @@ test('guest: a dEQP of one’s own runs in batches, each failure once more alone
   const dead = results.find(({ name }) => name === 'dEQP-GLES2.b.dead');
   assert.equal(dead.note, 'the program ended with 139');
   assert.deepEqual([bad.note, bad.pictures], ['not so', [{ name: 'Result', png: 'QUJD' }]]);
+
+  const wanted = join(folder, 'wanted');
+  const list = async (text: string) => {
+    writeFileSync(wanted, text);
+    return await tyr(['conformance', 'deqp-gles2', '--deqp', build, '--tests', wanted, '--list']);
+  };
+  const some = `${names[4]}\n${names[0]}\n`;
+  assert.equal((await list(some)).stdout, some, 'a file names some of them, in an order of its own');
+  const unknown = await list(`${some}dEQP-GLES2.a.god\n`);
+  assert.deepEqual([unknown.code === 0, unknown.stdout], [false, ''], 'a name that the suite does not have');
 });

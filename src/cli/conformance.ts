@@ -2,7 +2,7 @@
  * `tyr conformance`: a suite that others wrote, on machines of its own, held against what is known of it; and the joining
  * of several runs' results.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Expectations, expectationsFile } from '../conformance/expectations.ts';
@@ -21,6 +21,8 @@ import { progressBar } from './progress-bar.ts';
 
 export interface ConformanceOptions {
   filter?: string;
+  /** A file with the names of tests, a line each. */
+  tests?: string;
   mesa?: string;
   /** On the Mesa that `tyr mesa build` has built. */
   native?: boolean;
@@ -54,7 +56,8 @@ export async function conformance(name: string, folders: string[], options: Conf
     ask: (userland, command) => askOnce(ENTRY, name, userland, command),
   });
   const expectations = Expectations.read(expectationsFile(EXPECTATIONS, name, prepared.mesa));
-  const wanted = options.selection ? selected(prepared.cases) : prepared.cases;
+  const listed = options.tests === undefined ? prepared.cases : named(prepared.cases, options.tests);
+  const wanted = options.selection ? selected(listed) : listed;
   const runnable = wanted.filter(({ name: test }) => expectations.of(test)?.kind !== 'skip');
   const meant = runnable.filter(({ name: test }) => filter.test(test));
   const { perGroup } = options;
@@ -117,6 +120,23 @@ function merge(folders: string[], { out, page }: ConformanceOptions): number {
   if (page !== undefined) putIntoPage(page, head.suite, markdown(whole));
   console.log(closing(whole));
   return whole.remarkable.some(({ news }) => news !== undefined) ? 1 : 0;
+}
+
+/** The tests that a file names, in its order. Throws Problem for a name that the suite does not have. */
+function named(cases: readonly Case[], file: string): Case[] {
+  const known = new Map(cases.map((one) => [one.name, one]));
+  let text = '';
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Problem(`--tests: ${(error as Error).message}`);
+  }
+  const names = new Set(text.split('\n').filter((line) => line !== ''));
+  return [...names].map((name) => {
+    const one = known.get(name);
+    if (!one) throw new Problem(`${file}: there is no test ${name}`);
+    return one;
+  });
 }
 
 function pattern(text: string | undefined): RegExp {

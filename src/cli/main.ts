@@ -530,6 +530,7 @@ which are skipped. // begins a comment, # at a line's begin does too. .quad 0xâ€
     )
     .argument('[folders...]', 'of merge: folders that --out has filled')
     .option('--filter <re>', 'only tests whose name this regular expression matches')
+    .option('--tests <file>', 'only tests that the file names, a line each as --list prints them, in its order')
     .option(
       '--shard <i/n>',
       "the I-th of N parts (default: as GitLab CI, Kubernetes or Slurm says in the job's environment)",
