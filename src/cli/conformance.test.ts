@@ -59,6 +59,7 @@ while read -r name; do
       told Fail 'not so' ;;
     *.none) told NotSupported 'needs more' ;;
     *.dead) kill -SEGV $$ ;;
+    *.good) [ "$MESA_SHADER_CACHE_DISABLE" = true ] && told Pass ok || told Fail 'shaders of other runs' ;;
     *) told Pass ok ;;
   esac >>"$log"
   printf '\\n#endTestCaseResult\\n' >>"$log"
