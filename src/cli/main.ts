@@ -293,12 +293,17 @@ after a plus since the line before. # begins a comment.
     .option('--append <text>', "more of the kernel's command line")
     .option('--env <name=value>', "set a variable in the program's environment (may be repeated)", assignment, {})
     .option('--firmware <file>', "the GPU's firmware image (default: Debian's mali_csffw.bin)")
+    .option(
+      '--fault <kind@when>',
+      'let a part of the GPU fail, counted from when the driver is up (may be repeated); --fault list: which there are',
+      fault,
+      [],
+    )
     .option('--timeout <seconds>', 'end the machine after so long; the exit code is then 124', positive)
     .option('--dmesg <file>', "write the kernel's log")
     .option('--json', 'print one closing JSON object on standard output, everything else on standard error')
     .addOption(engine())
     .addOption(workers())
-    .option('--record-input <file>', 'write down what people do meanwhile, for --input to do again')
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")
     .option('-v, --verbose', "also show what the kernel writes on its serial console, and the machine's debug messages")
     .passThroughOptions()

@@ -9,6 +9,7 @@ import { chooseKernel, type DriverName } from '../host/vm/kernel.ts';
 import { MOST_MEMORY } from '../host/vm/qemu.ts';
 import { runVm, type VmResult } from '../host/vm/vm.ts';
 import type { Engine } from '../mali/engine/names.ts';
+import type { FaultSwitch } from '../mali/faults.ts';
 import { interruptible } from './interrupts.ts';
 import { kernelLog } from './log.ts';
 import { progressBar } from './progress-bar.ts';
@@ -30,6 +31,7 @@ export interface VmCommandOptions {
   engine?: Engine;
   workers?: number;
   stdin?: boolean;
+  fault?: FaultSwitch[];
   verbose?: boolean;
 }
 
@@ -71,6 +73,7 @@ export async function vm(program: string | undefined, args: string[], options: V
       append: options.append,
       engine: options.engine,
       workers: options.workers,
+      faults: options.fault,
       terminal,
       stdout: (bytes) => output.write(bytes),
       stderr: (bytes) => process.stderr.write(bytes),

@@ -16,6 +16,7 @@ import type { Log } from '../../board/log.ts';
 import { GpuBoard } from '../../machine/gpu-board.ts';
 import { DRAM_SIZE } from '../../machine/machine.ts';
 import type { Engine } from '../../mali/engine/names.ts';
+import type { FaultSwitch } from '../../mali/faults.ts';
 import { workersForPrograms } from '../../mali/workers/count.ts';
 import { ForeignMapper } from '../foreign-mapper.ts';
 import { Program } from '../program.ts';
@@ -72,6 +73,8 @@ export interface VmOptions {
   readonly console?: ((text: string) => void) | undefined;
   /** Called when the board is there, before the guest starts. */
   readonly onBoard?: ((board: GpuBoard) => void) | undefined;
+  /** Switches that are turned when the driver is up (at once, where none is expected): their occasions count from there. */
+  readonly faults?: readonly FaultSwitch[] | undefined;
   /** Ends the machine after so many seconds. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal;
@@ -146,6 +149,11 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     const begin = clock.now();
     const since = (): number => (clock.now() - begin) / SECOND;
     guest.since = since;
+    const arm = (): void => {
+      for (const fault of options.faults ?? []) board.gpu.faults.arm(fault);
+    };
+    if (options.expectGpu) guest.onGpu = arm;
+    else arm();
     const start = qemuStart({
       emulator: options.pieces.emulator,
       kernel: options.kernel.image,
@@ -270,6 +278,7 @@ class Guest {
   panicked = false;
   since: () => number = () => 0;
   onPanic: () => void = () => {};
+  onGpu: () => void = () => {};
   readonly qmp: Qmp;
   readonly sockets: {
     qmp: string;
@@ -346,6 +355,7 @@ class Guest {
           break;
         case 'gpu':
           this.gpuSeconds = this.since();
+          this.onGpu();
           break;
         case 'no-gpu':
           break;
