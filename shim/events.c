@@ -71,7 +71,8 @@ static ssize_t read_input(int fd, const struct tyr_identity *identity, char *out
    }
 }
 
-static ssize_t write_input(int fd, const struct tyr_identity *identity, const char *in, size_t size)
+/* What is written to an input device, or to an attribute of /sys, the machine takes or refuses. */
+static ssize_t write_taken(int fd, const struct tyr_identity *identity, const char *in, size_t size)
 {
    struct tyr_call call;
    tyr_about(&call, fd, identity);
@@ -102,7 +103,9 @@ ssize_t __read_chk(int fd, void *out, size_t size, size_t room)
 ssize_t write(int fd, const void *in, size_t size)
 {
    struct tyr_identity identity = tyr_identify(fd);
-   return identity.kind == TYR_INPUT ? write_input(fd, &identity, in, size) : NEXT(write)(fd, in, size);
+   if (identity.kind == TYR_INPUT || (identity.kind == TYR_NONE && tyr_is_attribute(fd)))
+      return write_taken(fd, &identity, in, size);
+   return NEXT(write)(fd, in, size);
 }
 
 /* One piece after the other, to the first that is not filled (fs/read_write.c, do_loop_readv_writev). */
@@ -112,7 +115,7 @@ static ssize_t each_piece(int fd, const struct tyr_identity *identity, const str
    for (int i = 0; i < count; i++) {
       void *at = pieces[i].iov_base;
       size_t size = pieces[i].iov_len;
-      ssize_t n = writes ? write_input(fd, identity, at, size) : read_node(fd, identity, at, size);
+      ssize_t n = writes ? write_taken(fd, identity, at, size) : read_node(fd, identity, at, size);
       if (n < 0)
          return done ? done : n;
       done += n;
@@ -133,7 +136,7 @@ ssize_t readv(int fd, const struct iovec *pieces, int count)
 ssize_t writev(int fd, const struct iovec *pieces, int count)
 {
    struct tyr_identity identity = tyr_identify(fd);
-   if (count <= 0 || identity.kind != TYR_INPUT)
+   if (count <= 0 || (identity.kind != TYR_INPUT && (identity.kind != TYR_NONE || !tyr_is_attribute(fd))))
       return NEXT(writev)(fd, pieces, count);
    return each_piece(fd, &identity, pieces, count, 1);
 }

@@ -247,6 +247,8 @@ static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
          r = tyr_stat(AT_FDCWD, placeholder_of(device, buffer), st, 0);
       if (device >= 0)
          as_device(st, device);
+      else if (tyr_marked(st))
+         st->st_mode &= ~S_ISGID;
    }
    return r;
 }
@@ -298,6 +300,8 @@ int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *s
    struct stat st;
    if (r == 0 && (use != path || fd >= 0 || foreign >= 0 || S_ISREG(stx->stx_mode)) && tyr_stat(dirfd, use, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0) {
       int device = foreign >= 0 ? foreign : device_of(&st, fd);
+      if (tyr_marked(&st))
+         stx->stx_mode &= ~S_ISGID;
       if (device >= 0 && S_ISSOCK(st.st_mode))
          r = NEXT(statx)(AT_FDCWD, placeholder_of(device, buffer), 0, mask, stx);
       if (device >= 0) {

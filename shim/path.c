@@ -7,6 +7,7 @@
  */
 #include "tyr.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -193,6 +194,20 @@ HIDDEN int tyr_placeholder(const struct stat *st)
    if (!S_ISREG(st->st_mode) || !(st->st_mode & S_ISVTX) || !tyr_enabled() || st->st_dev != root_device)
       return -1;
    return (int)st->st_size;
+}
+
+HIDDEN int tyr_marked(const struct stat *st)
+{
+   return S_ISREG(st->st_mode) && (st->st_mode & S_ISGID) && tyr_enabled() && st->st_dev == root_device;
+}
+
+HIDDEN int tyr_is_attribute(int fd)
+{
+   struct stat st;
+   int saved = errno;
+   int is = tyr_enabled() && tyr_stat(fd, "", &st, AT_EMPTY_PATH) == 0 && tyr_marked(&st);
+   errno = saved;
+   return is;
 }
 
 HIDDEN int tyr_in_sys(int fd)

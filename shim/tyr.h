@@ -110,6 +110,9 @@ HIDDEN size_t tyr_strip(char *path, size_t length);
 HIDDEN int tyr_descriptor_path(const char *path);
 /* Is this the placeholder of a node? Then its number (TYR_MINOR_BITS of minor, the rest major), else -1. */
 HIDDEN int tyr_placeholder(const struct stat *st);
+/* Is this open file one that takes what is written: an attribute of /sys? The machine's tree marks them by S_ISGID. */
+HIDDEN int tyr_is_attribute(int fd);
+HIDDEN int tyr_marked(const struct stat *st);
 /* Is this open file one of the tree's that stand for /sys? */
 HIDDEN int tyr_in_sys(int fd);
 /* stat by the kernel's own call. `flags` are AT_*. */

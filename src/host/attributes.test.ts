@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { recorder } from '../board/log.ts';
 import { DrmError } from '../drm/error.ts';
+import { launched } from '../testing/host/launched.ts';
 import { until } from '../testing/host/until.ts';
 import { Attributes } from './attributes.ts';
+import { ensureUserland } from './userland/userland.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tyr-attributes-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -44,3 +46,34 @@ test('a file takes what it understands, shows what holds, and of one that grows 
     attributes.close();
   }
 });
+
+const PROFILING = '/sys/class/drm/renderD128/device/profiling';
+
+for (const side of ['guest', 'host'] as const) {
+  test(`${side}: what an attribute of /sys refuses, the write itself is told, and the file shows what holds`, async () => {
+    const userland = await ensureUserland();
+    const write = (text: string): string =>
+      `echo ${text} | dd of=${PROFILING} conv=notrunc 2>&1 | grep -o 'Invalid argument'; cat ${PROFILING}`;
+    const words = [
+      write('3'),
+      write('9'),
+      write('nonsense'),
+      `{ echo 8; } 2>/dev/null >${PROFILING} || echo refused; cat ${PROFILING}`,
+      `{ echo 1; } >${PROFILING} && cat ${PROFILING}`,
+      `ls -l ${PROFILING} | cut -c 1-10`,
+    ].join('\n');
+    const program = side === 'guest' ? 'sh' : '/bin/sh';
+    const { stdout } = await launched({ userland, program, args: ['-c', words] });
+    assert.deepEqual(stdout.trim().split('\n'), [
+      '3',
+      'Invalid argument',
+      '3',
+      'Invalid argument',
+      '3',
+      'refused',
+      '3',
+      '1',
+      '-rw-r--r--',
+    ]);
+  });
+}

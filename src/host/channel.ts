@@ -224,9 +224,15 @@ export class Channel implements Source, Caller, Watched {
         this.#about(request, body, own ? fds[0]! : -1, named ? fds[own]! : -1);
         return;
       }
+      case SHIM_REQUEST.WRITE: {
+        // To an input device, or to a file of /sys that comes along.
+        const own = request.end === 0n ? 1 : 0;
+        count(own);
+        this.#about(request, body, own ? fds[0]! : -1, -1);
+        return;
+      }
       case SHIM_REQUEST.MMAP:
       case SHIM_REQUEST.READ:
-      case SHIM_REQUEST.WRITE:
       case SHIM_REQUEST.FDINFO:
         count(0);
         this.#about(request, body, -1, -1);
@@ -280,7 +286,8 @@ export class Channel implements Source, Caller, Watched {
       return;
     }
     if (request.kind === SHIM_REQUEST.WRITE) {
-      this.#write(request, body, subject.end?.held);
+      if (request.end !== 0n) this.#write(request, body, subject.end?.held);
+      else this.#writeAttribute(request, body, subject.fd);
       return;
     }
     this.#running = new IoctlCall(this, request.number, body, subject, request.named);
@@ -329,6 +336,17 @@ export class Channel implements Source, Caller, Watched {
       must(body.length === size, 'EFAULT', 'the bytes cannot be read');
       return held.client.write(body);
     });
+    this.done(taken, undefined);
+  }
+
+  /** Takes over `fd`. */
+  #writeAttribute({ number: size }: Request, body: Uint8Array, fd: number): void {
+    const taken = this.server.attempt(this.pid, () => {
+      must(body.length === size, 'EFAULT', 'the bytes cannot be read');
+      this.server.writeAttribute(fd, new TextDecoder().decode(body));
+      return size;
+    });
+    sys.close(fd);
     this.done(taken, undefined);
   }
 

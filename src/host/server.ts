@@ -232,6 +232,11 @@ export class GuestServer implements Company {
     return this.ends.create({ kind: 'sw-sync', timeline: new SwTimeline(device.context.clock) }, pid);
   }
 
+  /** Takes what a guest writes to an open file of /sys. Throws DrmError. */
+  writeAttribute(fd: number, text: string): void {
+    this.#attributes.write(fd, text);
+  }
+
   /** A file with what /proc tells of a node's open file. Throws EBADF for what is none. */
   fdinfo(held: Held | undefined): number {
     must(held?.kind === 'drm' || held?.kind === 'input', 'EBADF', 'no file of a node');
