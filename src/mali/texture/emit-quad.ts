@@ -169,6 +169,10 @@ export class QuadEmitter {
           this.#load(OPERAND.offset);
           this.#f.i32(24).op('i32x4_shr_u');
         });
+        if (!this.#state.levels) {
+          this.#fetchFirst(spot, levels);
+          break;
+        }
         this.#lanewise(levels, () => this.#fetchAt(spot));
         break;
       }
@@ -264,6 +268,17 @@ export class QuadEmitter {
     this.#result.forEach((local, n) => {
       f.get(sum[n]!).set(local);
     });
+  }
+
+  /** Texels of the only level, for lanes that ask for that. */
+  #fetchFirst(spot: Spot, levels: number): void {
+    const f = this.#f;
+    this.#filter.emit('fetch', spot, this.#result);
+    const first = this.#c.vector(() => {
+      f.get(levels);
+      this.#c.words(0).op('i32x4_eq');
+    });
+    for (const local of this.#result) f.get(local).get(first).op('v128_and').set(local).seam();
   }
 
   /** Texels of the level whose number is the level of detail, if there is one. */

@@ -82,9 +82,10 @@ function sampler(f: Code, state: SamplerState, quadEmitter: (quad: number) => Qu
 }
 
 /** Whether a quad's code has no branches, but for the second of two levels. */
-function isStraight({ layout, cube, lod, anisotropic, magnify, minify }: SamplerState): boolean {
+function isStraight({ layout, cube, lod, levels, anisotropic, magnify, minify }: SamplerState): boolean {
   if (layout.kind === 'afbc' || layout.kind === 'blocks' || cube === 'seamless' || anisotropic) return false;
-  return ['none', 'first'].includes(lod) || (['zero', 'footprint'].includes(lod) && magnify === minify);
+  if (['none', 'first'].includes(lod) || (lod === 'fetched' && !levels)) return true;
+  return ['zero', 'footprint'].includes(lod) && magnify === minify;
 }
 
 function sampleWoven(f: Code, { lod, mipmap }: SamplerState, quads: readonly QuadEmitter[]): void {
