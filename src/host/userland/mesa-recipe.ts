@@ -75,13 +75,16 @@ export const MESA_OPTIONS: Record<string, string> = {
 
 /**
  * Of every Mesa: its libraries in one folder, and no more optimisation than halves the time that its build takes; shaders run on the
- * virtual GPU, which is what a frame's time goes into.
+ * virtual GPU, which is what a frame's time goes into. Without if-conversion, because Debian's GCC 14.2 turns `bit & (1u << n) ? n : m`
+ * round on x86 (bt and cmovc of n): Panfrost's bifrost_nir_valid_channel does that, and read channels that a colour has not.
  */
 export const MESA_SETUP = [
   '--libdir=lib',
   '-Ddebug=false',
   '-Doptimization=1',
   '-Db_ndebug=true',
+  '-Dc_args=-fno-if-conversion',
+  '-Dcpp_args=-fno-if-conversion',
   '--wrap-mode=nodownload',
 ];
 
