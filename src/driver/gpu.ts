@@ -10,6 +10,7 @@ import type { IrqLine } from '../board/irq.ts';
 import { type Mmio, readReg, writeReg } from '../board/mmio.ts';
 import { DrmError } from '../drm/error.ts';
 import { MICROSECOND, MILLISECOND, Mutex, poll, WaitQueue } from './async.ts';
+import { gpuName, hardwareOf } from './hardware.ts';
 import { HardwareError } from './hardware-error.ts';
 import { IrqBlock } from './irq.ts';
 import { hex, type Logger } from './log.ts';
@@ -38,14 +39,6 @@ export interface GpuProperties {
   readonly coreFeatures: number;
   readonly gpuFeatures: number;
 }
-
-/** Marketing names by architecture major and product major. */
-const NAMES: Record<string, string> = {
-  '10.2': 'mali-g710',
-  '10.3': 'mali-g510',
-  '10.4': 'mali-g310',
-  '10.7': 'mali-g610',
-};
 
 /** Events that every part of the driver may wait for. */
 const EVENTS =
@@ -107,8 +100,8 @@ export class GpuControl {
 
   /** `mali-g610` or the like. */
   get name(): string {
-    const { archMajor, productMajor } = GPU.GPU_ID.decode(this.properties.gpuId);
-    return NAMES[`${archMajor}.${productMajor}`] ?? 'unknown-mali';
+    const { gpuId, shaderPresent, gpuFeatures } = this.properties;
+    return gpuName(gpuId, shaderPresent, gpuFeatures);
   }
 
   /** Architecture as firmware folders spell it: `10.8`. */
@@ -268,9 +261,7 @@ export class GpuControl {
 function identify(mmio: Mmio, coherent: boolean): GpuProperties {
   const gpuId = readReg(mmio, GPU.GPU_ID);
   if (gpuId === 0) throw new HardwareError('no GPU answers: GPU_ID reads as zero');
-  const { archMajor } = GPU.GPU_ID.decode(gpuId);
-  if (archMajor !== 10)
-    throw new HardwareError(`GPU_ID ${hex(gpuId)}: architecture ${archMajor} is not supported, only 10 is`);
+  hardwareOf(gpuId);
   const coherencyFeatures = readReg(mmio, GPU.COHERENCY_FEATURES);
   if (coherent && GPU.COHERENCY_FEATURES.get(coherencyFeatures, 'aceLite') === 0)
     throw new HardwareError('the bus is coherent, but the GPU does not speak ACE-Lite');

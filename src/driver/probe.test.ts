@@ -7,6 +7,7 @@ import { Dram } from '../board/dram.ts';
 import { IrqLine } from '../board/irq.ts';
 import { recorder } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
+import { gpuName } from './hardware.ts';
 import { isForeign, probe, tyrFirmware } from './index.ts';
 
 /** Registers that hold what they are given; `answers` says what else a write does. */
@@ -60,10 +61,10 @@ test('a bus without a GPU is told in one sentence, and nothing stays behind', as
 
 test('a GPU of another architecture is not touched', async () => {
   const parts = board();
-  parts.mmio.values.set(GPU.GPU_ID.offset, GPU.GPU_ID.encode({ archMajor: 13 }));
+  parts.mmio.values.set(GPU.GPU_ID.offset, GPU.GPU_ID.encode({ archMajor: 14 }));
   const written: number[] = [];
   parts.mmio.onWrite = (offset) => written.push(offset);
-  assert.match((await failure(parts)).message, /architecture 13 is not supported/);
+  assert.match((await failure(parts)).message, /architecture 14 is not supported/);
   assert.deepEqual(written, []);
 });
 
@@ -99,4 +100,21 @@ test('an L2 cache that does not power up is named', async () => {
     resources.irqs.gpu.set(true);
   };
   assert.match((await failure(parts)).message, /timeout waiting on L2:0x1 readiness/);
+});
+
+test('architectures 10 to 13 are known by their products, and larger builds by cores and ray tracing', () => {
+  const name = (archMajor: number, productMajor: number, cores = 1, rays = 0): string =>
+    gpuName(
+      GPU.GPU_ID.encode({ archMajor, productMajor }),
+      2 ** cores - 1,
+      Number(GPU.FEATURES.encode({ rayIntersection: rays })),
+    );
+  assert.deepEqual(
+    [name(10, 7), name(10, 2), name(11, 3), name(11, 2, 4), name(11, 2, 7), name(11, 2, 10, 1), name(11, 2, 10)],
+    ['mali-g610', 'mali-g710', 'mali-g615', 'mali-g615', 'mali-g715', 'mali-g715-immortalis', 'mali-g715'],
+  );
+  assert.deepEqual(
+    [name(12, 0, 6), name(12, 1), name(13, 0, 6), name(13, 0, 12, 1), name(13, 9)],
+    ['mali-g720', 'mali-g620', 'mali-g725', 'mali-g925-immortalis', 'unknown-mali'],
+  );
 });
