@@ -32,7 +32,9 @@ function decodeOperation(file: File, vm: Vm, op: BindOp): BindOperation {
   const page = BigInt(PAGE_SIZE);
   const aligned = op.va % page === 0n && op.size % page === 0n && op.boOffset % page === 0n;
   must(aligned, 'EINVAL', 'address, size and offset are multiples of 4 KiB');
-  must(op.va + op.size <= BigInt(vm.userRange), 'EINVAL', () => `0x${op.va.toString(16)} leaves the client's range`);
+  const range = BigInt(vm.userRange);
+  const within = op.va < range && op.va + op.size <= range;
+  must(within, 'EINVAL', () => `0x${op.va.toString(16)} leaves the client's range`);
   const va = Number(op.va);
   const size = Number(op.size);
   if (type === VM_BIND_OP_TYPE.MAP) return decodeMap(file, vm, op, flags, va, size);
