@@ -6,7 +6,7 @@
 import { FLOW_END, HALVES } from '../../abi/isa/encoding.ts';
 import type { Instruction } from '../shader/decode.ts';
 import type { Code } from '../wasm/builder.ts';
-import type { Block, Site } from './flow.ts';
+import type { Block, Site, Unit } from './flow.ts';
 import type { FlowCode } from './flow-code.ts';
 import { STATUS, STEP } from './frame.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
@@ -22,6 +22,7 @@ export interface Emitter {
 
 /** What the function around has for the code of blocks. */
 export interface AroundBlocks extends Operands {
+  readonly unit: Unit;
   readonly code: Code;
   readonly lanes: LaneCode;
   readonly registers: RegisterFile;
@@ -179,11 +180,16 @@ export class BlockCode {
     const code = this.#a.code;
     const { instruction: i } = site;
     const how = this.#a.output.blend(i);
+    // What lies behind is left out where no lane is to come there (calls.ts).
+    const next = (last: boolean): void => {
+      if (this.#a.unit.index.has(block.next)) this.#a.flow.goto(n, block.next, last);
+      else this.#a.flow.hand(STATUS.LEAVE, n);
+    };
     const go = (last: boolean): void => {
       if (i.flow !== FLOW_END && i.immediates.target !== 0) this.#a.flow.goto(n, block.target, last);
       else {
         this.#a.flow.after(i.flow);
-        if (i.flow !== FLOW_END) this.#a.flow.goto(n, block.next, last);
+        if (i.flow !== FLOW_END) next(last);
       }
     };
     if (how === 'done') {
@@ -191,7 +197,7 @@ export class BlockCode {
       return;
     }
     if (how === 'on') {
-      this.#a.flow.goto(n, block.next, true);
+      next(true);
       return;
     }
     if (how === 'asked') {
@@ -200,14 +206,19 @@ export class BlockCode {
       code.end();
     }
     this.#a.call(site);
-    code.tee(this.#word).i32(STEP.TAKEN).op('i32_eq');
-    code.if();
-    this.#a.flow.goto(n, block.target, false);
-    code.end();
+    code.set(this.#word);
+    // A thread that ends goes to no target.
+    if (i.flow !== FLOW_END) {
+      code.get(this.#word).i32(STEP.TAKEN).op('i32_eq');
+      code.if();
+      this.#a.flow.goto(n, block.target, false);
+      code.end();
+    }
     code.get(this.#word).i32(STEP.IGNORE_FLOW).op('i32_eq');
     code.if();
-    this.#a.flow.goto(n, block.next, false);
+    next(false);
     code.end();
-    this.#fall(n, block, site.instruction.flow);
+    this.#a.flow.after(i.flow);
+    if (i.flow !== FLOW_END) next(true);
   }
 }

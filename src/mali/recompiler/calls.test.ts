@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FlatMemory } from '../../testing/mali/shader-rig.ts';
 import { assemble } from '../shader/assemble.ts';
-import type { BlendShaders } from './calls.ts';
+import { type Blends, FIXED } from './calls.ts';
 import { findUnit } from './flow.ts';
 import { isStraight } from './straight-flow.ts';
 
@@ -13,12 +13,12 @@ const CALL = 'BRANCHZI.eq.absolute 0x0, blend_descriptor_0.w1';
 const BACK = 'BRANCHZI.absolute.end r48, r48';
 const SHADER = `FADD.f32 r0, r0, r4\n${BACK}`;
 
-function unitOf(program: string, shader: string, shaders: BlendShaders) {
+function unitOf(program: string, shader: string, blends: Blends) {
   const memory = new FlatMemory();
   const put = (at: number, text: string): void => memory.write(at, new Uint8Array(assemble(text).buffer));
   put(PROGRAM, program);
-  for (const address of shaders) if (address !== undefined) put(address, shader);
-  return findUnit(memory, PROGRAM, [], shaders);
+  for (const address of blends) if (typeof address === 'number') put(address, shader);
+  return findUnit(memory, PROGRAM, [], blends);
 }
 
 const ends = (unit: ReturnType<typeof unitOf>): string[] =>
@@ -46,8 +46,8 @@ test('where the link register is 0 the blend shader ends its threads', () => {
 
 test('what is not known of a call leaves it to be followed when lanes come there', () => {
   const program = `${BLEND}\n${LINK}\n${CALL}\nNOP.end`;
-  const indirect = (text: string, shader: string, shaders: BlendShaders = [ABOVE]): void => {
-    const unit = unitOf(text, shader, shaders);
+  const indirect = (text: string, shader: string, blends: Blends = [ABOVE]): void => {
+    const unit = unitOf(text, shader, blends);
     assert.ok(
       unit.blocks.some(({ end }) => end === 'indirect'),
       text,
@@ -76,4 +76,13 @@ test('a blend shader that is called twice is part of its program where it is cal
     ends(unit).filter((end) => !end.startsWith('blend')),
     ['branch true', 'branch true', 'indirect', 'end'],
   );
+});
+
+test('what calls a blend shader is left out where fixed function blends', () => {
+  const ended = `BLEND.slot0.v4.f32.end @r0:r1:r2:r3, blend_descriptor_0.w0, r60, target:0\nIADD_IMM.i32 r48, 0x0, #0\n${CALL}`;
+  const unit = unitOf(`${BLEND}\n${LINK}\n${CALL}\n${ended}`, SHADER, [FIXED]);
+  assert.deepEqual(ends(unit), ['blend', 'blend']);
+  assert.ok(isStraight(unit));
+  assert.ok(unit.live.length < 10, `registers ${unit.live}`);
+  assert.deepEqual(ends(unitOf(ended, SHADER, [undefined])), ['blend', 'indirect', 'leave']);
 });

@@ -1,17 +1,20 @@
 /**
- * Blend shaders and their calls: what a draw's blend descriptors say of where an indirect branch leads.
+ * Blend shaders and their calls: what a draw's blend descriptors say of where an indirect branch leads, and whether lanes come there.
  *
  * A compiler puts behind a BLEND a jump to the address in its descriptor, with the link register set by the instruction before to
  * the address behind it, or to 0. The blend shader jumps back to the link register, or ends its threads where that is 0. Where the descriptor
- * is known, so is all of this, as long as nobody else writes to the link register.
+ * is known, so is all of this, as long as nobody else writes to the link register. Where it says that fixed function blends, lanes end
+ * or go on behind the jump, and nobody calls.
  * Source: Mesa 25.0.7 `src/panfrost/compiler/valhall/va_pack.c` (va_lower_blend), `bifrost_compile.c` (bifrost_nir_lower_blend).
  */
 import { CONSTANTS, FLOW_END, HALVES, INSTRUCTION_SIZE, SPECIALS } from '../../abi/isa/encoding.ts';
 import type { Instruction } from '../shader/decode.ts';
+import { targetOfBlend } from './blend-form.ts';
 import type { Found, Resolved, Site, Unit } from './flow.ts';
 
-/** The blend shaders of a draw by the number of their descriptor: addresses. */
-export type BlendShaders = readonly (number | undefined)[];
+export const FIXED = 'fixed';
+/** What a draw's blend descriptors say, by number: the address of a shader, or that fixed function blends. */
+export type Blends = readonly (number | typeof FIXED | undefined)[];
 
 /** Instructions of a blend shader that becomes part of its caller. */
 const MAX_INSTRUCTIONS = 512;
@@ -81,16 +84,17 @@ export interface Reader {
   leads(site: Site): { readonly target: number | undefined; readonly goesOn: boolean; readonly indirect: boolean };
 }
 
+/** Whether lanes that come to a BLEND never go on behind it: fixed function blends, and they end or skip what calls a shader. */
+export function skips({ instruction: i }: Site, blends: Blends): boolean {
+  if (i.spec.name !== 'BLEND' || blends[targetOfBlend(i)] !== FIXED) return false;
+  return i.flow === FLOW_END || i.immediates.target !== 0;
+}
+
 /** The shader that the branch of `site` calls, if all of it is known; `before` is the instruction in front of that. */
-export function calledAt(
-  site: Site,
-  before: Site | undefined,
-  shaders: BlendShaders,
-  reader: Reader,
-): Called | undefined {
-  const entry = shaders[called(site.instruction)];
+export function calledAt(site: Site, before: Site | undefined, blends: Blends, reader: Reader): Called | undefined {
+  const entry = blends[called(site.instruction)];
   const link = before && linkOf(before);
-  if (entry === undefined || !link) return undefined;
+  if (entry === undefined || entry === FIXED || !link) return undefined;
   const found = new Map<number, Found>();
   const leaders = new Set([entry]);
   const resolved = new Map<number, Resolved>([[site.pc, { always: true, target: entry }]]);

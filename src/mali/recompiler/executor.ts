@@ -15,7 +15,7 @@ import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
-import type { BlendShaders } from './calls.ts';
+import { type Blends, FIXED } from './calls.ts';
 import { type ListWays, UNKNOWN } from './draw-ways.ts';
 import { REGISTERS } from './effects.ts';
 import type { Mode } from './emit.ts';
@@ -81,8 +81,8 @@ class Recompiler implements WarpExecutor {
   readonly #kind: Stage['kind'];
   /** What the draw of a fragment stage does. */
   readonly #ways: ListWays | undefined;
-  /** The blend shaders of a fragment stage's draw; none: it has none. */
-  readonly #shaders: BlendShaders;
+  /** What a fragment stage's draw has its colours blended by. */
+  readonly #blends: Blends;
 
   constructor({ environment, flush32, flush16, stage }: RunContext) {
     this.#memory = environment.memory;
@@ -90,7 +90,7 @@ class Recompiler implements WarpExecutor {
     if (stage.kind === 'fragment') {
       this.#ways = { ...(stage.ways ?? UNKNOWN), helpers: environment.program.requiresHelperThreads };
     }
-    this.#shaders = stage.kind === 'fragment' ? blendShaders(stage, environment.program.binary) : [];
+    this.#blends = stage.kind === 'fragment' ? blendsOf(stage, environment.program.binary) : [];
     this.#together = modeOf(flush32, flush16, false);
     this.#parted = modeOf(flush32, flush16, true);
     let units = caches.get(this.#memory);
@@ -165,12 +165,13 @@ class Recompiler implements WarpExecutor {
   #prepare(): Ready {
     const mode = { ...this.#together, list: this.#kind, ways: this.#ways };
     const begin = this.#begin;
-    if (!quadwise(begin.unit, this.#kind)) return begin.as({ ...mode, vectors: WARP_VECTORS });
-    if (this.#shaders.length === 0) return begin.as({ ...mode, vectors: PAIR_VECTORS });
-    const all = this.#units.calling(begin, this.#shaders);
-    const whole = quadwise(all.unit, this.#kind) && all.unit.blocks.every(({ end }) => end !== 'indirect');
+    const all = this.#units.calling(begin, this.#blends);
+    const fixed = this.#blends.every((blend) => blend === FIXED);
+    const whole = all.unit.blocks.every(({ end }) => end !== 'indirect');
+    if (!quadwise(all.unit, this.#kind)) return (fixed && whole ? all : begin).as({ ...mode, vectors: WARP_VECTORS });
+    if (whole) return all.as({ ...mode, vectors: PAIR_VECTORS });
     // Where warps are handed back to have blend shaders called, it is better done for all of a warp at once.
-    return whole ? all.as({ ...mode, vectors: PAIR_VECTORS }) : begin.as({ ...mode, vectors: WARP_VECTORS });
+    return begin.as({ ...mode, vectors: fixed ? PAIR_VECTORS : WARP_VECTORS });
   }
 
   /** Works off the list until it is at its end (true), the slice is used up, or a warp is handed back. */
@@ -283,14 +284,12 @@ class Recompiler implements WarpExecutor {
 const BLEND_MODE_MASK = 3;
 const HIGH = 2 ** 32;
 
-/** The blend shaders that a stage's descriptors name, which lie where its program does. */
-function blendShaders({ blendDescriptors }: FragmentStage, binary: number): BlendShaders {
-  const shaders: (number | undefined)[] = [];
-  for (let n = 0; n * 2 < blendDescriptors.length; n++) {
-    if ((blendDescriptors[n * 2]! & BLEND_MODE_MASK) !== BLEND_MODE.SHADER) continue;
-    shaders[n] = Math.floor(binary / HIGH) * HIGH + blendDescriptors[n * 2 + 1]!;
-  }
-  return shaders;
+/** What a stage's descriptors say; blend shaders lie where its program does. */
+function blendsOf({ blendDescriptors }: FragmentStage, binary: number): Blends {
+  return Array.from({ length: blendDescriptors.length / 2 }, (_, n) => {
+    if ((blendDescriptors[n * 2]! & BLEND_MODE_MASK) !== BLEND_MODE.SHADER) return FIXED;
+    return Math.floor(binary / HIGH) * HIGH + blendDescriptors[n * 2 + 1]!;
+  });
 }
 
 function park(w: WarpState, pc: number, mask: number): void {

@@ -13,7 +13,7 @@ import { FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { VirtualMemory } from '../contract.ts';
 import { compile, type Step } from '../shader/control.ts';
 import type { Instruction } from '../shader/decode.ts';
-import { always, type BlendShaders, type Called, calledAt, type Reader } from './calls.ts';
+import { always, type Blends, type Called, calledAt, type Reader, skips } from './calls.ts';
 import type { Effects } from './effects.ts';
 import { type Known, knownOf } from './known.ts';
 import { liveIn } from './liveness.ts';
@@ -113,14 +113,14 @@ const endOf = ({ instruction: i }: Site): BlockEnd | undefined => {
 };
 
 /**
- * Finds the unit that begins at `entry`, with all that can be reached from `others`, and the blend shaders of a draw that it calls each
- * from one place.
+ * Finds the unit that begins at `entry`, with all that can be reached from `others`. `blends`: of a draw, so that what calls blend shaders is
+ * left out where fixed function blends, and the shaders are in that are called each from one place.
  */
 export function findUnit(
   memory: VirtualMemory,
   entry: number,
   others: readonly number[] = [],
-  shaders: BlendShaders = [],
+  blends: Blends = [],
 ): Unit {
   const reader = new UnitReader(memory);
   const found = new Map<number, Found>();
@@ -140,16 +140,18 @@ export function findUnit(
       const { site } = one;
       if (!site) break;
       const { target, goesOn } = reader.leads(site);
-      const call = shaders.length > 0 ? calledAt(site, before, shaders, reader) : undefined;
+      const call = blends.length > 0 ? calledAt(site, before, blends, reader) : undefined;
+      const ends = !goesOn || skips(site, blends);
       before = site;
       pc += INSTRUCTION_SIZE;
       if (call) called.push(call);
-      if (target !== undefined) {
+      // A thread that ends goes to no target.
+      if (target !== undefined && !(ends && target === pc)) {
         leaders.add(target);
         work.push(target);
       }
-      if (endOf(site) && goesOn) leaders.add(pc);
-      if (!goesOn) break;
+      if (endOf(site) && !ends) leaders.add(pc);
+      if (ends) break;
     }
   }
   const places = new Map<number, number>();

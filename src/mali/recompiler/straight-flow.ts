@@ -15,7 +15,7 @@ const NOWHERE = -1;
 /** Whether a unit can be run so. */
 export const isStraight = ({ blocks, index }: Unit): boolean =>
   blocks.every(({ end, target, always }, n) => {
-    const led = end === 'branch' ? always : end === 'blend';
+    const led = end === 'branch' ? always : end === 'blend' && index.has(target);
     return led !== undefined && (!led || index.get(target)! > n);
   });
 

@@ -5,7 +5,7 @@
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { Holder } from './budget.ts';
-import { type BlendShaders, callsOf } from './calls.ts';
+import { type Blends, callsOf } from './calls.ts';
 import { CodeWords } from './code-words.ts';
 import { type Compiled, codeBudget, compileUnit, instantiate, type Run } from './compiled.ts';
 import { waysKey } from './draw-ways.ts';
@@ -144,11 +144,11 @@ export class UnitCache {
     return ready;
   }
 
-  /** The unit of `ready` with what it calls of a draw's blend shaders. */
-  calling(ready: Ready, shaders: BlendShaders): Ready {
+  /** The unit of `ready` as a draw runs it: with the blend shaders that it calls, without what calls none. */
+  calling(ready: Ready, blends: Blends): Ready {
     const { unit } = ready;
     let key = '';
-    for (const n of callsOf(unit)) key += `${n} ${shaders[n]} `;
+    for (const n of callsOf(unit)) key += `${n} ${blends[n]} `;
     if (key === '') return ready;
     const known = ready.withShaders.get(key);
     if (known && (known.epoch === this.#epoch || known.words.in(this.#memory))) {
@@ -156,7 +156,7 @@ export class UnitCache {
       return known;
     }
     if (ready.withShaders.size >= MAX_OTHERS) ready.withShaders.clear();
-    const called = ready.calling(findUnit(this.#memory, unit.entry, unit.roots, shaders), this.#epoch);
+    const called = ready.calling(findUnit(this.#memory, unit.entry, unit.roots, blends), this.#epoch);
     this.#count(called.unit);
     ready.withShaders.set(key, called);
     return called;
