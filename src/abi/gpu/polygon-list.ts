@@ -47,16 +47,16 @@ export const DrawRecord = layout(
 );
 
 /**
- * A corner of what is rastered: window position in 1/256 pixel, depth, 1/w, and the weights there of the primitive's first
- * two vertices (a third one's is the rest to 1). For a point the weights are gl_PointCoord instead.
+ * A corner of what is rastered: window position in 1/256 pixel, depth, 1/w, and the weights there of the primitive's
+ * second and third vertex (the first one's is the rest to 1). For a point the weights are gl_PointCoord instead.
  */
 const corner = (at: number) => ({
   x: sint(at, 32),
   y: sint(at + 32, 32),
   z: float(at + 64),
   inverseW: float(at + 96),
-  weight0: float(at + 128),
-  weight1: float(at + 160),
+  weight1: float(at + 128),
+  weight2: float(at + 160),
 });
 export const Corner = layout('Corner', 24, corner(0));
 

@@ -39,7 +39,7 @@ export const PRIMITIVE = {
   provoking: 112,
   vertices: 116,
   /**
-   * Planes 0: 1/w, 1 and 2: the weights of vertex 0 and 1 times 1/w. Value at the origin, slopes by 1/256 pixel (doubles, at
+   * Planes 0: 1/w, 1 and 2: the weights of vertices 1 and 2 times 1/w (of a point its coordinate). Value at the origin, slopes by 1/256 pixel (doubles, at
    * `planeAt`).
    */
   planes: 128,
@@ -73,8 +73,8 @@ export const SIMPLE = { WEIGHTS: 1, RECORDS: 2, CENTERS: 4 } as const;
 /** Quads that a list holds. */
 export const LIST_QUADS = 256;
 
-/** Weights of a quad's three vertices at its pixels' centres: four singles each. */
-export const WEIGHTS_BYTES = 48;
+/** Weights of a quad's vertices 1 and 2 at its pixels' centres: four singles each. */
+export const WEIGHTS_BYTES = 32;
 
 /** A list of quads. */
 export const QUAD_LIST = {
@@ -87,5 +87,5 @@ export const QUAD_LIST = {
   y: 3328,
   /** WEIGHTS_BYTES a quad, made when a shader wants them (recompiler/list-weights.ts). */
   weights: 3584,
-  size: 15872,
+  size: 11776,
 } as const;

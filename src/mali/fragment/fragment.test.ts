@@ -229,7 +229,7 @@ test('varyings arrive perspective-correct, flat ones from the provoking vertex',
     b.registers[IDVS_REGISTERS.varyingAllocation] = 16;
     const seen: { value: number; flat: number; x: number; y: number }[] = [];
     b.fragments.set(1, (stage, warp, mask) => {
-      const weights = new Float32Array(3 * LANES);
+      const weights = new Float32Array(2 * LANES);
       stage.barycentrics(warp, mask, 'center', new Int32Array(LANES), weights);
       const { packets, slots, count: n, provoking } = stage.primitives[0]!;
       const value = (v: number) => {
@@ -239,8 +239,8 @@ test('varyings arrive perspective-correct, flat ones from the provoking vertex',
       };
       for (let lane = 0; lane < LANES; lane++) {
         if (!(mask & ~warp.discarded & (1 << lane))) continue;
-        let sum = 0;
-        for (let v = 0; v < n; v++) sum += weights[v * LANES + lane]! * value(v);
+        let sum = value(0);
+        for (let v = 1; v < n; v++) sum += weights[(v - 1) * LANES + lane]! * (value(v) - value(0));
         const at = warp.u32[59 * LANES + lane]!;
         seen.push({ value: sum, flat: value(provoking), x: at & 0xffff, y: at >>> 16 });
       }
@@ -696,11 +696,11 @@ test('a pre-frame shader loads what memory held, where a draw follows', () => {
     3,
     shade((lane, stage, warp) => {
       shaded++;
-      const weights = new Float32Array(3 * LANES);
+      const weights = new Float32Array(2 * LANES);
       stage.barycentrics(warp, warp.live, 'center', new Int32Array(LANES), weights);
       // As an attribute of three vertices would come: the pixel's position.
-      const x = Math.floor(weights[LANES + lane]! * 48);
-      const y = Math.floor(weights[2 * LANES + lane]! * 16);
+      const x = Math.floor(weights[lane]! * 48);
+      const y = Math.floor(weights[LANES + lane]! * 16);
       const word = b.memory.load32(target.base! + (y * 48 + x) * 4);
       return [word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24].map((v) => v / 255) as any;
     }),

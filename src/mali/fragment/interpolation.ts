@@ -46,18 +46,12 @@ export class Interpolation {
   barycentrics(mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void {
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
-      const { count } = this.#warp.primitives[lane >> 2]!;
-      if (count === 1) {
-        out[lane] = 1;
-        continue;
-      }
+      // A point's planes are its coordinate.
+      if (this.#warp.primitives[lane >> 2]!.count === 1) continue;
       const x = this.#position(lane, mode, source[lane]!);
       this.#warp.triangle(lane).weights(x, this.#py, this.#weights);
-      const w0 = this.#weights[0]!;
-      const w1 = count === 2 ? Math.fround(1 - w0) : this.#weights[1]!;
-      out[lane] = w0;
-      out[LANES + lane] = w1;
-      if (count === 3) out[2 * LANES + lane] = Math.fround(1 - w0) - w1;
+      out[lane] = this.#weights[0]!;
+      out[LANES + lane] = this.#weights[1]!;
     }
   }
 

@@ -188,8 +188,8 @@ function readCorner(view: DataView, at: number, out: Infer<typeof Corner>): void
   out.y = view.getInt32(at + offset.y, true);
   out.z = view.getFloat32(at + offset.z, true);
   out.inverseW = view.getFloat32(at + offset.inverseW, true);
-  out.weight0 = view.getFloat32(at + offset.weight0, true);
   out.weight1 = view.getFloat32(at + offset.weight1, true);
+  out.weight2 = view.getFloat32(at + offset.weight2, true);
 }
 
 const invalid = (at: number, what: string): GpuFault =>

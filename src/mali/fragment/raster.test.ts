@@ -16,8 +16,8 @@ function triangle(points: readonly Point[], rule: number = TIE_BREAK_RULE.MINUS_
     y: Math.round(y * 256),
     z,
     inverseW,
-    weight0: i === 0 ? 1 : 0,
     weight1: i === 1 ? 1 : 0,
+    weight2: i === 2 ? 1 : 0,
   });
   const [corner0, corner1, corner2] = points.map(corner);
   const t = new Triangle(scratch.alloc(PRIMITIVE.size));
@@ -163,6 +163,20 @@ test('depth is linear in the window and exact where it is constant', () => {
   assert.ok(Math.abs(sloped.slope - 1 / 32) < 1e-12);
 });
 
+test('the third vertex has a weight of its own: no small one is what two others leave of 1', () => {
+  // A row of pixel centres runs along a third of the way from one edge to the third vertex: singles that are thirds of 1 do not add up.
+  const t = triangle([
+    [0, 0.5, 0, 1],
+    [96, 0.5, 0, 1],
+    [0, 96.5, 0, 1],
+  ])!;
+  const out = new Float64Array(2);
+  for (let x = 0; x < 48; x++) {
+    t.weights((x + 0.5) * 256, 32.5 * 256, out);
+    assert.equal(out[1], Math.fround(1 / 3), `pixel ${x}`);
+  }
+});
+
 test('weights are perspective-correct', () => {
   // An edge from w = 1 to w = 4 of clip space: half way in the window is a fifth of the way in space.
   const t = triangle([
@@ -172,7 +186,7 @@ test('weights are perspective-correct', () => {
   ])!;
   const out = new Float64Array(2);
   t.weights(16 * 256, 0, out);
-  assert.ok(Math.abs(out[1]! - 0.2) < 1e-6, `${out[1]}`);
-  assert.ok(Math.abs(out[0]! - 0.8) < 1e-6, `${out[0]}`);
+  assert.ok(Math.abs(out[0]! - 0.2) < 1e-6, `${out[0]}`);
+  assert.equal(out[1], 0);
   assert.ok(Math.abs(t.inverseW(16 * 256, 0) - 0.625) < 1e-6);
 });

@@ -138,8 +138,8 @@ export class Triangle {
     this.#put(PRIMITIVE.originY, p.y);
     const corners = [p, q, r];
     this.#plane(0, corners, area, ({ inverseW }) => inverseW);
-    this.#plane(1, corners, area, ({ inverseW, weight0 }) => inverseW * weight0);
-    this.#plane(2, corners, area, ({ inverseW, weight1 }) => inverseW * weight1);
+    this.#plane(1, corners, area, ({ inverseW, weight1 }) => inverseW * weight1);
+    this.#plane(2, corners, area, ({ inverseW, weight2 }) => inverseW * weight2);
     return true;
   }
 
@@ -252,7 +252,7 @@ export class Triangle {
     return this.#value(0, x, y);
   }
 
-  /** Weights of vertices 0 and 1 at a position, perspective-correct, as singles: the same bits as recompiler/weights.ts. */
+  /** Weights of vertices 1 and 2 at a position, perspective-correct, as singles: the same bits as recompiler/weights.ts. */
   weights(x: number, y: number, out: Float64Array): void {
     const w = Math.fround(1 / this.#value(0, x, y));
     out[0] = Math.fround(this.#value(1, x, y) * w);

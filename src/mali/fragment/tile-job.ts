@@ -407,13 +407,13 @@ export class TileJob {
  * the triangle reaches twice as far and so covers all of it.
  */
 function frameRecord({ parameters: { width, height } }: Framebuffer): Infer<typeof PrimitiveRecord> {
-  const corner = (x: number, y: number, weight0: number, weight1: number) => ({
+  const corner = (x: number, y: number, weight1: number, weight2: number) => ({
     x: x * SUBPIXEL,
     y: y * SUBPIXEL,
     z: 0,
     inverseW: 1,
-    weight0,
     weight1,
+    weight2,
   });
   return {
     draw: 0,
@@ -428,9 +428,9 @@ function frameRecord({ parameters: { width, height } }: Framebuffer): Infer<type
     backFacing: 0,
     layer: 0,
     id: 0,
-    corner0: corner(0, 0, 1, 0),
-    corner1: corner(2 * width, 0, -1, 2),
-    corner2: corner(0, 2 * height, -1, 0),
+    corner0: corner(0, 0, 0, 0),
+    corner1: corner(2 * width, 0, 2, 0),
+    corner2: corner(0, 2 * height, 0, 2),
     minX: 0,
     minY: 0,
     maxX: width - 1,

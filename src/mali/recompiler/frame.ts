@@ -33,7 +33,7 @@ export const FRAME = {
   /** Addresses that a load or store wants a record for: sixteen lower words, sixteen upper ones (or handles). */
   low: 128,
   high: 192,
-  /** Weights of the last varying load that asked to keep them: three times sixteen floats. */
+  /** Weights of vertices 1 and 2 of the last varying load that asked to keep them: sixteen floats each. */
   weights: 256,
   /** Sixteen further words for who wants a record: handles. */
   third: 448,

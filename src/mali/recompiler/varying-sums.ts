@@ -108,7 +108,7 @@ export class VaryingSums {
   /** Pushes a vector's sum of what `part` pushes: for 0 the first vertex's, for the others the step from it to theirs. */
   push(k: number, part: (vertex: 0 | 1 | 2) => void): void {
     const { lanes } = this.#a;
-    const [, second, third] = this.#weights().weights.map((weight) => lanes.local(weight)) as [Lanes, Lanes, Lanes];
+    const [second, third] = this.#weights().weights.map((weight) => lanes.local(weight)) as [Lanes, Lanes];
     lanes.fma(
       () => part(2),
       third,

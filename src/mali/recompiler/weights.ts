@@ -9,7 +9,8 @@ import { PRIMITIVE, planeAt } from '../engine/quads.ts';
 import type { Code } from '../wasm/builder.ts';
 import type { LaneCode } from './lanes.ts';
 
-const VERTICES = 3;
+/** Of vertices 1 and 2: sums begin at the first, so nobody asks for its weight. */
+const WEIGHTS = 2;
 const PARTS = 3;
 const VECTOR_BYTES = 16;
 
@@ -95,7 +96,7 @@ export function fromLocals(
 }
 
 export class WeightCode {
-  /** By vertex and vector. */
+  /** Of vertices 1 and 2, by vector. */
   readonly weights: readonly number[][];
   readonly #l: LaneCode;
   readonly #dx: number;
@@ -106,7 +107,7 @@ export class WeightCode {
   constructor(lanes: LaneCode) {
     this.#l = lanes;
     const { code } = lanes;
-    this.weights = Array.from({ length: VERTICES }, () => code.locals('v128', lanes.vectors));
+    this.weights = Array.from({ length: WEIGHTS }, () => code.locals('v128', lanes.vectors));
     this.#dx = code.local('f64');
     this.#dy = code.local('f64');
     this.#pair = code.local('v128');
@@ -134,19 +135,17 @@ export class WeightCode {
     code.get(this.#dx).op('f64x2_splat').op('f64x2_mul').op('f64x2_add');
     source.pair(2);
     code.get(this.#dy).op('f64x2_splat').op('f64x2_mul').op('f64x2_add').op('f32x4_demote_f64x2_zero').set(this.#pair);
-    const [w0, w1, w2] = this.weights.map((vectors) => vectors[k]!) as [number, number, number];
+    const [w1, w2] = this.weights.map((vectors) => vectors[k]!) as [number, number];
     this.#l.single(1)(k);
     code.get(this.#pair).get(this.#pair).shuffle32(0, 0, 0, 0);
     this.#step(0, source);
     code.op('f32x4_div').set(inverse);
     code.get(this.#pair).get(this.#pair).shuffle32(1, 1, 1, 1);
     this.#step(1, source);
-    code.get(inverse).op('f32x4_mul').set(w0);
+    code.get(inverse).op('f32x4_mul').set(w1);
     this.#single((n) => source.third(n));
     this.#step(2, source);
-    code.get(inverse).op('f32x4_mul').set(w1);
-    this.#l.single(1)(k);
-    code.get(w0).op('f32x4_sub').get(w1).op('f32x4_sub').set(w2);
+    code.get(inverse).op('f32x4_mul').set(w2);
   }
 
   /** The quad's place from the planes' origin. */

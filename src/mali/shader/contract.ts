@@ -250,7 +250,8 @@ export interface FragmentStage {
   /** Words 2 and 3 of the draw's blend descriptors 0…7, two words each: the FAU's blend_descriptor_n. */
   readonly blendDescriptors: Uint32Array;
   /**
-   * Weights of the primitive's vertices, perspective-correct, at the place that `mode` asks for: out[v * 16 + lane].
+   * Weights of the primitive's vertices 1 and 2 where it has them, perspective-correct, at the place that `mode` asks for:
+   * out[(v - 1) * 16 + lane].
    * `source` is LD_VAR's first source: bits 16-23 sample id; explicit: x | y << 16 in signed 8.8.
    */
   barycentrics(warp: Warp, mask: number, mode: SampleMode, source: Int32Array, out: Float32Array): void;

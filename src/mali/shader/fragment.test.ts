@@ -15,7 +15,7 @@ const ids = Array.from({ length: LANES }, (_, i) => i);
 const PACKET = 0x50000;
 const STRIDE = 32;
 
-/** A stage that remembers what it is asked, and interpolates with weights 1 - l/16, l/16, 0 for lane l. */
+/** A stage that remembers what it is asked, and interpolates with weights l/16 and 0 of the second and third vertex for lane l. */
 function makeStage(log: string[] = []): FragmentStage {
   const triangle: PrimitiveVertices = { count: 3, packets: [PACKET, PACKET, PACKET], slots: [1, 2, 5], provoking: 2 };
   return {
@@ -30,9 +30,8 @@ function makeStage(log: string[] = []): FragmentStage {
     barycentrics(_warp, _mask, mode, _source, out) {
       log.push(`barycentrics ${mode}`);
       for (const l of ids) {
-        out[l] = 1 - l / 16;
-        out[LANES + l] = l / 16;
-        out[2 * LANES + l] = 0;
+        out[l] = l / 16;
+        out[LANES + l] = 0;
       }
     },
     special(_warp, _mask, what, _mode, _source, out) {
@@ -99,7 +98,6 @@ test('what is the same at all vertices is that everywhere, whatever the weights'
         if (!(mask & (1 << lane))) continue;
         out[lane] = Math.fround(lane / 37);
         out[LANES + lane] = Math.fround(1 / (lane + 3));
-        out[2 * LANES + lane] = Math.fround(1 - out[lane]!) - out[LANES + lane]!;
       }
     },
   };

@@ -133,8 +133,8 @@ export function interpolate(
         continue;
       }
       const { count } = known;
-      const w1 = count > 1 ? weights[LANES + n]! : 0;
-      const w2 = count > 2 ? weights[2 * LANES + n]! : 0;
+      const w1 = count > 1 ? weights[n]! : 0;
+      const w2 = count > 2 ? weights[LANES + n]! : 0;
       for (let c = 0; c < channels; c++) {
         // From the first vertex on, so that what is the same at all of them is that everywhere, as on boards: piglit's
         // variable-indexing tests compare such values, and Mesa's CI has none of them among what fails on a G52 or a G57.

@@ -152,7 +152,7 @@ export class Registers {
     const words = REGISTERS * LANES;
     this.at = scratch.owned(this, REGISTER_BYTES + FRAME_BYTES);
     this.frame = this.at + REGISTER_BYTES;
-    this.weights = new Float32Array(buffer, this.frame + FRAME.weights, 3 * LANES);
+    this.weights = new Float32Array(buffer, this.frame + FRAME.weights, 2 * LANES);
     this.u32 = new Uint32Array(buffer, this.at, words);
     this.i32 = new Int32Array(buffer, this.at, words);
     this.f32 = new Float32Array(buffer, this.at, words);
@@ -218,7 +218,7 @@ export class WarpState implements Warp {
   warpId = 0;
   /** First thread slot for thread storage. */
   threadSlot = 0;
-  /** Weights of the last varying load that asked to keep them. */
+  /** Weights of vertices 1 and 2 of the last varying load that asked to keep them. */
   readonly weights: Float32Array;
 
   constructor(run: RunContext, registers = Registers.take()) {

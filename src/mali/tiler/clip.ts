@@ -8,7 +8,7 @@
  * Corners carry the weights of the primitive's vertices, which are linear in clip space; so varyings need no clipping.
  */
 
-/** Numbers of one corner: x, y (pixels), z, 1 / w, weight of vertex 0, of vertex 1. */
+/** Numbers of one corner: x, y (pixels), z, 1 / w, weight of vertex 1, of vertex 2. */
 export const CORNER = 6;
 /** A plane leaves at most half as many corners again as there were, whatever numbers they are: 3, 4, 6, 9, 13, 19. */
 export const MAX_CORNERS = 20;
@@ -44,8 +44,8 @@ export class Clipper {
       this.corners[to + 1] = y;
       this.corners[to + 2] = z;
       this.corners[to + 3] = inverseW;
-      this.corners[to + 4] = i === 0 ? 1 : 0;
-      this.corners[to + 5] = i === 1 ? 1 : 0;
+      this.corners[to + 4] = i === 1 ? 1 : 0;
+      this.corners[to + 5] = i === 2 ? 1 : 0;
     }
     return simple ? 3 : this.#clip(3);
   }
@@ -58,15 +58,19 @@ export class Clipper {
     // A clipped degenerate triangle runs along the line and back: its two most distant corners are the ends.
     let low = 0;
     let high = 0;
+    const along = (i: number): number => corners[i * CORNER + 4]! + corners[i * CORNER + 5]!;
     for (let i = 0; i < count; i++) {
-      if (corners[i * CORNER + 4]! > corners[low * CORNER + 4]!) low = i;
-      if (corners[i * CORNER + 4]! < corners[high * CORNER + 4]!) high = i;
+      if (along(i) < along(low)) low = i;
+      if (along(i) > along(high)) high = i;
     }
     const ends = this.#other;
     copy(corners, low * CORNER, ends, 0);
     copy(corners, high * CORNER, ends, CORNER);
-    ends[5] = 1 - ends[4]!;
-    ends[11] = 1 - ends[10]!;
+    // Both vertices beside the first are the other end.
+    for (const at of [4, CORNER + 4]) {
+      ends[at] = ends[at]! + ends[at + 1]!;
+      ends[at + 1] = 0;
+    }
     copy(ends, 0, corners, 0);
     copy(ends, CORNER, corners, CORNER);
     return 2;

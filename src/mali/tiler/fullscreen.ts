@@ -72,17 +72,17 @@ export class FullscreenWork implements Work {
     const maxY = Math.min(maximumY, fbHeight - 1);
     if (minimumX > maxX || minimumY > maxY) return undefined;
     // The triangle reaches twice as far and so covers all of it.
-    const corner = (x: number, y: number, weight0: number, weight1: number) => ({
-      ...{ x: x * 2 ** PIXEL, y: y * 2 ** PIXEL, z: 0, inverseW: 1, weight0, weight1 },
+    const corner = (x: number, y: number, weight1: number, weight2: number) => ({
+      ...{ x: x * 2 ** PIXEL, y: y * 2 ** PIXEL, z: 0, inverseW: 1, weight1, weight2 },
     });
     const bytes = PrimitiveRecord.pack({
       slot1: 1,
       slot2: 2,
       kind: PRIMITIVE_KIND.TRIANGLE,
       layer,
-      corner0: corner(0, 0, 1, 0),
-      corner1: corner(2 * fbWidth, 0, -1, 2),
-      corner2: corner(0, 2 * fbHeight, -1, 0),
+      corner0: corner(0, 0, 0, 0),
+      corner1: corner(2 * fbWidth, 0, 2, 0),
+      corner2: corner(0, 2 * fbHeight, 0, 2),
       minX: minimumX,
       minY: minimumY,
       maxX,

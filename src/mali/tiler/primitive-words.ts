@@ -27,8 +27,8 @@ const X = Corner.offset.x / WORD;
 const Y = Corner.offset.y / WORD;
 const Z = Corner.offset.z / WORD;
 const INVERSE_W = Corner.offset.inverseW / WORD;
-const WEIGHT0 = Corner.offset.weight0 / WORD;
 const WEIGHT1 = Corner.offset.weight1 / WORD;
+const WEIGHT2 = Corner.offset.weight2 / WORD;
 const MINIMUM = offset.minX / WORD;
 const MINIMUM_Y = fields.minY.bit % 32;
 const MAXIMUM = offset.maxX / WORD;
@@ -70,14 +70,14 @@ export class PrimitiveWords {
   }
 
   /** Corner 0, 1 or 2. x, y in 1/256 pixel. */
-  corner(n: number, x: number, y: number, z: number, inverseW: number, weight0: number, weight1: number): void {
+  corner(n: number, x: number, y: number, z: number, inverseW: number, weight1: number, weight2: number): void {
     const at = CORNERS + n * CORNER_WORDS;
     this.#i32[at + X] = x;
     this.#i32[at + Y] = y;
     this.#f32[at + Z] = z;
     this.#f32[at + INVERSE_W] = inverseW;
-    this.#f32[at + WEIGHT0] = weight0;
     this.#f32[at + WEIGHT1] = weight1;
+    this.#f32[at + WEIGHT2] = weight2;
   }
 
   /** Pixels that it may touch, inclusive. */

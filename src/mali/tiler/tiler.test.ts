@@ -73,7 +73,7 @@ test('a triangle in front of the eye passes unchanged', () => {
   const clipper = new Clipper();
   const positions = Float32Array.from([10, 20, 0.5, 1, 30, 20, 0.25, 0.5, 10, 40, 0, 2]);
   assert.equal(clipper.triangle(positions, 0, 1, 2), 3);
-  assert.deepEqual([...clipper.corners.subarray(CORNER, 2 * CORNER)], [30, 20, 0.25, 0.5, 0, 1]);
+  assert.deepEqual([...clipper.corners.subarray(CORNER, 2 * CORNER)], [30, 20, 0.25, 0.5, 1, 0]);
 });
 
 test('one that reaches behind the eye is cut where w is small, and its weights stay true', () => {
@@ -87,12 +87,12 @@ test('one that reaches behind the eye is cut where w is small, and its weights s
   const count = clipper.triangle(positions, 0, 1, 2);
   assert.ok(count >= 3);
   for (let i = 0; i < count; i++) {
-    const [x, y, , inverseW, w0, w1] = clipper.corners.subarray(i * CORNER, (i + 1) * CORNER) as unknown as number[];
+    const [x, y, , inverseW, w1, w2] = clipper.corners.subarray(i * CORNER, (i + 1) * CORNER) as unknown as number[];
     assert.ok(inverseW! > 0);
     assert.ok(Math.abs(x!) <= GUARD_BAND && Math.abs(y!) <= GUARD_BAND);
     // The weights give back the corner in clip space.
-    const w = [w0!, w1!, 1 - w0! - w1!].reduce((sum, weight, v) => sum + weight * space[v]![3]!, 0);
-    const cx = [w0!, w1!, 1 - w0! - w1!].reduce((sum, weight, v) => sum + weight * space[v]![0]!, 0);
+    const w = [1 - w1! - w2!, w1!, w2!].reduce((sum, weight, v) => sum + weight * space[v]![3]!, 0);
+    const cx = [1 - w1! - w2!, w1!, w2!].reduce((sum, weight, v) => sum + weight * space[v]![0]!, 0);
     assert.ok(Math.abs(w * inverseW! - 1) < 1e-3, `${w} ${inverseW}`);
     assert.ok(Math.abs(100 + 100 * cx * inverseW! - x!) < 1e-3 * GUARD_BAND);
   }
@@ -110,12 +110,13 @@ test('a line keeps its visible end and cuts the other', () => {
   const clipper = new Clipper();
   const positions = Float32Array.from([...project(0, 0, 0, 1), ...project(0.1, 0.1, 0, -1)]);
   assert.equal(clipper.line(positions, 0, 1), 2);
-  const [x, y, , w, w0, w1] = clipper.corners as unknown as number[];
+  const [x, y, , w, w1, w2] = clipper.corners as unknown as number[];
   assert.deepEqual(
-    [x, y, w, w0, w1].map((n) => Math.round(n! * 1000) / 1000),
-    [100, 100, 1, 1, 0],
+    [x, y, w, w1, w2].map((n) => Math.round(n! * 1000) / 1000),
+    [100, 100, 1, 0, 0],
   );
-  assert.ok(Math.abs(clipper.corners[CORNER + 4]! + clipper.corners[CORNER + 5]! - 1) < 1e-12);
+  assert.ok(Math.abs(clipper.corners[CORNER + 4]! - 0.5) < 1e-3);
+  assert.equal(clipper.corners[CORNER + 5], 0);
   assert.ok(clipper.corners[CORNER + 3]! > 0);
 });
 
@@ -144,11 +145,11 @@ test('records made of words are those of the layout', () => {
   const packet = 0xfedc_ba98_7640;
   words.addresses(draw, packet, packet + 0x4000, packet - 0x4000);
   words.primitive(63, 1, 42, 2, PRIMITIVE_KIND.TRIANGLE, true, 200, 0xfffffffe);
-  const corner0 = { x: -5, y: 65536 * 256, z: 0.25, inverseW: 2, weight0: 1, weight1: 0 };
-  const corner1 = { x: 7, y: -65536 * 256, z: -1, inverseW: 0.5, weight0: 0, weight1: 1 };
-  const corner2 = { x: 0, y: 9, z: 8, inverseW: 4, weight0: 0.125, weight1: 0.5 };
+  const corner0 = { x: -5, y: 65536 * 256, z: 0.25, inverseW: 2, weight1: 1, weight2: 0 };
+  const corner1 = { x: 7, y: -65536 * 256, z: -1, inverseW: 0.5, weight1: 0, weight2: 1 };
+  const corner2 = { x: 0, y: 9, z: 8, inverseW: 4, weight1: 0.125, weight2: 0.5 };
   for (const [n, c] of [corner0, corner1, corner2].entries()) {
-    words.corner(n, c.x, c.y, c.z, c.inverseW, c.weight0, c.weight1);
+    words.corner(n, c.x, c.y, c.z, c.inverseW, c.weight1, c.weight2);
   }
   words.bounds(1, 0xffff, 0xfffe, 3);
   const record = PrimitiveRecord.pack({

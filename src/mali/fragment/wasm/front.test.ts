@@ -69,8 +69,8 @@ function randomRecord(): Infer<typeof PrimitiveRecord> {
     y: Math.floor((random(2 * reach) - reach) / grid) * grid + 2048,
     z: Math.fround(random(1000) / 900 - 0.05),
     inverseW: Math.fround((1 + random(100)) / 50),
-    weight0: random(2),
     weight1: random(2),
+    weight2: random(2),
   });
   return filled(PrimitiveRecord, {
     corner0: corner(),
@@ -224,8 +224,8 @@ test('draws of every depth function after one another, steep triangles: the same
         y: 8 * 256 + y * (2000 + random(8000)),
         z: Math.fround(random(100) / 100),
         inverseW: 1,
-        weight0: 0,
         weight1: 0,
+        weight2: 0,
       });
       const corners = { corner0: corner(-1, -1), corner1: corner(2, -1), corner2: corner(-1, 2) };
       const record = filled(PrimitiveRecord, { ...corners, kind: PRIMITIVE_KIND.TRIANGLE, maxX: 63, maxY: 63 });
@@ -241,7 +241,7 @@ test('a front end leaves primitives of another draw alone', () => {
   memory.write(depthStencilAt, DepthStencil.pack({ type: DESCRIPTOR_TYPE.DEPTH_STENCIL, depthFunction: 7 }));
   const draw = filled(Draw, { depthStencil: depthStencilAt, sampleMask: 0xffff, shader: { shader: 4096 } });
   const setup = drawSetup(memory, frame, draw, { minX: 0, minY: 0, maxX: 63, maxY: 63 }, 7);
-  const corner = (x: number, y: number) => ({ x, y, z: 0, inverseW: 1, weight0: 0, weight1: 0 });
+  const corner = (x: number, y: number) => ({ x, y, z: 0, inverseW: 1, weight1: 0, weight2: 0 });
   const record = filled(PrimitiveRecord, {
     corner0: corner(0, 0),
     corner1: corner(1 << 15, 0),

@@ -58,8 +58,8 @@ function randomRecord(hostile: boolean): object {
     y: Math.floor((random(2 * reach) - reach) / grid) * grid + 2048,
     z: pick([Math.fround(random(1000) / 900 - 0.05), 0, Number.POSITIVE_INFINITY]),
     inverseW: Math.fround((1 + random(100)) / 50),
-    weight0: random(3) - 1,
-    weight1: random(2),
+    weight1: random(3) - 1,
+    weight2: random(2),
   });
   const corners = [corner(), corner(), corner()];
   if (random(12) === 0) corners[2] = corners[1]!;

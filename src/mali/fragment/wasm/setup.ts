@@ -83,8 +83,8 @@ interface CornerLocals {
   readonly y: number;
   readonly z: number;
   readonly w: number;
-  readonly weight0: number;
   readonly weight1: number;
+  readonly weight2: number;
 }
 
 /** The exponent's bits of a double. */
@@ -126,7 +126,7 @@ class SetupEmitter {
     this.#bounds = [i(), i(), i(), i()];
     this.#slopes = f.locals('v128', 3);
     this.#whole = [0, 1, 2].map(() => ({ x: i(), y: i() }));
-    const corner = () => ({ x: d(), y: d(), z: d(), w: d(), weight0: d(), weight1: d() });
+    const corner = () => ({ x: d(), y: d(), z: d(), w: d(), weight1: d(), weight2: d() });
     this.#corners = [corner(), corner(), corner()];
   }
 
@@ -269,8 +269,8 @@ class SetupEmitter {
       for (const [to, field] of [
         ['z', 'z'],
         ['w', 'inverseW'],
-        ['weight0', 'weight0'],
         ['weight1', 'weight1'],
+        ['weight2', 'weight2'],
       ] as const) {
         f.get(this.#record).memory('f32_load', PrimitiveRecord.offset[name] + Corner.offset[field], this.#memory);
         f.op('f64_promote_f32').set(this.#corners[c]![to]);
@@ -282,7 +282,7 @@ class SetupEmitter {
       const [second, third] = [this.#whole[1]![axis], this.#whole[2]![axis]];
       f.get(second).get(third).set(second).set(third);
     }
-    for (const name of ['x', 'y', 'z', 'w', 'weight0', 'weight1'] as const) {
+    for (const name of ['x', 'y', 'z', 'w', 'weight1', 'weight2'] as const) {
       f.get(q[name]).get(r[name]).set(q[name]).set(r[name]);
     }
     f.end();
@@ -443,7 +443,7 @@ class SetupEmitter {
       f.f64(0).op('f64x2_splat').set(sum);
       for (const [i, corner] of this.#corners.entries()) {
         f.get(corner.w);
-        if (n > 0) f.get(n === 1 ? corner.weight0 : corner.weight1).op('f64_mul');
+        if (n > 0) f.get(n === 1 ? corner.weight1 : corner.weight2).op('f64_mul');
         f.set(value);
         if (i === 0) f.get(this.#to).get(value).memory('f64_store', planeAt(n, 0));
         f.get(sum).get(this.#slopes[i]!).get(value).op('f64x2_splat').op('f64x2_mul').op('f64x2_add').set(sum);

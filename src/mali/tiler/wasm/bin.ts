@@ -67,7 +67,7 @@ const EXTENSION = 64;
 const LAYER_BYTE = 2;
 const CORNER_BYTES = CORNER * 8;
 /** Weights of a vertex itself: two singles each. */
-const OWN_WEIGHTS = [0x3f800000n, 0x3f800000n << 32n, 0n];
+const OWN_WEIGHTS = [0n, 0x3f800000n, 0x3f800000n << 32n];
 const KINDS: Record<Arity, number> = { 1: PRIMITIVE_KIND.POINT, 2: PRIMITIVE_KIND.LINE, 3: PRIMITIVE_KIND.TRIANGLE };
 
 class BinEmitter {
@@ -353,7 +353,7 @@ class BinEmitter {
       f.get(out);
       if (weights) f.get(weights[n]!).lane('i64x2_extract_lane', 0);
       else f.i64(OWN_WEIGHTS[n]!);
-      f.memory('i64_store', corner + Corner.offset.weight0, DRAM);
+      f.memory('i64_store', corner + Corner.offset.weight1, DRAM);
     }
     for (const [first, to] of [
       [0, offset.minX],

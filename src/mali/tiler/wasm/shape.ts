@@ -14,8 +14,8 @@ import { TILER } from '../state.ts';
 import type { BinForm } from './bin.ts';
 
 export const CORNER_BYTES = CORNER * 8;
-const [X, Y, Z, W, WEIGHT0, WEIGHT1] = [0, 8, 16, 24, 32, 40] as const;
-const VECTORS = [X, Z, WEIGHT0] as const;
+const [X, Y, Z, W, WEIGHT1, WEIGHT2] = [0, 8, 16, 24, 32, 40] as const;
+const VECTORS = [X, Z, WEIGHT1] as const;
 
 /** The function for primitives of a form. */
 export function emitShape(m: ModuleBuilder, form: BinForm): Callable {
@@ -102,11 +102,11 @@ function emitPolygon(m: ModuleBuilder): Callable {
       .op('f64x2_promote_low_f32x4')
       .memory('v128_store', to + Z);
     f.get(0)
-      .f64(p === 1 ? 1 : 0)
-      .memory('f64_store', to + WEIGHT0);
-    f.get(0)
       .f64(p === 2 ? 1 : 0)
       .memory('f64_store', to + WEIGHT1);
+    f.get(0)
+      .f64(p === 3 ? 1 : 0)
+      .memory('f64_store', to + WEIGHT2);
   }
   const simple = f.block();
   f.i32(3).set(count);
@@ -152,7 +152,7 @@ function emitPolygon(m: ModuleBuilder): Callable {
   f.get(other).memory('v128_load', X).get(w).op('f64x2_mul').op('f64x2_max').op('f64x2_min').memory('v128_store', X);
   f.get(other).memory('v128_load', Z).get(w).op('f64x2_mul').set(v);
   f.get(at).get(v).get(w).lane('f64x2_extract_lane', 0).lane('f64x2_replace_lane', 1).memory('v128_store', Z);
-  f.get(at).get(other).memory('v128_load', WEIGHT0).memory('v128_store', WEIGHT0);
+  f.get(at).get(other).memory('v128_load', WEIGHT1).memory('v128_store', WEIGHT1);
   f.get(at).i32(CORNER_BYTES).op('i32_add').set(at);
   f.get(other).i32(CORNER_BYTES).op('i32_add').tee(other).get(end).op('i32_lt_u').brIf(divide);
   f.end().end();
@@ -213,21 +213,24 @@ function emitLine(m: ModuleBuilder, polygon: Callable): Callable {
   f.get(0).i32(TILER.corners).op('i32_add').tee(at).tee(low).set(high);
   // A clipped degenerate triangle runs along the line and back: its two most distant corners are the ends.
   const next = f.loop();
+  const way = (corner: number): Code =>
+    f.get(corner).memory('f64_load', WEIGHT1).get(corner).memory('f64_load', WEIGHT2).op('f64_add');
   for (const [best, name] of [
-    [low, 'f64_gt'],
-    [high, 'f64_lt'],
+    [low, 'f64_lt'],
+    [high, 'f64_gt'],
   ] as const) {
-    f.get(at).get(best).get(at).memory('f64_load', WEIGHT0).get(best).memory('f64_load', WEIGHT0).op(name);
-    f.op('select').set(best);
+    f.get(at).get(best);
+    way(at);
+    way(best).op(name).op('select').set(best);
   }
   f.get(at).i32(CORNER_BYTES).op('i32_add').set(at);
   f.get(i).i32(1).op('i32_add').tee(i).get(count).op('i32_lt_u').brIf(next).end();
   for (const [n, from] of [low, high].entries()) {
     for (const [k, at] of VECTORS.entries()) f.get(from).memory('v128_load', at).set(ends[n]![k]!);
-    // The second weight is what the first one leaves.
+    // Both vertices beside the first are the other end.
     const weights = ends[n]![2]!;
-    f.get(weights).f64(1).get(weights).lane('f64x2_extract_lane', 0).op('f64_sub');
-    f.lane('f64x2_replace_lane', 1).set(weights);
+    f.f64(0).op('f64x2_splat').get(weights).lane('f64x2_extract_lane', 0);
+    f.get(weights).lane('f64x2_extract_lane', 1).op('f64_add').lane('f64x2_replace_lane', 0).set(weights);
   }
   f.get(ends[1]![0]!).get(ends[0]![0]!).op('f64x2_sub').op('f64x2_abs').set(distance);
   const along = (lane: number): Code => f.get(distance).lane('f64x2_extract_lane', lane);
@@ -254,7 +257,7 @@ function emitLine(m: ModuleBuilder, polygon: Callable): Callable {
         .memory('v128_store', to + Z);
       f.get(0)
         .get(ends[n]![2]!)
-        .memory('v128_store', to + WEIGHT0);
+        .memory('v128_store', to + WEIGHT1);
     }
   }
   f.get(0).i32(0).memory('i32_store', TILER.back);
@@ -302,10 +305,10 @@ function emitPoint(m: ModuleBuilder, { sizes }: BinForm): Callable {
       .memory('v128_store', to + Z);
     f.get(0)
       .f64(right)
-      .memory('f64_store', to + WEIGHT0);
+      .memory('f64_store', to + WEIGHT1);
     f.get(0)
       .f64(low)
-      .memory('f64_store', to + WEIGHT1);
+      .memory('f64_store', to + WEIGHT2);
   }
   f.get(0).i32(0).memory('i32_store', TILER.back);
   f.i32(2).op('return');

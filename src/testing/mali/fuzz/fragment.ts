@@ -49,8 +49,8 @@ export interface Corner {
   readonly y: number;
   readonly z: number;
   readonly inverseW: number;
-  readonly weight0: number;
   readonly weight1: number;
+  readonly weight2: number;
 }
 
 const FOUR: SamplePattern = { count: 4, x: Int32Array.of(96, 224, 32, 160), y: Int32Array.of(32, 96, 160, 224) };

@@ -86,8 +86,8 @@ function triangle(random: Random): Triangle {
     y: random.below(32 * 256) - 2048,
     z: fraction(),
     inverseW: random.chance(50) ? 1 : random.chance(5) ? 0 : 2 ** (random.below(16) - 8) * (1 + fraction()),
-    weight0: weights === 'vertices' ? (n === 0 ? 1 : 0) : fraction() / 2,
     weight1: weights === 'vertices' ? (n === 1 ? 1 : 0) : fraction() / 2,
+    weight2: weights === 'vertices' ? (n === 2 ? 1 : 0) : fraction() / 2,
   }));
   if (isFlat(corners)) return triangle(random);
   const packet = DATA_AT + 16 * random.below(DATA_SIZE / 16 - 64);
