@@ -65,7 +65,7 @@ export const PRIMITIVE = {
 export const planeAt = (n: number, k: number): number => PRIMITIVE.planes + (n < 2 ? 16 * k + 8 * n : 48 + 8 * k);
 
 /**
- * WEIGHTS: a triangle, whose weights at pixels' centres it may compute; RECORDS: and whose varyings it may read. CENTERS: whichever place
+ * WEIGHTS: a triangle or line, whose weights at pixels' centres it may compute; RECORDS: and whose varyings it may read. CENTERS: whichever place
  * of a pixel a load names is its centre.
  */
 export const SIMPLE = { WEIGHTS: 1, RECORDS: 2, CENTERS: 4 } as const;

@@ -115,7 +115,8 @@ export class Setup {
     u32[(at + PRIMITIVE.varyingBytes) / 4] = 0;
     // The provoking vertex, and all three.
     u32.fill(0, (at + PRIMITIVE.provoking) / 4, (at + PRIMITIVE.provoking) / 4 + 4);
-    if (u32[(at + PRIMITIVE.kind) / 4] !== PRIMITIVE_KIND.TRIANGLE) return;
+    // A line's third vertex is its first.
+    if (u32[(at + PRIMITIVE.kind) / 4] === PRIMITIVE_KIND.POINT) return;
     u32[to] = SIMPLE.WEIGHTS | (draw.centers ? SIMPLE.CENTERS : 0);
     const physical = this.#physical;
     let limit = MAX_VARYING_BYTES;

@@ -2,7 +2,7 @@
  * Varyings of recompiled fragment shaders: LD_VAR_BUF_IMM, LD_VAR, LD_VAR_FLAT and their forms with immediates.
  *
  * Vector k of a warp is quad k, so whatever its primitive gives is one value for the whole vector: STAGE.quads[k] says where that is
- * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles, records that one extent holds) weights at pixels' centres
+ * (engine/quads.ts: PRIMITIVE). Where the primitives are `simple` (triangles and lines, records that one extent holds) weights at pixels' centres
  * (weights.ts) and sums are computed here, in the same steps as fragment/interpolation.ts and shader/varying.ts; everywhere
  * else, and for places of samples where there are several, the interpreter's step does the instruction.
  *

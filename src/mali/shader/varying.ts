@@ -133,16 +133,20 @@ export function interpolate(
         continue;
       }
       const { count } = known;
-      const w1 = count > 1 ? weights[n]! : 0;
-      const w2 = count > 2 ? weights[LANES + n]! : 0;
+      const w1 = weights[n]!;
+      const w2 = weights[LANES + n]!;
       for (let c = 0; c < channels; c++) {
         // From the first vertex on, so that what is the same at all of them is that everywhere, as on boards: piglit's
         // variable-indexing tests compare such values, and Mesa's CI has none of them among what fails on a G52 or a G57.
         // In singles, each step rounded once: recompiler/varying.ts does the same.
         const first = corners[c]!;
         let value = first;
-        if (count > 1) value = fma32(Math.fround(corners[4 + c]! - first), w1, value);
-        if (count > 2) value = fma32(Math.fround(corners[8 + c]! - first), w2, value);
+        if (count > 1) {
+          // A line is a triangle whose third vertex is its first.
+          const third = count > 2 ? corners[8 + c]! : first;
+          value = fma32(Math.fround(corners[4 + c]! - first), w1, value);
+          value = fma32(Math.fround(third - first), w2, value);
+        }
         out.f32[c * LANES + n] = value;
       }
     }

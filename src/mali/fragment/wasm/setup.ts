@@ -302,7 +302,7 @@ class SetupEmitter {
     const physical = [f.local('i32'), f.local('i32'), f.local('i32')];
     f.i32(0).set(simple).i32(0).set(what);
     const out = f.block();
-    f.get(this.#kind).i32(PRIMITIVE_KIND.TRIANGLE).op('i32_ne').brIf(out);
+    f.get(this.#kind).i32(PRIMITIVE_KIND.POINT).op('i32_eq').brIf(out);
     this.#arg(SETUP.centers).i32(SIMPLE.WEIGHTS).op('i32_or').set(what);
     f.i64(BigInt(MAX_VARYING_BYTES)).set(limit);
     for (const [v, name] of (['packet0', 'packet1', 'packet2'] as const).entries()) {
