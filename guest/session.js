@@ -35,7 +35,8 @@ const MANAGER = `<node><interface name="${SYSTEMD}.Manager">
 
 const UNIT = `<node>
   <interface name="${SYSTEMD}.Unit">
-    <property name="Id" type="s" access="read"/><property name="ActiveState" type="s" access="read"/>
+    <property name="Id" type="s" access="read"/><property name="LoadState" type="s" access="read"/>
+    <property name="ActiveState" type="s" access="read"/>
   </interface>
   <interface name="${SYSTEMD}.Scope"><method name="Abandon"/></interface>
 </node>`;
@@ -64,7 +65,10 @@ const pathOf = (unit) => {
   return `${SYSTEMD_PATH}/unit/${escaped.join('')}`;
 };
 
-/** Units, as far as logind asks for them: each is there and active from its start to its stop. */
+/**
+ * Units, as far as logind asks for them: each is there and active from its start to its stop, and those by which all ends are there
+ * from the beginning. Whoever makes this has to keep it: what GLib has exported goes with its JavaScript object.
+ */
 class Units {
   #bus;
   #manager;
@@ -79,6 +83,11 @@ class Units {
     const { interfaces } = Gio.DBusNodeInfo.new_for_xml(MANAGER);
     this.#manager = Gio.DBusExportedObject.wrapJSObject(interfaces[0], this);
     this.#manager.export(bus, SYSTEMD_PATH);
+    for (const unit of ENDS) this.#add(unit, 'inactive');
+  }
+
+  close() {
+    this.#manager.unexport();
   }
 
   Subscribe() {}
@@ -109,9 +118,9 @@ class Units {
     if (unit.endsWith('.scope')) this.#end(signal);
   }
 
-  #add(unit) {
+  #add(unit, state = 'active') {
     if (this.#objects.has(unit)) return;
-    const object = { Id: unit, ActiveState: 'active', Abandon: () => this.#remove(unit) };
+    const object = { Id: unit, LoadState: 'loaded', ActiveState: state, Abandon: () => this.#remove(unit) };
     const exported = Gio.DBusNodeInfo.new_for_xml(UNIT).interfaces.map((info) =>
       Gio.DBusExportedObject.wrapJSObject(info, object),
     );
@@ -161,7 +170,7 @@ class Session {
 
   /** The program's exit code, as a shell reports it. */
   run() {
-    new Units(this.#bus, (signal) => this.#end(signal));
+    const units = new Units(this.#bus, (signal) => this.#end(signal));
     const taken = () =>
       start(['/usr/lib/systemd/systemd-logind'], { SYSTEMD_LOG_TARGET: 'console', SYSTEMD_LOG_LEVEL: 'notice' });
     const lost = () => this.#fail(`the name ${SYSTEMD} cannot be had on the system bus`);
@@ -169,6 +178,7 @@ class Session {
     const gone = () => this.#program && printerr('session: systemd-logind has gone');
     Gio.bus_watch_name_on_connection(this.#bus, LOGIN, Gio.BusNameWatcherFlags.NONE, () => this.#create(), gone);
     this.#loop.run();
+    units.close();
     return this.#code;
   }
 
