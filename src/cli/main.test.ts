@@ -59,6 +59,7 @@ test('options that make no sense are refused with a sentence, before anything is
     [['run', '--native', 'x'], /there is no Mesa .* `tyr mesa build` makes one/],
     [['run', '--mesa', '/no/such/folder', 'x'], /there is no folder \/no\/such\/folder/],
     [['setup', '--remove', 'gnome'], /there is no gnome in .*; tyr setup --list says what is/],
+    [['run', '--root', 'lookup', 'gnome'], /gnome needs a root of its own: --root lookup/],
     [['run', '--env', 'NOVALUE', 'x'], /has to read like NAME=value/],
     [['run', '--no-such-option', 'x'], /unknown option '--no-such-option'/],
     [['conformance', 'nothing'], /there is no suite nothing; there are piglit/],
