@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HostClock } from '../board/clock.ts';
@@ -27,6 +27,20 @@ test('the exit code is the program’s, and its output is passed on', async () =
 
 test('a death by signal is told as a shell tells it', async () => {
   assert.equal(await (await shell('kill -9 $$')).ended, 137);
+});
+
+test('programs stand behind the machine where both want a processor, and so do their children', async () => {
+  let output = '';
+  const program = await shell('sleep 0.1; nice; cat /proc/self/autogroup 2>/dev/null; true', {
+    stdout: (text) => (output += text),
+  });
+  await program.ended;
+  const behind = (own: number) => Math.min(own + 10, 19);
+  const [nice, autogroup] = output.split('\n');
+  assert.equal(Number(nice), behind(getPriority()));
+  if (!existsSync('/proc/self/autogroup')) return;
+  const niceOf = (text: string) => Number(/nice (-?\d+)/.exec(text)![1]);
+  assert.equal(niceOf(autogroup!), behind(niceOf(readFileSync('/proc/self/autogroup', 'latin1'))));
 });
 
 test('standard input stays silent: a program that waits for a key goes on', async () => {

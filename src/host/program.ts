@@ -6,7 +6,8 @@
  * ourselves are killed without a chance to do it, and removes what we would have removed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { constants, getPriority, setPriority } from 'node:os';
 import { SHIM_ENVIRONMENT } from '../abi/shim.ts';
 import type { Clock, Timer } from '../board/clock.ts';
 import { Problem } from './userland/problem.ts';
@@ -44,6 +45,7 @@ export class Program {
     this.#clock = options.clock;
     this.#grace = options.grace ?? GRACE;
     this.pid = child.pid!;
+    giveWay(this.pid);
     this.#guard = guard(this.pid, options.folder);
     const collect = (stream: NodeJS.ReadableStream | null, sink: unknown) => {
       if (typeof sink === 'function') stream?.setEncoding('utf8').on('data', (text) => sink(text));
@@ -116,6 +118,36 @@ export class Program {
     } catch (error) {
       // ESRCH: the group is gone.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.#child.kill(signal);
+    }
+  }
+}
+
+/**
+ * How far programs stand behind the machine where both want a processor. A real GPU needs none of theirs: what it has begun ends the
+ * sooner, and whoever waits for it goes on.
+ */
+const NICE = 10;
+
+/** The largest nice value: who has it stands back most. */
+const NICEST = 19;
+
+/**
+ * Lets a session give way. Where the kernel shares processors between sessions (sched(7), the autogroup feature) its number counts, elsewhere
+ * the program's own, which its children inherit. A host that allows neither shares alike.
+ */
+function giveWay(session: number): void {
+  const behind = (own: number): number => Math.min(own + NICE, NICEST);
+  for (const set of [
+    () => {
+      const own = /nice (-?\d+)/.exec(readFileSync('/proc/self/autogroup', 'latin1'));
+      if (own) writeFileSync(`/proc/${session}/autogroup`, String(behind(Number(own[1]))));
+    },
+    () => setPriority(session, behind(getPriority())),
+  ]) {
+    try {
+      set();
+    } catch {
+      // It has ended already, or the kernel has no such thing.
     }
   }
 }
