@@ -35,7 +35,7 @@ test('programs stand behind the machine where both want a processor, and so do t
     stdout: (text) => (output += text),
   });
   await program.ended;
-  const behind = (own: number) => Math.min(own + 10, 19);
+  const behind = (own: number) => Math.min(own + 5, 19);
   const [nice, autogroup] = output.split('\n');
   assert.equal(Number(nice), behind(getPriority()));
   if (!existsSync('/proc/self/autogroup')) return;

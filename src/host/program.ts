@@ -124,9 +124,9 @@ export class Program {
 
 /**
  * How far programs stand behind the machine where both want a processor. A real GPU needs none of theirs: what it has begun ends the
- * sooner, and whoever waits for it goes on.
+ * sooner, and whoever waits for it goes on. They stand behind all others of the host as well, so it is not much: a third of an equal share.
  */
-const NICE = 10;
+const NICE = 5;
 
 /** The largest nice value: who has it stands back most. */
 const NICEST = 19;
