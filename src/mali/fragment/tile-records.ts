@@ -21,7 +21,7 @@ const WORD = 4;
 export class TileRecords {
   readonly #state: DrawState;
   readonly #codes: BlendCodes;
-  /** Whose numbers records hold. There are as many as formats and kinds of numbers at most. */
+  /** Whose numbers records hold: as many as formats, kinds of numbers, and the draw's own equations make functions. */
   readonly #held = new Set<Place>();
 
   constructor(state: DrawState, codes: BlendCodes) {

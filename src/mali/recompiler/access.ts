@@ -150,12 +150,7 @@ export class AccessCode {
     }
     this.#a.lanes.bitmask((k) => code.get(this.#fits[k]!));
     // All bits, if the record is of this time; else none.
-    code
-      .i32(0)
-      .get(this.#a.records)
-      .memory('i32_load', record + RECORD.time);
-    code.get(1).memory('i32_load', kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);
-    code.op('i32_eq').op('i32_sub').op('i32_and');
+    this.#remembered.current(record + RECORD.time, kind === REFILL.BUFFER ? FRAME.epoch : FRAME.generation);
     code.i32(-1).op('i32_xor').get(this.active).op('i32_and').set(this.#remembered.failing);
   }
 }

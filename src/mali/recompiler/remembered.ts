@@ -67,6 +67,16 @@ export class Remembered {
     code.end();
   }
 
+  /**
+   * Takes all lanes out of those on the stack unless a record is of this run, or of this generation: whether its word `time` is what
+   * the frame has at `now`.
+   */
+  current(time: number, now: number): void {
+    const { code, records } = this.#around;
+    code.i32(0).get(records).memory('i32_load', time).get(1).memory('i32_load', now);
+    code.op('i32_eq').op('i32_sub').op('i32_and');
+  }
+
   /** Goes on with a record that serves all; to `slow` where there is none. */
   find(slow: Label, { record, kind, refill, inputs, check }: Search): void {
     const { code, lanes, records } = this.#around;

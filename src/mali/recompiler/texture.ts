@@ -264,14 +264,8 @@ export class TextureCode {
       same(0);
       code.lane('i32x4_extract_lane', 0).op('i32_or');
     }
-    code
-      .i32(0)
-      .get(this.#a.records)
-      .memory('i32_load', record + TEXTURE_RECORD.time)
-      .get(1)
-      .memory('i32_load', FRAME.epoch);
-    code.op('i32_eq').op('i32_sub').op('i32_and').i32(-1).op('i32_xor');
-    code.get(this.#wanted).op('i32_and').set(this.#remembered.failing);
+    this.#remembered.current(record + TEXTURE_RECORD.time, FRAME.epoch);
+    code.i32(-1).op('i32_xor').get(this.#wanted).op('i32_and').set(this.#remembered.failing);
   }
 
   #operands({ x, y, z, array, shadow, offset, lod, gradient, deltas }: TextureForm): void {

@@ -49,9 +49,7 @@ export class TileRecordCode {
       ],
       check: () => {
         lanes.bitmask(same);
-        code.i32(0);
-        code.get(records).memory('i32_load', record + TILE_RECORD.time);
-        code.get(1).memory('i32_load', FRAME.epoch).op('i32_eq').op('i32_sub').op('i32_and');
+        this.#remembered.current(record + TILE_RECORD.time, FRAME.epoch);
         code.i32(-1).op('i32_xor').get(bits).op('i32_and').set(failing);
       },
     });

@@ -88,13 +88,8 @@ function decode(f: Code, { type, at, bits }: Channel, word: number): void {
   const shift = at % WORD;
   const signed = type === 'snorm' || type === 'sint';
   f.get(word);
-  if (signed) {
-    if (shift + bits < WORD) f.i32(WORD - shift - bits).op('i32x4_shl');
-    if (bits < WORD) f.i32(WORD - bits).op('i32x4_shr_s');
-  } else {
-    if (shift + bits < WORD) f.i32(WORD - shift - bits).op('i32x4_shl');
-    if (bits < WORD) f.i32(WORD - bits).op('i32x4_shr_u');
-  }
+  if (shift + bits < WORD) f.i32(WORD - shift - bits).op('i32x4_shl');
+  if (bits < WORD) f.i32(WORD - bits).op(signed ? 'i32x4_shr_s' : 'i32x4_shr_u');
   switch (type) {
     case 'unorm':
       f.op('f32x4_convert_i32x4_s');
