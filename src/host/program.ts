@@ -39,13 +39,14 @@ export class Program {
   readonly #grace: number;
   #running = true;
   #killing: Timer | undefined;
+  #givingWay: Timer | undefined;
 
   private constructor(child: ChildProcess, options: ProgramOptions) {
     this.#child = child;
     this.#clock = options.clock;
     this.#grace = options.grace ?? GRACE;
     this.pid = child.pid!;
-    giveWay(this.pid);
+    this.#giveWay();
     this.#guard = guard(this.pid, options.folder);
     const collect = (stream: NodeJS.ReadableStream | null, sink: unknown) => {
       if (typeof sink === 'function') stream?.setEncoding('utf8').on('data', (text) => sink(text));
@@ -57,6 +58,7 @@ export class Program {
       child.once('exit', () => {
         this.#running = false;
         this.#killing?.cancel();
+        this.#givingWay?.cancel();
         this.#signal('SIGKILL'); // children that outlived it
         this.#guard.kill('SIGKILL');
         child.stdin?.destroy();
@@ -112,6 +114,11 @@ export class Program {
     this.#signal('SIGKILL');
   }
 
+  /** Again and again, until the kernel has taken it. */
+  #giveWay(): void {
+    if (!giveWay(this.pid)) this.#givingWay = this.#clock.after(NICE_INTERVAL, () => this.#giveWay());
+  }
+
   #signal(signal: NodeJS.Signals): void {
     try {
       process.kill(-this.pid, signal);
@@ -131,25 +138,30 @@ const NICE = 5;
 /** The largest nice value: who has it stands back most. */
 const NICEST = 19;
 
+/** Nanoseconds between two changes of autogroups' nice values, all over the host, that the kernel grants to those without CAP_SYS_ADMIN. */
+const NICE_INTERVAL = 100e6;
+
 /**
  * Lets a session give way. Where the kernel shares processors between sessions (sched(7), the autogroup feature) its number counts, elsewhere
- * the program's own, which its children inherit. A host that allows neither shares alike.
+ * the program's own, which its children inherit. A host that allows neither shares alike. False: it should be asked again after a while.
  */
-function giveWay(session: number): void {
+function giveWay(session: number): boolean {
   const behind = (own: number): number => Math.min(own + NICE, NICEST);
-  for (const set of [
+  return [
+    () => setPriority(session, behind(getPriority())),
     () => {
       const own = /nice (-?\d+)/.exec(readFileSync('/proc/self/autogroup', 'latin1'));
       if (own) writeFileSync(`/proc/${session}/autogroup`, String(behind(Number(own[1]))));
     },
-    () => setPriority(session, behind(getPriority())),
-  ]) {
+  ].every((set) => {
     try {
       set();
-    } catch {
-      // It has ended already, or the kernel has no such thing.
+      return true;
+    } catch (error) {
+      // EAGAIN: somebody's value was changed a moment ago. All else says that it has ended already, or that there is no such thing here.
+      return (error as NodeJS.ErrnoException).code !== 'EAGAIN';
     }
-  }
+  });
 }
 
 /**
