@@ -39,6 +39,8 @@ const CAPABILITIES: Readonly<Record<number, bigint>> = {
 export class Display {
   readonly device: DrmDevice<KmsFile>;
   readonly config: ModeConfig;
+  /** The screen's, in millimetres. */
+  readonly physicalSize: { readonly widthMm: number; readonly heightMm: number };
   /** Commits with a new framebuffer (primary or overlay) that came onto the screen. */
   frames = 0;
   /** How often what the monitor shows has become something else, or may have. */
@@ -55,6 +57,7 @@ export class Display {
     const timings = displayTimings(options.mode).slice(0, options.soleMode ? 1 : undefined);
     const [width, height] = [timings[0]!.horizontal[0], timings[0]!.vertical[0]];
     this.#size = { width, height };
+    this.physicalSize = physicalSize(timings);
 
     const irq = new IrqLine('vop', context.clock);
     this.#vop = new Vop(context.clock, irq, { freeRunning: options.refresh === 'unlimited' });
@@ -91,7 +94,7 @@ export class Display {
         encoder,
         edid: makeEdid(timings),
         modes: timings.map((timing, i) => modeInfo(timing, i === 0)),
-        ...physicalSize(timings),
+        ...this.physicalSize,
       }),
     );
     this.device = new DrmDevice<KmsFile>(

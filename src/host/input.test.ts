@@ -34,7 +34,7 @@ for (const where of ['host', 'guest'] as const) {
     before(() => {
       const record = recorder();
       lines = record.lines;
-      input = new Input(new HostClock(), record.log);
+      input = new Input(new HostClock(), record.log, { widthMm: 271, heightMm: 203 });
       const inputNodes = input.devices.map((device) => ({
         path: `/dev/input/${device.name}`,
         minor: device.minor,

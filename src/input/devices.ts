@@ -37,16 +37,25 @@ export const KEYBOARD: DeviceDescription = {
   kinds: ['KEY', 'KEYBOARD'],
 };
 
+/** A screen's size in millimetres. */
+export interface ScreenSize {
+  readonly widthMm: number;
+  readonly heightMm: number;
+}
+
+/** An axis of places along so many millimetres: its resolution is in units per millimetre (`include/uapi/linux/input.h`, input_absinfo). */
+const place = (mm: number) => ({ ...PLACE, resolution: Math.round(PLACE_MAX / mm) });
+
 /** A pointer that says where on the screen it is. */
-export const TABLET: DeviceDescription = {
+export const tablet = ({ widthMm, heightMm }: ScreenSize): DeviceDescription => ({
   name: 'Tyr absolute pointer',
   phys: 'tyr/input1',
   id: id(2),
   keys: MOUSE_BUTTONS,
   rel: WHEELS,
-  abs: { [ABS.X]: PLACE, [ABS.Y]: PLACE },
+  abs: { [ABS.X]: place(widthMm), [ABS.Y]: place(heightMm) },
   kinds: ['MOUSE'],
-};
+});
 
 export const MOUSE: DeviceDescription = {
   name: 'Tyr mouse',
@@ -57,23 +66,23 @@ export const MOUSE: DeviceDescription = {
   kinds: ['MOUSE'],
 };
 
-export const TOUCHSCREEN: DeviceDescription = {
+export const touchscreen = ({ widthMm, heightMm }: ScreenSize): DeviceDescription => ({
   name: 'Tyr touchscreen',
   phys: 'tyr/input3',
   id: id(4),
   props: [INPUT_PROP.DIRECT],
   keys: [BTN.TOUCH],
   abs: {
-    [ABS.X]: PLACE,
-    [ABS.Y]: PLACE,
+    [ABS.X]: place(widthMm),
+    [ABS.Y]: place(heightMm),
     [ABS.MT_SLOT]: { minimum: 0, maximum: FINGERS - 1 },
-    [ABS.MT_POSITION_X]: PLACE,
-    [ABS.MT_POSITION_Y]: PLACE,
+    [ABS.MT_POSITION_X]: place(widthMm),
+    [ABS.MT_POSITION_Y]: place(heightMm),
     [ABS.MT_TRACKING_ID]: { minimum: 0, maximum: 0xffff },
   },
   slots: FINGERS,
   kinds: ['TOUCHSCREEN'],
-};
+});
 
 /** A game pad as Linux wants them (`Documentation/input/gamepad.rst`): two sticks, two triggers, a cross. */
 export const GAMEPAD: DeviceDescription = {

@@ -18,6 +18,7 @@ import { packAll, viewOf } from '../abi/layout.ts';
 import { TEST_EPOCH, TEST_SLEPT, TestClock } from '../board/clock.ts';
 import { recorder } from '../board/log.ts';
 import type { EvdevClient } from './client.ts';
+import type { InputDevice } from './device.ts';
 import { EvdevError } from './error.ts';
 import { Input } from './index.ts';
 import { evdevIoctl } from './ioctl.ts';
@@ -30,7 +31,7 @@ beforeEach(() => {
   clock = new TestClock();
   const record = recorder();
   lines = record.lines;
-  input = new Input(clock, record.log);
+  input = new Input(clock, record.log, { widthMm: 271, heightMm: 203 });
 });
 
 const PID = 7;
@@ -310,6 +311,16 @@ test('devices say what they are, as much of it as is asked for', () => {
     errno(() => ask(screen, EVIOC_SABS + ABS.MT_SLOT, flat, 'w')),
     'EINVAL',
   );
+});
+
+test('places on the screen are told in units per millimetre, by pointer and fingers alike', () => {
+  const resolution = (device: InputDevice, code: number): number =>
+    InputAbsinfo.read(viewOf(ask(device.open(PID), EVIOC_GABS + code, new Uint8Array(24)).arg), 0).resolution;
+  for (const device of [input.tablet, input.touchscreen])
+    assert.deepEqual([resolution(device, ABS.X), resolution(device, ABS.Y)], [121, 161]);
+  assert.equal(resolution(input.touchscreen, ABS.MT_POSITION_X), 121);
+  assert.equal(resolution(input.touchscreen, ABS.MT_POSITION_Y), 161);
+  assert.equal(resolution(input.gamepad, ABS.X), 0);
 });
 
 test('a game pad has no force feedback, and says so', () => {

@@ -8,7 +8,18 @@ import { ABS, BTN, EV, REL } from '../abi/input/codes.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import { InputDevice } from './device.ts';
-import { FINGERS, GAMEPAD, KEYBOARD, MOUSE, PLACE_MAX, STICK, TABLET, TOUCHSCREEN, TRIGGER_MAX } from './devices.ts';
+import {
+  FINGERS,
+  GAMEPAD,
+  KEYBOARD,
+  MOUSE,
+  PLACE_MAX,
+  type ScreenSize,
+  STICK,
+  TRIGGER_MAX,
+  tablet,
+  touchscreen,
+} from './devices.ts';
 import type { InputPort } from './port.ts';
 
 /** The unit of REL_WHEEL_HI_RES: so many to a detent. */
@@ -64,9 +75,10 @@ export class Input implements InputPort {
   readonly #fingers = new Map<number, { readonly slot: number; readonly tracking: number }>();
   #touches = 0;
 
-  constructor(clock: Clock, log: Log) {
+  /** `screen`: what pointer and fingers are on. */
+  constructor(clock: Clock, log: Log, screen: ScreenSize) {
     this.#log = log;
-    const descriptions = [KEYBOARD, TABLET, MOUSE, TOUCHSCREEN, GAMEPAD];
+    const descriptions = [KEYBOARD, tablet(screen), MOUSE, touchscreen(screen), GAMEPAD];
     this.devices = descriptions.map((each, index) => new InputDevice(each, index, clock, log));
     [this.keyboard, this.tablet, this.mouse, this.touchscreen, this.gamepad] = this.devices as [
       InputDevice,

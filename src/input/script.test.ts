@@ -58,7 +58,7 @@ test('commands are a hand’s movements', async () => {
 
 test('a key that is pressed comes up before it is repeated, however long the machine was busy meanwhile', async () => {
   const clock = new TestClock();
-  const input = new Input(clock, silent);
+  const input = new Input(clock, silent, { widthMm: 271, heightMm: 203 });
   const reader = input.keyboard.open(1);
   const played = new Player(clock, input).play(parseCommand(['key', 'a']));
   clock.advance(1e9);

@@ -162,7 +162,8 @@ export class Machine {
         return undefined;
       },
     );
-    return new Machine(clock, dram, display, new Input(clock, log), gpu, board);
+    const input = new Input(clock, log, display.physicalSize);
+    return new Machine(clock, dram, display, input, gpu, board);
   }
 
   get stats(): MachineStats {
