@@ -87,6 +87,13 @@ static int open_node(unsigned device, int flags)
    return tyr_open_node(device, flags);
 }
 
+/* Files of /proc of which the kernel, or the emulator, does not tell all. -1, and errno as it was, for all others. */
+static int open_told(int dirfd, const char *path, int flags)
+{
+   int fd = tyr_open_fdinfo(dirfd, path, flags);
+   return fd >= 0 ? fd : tyr_open_stat(path, flags);
+}
+
 #define MODE(last) \
    mode_t mode = 0; \
    if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE) { \
@@ -100,7 +107,7 @@ static int do_open(const char *path, int flags, mode_t mode)
 {
    char buffer[TYR_PATH_MAX];
    const char *use;
-   int info = tyr_open_fdinfo(AT_FDCWD, path, flags);
+   int info = open_told(AT_FDCWD, path, flags);
    if (info >= 0)
       return info;
    int device = node_of(AT_FDCWD, path, flags, buffer, &use);
@@ -111,7 +118,7 @@ static int do_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
    char buffer[TYR_PATH_MAX], absolute[TYR_PATH_MAX];
    const char *use;
-   int info = tyr_open_fdinfo(dirfd, path, flags);
+   int info = open_told(dirfd, path, flags);
    if (info >= 0)
       return info;
    path = tyr_from_root(&dirfd, path, absolute);
@@ -153,7 +160,7 @@ static FILE *do_fopen(const char *path, const char *mode)
 {
    char buffer[TYR_PATH_MAX];
    const char *use;
-   int info = mode[0] == 'r' && !strchr(mode, '+') ? tyr_open_fdinfo(AT_FDCWD, path, O_RDONLY | (strchr(mode, 'e') ? O_CLOEXEC : 0)) : -1;
+   int info = mode[0] == 'r' && !strchr(mode, '+') ? open_told(AT_FDCWD, path, O_RDONLY | (strchr(mode, 'e') ? O_CLOEXEC : 0)) : -1;
    if (info >= 0)
       return fdopen(info, mode);
    int device = node_of(AT_FDCWD, path, 0, buffer, &use);

@@ -5,6 +5,7 @@
  *   path.c, files.c  paths below /dev/dri, /dev/input, /sys and the like are looked up in the machine's tree instead;
  *   node.c           open of a node, ioctl and mmap on a descriptor that is the machine's become messages to it;
  *   fdinfo.c         what /proc tells of such descriptors;
+ *   stat.c           what /proc tells of this process;
  *   events.c         read of a node gives whole events, write of an input device brings some;
  *   channel.c        the messages, over connections to the machine that the threads of the process share (offer.c: what
  *                    comes before it is asked for; mailbox.c: what needs no system call);
@@ -208,5 +209,10 @@ HIDDEN int64_t tyr_run(struct tyr_call *call);
 HIDDEN int tyr_open_fdinfo(int dirfd, const char *path, int flags);
 /* The node whose file is /proc/PID/fd/N of another process, else -1. */
 HIDDEN long tyr_foreign_node(int dirfd, const char *path);
+
+/* --- stat.c --- */
+
+/* Opens what /proc tells of this process, where an emulator makes up what others are told otherwise; -1, and errno as it was, if not. */
+HIDDEN int tyr_open_stat(const char *path, int flags);
 
 #endif

@@ -29,6 +29,15 @@ test('another process’s descriptor is seen to be a DRM node, as tools that loo
   assert.equal(stdout, 'character special file e2:80\n');
 });
 
+test('a process is told the same start time of itself as others are told of it', async () => {
+  const { stdout } = await bash(`
+    behind() { rest=\${1##*) }; set -- $rest; shift 19; echo $1; }
+    read -r own < /proc/self/stat; behind "$own"; read -r own < /proc/$$/stat; behind "$own"; behind "$(cat /proc/$$/stat)"`);
+  const [own, named, foreign] = stdout.split('\n');
+  assert.match(own!, /^\d+$/);
+  assert.deepEqual([own, named], [foreign, foreign]);
+});
+
 test('the GPU’s clock is told and governed in /sys/class/devfreq', async () => {
   const { stdout, lines } = await bash(
     'cd /sys/class/devfreq/fb000000.gpu; cat governor available_frequencies; echo performance > governor; sleep 1; cat governor cur_freq; ' +
