@@ -18,6 +18,7 @@ test('what follows the name of a guest whose command takes arguments is the comm
   const { guest, program, args } = commandOf('firefox', ['page.html']);
   assert.deepEqual([guest!.name, program, args.at(-1)], ['firefox', 'sh', 'page.html']);
   assert.deepEqual(args.slice(0, -1), GUESTS.firefox!.command.slice(1));
+  assert.deepEqual(commandOf('firefox', ['--', 'page.html']), commandOf('firefox', ['page.html']));
   assert.equal(commandOf('firefox-esr', ['--version'], { guest: 'firefox' }).program, 'firefox-esr');
 });
 

@@ -29,7 +29,10 @@ export interface GuestChoice {
 /** Weston on the machine's display, until its program ends; `$XDG_RUNTIME_DIR/wayland-1` is its socket. */
 function onWeston(...program: string[]): string[] {
   const script = [
-    'weston --backend=drm --continue-without-input --idle-time=0 --socket=wayland-1 &',
+    // A busy machine may take longer over a picture than the 400 ms after which a held key repeats, and look at its release only then.
+    'settings="$HOME/.config/weston.ini"',
+    '[ -e "$settings" ] || { settings="$XDG_RUNTIME_DIR/weston.ini"; printf "[keyboard]\\nrepeat-delay=1500\\n" > "$settings"; }',
+    'weston --backend=drm --config="$settings" --continue-without-input --idle-time=0 --socket=wayland-1 &',
     'weston=$!',
     'while [ ! -S "$XDG_RUNTIME_DIR/wayland-1" ]; do kill -0 $weston || exit 1; sleep 0.2; done',
     'WAYLAND_DISPLAY=wayland-1 "$@"',
@@ -181,6 +184,8 @@ export function commandOf(
   const { name, packages: needed, command, env = {}, takesArguments, ownRoot = false } = namedGuest(guest ?? program);
   const choice = { name, packages: needed };
   const named = program === (guest ?? program) && Object.hasOwn(GUESTS, program);
+  // What follows may be set off from the name, as from the options before it.
+  if (named && takesArguments && args[0] === '--') return commandOf(program, args.slice(1), { guest });
   if (!named || (args.length > 0 && !takesArguments)) return { ...plain, guest: choice, env };
   const [first, ...rest] = command as [string, ...string[]];
   return { guest: choice, program: first, args: [...rest, ...args], env, ownRoot };
