@@ -8,8 +8,10 @@
  */
 import { lstat, mkdir, readdir, readFile, readlink, realpath, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { linkAlternatives } from './alternatives.ts';
 import { command, mustRun } from './command.ts';
 import type { Mirror } from './mirror.ts';
+import { keepOwnerships, type Ownership, ownershipsIn } from './owners.ts';
 import { Problem } from './problem.ts';
 import type { Report } from './progress.ts';
 
@@ -186,18 +188,27 @@ export async function makeRoot(root: string): Promise<void> {
 /** Nothing in the guest reads these. */
 const UNREAD = ['./usr/share/doc/*', './usr/share/man/*', './usr/share/locale/*', './usr/share/lintian/*'];
 
-/** Unpacks packages into `root`, in the given order. `exclude`: tar patterns of what else to leave out. */
+/**
+ * Unpacks packages into `root`, in the given order. `exclude`: tar patterns of what else to leave out. Nothing there belongs to others
+ * or lends rights; what should is written down (owners.ts).
+ */
 export async function unpack(debs: string[], root: string, report: Report, exclude: string[] = []): Promise<void> {
   const leaveOut = [...UNREAD, ...exclude].map((pattern) => `--exclude=${pattern}`);
   const extract =
-    'dpkg-deb --fsys-tarfile "$1" | { shift; exec tar -xf - --keep-directory-symlink --no-same-owner "$@"; }';
+    'umask 022; dpkg-deb --fsys-tarfile "$1" | ' +
+    '{ shift; exec tar -xvvf - --keep-directory-symlink --no-same-owner --no-same-permissions "$@"; }';
+  const ownerships: Ownership[] = [];
   for (const [i, deb] of debs.entries()) {
     report(i / debs.length, `unpacking ${deb.slice(deb.lastIndexOf('/') + 1)}`);
-    const { code, stderr } = await command('sh', ['-c', extract, 'sh', deb, '-C', root, ...leaveOut]);
+    const words = ['-c', extract, 'sh', deb, '-C', root, ...leaveOut];
+    const { code, stdout, stderr } = await command('sh', words, { env: { ...process.env, LC_ALL: 'C' } });
+    ownerships.push(...ownershipsIn(stdout));
     if (code === 0) continue;
     if (/No space left|quota/i.test(stderr)) throw aptProblem('E: No space left on device', deb);
     throw new Error(`unpacking ${deb} failed: ${stderr.trim()}`);
   }
+  await keepOwnerships(root, ownerships);
+  await linkAlternatives(debs, root);
 }
 
 /** Makes absolute links to files of `root` relative, so that they are good where `root` is not the root. */
