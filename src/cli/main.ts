@@ -185,6 +185,10 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       '--decode <file>',
       'write down what the GPU executes: command streams, descriptors, shaders (docs/tools.md)',
     )
+    .option(
+      '--shaders <folder>',
+      'keep the shader programs that the GPU is given, a file each, for tyr disasm (default: $TYR_SHADERS)',
+    )
     .addOption(
       new Option(
         '--scheduler <policy>',

@@ -50,6 +50,8 @@ export interface RunOptions {
   profile?: boolean;
   /** A file for what the GPU's command streams execute. */
   decode?: string;
+  /** A folder for the shader programs that the GPU is given. */
+  shaders?: string;
   /** By which policy groups take turns on the GPU. */
   scheduler?: PolicyName;
   /** What is to fail in the GPU, and when. */
@@ -116,6 +118,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
         options.screen === false ? undefined : (address) => showScreen(address, options.window ?? false, output),
       record: doings && ((line) => doings.line(line)),
       decode: decoded && { write: (line) => decoded.line(line) },
+      shaders: options.shaders,
       onStart: profile && ((pid) => profile.start(pid)),
     }),
   );

@@ -1,16 +1,20 @@
 /**
  * `tyr test`: the one test command. Sets up what the guest tests need, then runs the checks (types, format and lint,
- * floors) and every *.test.ts under src/ with node:test, those of GPU and machine on both engines, and closes with
- * `N passed, N failed`.
+ * floors) and every *.test.ts under src/ with node:test, those of GPU and machine on both engines. What shader programs the
+ * machines were given meanwhile goes through text and back. It closes with `N passed, N failed`.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+import { SHADERS_VARIABLE, shadersOf } from '../host/shader-folder.ts';
 import { command } from '../host/userland/command.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureRealFirmware, ensureUserland } from '../host/userland/userland.ts';
+import { lostInText } from '../mali/shader/round-trip.ts';
 import { progressBar } from './progress-bar.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -55,6 +59,8 @@ export async function test(patterns: string[], options: TestOptions = {}): Promi
   );
   if (files.length === 0) throw new Problem(`no test file's path contains ${patterns.join(' or ')}`);
   const isDesktop = (file: string): boolean => file.endsWith('.test-desktop.ts');
+  const shaders = mkdtempSync(join(tmpdir(), 'tyr-shaders-'));
+  process.env[SHADERS_VARIABLE] = shaders;
   const tallies = [checks, await runTests(files.filter((file) => !isDesktop(file)))];
   // One at a time: each has programs that take all processors.
   const limits = { concurrency: 1, timeout: DESKTOP_HUNG };
@@ -65,6 +71,8 @@ export async function test(patterns: string[], options: TestOptions = {}): Promi
     process.env.TYR_ENGINE = 'interpreter';
     tallies.push(await runTests(again));
   }
+  tallies.push(checkShaders(shaders, patterns.length === 0));
+  rmSync(shaders, { recursive: true, force: true });
   if (!vm && patterns.length === 0) console.log('no virtual machine was booted: ./tyr test --vm does that as well');
   if (!desktop && patterns.length === 0)
     console.log(
@@ -73,6 +81,21 @@ export async function test(patterns: string[], options: TestOptions = {}): Promi
   const [passed, failed] = (['passed', 'failed'] as const).map((of) => tallies.reduce((sum, t) => sum + t[of], 0));
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
+}
+
+/** Holds the programs that guest tests' machines were given to what `tyr asm` makes of `tyr disasm`'s text. */
+function checkShaders(folder: string, must: boolean): Tally {
+  let count = 0;
+  const lost: string[] = [];
+  for (const { name, code } of shadersOf(folder)) {
+    count++;
+    lost.push(...lostInText(code).map((what) => `  ${name}, ${what}`));
+  }
+  if (count === 0 && !must) return { passed: 0, failed: 0 };
+  const title = `each of the ${count} shaders that guest tests met, disassembled and assembled to the same bytes`;
+  const passed = count > 0 && lost.length === 0;
+  console.log(passed ? `✔ ${title}` : `✖ ${[title, ...lost].join('\n')}`);
+  return passed ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
 /** `vm`: also those that boot virtual machines; `desktop`: also those that open a browser or play with large guests. */

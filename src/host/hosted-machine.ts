@@ -28,6 +28,7 @@ import { runtimeFolder } from './runtime-folder.ts';
 import type { ScreenAddress } from './screen/address.ts';
 import type { Screen } from './screen/screen.ts';
 import { GuestServer } from './server.ts';
+import { decoding } from './shader-folder.ts';
 import { codeFolder, dumpFolder } from './userland/cache-folder.ts';
 import { guardedStart, type WriteGuard } from './userland/landlock.ts';
 import { mesaEnvironment } from './userland/mesa.ts';
@@ -49,6 +50,8 @@ export interface HostingOptions {
   profile?: boolean | undefined;
   /** Takes as text what the GPU's command streams execute, and all that it points to. */
   decode?: DecoderOptions | undefined;
+  /** A folder for the shader programs that it is given to run; by default the one that TYR_SHADERS names, or none. */
+  shaders?: string | undefined;
   /** By which policy groups take turns on the GPU. */
   scheduler?: PolicyName | undefined;
   /** What is to fail in the GPU, and when. */
@@ -138,7 +141,7 @@ export class HostedMachine {
         workers,
         codeCache: codeFolder(userland.cache),
         profile: options.profile,
-        decode: options.decode,
+        decode: decoding(options.decode, options.shaders),
         faults: options.faults,
         scheduler: options.scheduler,
         coreDump: (dump) => dumps.keep(dump),

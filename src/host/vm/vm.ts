@@ -21,6 +21,7 @@ import { workersForPrograms } from '../../mali/workers/count.ts';
 import { ForeignMapper } from '../foreign-mapper.ts';
 import { Program } from '../program.ts';
 import { runtimeFolder } from '../runtime-folder.ts';
+import { decoding } from '../shader-folder.ts';
 import { codeFolder } from '../userland/cache-folder.ts';
 import { Problem } from '../userland/problem.ts';
 import type { Userland, VmPieces } from '../userland/userland.ts';
@@ -120,7 +121,8 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     const { clock } = options;
     const memory = new ForeignMemory(DRAM_SIZE, new ForeignMapper());
     const { engine, workers = workersForPrograms(), log } = options;
-    const board = new GpuBoard(memory, { clock, log, engine, workers, codeCache: codeFolder(options.userland.cache) });
+    const codeCache = codeFolder(options.userland.cache);
+    const board = new GpuBoard(memory, { clock, log, engine, workers, codeCache, decode: decoding(undefined) });
     undo.push(() => board.close());
     options.onBoard?.(board);
     const path = (name: string): string => join(directory, name);

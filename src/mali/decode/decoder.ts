@@ -16,10 +16,10 @@ import { Page } from './page.ts';
 import { Programs, printResources, printStorage, printUniforms } from './shader.ts';
 
 export interface DecoderOptions {
-  /** Takes the text line by line, without its newline. */
-  readonly write: (line: string) => void;
+  /** Takes the text line by line, without its newline. Without it programs alone are looked for, which costs little. */
+  readonly write?: ((line: string) => void) | undefined;
   /** Called with the instructions of every shader program that is met, two words each. */
-  readonly program?: (address: number, code: Uint32Array) => void;
+  readonly program?: ((address: number, code: Uint32Array) => void) | undefined;
 }
 
 /** The instruction set's widest printed address. */
@@ -27,7 +27,7 @@ const ADDRESS_DIGITS = 12;
 const INDENT = '  ';
 
 export class Decoder implements Tracer {
-  readonly #write: (line: string) => void;
+  readonly #write: ((line: string) => void) | undefined;
   readonly #programs: Programs;
   /** The stream whose instructions were printed last. */
   #stream = '';
@@ -38,6 +38,7 @@ export class Decoder implements Tracer {
   }
 
   instructions(stream: string, memory: VirtualMemory, address: number, count: number, depth: number): void {
+    if (!this.#write) return;
     if (stream !== this.#stream) {
       this.#write(`${stream}:`);
       this.#stream = stream;
@@ -56,7 +57,8 @@ export class Decoder implements Tracer {
     try {
       this.#print(name, page, request);
     } catch (error) {
-      // A bug of this decoder's own is no reason to stop the job that it looks at.
+      // A bug of this decoder's own is no reason to stop the job that it looks at, but for who reads no text.
+      if (!this.#write) throw error;
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#write(`the decoder is at fault: ${text}`);
     }

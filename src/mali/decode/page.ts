@@ -17,14 +17,20 @@ export const hex = (value: number): string => `0x${value.toString(16)}`;
 
 export class Page {
   readonly memory: VirtualMemory;
-  readonly #write: (line: string) => void;
+  /** Undefined: nobody reads what is written, so nothing is, and only what it leads to counts. */
+  readonly #write: ((line: string) => void) | undefined;
   #indent = '';
   #left = MOST_LINES;
 
-  constructor(memory: VirtualMemory, write: (line: string) => void, indent: string) {
+  constructor(memory: VirtualMemory, write: ((line: string) => void) | undefined, indent: string) {
     this.memory = memory;
     this.#write = write;
     this.#indent = indent;
+  }
+
+  /** Whether lines are written at all. */
+  get writes(): boolean {
+    return this.#write !== undefined;
   }
 
   /** Whether there is room for another line. */
@@ -33,7 +39,7 @@ export class Page {
   }
 
   line(text: string): void {
-    if (this.#left === 0) return;
+    if (this.#left === 0 || !this.#write) return;
     this.#left--;
     this.#write(this.#left === 0 ? `${this.#indent}… (more than ${MOST_LINES} lines)` : `${this.#indent}${text}`);
   }
@@ -69,7 +75,7 @@ export class Page {
     }
     this.under(`${title} at ${hex(address)}:`, () => {
       const values = layout.read(viewOf(data), 0);
-      for (const line of printLayout(layout, viewOf(data), 0, omit?.(values))) this.line(line);
+      if (this.writes) for (const line of printLayout(layout, viewOf(data), 0, omit?.(values))) this.line(line);
       more(values);
     });
   }
@@ -79,7 +85,7 @@ export class Page {
     const view = viewOf(new Uint8Array(Math.max(layout.size, words.length * 4)));
     for (const [i, word] of words.entries()) view.setUint32(i * 4, word, true);
     this.under(`${title}:`, () => {
-      for (const line of printLayout(layout, view, 0)) this.line(line);
+      if (this.writes) for (const line of printLayout(layout, view, 0)) this.line(line);
     });
     return layout.read(view, 0);
   }

@@ -23,20 +23,29 @@ import { hex, type Page } from './page.ts';
 const MOST_DESCRIPTORS = 64;
 const MOST_PLANES = 16;
 const MOST_UNIFORMS = 512;
-const MOST_INSTRUCTIONS = 4096;
+const MOST_INSTRUCTIONS = 1 << 16;
+const PIECE = 64;
 const CUBE_FACES = 6;
 const COLUMNS = 4;
 
 /** The instructions from an address on, to the padding behind a program's end, as two words each. */
 export function programAt(page: Page, address: number): Uint32Array | undefined {
   const words: number[] = [];
+  // Instructions that are read at once: fewer where not all of them can be read.
+  let piece = PIECE;
   while (words.length < MOST_INSTRUCTIONS * 2) {
-    const data = page.bytes(address + words.length * 4, INSTRUCTION_SIZE);
-    if (!data) break;
+    const data = page.bytes(address + words.length * 4, piece * INSTRUCTION_SIZE);
+    if (!data) {
+      if (piece === 1) break;
+      piece /= 2;
+      continue;
+    }
     const view = viewOf(data);
-    const [low, high] = [view.getUint32(0, true), view.getUint32(4, true)];
-    if (low === 0 && high === 0) break;
-    words.push(low, high);
+    for (let at = 0; at < data.length; at += INSTRUCTION_SIZE) {
+      const [low, high] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      if (low === 0 && high === 0) return words.length > 0 ? Uint32Array.from(words) : undefined;
+      words.push(low, high);
+    }
   }
   return words.length > 0 ? Uint32Array.from(words) : undefined;
 }
@@ -83,7 +92,8 @@ export class Programs {
     this.#known.set(address, code);
     this.#met(address, code);
     page.under(`${code.length / 2} instructions at ${hex(address)}:`, () => {
-      for (let i = 0; i < code.length && page.room; i += 2) page.line(disassembleWord(code[i]!, code[i + 1]!));
+      for (let i = 0; i < code.length && page.room && page.writes; i += 2)
+        page.line(disassembleWord(code[i]!, code[i + 1]!));
     });
   }
 }
@@ -92,7 +102,7 @@ const MOST_KNOWN = 4096;
 
 /** `count` 64-bit words of fast-access uniforms. */
 export function printUniforms(page: Page, title: string, address: number, count: number): void {
-  if (count === 0) return;
+  if (count === 0 || !page.writes) return;
   const words = Math.min(count * 2, MOST_UNIFORMS);
   const data = page.bytes(address, words * 4);
   if (!data) {
@@ -119,7 +129,7 @@ export function printStorage(page: Page, title: string, address: number): void {
 export function printResources(page: Page, title: string, pointer: number): void {
   const count = pointer % (RESOURCE_COUNT_MASK + 1);
   const tables = pointer - count;
-  if (count === 0) return;
+  if (count === 0 || !page.writes) return;
   page.under(`${title} resources at ${hex(tables)}, ${count} tables:`, () => {
     for (let table = 0; table < count; table++) {
       const at = tables + table * Resource.size;

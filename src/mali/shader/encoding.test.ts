@@ -5,6 +5,7 @@ import { INSTRUCTIONS } from '../../abi/isa/instructions.ts';
 import { assemble, assembleLine, unfetchable } from './assemble.ts';
 import { decode, EncodingError } from './decode.ts';
 import { disassemble, disassembleWord, format } from './disassemble.ts';
+import { lostInText } from './round-trip.ts';
 
 /** Random numbers that are the same in every run. */
 function generator(seed: number): () => number {
@@ -176,6 +177,14 @@ test('what no GPU could fetch is told', () => {
   ]) {
     assert.equal(problem(text), undefined);
   }
+});
+
+test('what a program loses in text is told: words that are none, and such as no GPU could fetch', () => {
+  assert.deepEqual(lostInText(assemble('FADD.f32 r0, r1, u2\nNOP.end')), []);
+  const lost = lostInText(assemble('NOP\n.quad 0x8000000000000000\nFADD.f32 r0, u0, u4\nNOP.end'));
+  assert.equal(lost.length, 2);
+  assert.match(lost[0]!, /^instruction 1: it is none: \.quad 0x8000000000000000 \/\/ .*bit 63 is set/);
+  assert.match(lost[1]!, /^instruction 2: FADD\.f32: uniforms and specials of more than 1 64-bit slots: FADD/);
 });
 
 test('encodings agree with what compilers emit', () => {
