@@ -52,7 +52,9 @@ export class TilerDraw {
   readonly arity: Arity;
   /** Each position has an extension, with point size and layer. */
   readonly extended: boolean;
-  /** Bytes of a vertex's varyings. */
+  /** The layers that everything is drawn to, each with positions and varyings of its own: multiview's. Else layer 0 alone. */
+  readonly views: readonly number[];
+  /** Bytes of a vertex's varyings, in one view. */
   readonly attributeStride: number;
   readonly minimumZ: number;
   readonly maximumZ: number;
@@ -81,6 +83,7 @@ export class TilerDraw {
     this.context = memory.descriptor(TilerContext, this.contextAddress);
     this.arity = arityOf(this.flags.drawMode);
     this.extended = this.flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
+    this.views = layersOf(this.flags.viewMask);
     this.attributeStride = registers[R.varyingAllocation]!;
     this.indexBytes = indexBytes(this.flags.indexType);
   }
@@ -91,9 +94,29 @@ export class TilerDraw {
     return registers[R.indexCount] === 0 || registers[R.instanceCount] === 0 || pairOf(registers, R.positionSpd) === 0;
   }
 
+  /** How many entries of the position FIFO a vertex has: in each view a position, and perhaps an extension. */
+  get fifoEntries(): number {
+    return this.views.length * (this.extended ? 2 : 1);
+  }
+
+  /**
+   * Place of vertex v in the position FIFO, or of its extension. Four vertices are together: their positions in the first view,
+   * the extensions of these, then those of the next view.
+   * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_store_vary), which adds 4 and 8 to what r59 has.
+   */
+  positionId(v: number, view: number, extension = false): number {
+    const run = this.extended ? 8 : 4;
+    return (v - (v % 4)) * this.fifoEntries + view * run + (v % 4) + (extension ? 4 : 0);
+  }
+
+  /** Place of a vertex's varyings in the packets: of four vertices those of the first view, then those of the next. */
+  varyingId(v: number, view: number): number {
+    return (v - (v % 4)) * this.views.length + view * 4 + (v % 4);
+  }
+
   /** Bytes of the geometry buffer that the positions of so many vertices take. */
   positionBytes(vertices: number): number {
-    return Math.ceil(vertices / 4) * 4 * PACKET_POSITION_STRIDE * (this.extended ? 2 : 1);
+    return Math.ceil(vertices / 4) * 4 * PACKET_POSITION_STRIDE * this.fifoEntries;
   }
 
   /** Bytes from one vertex packet to the next. */
@@ -103,10 +126,16 @@ export class TilerDraw {
 
   /** Bytes of packets that hold so many vertices. */
   packetBytes(vertices: number): number {
-    const full = Math.ceil(vertices / PACKET_VERTICES) - 1;
+    const entries = vertices === 0 ? 0 : this.varyingId(vertices - 1, this.views.length - 1) + 1;
+    const full = Math.ceil(entries / PACKET_VERTICES) - 1;
     return (
-      full * this.packetStride + PACKET_VARYINGS_OFFSET + this.attributeStride * (vertices - full * PACKET_VERTICES)
+      full * this.packetStride + PACKET_VARYINGS_OFFSET + this.attributeStride * (entries - full * PACKET_VERTICES)
     );
+  }
+
+  /** Bytes of the geometry buffer that a packet's positions take. */
+  get #packetPositions(): number {
+    return PACKET_VERTICES * PACKET_POSITION_STRIDE * (this.extended ? 2 : 1);
   }
 
   /** Vertices of a batch: whole packets, for which there is room in the geometry buffer, and in a part of the heap's chunks. */
@@ -114,10 +143,11 @@ export class TilerDraw {
     const heap = this.memory.load64(this.contextAddress + TilerContextHeap.offset.heap);
     const chunk = this.memory.load32(heap + TilerHeapDescriptor.offset.size);
     const fit = Math.min(
-      Math.floor(this.context.geometryBufferSize / this.positionBytes(PACKET_VERTICES)),
+      Math.floor(this.context.geometryBufferSize / this.#packetPositions),
       Math.floor(chunk / PACKETS_OF_A_CHUNK / this.packetStride),
     );
-    return Math.min(Math.max(fit, 1), MAX_BATCH_PACKETS) * PACKET_VERTICES;
+    const entries = Math.min(Math.max(fit, 1), MAX_BATCH_PACKETS) * PACKET_VERTICES;
+    return Math.floor(entries / this.views.length / 4) * 4;
   }
 
   get vertexOffset(): number {
@@ -135,8 +165,7 @@ export class TilerDraw {
 
   /** Refuses what is not implemented. */
   check(): void {
-    const { pointSizeArrayFormat, primitiveIndexEnable, primitiveIndexWriteback, scissorArrayEnable, viewMask } =
-      this.flags;
+    const { pointSizeArrayFormat, primitiveIndexEnable, primitiveIndexWriteback, scissorArrayEnable } = this.flags;
     if (pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE && pointSizeArrayFormat !== POINT_SIZE_FORMAT.FP16) {
       const name = nameOf(POINT_SIZE_FORMAT, pointSizeArrayFormat);
       throw fault(`Primitive Flags: point size array format ${name} is not implemented`);
@@ -148,8 +177,7 @@ export class TilerDraw {
       throw fault('Primitive Flags: primitive index arrays are not implemented');
     }
     if (scissorArrayEnable) throw fault('Primitive Flags: scissor arrays are not implemented');
-    if (viewMask !== 0) throw fault(`Primitive Flags: view mask ${viewMask.toString(2)}: multiview is not implemented`);
-    const need = this.positionBytes(PACKET_VERTICES);
+    const need = this.#packetPositions;
     if (this.context.geometryBuffer === 0 || this.context.geometryBufferSize < need) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
@@ -216,6 +244,14 @@ export class TilerDraw {
     });
   }
 }
+
+/** The layers that a view mask names; without one, the first. */
+export function layersOf(viewMask: number): readonly number[] {
+  if (viewMask === 0) return FIRST_LAYER;
+  return MASK_BITS.filter((layer) => (viewMask >>> layer) & 1);
+}
+const FIRST_LAYER = [0];
+const MASK_BITS = Array.from({ length: PrimitiveFlags.fields.viewMask.width }, (_, layer) => layer);
 
 function indexBytes(type: number): number {
   switch (type) {

@@ -53,7 +53,7 @@ function draw(seed: number, engine: Engine): { states: string; memory: Uint8Arra
     pointSize: random.below(8),
     layer: random.below(random.chance(90) ? 2 : 256),
   }));
-  bench.vertex = (i, instance) => vertices[(i + instance) % MOST_VERTICES]!;
+  bench.vertex = (i, instance, view) => vertices[(i + instance + 7 * view) % MOST_VERTICES]!;
   const { memory } = bench;
   // Pages of which none follows another one in DRAM, so far as anybody may count on.
   const chopped = random.chance(40);
@@ -101,6 +101,7 @@ function draw(seed: number, engine: Engine): { states: string; memory: Uint8Arra
     primitiveRestart: random.chance(50),
     secondaryShader: random.chance(70),
     indexType,
+    viewMask: random.chance(70) ? 0 : random.below(256),
   };
   // Indices that cannot be read, behind the last byte of DRAM.
   if (random.chance(3)) bench.pair(IDVS_REGISTERS.indices, bench.dram.size - 20);

@@ -5,7 +5,9 @@
  * primitives until it is full (index-stream.ts); shade positions into the geometry buffer (shading.ts); clip and cull
  * (shape.ts), and append what is left to the polygon list, for which the batch takes packets from the tiler heap; shade
  * varyings of the vertices that visible primitives have into them. Vertices that several primitives share are shaded once per
- * batch. Emitted code (wasm/) collects, culls, clips and appends primitives, whole batches in a call; script sees to room for them, and
+ * batch. With multiview each vertex has a position and varyings in every view, and the batch's primitives are clipped, culled and
+ * appended view by view.
+ * Emitted code (wasm/) collects, culls, clips and appends primitives, whole batches in a call; script sees to room for them, and
  * does the same where pages lie apart, and on the interpreter's engine. Nobody reads the list before the draw is done or has answered 'oom', and then all varyings are there.
  *
  * A step goes on where the last one stopped: `#phase`, and in it the place in the index stream, the warp, or the primitive and its
@@ -19,7 +21,7 @@
 import type { CsOperands } from '../../abi/gpu/cs.ts';
 import { PRIMITIVE_KIND } from '../../abi/gpu/polygon-list.ts';
 import { POINT_SIZE_FORMAT } from '../../abi/gpu/raster-descriptors.ts';
-import { PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
+import { PACKET_POSITION_STRIDE, PACKET_VERTICES } from '../../abi/gpu/shader-descriptors.ts';
 import type { RunRequest, Work, WorkState } from '../contract.ts';
 import type { Engine } from '../engine/names.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -70,7 +72,8 @@ export class IdvsWork implements Work {
   /** Addresses of the draw's record and of the batch's first packet, 0: there is none yet. */
   #record = 0;
   #packet = 0;
-  /** Primitive that is due, its triangles (0: not clipped yet), and the one of them that is due. */
+  /** View that is due, primitive in it, its triangles (0: not clipped yet), and the one of them that is due. */
+  #view = 0;
   #due = 0;
   #triangles = 0;
   #triangle = 0;
@@ -93,7 +96,10 @@ export class IdvsWork implements Work {
   }
 
   get #shaper(): Shaper {
-    this.#ownShaper ??= new Shaper(this.#draw, this.#batch);
+    if (!this.#ownShaper) {
+      this.#ownShaper = new Shaper(this.#draw, this.#batch);
+      this.#ownShaper.view = this.#view;
+    }
     return this.#ownShaper;
   }
 
@@ -104,7 +110,7 @@ export class IdvsWork implements Work {
 
   /** The emitted function for the draw's primitives, told what does not change. */
   #prepare(): Bin {
-    const { memory, flags, culls, arity, size, extended, scissor, context, minimumZ, maximumZ } = this.#draw;
+    const { memory, flags, culls, arity, size, extended, views, scissor, context, minimumZ, maximumZ } = this.#draw;
     const words = scratch.i32;
     const at = this.#batch.at / 4;
     scratch.f32[at + TILER.minimumZ / 4] = minimumZ;
@@ -113,7 +119,6 @@ export class IdvsWork implements Work {
     words[at + TILER.minY / 4] = scissor.minimumY;
     words[at + TILER.maxX / 4] = Math.min(scissor.maximumX, context.fbWidth - 1);
     words[at + TILER.maxY / 4] = Math.min(scissor.maximumY, context.fbHeight - 1);
-    words[at + TILER.layerOffset / 4] = context.layerOffset;
     words[at + TILER.layerCount / 4] = context.layerCount;
     words[at + TILER.packetStride / 4] = this.#draw.packetStride;
     words[at + TILER.triangles / 4] = 0;
@@ -122,7 +127,8 @@ export class IdvsWork implements Work {
     const sizes = extended && flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     const { frontFaceCcw, cullFrontFace, cullBackFace } = culls;
     return binner(memory.dram, {
-      ...{ arity, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace },
+      ...{ arity, views: views.length, extended, layers, sizes, lowDepthCull, highDepthCull },
+      ...{ frontFaceCcw, cullFrontFace, cullBackFace },
     });
   }
 
@@ -162,13 +168,15 @@ export class IdvsWork implements Work {
         case PHASE.POSITIONS:
           if (!this.#shade(this.#shading.positions())) return 'more';
           this.#packet = 0;
-          this.#due = 0;
+          this.#look(0);
           this.#phase = PHASE.BIN;
           break;
         case PHASE.BIN: {
           const state = this.#bin();
           if (state === 'more') return state;
-          this.#phase = state === 'oom' ? PHASE.STARVED : PHASE.VARYINGS;
+          if (state === 'oom') this.#phase = PHASE.STARVED;
+          else if (this.#view + 1 < draw.views.length) this.#look(this.#view + 1);
+          else this.#phase = PHASE.VARYINGS;
           break;
         }
         case PHASE.VARYINGS:
@@ -185,6 +193,17 @@ export class IdvsWork implements Work {
           return 'done';
       }
     }
+  }
+
+  /** All primitives of the batch are due, in a view. */
+  #look(view: number): void {
+    this.#view = view;
+    this.#due = 0;
+    if (this.#ownShaper) this.#ownShaper.view = view;
+    const { views, context } = this.#draw;
+    const word = this.#batch.at / 4;
+    scratch.i32[word + TILER.layerOffset / 4] = views[view]! + context.layerOffset;
+    scratch.i32[word + TILER.view / 4] = this.#draw.varyingId(0, view);
   }
 
   /** Counts the warps that have been shaded. */
@@ -219,7 +238,7 @@ export class IdvsWork implements Work {
     const words = scratch.i32;
     const { at } = this.#batch;
     const word = at / 4;
-    words[word + TILER.positions / 4] = positions;
+    words[word + TILER.positions / 4] = positions + this.#draw.positionId(0, this.#view) * PACKET_POSITION_STRIDE;
     // Between two steps the list may have been dropped, or another draw has gone on with it.
     words[word + TILER.room / 4] = 0;
     for (;;) {
@@ -274,7 +293,7 @@ export class IdvsWork implements Work {
 
   /** Appends triangle `t` of what the shaper made: of a fan of corners, or of the four corners of a line or point. */
   #emit(p: number, t: number): WorkState {
-    const { arity, scissor, context } = this.#draw;
+    const { arity, scissor, context, views } = this.#draw;
     const fan = arity === 3;
     const i = (fan || t === 0 ? 0 : 1) * CORNER;
     const j = (fan ? t + 1 : t === 0 ? 1 : 3) * CORNER;
@@ -291,7 +310,7 @@ export class IdvsWork implements Work {
     const maxX = Math.min(Math.max(x0, x1, x2) >> PIXEL, scissor.maximumX, context.fbWidth - 1);
     const maxY = Math.min(Math.max(y0, y1, y2) >> PIXEL, scissor.maximumY, context.fbHeight - 1);
     if (minX > maxX || minY > maxY) return 'done';
-    const layer = this.#shaper.layer(p) + context.layerOffset;
+    const layer = this.#shaper.layer(p) + views[this.#view]! + context.layerOffset;
     if (layer < 0 || layer >= context.layerCount) return 'done';
     const room = this.#makeRoom();
     if (room !== 'done') return room;
@@ -301,11 +320,12 @@ export class IdvsWork implements Work {
     const b = arity > 1 ? slots[p * 4 + 1]! : a;
     const c = arity > 2 ? slots[p * 4 + 2]! : a;
     const words = this.#words;
-    words.addresses(this.#record, this.#packetOf(a), this.#packetOf(b), this.#packetOf(c));
+    const [ia, ib, ic] = [this.#varyingId(a), this.#varyingId(b), this.#varyingId(c)];
+    words.addresses(this.#record, this.#packetOf(ia), this.#packetOf(ib), this.#packetOf(ic));
     words.primitive(
-      a % PACKET_VERTICES,
-      b % PACKET_VERTICES,
-      c % PACKET_VERTICES,
+      ia % PACKET_VERTICES,
+      ib % PACKET_VERTICES,
+      ic % PACKET_VERTICES,
       slots[p * 4 + 3]!,
       KINDS[arity],
       backFacing,
@@ -323,9 +343,13 @@ export class IdvsWork implements Work {
     return 'done';
   }
 
-  /** Address of the packet that holds a vertex. */
-  #packetOf(slot: number): number {
-    return this.#packet + Math.floor(slot / PACKET_VERTICES) * this.#draw.packetStride;
+  #varyingId(slot: number): number {
+    return this.#draw.varyingId(slot, this.#view);
+  }
+
+  /** Address of the packet that holds a vertex's varyings. */
+  #packetOf(id: number): number {
+    return this.#packet + Math.floor(id / PACKET_VERTICES) * this.#draw.packetStride;
   }
 
   /** Sees to it that the draw has its record and the batch its packets. */

@@ -6,7 +6,6 @@ import { scratch } from '../engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS } from '../engine/threads.ts';
 import { LANES } from '../shader/contract.ts';
 import { Batch } from './batch.ts';
-import { positionId } from './shading.ts';
 import { MAX_BATCH_VERTICES, TILER } from './state.ts';
 import { preloader } from './wasm/preload.ts';
 
@@ -30,10 +29,10 @@ function listed(batch: Batch, thread: number): number[] {
 
 test("a warp's lanes have their vertices, and lanes without one have zeros", () => {
   const batch = batchOf(122);
-  for (const extended of [false, true]) {
-    preloader().list_all(batch.at, extended ? 1 : 0, -5, 7, 99);
+  for (const entries of [1, 2, 3, 16]) {
+    preloader().list_all(batch.at, entries, -5, 7, 99);
     for (let v = 0; v < 128; v++) {
-      const want = v < 122 ? [positionId(v, extended), 995 + 3 * v, (v % 3) + 7, 99] : [0, 0, 0, 0];
+      const want = v < 122 ? [(v - (v % 4)) * entries + (v % 4), 995 + 3 * v, (v % 3) + 7, 99] : [0, 0, 0, 0];
       assert.deepEqual(listed(batch, v), want, `vertex ${v}`);
     }
   }
@@ -44,19 +43,22 @@ test('vertices that are wanted are listed once', () => {
   const batch = batchOf(200);
   const wanted = Array.from({ length: 40 }, (_, n) => (n * 13) % 200).sort((a, b) => a - b);
   for (const v of wanted) batch.mark(v);
-  assert.equal(preloader().list_wanted(batch.at, -5, 7, 99), 40);
+  assert.equal(preloader().list_wanted(batch.at, 1, -5, 7, 99), 40);
   for (let n = 0; n < 48; n++) {
     const v = wanted[n];
     const want = v === undefined ? [0, 0, 0, 0] : [v, 995 + 3 * v, (v % 3) + 7, 99];
     assert.deepEqual(listed(batch, n), want, `thread ${n}`);
   }
   batch.mark(wanted[3]!);
-  assert.equal(preloader().list_wanted(batch.at, 0, 0, 0), 0);
+  assert.equal(preloader().list_wanted(batch.at, 1, 0, 0, 0), 0);
   batch.mark(1);
-  assert.equal(preloader().list_wanted(batch.at, 0, 0, 0), 1);
+  assert.equal(preloader().list_wanted(batch.at, 1, 0, 0, 0), 1);
   assert.equal(listed(batch, 0)[0], 1);
   batch.clearMarks();
   batch.mark(wanted[3]!);
-  assert.equal(preloader().list_wanted(batch.at, 0, 0, 0), 1);
+  assert.equal(preloader().list_wanted(batch.at, 1, 0, 0, 0), 1);
+  batch.mark(118);
+  assert.equal(preloader().list_wanted(batch.at, 3, 0, 0, 0), 1);
+  assert.equal(listed(batch, 0)[0], 116 * 3 + 2, 'three views of four vertices are together');
   Batch.give(batch);
 });

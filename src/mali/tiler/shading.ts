@@ -62,7 +62,7 @@ export class VertexShading {
   /** Shades the batch's positions. False: the slice is over; call again. */
   positions(): boolean {
     const draw = this.#draw;
-    const { memory, extended } = draw;
+    const { memory, extended, fifoEntries } = draw;
     if (!this.#positionRun) {
       const output = this.#positionOutput;
       const entries = MAX_BATCH_VERTICES * (extended ? 2 : 1);
@@ -70,7 +70,7 @@ export class VertexShading {
       this.#positionRun = this.#open(memory, draw.addresses('position'), stageOf(output), THREAD_SLOT.VERTEX);
     }
     if (this.#listed === 0) {
-      preloader().list_all(this.#batch.at, extended ? 1 : 0, draw.vertexOffset, draw.instanceOffset, draw.drawId);
+      preloader().list_all(this.#batch.at, fifoEntries, draw.vertexOffset, draw.instanceOffset, draw.drawId);
       this.#list(this.#positionRun, this.#batch.vertices);
     }
     if (!this.#shade(this.#positionRun)) return false;
@@ -88,7 +88,8 @@ export class VertexShading {
     const draw = this.#draw;
     const { memory, attributeStride: stride, packetStride } = draw;
     if (this.#listed === 0) {
-      const count = preloader().list_wanted(this.#batch.at, draw.vertexOffset, draw.instanceOffset, draw.drawId);
+      const { vertexOffset, instanceOffset, drawId, views } = draw;
+      const count = preloader().list_wanted(this.#batch.at, views.length, vertexOffset, instanceOffset, drawId);
       if (count === 0) return true;
       this.#varyingOutput.set(packet, packetStride, PACKET_VARYINGS_OFFSET, stride, MAX_BATCH_VERTICES);
       this.#varyingRun ??= this.#open(
@@ -124,9 +125,3 @@ export class VertexShading {
 }
 
 const stageOf = (output: VertexOutput): VertexStage => ({ kind: 'vertex', frame: output.frame, output });
-
-/** Place of vertex v in the position FIFO, or of its extension. */
-export function positionId(v: number, extended: boolean, extension = false): number {
-  if (!extended) return v;
-  return (v - (v % 4)) * 2 + (v % 4) + (extension ? 4 : 0);
-}

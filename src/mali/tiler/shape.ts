@@ -11,7 +11,6 @@ import { halfToFloat } from '../format.ts';
 import type { Batch } from './batch.ts';
 import { Clipper, CORNER } from './clip.ts';
 import type { TilerDraw } from './draw.ts';
-import { positionId } from './shading.ts';
 
 /** What a translation is good for. */
 /** Pixels: largest point, widest line; how far out a point may be. */
@@ -19,6 +18,8 @@ export const MAX_SIZE = 2048;
 export const MAX_POINT = 32768;
 
 export class Shaper {
+  /** The view that primitives are looked at in. */
+  view = 0;
   /** Whether the last primitive is a triangle that shows its back. */
   backFacing = false;
   readonly #draw: TilerDraw;
@@ -44,7 +45,7 @@ export class Shaper {
   #take(n: number, slot: number): void {
     const { memory, context, extended, flags, size } = this.#draw;
     const { view } = memory.dram;
-    const at = context.geometryBuffer + positionId(slot, extended) * POSITION_BYTES;
+    const at = context.geometryBuffer + this.#draw.positionId(slot, this.view) * POSITION_BYTES;
     if (at % PAGE_SIZE <= PAGE_SIZE - POSITION_BYTES) {
       const physical = memory.translate(at, 'read');
       for (let i = 0; i < 4; i++) this.#positions[n * 4 + i] = view.getFloat32(physical + i * 4, true);
@@ -52,7 +53,7 @@ export class Shaper {
       for (let i = 0; i < 4; i++) this.#positionBits[n * 4 + i] = memory.load32(at + i * 4);
     }
     if (!extended) return;
-    const extension = context.geometryBuffer + positionId(slot, true, true) * POSITION_BYTES;
+    const extension = context.geometryBuffer + this.#draw.positionId(slot, this.view, true) * POSITION_BYTES;
     const sizes = flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     this.#pointSize[n] = sizes ? halfToFloat(memory.load16(extension)) : size;
     this.#layer[n] = flags.layerIndexEnable ? memory.load8(extension + 2) : 0;

@@ -92,6 +92,7 @@ export const TILER = {
   minY: BIN + 20,
   maxX: BIN + 24,
   maxY: BIN + 28,
+  /** Of the view: what is added to the layers that vertices name. */
   layerOffset: BIN + 32,
   layerCount: BIN + 36,
   /** Where the next record goes in DRAM, and how many have room there. */
@@ -109,6 +110,8 @@ export const TILER = {
   triangle: BIN + 76,
   /** Half a line's width, half a point's size (a double). */
   half: BIN + 80,
+  /** How far the view's varyings lie behind those of the first one, in entries. */
+  view: BIN + 88,
   corners: CORNERS,
   otherCorners: OTHER_CORNERS,
 

@@ -41,10 +41,11 @@ import { beginThreads } from '../../mali/shader/thread-list.ts';
 import { IdvsWork, type OpenVertexShader } from '../../mali/tiler/idvs.ts';
 import { FlatMemory } from './shader-rig.ts';
 
-/** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex. */
+/** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex, in the nth view of its draw. */
 export type VertexProgram = (
   index: number,
   instance: number,
+  view: number,
 ) => {
   position: readonly [number, number, number, number];
   pointSize?: number;
@@ -76,6 +77,7 @@ export class Bench {
   /** Fragment warps started. */
   warps = 0;
   #extended = false;
+  #views = 1;
   readonly #runs: PageRun[] = [];
 
   constructor(
@@ -204,6 +206,7 @@ export class Bench {
     this.registers[IDVS_REGISTERS.indexCount] = count;
     this.registers[IDVS_REGISTERS.instanceCount] = instances;
     this.#extended = flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
+    this.#views = (flags.viewMask || 1).toString(2).replaceAll('0', '').length;
     const word = PrimitiveFlags.pack({
       drawMode: DRAW_MODE.TRIANGLES,
       positionFifoFormat: FIFO_FORMAT.BASIC,
@@ -340,21 +343,26 @@ export class Bench {
       };
       for (let lane = 0; lane < LANES; lane++) {
         if (!(mask & (1 << lane))) continue;
-        const id = warp.u32[59 * LANES + lane]!;
-        const out = this.vertex(warp.u32[60 * LANES + lane]!, warp.u32[61 * LANES + lane]!);
-        if (addresses.shader === VARYING) {
-          out.varyings?.forEach((value, i) => {
+        const first = warp.u32[59 * LANES + lane]!;
+        for (let view = 0; view < this.#views; view++) {
+          const out = this.vertex(warp.u32[60 * LANES + lane]!, warp.u32[61 * LANES + lane]!, view);
+          // As Mesa's bi_emit_store_vary has it.
+          if (addresses.shader === VARYING) {
+            const id = first + view * 4;
+            out.varyings?.forEach((value, i) => {
+              store(address(id) + i * 4, value);
+            });
+            continue;
+          }
+          const id = first + view * (this.#extended ? 8 : 4);
+          out.position.forEach((value, i) => {
             store(address(id) + i * 4, value);
           });
-          continue;
+          if (!this.#extended) continue;
+          float.setFloat16(0, out.pointSize ?? 1);
+          memory.store16(address(id + 4), float.getUint16(0));
+          memory.store8(address(id + 4) + 2, out.layer ?? 0);
         }
-        out.position.forEach((value, i) => {
-          store(address(id) + i * 4, value);
-        });
-        if (!this.#extended) continue;
-        float.setFloat16(0, out.pointSize ?? 1);
-        memory.store16(address(id + 4), float.getUint16(0));
-        memory.store8(address(id + 4) + 2, out.layer ?? 0);
       }
     });
 

@@ -30,6 +30,8 @@ export interface BinForm {
   readonly arity: Arity;
   /** Each position is followed by an extension, four vertices at a time. */
   readonly extended: boolean;
+  /** Vertices have a position and varyings in each of so many views. */
+  readonly views: number;
   /** Extensions hold layers, and sizes. */
   readonly layers: boolean;
   readonly sizes: boolean;
@@ -41,10 +43,10 @@ export interface BinForm {
 }
 
 export function binner(dram: PhysicalMemory, form: BinForm): Bin {
-  const { arity, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace } =
-    form;
+  const { arity, views, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw } = form;
+  const { cullFrontFace, cullBackFace } = form;
   const bits = [extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace];
-  const key = `bin ${arity} ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
+  const key = `bin ${arity} ${views} ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
   return functions<{ bin: Bin }>(
     key,
     (m) => {
@@ -115,7 +117,8 @@ class BinEmitter {
   emit(): void {
     const f = this.#f;
     const [due, result, at] = [this.#due, this.#result, this.#at];
-    const { arity, extended } = this.#form;
+    const { arity, extended, views } = this.#form;
+    const entries = views * (extended ? 2 : 1);
     f.get(0).memory('i32_load', TILER.due).set(due);
     const done = f.block();
     const next = f.loop();
@@ -127,7 +130,9 @@ class BinEmitter {
       // Points and lines have fewer vertices: the first one stands for those that they lack.
       f.get(at).memory('i32_load16_u', TILER.slots + (n < arity ? 2 * n : 0));
       f.tee(slot);
-      if (extended) f.get(slot).i32(-4).op('i32_and').op('i32_add');
+      if (entries > 1) f.get(slot).i32(-4).op('i32_and');
+      if (entries > 2) f.i32(entries - 1).op('i32_mul');
+      if (entries > 1) f.op('i32_add');
       f.i32(POSITION_SHIFT).op('i32_shl').get(0).memory('i32_load', TILER.positions).op('i32_add');
       f.tee(this.#places[n]!).memory('v128_load', 0, DRAM).set(this.#p[n]!);
     }
@@ -311,6 +316,22 @@ class BinEmitter {
     f.end();
   }
 
+  /** Where the vertices' varyings are in the packets: in one view, at their slots. */
+  #varyingIds(): readonly number[] {
+    const f = this.#f;
+    const { views } = this.#form;
+    if (views === 1) return this.#slots;
+    return this.#slots.map((slot) => {
+      const id = f.local('i32');
+      f.get(slot).get(slot).i32(-4).op('i32_and');
+      f.i32(views - 1)
+        .op('i32_mul')
+        .op('i32_add');
+      f.get(0).memory('i32_load', TILER.view).op('i32_add').set(id);
+      return id;
+    });
+  }
+
   /** `weights`: of its corners; undefined: they are the vertices. */
   #record(weights: readonly number[] | undefined): void {
     const f = this.#f;
@@ -319,22 +340,23 @@ class BinEmitter {
     const slots = this.#slots;
     f.get(0).memory('i32_load', TILER.out).set(out);
     f.get(out).get(0).memory('i64_load', TILER.draw).memory('i64_store', offset.draw, DRAM);
+    const ids = this.#varyingIds();
     for (const [n, slot] of slots.entries()) {
       f.get(out).get(0).memory('i64_load', TILER.packet);
-      f.get(slot).i32(PACKET_SHIFT).op('i32_shr_u').get(0).memory('i32_load', TILER.packetStride).op('i32_mul');
+      f.get(ids[n]!).i32(PACKET_SHIFT).op('i32_shr_u').get(0).memory('i32_load', TILER.packetStride).op('i32_mul');
       f.op('i64_extend_i32_u').op('i64_add').memory('i64_store', PACKETS[n]!, DRAM);
       f.get(0).get(slot).op('i32_add').tee(mark).get(mark).memory('i32_load8_u', TILER.marks);
       f.i32(MARK.WANTED).op('i32_or').memory('i32_store8', TILER.marks);
     }
-    const within = (slot: number) =>
+    const within = (id: number) =>
       f
-        .get(slot)
+        .get(id)
         .i32(PACKET_VERTICES - 1)
         .op('i32_and');
     f.get(out);
-    within(slots[0]!);
-    within(slots[1]!).i32(PRIMITIVE_BITS.slot1).op('i32_shl').op('i32_or');
-    within(slots[2]!).i32(PRIMITIVE_BITS.slot2).op('i32_shl').op('i32_or');
+    within(ids[0]!);
+    within(ids[1]!).i32(PRIMITIVE_BITS.slot1).op('i32_shl').op('i32_or');
+    within(ids[2]!).i32(PRIMITIVE_BITS.slot2).op('i32_shl').op('i32_or');
     f.get(this.#at)
       .memory('i32_load16_u', TILER.slots + 6)
       .i32(PRIMITIVE_BITS.provoking)

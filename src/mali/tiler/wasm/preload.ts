@@ -10,16 +10,22 @@ import type { ModuleBuilder } from '../../wasm/builder.ts';
 import { MARK, TILER } from '../state.ts';
 
 interface Preload {
-  /** Lists all vertices. */
+  /** Lists all vertices, each of so many entries in the position FIFO. */
   readonly list_all: (
     batch: number,
-    extended: number,
+    entries: number,
     vertexOffset: number,
     instanceOffset: number,
     drawId: number,
   ) => void;
-  /** Lists vertices that are wanted and not shaded yet, and marks them as shaded. Answers how many. */
-  readonly list_wanted: (batch: number, vertexOffset: number, instanceOffset: number, drawId: number) => number;
+  /** Lists vertices that are wanted and not shaded yet, each of varyings in so many views, and marks them as shaded. Answers how many. */
+  readonly list_wanted: (
+    batch: number,
+    views: number,
+    vertexOffset: number,
+    instanceOffset: number,
+    drawId: number,
+  ) => number;
 }
 
 const { first, count: COLUMNS } = THREAD_PRELOADS.vertex;
@@ -41,12 +47,12 @@ function emit(m: ModuleBuilder): void {
 
 function emitAll(m: ModuleBuilder): void {
   const f = m.function('list_all', Array(5).fill('i32'), [], true);
-  const [batch, extended, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3, 4] as const;
-  const [v, mask, count, pairs, four] = f.locals('v128', 5);
+  const [batch, entries, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3, 4] as const;
+  const [v, mask, count, more, four] = f.locals('v128', 5);
   const [left, list] = f.locals('i32', 2);
   f.get(batch).memory('i32_load', TILER.vertices).tee(left).op('i32x4_splat').set(count);
-  // Extended: four positions, four extensions.
-  f.i32(0).get(extended).op('i32_sub').op('i32x4_splat').v128(-4).op('v128_and').set(pairs);
+  // Four positions stand together, then what else four vertices have.
+  f.get(entries).i32(1).op('i32_sub').op('i32x4_splat').set(more);
   f.v128(4, 4, 4, 4).set(four).v128(0, 1, 2, 3).set(v);
   f.get(batch).set(list);
   const done = f.block();
@@ -62,7 +68,9 @@ function emitAll(m: ModuleBuilder): void {
         .op('v128_and')
         .memory('v128_store', column(number) + 16 * k);
     };
-    register(PRELOAD.LINEAR_ID, () => f.get(v).get(v).get(pairs).op('v128_and').op('i32x4_add'));
+    register(PRELOAD.LINEAR_ID, () =>
+      f.get(v).get(v).v128(-4).op('v128_and').get(more).op('i32x4_mul').op('i32x4_add'),
+    );
     register(PRELOAD.VERTEX_ID, () => {
       f.get(batch).memory('v128_load', TILER.index + 16 * k);
       f.get(vertexOffset).op('i32x4_splat').op('i32x4_add');
@@ -84,8 +92,8 @@ function emitAll(m: ModuleBuilder): void {
 }
 
 function emitWanted(m: ModuleBuilder): void {
-  const f = m.function('list_wanted', Array(4).fill('i32'), ['i32'], true);
-  const [batch, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3] as const;
+  const f = m.function('list_wanted', Array(5).fill('i32'), ['i32'], true);
+  const [batch, views, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3, 4] as const;
   const [v, vertices, count, list, at] = f.locals('i32', 5);
   f.get(batch).memory('i32_load', TILER.vertices).set(vertices);
   f.get(batch).set(list);
@@ -97,7 +105,8 @@ function emitWanted(m: ModuleBuilder): void {
     .i32(MARK.WANTED | MARK.SHADED)
     .memory('i32_store8', TILER.marks);
   f.get(batch).get(v).i32(2).op('i32_shl').op('i32_add').set(at);
-  f.get(list).get(v).memory('i32_store', column(PRELOAD.LINEAR_ID));
+  f.get(list).get(v).get(v).i32(-4).op('i32_and').get(views).i32(1).op('i32_sub').op('i32_mul').op('i32_add');
+  f.memory('i32_store', column(PRELOAD.LINEAR_ID));
   f.get(list).get(at).memory('i32_load', TILER.index).get(vertexOffset).op('i32_add');
   f.memory('i32_store', column(PRELOAD.VERTEX_ID));
   f.get(list).get(at).memory('i32_load', TILER.instance).get(instanceOffset).op('i32_add');
