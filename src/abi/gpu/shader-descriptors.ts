@@ -181,3 +181,6 @@ export const PixelIndices = layout('Pixel Indices', 4, {
   y: uint(24, 8),
 });
 export const PIXEL_CURRENT = 0xff;
+/** What LD_TILE.z_stencil takes for a render target. Source: Mesa 26 `src/panfrost/compiler/pan_nir.h` (pan_nir_tile_location_sample). */
+export const PIXEL_DEPTH = 0xff;
+export const PIXEL_STENCIL = 0xfe;

@@ -1,5 +1,5 @@
 /**
- * ColorOutput: what BLEND, LD_TILE and ST_TILE do to the tile buffer's colours.
+ * ColorOutput: what BLEND, LD_TILE and ST_TILE do to the tile buffer's colours; LD_TILE reads depth and stencil, too.
  *
  * Emitted code (wasm/blend.ts) where there is some for the descriptor that the shader hands over, else the script that is its
  * reference. A lane's late test comes before its first colour.
@@ -7,7 +7,7 @@
  */
 import { BLEND_MODE } from '../../abi/gpu/raster-descriptors.ts';
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
-import { PIXEL_CURRENT } from '../../abi/gpu/shader-descriptors.ts';
+import { PIXEL_CURRENT, PIXEL_DEPTH, PIXEL_STENCIL } from '../../abi/gpu/shader-descriptors.ts';
 import { GpuFault } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
@@ -20,6 +20,7 @@ import {
   type Warp,
 } from '../shader/contract.ts';
 import type { BlendCall, BlendCodes } from './blend-code.ts';
+import { depthOf } from './depth-stencil.ts';
 import { blendView, conversionView, indicesView } from './descriptor-words.ts';
 import type { DrawState } from './draw-state.ts';
 import type { LateTests } from './late-tests.ts';
@@ -105,6 +106,10 @@ export class ColorOutput {
   }
 
   loadTile(mask: number, request: TileRequest): void {
+    if (request.depthStencil) {
+      this.#loadDepthStencil(mask, request);
+      return;
+    }
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
       const [rt, at, codec] = this.#texel(request, lane);
@@ -126,16 +131,45 @@ export class ColorOutput {
     }
   }
 
-  /** Render target, word in its tile buffer, codec and sample that a lane of LD_TILE or ST_TILE names. */
-  #texel(request: TileRequest, lane: number): [number, number, TileCodec, number] {
-    const { targets, samples } = this.#state.framebuffer;
-    const { renderTarget: rt, sample: named, y } = indicesView(request.indices[lane]!);
+  /**
+   * Depth as a number, or stencil. Of a stencil's upper 24 bits Mesa believes nothing; here they are zero.
+   * Source: Mesa 26 `src/panfrost/compiler/bifrost/bifrost_compile.c` (bi_emit_ld_tile), `src/panfrost/lib/pan_fb_shader.c`
+   * (build_single_fb_load, get_fb_conversion).
+   */
+  #loadDepthStencil(mask: number, { indices, values, type, channels }: TileRequest): void {
+    if (channels > 1) throw invalid(`Pixel Indices: ${channels} channels, where depth or stencil is loaded`);
+    const { tile, framebuffer } = this.#state;
+    const { zInternalFormat } = framebuffer.parameters;
+    for (let lane = 0; lane < LANES; lane++) {
+      if (!(mask & (1 << lane))) continue;
+      const { renderTarget } = indicesView(indices[lane]!);
+      const sample = this.#sample(indices[lane]!);
+      const at = sample * TILE_PIXELS + this.#warp.pixel[lane]!;
+      if (renderTarget === PIXEL_DEPTH && (type === 'float' || type === 'raw')) {
+        values.f32[lane] = depthOf(zInternalFormat, tile.depth[at]!);
+      } else if (renderTarget === PIXEL_STENCIL && type !== 'float') values.u32[lane] = tile.stencil[at]!;
+      else throw invalid(`Pixel Indices: ${type} of render target ${renderTarget}, where depth or stencil is loaded`);
+    }
+  }
+
+  /** The sample that a lane's pixel indices name, of the current pixel. */
+  #sample(indices: number): number {
+    const { samples } = this.#state.framebuffer;
+    const { sample: named, y } = indicesView(indices);
     // Sample 0 of a thread that stands for one sample is that one: so framebuffer fetch names it, while blend shaders name it by number.
     const sample = named || Math.max(this.#warp.sample, 0);
-    const target = targets[rt];
-    if (!target) throw invalid(`Pixel Indices: render target ${rt} of ${targets.length}`);
     if (y !== PIXEL_CURRENT) throw invalid(`Pixel Indices: y ${y}: only the current pixel is implemented`);
     if (sample >= samples) throw invalid(`Pixel Indices: sample ${sample} of ${samples}`);
+    return sample;
+  }
+
+  /** Render target, word in its tile buffer, codec and sample that a lane of LD_TILE or ST_TILE names. */
+  #texel(request: TileRequest, lane: number): [number, number, TileCodec, number] {
+    const { targets } = this.#state.framebuffer;
+    const { renderTarget: rt } = indicesView(request.indices[lane]!);
+    const target = targets[rt];
+    if (!target) throw invalid(`Pixel Indices: render target ${rt} of ${targets.length}`);
+    const sample = this.#sample(request.indices[lane]!);
     const conversion = conversionView(request.conversion[lane]!);
     const codec = this.#codes.codec(conversion.memoryFormat, conversion.raw, rt);
     return [rt, (sample * TILE_PIXELS + this.#warp.pixel[lane]!) * target.words, codec, sample];

@@ -52,6 +52,10 @@ export function quantize(format: number, z: number): number {
   return scaled < INTEGERS ? Math.fround(scaled + INTEGERS) - INTEGERS : scaled;
 }
 
+/** The number that a depth in the tile buffer stands for. */
+export const depthOf = (format: number, stored: number): number =>
+  format === Z_INTERNAL_FORMAT.D32 ? stored : Math.fround(stored / depthScale(format));
+
 /** The largest value of a fixed-point format. */
 export const depthScale = (format: number): number => (format === Z_INTERNAL_FORMAT.D16 ? 0xffff : 0xffffff);
 

@@ -19,10 +19,12 @@ import {
   PIXEL_KILL,
   SAMPLE_PATTERN,
   SamplePosition,
+  STENCIL_OP,
   TilerContext,
+  Z_INTERNAL_FORMAT,
   ZS_FORMAT,
 } from '../../abi/gpu/raster-descriptors.ts';
-import { PIXEL_CURRENT } from '../../abi/gpu/shader-descriptors.ts';
+import { PIXEL_CURRENT, PIXEL_DEPTH, PIXEL_STENCIL } from '../../abi/gpu/shader-descriptors.ts';
 import { FRAGMENT_PRELOAD } from '../../abi/isa/preload.ts';
 import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
@@ -447,6 +449,7 @@ test('threads of one sample load and store that sample, named as the first one o
         type: 'float',
         bits: 32,
         channels: 4,
+        depthStencil: false,
       };
     };
     const own: number[][] = [];
@@ -469,6 +472,73 @@ test('threads of one sample load and store that sample, named as the first one o
     b.render(b.rgba8({ writebackMsaa: MSAA.AVERAGE }), { sampleCount: samples, sampleLocations: b.alloc(256) });
     assert.equal(new Set(own.map(([id]) => id)).size, samples);
     for (const [id, value] of own) assert.equal(value, id, `sample ${id} of ${samples}`);
+  }
+});
+
+test('depth and stencil of each sample are loaded as numbers, whatever the tile buffer keeps', () => {
+  for (const [format, depth] of [
+    [Z_INTERNAL_FORMAT.D16, Math.fround(0x4000 / 0xffff)],
+    [Z_INTERNAL_FORMAT.D24, Math.fround(0x400000 / 0xffffff)],
+    [Z_INTERNAL_FORMAT.D32, 0.25],
+  ] as const) {
+    for (const samples of [1, 4]) {
+      const b = bench(16, 16);
+      const seen: number[][] = [];
+      const request = (renderTarget: number, sample: number, type: 'float' | 'uint', channels = 1): TileRequest => ({
+        indices: new Int32Array(LANES).fill(sample | (renderTarget << 8) | (PIXEL_CURRENT << 24)),
+        coverage: new Int32Array(LANES),
+        conversion: new Int32Array(LANES),
+        values: laneVectors(),
+        type,
+        bits: 32,
+        channels,
+        depthStencil: true,
+      });
+      b.fragments.set(2, (stage, warp, mask) => {
+        const lane = 31 - Math.clz32(mask);
+        const z = request(PIXEL_DEPTH, samples - 1, 'float');
+        stage.loadTile(warp, mask, z);
+        const s = request(PIXEL_STENCIL, samples - 1, 'uint');
+        stage.loadTile(warp, mask, s);
+        seen.push([warp.u32[59 * LANES + lane]! & 0xffff, z.values.f32[lane]!, s.values.u32[lane]!]);
+        assert.throws(
+          () => stage.loadTile(warp, mask, request(PIXEL_STENCIL, 0, 'float')),
+          /float of render target 254/,
+        );
+        assert.throws(() => stage.loadTile(warp, mask, request(0, 0, 'uint')), /uint of render target 0/);
+        assert.throws(() => stage.loadTile(warp, mask, request(PIXEL_DEPTH, samples, 'float')), /sample \d of/);
+        assert.throws(() => stage.loadTile(warp, mask, request(PIXEL_DEPTH, 0, 'float', 4)), /4 channels/);
+      });
+      // The left half is written, the right one has its clear values.
+      b.depthStencil({
+        depthWriteEnable: true,
+        stencilTestEnable: true,
+        frontDepthPass: STENCIL_OP.REPLACE,
+        frontReferenceValue: 0x5a,
+        frontWriteMask: 0xff,
+        frontValueMask: 0xff,
+        frontCompareFunction: FUNC.ALWAYS,
+        backDepthPass: STENCIL_OP.REPLACE,
+        backReferenceValue: 0x5a,
+        backWriteMask: 0xff,
+        backValueMask: 0xff,
+        backCompareFunction: FUNC.ALWAYS,
+      });
+      b.state({ multisampleEnable: samples > 1 });
+      b.scissor(0, 0, 7, 15);
+      b.triangles(fullscreen(16, 16, 0.25));
+      b.depthStencil({});
+      b.state({ multisampleEnable: samples > 1 }, 2);
+      b.scissor(0, 0, 15, 15);
+      b.triangles(fullscreen(16, 16));
+      const target = b.rgba8(samples > 1 ? { writebackMsaa: MSAA.AVERAGE } : {});
+      const msaa = samples > 1 ? { sampleCount: samples, sampleLocations: b.alloc(256) } : {};
+      b.render(target, { zInternalFormat: format, zClear: 1, sClear: 0xc3, ...msaa });
+      assert.ok(seen.length >= 16);
+      for (const [x, z, s] of seen) {
+        assert.deepEqual([z, s], x! < 8 ? [depth, 0x5a] : [1, 0xc3], `${samples} samples, ${x}`);
+      }
+    }
   }
 });
 

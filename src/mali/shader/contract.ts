@@ -216,6 +216,8 @@ export interface TileRequest {
   type: LaneType;
   bits: 16 | 32;
   channels: number;
+  /** LD_TILE of depth or stencil, whichever the indices name. Conversions do not count then. */
+  depthStencil: boolean;
 }
 
 /**

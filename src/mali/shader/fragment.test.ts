@@ -176,6 +176,32 @@ test('fixed-function blending skips the call of the blend shader', () => {
   assert.deepEqual(log, ['blend ffff float32 1 0 0 0 coverage 1', `blend ffff uint32 ${f32(1)} 0 0 0 coverage 1`]);
 });
 
+test('LD_TILE.z_stencil asks for depth or stencil, LD_TILE for a colour', () => {
+  const asked: string[] = [];
+  const stage: FragmentStage = {
+    ...makeStage(),
+    loadTile(_warp, _mask, { depthStencil, type, channels, indices, values }) {
+      asked.push(
+        `${depthStencil ? 'depth or stencil' : 'colour'} ${type} ${channels} ${(indices[0]! >>> 0).toString(16)}`,
+      );
+      values.u32.fill(0x5a + asked.length, 0, LANES);
+    },
+  };
+  const run = execute(
+    'LD_TILE.f32.slot0.z_stencil @r4, r1, r60, 0x0\nLD_TILE.u32.slot0.z_stencil @r5, r2, r60, 0x0\nLD_TILE.u32.slot0 @r6, r2, r60, 0x0\nNOP.end',
+    { stage, registers: { 1: [0xff00ff00], 2: [0xff00fe00] } },
+  );
+  assert.deepEqual(asked, [
+    'depth or stencil float 1 ff00ff00',
+    'depth or stencil uint 1 ff00fe00',
+    'colour uint 1 ff00fe00',
+  ]);
+  assert.deepEqual(
+    [4, 5, 6].map((r) => register(run, r)[0]),
+    [0x5b, 0x5c, 0x5d],
+  );
+});
+
 test('a blend shader is called with the colour, and returns or ends the thread', () => {
   const log: string[] = [];
   const stage = makeStage(log);

@@ -9,7 +9,7 @@
 import { FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import type { Compilers, Exec } from './compile.ts';
 import { type BlendRequest, LANES, type TileRequest } from './contract.ts';
-import { EncodingError, type Instruction } from './decode.ts';
+import type { Instruction } from './decode.ts';
 import { copyLanes, floats, rawBits } from './operand.ts';
 import { fragmentStage } from './varying.ts';
 import { channelCount, registerFormat, Vectors, vectorReader, vectorWriter } from './vector.ts';
@@ -87,7 +87,6 @@ function blend(i: Instruction): Exec {
 }
 
 function tileAccess(i: Instruction, store: boolean): Exec {
-  if (i.modifiers.z_stencil) throw new EncodingError('LD_TILE of depth or stencil is not modelled');
   const indices = rawBits(i.sources[0]!, i.page);
   const coverage = rawBits(i.sources[1]!, i.page);
   const conversion = rawBits(i.sources[2]!, i.page);
@@ -105,6 +104,7 @@ function tileAccess(i: Instruction, store: boolean): Exec {
     type: format.type,
     bits: format.bits,
     channels,
+    depthStencil: !store && i.modifiers.z_stencil === 'z_stencil',
   };
   return (w) => {
     const stage = fragmentStage(w, i);
