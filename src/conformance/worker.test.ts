@@ -1,6 +1,6 @@
 /** A batch on a real machine: programs of this host that speak as piglit's do. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -44,6 +44,42 @@ test('a program that dies has crashed in the case that it had begun; cases behin
 
 test('a case of which nothing is heard hangs, and is ended', async () => {
   assert.deepEqual(await run('begin 1 a; read -r line', 'a', 0.5), ['a hang']);
+});
+
+test('a case for which the GPU works gets more time, but not for ever', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tyr-worker-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const mark = join(folder, 'limit');
+  let asked = 0;
+  const busy = {
+    run: host.run.bind(host),
+    machine: {
+      stats: {
+        jobs: 0,
+        faults: 0,
+        // Asked at the begin, and at the end of each limit.
+        get gpuWorked() {
+          if (asked === 1) writeFileSync(mark, '');
+          return asked++;
+        },
+      },
+    },
+  } as unknown as HostedMachine;
+  const told: string[] = [];
+  const answer = (message: Answer) =>
+    void (message.kind === 'result' && told.push(`${message.result.name} ${message.result.verdict}`));
+  const cases = [{ name: 'a', group: 'g', batch: 'x', skip: undefined, args: [] }];
+  const script = `
+    say() { echo "PIGLIT TEST: 1 - a" >&2; echo "PIGLIT TEST: 1 - a"; }
+    say; until [ -e "$0" ]; do sleep 0.05; done; echo 'PIGLIT: {"subtest": {"x" : "pass"}}'
+  `;
+  const run = (path: string, limit: number) => {
+    const command = { program: '/bin/sh', args: ['-c', script, path] };
+    return new Run({ cases, command, limit }, new ShaderReader(1), busy, clock, () => [], answer).toEnd();
+  };
+  await run(mark, 3);
+  await run(join(folder, 'never'), 0.1);
+  assert.deepEqual(told, ['a pass', 'a hang']);
 });
 
 test('cases may come in another order than they were asked for', async () => {

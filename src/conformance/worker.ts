@@ -14,7 +14,7 @@ const SECOND = 1e9;
 /** Characters of a program's output, and lines of the machine's log, that a result keeps. */
 const OUTPUT = 4000;
 const LINES = 20;
-/** How many more limits a case gets as long as its jobs are done. */
+/** How many more limits a case gets as long as the GPU works. */
 const PATIENCE = 4;
 /** Nanoseconds between SIGTERM and SIGKILL; programs of suites have nothing to put in order. */
 const GRACE = 0.5 * SECOND;
@@ -195,15 +195,18 @@ export class Run {
     const course = this.#courses[index]!;
     course.begin = this.#clock.now();
     course.end = 0; // the first is taken to be at work until the program names another, and may come later
-    this.#watch(this.#host.machine.stats.jobs, PATIENCE);
+    this.#watch(this.#host.machine.stats.gpuWorked, PATIENCE);
   }
 
-  /** A case hangs if it does not end within its limit, unless the GPU has done a job for it meanwhile; then it gets more of them. */
-  #watch(jobs: number, more: number): void {
+  /**
+   * A case hangs if it does not end within its limit, unless the GPU has worked for it meanwhile; then it gets more of them. A job
+   * that would never end is the driver's to give up, which is a fault.
+   */
+  #watch(worked: number, more: number): void {
     this.#limit?.cancel();
     this.#limit = this.#clock.after(this.#batch.limit * SECOND, () => {
-      const done = this.#host.machine.stats.jobs;
-      if (done > jobs && more > 0) this.#watch(done, more - 1);
+      const now = this.#host.machine.stats.gpuWorked;
+      if (now > worked && more > 0) this.#watch(now, more - 1);
       else this.#stop('hang');
     });
   }
