@@ -260,9 +260,10 @@ export async function probe(board: GpuResources): Promise<TyrDevice> {
       },
     };
     const unplug = async (): Promise<void> => {
-      reset.disable();
+      // Whoever is at the GPU comes to his end first: two that take groups out of their slots would meet there.
+      const ends = [reset.disable(), power.disable()];
       dumps.disable();
-      power.disable();
+      await Promise.all(ends);
       await parts.scheduler.unplug();
       for (const step of undo.reverse()) await step();
     };

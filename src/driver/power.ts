@@ -51,6 +51,8 @@ export class PowerControl {
   #forced = false;
   #lastUse = 0;
   #timer: Timer | undefined;
+  /** Ends with the change that is under way. */
+  #transition: Promise<void> = Promise.resolve();
   /** Sleeps so far, and boots after them that were slow. */
   readonly stats = { suspends: 0, slowResumes: 0 };
   /** Called at each change between active and suspended. */
@@ -117,13 +119,14 @@ export class PowerControl {
     if (this.#state === 'suspended') void this.#resume();
   }
 
-  /** The device goes: registers can be touched until `off`. */
-  disable(): void {
+  /** The device goes. Once what is under way has come to its end, registers can be touched, until `off`. */
+  async disable(): Promise<void> {
     this.#parts = undefined;
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#supply?.on();
     this.#become('gone');
+    await this.#transition;
+    this.#supply?.on();
   }
 
   off(): void {
@@ -160,7 +163,17 @@ export class PowerControl {
     else void this.#suspend();
   }
 
-  async #suspend(): Promise<void> {
+  #suspend(): Promise<void> {
+    this.#transition = this.#fallAsleep();
+    return this.#transition;
+  }
+
+  #resume(): Promise<void> {
+    this.#transition = this.#wakeUp();
+    return this.#transition;
+  }
+
+  async #fallAsleep(): Promise<void> {
     const parts = this.#parts;
     if (!parts) return;
     const { scheduler, firmware, mmu, gpu } = parts;
@@ -183,7 +196,7 @@ export class PowerControl {
     if ((this.#wanted || this.#users > 0 || scheduler.hasWork) && !this.#forced) void this.#resume();
   }
 
-  async #resume(): Promise<void> {
+  async #wakeUp(): Promise<void> {
     const parts = this.#parts;
     if (!parts) return;
     const { scheduler, firmware, reset } = parts;

@@ -33,6 +33,8 @@ export class ResetControl {
   readonly #log: Logger;
   #parts: ResetParts | undefined;
   #pending = false;
+  /** Ends with the reset that is under way. */
+  #running: Promise<void> = Promise.resolve();
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -44,8 +46,10 @@ export class ResetControl {
     this.#parts = parts;
   }
 
-  disable(): void {
+  /** No further one; resolves when the one that is under way has come to its end. */
+  disable(): Promise<void> {
     this.#parts = undefined;
+    return this.#running;
   }
 
   /** One is asked for or under way. */
@@ -67,7 +71,9 @@ export class ResetControl {
     this.#pending = true;
     if (!this.#parts.awake()) return;
     this.#parts.dump(reason);
-    this.#clock.yield(() => void this.#run());
+    this.#clock.yield(() => {
+      this.#running = this.#run();
+    });
   }
 
   async #run(): Promise<void> {
@@ -84,6 +90,7 @@ export class ResetControl {
       failed = true;
     }
     this.#pending = false;
+    if (this.#parts !== parts) return;
     parts.scheduler.stats.resets++;
     parts.scheduler.postReset(failed);
     if (failed) parts.giveUp();

@@ -23,6 +23,16 @@ async function asleep(machine: Machine): Promise<void> {
   assert.equal(power(machine), 'suspended', machine.lines.slice(-10).join('\n'));
 }
 
+/** Goes on, a little at a time, until the GPU is in this state of power. */
+async function becomes(machine: Machine, state: string): Promise<void> {
+  for (let ms = 0; power(machine) !== state; ms++) {
+    assert.ok(ms < 200, `the GPU is never ${state}`);
+    machine.clock.advance(1e6);
+    await Promise.resolve();
+    if (power(machine) !== state) await settle(machine.clock, 1);
+  }
+}
+
 test('a GPU that has nothing to do sleeps, and not one register is touched in a minute', async () => {
   const machine = await powered();
   assert.equal(power(machine), 'active');
@@ -181,6 +191,34 @@ test('a device that goes while it sleeps is not touched without power', async ()
   await pass(machine, 1);
   clean(machine);
   assert.equal(machine.resources.supply!.powered, false);
+});
+
+test('a device that goes while it falls asleep or wakes lets that come to its end first, and touches nothing without power', async () => {
+  for (const way of ['falls asleep', 'is put to sleep', 'wakes']) {
+    for (let moment = 0; moment < 6; moment++) {
+      const machine = await powered();
+      const worker = await Worker.create(machine);
+      const group = await worker.createGroup(worker.vm);
+      if (way === 'falls asleep') await becomes(machine, 'suspending');
+      else if (way === 'is put to sleep') {
+        await worker.start(group, FOREVER);
+        await settle(machine.clock, 5);
+        void machine.device.sleep();
+        while (power(machine) === 'active') await Promise.resolve();
+      } else {
+        await asleep(machine);
+        await worker.start(group, add(0));
+        await becomes(machine, 'resuming');
+      }
+      await settle(machine.clock, moment);
+      machine.device.unplug();
+      await pass(machine, 20);
+      worker.file.close();
+      await pass(machine, 20);
+      clean(machine);
+      assert.equal(machine.resources.supply!.powered, false, way);
+    }
+  }
 });
 
 test('a machine that is put to sleep in the midst of work goes on with it when it wakes', async () => {
