@@ -8,6 +8,8 @@ const pixel = (picture: { width: number; data: Uint8Array }, x: number, y: numbe
   ...picture.data.subarray((y * picture.width + x) * 4, (y * picture.width + x) * 4 + 4),
 ];
 
+const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 test('a dumb buffer set on the CRTC is what the screen shows', async () => {
   const client = testClient();
   const { display } = client;
@@ -39,6 +41,53 @@ test('a page flip is shown at the next vertical blank, and then sends its event'
   assert.equal(event.length, 32);
   assert.equal(event.user_data, 77n);
   assert.ok('crtc_id' in event && event.crtc_id === ids.crtc);
+});
+
+test('a display that sleeps is dark and has no vertical blanks, and wakes with the picture that it had', async () => {
+  const client = testClient();
+  const { display, ids, clock } = client;
+  const [a, b] = [client.framebuffer(1024, 768), client.framebuffer(1024, 768)];
+  client.fill(a.handle, 0x00_ff8040);
+  client.fill(b.handle, 0x00_0000ff);
+  await client.setCrtc(a.id);
+  const flip = { crtc_id: ids.crtc, fb_id: b.id, flags: FLIP.EVENT, user_data: 7n };
+  client.run(I.MODE_PAGE_FLIP, flip);
+  // What is under way comes first.
+  const sleeping = display.sleep();
+  clock.advance(FRAME);
+  await breathe();
+  assert.equal(client.events.length, 1);
+  clock.advance(FRAME);
+  const wake = await sleeping;
+  assert.deepEqual(pixel(display.screenshot(), 5, 5), [0, 0, 0, 255]);
+  assert.equal(client.fail(I.WAIT_VBLANK, { type: 1, sequence: 1 }), 'EINVAL');
+  const { changes } = display;
+  clock.advance(60e9);
+  assert.equal(display.changes, changes, 'nothing happens while it sleeps');
+  const awake = wake();
+  clock.advance(FRAME);
+  await awake;
+  assert.deepEqual(pixel(display.screenshot(), 5, 5), [0, 0, 255, 255]);
+  client.run(I.MODE_PAGE_FLIP, { ...flip, fb_id: a.id });
+  clock.advance(FRAME);
+  assert.deepEqual(pixel(display.screenshot(), 5, 5), [0xff, 0x80, 0x40, 255]);
+});
+
+test('a display whose client has gone while it slept stays dark when it wakes, and so does one that was off', async () => {
+  const client = testClient();
+  const { display, clock } = client;
+  await (await display.sleep())();
+  const fb = client.framebuffer(1024, 768);
+  client.fill(fb.handle, 0x00_ff8040);
+  await client.setCrtc(fb.id);
+  const sleeping = display.sleep();
+  clock.advance(FRAME);
+  const wake = await sleeping;
+  client.file.close();
+  await wake();
+  clock.advance(FRAME);
+  assert.deepEqual(pixel(display.screenshot(), 5, 5), [0, 0, 0, 255]);
+  assert.deepEqual(display.config.usage, { framebuffers: 0, blobs: 0, commits: 0 });
 });
 
 test('a second flip before the first is shown is refused with EBUSY', async () => {

@@ -114,6 +114,11 @@ export class Display {
     );
   }
 
+  /** The display controller falls asleep, once it is done with what is under way; the answer wakes it. */
+  sleep(): Promise<() => Promise<void>> {
+    return this.config.queue.sleep();
+  }
+
   /** What the monitor shows now; black in the size of the last mode while it gets no picture. */
   screenshot(): Picture {
     return compose(this.#context.dram, this.scan);

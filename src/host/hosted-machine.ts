@@ -11,7 +11,7 @@ import { SHIM_GUEST } from '../abi/shim.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
 import type { PolicyName } from '../driver/index.ts';
-import { must } from '../drm/error.ts';
+import { DrmError, must } from '../drm/error.ts';
 import type { InputPort } from '../input/port.ts';
 import { Recorder } from '../input/recorder.ts';
 import { DRAM_SIZE, DRAM_UNIT, Machine } from '../machine/machine.ts';
@@ -80,6 +80,8 @@ export interface Command {
 }
 
 const SECOND = 1e9;
+/** Nanoseconds in which the display has to have shown what is under way before it sleeps. */
+const DARKENING = 5 * SECOND;
 /** Nanoseconds in which the machine forgets a program that has ended, and how often it is asked. */
 const FORGETTING = 2 * SECOND;
 const ASKING = 5e6;
@@ -204,17 +206,40 @@ export class HostedMachine {
     must(!this.#asleep, 'EBUSY', 'the machine sleeps already');
     this.#asleep = true;
     const programs = [...this.#programs];
+    let wake: (() => Promise<void>) | undefined;
     try {
       log('info', 'PM', 'suspend entry');
       for (const program of programs) program.freeze();
+      // The display first: what it is about to show, the GPU may still be drawing.
+      wake = await this.#darken();
       await this.machine.gpu?.sleep();
       await new Promise<void>((resolve) => void clock.after(seconds * SECOND, resolve));
     } finally {
       if (this.machine.gpu && !this.machine.gpu.gone) this.machine.gpu.wakeUp();
+      if (!this.machine.display.device.gone) await wake?.();
       for (const program of programs) program.thaw();
       log('info', 'PM', 'suspend exit');
       this.#asleep = false;
     }
+  }
+
+  /** Puts the display to sleep. Throws EBUSY if a picture that is under way does not come. */
+  async #darken(): Promise<() => Promise<void>> {
+    const sleeping = this.machine.display.sleep();
+    let late = false;
+    const wake = await new Promise<() => Promise<void>>((resolve, reject) => {
+      const timer = this.#options.clock.after(DARKENING, () => {
+        late = true;
+        reject(new DrmError('EBUSY', 'a picture that is to be shown does not come, so the display cannot sleep'));
+      });
+      sleeping.then((wakeUp) => {
+        timer.cancel();
+        // It was given up meanwhile: nobody else would bring the picture back.
+        if (late) return wakeUp();
+        resolve(wakeUp);
+      }, reject);
+    });
+    return wake;
   }
 
   /** Shows the machine's screen to viewers from now on, under a title. Once. */

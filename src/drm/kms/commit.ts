@@ -13,7 +13,7 @@ import type { Fence } from '../fence.ts';
 import { AtomicCommit } from './atomic.ts';
 import { checkCommit } from './check.ts';
 import type { ModeConfig } from './config.ts';
-import { setModeBlob } from './crtc.ts';
+import { type Crtc, setModeBlob } from './crtc.ts';
 import type { FrameTime } from './events.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import type { Plane } from './plane.ts';
@@ -98,6 +98,28 @@ export class CommitQueue {
     }
     for (const connector of connectors)
       if (connector.state.crtc) commit.setConnectorCrtc(commit.connector(connector), undefined);
+    return this.submit(commit, { nonblock: false });
+  }
+
+  /**
+   * Stops all CRTCs that run, for a machine that falls asleep. Resolves when nothing is scanned out any more, with what brings the
+   * picture back: of those that nobody has switched off or on since. After drm_atomic_helper_suspend and _resume.
+   */
+  async sleep(): Promise<() => Promise<void>> {
+    const running = this.#config.crtcs.filter(({ state }) => state.active);
+    await this.#setActive(running, false);
+    return async () => {
+      await this.#setActive(
+        running.filter(({ state }) => state.enable && !state.active),
+        true,
+      );
+    };
+  }
+
+  #setActive(crtcs: readonly Crtc[], active: boolean): Promise<void> | undefined {
+    if (crtcs.length === 0) return undefined;
+    const commit = new AtomicCommit(this.#config);
+    for (const crtc of crtcs) commit.crtc(crtc).next.active = active;
     return this.submit(commit, { nonblock: false });
   }
 
