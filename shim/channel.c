@@ -82,6 +82,8 @@ static void initialise(void)
    if (page != MAP_FAILED && madvise(page, sysconf(_SC_PAGESIZE), MADV_WIPEONFORK) == 0)
       mark = page;
    reset();
+   /* The machine asks the kernel for it. */
+   tyr_take_name();
    pthread_atfork(NULL, NULL, after_fork);
 }
 

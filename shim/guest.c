@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -110,6 +111,28 @@ HIDDEN const struct tyr_guest *tyr_guest(void)
       known = 1;
    }
    return guest.root ? &guest : NULL;
+}
+
+/*
+ * The host's kernel has named this process after the emulator, or after the dynamic loader; by its own name others know it (ps, gputop,
+ * debugfs). Linux: fs/exec.c, begin_new_exec; fs/proc/base.c, comm_write: the name of the process is that of its first thread.
+ */
+HIDDEN void tyr_take_name(void)
+{
+   const char *name = program_invocation_short_name;
+   int saved = errno;
+
+   if (tyr_guest()) {
+      int fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/comm", O_WRONLY | O_CLOEXEC);
+      if (fd >= 0) {
+         ssize_t written = write(fd, name, strlen(name));
+         (void)written;
+         close(fd);
+      } else if (syscall(SYS_gettid) == getpid()) { /* a guest that may write to little */
+         prctl(PR_SET_NAME, name);
+      }
+   }
+   errno = saved;
 }
 
 HIDDEN int tyr_is_own_exe(const char *path)

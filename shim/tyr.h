@@ -135,6 +135,8 @@ struct tyr_guest {
 
 /* NULL in a program of the host. */
 HIDDEN const struct tyr_guest *tyr_guest(void);
+/* Gives the process the name of its program. */
+HIDDEN void tyr_take_name(void);
 /* The value that an environment variable had when this process was started, in `buffer`; NULL if none, or too long. */
 HIDDEN const char *tyr_variable(const char *name, char *buffer, size_t size);
 /* Is this /proc/self/exe or the like? */

@@ -73,6 +73,12 @@ function head({ time, frames, dram, gpu }: MachineStatus): string[] {
   ];
 }
 
+/** What its process is called, and it calls itself. */
+const namesOf = ({ command, name }: Pick<ClientStatus, 'command' | 'name'>): string => {
+  const names = [command, name].filter((each) => each);
+  return names.length === 0 ? '' : ` (${names.join(', ')})`;
+};
+
 /** All that is known, as text. */
 export function statusLines(now: MachineStatus): string[] {
   const lines = head(now);
@@ -80,7 +86,7 @@ export function statusLines(now: MachineStatus): string[] {
     const { memory, buffers, vms = [], groups = [] } = client;
     lines.push(
       '',
-      `client ${client.id}: pid ${client.pid}${client.name === null ? '' : ` (${client.name})`}, ${client.node}, ${client.driver}`,
+      `client ${client.id}: pid ${client.pid}${namesOf(client)}, ${client.node}, ${client.driver}`,
       `  ${buffers.length} buffers, ${fdinfoSize(memory.total)}, of which shared ${fdinfoSize(memory.shared)}, in use ${fdinfoSize(memory.active)}` +
         `${client.internal === undefined ? '' : `; the driver's own ${fdinfoSize(client.internal)}`}`,
     );

@@ -1,14 +1,14 @@
 /**
  * The driver's files in debugfs: `gems`, all buffers that there are, and `gpuvas`, what each VM has mapped where.
  * After Linux `drivers/gpu/drm/panthor/panthor_{gem,mmu}.c` and `drm_debugfs.c`, column by column. Three columns say less than panthor's:
- * the driver knows processes by their numbers alone (`created-by`), an mmap offset is each file's own (`file-offset` is 0), and an
+ * who brought the GPU up is no process (`created-by` is `driver/0`), an mmap offset is each file's own (`file-offset` is 0), and an
  * object is told from others by its physical address.
  */
 import type { PageRun } from '../board/dram.ts';
 import type { DebugFile } from '../drm/device.ts';
 import type { GemObject } from '../drm/gem.ts';
 import type { File } from './file.ts';
-import { creatorOf, isImported } from './gem.ts';
+import { creatorOf, isImported, processOf } from './gem.ts';
 import type { AddressSpace } from './mmu/address-space.ts';
 import type { Tyr } from './tyr.ts';
 import type { Vm } from './vm.ts';
@@ -52,7 +52,7 @@ const legend = (what: string, bits: Readonly<Record<string, number>>): string =>
     .join(', ')}`;
 
 const userRow = (object: GemObject): Row => ({
-  creator: `client/${creatorOf(object) ?? 0}`,
+  creator: creatorOf(object) ?? 'driver/0',
   references: object.references,
   size: object.size,
   state: (isImported(object) ? STATE.IMPORTED : 0) | (object.exported ? STATE.EXPORTED : 0),
@@ -69,9 +69,9 @@ const kernelRow = (creator: string, { mcu }: AddressSpace, { run, label }: { run
   label,
 });
 
-/** All VMs of clients with the process that has each. */
-function* vmsOf(files: Iterable<File>): IterableIterator<{ vm: Vm; pid: number }> {
-  for (const file of files) for (const vm of file.private.vms.values()) yield { vm, pid: file.pid };
+/** All VMs of clients with the file that has each. */
+function* vmsOf(files: Iterable<File>): IterableIterator<{ vm: Vm; file: File }> {
+  for (const file of files) for (const vm of file.private.vms.values()) yield { vm, file };
 }
 
 function showGems({ firmware }: Tyr, files: Iterable<File>): string {
@@ -84,9 +84,9 @@ function showGems({ firmware }: Tyr, files: Iterable<File>): string {
   };
   for (const buffer of firmware.space.buffers) rows.push(kernelRow('driver/0', firmware.space, buffer));
   for (const file of files) for (const object of file.handles.values()) note(object);
-  for (const { vm, pid } of vmsOf(files)) {
+  for (const { vm, file } of vmsOf(files)) {
     for (const { object } of vm.mappings.mappings) note(object);
-    for (const buffer of vm.space.buffers) rows.push(kernelRow(`client/${pid}`, vm.space, buffer));
+    for (const buffer of vm.space.buffers) rows.push(kernelRow(processOf(file), vm.space, buffer));
   }
   const total = rows.reduce((sum, { size }) => sum + size, 0);
   return [

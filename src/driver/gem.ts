@@ -34,7 +34,7 @@ interface Buffer {
   /** The only VM that may map it. */
   readonly exclusiveVm: Vm | undefined;
   /** The process that asked for it. */
-  readonly pid: number;
+  readonly creator: string;
 }
 
 const buffers = new WeakMap<GemObject, Buffer>();
@@ -54,7 +54,11 @@ export function checkExportable(object: GemObject): void {
 export const isImported = (object: GemObject): boolean => !buffers.has(object);
 
 /** The process that asked for the object, if this driver has made it. */
-export const creatorOf = (object: GemObject): number | undefined => buffers.get(object)?.pid;
+/** The process that has made a buffer, as `NAME/PID`. */
+export const creatorOf = (object: GemObject): string | undefined => buffers.get(object)?.creator;
+
+/** The process that has a file open, in the same form. */
+export const processOf = ({ opener, pid }: File): string => `${opener.command || '<unknown>'}/${pid}`;
 
 /** Device pages by mmap offset; undefined for offsets of buffers. Throws EINVAL. */
 export function mmapDevicePage(file: File, offset: bigint, size: number, writable: boolean): MmapTarget | undefined {
@@ -73,7 +77,7 @@ function create(file: File, size: bigint, flags: number, exclusiveVm: Vm | undef
   const bytes = Math.ceil(Number(size) / PAGE_SIZE) * PAGE_SIZE;
   try {
     const object = new GemObject(dram, dram.allocShared('panthor-bo', bytes));
-    buffers.set(object, { flags, exclusiveVm, pid: file.pid });
+    buffers.set(object, { flags, exclusiveVm, creator: processOf(file) });
     return object;
   } catch (error) {
     if (error instanceof OutOfMemory) throw new DrmError('ENOMEM', error.message);

@@ -14,6 +14,7 @@ import type { IrqLine } from '../board/irq.ts';
 import type { Log } from '../board/log.ts';
 import type { Mmio } from '../board/mmio.ts';
 import type { Supply } from '../board/supply.ts';
+import { coreDebugFiles } from '../drm/debugfs.ts';
 import {
   type DebugFile,
   type DeviceAttribute,
@@ -114,7 +115,7 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     this.#tyr = tyr;
     this.#unplug = unplug;
     this.attributes = attributes(tyr, driver.unique ?? driver.name);
-    this.debugFiles = debugFiles(tyr, this.files);
+    this.debugFiles = [...coreDebugFiles(this), ...debugFiles(tyr, this.files)];
   }
 
   /** What clients have of the hardware and of the driver right now. Ends in zeros some time after the last client's. */

@@ -12,8 +12,9 @@ import type { Clock } from '../board/clock.ts';
 import type { Dram, PageRun } from '../board/dram.ts';
 import type { Log } from '../board/log.ts';
 import { coreIoctls } from './core-ioctls.ts';
+import { coreDebugFiles } from './debugfs.ts';
 import type { FdinfoLine } from './fdinfo.ts';
-import { DrmFile } from './file.ts';
+import { DrmFile, type Opener } from './file.ts';
 import type { GemObject } from './gem.ts';
 import { dispatch, type IoctlEntry, type IoctlResult, type IoctlTable, ioctlTable } from './ioctl.ts';
 import { MasterGroup } from './master.ts';
@@ -97,8 +98,8 @@ export class DrmDevice<P = unknown> {
   opens = 0;
   /** The device's own files in sysfs. */
   readonly attributes: readonly DeviceAttribute[] = [];
-  /** The device's own files in debugfs. */
-  readonly debugFiles: readonly DebugFile[] = [];
+  /** Its files in debugfs: the core's, and a driver's own. */
+  readonly debugFiles: readonly DebugFile[] = coreDebugFiles(this);
   /** Called when what attributes show may have changed. */
   onAttributes: () => void = () => {};
   #master: DrmFile<P> | undefined;
@@ -116,8 +117,8 @@ export class DrmDevice<P = unknown> {
   }
 
   /** A new open file description. The first one on a primary node becomes master; the superuser's are authenticated. */
-  open(node: NodeKind, pid: number, superuser = false): DrmFile<P> {
-    const file = new DrmFile<P>(this, node, pid);
+  open(node: NodeKind, pid: number, superuser = false, opener?: Opener): DrmFile<P> {
+    const file = new DrmFile<P>(this, node, pid, opener);
     if (superuser) file.authenticated = true;
     this.files.add(file);
     this.opens++;

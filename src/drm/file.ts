@@ -27,12 +27,24 @@ const ADDRESS_SPACE = 2 ** 47;
 
 let clients = 0;
 
+/** Who has opened a file, and by which of the device's nodes. */
+export interface Opener {
+  /** What the process was called then; empty if nobody knows. */
+  readonly command: string;
+  readonly uid: number;
+  /** The node's number. */
+  readonly minor: number;
+}
+
+const NOBODY: Opener = { command: '', uid: 0, minor: 0 };
+
 export class DrmFile<P = unknown> {
   /** Another number for each file that was ever opened. */
   readonly id = ++clients;
   readonly device: DrmDevice<P>;
   readonly node: NodeKind;
   readonly pid: number;
+  readonly opener: Opener;
   readonly private: P;
   authenticated = false;
   wasMaster = false;
@@ -57,10 +69,11 @@ export class DrmFile<P = unknown> {
   #closed = false;
   readonly #releasers = new Set<() => void>();
 
-  constructor(device: DrmDevice<P>, node: NodeKind, pid: number) {
+  constructor(device: DrmDevice<P>, node: NodeKind, pid: number, opener = NOBODY) {
     this.device = device;
     this.node = node;
     this.pid = pid;
+    this.opener = opener;
     this.authenticated = node === 'render';
     this.private = device.driver.open(this);
   }

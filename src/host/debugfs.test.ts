@@ -27,16 +27,22 @@ for (const place of ['guest', 'host'] as const) {
     const holder = living.run(place, 'mortal', 'idle');
     await holder.said('holding');
     const gems = await shell(place, `cat ${FOLDER}/gems`);
-    const row = gems.find((line) => /^client\/\d+ +0 +\d+ +0 +65536 +65536 /.test(line));
+    const row = gems.find((line) => /^mortal\/\d+ +0 +\d+ +0 +65536 +65536 /.test(line));
     assert.ok(row, gems.join('\n'));
     for (const label of ['FW section', 'Queue FW interface', 'CS ring buffer', 'Group sync objects', 'Heap pool'])
       assert.ok(
         gems.some((line) => line.endsWith(label)),
         label,
       );
-    const sizes = gems.filter((line) => /^(client|driver)\//.test(line)).map((line) => Number(line.split(/ +/)[4]));
+    const sizes = gems.filter((line) => /^\S+\/\d+ /.test(line)).map((line) => Number(line.split(/ +/)[4]));
     const total = sizes.reduce((sum, size) => sum + size, 0);
     assert.equal(gems.at(-1), `Total size: ${total}, Total resident: ${total}, Total reclaimable: 0`);
+
+    const clients = await shell(place, `cat ${FOLDER}/clients`);
+    const cells = clients.map((line) => line.trim().split(/ +/));
+    const pid = row.split(/[/ ]/)[1]!;
+    const client = cells.find(([command, tgid]) => command === 'mortal' && tgid === pid);
+    assert.deepEqual(client?.slice(2, 7), ['128', 'n', 'y', String(process.getuid!()), '0'], clients.join('\n'));
 
     const spaces = await shell(place, `cd ${FOLDER} && cat gpuvas`);
     assert.deepEqual(
@@ -52,7 +58,7 @@ for (const place of ['guest', 'host'] as const) {
     holder.kill();
     await holder.ended;
     await living.clean();
-    assert.ok(!(await shell(place, `cat ${FOLDER}/gems`)).some((line) => line.startsWith('client/')));
+    assert.ok(!(await shell(place, `cat ${FOLDER}/gems`)).some((line) => line.startsWith('mortal/')));
     const refused = await shell(
       place,
       `{ echo x; } 2>/dev/null >>${FOLDER}/gems || echo refused; stat -c %F ${FOLDER}/gems`,

@@ -33,6 +33,7 @@ import { EventLoop, type Source } from './event-loop.ts';
 import { type ShownFile, SW_SYNC_DEVICE, SW_SYNC_PATH, shownFiles, writeGuestTree } from './guest-tree.ts';
 import { type GuestPatience, type Mailbox, Mailboxes } from './mailbox.ts';
 import { isEventfd, type MemfdBacking, MemfdFile } from './memfd-backing.ts';
+import { openerOf } from './opener.ts';
 import { closeSent, type Outgoing } from './replies.ts';
 import * as sys from './syscalls.ts';
 import type { Installation } from './user-context.ts';
@@ -202,8 +203,13 @@ export class GuestServer implements Company {
       'EACCES',
       () => `${found.path} is not for pid ${pid}`,
     );
+    const superuser = capable(pid, 'SYS_ADMIN');
     const held: Held = node
-      ? { kind: 'drm', file: node.device.open(node.kind, pid, capable(pid, 'SYS_ADMIN')), minor: node.minor }
+      ? {
+          kind: 'drm',
+          file: node.device.open(node.kind, pid, superuser, openerOf(pid, node.minor)),
+          minor: node.minor,
+        }
       : { kind: 'input', client: input!.device.open(pid) };
     try {
       return this.ends.create(held, pid);

@@ -14,6 +14,8 @@ export interface ClientStatus extends Partial<ClientUse> {
   /** Of the open file, as fdinfo's drm-client-id. */
   readonly id: number;
   readonly pid: number;
+  /** What its process was called when it opened the device. */
+  readonly command: string;
   /** What it calls itself. */
   readonly name: string | null;
   /** The device's driver. */
@@ -41,6 +43,7 @@ export function machineStatus(machine: Machine, now: number): MachineStatus {
       clients.push({
         id: file.id,
         pid: file.pid,
+        command: file.opener.command,
         name: file.clientName ?? null,
         driver: device.driver.name,
         node: node?.path ?? '',

@@ -118,8 +118,8 @@ export class ModeConfig {
 
   /** A file of the lessor's node for `group`, which was lent objects. */
   lend(lessor: DrmFile<KmsFile>, group: MasterGroup): DrmFile<KmsFile> {
-    const { device, pid } = lessor;
-    const file = device.open('primary', pid);
+    const { device, pid, opener } = lessor;
+    const file = device.open('primary', pid, false, opener);
     file.group = group;
     file.lessee = true;
     file.authenticated = true;
