@@ -51,6 +51,8 @@ test('options that make no sense are refused with a sentence, before anything is
     [['run', '--mode', '1280', 'x'], /has to read like 1280x720@60/],
     [['run', '--refresh', 'fast', 'x'], /Allowed choices are mode, unlimited/],
     [['run', '--engine', 'jit', 'x'], /Allowed choices are wasm, interpreter/],
+    [['run', '--gpu', 'g720', 'x'], /--gpu.*'g720' is invalid. Allowed choices are g310, g510, g610, g710/],
+    [['vm', '--gpu', 'G610'], /Allowed choices are g310, g510, g610, g710/],
     [['run', '--workers', '-1', 'x'], /--workers.*there can be 0 to 31/],
     [['fuzz', 'drivers'], /Allowed choices are shaders, pixels/],
     [['fuzz', 'shaders', '--seed', '-1'], /a whole number below 2\^32/],

@@ -7,6 +7,7 @@
 import '../mali/wasm/half-flag.ts';
 import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { BOARD_GPU, GPU_NAMES } from '../abi/gpu/products.ts';
 import { POLICIES, POLICY_NAMES } from '../driver/sched/policy.ts';
 import { keepCompiledCode } from '../host/code-cache.ts';
 import { cacheFolder, codeFolder } from '../host/userland/cache-folder.ts';
@@ -46,6 +47,11 @@ function seed(text: string): number {
 }
 
 const engine = () => new Option('--engine <name>', 'who runs shaders (default: wasm, or $TYR_ENGINE)').choices(ENGINES);
+
+const gpu = () =>
+  new Option('--gpu <name>', `which Mali the GPU is: ${GPU_NAMES.join(', ')} (default: ${BOARD_GPU})`).choices(
+    GPU_NAMES,
+  );
 
 function workerOption(text: string): number {
   try {
@@ -174,6 +180,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       ).choices(ROOT_WAYS),
     )
     .option('--firmware <file>', 'boot the GPU with this mali_csffw.bin instead of the built-in image')
+    .addOption(gpu())
     .addOption(engine())
     .addOption(workers())
     .option('--window', "open the screen's page in a browser of this host, as a window of its own where it can do that")
@@ -306,6 +313,7 @@ after a plus since the line before. # begins a comment.
     .option('--timeout <seconds>', 'end the machine after so long; the exit code is then 124', positive)
     .option('--dmesg <file>', "write the kernel's log")
     .option('--json', 'print one closing JSON object on standard output, everything else on standard error')
+    .addOption(gpu())
     .addOption(engine())
     .addOption(workers())
     .option('--stdin', "pass this command's standard input on (a terminal is always passed on)")

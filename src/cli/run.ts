@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { PNG } from 'pngjs';
+import type { GpuName } from '../abi/gpu/products.ts';
 import { HostClock } from '../board/clock.ts';
 import type { Picture } from '../display/index.ts';
 import type { PolicyName } from '../driver/index.ts';
@@ -54,6 +55,8 @@ export interface RunOptions {
   shaders?: string;
   /** By which policy groups take turns on the GPU. */
   scheduler?: PolicyName;
+  /** Which Mali the GPU is. */
+  gpu?: GpuName;
   /** What is to fail in the GPU, and when. */
   fault?: FaultSwitch[];
   /** Folder of a Mesa that the program is to run on. */
@@ -114,6 +117,7 @@ export async function run(named: string, given: string[], options: RunOptions): 
       profile: options.profile,
       faults: options.fault,
       scheduler: options.scheduler,
+      gpu: options.gpu,
       onScreen:
         options.screen === false ? undefined : (address) => showScreen(address, options.window ?? false, output),
       record: doings && ((line) => doings.line(line)),

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import type { GpuName } from '../abi/gpu/products.ts';
 import { HostClock } from '../board/clock.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureRealFirmware, ensureUserland, ensureVm } from '../host/userland/userland.ts';
@@ -32,6 +33,7 @@ export interface VmCommandOptions {
   workers?: number;
   stdin?: boolean;
   fault?: FaultSwitch[];
+  gpu?: GpuName;
   verbose?: boolean;
 }
 
@@ -74,6 +76,7 @@ export async function vm(program: string | undefined, args: string[], options: V
       engine: options.engine,
       workers: options.workers,
       faults: options.fault,
+      gpu: options.gpu,
       terminal,
       stdout: (bytes) => output.write(bytes),
       stderr: (bytes) => process.stderr.write(bytes),

@@ -118,6 +118,11 @@ export class TyrDevice extends DrmDevice<TyrFile> {
     this.debugFiles = [...coreDebugFiles(this), ...debugFiles(tyr, this.files)];
   }
 
+  /** A bit for each shader core. */
+  get shaderPresent(): bigint {
+    return BigInt(this.#tyr.gpu.properties.shaderPresent);
+  }
+
   /** What clients have of the hardware and of the driver right now. Ends in zeros some time after the last client's. */
   get usage(): TyrUsage {
     const { dram } = this.context;

@@ -7,6 +7,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import type { GpuName } from '../abi/gpu/products.ts';
 import { SHIM_GUEST } from '../abi/shim.ts';
 import type { Clock } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
@@ -54,6 +55,8 @@ export interface HostingOptions {
   shaders?: string | undefined;
   /** By which policy groups take turns on the GPU. */
   scheduler?: PolicyName | undefined;
+  /** Which Mali the GPU is. */
+  gpu?: GpuName | undefined;
   /** What is to fail in the GPU, and when. */
   faults?: readonly FaultSwitch[] | undefined;
   mode?: string | undefined;
@@ -146,6 +149,7 @@ export class HostedMachine {
         decode: decoding(options.decode, options.shaders),
         faults: options.faults,
         scheduler: options.scheduler,
+        gpu: options.gpu,
         coreDump: (dump) => dumps.keep(dump),
         dramSize: dramSize(),
       });

@@ -74,6 +74,17 @@ test('guest: kmscube ends cleanly after its frames, and the last one is the scre
   checkCube(result.screenshot!, 1024, 768);
 });
 
+test('guest: kmscube on a Mali-G310, which Mesa calls by its name', async () => {
+  const options = { frames: 2, screenshot: true, refresh: 'unlimited', gpu: 'g310' } as const;
+  const { result, stdout } = await guest('kmscube', [], options);
+  assert.equal(result.ended, 'frames');
+  assert.equal(result.gpu, 'mali-g310');
+  assert.match(stdout, /renderer: "Mali-G310 \(Panfrost\)"/);
+  assert(result.jobs >= 2);
+  assert.equal(result.faults, 0);
+  checkCube(result.screenshot!, 1024, 768);
+});
+
 test('guest: kmscube by atomic modesetting, in a mode of our choice', async () => {
   const options = { frames: 2, screenshot: true, mode: '1920x1080@60', refresh: 'unlimited' } as const;
   const { result } = await guest('kmscube', ['-A'], options);

@@ -2,6 +2,7 @@
  * GpuBoard: the virtual Mali on a board, with its interrupt lines and its threads, and nobody who drives it: what a driver in
  * this process (machine.ts) or one in another machine (host/vm/) finds.
  */
+import { BOARD_GPU, coreRange, GPU_PRODUCTS, type GpuName } from '../abi/gpu/products.ts';
 import { GPU_OPERATING_POINTS } from '../abi/rock5b.ts';
 import type { Clock } from '../board/clock.ts';
 import type { PageRun, PhysicalMemory } from '../board/dram.ts';
@@ -31,6 +32,8 @@ export interface GpuBoardOptions {
   readonly decode?: DecoderOptions | undefined;
   /** Whether these threads note what they spend their time with. */
   readonly profile?: boolean | undefined;
+  /** Which Mali it is; by default the Rock 5B's G610. */
+  readonly gpu?: GpuName | undefined;
   /** What is to fail in the GPU, and when. */
   readonly faults?: readonly FaultSwitch[] | undefined;
 }
@@ -54,12 +57,17 @@ export class GpuBoard {
     };
     const engine = options.engine ?? defaultEngine();
     const count = options.workers ?? defaultWorkers();
+    const product = GPU_PRODUCTS[options.gpu ?? BOARD_GPU];
+    const cores = coreRange(product);
     const pool =
-      count > 0 ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, log, codeCache, profile }) : undefined;
-    const tracer = options.decode && new Decoder(options.decode);
+      count > 0
+        ? new WorkerPool({ dram, engine, count, outputBits: PA_BITS, cores, log, codeCache, profile })
+        : undefined;
+    const { commands } = product.architecture;
+    const tracer = options.decode && new Decoder({ commands, ...options.decode });
     const units = { ...maliUnits(dram, engine, pool), tracer };
     const faults = new Faults(clock, log, options.faults);
-    this.gpu = new MaliGpu({ dram, userPage, clock, log, irqs: this.irqs, units, agents: pool, faults });
+    this.gpu = new MaliGpu({ product, dram, userPage, clock, log, irqs: this.irqs, units, agents: pool, faults });
     this.workers = pool;
     this.bus = new GatedBus(this.gpu, 'gpu', log);
     this.supply = gpuSupply(this.gpu, this.bus);
@@ -73,7 +81,7 @@ export class GpuBoard {
 /** RK3588's clock, regulator and power domain of the GPU. Without power the GPU loses its state. */
 export function gpuSupply(gpu: MaliGpu, bus: GatedBus): Supply {
   const power = (on: boolean): void => {
-    if (!on) gpu.reset();
+    gpu.power(on);
     bus.open = on;
   };
   return new Supply(GPU_OPERATING_POINTS, CYCLE_HZ, power, (hertz) => gpu.setClock(hertz));

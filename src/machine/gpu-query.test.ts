@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERRNO } from '../abi/errno.ts';
+import { GPU_NAMES, GPU_PRODUCTS, gpuIdOf } from '../abi/gpu/products.ts';
 import type { Layout } from '../abi/layout.ts';
 import { viewOf } from '../abi/layout.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../abi/panthor.ts';
 import { DrmError } from '../drm/error.ts';
 import { bootedMachine, Client } from '../testing/machine/board.ts';
+import { movJob } from '../testing/machine/mov-job.ts';
 
 async function query<F extends Record<string, any>>(
   client: Client,
@@ -49,6 +51,22 @@ test('a client learns that this is a Mali-G610 MC4 and what its command streams 
   assert.ok(csif.csgSlotCount >= 3 && csif.csSlotCount >= 8);
   assert.deepEqual([csif.csRegCount, csif.scoreboardSlotCount, csif.unpreservedCsRegCount], [96, 8, 4]);
   assert.equal((await query(client, DEV_QUERY.MMU_INFO, MmuInfo.layout)).pageSizeBitmap, 0x201000n);
+});
+
+test('each Mali that the board may have is called by its name, told to clients as it is, and does a job', async () => {
+  for (const name of GPU_NAMES) {
+    const product = GPU_PRODUCTS[name];
+    const machine = await bootedMachine({ product });
+    assert.equal(machine.device.gpuName, product.title.toLowerCase());
+    assert.equal(machine.device.gpuName, `mali-${name}`);
+    const client = new Client(machine);
+    const gpu = await query(client, DEV_QUERY.GPU_INFO, GpuInfo.layout);
+    assert.equal(gpu.gpuId, gpuIdOf(product));
+    assert.equal(gpu.coreFeatures, product.coreVariant);
+    assert.equal(gpu.shaderPresent, BigInt(product.shaderPresent));
+    assert.equal((await movJob(client, 0xcafe)).after, 0xcafe);
+    assert.doesNotMatch(machine.lines.join('\n'), /error|warn/);
+  }
 });
 
 test('high priorities are for the DRM master', async () => {

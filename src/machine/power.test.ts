@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DRM_IOCTL } from '../abi/drm.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { DEV_QUERY, PANTHOR, TIMESTAMP_FLAGS, TimestampInfo } from '../abi/panthor.ts';
+import { LATEST_FLUSH_ID } from '../abi/gpu/regs.ts';
+import { DEV_QUERY, PANTHOR, PANTHOR_USER_MMIO_OFFSET_64BIT, TIMESTAMP_FLAGS, TimestampInfo } from '../abi/panthor.ts';
 import { parseFault } from '../mali/faults.ts';
 import { bootedMachine, Client, DATA_FLAGS, settle, until } from '../testing/machine/board.ts';
 import { movJob } from '../testing/machine/mov-job.ts';
@@ -65,6 +66,23 @@ test('clients come and go, bind and unbind while it sleeps, and no register is t
   assert.equal(machine.bus.accesses, accesses);
   assert.equal(machine.dram.used, memory);
   assert.equal(power(machine), 'suspended');
+});
+
+test('the page of the flush id shows 1 while it sleeps, as panthor’s does, and the last flush when it is awake', async () => {
+  const machine = await powered();
+  const worker = await Worker.create(machine);
+  const { run } = worker.file.mmap(PANTHOR_USER_MMIO_OFFSET_64BIT, 4096, false);
+  const shown = (): number => machine.dram.view.getUint32(run.physical, true);
+  const group = await worker.createGroup(worker.vm);
+  await worker.wait(await worker.start(group, add(0)));
+  await asleep(machine);
+  assert.equal(shown(), 1);
+  await worker.wait(await worker.start(group, add(0)));
+  assert.equal(shown(), machine.gpu.read32(LATEST_FLUSH_ID.offset));
+  assert.ok(shown() > 1, 'to save the group’s state for the sleep took a flush');
+  await asleep(machine);
+  assert.equal(shown(), 1);
+  clean(machine);
 });
 
 test('a job wakes it, from memory as it is, and it sleeps again behind it; a group goes on where it was', async () => {

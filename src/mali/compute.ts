@@ -20,7 +20,7 @@ import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
 import { fillThreads } from './compute-threads.ts';
 import { GpuFault, type VirtualMemory, type Work, type WorkState } from './contract.ts';
-import { SHADER_PRESENT } from './control.ts';
+import { MAX_WORKGROUP } from './control.ts';
 import { scratch } from './engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from './engine/threads.ts';
 import { FRAME } from './recompiler/frame.ts';
@@ -31,8 +31,6 @@ import { Registers, RunContext, WarpState } from './shader/warp.ts';
 
 /** Instructions of a warp that make about a millisecond. */
 const SLICE = 8192;
-/** Threads of a workgroup: THREAD_MAX_WORKGROUP_SIZE. */
-const MAX_THREADS = 1024;
 
 type Operands = CsOperands<'RUN_COMPUTE'> | CsOperands<'RUN_COMPUTE_INDIRECT'>;
 
@@ -50,8 +48,6 @@ export interface ComputePart {
   readonly core: number;
 }
 
-/** Core numbers are below this: what clients have storage for. */
-export const CORES = 32 - Math.clz32(SHADER_PRESENT);
 /** Thread slots of a core. */
 const CORE_THREADS = 2048;
 
@@ -70,7 +66,7 @@ const LEAST_PIECES = 32;
 
 /** How many of `total` workgroups of so many threads make a list. */
 const groupsOfList = (threads: number, total: number): number =>
-  Math.max(1, Math.min(Math.floor(MAX_THREADS / threads), Math.floor(total / LEAST_PIECES)));
+  Math.max(1, Math.min(Math.floor(MAX_WORKGROUP / threads), Math.floor(total / LEAST_PIECES)));
 
 function everything(): ComputePart {
   let next = 0;
@@ -119,11 +115,11 @@ class ComputeWork implements Work {
     this.#offset = [word(r.jobOffsetX), word(r.jobOffsetY), word(r.jobOffsetZ)];
     this.#count = [word(r.jobSizeX), word(r.jobSizeY), word(r.jobSizeZ)];
     const threads = x * y * z;
-    if (threads > MAX_THREADS) {
+    if (threads > MAX_WORKGROUP) {
       throw new GpuFault(
         EXCEPTION.DATA_INVALID_FAULT,
         0,
-        `RUN_COMPUTE: workgroup of ${x}×${y}×${z} threads, more than ${MAX_THREADS}`,
+        `RUN_COMPUTE: workgroup of ${x}×${y}×${z} threads, more than ${MAX_WORKGROUP}`,
       );
     }
     this.#total = this.#count[0] * this.#count[1] * this.#count[2];

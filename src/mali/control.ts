@@ -1,10 +1,11 @@
 /**
  * GPU_CONTROL: what the GPU is, reset, power, caches and counters.
  *
- * The identity is that of the Mali-G610 MC4 r0p0 of an RK3588. Caches are not modelled (all agents see DRAM at once), so a
+ * Its identity is a product's (abi/gpu/products.ts). Caches are not modelled (all agents see DRAM at once), so a
  * flush only answers and counts: LATEST_FLUSH_ID, which user space reads to skip flushes that have happened, moves on.
- * Source: Linux `drivers/gpu/drm/panthor/panthor_gpu.c`; values of that GPU in Mesa 25.0 `src/panfrost/drm-shim/panfrost_noop.c`.
+ * Source: Linux `drivers/gpu/drm/panthor/panthor_gpu.c`.
  */
+import { type GpuProduct, gpuIdOf } from '../abi/gpu/products.ts';
 import { CACHE, CACHE_SHIFT, GPU, GPU_COMMAND, GPU_IRQ, GPU_RESET, JOB, MCU, MMU } from '../abi/gpu/regs.ts';
 import type { Register } from '../abi/register.ts';
 import type { Clock } from '../board/clock.ts';
@@ -16,37 +17,27 @@ import { GpuTime } from './time.ts';
 
 /** Physical addresses are below 2 to this. */
 export const PA_BITS = 40;
+/** Threads of a workgroup. */
+export const MAX_WORKGROUP = 1024;
 
 /** What never changes: [register, value]. */
-const IDENTITY: readonly (readonly [Register<any>, number])[] = [
-  [
-    GPU.GPU_ID,
-    GPU.GPU_ID.encode({
-      archMajor: 10,
-      archMinor: 8,
-      archRev: 6,
-      productMajor: 7,
-      verMajor: 0,
-      verMinor: 0,
-      verStatus: 5,
-    }),
-  ],
-  /** 1 MiB, 16 ways, lines of 64 bytes, bus of 128 bits. */
-  [GPU.L2_FEATURES, GPU.L2_FEATURES.encode({ busWidth: 7, cacheSize: 0x12, associativity: 3, lineSize: 6 })],
-  [GPU.CORE_FEATURES, GPU.CORE_FEATURES.encode({ coreVariant: 0 })],
+const identityOf = (product: GpuProduct): readonly (readonly [Register<any>, number])[] => [
+  [GPU.GPU_ID, gpuIdOf(product)],
+  [GPU.L2_FEATURES, product.l2Features],
+  [GPU.CORE_FEATURES, GPU.CORE_FEATURES.encode({ coreVariant: product.coreVariant })],
   /** Bins of 512 bytes, 8 levels. */
   [GPU.TILER_FEATURES, GPU.TILER_FEATURES.encode({ binSize: 9, maxActiveLevels: 8 })],
-  [GPU.MEM_FEATURES, GPU.MEM_FEATURES.encode({ coherentCoreGroup: 1, l2Slices: 3 })],
+  [GPU.MEM_FEATURES, GPU.MEM_FEATURES.encode({ coherentCoreGroup: 1, l2Slices: product.l2Slices })],
   [GPU.MMU_FEATURES, GPU.MMU_FEATURES.encode({ vaBits: 48, paBits: PA_BITS })],
   [GPU.AS_PRESENT, 0xff],
   [GPU.CSF_ID, GPU.CSF_ID.encode({ csHwMajor: 1, csHwMinor: 0, csHwRev: 10, mcuMajor: 1, mcuMinor: 1, mcuRev: 2 })],
-  [GPU.THREAD_MAX_THREADS, 2048],
-  [GPU.THREAD_MAX_WORKGROUP_SIZE, 1024],
-  [GPU.THREAD_MAX_BARRIER_SIZE, 1024],
-  [GPU.THREAD_FEATURES, GPU.THREAD_FEATURES.encode({ maxRegisters: 65536, maxTaskQueue: 4 })],
+  [GPU.THREAD_MAX_THREADS, product.maxThreads],
+  [GPU.THREAD_MAX_WORKGROUP_SIZE, MAX_WORKGROUP],
+  [GPU.THREAD_MAX_BARRIER_SIZE, MAX_WORKGROUP],
+  [GPU.THREAD_FEATURES, GPU.THREAD_FEATURES.encode({ maxRegisters: product.threadRegisters, maxTaskQueue: 4 })],
   /**
    * Compressed formats by number: ETC2 and EAC (1…4, 17…19), BC1 to BC7 (7…16), ASTC 2D and 3D, LDR and HDR (20…23), AFBC (24),
-   * ASTC decoded to 8 bits (30, 31). All of them are in texture/. AFRC (25) is not in this GPU.
+   * ASTC decoded to 8 bits (30, 31). All of them are in texture/. AFRC (25) is not, so no product here has it.
    */
   [GPU.TEXTURE_FEATURES_0, 0xc1ffff9e],
   [GPU.TEXTURE_FEATURES_1, 0],
@@ -65,7 +56,6 @@ const IDENTITY: readonly (readonly [Register<any>, number])[] = [
 /** Unknown registers that are told; whoever reads more of them reads at random. */
 const MOST_TOLD = 64;
 
-export const SHADER_PRESENT = 0x50005;
 const TILER_PRESENT = 1;
 const L2_PRESENT = 1;
 /** Rate of the system counter behind TIMESTAMP. */
@@ -99,7 +89,7 @@ export class GpuControlBlock {
   /** Called when LATEST_FLUSH_ID has changed. */
   onFlush: (id: number) => void = () => {};
 
-  constructor(clock: Clock, log: Log, irq: InterruptBlock, faults: Faults) {
+  constructor(clock: Clock, log: Log, irq: InterruptBlock, faults: Faults, product: GpuProduct) {
     this.#clock = clock;
     this.#log = log;
     this.#faults = faults;
@@ -141,10 +131,10 @@ export class GpuControlBlock {
         transition: GPU.SHADER_PWRTRANS,
         active: GPU.SHADER_PWRACTIVE,
       },
-      SHADER_PRESENT,
+      product.shaderPresent,
       changed,
     );
-    for (const [register, value] of IDENTITY) {
+    for (const [register, value] of identityOf(product)) {
       this.#fixed.set(register.offset, value);
       if (register.width === 64) this.#fixed.set(register.offset + 4, 0);
     }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GLB_REQ, GlbTimer } from '../abi/gpu/firmware.ts';
+import { GPU_NAMES, GPU_PRODUCTS } from '../abi/gpu/products.ts';
 import {
   GPU,
   GPU_COMMAND,
@@ -30,6 +31,28 @@ test('the GPU identifies itself as the Mali-G610 of an RK3588', () => {
   assert.equal(rig.read(GPU.TILER_PRESENT), 1);
   assert.equal(rig.read(GPU.L2_PRESENT), 1);
   assert.equal(rig.read(GPU.THREAD_MAX_THREADS), 2048);
+});
+
+test('each product identifies itself by its registers, as they were read from such GPUs', () => {
+  const told = {
+    g310: { id: 0xac740001, core: 1, l2: 0x07110306, memory: 0x1, cores: 0x1 },
+    g510: { id: 0xaa030000, core: 0, l2: 0x07120306, memory: 0x301, cores: 0xf },
+    g610: { id: 0xa8670005, core: 0, l2: 0x07120306, memory: 0x301, cores: 0x50005 },
+    g710: { id: 0xa8620004, core: 0, l2: 0x08130306, memory: 0x301, cores: 0x1110055 },
+  };
+  for (const name of GPU_NAMES) {
+    const rig = new Rig({}, undefined, GPU_PRODUCTS[name]);
+    const seen = {
+      id: rig.read(GPU.GPU_ID),
+      core: rig.read(GPU.CORE_FEATURES),
+      l2: rig.read(GPU.L2_FEATURES),
+      memory: rig.read(GPU.MEM_FEATURES),
+      cores: rig.read(GPU.SHADER_PRESENT),
+    };
+    assert.deepEqual(seen, told[name], name);
+    assert.equal(rig.read(GPU.TILER_FEATURES), 0x809);
+    assert.equal(rig.read(GPU.MMU_FEATURES), 0x2830);
+  }
 });
 
 test('a register that is not modelled reads 0, and is told once by name and offset', () => {

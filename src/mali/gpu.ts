@@ -6,6 +6,7 @@
  * interrupt lines.
  */
 import { Pte } from '../abi/gpu/lpae.ts';
+import { BOARD_GPU, GPU_PRODUCTS, type GpuProduct } from '../abi/gpu/products.ts';
 import { DOORBELL_BASE, DOORBELL_STRIDE, GPU, JOB, LATEST_FLUSH_ID, MMU, REGISTER_WINDOW } from '../abi/gpu/regs.ts';
 import type { Clock } from '../board/clock.ts';
 import type { PageRun, PhysicalMemory } from '../board/dram.ts';
@@ -22,6 +23,8 @@ import type { Agents } from './mmu/agents.ts';
 import { isMmuOffset, Mmu } from './mmu/index.ts';
 
 export interface MaliParts {
+  /** Which of them it is; by default the Rock 5B's. */
+  readonly product?: GpuProduct | undefined;
   readonly dram: PhysicalMemory;
   /** The page that shows LATEST_FLUSH_ID to clients, where the bus can give one to them; the register is there in any case. */
   readonly userPage?: PageRun | undefined;
@@ -36,6 +39,9 @@ export interface MaliParts {
   readonly faults?: Faults | undefined;
 }
 
+/** What the page shows without power, as panthor's own does (`panthor_device.c`, pm.dummy_latest_flush). */
+const FLUSH_ID_ASLEEP = 1;
+
 export class MaliGpu implements Mmio {
   /** Switches by which parts of it fail. */
   readonly faults: Faults;
@@ -48,9 +54,10 @@ export class MaliGpu implements Mmio {
   readonly #mcu: Mcu;
   readonly #dram: PhysicalMemory;
   readonly #userPage: PageRun | undefined;
+  #powered = true;
 
   constructor(parts: MaliParts) {
-    const { dram, clock, log, irqs, units, agents } = parts;
+    const { dram, clock, log, irqs, units, agents, product = GPU_PRODUCTS[BOARD_GPU] } = parts;
     this.#dram = dram;
     const faults = parts.faults ?? new Faults(clock, log);
     this.faults = faults;
@@ -58,11 +65,22 @@ export class MaliGpu implements Mmio {
     this.#mmuIrq = new InterruptBlock(irqs.mmu, MMU);
     this.#gpuIrq = new InterruptBlock(irqs.gpu, GPU);
     this.#counters = new Counters(dram, (slot) => this.#mmu.translation(slot));
-    this.#control = new GpuControlBlock(clock, log, this.#gpuIrq, faults);
+    this.#control = new GpuControlBlock(clock, log, this.#gpuIrq, faults, product);
     const paBits = GPU.MMU_FEATURES.get(this.#control.read(GPU.MMU_FEATURES.offset), 'paBits');
     const present = this.#control.read(GPU.AS_PRESENT.offset);
     this.#mmu = new Mmu(dram, log, this.#mmuIrq, present, paBits, agents, faults);
-    this.#mcu = new Mcu({ dram, clock, log, control: this.#control, mmu: this.#mmu, irq: this.#jobIrq, units, faults });
+    const { commands } = product.architecture;
+    this.#mcu = new Mcu({
+      dram,
+      clock,
+      log,
+      control: this.#control,
+      mmu: this.#mmu,
+      irq: this.#jobIrq,
+      units,
+      faults,
+      commands,
+    });
     this.#userPage = parts.userPage;
     this.#control.onReset = (done) => {
       this.#mcu.reset();
@@ -117,6 +135,13 @@ export class MaliGpu implements Mmio {
     return offset === LATEST_FLUSH_ID.offset ? this.#userPage : undefined;
   }
 
+  /** It gets its power back, or loses it, and with it its state; to clients the page of LATEST_FLUSH_ID shows a flush of long ago then. */
+  power(on: boolean): void {
+    if (!on) this.reset();
+    this.#powered = on;
+    this.#showFlushId(this.#control.flushId);
+  }
+
   /** The clock's rate has changed. */
   setClock(hertz: number): void {
     this.#control.setRate(hertz);
@@ -158,6 +183,6 @@ export class MaliGpu implements Mmio {
   }
 
   #showFlushId(id: number): void {
-    if (this.#userPage) this.#dram.view.setUint32(this.#userPage.physical, id, true);
+    if (this.#userPage) this.#dram.view.setUint32(this.#userPage.physical, this.#powered ? id : FLUSH_ID_ASLEEP, true);
   }
 }

@@ -329,3 +329,23 @@ export function printCs(view: DataView, at: number): string {
     return fields[key]!.text(operands[key]);
   });
 }
+
+/** What command streams of an architecture are made of, for whoever runs or prints them. */
+export interface CommandSet {
+  readonly registers: number;
+  readonly scoreboards: number;
+  /** Frames of CALL beneath the active one. */
+  readonly callDepth: number;
+  /** The instruction at byte `at`, undefined if it is none. */
+  decode(view: DataView, at: number): CsInstruction | undefined;
+  /** The same as one line of text, whatever is there. */
+  print(view: DataView, at: number): string;
+}
+
+export const CS_10: CommandSet = {
+  registers: CS_REGISTERS,
+  scoreboards: CS_SCOREBOARDS,
+  callDepth: CS_CALL_DEPTH,
+  decode: decodeCs,
+  print: printCs,
+};

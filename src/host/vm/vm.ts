@@ -9,6 +9,7 @@
 import { rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BOARD_GPU, firmwarePlace, GPU_PRODUCTS, type GpuName } from '../../abi/gpu/products.ts';
 import { REGISTER_WINDOW } from '../../abi/gpu/regs.ts';
 import type { Clock } from '../../board/clock.ts';
 import { ForeignMemory } from '../../board/foreign-memory.ts';
@@ -64,6 +65,8 @@ export interface VmOptions {
   readonly append?: string | undefined;
   readonly engine?: Engine | undefined;
   readonly workers?: number | undefined;
+  /** Which Mali the GPU is; by default the Rock 5B's. */
+  readonly gpu?: GpuName | undefined;
   /** The program is to have a terminal: what it writes goes to stdout, as it is. */
   readonly terminal?: boolean;
   readonly stdout: (bytes: Uint8Array) => void;
@@ -102,7 +105,6 @@ export interface VmResult {
 }
 
 const SECOND = 1e9;
-const FIRMWARE_PLACE = 'lib/firmware/arm/mali/arch10.8/mali_csffw.bin';
 /** Bytes of the serial console that are kept for what is told of a failure. */
 const KEPT = 4000;
 
@@ -122,7 +124,8 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     const memory = new ForeignMemory(DRAM_SIZE, new ForeignMapper());
     const { engine, workers = workersForPrograms(), log } = options;
     const codeCache = codeFolder(options.userland.cache);
-    const board = new GpuBoard(memory, { clock, log, engine, workers, codeCache, decode: decoding(undefined) });
+    const decode = decoding(undefined);
+    const board = new GpuBoard(memory, { clock, log, engine, workers, codeCache, decode, gpu: options.gpu });
     undo.push(() => board.close());
     options.onBoard?.(board);
     const path = (name: string): string => join(directory, name);
@@ -234,7 +237,7 @@ async function files(path: (name: string) => string, options: VmOptions): Promis
   const { kernel, pieces, firmware, share } = options;
   const disk = new Initramfs()
     .file('bin/busybox', await readFile(pieces.busybox), 0o755)
-    .file(FIRMWARE_PLACE, firmware)
+    .file(`lib/firmware/${firmwarePlace(GPU_PRODUCTS[options.gpu ?? BOARD_GPU])}`, firmware)
     .file(
       'program',
       programScript(options.words, guestEnvironment(options), share === undefined ? '/root' : SHARE_FOLDER),

@@ -4,7 +4,7 @@
  * Streams are loops and copies of one another; most words have been seen before. Decoded operands never change, so one
  * object serves all who meet the word: one cache for the whole GPU, which no start, suspend or change of a group touches.
  */
-import { decodeCs } from '../../abi/gpu/cs.ts';
+import type { CommandSet } from '../../abi/gpu/cs.ts';
 import { type Execute, executorOf } from './execute.ts';
 
 /** An instruction ready to be run: what it does, and with which operands. */
@@ -18,9 +18,15 @@ const ENTRIES = 2048;
 const MIX = 0x9e3779b1;
 
 export class DecodeCache {
+  /** The instruction set that it takes words apart by. */
+  readonly commands: CommandSet;
   readonly #low = new Uint32Array(ENTRIES);
   readonly #high = new Uint32Array(ENTRIES);
   readonly #decoded: (DecodedInstruction | undefined)[] = new Array(ENTRIES).fill(undefined);
+
+  constructor(commands: CommandSet) {
+    this.commands = commands;
+  }
 
   /** The instruction at byte `at`, undefined if it is none. */
   fetch(view: DataView, at: number): DecodedInstruction | undefined {
@@ -31,7 +37,7 @@ export class DecodeCache {
     // Its neighbour is its second place: two words that meet in one do not drive each other out.
     const j = i ^ 1;
     if (this.#low[j] === low && this.#high[j] === high && this.#decoded[j]) return this.#decoded[j];
-    const instruction = decodeCs(view, at);
+    const instruction = this.commands.decode(view, at);
     if (!instruction) return undefined;
     this.#put(j, this.#low[i]!, this.#high[i]!, this.#decoded[i]);
     const decoded = { execute: executorOf(instruction.name), operands: instruction.operands };

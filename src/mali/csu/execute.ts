@@ -12,7 +12,6 @@ import {
   CS_EXCEPTION_TYPE,
   CS_FLUSH_MODE,
   CS_HEAP_OPERATION,
-  CS_REGISTERS,
   CS_RESOURCE,
   CS_SCOREBOARDS,
   CS_STATE_SOURCE,
@@ -37,24 +36,24 @@ function invalid(message: string): never {
 
 // Registers.
 
-function r(index: number): number {
-  if (index >= CS_REGISTERS) invalid(`there is no register r${index}`);
+function r({ registers }: CommandStream, index: number): number {
+  if (index >= registers.length) invalid(`there is no register r${index}`);
   return index;
 }
 
-function d(index: number): number {
-  if (index % 2 !== 0 || index + 1 >= CS_REGISTERS) invalid(`there is no register pair d${index}`);
+function d({ registers }: CommandStream, index: number): number {
+  if (index % 2 !== 0 || index + 1 >= registers.length) invalid(`there is no register pair d${index}`);
   return index;
 }
 
-const get32 = (stream: CommandStream, index: number): number => stream.registers[r(index)]!;
-const getAddress = (stream: CommandStream, index: number): number => pairOf(stream.registers, d(index));
+const get32 = (stream: CommandStream, index: number): number => stream.registers[r(stream, index)]!;
+const getAddress = (stream: CommandStream, index: number): number => pairOf(stream.registers, d(stream, index));
 /** 64 bits as they are: sequence numbers, which a client may set to anything. */
 const getBig = (stream: CommandStream, index: number): bigint =>
-  BigInt(stream.registers[d(index)]!) + BigInt(stream.registers[index + 1]!) * 2n ** 32n;
+  BigInt(stream.registers[d(stream, index)]!) + BigInt(stream.registers[index + 1]!) * 2n ** 32n;
 
 function set64(stream: CommandStream, index: number, low: number, high: number): void {
-  stream.registers[d(index)] = low;
+  stream.registers[d(stream, index)] = low;
   stream.registers[index + 1] = high;
 }
 
@@ -211,25 +210,25 @@ const TABLE: { [N in CsName]: Execute<N> } = {
   },
 
   MOVE32(stream, o) {
-    stream.registers[r(o.destination)] = o.immediate;
+    stream.registers[r(stream, o.destination)] = o.immediate;
     return true;
   },
 
   ADD_IMMEDIATE32(stream, o) {
-    stream.registers[r(o.destination)] = get32(stream, o.source) + o.immediate;
+    stream.registers[r(stream, o.destination)] = get32(stream, o.source) + o.immediate;
     return true;
   },
 
   ADD_IMMEDIATE64(stream, o) {
     // Both halves wrap as 64-bit arithmetic does: the registers keep 32 bits of each.
-    const low = stream.registers[d(o.source)]! + o.immediate;
+    const low = stream.registers[d(stream, o.source)]! + o.immediate;
     const carry = Math.floor(low / 2 ** 32);
     set64(stream, o.destination, low, stream.registers[o.source + 1]! + carry);
     return true;
   },
 
   UMIN32(stream, o) {
-    stream.registers[r(o.destination)] = Math.min(get32(stream, o.source1), get32(stream, o.source2));
+    stream.registers[r(stream, o.destination)] = Math.min(get32(stream, o.source1), get32(stream, o.source2));
     return true;
   },
 
@@ -237,7 +236,7 @@ const TABLE: { [N in CsName]: Execute<N> } = {
     const { memory } = stream.host;
     const address = getAddress(stream, o.address) + o.offset;
     for (let i = 0, mask = o.mask; mask !== 0; i++, mask >>= 1) {
-      if (mask & 1) stream.registers[r(o.baseRegister + i)] = memory.load32(address + 4 * i);
+      if (mask & 1) stream.registers[r(stream, o.baseRegister + i)] = memory.load32(address + 4 * i);
     }
     return true;
   },
@@ -246,7 +245,7 @@ const TABLE: { [N in CsName]: Execute<N> } = {
     const { memory } = stream.host;
     const address = getAddress(stream, o.address) + o.offset;
     for (let i = 0, mask = o.mask; mask !== 0; i++, mask >>= 1) {
-      if (mask & 1) memory.store32(address + 4 * i, stream.registers[r(o.baseRegister + i)]!);
+      if (mask & 1) memory.store32(address + 4 * i, stream.registers[r(stream, o.baseRegister + i)]!);
     }
     return true;
   },

@@ -1,8 +1,9 @@
 /**
  * Rows of MOVE and MOVE32: four of five instructions of what Mesa emits. They need neither decoding nor a place in the decode
- * cache, which their ever new immediates would flood.
+ * cache, which their ever new immediates would flood. Both are the same in all architectures from 10 to 14 (Mesa 26.2
+ * `src/panfrost/genxml/decode_csf.c`).
  */
-import { CS, CS_INSTRUCTION_SIZE, CS_MOVE, CS_REGISTERS } from '../../abi/gpu/cs.ts';
+import { CS, CS_INSTRUCTION_SIZE, CS_MOVE } from '../../abi/gpu/cs.ts';
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
 
 const { opcodeShift, destinationShift, destinationMask, immediateMask } = CS_MOVE;
@@ -21,8 +22,8 @@ export function runMoves(words: Uint32Array, physical: number, bytes: number, re
     const high = words[at + 1]!;
     const opcode = high >>> opcodeShift;
     const destination = (high >>> destinationShift) & destinationMask;
-    if (opcode === MOVE32 && destination < CS_REGISTERS) registers[destination] = words[at]!;
-    else if (opcode === MOVE && destination % 2 === 0 && destination < CS_REGISTERS) {
+    if (opcode === MOVE32 && destination < registers.length) registers[destination] = words[at]!;
+    else if (opcode === MOVE && destination % 2 === 0 && destination < registers.length) {
       registers[destination] = words[at]!;
       registers[destination + 1] = high & immediateMask;
     } else break;

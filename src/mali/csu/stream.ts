@@ -11,7 +11,7 @@
  * A fault (a work that failed) leaves an error behind, which sync objects inherit, and stops the stream until the host has
  * taken note; until ERROR_BARRIER it starts no further works. A fatal error stops it for good.
  */
-import { CS_CALL_DEPTH, CS_INSTRUCTION_SIZE, CS_REGISTERS, CsBase, type CsName, printCs } from '../../abi/gpu/cs.ts';
+import { CS_INSTRUCTION_SIZE, CsBase, type CsName } from '../../abi/gpu/cs.ts';
 import { EXCEPTION, exceptionName } from '../../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
@@ -24,7 +24,7 @@ import {
   type VirtualMemory,
   type Work,
 } from '../contract.ts';
-import { DecodeCache } from './decode-cache.ts';
+import type { DecodeCache } from './decode-cache.ts';
 import { ENDPOINTS, Endpoints, type Job } from './endpoint.ts';
 import { HeapShortage } from './heap.ts';
 import { runMoves } from './moves.ts';
@@ -48,6 +48,8 @@ export interface StreamHost {
   readonly memory: VirtualMemory;
   readonly units: Units;
   readonly log: Log;
+  /** Instructions, taken apart by the architecture's set. */
+  readonly instructions: DecodeCache;
   /** Counters for STORE_STATE. */
   timestamp(): number;
   cycleCount(): number;
@@ -74,14 +76,13 @@ export interface StreamHost {
   schedule(): void;
 }
 
-const decoded = new DecodeCache();
 /** Instructions between two looks at the endpoints. */
 const INSTRUCTIONS = 1024;
 
 export class CommandStream {
   /** The slot that the stream is in; another one after a suspend. */
   host: StreamHost;
-  readonly registers = new Uint32Array(CS_REGISTERS);
+  readonly registers: Uint32Array;
   readonly scoreboard: Scoreboard;
   readonly endpoints = new Endpoints();
   readonly shortage: HeapShortage;
@@ -120,12 +121,15 @@ export class CommandStream {
   blocked: Blocked | undefined;
   #woken = false;
   readonly #tracer: Tracer | undefined;
+  readonly #decoded: DecodeCache;
   /** The instruction at hand has been told to the tracer already. */
   #traced = false;
 
   constructor(host: StreamHost, ringBase: number, ringSize: number, ringPosition: number) {
     this.host = host;
     this.#tracer = host.units.tracer;
+    this.#decoded = host.instructions;
+    this.registers = new Uint32Array(this.#decoded.commands.registers);
     this.ringBase = ringBase;
     this.ringSize = ringSize;
     this.ringPosition = ringPosition;
@@ -212,7 +216,7 @@ export class CommandStream {
         return moves;
       }
       if (!this.#traced) this.#trace(at, 1);
-      const instruction = decoded.fetch(this.host.dram.view, physical);
+      const instruction = this.#decoded.fetch(this.host.dram.view, physical);
       if (!instruction) {
         const opcode = CsBase.fields.opcode.read(this.host.dram.view, physical);
         throw new GpuFault(EXCEPTION.CS_INSTR_INVALID, at, `opcode ${opcode} is none`);
@@ -259,12 +263,9 @@ export class CommandStream {
   call(address: number, length: number): void {
     this.checkTarget(address, length);
     const depth = this.handlerDepth > 0 ? this.depth - 1 : this.depth;
-    if (depth >= CS_CALL_DEPTH) {
-      throw new GpuFault(
-        EXCEPTION.CS_CALL_STACK_OVERFLOW,
-        address,
-        `more than ${CS_CALL_DEPTH} calls inside one another`,
-      );
+    const most = this.#decoded.commands.callDepth;
+    if (depth >= most) {
+      throw new GpuFault(EXCEPTION.CS_CALL_STACK_OVERFLOW, address, `more than ${most} calls inside one another`);
     }
     this.#enter(address, length);
   }
@@ -454,7 +455,7 @@ export class CommandStream {
 
   #text(at: number): string {
     try {
-      return printCs(this.host.dram.view, this.host.memory.translate(at, 'read'));
+      return this.#decoded.commands.print(this.host.dram.view, this.host.memory.translate(at, 'read'));
     } catch (error) {
       if (error instanceof PageFault) return 'unreadable';
       throw error;

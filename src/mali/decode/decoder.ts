@@ -6,7 +6,7 @@
  * one instruction may print is bounded (page.ts).
  * What pandecode does (Mesa 25.0.7 `src/panfrost/lib/genxml/decode_csf.c`), but along the way that the stream really takes.
  */
-import { CS_INSTRUCTION_SIZE, type CsName, type CsOperands, printCs } from '../../abi/gpu/cs.ts';
+import { type CommandSet, CS_10, CS_INSTRUCTION_SIZE, type CsName, type CsOperands } from '../../abi/gpu/cs.ts';
 import { COMPUTE_REGISTERS as COMPUTE, fauOf, pairOf } from '../../abi/gpu/cs-registers.ts';
 import { ComputeSizeWorkgroup } from '../../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../../abi/layout.ts';
@@ -16,6 +16,8 @@ import { Page } from './page.ts';
 import { Programs, printResources, printStorage, printUniforms } from './shader.ts';
 
 export interface DecoderOptions {
+  /** What streams are made of; by default architecture 10's. */
+  readonly commands?: CommandSet | undefined;
   /** Takes the text line by line, without its newline. Without it programs alone are looked for, which costs little. */
   readonly write?: ((line: string) => void) | undefined;
   /** Called with the instructions of every shader program that is met, two words each. */
@@ -29,10 +31,12 @@ const INDENT = '  ';
 export class Decoder implements Tracer {
   readonly #write: ((line: string) => void) | undefined;
   readonly #programs: Programs;
+  readonly #commands: CommandSet;
   /** The stream whose instructions were printed last. */
   #stream = '';
 
-  constructor({ write, program = () => {} }: DecoderOptions) {
+  constructor({ write, program = () => {}, commands = CS_10 }: DecoderOptions) {
+    this.#commands = commands;
     this.#write = write;
     this.#programs = new Programs(program);
   }
@@ -47,7 +51,7 @@ export class Decoder implements Tracer {
     const data = page.bytes(address, count * CS_INSTRUCTION_SIZE);
     for (let i = 0; i < count; i++) {
       const at = address + i * CS_INSTRUCTION_SIZE;
-      const text = data ? printCs(viewOf(data), i * CS_INSTRUCTION_SIZE) : 'unreadable';
+      const text = data ? this.#commands.print(viewOf(data), i * CS_INSTRUCTION_SIZE) : 'unreadable';
       page.line(`${at.toString(16).padStart(ADDRESS_DIGITS, '0')}: ${text}`);
     }
   }

@@ -11,6 +11,7 @@
  * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c`. That any doorbell makes it look at all waits for sync objects:
  * Arm's own driver, `mali_kbase_csf.c` (kbase_csf_event_signal).
  */
+import type { CommandSet } from '../../abi/gpu/cs.ts';
 import { FW_SHARED_START, VectorTable } from '../../abi/gpu/firmware.ts';
 import { GROUPS, INTERFACE_SIZE, INTERFACE_VERSION } from '../../abi/gpu/firmware-places.ts';
 import { GPU_IRQ, JOB_IRQ_GLOBAL, MCU, MCU_CONTROL, MCU_STATUS } from '../../abi/gpu/regs.ts';
@@ -20,6 +21,7 @@ import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import { PageFault, type Units } from '../contract.ts';
 import type { GpuControlBlock } from '../control.ts';
+import { DecodeCache } from '../csu/decode-cache.ts';
 import { FrontEnd } from '../csu/front-end.ts';
 import type { Faults } from '../faults.ts';
 import type { InterruptBlock } from '../irq.ts';
@@ -38,6 +40,8 @@ export interface McuParts {
   readonly irq: InterruptBlock;
   readonly units: Units;
   readonly faults: Faults;
+  /** What command streams are made of. */
+  readonly commands: CommandSet;
 }
 
 export class Mcu {
@@ -49,6 +53,8 @@ export class Mcu {
   readonly units: Units;
   readonly faults: Faults;
   readonly frontEnd: FrontEnd;
+  /** Instructions of command streams, taken apart. */
+  readonly instructions: DecodeCache;
   /** Address space 0. */
   readonly memory: GpuMemory;
   readonly groups: readonly GroupSlot[];
@@ -77,6 +83,7 @@ export class Mcu {
     this.mmu = parts.mmu;
     this.units = parts.units;
     this.faults = parts.faults;
+    this.instructions = new DecodeCache(parts.commands);
     this.#irq = parts.irq;
     this.frontEnd = new FrontEnd(parts.clock, parts.control.time, (fn) => this.guard(fn));
     this.memory = parts.mmu.view(0);
@@ -154,7 +161,7 @@ export class Mcu {
     }
     this.guard(() => {
       this.#sweep(0, Number.POSITIVE_INFINITY);
-      writeControl(this.memory);
+      writeControl(this.memory, this.instructions.commands);
       this.#setStatus(MCU_STATUS.ENABLED);
       const { major, minor, patch } = INTERFACE_VERSION;
       this.log('debug', 'mali-mcu', `firmware interface v${major}.${minor}.${patch} is up`);

@@ -3,7 +3,7 @@
  * and the control blocks that say to the host where they are.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_fw.c` for how a host reads it.
  */
-import { CS_REGISTERS, CS_SCOREBOARDS } from '../../abi/gpu/cs.ts';
+import type { CommandSet } from '../../abi/gpu/cs.ts';
 import {
   CsControl,
   CsFeatures,
@@ -134,7 +134,7 @@ export const streamBlocks = (memory: VirtualMemory, group: number, stream: numbe
 });
 
 /** Writes the control blocks: what a host reads after boot. Requests and acknowledgements stay as they are. */
-export function writeControl(memory: VirtualMemory): void {
+export function writeControl(memory: VirtualMemory, commands: CommandSet): void {
   memory.encode(GlbControl, FW_SHARED_START, {
     version: packWord(FwVersion, INTERFACE_VERSION),
     features: 0,
@@ -147,8 +147,8 @@ export function writeControl(memory: VirtualMemory): void {
     instrFeatures: 0,
   });
   const features = packWord(CsFeatures, {
-    workRegisters: CS_REGISTERS - 1,
-    scoreboards: CS_SCOREBOARDS,
+    workRegisters: commands.registers - 1,
+    scoreboards: commands.scoreboards,
     compute: 1,
     fragment: 1,
     tiler: 1,

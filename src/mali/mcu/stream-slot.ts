@@ -281,6 +281,10 @@ export class StreamSlot implements StreamHost, Runner {
     return this.#group.mcu.log;
   }
 
+  get instructions() {
+    return this.#group.mcu.instructions;
+  }
+
   timestamp(): number {
     return this.#group.mcu.control.timestamp;
   }

@@ -9,7 +9,7 @@
 import { Worker } from 'node:worker_threads';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
-import { CORES, type ComputeRequest } from '../compute.ts';
+import type { ComputeRequest } from '../compute.ts';
 import type { VirtualMemory, Work } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { FragmentRequest } from '../fragment/fragment.ts';
@@ -29,6 +29,8 @@ export interface PoolOptions {
   readonly count: number;
   /** Physical addresses are below 2 to this. */
   readonly outputBits: number;
+  /** Core numbers of the GPU are below this. */
+  readonly cores: number;
   readonly log: Log;
   /** A folder of the user's own for the threads' compiled code; without one they compile it at each start. */
   readonly codeCache?: string | undefined;
@@ -110,7 +112,13 @@ export class WorkerPool implements Agents, JobPool {
   compute(request: ComputeRequest, begin: (claim: () => number) => Work): Work | undefined {
     const { srtSelect, spdSelect, tsdSelect, fauSelect } = request.operands;
     // Core 0 is the main thread.
-    return this.#job(KIND.COMPUTE, request, [srtSelect, spdSelect, tsdSelect, fauSelect], 2 ** (CORES - 1) - 1, begin);
+    return this.#job(
+      KIND.COMPUTE,
+      request,
+      [srtSelect, spdSelect, tsdSelect, fauSelect],
+      2 ** (this.#options.cores - 1) - 1,
+      begin,
+    );
   }
 
   /** A job that workers of the mask `may` can take part in; undefined if its memory is not of this GPU. */

@@ -4,6 +4,7 @@
  */
 import { DRM_IOCTL } from '../../abi/drm.ts';
 import { assembleCs, type CsLine } from '../../abi/gpu/cs.ts';
+import type { GpuName, GpuProduct } from '../../abi/gpu/products.ts';
 import type { IoctlDef } from '../../abi/ioctl.ts';
 import { type Infer, type Layout, packAll, type Values } from '../../abi/layout.ts';
 import {
@@ -169,6 +170,8 @@ export interface TestMachine {
 export interface TestOptions {
   readonly dramSize?: number;
   readonly units?: Units;
+  /** Which Mali it is; by default the Rock 5B's. */
+  readonly product?: GpuProduct;
   readonly firmware?: Uint8Array | undefined;
   /** By which policy groups take turns. */
   readonly scheduler?: PolicyName;
@@ -190,7 +193,8 @@ export function testMachine(options: TestOptions = {}): TestMachine {
     gpu: new IrqLine('gpu', clock),
   };
   const userPage = dram.allocShared('mali-user-page', 4096);
-  const gpu = new MaliGpu({ dram, userPage, clock, log, irqs, units: options.units ?? noUnits });
+  const { product } = options;
+  const gpu = new MaliGpu({ product, dram, userPage, clock, log, irqs, units: options.units ?? noUnits });
   const bus = new GatedBus(gpu, 'gpu', log);
   const supply = options.powered ? gpuSupply(gpu, bus) : undefined;
   const registers = supply ? bus : gpu;
@@ -244,6 +248,8 @@ export async function settle(clock: SteppedClock, rounds = 50): Promise<void> {
   }
 }
 
+const popcount = (mask: bigint): number => mask.toString(2).replaceAll('0', '').length;
+
 const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export async function bootedMachine(options: TestOptions = {}): Promise<TestMachine & { device: TyrDevice }> {
@@ -287,10 +293,11 @@ export async function liveMachine(
   workers?: number,
   backing = new FakeBacking(),
   engine?: Engine,
+  gpu?: GpuName,
 ): Promise<LiveMachine> {
   const clock = new LiveClock();
   const { log, lines } = recorder();
-  const machine = await Machine.boot({ clock, log, dramSize, backing, refresh: 'unlimited', workers, engine });
+  const machine = await Machine.boot({ clock, log, dramSize, backing, refresh: 'unlimited', workers, engine, gpu });
   await machine.workers?.ready();
   if (!machine.gpu) throw new Error(`no GPU came up:\n${lines.join('\n')}`);
   return { machine, clock, dram: machine.dram, lines, device: machine.gpu };
@@ -383,14 +390,15 @@ export class Client {
   }
 
   async createGroup(vmId: number, queues = 1, values: object = {}): Promise<number> {
+    const cores = this.machine.device.shaderPresent;
     const args = {
       queues: this.objects(QueueCreate.layout, Array(queues).fill({ priority: 1, ringbufSize: 4096 })),
-      maxComputeCores: 4,
-      maxFragmentCores: 4,
+      maxComputeCores: popcount(cores),
+      maxFragmentCores: popcount(cores),
       maxTilerCores: 1,
       priority: 1,
-      computeCoreMask: 0x50005n,
-      fragmentCoreMask: 0x50005n,
+      computeCoreMask: cores,
+      fragmentCoreMask: cores,
       tilerCoreMask: 1n,
       vmId,
       ...values,

@@ -25,6 +25,7 @@ import {
   RingOutput,
 } from '../../abi/gpu/firmware.ts';
 import { PAGE_SIZE } from '../../abi/gpu/lpae.ts';
+import type { GpuProduct } from '../../abi/gpu/products.ts';
 import {
   AS,
   AS_BASE,
@@ -93,9 +94,10 @@ export class Rig {
   /** Physical address of the shared section. */
   shared = 0;
 
-  constructor(units: Partial<Units> = {}, agents?: Agents) {
+  constructor(units: Partial<Units> = {}, agents?: Agents, product?: GpuProduct) {
     const { dram, clock, irqs, record } = this;
     this.gpu = new MaliGpu({
+      product,
       dram,
       userPage: dram.alloc(4096),
       clock,
