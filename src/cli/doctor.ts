@@ -5,10 +5,12 @@ import { release } from 'node:os';
 import { dirname } from 'node:path';
 import { cacheFolder } from '../host/userland/cache-folder.ts';
 import { command } from '../host/userland/command.ts';
+import { ownRootIs } from '../host/userland/guest-root.ts';
 import { landlockVersion } from '../host/userland/landlock.ts';
 import { hostMirror } from '../host/userland/mirror.ts';
 import { namespacesRefused } from '../host/userland/namespaces.ts';
 import { hostArchitecture, presentPieces } from '../host/userland/userland.ts';
+import { usersOf } from '../host/userland/users.ts';
 
 /** One finding. `lacks`: Tyr cannot work without it. */
 interface Finding {
@@ -51,7 +53,10 @@ async function host(): Promise<Finding> {
 async function guestRoot(): Promise<Finding> {
   const subject = 'guest root';
   const refusal = await namespacesRefused(process.arch === 'arm64');
-  if (refusal === undefined) return { verdict: 'ok', subject, detail: 'its own, by namespaces' };
+  if (refusal === undefined) {
+    const users = usersOf();
+    return { verdict: users.refused === undefined ? 'ok' : 'note', subject, detail: ownRootIs(users) };
+  }
   const version = await landlockVersion();
   const writes =
     version > 0 ? `it writes by leave of Landlock ${version}` : "this host's files are open to it (no Landlock)";

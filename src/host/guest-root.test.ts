@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -136,6 +137,52 @@ test('what it writes is kept in a home that is given', { skip }, async () => {
   assert.equal((await run('echo a > /etc/kept; echo b > ~/file; rm /usr/bin/kmscube')).exitCode, 0);
   assert.equal(readFileSync(join(home, 'file'), 'utf8'), 'b\n');
   assert.deepEqual((await run('cat /etc/kept ~/file; [ -e /usr/bin/kmscube ] || echo gone')).lines, ['a', 'b', 'gone']);
+});
+
+test('a link that a guest has left in its home leads out of its root at the next start no more than then', {
+  skip,
+}, async () => {
+  const home = join(folder, 'home-of-links');
+  const victim = join(folder, 'victim');
+  mkdirSync(join(home, '.tyr/layer/etc'), { recursive: true });
+  for (const name of ['localtime', 'resolv.conf']) symlinkSync(victim, join(home, '.tyr/layer/etc', name));
+  symlinkSync(folder, join(home, '.tyr/layer/root'));
+  const root = await guestRoot({ home });
+  // Nor does it see its layer, to put a link in its place.
+  const { lines } = await shell('ls -A ~/.tyr; rmdir ~/.tyr 2> /dev/null || echo there', {
+    ...{ home: root.home, namespaces: root.namespaces },
+  });
+  assert.deepEqual(lines, ['there']);
+  assert.ok(!existsSync(victim));
+  root.release();
+  rmSync(join(home, '.tyr/layer'), { recursive: true });
+  symlinkSync(folder, join(home, '.tyr/layer'));
+  await assert.rejects(guestRoot({ home }), /layer is a link/);
+});
+
+test('it has users of its own, whom nobody of the host is, and set-user-ID programs are theirs', {
+  skip,
+}, async (t) => {
+  const { users } = namespaces!;
+  if (users.refused !== undefined) return t.skip(users.refused);
+  const home = join(folder, 'home-of-several');
+  const root = await guestRoot({ home });
+  t.after(root.release);
+  const script = `
+    for each in /usr/bin/lent ~/lent; do
+      cp /usr/bin/id $each && chown 7:8 $each && chmod 6755 $each && $each -u && $each -g; done
+    cat /proc/self/uid_map | wc -l`;
+  const { exitCode, lines } = await shell(script, { home: root.home, namespaces: root.namespaces });
+  // In a folder of the host's nobody's rights are lent.
+  assert.deepEqual([exitCode, ...lines], [0, '7', '8', '0', '0', '2']);
+  const { uid, gid } = statSync(join(home, 'lent'));
+  assert.ok(uid > 0xffff && gid > 0xffff, `${uid}:${gid} may be somebody’s of this host`);
+});
+
+test('where no other numbers can be had, its root is its only user', { skip }, async () => {
+  const one = { ...namespaces!, users: { words: [], refused: 'for this test' } };
+  const { exitCode, lines } = await shell('id -u; chown 7:8 /tmp 2> /dev/null || echo one', { namespaces: one });
+  assert.deepEqual([exitCode, ...lines], [0, '0', 'one']);
 });
 
 test('kmscube draws in it, programs start others by the kernel, and exit codes and signals are the program’s', {

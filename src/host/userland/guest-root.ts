@@ -4,14 +4,16 @@
  * writing to the host's files.
  */
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { landlockVersion, type WriteGuard } from './landlock.ts';
 import { takeLock } from './lock.ts';
 import { canBeShown, layerIn, type Namespaces, namespacesRefused, sharedFolders } from './namespaces.ts';
 import { Problem } from './problem.ts';
 import { type Progress, quiet } from './progress.ts';
+import { toolStart } from './root-tools.ts';
 import type { RootWay } from './root-ways.ts';
 import { ensureRootTools, GUEST, hostArchitecture } from './userland.ts';
+import { triedUsers, type Users } from './users.ts';
 
 export interface RootChoice {
   /** Default: namespaces where they can be had. */
@@ -20,6 +22,8 @@ export interface RootChoice {
   home?: string | undefined;
   /** Folders of the host in which it may write. */
   share?: string[] | undefined;
+  /** Its programs are of this host's architecture, and need no emulator. */
+  native?: boolean | undefined;
 }
 
 export interface GuestRoot {
@@ -36,20 +40,20 @@ export interface GuestRoot {
 }
 
 /** Why a guest gets no root of its own, where this is wanted; undefined where it does. */
-export async function ownRootRefused(root?: RootWay): Promise<string | undefined> {
-  return root === 'lookup' ? '--root lookup' : namespacesRefused(hostArchitecture() === GUEST);
+export async function ownRootRefused(root?: RootWay, native = false): Promise<string | undefined> {
+  return root === 'lookup' ? '--root lookup' : namespacesRefused(native || hostArchitecture() === GUEST);
 }
 
 /** Throws Problem where the wanted way cannot be had, and for folders that cannot be used so. */
 export async function guestRoot(
-  { root, home, share = [] }: RootChoice,
+  { root, home, share = [], native }: RootChoice,
   progress: Progress = quiet,
 ): Promise<GuestRoot> {
   const shares = sharedFolders(share);
   const ownHome = home === undefined ? undefined : resolve(home);
   if (ownHome !== undefined && !canBeShown(ownHome))
     throw new Problem(`${ownHome} cannot be a guest's home: the guest has a folder of its own there`);
-  const refusal = await ownRootRefused(root);
+  const refusal = await ownRootRefused(root, native);
   if (root === 'namespaces' && refusal !== undefined)
     throw new Problem(`the guest cannot have a root of its own: ${refusal}`);
   const tools = await fetched(root, progress);
@@ -58,21 +62,25 @@ export async function guestRoot(
   const missing = tools instanceof Problem ? tools.message : undefined;
   if (refusal !== undefined || tools instanceof Problem) {
     const version = await landlockVersion();
-    const guard = tools instanceof Problem || version === 0 ? undefined : { setpriv: tools.setpriv, version, shares };
+    const guard =
+      tools instanceof Problem || version === 0 ? undefined : { setpriv: toolStart(tools, 'setpriv'), version, shares };
     const writes = guard ? "Landlock keeps it from writing to this host's files" : "this host's files are open to it";
     const lacks = guard || refusal === undefined ? '' : ` (${missing ?? 'no Landlock'})`;
     const how = `by look-up of paths: ${refusal ?? missing}; ${writes}${lacks}`;
     return { namespaces: undefined, writeGuard: guard, home: ownHome, how, release };
   }
-  const common = { bubblewrap: tools.bwrap, shares };
-  const found = { writeGuard: undefined, home: ownHome, how: 'its own, by namespaces' };
+  const users = await triedUsers(tools);
+  const common = { tools, users, shares };
+  const found = { writeGuard: undefined, home: ownHome, how: ownRootIs(users) };
   if (ownHome === undefined) return { ...found, namespaces: common, release };
-  const layer = await layerIn(ownHome);
-  const unlock = await takeLock(join(ownHome, '.tyr/lock'), () =>
-    progress.note(`another machine uses ${ownHome}; waiting for its end`),
-  );
+  const { folder: layer, lock } = await layerIn(ownHome);
+  const unlock = await takeLock(lock, () => progress.note(`another machine uses ${ownHome}; waiting for its end`));
   return { ...found, namespaces: { ...common, layer }, release: unlock };
 }
+
+/** A root of the guest's own, in words. */
+export const ownRootIs = ({ refused }: Users): string =>
+  `its own, by namespaces, with ${refused === undefined ? 'users of its own' : `one user: ${refused}`}`;
 
 /** What makes roots and guards, or what keeps it away, unless nothing else is wanted. */
 async function fetched(

@@ -5,28 +5,35 @@
  *
  * A user and a mount namespace come first. In them binfmt_misc is mounted (user namespaces have one of their own since Linux
  * 6.7, fs/binfmt_misc.c) and told of the emulator, which is opened there and then, so the root need not have it. What
- * follows (overlay, mounts, PID namespace, the change of the root) is bubblewrap's. All of it goes with its last process, and that
- * goes when we do, however we end.
+ * follows, in a PID namespace, is a script's (own-root.ts). All of it goes with its first process, and that goes when we do, however we
+ * end.
  *
- * A guest that is started by root has root's number towards the kernel, so /proc/sys would be open to it: it is shown to read
- * alone, and what could mount it anew (CAP_SYS_ADMIN) is taken from the guest. Facts: user_namespaces(7), bwrap(1), Linux
- * Documentation/admin-guide/binfmt-misc.rst, Documentation/filesystems/overlayfs.rst.
+ * The guest's root is who starts it. Its other users are numbers that belong to nobody else on this host (users.ts), where these can be
+ * had; a set-user-ID program then is one. A guest that is started by root has root's number towards the kernel, so /proc/sys would be open
+ * to it: it is shown to read alone, and what could mount it anew (CAP_SYS_ADMIN) is taken from the guest. Facts: user_namespaces(7),
+ * unshare(1), Linux Documentation/admin-guide/binfmt-misc.rst.
  */
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join, resolve, sep } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import { SHIM_CPU, SHIM_SOCKET, SHIM_TREE } from '../../abi/shim.ts';
 import { HOSTS_SYS } from '../guest-tree.ts';
 import { command } from './command.ts';
 import type { Architecture } from './compiler.ts';
+import { type Mount, ownRootScript } from './own-root.ts';
+import { numberedOwners } from './owners.ts';
 import { Problem } from './problem.ts';
+import { type RootTools, toolStart } from './root-tools.ts';
+import type { Users } from './users.ts';
 
 /** How guests get a root of their own on this host. */
 export interface Namespaces {
-  /** The words that start bubblewrap. */
-  bubblewrap: readonly string[];
-  /** A folder for what the guest writes outside its home, and one for overlayfs's own use; without: gone with the run. */
-  layer?: { upper: string; work: string } | undefined;
+  /** Programs that make one. */
+  tools: RootTools;
+  /** Does it have other users than its root? */
+  users: Users;
+  /** A folder that keeps what the guest writes outside its home (`layer`), and overlayfs's own (`work`); without: gone with the run. */
+  layer?: string | undefined;
   /** Folders of the host in which guests may write. */
   shares: readonly string[];
 }
@@ -103,29 +110,28 @@ export function sharedFolders(folders: readonly string[]): string[] {
   });
 }
 
-/** Where what a guest writes is kept in its home. */
-export async function layerIn(home: string): Promise<{ upper: string; work: string }> {
-  const layer = { upper: join(home, '.tyr/layer'), work: join(home, '.tyr/work') };
-  await mkdir(layer.upper, { recursive: true });
-  await mkdir(layer.work, { recursive: true });
-  return layer;
+/**
+ * Where what a guest writes is kept in its home, and `lock`, a file by which it is one guest's at a time. Throws Problem where a link leads
+ * elsewhere: a guest cannot have made one, as it does not see this folder.
+ */
+export async function layerIn(home: string): Promise<{ folder: string; lock: string }> {
+  const folder = join(realpathSync(home), '.tyr');
+  for (const name of ['layer', 'work']) {
+    await mkdir(join(folder, name), { recursive: true });
+    if (!isItself(join(folder, name)))
+      throw new Problem(`${join(folder, name)} is a link; no guest's layer can lie there`);
+  }
+  const lock = join(folder, 'lock');
+  if (lstatSync(lock, { throwIfNoEntry: false })?.isSymbolicLink()) throw new Problem(`${lock} is a link`);
+  return { folder, lock };
 }
 
-/** The rest of what Docker leaves to root, without what makes devices, mounts or another root. */
-const CAPABILITIES = [
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FOWNER',
-  'CAP_FSETID',
-  'CAP_KILL',
-  'CAP_SETGID',
-  'CAP_SETPCAP',
-  'CAP_SETUID',
-];
+/** Is there no symbolic link on the way to this? */
+const isItself = (path: string): boolean => realpathSync(path) === path;
 
 /**
- * Tells the kernel of the emulator, then becomes bubblewrap. SIGTERM to our process group is the program's: bubblewrap's own
- * end would be the guest's at once. `$1`: what binfmt_misc is told, or nothing.
+ * Tells the kernel of the emulator, and stays, since what the kernel knows goes with this mount namespace. SIGTERM to our process group is the program's: our own end would be the guest's at
+ * once. `$1`: what binfmt_misc is told, or nothing.
  */
 const ENTER = `
 trap '' HUP INT TERM
@@ -133,64 +139,85 @@ if [ -n "$1" ]; then
   mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && printf %s "$1" > /proc/sys/fs/binfmt_misc/register || exit 126
 fi
 shift
-exec "$@"
+"$@"
 `;
-const SIGNALS = '--default-signal=HUP,INT,TERM';
+const SIGNALS = '--default-signal=HUP,INT,QUIT,TERM';
 
 /** How a program is started in a root of its own. */
 export function namespacesStart(
-  { bubblewrap, layer, shares }: Namespaces,
+  { tools, users, layer, shares }: Namespaces,
   { root, qemu, architecture, machine, shim, home, shown, cwd, program, args, env }: RootedProgram,
 ): { file: string; args: string[]; env: NodeJS.ProcessEnv } {
-  const tree = join(machine, SHIM_TREE);
-  const folders = new Map<string, '--bind' | '--ro-bind'>();
+  const folder = realpathSync(machine);
+  const tree = join(folder, SHIM_TREE);
+  const folders = new Map<string, boolean>();
   const writable = [...shares, home];
-  for (const path of writable) folders.set(path, '--bind');
+  for (const path of writable) folders.set(path, true);
   for (const path of shown)
-    if (canBeShown(path) && !writable.some((folder) => isWithin(path, folder))) folders.set(path, '--ro-bind');
+    if (canBeShown(path) && !writable.some((folder) => isWithin(path, folder))) folders.set(path, false);
   const inOrder = [...folders].sort(([a], [b]) => a.length - b.length);
   const visible = inOrder.some(([path]) => isWithin(cwd, path));
-  const { LD_PRELOAD, LD_LIBRARY_PATH, ...rest } = env;
-  const libraries = LD_LIBRARY_PATH ? ['--setenv', 'LD_LIBRARY_PATH', LD_LIBRARY_PATH] : [];
-  const over = layer ? ['--overlay', layer.upper, layer.work, '/'] : ['--tmp-overlay', '/'];
+  // What of the environment is the guest's alone: the host's programs come before it.
+  const { LD_PRELOAD, LD_LIBRARY_PATH, PATH, ...rest } = env;
+  const variables = Object.entries({ LD_PRELOAD, LD_LIBRARY_PATH, PATH }).flatMap(([name, value]) =>
+    value ? [`${name}=${value}`] : [],
+  );
   // env(1) takes what has an equals sign for a variable.
   const words = program.includes('=') ? ['sh', '-c', 'exec "$0" "$@"', program] : [program];
-  return {
-    file: 'unshare',
-    args: [
-      ...['--user', '--map-root-user', '--mount', '--', 'sh', '-c', ENTER, 'sh'],
-      qemu ? registration(qemu, architecture) : '',
-      ...bubblewrap,
-      ...['--unshare-pid', '--die-with-parent', '--cap-drop', 'ALL'],
-      ...CAPABILITIES.flatMap((name) => ['--cap-add', name]),
-      ...['--overlay-src', root, ...over],
-      ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', '--dev', '/dev'],
-      ...['--perms', '1777', '--tmpfs', '/tmp', '--tmpfs', '/run'],
-      ...['/root', '/var/cache', '/var/lib', '/var/log'].flatMap((path) => ['--dir', path]),
-      ...['--perms', '1777', '--dir', '/var/tmp', '--symlink', '/run', '/var/run'],
-      ...['/etc/resolv.conf', '/etc/localtime'].flatMap((path) => ['--ro-bind-try', path, path]),
-      ...inOrder.flatMap(([path, how]) => [how, path, path]),
-      ...['--ro-bind', shim, shim],
+  const stage = join(folder, 'stage');
+  mkdirSync(stage, { recursive: true });
+  const script = ownRootScript({
+    tools,
+    stage,
+    lower: realpathSync(root),
+    keep: layer,
+    hidden: layer && join(home, basename(layer)),
+    mounts: [
+      ...['/etc/resolv.conf', '/etc/localtime'].flatMap((path) => whereThere(path, path)),
+      ...inOrder.flatMap(([path, open]) => whereThere(path, path, open)),
+      ...whereThere(shim, shim),
       ...[SHIM_SOCKET, SHIM_TREE, 'runtime', 'mesa'].flatMap((name) => {
-        const path = join(machine, name);
-        return ['--bind-try', path, path];
+        return machines(join(folder, name), join(machine, name));
       }),
-      ...['dev/dri', 'dev/input', 'run/udev'].flatMap((path) => ['--bind-try', join(tree, path), `/${path}`]),
+      ...['dev/dri', 'dev/input', 'run/udev'].flatMap((path) => machines(join(tree, path), `/${path}`)),
       ...sysMounts(tree, 'sys'),
-      ...['--setenv', 'LD_PRELOAD', LD_PRELOAD ?? '', ...libraries],
-      ...['--chdir', visible ? cwd : '/', '--', 'env', SIGNALS, ...words, ...args],
     ],
-    env: { ...rest, QEMU_CPU: SHIM_CPU },
+    toolsInside: join(machine, 'tools'),
+    cwd: visible ? cwd : '/',
+    program: ['/usr/bin/env', SIGNALS, ...variables, ...words, ...args],
+    owners: users.refused === undefined ? numberedOwners(root) : [],
+  });
+  const [file, ...unshare] = toolStart(tools, 'unshare') as [string, ...string[]];
+  return {
+    file,
+    args: [
+      ...unshare,
+      ...['--user', '--map-root-user', ...users.words, '--mount', '--', 'sh', '-c', ENTER, 'sh'],
+      qemu ? registration(qemu, architecture) : '',
+      ...toolStart(tools, 'setpriv', '--pdeathsig', 'KILL'),
+      ...toolStart(tools, 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--', 'sh', '-c', script),
+    ],
+    env: { ...rest, PATH: process.env.PATH, QEMU_CPU: SHIM_CPU },
   };
 }
 
+/** A file or folder of the host's, by its path without links, if it is there. */
+function whereThere(from: string, to: string, writable = false): Mount[] {
+  return existsSync(from) ? [{ from: realpathSync(from), to, writable }] : [];
+}
+
+/** A file or folder of the machine's, if it is there. Earlier programs of the machine can write there, so links are not followed. */
+function machines(from: string, to: string): Mount[] {
+  return existsSync(from) && isItself(from) ? [{ from, to, writable: true }] : [];
+}
+
 /** What of /sys is the machine's, and what the host's. */
-function sysMounts(tree: string, folder: string): string[] {
+function sysMounts(tree: string, folder: string): Mount[] {
   return readdirSync(join(tree, folder)).flatMap((name) => {
     const path = join(folder, name);
-    if (HOSTS_SYS.includes(path)) return ['--ro-bind-try', `/${path}`, `/${path}`];
+    if (HOSTS_SYS.includes(path)) return whereThere(`/${path}`, `/${path}`);
     if (HOSTS_SYS.some((host) => isWithin(host, path))) return sysMounts(tree, path);
-    return ['--bind', join(tree, path), `/${path}`];
+    return machines(join(tree, path), `/${path}`);
   });
 }
 

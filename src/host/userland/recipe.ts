@@ -41,10 +41,10 @@ export const GUEST_FOLDERS = ['bin', 'etc', 'lib', 'sbin', 'usr'];
 export const TOOL_PACKAGES = ['qemu-user', 'tcc', 'libc6-dev'];
 
 /**
- * What gives a guest a root of its own (bwrap), and what keeps one that has none from writing where it should not: setpriv(1) knows
- * Landlock since util-linux 2.40.
+ * What gives a guest a root of its own, and what keeps one that has none from writing where it should not: setpriv(1) knows Landlock
+ * since util-linux 2.40.
  */
-export const ROOT_PACKAGES = ['bubblewrap', 'util-linux'];
+export const ROOT_PACKAGES = ['busybox-static', 'mount', 'util-linux'];
 
 /** qemu-user brings an emulator for every architecture; one is wanted. */
 export const TOOL_EXCLUDE = [
@@ -59,7 +59,7 @@ export const TOOL_EXCLUDE = [
  * the caller's where the host has no such program, or not the libraries that it takes.
  */
 export const NATIVE_PACKAGES = [
-  ...GUEST_PACKAGES.filter((name) => !['tcc', 'libc6-dev', 'libc-bin', 'mesa-vulkan-drivers'].includes(name)),
+  ...GUEST_PACKAGES.filter((name) => !['tcc', 'libc6-dev', 'mesa-vulkan-drivers'].includes(name)),
   // What a Mesa with Vulkan for X11 links and none of the others brings.
   'libxcb-keysyms1',
 ];

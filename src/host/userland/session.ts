@@ -5,11 +5,13 @@
  * All of them are Debian's own programs. What stands in for a boot is a script, which does what a boot does before
  * (temporary files, the system bus), and `guest/session.js`, which is process 1's part and the log-in's.
  *
- * A guest's root has one user, whatever a package wants its service to run as, so all names in its /etc/passwd are that user's: polkitd
- * and others change to theirs, and the kernel knows no other. For the same reason the system bus is started as who we are, and starts
- * services directly, not by a set-user-ID helper. Facts: dbus-daemon(1), systemd-tmpfiles(8), user_namespaces(7).
+ * Where a guest has users of its own (users.ts), the system bus and its services run as theirs, and a set-user-ID helper starts them.
+ * Elsewhere its root has one user, whatever a package wants its service to run as, so all names in its /etc/passwd are made that user's:
+ * polkitd and others change to theirs, and the kernel knows no other. For the same reason the system bus is started as who we are then,
+ * and starts services directly. Facts: dbus-daemon(1), systemd-tmpfiles(8), user_namespaces(7).
  */
 import { readFileSync } from 'node:fs';
+import { quoted } from './own-root.ts';
 
 /** Values of GSettings, as a guest begins with: schema, key, value in GVariant's text form. */
 export type Settings = Record<string, Record<string, string>>;
@@ -24,14 +26,12 @@ const SCHEMAS = '/usr/share/glib-2.0/schemas';
 const COMPILE_SCHEMAS = '/usr/lib/*-linux-gnu/glib-2.0/glib-compile-schemas';
 /** Beside Debian's own, since that names folders relative to itself. */
 const BUS = '/usr/share/dbus-1/tyr-system.conf';
-/** What of Debian's configuration wants several users, or a daemon. */
-const NOT_HERE = ['<user>', '<servicehelper>', '<fork/>', '<pidfile>'];
+/** What of Debian's configuration wants several users, and what wants a daemon. */
+const SEVERAL_USERS = ['<user>', '<servicehelper>'];
+const DAEMON = ['<fork/>', '<pidfile>'];
 
-/** Users whose packages make them in their installation scripts alone, not by systemd-sysusers. */
-const OTHER_USERS = ['colord'];
-
-/** A word that a shell takes as it is. */
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+/** Users whose packages make them in their installation scripts alone, not by systemd-sysusers, and a number that none of those has. */
+const OTHER_USERS = { colord: 900 };
 
 /** Words that run `program` in a session of this guest's. They need a root of their own, and the packages of SESSION. */
 export function inSession({ desktop, settings = {} }: SessionOptions, ...program: string[]): string[] {
@@ -42,15 +42,20 @@ export function inSession({ desktop, settings = {} }: SessionOptions, ...program
         .map(([key, value]) => `${key}=${value}\n`)
         .join('')}`,
   );
-  const bus = NOT_HERE.map((element) => `-e ${quoted(`\\|${element}|d`)}`).join(' ');
+  const without = (elements: string[]) => elements.map((element) => `-e ${quoted(`\\|${element}|d`)}`).join(' ');
   const script = [
-    ...OTHER_USERS.map(
-      (name) => `grep -q ^${name}: /etc/passwd || echo ${name}:x:0:0::/:/usr/sbin/nologin >> /etc/passwd`,
-    ),
-    ...OTHER_USERS.map((name) => `grep -q ^${name}: /etc/group || echo ${name}:x:0: >> /etc/group`),
+    ...Object.entries(OTHER_USERS).flatMap(([name, number]) => [
+      `grep -q ^${name}: /etc/passwd || echo ${name}:x:${number}:${number}::/:/usr/sbin/nologin >> /etc/passwd`,
+      `grep -q ^${name}: /etc/group || echo ${name}:x:${number}: >> /etc/group`,
+    ]),
+    `sed ${without(DAEMON)} /usr/share/dbus-1/system.conf > ${BUS}`,
+    'users=0; while read -r _ _ count; do users=$((users + count)); done < /proc/self/uid_map',
+    'if [ $users -eq 1 ]; then',
+    `  sed -i ${without(SEVERAL_USERS)} ${BUS}`,
     // Numbers of users and groups; nobody's is what the host's other users have.
-    `sed -Ei '/^no(body|group):/!s/^([^:]+:x):[0-9]+:[0-9]+:/\\1:0:0:/' /etc/passwd`,
-    `sed -Ei '/^no(body|group):/!s/^([^:]+:x):[0-9]+:/\\1:0:/' /etc/group`,
+    `  sed -Ei '/^no(body|group):/!s/^([^:]+:x):[0-9]+:[0-9]+:/\\1:0:0:/' /etc/passwd`,
+    `  sed -Ei '/^no(body|group):/!s/^([^:]+:x):[0-9]+:/\\1:0:/' /etc/group`,
+    'fi',
     'systemd-tmpfiles --create --boot --exclude-prefix=/dev --exclude-prefix=/sys || echo "session: temporary files are not all there" >&2',
     'rm -f /run/nologin',
     'mkdir -p /run/dbus /run/user',
@@ -60,7 +65,6 @@ export function inSession({ desktop, settings = {} }: SessionOptions, ...program
           `${COMPILE_SCHEMAS} ${SCHEMAS} || exit 1`,
         ]
       : []),
-    `sed ${bus} /usr/share/dbus-1/system.conf > ${BUS}`,
     'export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket',
     `dbus-daemon --config-file=${BUS} &`,
     'bus=$!',

@@ -9,7 +9,7 @@
  * root. `ensureUserland` is the one way in; when nothing is missing it costs a few file look-ups.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Apt, keepLinksInside, makeRoot, unpack } from './apt.ts';
@@ -47,6 +47,7 @@ import {
   VM_OVERLAY,
   VM_PACKAGES,
 } from './recipe.ts';
+import type { RootTools } from './root-tools.ts';
 import { isSetUp, setUp } from './set-up.ts';
 import { guestStart, type Root } from './start.ts';
 import { type Piece, Store } from './store.ts';
@@ -146,7 +147,7 @@ export class Plan {
 
   /** A root with other programs. Fetched when asked for. */
   ownRoot({ name, title, packages, exclude }: OwnRoot, architecture: Architecture): Piece {
-    return this.#packages(name, title, architecture, ['main'], packages, exclude, finishGuest);
+    return this.#packages(name, title, architecture, ['main'], packages, exclude, (root) => finishGuest(root));
   }
 
   tools(): Piece {
@@ -163,14 +164,7 @@ export class Plan {
 
   /** What gives a guest a root of its own (root/). */
   rootTools(): Piece {
-    return this.#packages(
-      'root',
-      "bubblewrap and setpriv for the guest's root",
-      this.host,
-      ['main'],
-      ROOT_PACKAGES,
-      [],
-    );
+    return this.#packages('root', "what makes the guest's root", this.host, ['main'], ROOT_PACKAGES, []);
   }
 
   /** The guest's programs and Mesa for the host's own architecture. Fetched when asked for. */
@@ -180,7 +174,7 @@ export class Plan {
       ? `${this.host.debian} guest ${choice.name}`
       : "programs of the host's architecture with llvmpipe";
     const packages = [...new Set([...NATIVE_PACKAGES, ...(choice?.packages ?? [])])];
-    return this.#packages(name, title, this.host, ['main'], packages, []);
+    return this.#packages(name, title, this.host, ['main'], packages, [], (root) => finishGuest(root, ['lib64']));
   }
 
   /** What builds Mesa for the host's own architecture. Fetched when asked for. */
@@ -319,8 +313,8 @@ export class Plan {
 }
 
 /** Leaves a guest the folders that are its own, and gives it the files that programs expect. */
-async function finishGuest(root: string): Promise<void> {
-  await keepProgramsOnly(root);
+async function finishGuest(root: string, more: string[] = []): Promise<void> {
+  await keepProgramsOnly(root, more);
   await mkdir(join(root, 'etc'), { recursive: true });
   for (const [name, text] of Object.entries(GUEST_ETC)) await writeFile(join(root, 'etc', name), text);
 }
@@ -454,21 +448,15 @@ export async function ensureNatives(
   }
 }
 
-/** The words that start a program of ROOT_PACKAGES, by their own dynamic loader: fetched first where it is missing. */
-export async function ensureRootTools(options: UserlandOptions = {}): Promise<{ bwrap: string[]; setpriv: string[] }> {
+/** Programs of ROOT_PACKAGES: fetched first where they are missing. */
+export async function ensureRootTools(options: UserlandOptions = {}): Promise<RootTools> {
   const progress = options.progress ?? quiet;
   const store = new Store(options.cache ?? cacheFolder(), progress);
   const plan = new Plan(progress);
   try {
-    const root = await store.ensure(plan.rootTools());
-    const libraries = join(root, 'usr/lib', plan.host.triplet);
-    const start = (name: string) => [
-      join(libraries, plan.host.loader),
-      '--library-path',
-      libraries,
-      join(root, 'usr/bin', name),
-    ];
-    return { bwrap: start('bwrap'), setpriv: start('setpriv') };
+    const folder = await realpath(await store.ensure(plan.rootTools()));
+    const libraries = join('usr/lib', plan.host.triplet);
+    return { folder, loader: join(libraries, plan.host.loader), libraries };
   } finally {
     store.release();
   }
