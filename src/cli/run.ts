@@ -14,6 +14,7 @@ import { commandOf } from '../host/userland/guests.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
 import { nativeMesa } from '../host/userland/mesa-build.ts';
 import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
+import { isWithin } from '../host/userland/namespaces.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureNatives, ensureUserland, GUEST, hostArchitecture } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
@@ -169,7 +170,7 @@ async function prepare(named: string, given: string[], options: RunOptions) {
   const mesa = folder === undefined ? undefined : await inspectMesa(folder, ARCHITECTURES);
   const own = mesa !== undefined && mesa.architecture === host && host !== GUEST;
   if (ownRoot) {
-    const refusal = own ? "programs of the host's own architecture have none" : await ownRootRefused(options.root);
+    const refusal = await ownRootRefused(options.root, own);
     if (refusal !== undefined) throw new Problem(`${named} needs a root of its own: ${refusal}`);
   }
   // Programs of the host's own architecture need no other guest than the one that the shim is built with.
@@ -179,16 +180,19 @@ async function prepare(named: string, given: string[], options: RunOptions) {
   const world: World = mesa
     ? await mesaWorld(mesa, program, host, { packages, packagesFirst })
     : { program, native: undefined };
-  const root = own
-    ? await hostsRoot(options)
-    : await guestRoot({ ...options, ...(ownRoot && { root: 'namespaces' }) }, progress);
+  // Programs of packages have theirs; this host's own have its root.
+  const packaged = world.native?.root !== undefined && isWithin(world.program, world.native.root);
+  const root =
+    own && !packaged
+      ? await hostsRoot(options)
+      : await guestRoot({ ...options, native: own, ...(ownRoot && { root: 'namespaces' }) }, progress);
   return { userland, world, args, env: { ...env, ...options.env }, root };
 }
 
-/** Programs of the host's own architecture have the host's root. */
+/** Programs that are this host's own have its root. */
 async function hostsRoot({ root, home, share }: RunOptions): Promise<GuestRoot | undefined> {
   if (root === 'namespaces' || share !== undefined)
-    throw new Problem('a root of its own, and shared folders, are for guests of another architecture than this host');
+    throw new Problem("a root of its own, and shared folders, are for programs of packages, not for this host's own");
   return home === undefined ? undefined : guestRoot({ root: 'lookup', home });
 }
 

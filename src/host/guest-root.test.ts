@@ -245,6 +245,30 @@ test('a guest that has the host’s root writes to its home, to scratch folders 
   assert.deepEqual([exitCode, frames >= 2, faults], [0, true, 0]);
 });
 
+test('programs of packages of the host’s own architecture have a root of their own, too', { skip }, async (t) => {
+  if (userland.host === userland.guest) return t.skip('here the guest is one');
+  const { architecture, library, clients } = userland.host;
+  const { tools } = namespaces!;
+  const root = join(folder, 'native');
+  for (const path of ['usr/bin', 'usr/lib', 'usr/lib64']) mkdirSync(join(root, path), { recursive: true });
+  symlinkSync('usr/bin', join(root, 'bin'));
+  symlinkSync('usr/lib', join(root, 'lib'));
+  await command('cp', ['-r', join(tools.folder, tools.libraries), join(root, 'usr/lib')]);
+  await command('cp', [join(tools.folder, tools.loader), join(root, 'usr/lib64')]);
+  await command('cp', ['/usr/bin/env', join(root, 'usr/bin/env')]);
+  await command('cp', [join(tools.folder, 'usr/bin/busybox'), join(root, 'usr/bin/sh')]);
+  const script = `pwd; ls -d /home /srv 2> /dev/null; uname -m; echo x > /etc/written && cat /etc/written; ${clients.exec} show`;
+  const { exitCode, lines } = await shell(script, {
+    ...{ native: { root }, program: join(root, 'usr/bin/sh'), cwd: folder },
+  });
+  assert.deepEqual(
+    [exitCode, ...lines.slice(0, 3)],
+    [0, folder, architecture.debian === 'amd64' ? 'x86_64' : 'aarch64', 'x'],
+  );
+  assert.match(lines[3]!, /node=1$/, library);
+  assert.ok(!existsSync(join(root, 'etc')));
+});
+
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 
 /** Processes with this word in their command line. */

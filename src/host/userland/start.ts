@@ -171,28 +171,31 @@ export function programStart(
     const all = { ...env, [SHIM_GUEST]: world, ...preload(library, searched) };
     return guestStart({ ...where, architecture, folders }, path, args, all, program);
   };
-  const inOwnRoot = ({ namespaces, machine, cwd }: OwnRoot): Start => {
+  const inOwnRoot = ({ namespaces, machine, cwd }: OwnRoot, shim: ShimBuild, where: Root): Start => {
     const env = { ...guestEnvironment(callers), LIBSEAT_BACKEND: 'noop', ...own };
     const searched = [...libraries, own.LD_LIBRARY_PATH].filter(Boolean).join(':');
     const shown = [cwd, ...(native?.mesa ? [native.mesa.prefix] : [])];
-    const inside = isWithin(path, root);
+    const inside = isWithin(path, where.root);
     return namespacesStart(namespaces, {
-      root,
-      qemu,
-      architecture: guest.architecture,
+      root: where.root,
+      qemu: where.qemu,
+      architecture: shim.architecture,
       machine,
-      shim: dirname(guest.library),
+      shim: dirname(shim.library),
       home: own.HOME!,
       shown: inside ? shown : [...shown, dirname(path)],
       cwd,
-      program: program.includes('/') ? (inside ? path.slice(root.length) : path) : program,
+      // A name is looked for in PATH there.
+      program: !program.includes('/') ? program : inside ? path.slice(where.root.length) : path,
       args,
-      env: { ...env, ...preload(guest.library, searched) },
+      env: { ...env, ...preload(shim.library, searched) },
     });
   };
   const isNative = native && native.mesa?.architecture !== guest.architecture;
   if (ownRoot && !isNative && (machine === '#!' || machine === guest.architecture.elfMachine))
-    return inOwnRoot(ownRoot);
+    return inOwnRoot(ownRoot, guest, { root, qemu });
+  if (ownRoot && isNative && native.root && (machine === '#!' || machine === host.architecture.elfMachine))
+    return inOwnRoot(ownRoot, host, { root: native.root, qemu: undefined });
   if (machine === '#!' && !(isNative && !native.root)) {
     // The root's shell starts it as any program there would.
     const shell = isNative ? join(native.root!, 'usr/bin/sh') : 'sh';
