@@ -266,7 +266,6 @@ export const HeapHandle = { scale: 0x10000, max: 0xffff } as const;
 
 // Memory that the driver and the GPU share beside the firmware's interface.
 
-/** What SYNC_ADD64 and SYNC_WAIT64 work on; one for each queue of a group. */
 /**
  * When a job began and ended, by the GPU's own counters, where it is profiled. The driver's and the GPU's alone.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_sched.c` (panthor_job_profiling_data).
@@ -280,6 +279,7 @@ export const JobTimes = struct('JobTimes', {
 /** What of jobs is measured: bits of the device's sysfs file `profiling`. Source: `panthor_device.h`. */
 export const PROFILING = { CYCLES: 1, TIMESTAMP: 2, ALL: 3 } as const;
 
+/** What SYNC_ADD64 and SYNC_WAIT64 work on; one for each queue of a group. */
 export const Syncobj64 = struct('panthor_syncobj_64b', { seqno: u64(), status: u32(), pad: u32() });
 /** Syncobj64.status of a group that was terminated. */
 export const SYNCOBJ_ERROR = 0xffffffff;

@@ -33,7 +33,7 @@ interface Buffer {
   readonly flags: number;
   /** The only VM that may map it. */
   readonly exclusiveVm: Vm | undefined;
-  /** The process that asked for it. */
+  /** The process that asked for it, as `NAME/PID`. */
   readonly creator: string;
 }
 
@@ -53,8 +53,7 @@ export function checkExportable(object: GemObject): void {
 /** Somebody else has made it, and it came as a dma-buf. */
 export const isImported = (object: GemObject): boolean => !buffers.has(object);
 
-/** The process that asked for the object, if this driver has made it. */
-/** The process that has made a buffer, as `NAME/PID`. */
+/** The process that asked for the object, as `NAME/PID`, if this driver has made it. */
 export const creatorOf = (object: GemObject): string | undefined => buffers.get(object)?.creator;
 
 /** The process that has a file open, in the same form. */

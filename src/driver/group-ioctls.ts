@@ -39,7 +39,8 @@ type SubmitArgs = Infer<typeof QueueSubmit.layout>;
 
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
 
-function bitCount(mask: bigint): number {
+/** How many bits of a mask are set. */
+export function bitCount(mask: bigint): number {
   let count = 0;
   for (let left = mask; left > 0n; left >>= 1n) count += Number(left & 1n);
   return count;

@@ -228,22 +228,23 @@ export class HostedMachine {
   }
 
   /** Puts the display to sleep. Throws EBUSY if a picture that is under way does not come. */
-  async #darken(): Promise<() => Promise<void>> {
+  #darken(): Promise<() => Promise<void>> {
     const sleeping = this.machine.display.sleep();
     let late = false;
-    const wake = await new Promise<() => Promise<void>>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const timer = this.#options.clock.after(DARKENING, () => {
         late = true;
         reject(new DrmError('EBUSY', 'a picture that is to be shown does not come, so the display cannot sleep'));
       });
-      sleeping.then((wakeUp) => {
-        timer.cancel();
-        // It was given up meanwhile: nobody else would bring the picture back.
-        if (late) return wakeUp();
-        resolve(wakeUp);
-      }, reject);
+      sleeping
+        .then((wakeUp) => {
+          // It was given up meanwhile: nobody else would bring the picture back.
+          if (late) return wakeUp();
+          resolve(wakeUp);
+        })
+        .catch(reject)
+        .finally(() => timer.cancel());
     });
-    return wake;
   }
 
   /** Shows the machine's screen to viewers from now on, under a title. Once. */

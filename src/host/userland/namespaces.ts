@@ -130,8 +130,8 @@ export async function layerIn(home: string): Promise<{ folder: string; lock: str
 const isItself = (path: string): boolean => realpathSync(path) === path;
 
 /**
- * Tells the kernel of the emulator, and stays, since what the kernel knows goes with this mount namespace. SIGTERM to our process group is the program's: our own end would be the guest's at
- * once. `$1`: what binfmt_misc is told, or nothing.
+ * Tells the kernel of the emulator, and stays, since what the kernel knows goes with this mount namespace. SIGTERM to our process group
+ * is the program's: our own end would be the guest's at once. `$1`: what binfmt_misc is told, or nothing.
  */
 const ENTER = `
 trap '' HUP INT TERM

@@ -22,7 +22,6 @@ import type { TilerHeap } from '../tiler-heap.ts';
 import { ExtentCache } from './extents.ts';
 
 const ALIGN = 64;
-/** What a translation is good for. */
 /** Primitives of a small block; what a heap's chunks have at least for larger ones. */
 const SMALL_BLOCK = 64;
 const LARGE_CHUNK = 8 * MAX_BLOCK_PRIMITIVES * PrimitiveRecord.size;

@@ -12,7 +12,6 @@ import type { Batch } from './batch.ts';
 import { Clipper, CORNER } from './clip.ts';
 import type { TilerDraw } from './draw.ts';
 
-/** What a translation is good for. */
 /** Pixels: largest point, widest line; how far out a point may be. */
 export const MAX_SIZE = 2048;
 export const MAX_POINT = 32768;

@@ -24,6 +24,7 @@ import { GatedBus } from '../../board/gated-bus.ts';
 import { IrqLine } from '../../board/irq.ts';
 import { recorder } from '../../board/log.ts';
 import type { Mmio } from '../../board/mmio.ts';
+import { bitCount } from '../../driver/group-ioctls.ts';
 import {
   type CoreDump,
   type GpuResources,
@@ -248,8 +249,6 @@ export async function settle(clock: SteppedClock, rounds = 50): Promise<void> {
   }
 }
 
-const popcount = (mask: bigint): number => mask.toString(2).replaceAll('0', '').length;
-
 const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export async function bootedMachine(options: TestOptions = {}): Promise<TestMachine & { device: TyrDevice }> {
@@ -393,8 +392,8 @@ export class Client {
     const cores = this.machine.device.shaderPresent;
     const args = {
       queues: this.objects(QueueCreate.layout, Array(queues).fill({ priority: 1, ringbufSize: 4096 })),
-      maxComputeCores: popcount(cores),
-      maxFragmentCores: popcount(cores),
+      maxComputeCores: bitCount(cores),
+      maxFragmentCores: bitCount(cores),
       maxTilerCores: 1,
       priority: 1,
       computeCoreMask: cores,

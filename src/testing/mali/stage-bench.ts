@@ -38,6 +38,7 @@ import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp 
 import { beginListed } from '../../mali/shader/quad-list.ts';
 import type { EnvironmentPointers } from '../../mali/shader/resources.ts';
 import { beginThreads } from '../../mali/shader/thread-list.ts';
+import { layersOf } from '../../mali/tiler/draw.ts';
 import { IdvsWork, type OpenVertexShader } from '../../mali/tiler/idvs.ts';
 import { FlatMemory } from './shader-rig.ts';
 
@@ -206,7 +207,7 @@ export class Bench {
     this.registers[IDVS_REGISTERS.indexCount] = count;
     this.registers[IDVS_REGISTERS.instanceCount] = instances;
     this.#extended = flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
-    this.#views = (flags.viewMask || 1).toString(2).replaceAll('0', '').length;
+    this.#views = layersOf(flags.viewMask ?? 0).length;
     const word = PrimitiveFlags.pack({
       drawMode: DRAW_MODE.TRIANGLES,
       positionFifoFormat: FIFO_FORMAT.BASIC,
