@@ -345,7 +345,8 @@ static int64_t converse(struct channel *slot, struct tyr_call *call, int *broken
    struct tyr_reply reply;
    enum tyr_way way = tyr_mailbox_way(slot->box, call);
 
-   if (way != TYR_BY_MAIL && !tyr_is_still(slot->fd, slot->inode))
+   /* Memory comes by the socket in any case: without one a machine that has taken the request could not answer. */
+   if ((way != TYR_BY_MAIL || call->request.kind == TYR_REQUEST_MMAP) && !tyr_is_still(slot->fd, slot->inode))
       return LOST;
    if (way == TYR_BY_SOCKET)
       return exchange(slot->fd, call, broken);
