@@ -44,8 +44,11 @@ export interface TestMachine {
   close(): void;
 }
 
-/** A machine with the three nodes of a Rock 5B and the test's driver behind all of them. */
-export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
+/**
+ * A machine with the three nodes of a Rock 5B and the test's driver behind all of them. `patience`: microseconds for which guests look for
+ * an answer once their request has been taken.
+ */
+export function testMachine(memory: 'direct' | 'ask' = 'direct', patience = 150): TestMachine {
   const { log, lines } = recorder();
   const clock = new HostClock();
   const backing = new MemfdBacking(2000);
@@ -148,7 +151,7 @@ export function testMachine(memory: 'direct' | 'ask' = 'direct'): TestMachine {
     memory,
     // However busy the host is.
     working: () => working,
-    patience: { untaken: 200_000, taken: 150 },
+    patience: { untaken: 200_000, taken: patience },
   });
   return {
     server,
