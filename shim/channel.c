@@ -4,7 +4,7 @@
  * A slot's mutex is held for the whole of a call, and taken by trylock alone, so a signal handler that comes in between
  * simply finds another slot. A forked child starts with empty slots; one that was forked by a bare clone, behind the back
  * of the C library, finds `mark` wiped by the kernel and uses none. A descriptor that somebody closed behind our back
- * (closefrom) is noticed by its inode before anything is written to it.
+ * (closefrom) is noticed by its inode before anything is asked there, by socket or by mailbox.
  */
 #include "tyr.h"
 
@@ -345,8 +345,11 @@ static int64_t converse(struct channel *slot, struct tyr_call *call, int *broken
    struct tyr_reply reply;
    enum tyr_way way = tyr_mailbox_way(slot->box, call);
 
-   /* Memory comes by the socket in any case: without one a machine that has taken the request could not answer. */
-   if ((way != TYR_BY_MAIL || call->request.kind == TYR_REQUEST_MMAP) && !tyr_is_still(slot->fd, slot->inode))
+   /*
+    * By mail, too: who waits for long, brings descriptors or reads memory answers by the socket, and once the machine has taken
+    * the request nobody can ask for the same again.
+    */
+   if (!tyr_is_still(slot->fd, slot->inode))
       return LOST;
    if (way == TYR_BY_SOCKET)
       return exchange(slot->fd, call, broken);

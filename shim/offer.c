@@ -4,14 +4,19 @@
  */
 #include "tyr.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 HIDDEN int tyr_is_still(int fd, uint64_t inode)
 {
    struct stat st;
-   return fd >= 0 && tyr_stat(fd, "", &st, AT_EMPTY_PATH) == 0 && st.st_ino == inode;
+   int saved = errno;
+   int ok = fd >= 0 && syscall(SYS_fstat, fd, &st) == 0 && st.st_ino == inode;
+   errno = saved;
+   return ok;
 }
 
 HIDDEN int tyr_takes_offer(struct tyr_offer *offer, struct tyr_call *call)

@@ -482,6 +482,50 @@ static void processes(char *self)
    SAY("after-closing-all", "%llu", (unsigned long long)echo(fd, 12));
 }
 
+/* Takes its channels' numbers away, while their sockets live on elsewhere, as in a child that has yet to execute its program. */
+static void lose_channels(void)
+{
+   for (int fd = 200; fd < 300; fd++) {
+      int kind;
+      socklen_t size = sizeof kind;
+      if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_SEQPACKET)
+         NEED(fcntl(fd, F_DUPFD_CLOEXEC, 500) >= 0 && close(fd) == 0);
+   }
+}
+
+static void *signaller(void *unused)
+{
+   struct give give = { 2, -1, 0 };
+   int fd = node();
+   getchar();
+   NEED(ioctl(fd, GIVE, &give) == 0);
+   return unused;
+}
+
+static void lost(void)
+{
+   int fd = node();
+   pthread_t other;
+   struct give give = { 0, -1, 0 };
+   unsigned char from[4] = { 1, 2, 3, 4 }, to[4] = { 0 };
+   struct copy copy = { (uintptr_t)from, (uintptr_t)to, sizeof to, 0 };
+   echo(fd, 1);
+   lose_channels();
+   SAY("descriptor", "%s %d", error(ioctl(fd, GIVE, &give)), give.fd > 2);
+   echo(fd, 1);
+   lose_channels();
+   SAY("memory", "%s %d", error(ioctl(fd, COPY, &copy)), to[3]);
+   struct create bo = create(fd, 4096);
+   echo(fd, 1);
+   lose_channels();
+   SAY("map", "%s", error(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, bo.offset) == MAP_FAILED ? -1 : 0));
+   echo(fd, 1);
+   lose_channels();
+   NEED(pthread_create(&other, NULL, signaller, NULL) == 0);
+   SAY("wait", "%s", error(ioctl(fd, WAIT)));
+   pthread_join(other, NULL);
+}
+
 /* Comes to a device as libudev does: from the root folder, a name at a time; and asks what udev wrote about it. */
 static void walk(void)
 {
@@ -743,6 +787,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "threads")) threads();
    else if (!strcmp(what, "events")) events();
    else if (!strcmp(what, "processes")) processes(argv[0]);
+   else if (!strcmp(what, "lost")) lost();
    else if (!strcmp(what, "inherited")) SAY("inherited", "%llu", (unsigned long long)echo(atoi(argv[2]), 20));
    else if (!strcmp(what, "walk")) walk();
    else if (!strcmp(what, "hold")) hold();

@@ -224,6 +224,19 @@ for (const where of ['host', 'guest'] as const) {
         ]);
       });
 
+      test('loses its channels behind its own back, and its next call has what it came for', async (t) => {
+        const busy = testMachine(memory);
+        t.after(() => busy.close());
+        // A machine at work finds the request before it could hear of any end.
+        const rest = busy.work(1);
+        t.after(rest);
+        const guest = runOn(busy, 'lost');
+        await until(() => busy.waiting() === 1 || guest.lines.length === 4, unnoticed);
+        guest.type('\n');
+        assert.equal(await guest.ended, 0, guest.lines.join('\n'));
+        assert.deepEqual(guest.lines, ['descriptor 0 1', 'memory 0 4', 'map 0', 'wait 0']);
+      });
+
       test('sends nonsense, and harms only itself', async () => {
         const before = descriptors();
         assert.deepEqual(await see('junk'), ['still-there 2', 'shut-down -19', 'another 2']);
