@@ -326,7 +326,8 @@ The kernel and its driver are real and unmodified; the GPU is the virtual Mali o
 There is a render node and no display. The exit code is the program's. docs/vm.md says more.
 
 --json prints: exitCode, seconds, bootSeconds, gpuSeconds (until there was a render node, null: there is none), kernel, driver,
-registerReads, registerWrites, interrupts and stoppedSeconds (for which the guest's time stood still, as the GPU was at work).`,
+registerReads, registerWrites, interrupts, stoppedSeconds (for which the guest's time stood still, as the GPU was at work) and warnings
+(lines of the kernel's log, but for what it always warns of).`,
     )
     .action(async (program, args, options) => {
       const { vm } = await import('./vm.ts');

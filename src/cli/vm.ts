@@ -89,6 +89,9 @@ export async function vm(program: string | undefined, args: string[], options: V
   if (options.dmesg !== undefined) await writeFile(options.dmesg, result.dmesg);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
   output.write(`${basename(words[0]!)}: ${summary(result, driver)}\n`);
+  const { warnings } = result;
+  if (warnings.length > 0)
+    output.write([`the kernel warns, as it does not always (${warnings.length}):`, ...warnings, ''].join('\n'));
   if (json) console.log(JSON.stringify(report(result, exitCode, driver)));
   return exitCode;
 }
@@ -155,4 +158,5 @@ const report = (result: VmResult, exitCode: number, driver: DriverName): object 
   registerWrites: result.writes,
   interrupts: result.interrupts,
   stoppedSeconds: result.stoppedSeconds,
+  warnings: result.warnings,
 });

@@ -54,7 +54,7 @@ export function initScript({ modules, driver, expectGpu, terminal, share }: Init
     'mount -t devpts devpts /dev/pts',
     'mount -t tmpfs tmpfs /dev/shm',
     'say() { echo "$*" >&9; }',
-    `finish() { dmesg >${port('dmesg')}; say "$@"; exec 9>&-; poweroff -f; sleep 1000; }`,
+    `finish() { dmesg -r >${port('dmesg')}; say "$@"; exec 9>&-; poweroff -f; sleep 1000; }`,
     'problem() { finish problem "$@"; }',
     'exec 9>/dev/console',
     ...load(modules),

@@ -31,6 +31,7 @@ import { VmChannel } from './channel.ts';
 import { boardTree, GPU_SPI } from './device-tree.ts';
 import { initScript, PORTS, programScript, SHARE_FOLDER, type Told } from './init.ts';
 import { Initramfs } from './initramfs.ts';
+import { readKernelLog } from './kernel-log.ts';
 import type { KernelModule } from './modules.ts';
 import { Pacer } from './pacer.ts';
 import { InterruptPins } from './pins.ts';
@@ -96,6 +97,8 @@ export interface VmResult {
   readonly kernel: string;
   /** The kernel's log. */
   readonly dmesg: string;
+  /** What in it warns of something that this kernel does not always warn of. */
+  readonly warnings: readonly string[];
   /** How often the kernel read and wrote the GPU's registers, and how often it was interrupted. */
   readonly reads: number;
   readonly writes: number;
@@ -206,6 +209,7 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     const code = await program.ended;
     const seconds = since();
     await guest.drained();
+    const kernelLog = readKernelLog(guest.dmesg);
     if (ended === 'itself') {
       if (guest.problem !== undefined) throw new Problem(`the virtual machine says: ${guest.problem}`);
       if (guest.panicked) throw new Problem(`the virtual machine's kernel has panicked:\n${guest.tail}`);
@@ -220,7 +224,8 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
       bootSeconds: guest.bootSeconds ?? seconds,
       gpuSeconds: guest.gpuSeconds,
       kernel: guest.kernel,
-      dmesg: guest.dmesg,
+      dmesg: kernelLog.text,
+      warnings: kernelLog.warnings,
       reads: server.reads,
       writes: server.writes,
       interrupts: pins.raised,
@@ -277,6 +282,7 @@ class Guest {
   bootSeconds: number | undefined;
   gpuSeconds: number | undefined;
   kernel = '';
+  /** With levels. */
   dmesg = '';
   /** The end of what the kernel wrote on its serial console. */
   tail = '';
