@@ -34,6 +34,9 @@ export const LEAST_AHEAD = 2 ** -40;
  * Where the line from the middle of the cube through a point meets the plane of a face: there differences to points of that face are
  * what they would be if the face went on beyond its edges, as OpenGL ES 3.2 chapter 8.14 has derivatives on the one face that is
  * selected. In singles, as emitted samplers do it (emit-cube.ts).
+ *
+ * A quad has one level of detail: the finest that its lanes' faces tell, so that none is sampled coarser than its own face asks for. A
+ * lane beyond a corner, which runs for the sake of derivatives alone, is on another face, from which steps look longer.
  */
 export function ontoFace(face: number, point: readonly [number, number, number]): [number, number, number] {
   const axis = point[face >> 1]!;

@@ -63,10 +63,9 @@ export class CubeEmitter {
     return face;
   }
 
-  /** The same points seen on the plane of the first lane's face (cube.ts: ontoFace). */
-  ontoFirst(s: number, t: number, face: number): number[] {
+  /** Points of the cube's surface as they are seen on the plane of the first lane's face (cube.ts: ontoFace). */
+  ontoFirst(points: readonly number[], face: number): number[] {
     const { f } = this.#c;
-    const points = this.#direction(s, t, face);
     const first = this.#c.vector(() => f.get(face).get(face).shuffle32(0, 0, 0, 0));
     const axis = this.#c.vector(() => f.get(first).i32(1).op('i32x4_shr_u'));
     const ahead = this.#c.vector(() => {
@@ -84,7 +83,7 @@ export class CubeEmitter {
   }
 
   /** The points of the cube's surface at s and t of a face: locals of x, y and z. */
-  #direction(s: number, t: number, face: number): number[] {
+  points(s: number, t: number, face: number): number[] {
     const { f } = this.#c;
     const from = (local: number): [number, number] => {
       const centred = this.#c.vector(() => {

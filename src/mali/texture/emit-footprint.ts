@@ -19,6 +19,7 @@ for (let running = 0; running < 16; running++) {
   }
 }
 
+const LANES_PER_QUAD = 4;
 /** The bits of 1 and of infinity. */
 const ONE = 0x3f800000;
 const INFINITE = 0x7f800000;
@@ -54,11 +55,44 @@ export class FootprintEmitter {
 
   /** Finds the level of detail, and how many samples there are where. */
   emit({ x, y, z, face }: Spot): void {
+    const bits = this.#f.local('i32');
+    if (face === undefined) this.#longest([x, y, z].slice(0, this.#state.axes), bits);
+    else this.#ofFaces(x, y, face, bits);
+    this.#logarithm(bits);
+  }
+
+  /** Of a cube: the least that it is on the plane of any face that a lane of the quad is on (cube.ts). */
+  #ofFaces(s: number, t: number, face: number, bits: number): void {
     const f = this.#f;
-    const { axes, anisotropic } = this.#state;
+    const cube = new CubeEmitter(this.#c);
+    const points = cube.points(s, t, face);
+    this.#longest(cube.ontoFirst(points, face), bits);
+    f.get(face).get(face).get(face).shuffle32(0, 0, 0, 0).op('i32x4_ne').op('v128_any_true').unlikely().if();
+    const [lanes, other] = [f.local('i32'), f.local('i32')];
+    const turned = this.#c.vector(() => f.get(face));
+    f.get(this.#mask)
+      .i32(LANES_PER_QUAD * this.#quad)
+      .op('i32_shr_u')
+      .i32(2 ** LANES_PER_QUAD - 1)
+      .op('i32_and')
+      .set(lanes);
+    const again = f.loop();
+    f.get(turned).get(turned).shuffle32(1, 2, 3, 0).set(turned);
+    f.get(lanes).i32(1).op('i32_shr_u').set(lanes);
+    this.#longest(cube.ontoFirst(points, turned), other);
+    f.get(other).get(bits);
+    f.get(other).get(bits).op('i32_lt_u').get(lanes).op('i32_and').op('select').set(bits);
+    f.get(lanes).i32(1).op('i32_gt_u').brIf(again);
+    f.end();
+    f.end();
+  }
+
+  /** The square of the longer of both differences, as bits; and what an anisotropic filter needs. */
+  #longest(points: readonly number[], bits: number): void {
+    const f = this.#f;
+    const { anisotropic } = this.#state;
     const squares = f.local('v128');
     const differences: number[] = [];
-    const points = face === undefined ? [x, y, z].slice(0, axes) : new CubeEmitter(this.#c).ontoFirst(x, y, face);
     for (const [n, operand] of points.entries()) {
       f.get(operand).get(operand).shuffle32(1, 2, 1, 2).get(operand).get(operand).shuffle32(0, 0, 0, 0).op('f32x4_sub');
       if (anisotropic) differences.push(this.#c.vector(() => this.#ends().op('v128_and')));
@@ -76,10 +110,8 @@ export class FootprintEmitter {
     f.tee(squares);
     // The greater one: none is negative, and the bits of a NaN are greater than those of any number.
     f.get(squares).get(squares).shuffle32(1, 0, 1, 0).op('i32x4_max_u');
-    const bits = f.local('i32');
     f.lane('i32x4_extract_lane', 0).set(bits);
     if (anisotropic) this.#spread(squares, bits, differences);
-    this.#logarithm(bits);
   }
 
   /** Pushes all ones where there are differences. */

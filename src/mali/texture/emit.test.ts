@@ -414,6 +414,17 @@ test('so they do of depth compared with channels that memory has or has not', ()
   }
 });
 
+test('so they do of levels of detail where a quad lies on several faces of a cube', () => {
+  let compared = 0;
+  for (let seed = 1; compared < 15; seed++) {
+    const made = scene(random(seed));
+    const { operation, dimension, lodMode } = made.request.kind;
+    if (operation !== 'gradient' || dimension !== 'cube' || lodMode !== 'computed') continue;
+    compare(made, seed);
+    compared++;
+  }
+});
+
 test('so they do of luma and chroma in planes', () => {
   let compared = 0;
   for (let seed = 1; compared < 60; seed++) {

@@ -310,18 +310,24 @@ export class TexturePipe implements TextureUnit {
     const footprint = this.#footprints[quad]!;
     footprint.samples = 1;
     if (dimension === 'cube') {
-      const at = (lane: number): [number, number, number] =>
-        ontoFace(
-          this.#face[first]!,
-          FACES[this.#face[lane]!]!(fround(this.#x[lane]! * 2 - 1), fround(this.#y[lane]! * 2 - 1)),
-        );
-      const origin = at(first);
+      const point = (lane: number): [number, number, number] =>
+        FACES[this.#face[lane]!]!(fround(this.#x[lane]! * 2 - 1), fround(this.#y[lane]! * 2 - 1));
       const half = texture.width(0) / 2;
-      const length = (other: readonly number[]): number => {
-        const [x, y, z] = other.map((end, axis) => fround(fround(end - origin[axis]!) * half));
-        return squareOf(x!, y!, z!);
+      const seenFrom = (face: number): number => {
+        const origin = ontoFace(face, point(first));
+        const length = (lane: number): number => {
+          if (!both(lane)) return 0;
+          const [x, y, z] = ontoFace(face, point(lane)).map((end, axis) => fround(fround(end - origin[axis]!) * half));
+          return squareOf(x!, y!, z!);
+        };
+        return lodOfSquare(Math.max(length(right), length(below)));
       };
-      footprint.lod = lodOfSquare(Math.max(both(right) ? length(at(right)) : 0, both(below) ? length(at(below)) : 0));
+      footprint.lod = seenFrom(this.#face[first]!);
+      for (let lane = right; lane < first + LANES_PER_QUAD; lane++) {
+        const face = this.#face[lane]!;
+        if (((running >>> lane) & 1) === 0 || face === this.#face[first]!) continue;
+        footprint.lod = Math.min(footprint.lod, seenFrom(face));
+      }
       return footprint;
     }
     const normalized = sampler.descriptor.normalizedCoordinates;
