@@ -131,10 +131,8 @@ export class HalfCode {
     const l = this.#l;
     if (value.half) return value.half;
     if (this.converts) {
-      const packed = l.keep(l.op('f16x8_demote_f32x4_zero', value));
-      const halves = l.op('i32x4_extend_low_i16x8_u', packed);
-      halves.packed = packed;
-      halves.single = l.op('f32x4_promote_low_f16x8', packed);
+      const halves = this.#demoted(value);
+      halves.single = l.op('f32x4_promote_low_f16x8', halves.packed!);
       return halves;
     }
     // The least number that is infinite as a half stands for all beyond.
@@ -153,6 +151,22 @@ export class HalfCode {
     const bits: Lanes = l.or(l.op('i32x4_min_u', biased, l.words(NAN)), l.shift('i32x4_shr_u', sign, 16));
     bits.single = single;
     return bits;
+  }
+
+  /** The bits of a half that a single is already: nothing is rounded, and it stays known as it is. */
+  pack(value: Lanes): Lanes {
+    const l = this.#l;
+    const single = l.keep(value);
+    const bits = this.converts ? this.#demoted(single) : this.narrow(single, true);
+    bits.single = single;
+    return bits;
+  }
+
+  #demoted(single: Lanes): Lanes {
+    const packed = this.#l.keep(this.#l.op('f16x8_demote_f32x4_zero', single));
+    const halves = this.#l.op('i32x4_extend_low_i16x8_u', packed);
+    halves.packed = packed;
+    return halves;
   }
 
   /** Halves side by side in each word, if the host has converted both; undefined otherwise. */

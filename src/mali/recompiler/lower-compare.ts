@@ -6,8 +6,8 @@ import { INACTIVE_VALUES, MODIFIER } from '../../abi/isa/encoding.ts';
 import { elementOf } from '../shader/alu-integer.ts';
 import type { Instruction } from '../shader/decode.ts';
 import type { OpName } from '../wasm/opcodes.ts';
-import type { Lanes } from './lanes.ts';
-import { type Lower, type Lowering, type Lowerings, on } from './lowering.ts';
+import type { LaneCode, Lanes } from './lanes.ts';
+import { chosen, type Lower, type Lowering, type Lowerings, on, type WideMasks, zeroTest } from './lowering.ts';
 
 /** A mask of the elements for which an integer comparison holds. */
 function integerTest(x: Lowering, condition: string, size: number, signed: boolean, a: Lanes, b: Lanes): Lanes {
@@ -25,12 +25,23 @@ function floatTest(x: Lowering, condition: string, first: Lanes, second: Lanes):
   return l.op(`f32x4_${condition}` as OpName, a, b);
 }
 
+/** Both masks in one word. */
+const narrowed = (l: LaneCode, { low, high }: WideMasks): Lanes => l.choose(l.words(0xffff), low, high);
+
+/** A mask completed with what the third source says of its elements. */
+const completed = ({ l, i }: Lowering, mask: Lanes, before: () => Lanes, third: Lanes): Lanes => {
+  if (i.spec.base.endsWith('_AND')) return l.and(mask, before());
+  return third.constant === 0 ? mask : l.or(mask, before());
+};
+
+/** Singles of what a comparison of halves answers. */
+const ANSWERS: Record<string, number> = { m1: 0xffffe000, f1: 0x3f800000, i1: 0x33800000, u1: 0x33800000 };
+
 /** A mask of `size`-bit elements completed with the third source, as the result type wants it. */
 function outcome(x: Lowering, mask: Lanes, size: number): Lanes[] | undefined {
   const { l, i } = x;
-  const zero = l.words(0);
-  const before = l.op(on(size, 'ne'), x.raw(2), zero);
-  const both = i.spec.base.endsWith('_AND') ? l.and(mask, before) : l.or(mask, before);
+  const third = x.raw(2);
+  const both = completed(x, mask, () => l.op(on(size, 'ne'), third, l.words(0)), third);
   const type = i.modifiers.resultType!;
   if (type === 'm1') return [both];
   if (type === 'f1') {
@@ -58,9 +69,25 @@ const floatCompare: Lower = (x) => {
   if (x.i.spec.type === 'f32') return outcome(x, floatTest(x, condition, x.single(0), x.single(1)), 32);
   const { l } = x;
   const [a, b] = [x.halves(0), x.halves(1)];
-  const low = l.and(floatTest(x, condition, a.low, b.low), l.words(0xffff));
-  const high = l.and(floatTest(x, condition, a.high, b.high), l.words(0xffff0000));
-  return outcome(x, l.or(low, high), 16);
+  const masks = {
+    low: l.keep(floatTest(x, condition, a.low, b.low)),
+    high: l.keep(floatTest(x, condition, a.high, b.high)),
+  };
+  const words = outcome(x, narrowed(l, masks), 16);
+  const answer = l.words(ANSWERS[x.i.modifiers.resultType!]!);
+  const third = x.raw(2);
+  const single = (mask: Lanes, upper: boolean): Lanes | undefined => {
+    const half = x.knownHalf(2, upper);
+    return (
+      half &&
+      l.and(
+        completed(x, mask, () => l.op('i32x4_ne', half, l.words(0)), third),
+        answer,
+      )
+    );
+  };
+  if (words) words[0]!.halves = { low: single(masks.low, false), high: single(masks.high, true) };
+  return words;
 };
 
 const select: Lower = (x) => {
@@ -69,17 +96,25 @@ const select: Lower = (x) => {
   const condition = i.modifiers.condition!;
   const [a, b, yes, no] = [0, 1, 2, 3].map((n) => x.raw(n)) as [Lanes, Lanes, Lanes, Lanes];
   let mask: Lanes;
-  if (type === 'f32') mask = floatTest(x, condition, a, b);
-  else if (type === 'v2f16') {
+  let masks: WideMasks | undefined;
+  if (type === 'v2f16') {
     const [p, q] = [l.keep(a), l.keep(b)];
-    const low = floatTest(x, condition, l.widenLow(p), l.widenLow(q));
-    const high = floatTest(x, condition, l.widenHigh(p), l.widenHigh(q));
-    mask = l.or(l.and(low, l.words(0xffff)), l.and(high, l.words(0xffff0000)));
+    const low = l.keep(floatTest(x, condition, l.widenLow(p), l.widenLow(q)));
+    const high = l.keep(floatTest(x, condition, l.widenHigh(p), l.widenHigh(q)));
+    masks = { low, high };
+    mask = narrowed(l, masks);
   } else {
-    const { size, signed } = elementOf(type);
-    mask = integerTest(x, condition, size, signed, a, b);
+    const { size, signed } = elementOf(type === 'f32' ? 's32' : type);
+    mask = type === 'f32' ? floatTest(x, condition, a, b) : integerTest(x, condition, size, signed, a, b);
+    if (size === 32) {
+      mask = l.keep(mask);
+      // Two constants are hardly ever halves.
+      if (yes.constant === undefined || no.constant === undefined) masks = { low: mask, high: mask };
+    } else if (size === 16 && b.constant === 0 && (condition === 'eq' || condition === 'ne')) {
+      masks = zeroTest(x, 0, `i32x4_${condition}`);
+    }
   }
-  return [l.choose(mask, yes, no)];
+  return [chosen(x, l.choose(mask, yes, no), masks, 2, 3)];
 };
 
 /** ICMP_MULTI: `u1` compares the lower words of 64-bit numbers, the others the upper ones, and fall back on that. */

@@ -89,7 +89,8 @@ const toHalves: Lower = (x) => {
 
 const roundHalves: Lower = (x) => {
   const { low, high } = x.halves(0);
-  return [x.l.pair(x.l.narrow(rounded(x, low)), x.l.narrow(rounded(x, high)))];
+  // A half without its fraction is a half.
+  return [x.l.pair(x.l.halves.pack(rounded(x, low)), x.l.halves.pack(rounded(x, high)))];
 };
 
 export const CONVERT: Lowerings = {

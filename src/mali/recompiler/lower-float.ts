@@ -24,13 +24,14 @@ import { fmaHalves } from './half-sums.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 import type { Lower, Lowering, Lowerings } from './lowering.ts';
 
+/** `exact`: the results of halves are halves as they stand. */
 const perHalf =
-  (fn: (l: LaneCode, ...args: Lanes[]) => Lanes): Lower =>
+  (fn: (l: LaneCode, ...args: Lanes[]) => Lanes, exact = false): Lower =>
   (x) => {
     const sources = x.i.sources.map((_, n) => x.halves(n));
     const low = fn(x.l, ...sources.map((s) => s.low));
     const high = fn(x.l, ...sources.map((s) => s.high));
-    return [x.toHalves(low, high)];
+    return [x.toHalves(low, high, exact)];
   };
 const perSingle =
   (fn: (l: LaneCode, ...args: Lanes[]) => Lanes): Lower =>
@@ -238,7 +239,7 @@ const flush: Lower = (x) => {
   if (x.i.spec.type === 'f32') return x.flushedSingle(flushed(x, x.single(0), MAX_F32, MIN_NORMAL_F32));
   const { low, high } = x.halves(0);
   const of = (half: Lanes): Lanes => flushed(x, half, MAX_F16, MIN_NORMAL_F16);
-  return [x.toHalves(of(low), of(high))];
+  return [x.toHalves(of(low), of(high), true)];
 };
 
 // Cube maps.
@@ -276,8 +277,8 @@ export const FLOAT: Lowerings = {
   'FMAX.f32': perSingle((l, a, b) => l.extreme('max', a!, b!)),
   'FADD.v2f16': perHalf((l, a, b) => l.op('f32x4_add', a!, b!)),
   'FMA.v2f16': fmaPair,
-  'FMIN.v2f16': perHalf((l, a, b) => l.extreme('min', a!, b!)),
-  'FMAX.v2f16': perHalf((l, a, b) => l.extreme('max', a!, b!)),
+  'FMIN.v2f16': perHalf((l, a, b) => l.extreme('min', a!, b!), true),
+  'FMAX.v2f16': perHalf((l, a, b) => l.extreme('max', a!, b!), true),
   'FADD_IMM.f32': (x) => x.singleResult(x.l.op('f32x4_add', x.single(0), x.l.words(x.i.immediates.constant!))),
   'FADD_IMM.v2f16': addImmediateHalves,
   FMA_RSCALE: fmaScaled,

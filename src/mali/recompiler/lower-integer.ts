@@ -7,7 +7,7 @@ import { elementOf } from '../shader/alu-integer.ts';
 import type { Source } from '../shader/decode.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
-import { type Lower, type Lowering, type Lowerings, on } from './lowering.ts';
+import { chosen, type Lower, type Lowering, type Lowerings, on, type WideMasks, zeroTest } from './lowering.ts';
 
 type Sum = 'add' | 'sub';
 
@@ -218,14 +218,17 @@ const mux: Lower = (x) => {
   const m = l.keep(x.integer(2, size, false));
   const zero = l.words(0);
   let mask: Lanes;
+  let masks: WideMasks | undefined;
   if (i.modifiers.mux === 'bit') mask = m;
   else if (i.modifiers.mux === 'neg') mask = l.op(on(size, 'lt_s'), m, zero);
-  else if (i.modifiers.mux === 'int_zero') mask = l.op(on(size, 'eq'), m, zero);
-  else {
+  else if (i.modifiers.mux === 'int_zero') {
+    mask = l.op(on(size, 'eq'), m, zero);
+    if (size === 16) masks = zeroTest(x, 2, 'i32x4_eq');
+  } else {
     const magnitude = size === 32 ? 0x7fffffff : size === 16 ? 0x7fff7fff : 0x7f7f7f7f;
     mask = l.op(on(size, 'eq'), l.and(m, l.words(magnitude)), zero);
   }
-  return [i.modifiers.mux === 'bit' ? l.mix(mask, a, b) : l.choose(mask, a, b)];
+  return [i.modifiers.mux === 'bit' ? l.mix(mask, a, b) : chosen(x, l.choose(mask, a, b), masks, 0, 1)];
 };
 
 const makeBytes: Lower = (x) => {

@@ -119,12 +119,16 @@ export class Lowering {
     };
   }
 
-  /** Rounds two singles to halves, as results: clamped, subnormals flushed where the program says so. */
-  toHalves(low: Lanes, high: Lanes): Lanes {
+  /**
+   * Rounds two singles to halves, as results: clamped, subnormals flushed where the program says so. `exact`: they are halves
+   * already, and need no rounding.
+   */
+  toHalves(low: Lanes, high: Lanes, exact = false): Lanes {
     const { l } = this;
     const finish = (x: Lanes): Lanes => {
+      const clamped = l.clamp(x, this.i.modifiers.clamp);
       // Arithmetic on halves stays far below what singles can hold.
-      const bits = l.halves.narrow(l.clamp(x, this.i.modifiers.clamp), true);
+      const bits = exact ? l.halves.pack(clamped) : l.halves.narrow(clamped, true);
       if (!this.o.flush16) return bits;
       const half = l.keep(bits);
       const small = l.op('i32x4_eq', l.and(half, l.words(0x7c00)), l.words(0));
@@ -206,6 +210,28 @@ export class Lowering {
     }
     return signed ? l.shift('i32x4_shr_s', this.integer(n, 64, true), 31) : l.words(0);
   }
+}
+
+/** Masks for both halves of a register, each as wide as the single that stands for the half. */
+export type WideMasks = Record<'low' | 'high', Lanes>;
+
+/** Where halves are zero or not, if they are known as singles. */
+export function zeroTest(x: Lowering, n: number, operation: 'i32x4_eq' | 'i32x4_ne'): WideMasks | undefined {
+  const [low, high] = [x.knownHalf(n, false), x.knownHalf(n, true)];
+  const { l } = x;
+  return low && high && { low: l.op(operation, low, l.words(0)), high: l.op(operation, high, l.words(0)) };
+}
+
+/** A selection of source `yes` or `no` is known as halves where its masks and both sources are. */
+export function chosen(x: Lowering, word: Lanes, masks: WideMasks | undefined, yes: number, no: number): Lanes {
+  if (!masks || x.i.sources.some(({ not }) => not)) return word;
+  const half = (mask: Lanes, upper: boolean): Lanes | undefined => {
+    const [a, b] = [x.knownHalf(yes, upper), x.knownHalf(no, upper)];
+    return a && b && x.l.choose(mask, a, b);
+  };
+  const [low, high] = [half(masks.low, false), half(masks.high, true)];
+  if (low || high) word.halves = { low, high };
+  return word;
 }
 
 export type Lower = (x: Lowering) => Lanes[] | undefined;

@@ -43,6 +43,25 @@ const MIXED = [
     'FMIN.v2f16 D, A, B',
     'FMAX.v2f16 D, A, B',
   ],
+  ...[
+    'FROUND.v2f16.rtn D, A',
+    'FROUND.v2f16.rtz D, A',
+    'FLUSH.v2f16 D, A',
+    'FMAX.v2f16 D, A.neg, B.h11',
+    'FADD_IMM.v2f16 D, A, #0xBC003800',
+  ],
+  ...[
+    'FCMP_OR.v2f16.ge.m1 D, A.h00, B, 0x0',
+    'FCMP_OR.v2f16.lt.i1 D, A, B.h10, 0x0',
+    'FCMP_AND.v2f16.gtlt.f1 D, A, B, C',
+  ],
+  ...[
+    'CSEL.v2u16.eq D, A, 0x0, B, C',
+    'CSEL.v2s16.ne D, A, 0x0, B, C',
+    'CSEL.v2f16.lt D, A, B, C, A',
+    'CSEL.u32.lt D, A, B, C, B',
+  ],
+  ...['MUX.v2i16.int_zero D, A, B.h00, C', 'IADD.v2u16 D, A.h11, 0x0', 'FMIN.v2f16.clamp_m1_1 D, A, B'],
   ...['MOV.i32 D, A', 'MKVEC.v2i16 D, A.h10, B.h00', 'FMA.v2f16.clamp_0_1 D, A, B, C'],
 ];
 const stage: Stage = { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };

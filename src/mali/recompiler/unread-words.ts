@@ -9,7 +9,9 @@ import type { Block } from './flow.ts';
 import { isDirectedSum, readable } from './lowering.ts';
 
 /** Instructions that take halves of registers as singles, all of their sources. */
-const TAKES_HALVES: ReadonlySet<string> = new Set(['FADD.v2f16', 'FMA.v2f16', 'FMIN.v2f16', 'FMAX.v2f16']);
+const TAKES_HALVES: ReadonlySet<string> = new Set([
+  ...['FADD.v2f16', 'FADD_IMM.v2f16', 'FMA.v2f16', 'FMIN.v2f16', 'FMAX.v2f16', 'FROUND.v2f16', 'FLUSH.v2f16'],
+]);
 
 /** Whether what instruction `at` of a block leaves in a register is overwritten in the block, and not read but as halves. */
 export function isUnread({ sites }: Block, at: number, register: number): boolean {
