@@ -468,6 +468,13 @@ export class LaneCode {
     return this.#direct(near, this.op('f32x4_gt', back, size), this.op('f32x4_lt', back, size), mode, 15);
   }
 
+  /** One word of 16 bits in both halves. */
+  twice(half: Lanes): Lanes {
+    const bits = this.keep(half);
+    if (bits.single) bits.single = this.keep(bits.single);
+    return this.pair(bits, bits);
+  }
+
   /** Two words of 16 bits in one. */
   pair(low: Lanes, high: Lanes): Lanes {
     const both = this.halves.paired(low, high) ?? this.or(low, this.shift('i32x4_shl', high, 16));

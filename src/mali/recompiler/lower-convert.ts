@@ -2,6 +2,7 @@
  * Conversions between number types as lane operations.
  * Semantics: shader/alu-convert.ts.
  */
+import type { Source } from '../shader/decode.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import type { Lanes } from './lanes.ts';
 import type { Lower, Lowering, Lowerings } from './lowering.ts';
@@ -81,9 +82,19 @@ const bytesToShorts =
     return [l.pair(l.and(short(packed), l.words(0xffff)), short(l.shift('i32x4_shr_u', packed, 8)))];
   };
 
+/** Whether two sources of an instruction are the same number. */
+const isSame = (a: Source, b: Source): boolean =>
+  a.kind === b.kind &&
+  a.index === b.index &&
+  a.negate === b.negate &&
+  a.absolute === b.absolute &&
+  a.select === b.select;
+
 const toHalves: Lower = (x) => {
   const { l } = x;
   const half = (value: Lanes): Lanes => l.narrowTo(l.clamp(value, x.i.modifiers.clamp), modeOf(x));
+  const [a, b] = x.i.sources;
+  if (isSame(a!, b!)) return [l.twice(half(x.single(0)))];
   return [l.pair(half(x.single(0)), half(x.single(1)))];
 };
 

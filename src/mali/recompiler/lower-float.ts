@@ -24,13 +24,16 @@ import { fmaHalves } from './half-sums.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
 import type { Lower, Lowering, Lowerings } from './lowering.ts';
 
+/** Whether both halves of a source are the same, so that one result serves for both. */
+const isOne = ({ low, high }: { low: Lanes; high: Lanes }): boolean => low === high;
+
 /** `exact`: the results of halves are halves as they stand. */
 const perHalf =
   (fn: (l: LaneCode, ...args: Lanes[]) => Lanes, exact = false): Lower =>
   (x) => {
     const sources = x.i.sources.map((_, n) => x.halves(n));
     const low = fn(x.l, ...sources.map((s) => s.low));
-    const high = fn(x.l, ...sources.map((s) => s.high));
+    const high = sources.every(isOne) ? low : fn(x.l, ...sources.map((s) => s.high));
     return [x.toHalves(low, high, exact)];
   };
 const perSingle =
@@ -42,22 +45,17 @@ const perSingle =
 const firstHalf =
   (fn: (l: LaneCode, a: Lanes) => Lanes): Lower =>
   (x) => {
-    const bits = x.l.keep(x.l.halves.narrow(fn(x.l, x.halves(0).low), true));
-    return [x.l.pair(bits, bits)];
+    return [x.l.twice(x.l.halves.narrow(fn(x.l, x.halves(0).low), true))];
   };
 
 const fmaPair: Lower = (x) => {
   const { clamp } = x.i.modifiers;
   const [a, b, c] = [x.halves(0), x.halves(1), x.halves(2)];
-  const [low, high] = fmaHalves(
-    x.l,
-    [
-      [a.low, b.low, c.low],
-      [a.high, b.high, c.high],
-    ],
-    clamp !== undefined && clamp !== 'none',
-  );
-  return [x.toHalves(low!, high!)];
+  const whole = clamp !== undefined && clamp !== 'none';
+  const one = [a, b, c].every(isOne);
+  const upper = [a.high, b.high, c.high] as const;
+  const [low, high] = fmaHalves(x.l, [[a.low, b.low, c.low], ...(one ? [] : [upper])], whole);
+  return [x.toHalves(low!, one ? low! : high!)];
 };
 
 const addImmediateHalves: Lower = (x) => {

@@ -100,7 +100,7 @@ export class Lowering {
     return this.o.flush32 && !exempt ? l.flush32(value) : value;
   }
 
-  /** Two halves of a source as singles. */
+  /** Two halves of a source as singles; the same value where both are one half of the register. */
   halves(n: number): { low: Lanes; high: Lanes } {
     const { l } = this;
     const { negate, absolute, select } = this.i.sources[n]!;
@@ -113,10 +113,10 @@ export class Lowering {
       if (negate) x = l.neg(x);
       return this.o.flush16 ? l.flush16(x) : x;
     };
-    return {
-      low: signs(fromHigh ? l.widenHigh(word) : l.widenLow(word)),
-      high: signs(toLow ? l.widenLow(word) : l.widenHigh(word)),
-    };
+    const low = signs(fromHigh ? l.widenHigh(word) : l.widenLow(word));
+    if (fromHigh === toLow) return { low, high: signs(toLow ? l.widenLow(word) : l.widenHigh(word)) };
+    const both = low.constant === undefined ? l.keep(low) : low;
+    return { low: both, high: both };
   }
 
   /**
@@ -136,7 +136,7 @@ export class Lowering {
       flushed.single = l.flush16(bits.single!);
       return flushed;
     };
-    return l.pair(finish(low), finish(high));
+    return low === high ? l.twice(finish(low)) : l.pair(finish(low), finish(high));
   }
 
   /** A half of a source's word as a single, if it is known without widening: the one that a move puts first or second. */
@@ -158,8 +158,7 @@ export class Lowering {
   /** A single as a result that is flushed already. A half of a register takes a half, which is put into both, and one of them is kept. */
   flushedSingle(value: Lanes): Lanes[] {
     if (this.i.destHalves === HALVES.BOTH) return [value];
-    const half = this.l.keep(this.l.narrow(value));
-    return [this.l.pair(half, half)];
+    return [this.l.twice(this.l.narrow(value))];
   }
 
   /** An integer source with its selected part extended, or packed elements of `size` bits swizzled. */

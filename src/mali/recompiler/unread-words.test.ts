@@ -62,6 +62,12 @@ const MIXED = [
     'CSEL.u32.lt D, A, B, C, B',
   ],
   ...['MUX.v2i16.int_zero D, A, B.h00, C', 'IADD.v2u16 D, A.h11, 0x0', 'FMIN.v2f16.clamp_m1_1 D, A, B'],
+  ...[
+    'FMA.v2f16 D, A.h00, B.h11, C.neg.h00',
+    'FADD.v2f16 D, A.h11, B.h11',
+    'FRSQ.f16 D, A.abs.h00',
+    'V2F32_TO_V2F16 D, A, A',
+  ],
   ...['MOV.i32 D, A', 'MKVEC.v2i16 D, A.h10, B.h00', 'FMA.v2f16.clamp_0_1 D, A, B, C'],
 ];
 const stage: Stage = { kind: 'compute', workgroupStorage: 0, threadSlot: 0 };
