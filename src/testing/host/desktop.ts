@@ -3,12 +3,13 @@
  * shows.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { PNG } from 'pngjs';
 import { recorder } from '../../board/log.ts';
 import type { Picture } from '../../display/index.ts';
 import { type LaunchResult, launch } from '../../host/launch.ts';
@@ -83,10 +84,21 @@ export class Desktop {
     return false;
   }
 
-  /** The same, and fails with `otherwise` and what the programs have said. */
+  /** The same, and fails with `otherwise`, what the screen shows, and what the programs have said. */
   async until(what: (desktop: Desktop) => boolean, otherwise: () => string): Promise<void> {
     if (await this.sees(what, PATIENCE)) return;
-    assert.fail(`${otherwise()}\n${this.lines.slice(-LAST).join('\n')}`);
+    assert.fail(`${otherwise()}${this.#kept()}\n${this.lines.slice(-LAST).join('\n')}`);
+  }
+
+  /** Says where a file with the screen's picture has been left for who looks into a failure. */
+  #kept(): string {
+    if (!this.#machine) return '';
+    const { width, height, data } = this.picture;
+    const png = new PNG({ width, height });
+    png.data.set(data);
+    const file = join(mkdtempSync(join(tmpdir(), 'tyr-seen-')), 'screen.png');
+    writeFileSync(file, PNG.sync.write(png, { colorType: 2, inputHasAlpha: true }));
+    return `; the screen is kept in ${file}`;
   }
 
   /** Ends it, as `tyr run` is ended by a person, and holds it to have left nothing. */
