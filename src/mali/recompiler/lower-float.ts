@@ -44,9 +44,7 @@ const perSingle =
 /** The first half alone; the result goes to both. */
 const firstHalf =
   (fn: (l: LaneCode, a: Lanes) => Lanes): Lower =>
-  (x) => {
-    return [x.l.twice(x.l.halves.narrow(fn(x.l, x.halves(0).low), true))];
-  };
+  (x) => [x.l.twice(x.l.halves.narrow(fn(x.l, x.halves(0).low), true))];
 
 const fmaPair: Lower = (x) => {
   const { clamp } = x.i.modifiers;

@@ -7,7 +7,7 @@ import { elementOf } from '../shader/alu-integer.ts';
 import type { Source } from '../shader/decode.ts';
 import type { OpName } from '../wasm/opcodes.ts';
 import type { LaneCode, Lanes } from './lanes.ts';
-import { chosen, type Lower, type Lowering, type Lowerings, on, type WideMasks, zeroTest } from './lowering.ts';
+import { chosen, type Lower, type Lowering, type Lowerings, moved, on, type WideMasks, zeroTest } from './lowering.ts';
 
 type Sum = 'add' | 'sub';
 
@@ -291,12 +291,6 @@ const addImmediate: Lower = (x) => {
   // Added to zero it is how compilers load a constant.
   return [a.constant === 0 ? b : x.l.op(on(size, 'add'), a, b)];
 };
-
-/** Halves that move stay what they are known to be. */
-function moved(x: Lowering, value: Lanes, low: Lanes | undefined, high: Lanes | undefined): Lanes {
-  if ((low || high) && x.i.sources.every(({ not }) => !not)) value.halves = { low, high };
-  return value;
-}
 
 const makeHalves: Lower = (x) => {
   const word = x.l.pair(x.l.and(x.integer(0, 16, false), x.l.words(0xffff)), x.integer(1, 16, false));

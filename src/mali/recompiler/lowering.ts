@@ -221,16 +221,20 @@ export function zeroTest(x: Lowering, n: number, operation: 'i32x4_eq' | 'i32x4_
   return low && high && { low: l.op(operation, low, l.words(0)), high: l.op(operation, high, l.words(0)) };
 }
 
+/** Halves that move stay what they are known to be. */
+export function moved(x: Lowering, value: Lanes, low: Lanes | undefined, high: Lanes | undefined): Lanes {
+  if ((low || high) && x.i.sources.every(({ not }) => !not)) value.halves = { low, high };
+  return value;
+}
+
 /** A selection of source `yes` or `no` is known as halves where its masks and both sources are. */
 export function chosen(x: Lowering, word: Lanes, masks: WideMasks | undefined, yes: number, no: number): Lanes {
-  if (!masks || x.i.sources.some(({ not }) => not)) return word;
+  if (!masks) return word;
   const half = (mask: Lanes, upper: boolean): Lanes | undefined => {
     const [a, b] = [x.knownHalf(yes, upper), x.knownHalf(no, upper)];
     return a && b && x.l.choose(mask, a, b);
   };
-  const [low, high] = [half(masks.low, false), half(masks.high, true)];
-  if (low || high) word.halves = { low, high };
-  return word;
+  return moved(x, word, half(masks.low, false), half(masks.high, true));
 }
 
 export type Lower = (x: Lowering) => Lanes[] | undefined;
