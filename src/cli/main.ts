@@ -310,7 +310,11 @@ after a plus since the line before. # begins a comment.
       fault,
       [],
     )
-    .option('--timeout <seconds>', 'end the machine after so long; the exit code is then 124', positive)
+    .option(
+      '--timeout <seconds>',
+      'end the machine after so long, times not counted in which the host does not let it run; the exit code is then 124',
+      positive,
+    )
     .option('--dmesg <file>', "write the kernel's log")
     .option('--json', 'print one closing JSON object on standard output, everything else on standard error')
     .addOption(gpu())

@@ -29,6 +29,7 @@ import type { Userland, VmPieces } from '../userland/userland.ts';
 import { VfioServer } from '../vfio/server.ts';
 import { VmChannel } from './channel.ts';
 import { boardTree, GPU_SPI } from './device-tree.ts';
+import { FairLimit, waitsOf } from './fair-limit.ts';
 import { initScript, PORTS, programScript, SHARE_FOLDER, type Told } from './init.ts';
 import { Initramfs } from './initramfs.ts';
 import { readKernelLog } from './kernel-log.ts';
@@ -80,7 +81,7 @@ export interface VmOptions {
   readonly onBoard?: ((board: GpuBoard) => void) | undefined;
   /** Switches that are turned when the driver is up (at once, where none is expected): their occasions count from there. */
   readonly faults?: readonly FaultSwitch[] | undefined;
-  /** Ends the machine after so many seconds. */
+  /** Ends the machine after so many seconds in which the host has let it run. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal;
 }
@@ -199,8 +200,9 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     };
     guest.onPanic = () => program?.stop();
     if (options.timeout !== undefined) {
-      const timer = clock.after(options.timeout * SECOND, () => end('timeout'));
-      undo.push(() => timer.cancel());
+      const waits = waitsOf([program.pid, process.pid]);
+      const limit = new FairLimit(clock, options.timeout * SECOND, waits, () => end('timeout'));
+      undo.push(() => limit.cancel());
     }
     const abort = (): void => end('aborted');
     options.signal?.addEventListener('abort', abort);
