@@ -4,7 +4,9 @@
  * `job`: submit a stream that only stores a word, and wait for it, over and over. `frame`: the ioctls of one frame as Mesa
  * makes them for kmscube (submit, pass the fence from syncobj to sync file to dma-buf and back, wait, flip), around such a
  * stream. `switch`: 32 groups of 32 programs on 8 group slots, a few jobs each. Times are of the CPU, not of the clock on
- * the wall, so that a busy host does not change them much.
+ * the wall, so that a busy host does not change them much; from submit to signal takes what it takes, and says so.
+ *
+ * `beside`: the same job while 10 and then 10,000 buffers, VMs and groups (2,500 of these) of other clients are there and rest.
  */
 import { getHeapStatistics } from 'node:v8';
 import { DMA_BUF_IOCTL, DMA_BUF_SYNC } from '../abi/dma-buf.ts';
@@ -14,7 +16,16 @@ import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
 import { FLIP } from '../abi/kms.ts';
 import * as KMS from '../abi/kms-ioctls.ts';
-import { PANTHOR, QueueCreate, QueueSubmit, SYNC_OP, SyncOp, VM_BIND_OP, VmBindOp } from '../abi/panthor.ts';
+import {
+  MAX_VMS_PER_FILE,
+  PANTHOR,
+  QueueCreate,
+  QueueSubmit,
+  SYNC_OP,
+  SyncOp,
+  VM_BIND_OP,
+  VmBindOp,
+} from '../abi/panthor.ts';
 import { HostClock } from '../board/clock.ts';
 import type { BackingFile } from '../board/dram.ts';
 import { silent } from '../board/log.ts';
@@ -26,7 +37,7 @@ import { BenchFile, BenchProcess, Call } from './bench-client.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 const SCREEN = { width: 640, height: 480 };
-const DRAM = 2 ** 28;
+const DRAM = 2 ** 29;
 const STREAM = 0x10000000n;
 const RESULT = 0x20000000n;
 const FOREVER = 2n ** 62n;
@@ -36,6 +47,10 @@ const JOBS = 3000;
 const FRAMES = 1500;
 const CLIENTS = 32;
 const ROUNDS = 4;
+/** How many groups, buffers and VMs rest while jobs are done. */
+const RESTING = [10, 10_000] as const;
+/** Groups have buffers in the firmware's own 64 MiB of addresses, here as under panthor, which has room for some 2,700. */
+const MOST_GROUPS = 2500;
 
 /** One program: a VM with a stream in it, a group, and a syncobj that its jobs signal. */
 interface Program {
@@ -64,17 +79,7 @@ async function open(machine: Machine, process: BenchProcess): Promise<Program> {
     ['WAIT', { waitMask: 0xff }],
   ]);
   machine.dram.u8.set(program, file.file.object(stream).run.physical);
-  const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, {
-    queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE_SIZE }]),
-    maxComputeCores: 1,
-    maxFragmentCores: 1,
-    maxTilerCores: 1,
-    priority: 1,
-    computeCoreMask: 1n,
-    fragmentCoreMask: 1n,
-    tilerCoreMask: 1n,
-    vmId,
-  });
+  const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, groupOf(process, vmId));
   const { handle: syncobj } = await file.do(DRM_IOCTL.SYNCOBJ_CREATE, {});
   const syncs = process.objects(SyncOp.layout, [{ flags: SYNC_OP.SIGNAL + SYNC_OP.SYNCOBJ, handle: syncobj }]);
   const job = { streamAddr: STREAM, streamSize: program.length, syncs };
@@ -86,12 +91,52 @@ async function open(machine: Machine, process: BenchProcess): Promise<Program> {
   };
 }
 
+/** The smallest group that there is. */
+const groupOf = (process: BenchProcess, vmId: number) => ({
+  queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE_SIZE }]),
+  maxComputeCores: 1,
+  maxFragmentCores: 1,
+  maxTilerCores: 1,
+  priority: 1,
+  computeCoreMask: 1n,
+  fragmentCoreMask: 1n,
+  tilerCoreMask: 1n,
+  vmId,
+});
+
 const waitFor = (file: BenchFile, syncobj: number, def: IoctlDef): Call =>
   file.call(def, { handles: file.process.words(syncobj), timeout_nsec: FOREVER, count_handles: 1 });
 
 async function submitAndWait({ submit, wait }: Program): Promise<void> {
   await submit.run();
   await wait.run();
+}
+
+/** Groups, buffers and VMs of clients that do nothing, until there are so many of each. */
+class Resting {
+  readonly #machine: Machine;
+  #file: BenchFile | undefined;
+  #vms: number[] = [];
+  count = 0;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  async until(count: number): Promise<void> {
+    for (; this.count < count; this.count++) await this.#one();
+  }
+
+  async #one(): Promise<void> {
+    if (!this.#file || this.#vms.length === MAX_VMS_PER_FILE) {
+      this.#file = new BenchFile(new BenchProcess(), this.#machine.gpu!, 'render');
+      this.#vms = [];
+    }
+    const vmId = (await this.#file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
+    this.#vms.push(vmId);
+    await this.#file.do(PANTHOR.BO_CREATE, { size: BigInt(PAGE_SIZE) });
+    if (this.count < MOST_GROUPS) await this.#file.do(PANTHOR.GROUP_CREATE, groupOf(this.#file.process, vmId));
+  }
 }
 
 /** A program with a screen: two buffers of a display's, which the GPU's driver has as well. */
@@ -192,6 +237,37 @@ async function cost(name: string, times: number, one: () => Promise<void>): Prom
   ];
 }
 
+/** From before the submit until the wait has returned, in µs, and what of a job's time is the GPU's. */
+async function latencies(machine: Machine, program: Program): Promise<Result[]> {
+  const times: number[] = [];
+  const worked = machine.stats.gpuWorked;
+  const { cpu } = await spent(JOBS, async () => {
+    const begin = performance.now();
+    await submitAndWait(program);
+    times.push((performance.now() - begin) * 1000);
+  });
+  times.sort((a, b) => a - b);
+  const gpu = (machine.stats.gpuWorked - worked) / 1000 / JOBS;
+  return [
+    { metric: 'submit_to_signal_p50', value: times[JOBS >> 1]!, unit: 'µs' },
+    { metric: 'submit_to_signal_p99', value: times[Math.floor(JOBS * 0.99)]!, unit: 'µs' },
+    { metric: 'job_gpu_time', value: gpu, unit: 'µs' },
+    { metric: 'job_driver_cpu', value: cpu / JOBS - gpu, unit: 'µs' },
+  ];
+}
+
+/** The job beside others that rest. What it was to make them is no part of it. */
+async function beside(machine: Machine, program: Program): Promise<Result[]> {
+  const resting = new Resting(machine);
+  const results: Result[] = [];
+  for (const count of RESTING) {
+    await resting.until(count);
+    const job = await cost(`job_beside_${count}`, JOBS, () => submitAndWait(program));
+    results.push(...job.filter(({ metric }) => metric.endsWith('_cpu')));
+  }
+  return results;
+}
+
 /** All programs at once, each with jobs one after the other; more of them than there are group slots. */
 async function switches(programs: readonly Program[]): Promise<Result[]> {
   const round = () => Promise.all(programs.map(submitAndWait));
@@ -216,10 +292,12 @@ export const submit: Bench = async (_userland, { engine, vs }) => {
   });
   const program = await open(machine, new BenchProcess());
   const results = await cost('job', JOBS, () => submitAndWait(program));
+  results.push(...(await latencies(machine, program)));
   results.push(...(await cost('frame', FRAMES, await openFrames(machine, program))));
   const programs: Program[] = [];
   for (let i = 0; i < CLIENTS; i++) programs.push(await open(machine, new BenchProcess()));
   results.push(...(await switches(programs)));
+  results.push(...(await beside(machine, program)));
   machine.close();
   return results;
 };

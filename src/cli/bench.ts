@@ -8,6 +8,7 @@ import { silent } from '../board/log.ts';
 import { launch } from '../host/launch.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
+import { bind } from './bench-bind.ts';
 import { compile } from './bench-compile.ts';
 import { compute } from './bench-compute.ts';
 import { fairness } from './bench-fairness.ts';
@@ -55,6 +56,7 @@ const BENCHES: Record<string, Bench> = {
   glmark2,
   ioctl,
   submit,
+  bind,
   fairness,
   texture,
   compile,
