@@ -1,10 +1,11 @@
 /**
  * YUV texture formats of architecture 10: which planes they have, and how chroma lies among luma.
  *
- * Their texels come as R, G, B = Y, U, V, unconverted: the shader knows the colour space. The format word names a swizzle and
- * the chroma's siting instead of a component order.
+ * Their texels come unconverted, as the shader knows the colour space, Y, U and V each in the channel that the format word's
+ * swizzle tells. That word has the chroma's siting, too, instead of a component order.
  * Source: Mesa 25.0.7 `src/panfrost/lib/genxml/v10.xml` (Format, YUV Swizzle, YUV Cr Siting), `src/panfrost/lib/pan_format.c`
- * (FMT_YUV), `src/util/format/u_format.yaml`; Linux `include/uapi/drm/drm_fourcc.h` (NV12, NV15, NV16, NV20, YUYV).
+ * (FMT_YUV), `src/util/format/u_format.yaml`, `src/compiler/nir/nir_lower_tex.c` (lower_yuv, lower_yu_yv, lower_yv_yu: in which
+ * channels it looks for Y, U and V of each of these formats); Linux `include/uapi/drm/drm_fourcc.h` (NV12, NV15, NV16, NV20, YUYV).
  */
 import { CLUMP_FORMAT } from './gpu/texture-descriptors.ts';
 import { bool, layout, uint } from './layout.ts';
@@ -18,6 +19,15 @@ export const YuvFormatWord = layout('YUV Pixel Format', 4, {
 });
 
 export const YUV_SWIZZLE = { YUVA: 0, YVUA: 1, UYVA: 2, UVYA: 3, VUYA: 4, VYUA: 5, Y00A: 6, YXXA: 7 } as const;
+/** For each swizzle of three components: the channels (red is 0) in which the format's first, second and third come. */
+export const YUV_CHANNELS: ReadonlyMap<number, readonly [y: number, u: number, v: number]> = new Map([
+  [YUV_SWIZZLE.YUVA, [0, 1, 2]],
+  [YUV_SWIZZLE.YVUA, [0, 2, 1]],
+  [YUV_SWIZZLE.UYVA, [1, 0, 2]],
+  [YUV_SWIZZLE.UVYA, [1, 2, 0]],
+  [YUV_SWIZZLE.VUYA, [2, 1, 0]],
+  [YUV_SWIZZLE.VYUA, [2, 0, 1]],
+]);
 
 export const YUV_SITING = {
   CO_SITED: 0,
@@ -74,23 +84,18 @@ export const YUV_FORMATS: ReadonlyMap<number, YuvFormat> = new Map([
 
 /** Bytes of a packed pair of texels. */
 export const YUV_PAIR_BYTES = 4;
-/**
- * What the four bytes of a packed pair are, for each combination of index, swizzle and swap that is known: where the first
- * luma (the second is two bytes on), U and V lie.
- */
+/** Where in the four bytes of a packed pair the first luma (the second is two bytes on), U and V lie. */
 export interface YuvPair {
   readonly index: number;
-  readonly swizzle: number;
   readonly swap: boolean;
   readonly y: number;
   readonly u: number;
   readonly v: number;
 }
+/** The combinations of index and swap that Mesa uses. */
 export const YUV_PAIRS: readonly YuvPair[] = [
-  { index: 34, swizzle: YUV_SWIZZLE.UVYA, swap: false, y: 0, u: 1, v: 3 },
-  { index: 34, swizzle: YUV_SWIZZLE.VYUA, swap: false, y: 0, u: 3, v: 1 },
-  { index: 35, swizzle: YUV_SWIZZLE.UYVA, swap: true, y: 1, u: 0, v: 2 },
-  { index: 35, swizzle: YUV_SWIZZLE.VUYA, swap: true, y: 1, u: 2, v: 0 },
+  { index: 34, swap: false, y: 0, u: 1, v: 3 },
+  { index: 35, swap: true, y: 1, u: 2, v: 0 },
 ];
 /** Bytes from the first luma of a packed pair to the second. */
 export const YUV_PAIR_STEP = 2;

@@ -630,19 +630,20 @@ test('YUV 4:2:0 in three planes, in ten bits, and packed pairs', () => {
     assert.deepEqual(at(environment, 1, 0), [255, 128, 128, 255]);
     assert.deepEqual(at(environment, 2, 0), [0, 0, 255, 255]);
   }
-  // YUYV, YVYU, UYVY, VYUY: luma 0x10 and 0x20, U 0x30, V 0x40.
-  for (const [index, swizzle, swap, bytes] of [
-    [34, 3, 0, '10302040'],
-    [34, 5, 0, '10402030'],
-    [35, 2, 1, '30104020'],
-    [35, 4, 1, '40103020'],
+  // YUYV, UYVY, YVYU, VYUY: luma 0x10 and 0x20, U 0x30, V 0x40. Mesa looks for V, Y, U and V, U, Y.
+  for (const [index, swizzle, swap, bytes, texel] of [
+    [34, 3, 0, '10302040', [0x40, 0x10, 0x30]],
+    [35, 2, 1, '30104020', [0x40, 0x10, 0x30]],
+    [34, 5, 0, '10402030', [0x40, 0x30, 0x10]],
+    [35, 4, 1, '40103020', [0x40, 0x30, 0x10]],
   ] as const) {
     const { view, environment } = scene({ format: yuvFormat(index, swizzle, 1, swap) }, {}, [
       { clumpFormat: CLUMP_FORMAT.Y8_UV8_422 },
     ]);
     store(view, TEXELS_AT, bytes);
-    assert.deepEqual(at(environment, 0, 0), [0x10, 0x30, 0x40, 255]);
-    assert.deepEqual(at(environment, 1, 0), [0x20, 0x30, 0x40, 255]);
+    assert.deepEqual(at(environment, 0, 0), [...texel, 255]);
+    const next = texel.map((value) => (value === 0x10 ? 0x20 : value));
+    assert.deepEqual(at(environment, 1, 0), [...next, 255]);
   }
 });
 
@@ -654,7 +655,8 @@ test('YUV textures that are not understood are faults', () => {
       run(scene({ arraySize: 2, format }, {}, of).environment, {});
   assert.doesNotThrow(yuv(yuvFormat(38, 0, 3)));
   assert.throws(yuv(yuvFormat(38, 0, 4)), /chroma siting 4 is not implemented in a texture of format Y8 UV8 420/);
-  assert.throws(yuv(yuvFormat(38, 4, 3)), /swizzle 4 is not implemented/);
+  assert.throws(yuv(yuvFormat(38, 6, 3)), /swizzle 6 is not implemented/);
+  assert.throws(yuv(yuvFormat(38, 0, 3, 1)), /swizzle 0 with swap is not implemented/);
   assert.throws(yuv(yuvFormat(39, 0, 3)), /plane 1 of type 1/);
   assert.throws(yuv(yuvFormat(36, 0, 3)), /clump format 72/);
   assert.throws(yuv(yuvFormat(32, 0, 3)), /format/);

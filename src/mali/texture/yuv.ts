@@ -11,12 +11,12 @@ import { CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descrip
 import { type Infer, viewOf } from '../../abi/layout.ts';
 import {
   YUV_CENTRED,
+  YUV_CHANNELS,
   YUV_FORMATS,
   YUV_PAIR_BYTES,
   YUV_PAIR_STEP,
   YUV_PAIRS,
   YUV_SITING,
-  YUV_SWIZZLE,
   type YuvFormat,
   YuvFormatWord,
 } from '../../abi/yuv.ts';
@@ -30,7 +30,7 @@ type Luma = (x: number, y: number) => number;
 type Chroma = (x: number, y: number, which: number) => number;
 
 export interface YuvSurface {
-  /** Y, U, V and 1 of a texel inside the surface. */
+  /** Y, U and V of a texel inside the surface, each in its channel, and 1. */
   texel(x: number, y: number, out: Colour): void;
 }
 
@@ -72,37 +72,35 @@ export function openYuvSurface(
   const centred = YUV_CENTRED.get(word.siting);
   if (!centred && !replicated) throw invalid(`chroma siting ${word.siting} is not implemented`);
 
+  const misplaced = invalid(`swizzle ${word.swizzle}${word.swap ? ' with swap' : ''} is not implemented`);
+  const channels = YUV_CHANNELS.get(word.swizzle);
+  if (!channels) throw misplaced;
+
   let luma: Luma;
   let chroma: Chroma;
   if (format.planes === 1) {
-    const pair = YUV_PAIRS.find(
-      ({ index, swizzle, swap }) => index === word.index && swizzle === word.swizzle && swap === word.swap,
-    );
-    if (!pair) throw invalid(`swizzle ${word.swizzle}${word.swap ? ' with swap' : ''} is not implemented`);
+    const pair = YUV_PAIRS.find(({ index, swap }) => index === word.index && swap === word.swap);
+    if (!pair) throw misplaced;
     const { pointer, rowStride, clumpOrdering } = plane(0, PLANE_TYPE.GENERIC);
     if (clumpOrdering !== CLUMP_ORDERING.LINEAR) throw invalid(`clump ordering ${clumpOrdering} is not implemented`);
     const at = (x: number, y: number): number => pointer + y * rowStride + x * YUV_PAIR_BYTES;
     luma = (x, y) => memory.load8(at(x >>> 1, y) + pair.y + (x & 1) * YUV_PAIR_STEP);
     chroma = (x, y, which) => memory.load8(at(x, y) + (which ? pair.v : pair.u));
   } else {
-    const swapped = word.swizzle === YUV_SWIZZLE.YVUA;
-    if ((!swapped && word.swizzle !== YUV_SWIZZLE.YUVA) || word.swap) {
-      throw invalid(`swizzle ${word.swizzle}${word.swap ? ' with swap' : ''} is not implemented`);
-    }
+    if (word.swap) throw misplaced;
     const first = plane(0, PLANE_TYPE.GENERIC);
     luma = planeReader(memory, first, first.pointer, format, 1, invalid);
     const second = plane(1, format.separate ? PLANE_TYPE.CHROMA_2P : PLANE_TYPE.GENERIC);
-    const flip = swapped ? 1 : 0;
     if (format.separate) {
       const u = planeReader(memory, second, second.pointer, format, 1, invalid);
       const v = planeReader(memory, second, second.chromaSecondaryPointer, format, 1, invalid);
-      chroma = (x, y, which) => (which ^ flip ? v(x, y) : u(x, y));
+      chroma = (x, y, which) => (which ? v(x, y) : u(x, y));
     } else {
       const uv = planeReader(memory, second, second.pointer, format, 2, invalid);
-      chroma = (x, y, which) => uv(x * 2 + (which ^ flip), y);
+      chroma = (x, y, which) => uv(x * 2 + which, y);
     }
   }
-  return surface(luma, chroma, format, centred, width, height);
+  return surface(luma, chroma, channels, format, centred, width, height);
 }
 
 /** Reads integers out of a plane whose texels have `channels` of them; x counts channels. */
@@ -135,6 +133,7 @@ function planeReader(
 function surface(
   luma: Luma,
   chroma: Chroma,
+  [yAt, ...uvAt]: readonly [y: number, u: number, v: number],
   { bits, rows }: YuvFormat,
   centred: { readonly x: boolean; readonly y: boolean } | undefined,
   width: number,
@@ -155,7 +154,7 @@ function surface(
       const cy = place(y, rows, centred?.y ?? false);
       const x0 = Math.floor(cx);
       const y0 = Math.floor(cy);
-      out[0] = Math.fround(luma(x, y) * scale);
+      out[yAt] = Math.fround(luma(x, y) * scale);
       for (let which = 0; which < 2; which++) {
         let sum = 0;
         for (let j = 0; j < 2; j++) {
@@ -170,7 +169,7 @@ function surface(
           }
         }
         // A sum of whole sixteenths.
-        out[1 + which] = Math.fround(sum * scale);
+        out[uvAt[which]!] = Math.fround(sum * scale);
       }
       out[3] = 1;
     },
