@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Event } from '../suite.ts';
 import { mesaVersion, missing, parseWflinfo } from './features.ts';
-import { parseList } from './list.ts';
+import { type Listed, parseList } from './list.ts';
 import { parseLiteral } from './literal.ts';
 import { ShaderReader, TestReader } from './reader.ts';
+import { absent } from './suite.ts';
 
 test('values of the lists are read as Python reads them', () => {
   assert.deepEqual(parseLiteral(`['a b', "it's", 'say \\'x\\'', 'c\\\\d']`), ['a b', "it's", "say 'x'", 'c\\d']);
@@ -50,6 +51,14 @@ test('what the GPU lacks is a reason to skip', () => {
 });
 
 const all = (events: (readonly Event[])[]) => events.flat();
+
+test('a program that the package has not is a reason to skip', () => {
+  const test = (program: string) =>
+    ({ type: 'gl', name: 'x', options: { command: [program, '-auto'] } }) satisfies Listed;
+  const programs = new Set(['windowoverlap']);
+  assert.equal(absent(test('windowoverlap'), programs), undefined);
+  assert.equal(absent(test('shader_runner'), programs), 'the package has no shader_runner');
+});
 
 test('a test tells its result and its subtests; one that dies tells none', () => {
   const lines = [

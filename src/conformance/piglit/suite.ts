@@ -2,6 +2,7 @@
  * piglit, Debian's package in a tree of its own, for arm64 and run in the guest unless a Mesa of the host's is named: the profile `quick` without the parser tests, which draw
  * nothing (Mesa's CI calls it `gpu`). Its own lists say what there is; its runner in Python is not needed.
  */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Architecture } from '../../host/userland/compiler.ts';
 import { inspectMesa } from '../../host/userland/mesa.ts';
@@ -41,10 +42,13 @@ export const piglit: Suite = {
     }
     if (mesa === undefined) throw new Problem('wflinfo finds no OpenGL on the machine, so nothing of piglit can run');
     const listed = await readProfiles(join(folder, 'tests'), PROFILES);
+    const programs = new Set(await readdir(join(folder, 'bin')));
     return {
       userland,
       mesa,
-      cases: listed.map((test) => toCase(test, folder, missing(test, features) ?? otherPlatform(test))),
+      cases: listed.map((test) =>
+        toCase(test, folder, missing(test, features) ?? otherPlatform(test) ?? absent(test, programs)),
+      ),
       command: (cases) => ({
         native,
         program: join(folder, 'bin', cases[0]!.args[0]!),
@@ -77,6 +81,12 @@ async function place(prefix: string | undefined, progress: Progress): Promise<Pl
     return { userland: { ...userland, root }, native: mesa && { mesa }, root, architecture };
   }
   return { userland, native: { mesa, root }, root, architecture };
+}
+
+/** Lists name programs that a package need not have; piglit's own runner skips their tests, too. */
+export function absent({ options }: Listed, programs: ReadonlySet<string>): string | undefined {
+  const [program] = options.command as string[];
+  return programs.has(program!) ? undefined : `the package has no ${program}`;
 }
 
 function toCase(test: Listed, folder: string, skip: string | undefined): Case {
