@@ -74,8 +74,10 @@ export class ColorOutput {
       for (let s = 0; s < samples; s++) {
         if (!(covered & (1 << s))) continue;
         const at = (s * TILE_PIXELS + this.#warp.pixel[lane]!) * target.words;
-        if (!equation) codec.store(this.#source, words, at);
-        else {
+        if (!equation) {
+          codec.store(this.#source, words, at);
+          storeSingles(request.colour, type, alphaToOne ? Math.min(channels, 3) : channels, lane, codec, words, at);
+        } else {
           codec.load(words, at, this.#rgba);
           equation.apply(this.#source, this.#rgba);
           codec.store(this.#rgba, words, at);
@@ -113,8 +115,10 @@ export class ColorOutput {
     for (let lane = 0; lane < LANES; lane++) {
       if (!(mask & (1 << lane))) continue;
       const [rt, at, codec] = this.#texel(request, lane);
-      codec.load(this.#state.tile.colors[rt]!, at, this.#rgba);
+      const words = this.#state.tile.colors[rt]!;
+      codec.load(words, at, this.#rgba);
       for (let i = 0; i < 4; i++) writeValue(request.values, request.type, i * LANES + lane, this.#rgba[i]!, codec);
+      loadSingles(request.values, request.type, lane, codec, words, at);
     }
   }
 
@@ -126,7 +130,9 @@ export class ColorOutput {
       // A store names one sample; single-sampled coverage is all or nothing.
       if (!(covered & (1 << sample))) continue;
       readColor(request.values, request.type, request.channels, lane, codec, this.#source);
-      codec.store(this.#source, this.#state.tile.colors[rt]!, at);
+      const words = this.#state.tile.colors[rt]!;
+      codec.store(this.#source, words, at);
+      storeSingles(request.values, request.type, request.channels, lane, codec, words, at);
       this.#state.touch(rt);
     }
   }
@@ -208,4 +214,35 @@ function writeValue(values: LaneVectors, type: LaneType, at: number, value: numb
   if (type === 'float' || (type === 'raw' && codec.kind === 'float')) values.f32[at] = value;
   else if (type === 'sint' || (type === 'raw' && codec.kind === 'sint')) values.i32[at] = value;
   else values.u32[at] = value;
+}
+
+const asBits = (type: LaneType): boolean => type === 'float' || type === 'raw';
+
+/** Registers have what the codec has in single precision, bit by bit: script's numbers forget which NaN it was. */
+function loadSingles(
+  values: LaneVectors,
+  type: LaneType,
+  lane: number,
+  { singles }: TileCodec,
+  words: Uint32Array,
+  at: number,
+): void {
+  if (!asBits(type)) return;
+  for (const { component, word } of singles.load) values.u32[component * LANES + lane] = words[at + word]!;
+}
+
+/** The way back, of what the shader sent. */
+function storeSingles(
+  values: LaneVectors,
+  type: LaneType,
+  channels: number,
+  lane: number,
+  { singles }: TileCodec,
+  words: Uint32Array,
+  at: number,
+): void {
+  if (!asBits(type)) return;
+  for (const { component, word } of singles.store) {
+    if (component < channels) words[at + word] = values.u32[component * LANES + lane]!;
+  }
 }

@@ -886,6 +886,46 @@ test('a target narrower than its pixel format keeps what fits, pixel by pixel', 
   }
 });
 
+test('numbers of single precision come out of the tile buffer as they went in, whichever NaN they are', () => {
+  // RGBA32F in RAW128.
+  const b = bench(16, 16);
+  const sent = [0xfffefdfc, 0x7f800001, 0x3f800000, 0x80000001];
+  const all = (word: number): Int32Array => new Int32Array(LANES).fill(word);
+  const access = (warp: Warp): TileRequest => ({
+    indices: all(PIXEL_CURRENT << 24),
+    coverage: Int32Array.from({ length: LANES }, (_, lane) => warp.u32[60 * LANES + lane]!),
+    conversion: all(191 << 12),
+    values: laneVectors(),
+    type: 'float',
+    bits: 32,
+    channels: 4,
+    depthStencil: false,
+  });
+  const loaded: number[][] = [];
+  b.fragments.set(1, (stage, warp, mask) => {
+    const request = access(warp);
+    for (const [i, word] of sent.entries()) request.values.u32.fill(word, i * LANES, (i + 1) * LANES);
+    stage.storeTile(warp, mask, request);
+  });
+  b.fragments.set(2, (stage, warp, mask) => {
+    const request = access(warp);
+    stage.loadTile(warp, mask, request);
+    const lane = 31 - Math.clz32(mask);
+    loaded.push([0, 1, 2, 3].map((i) => request.values.u32[i * LANES + lane]!));
+  });
+  b.triangles(fullscreen(16, 16));
+  b.state({}, 2);
+  b.triangles(fullscreen(16, 16));
+  const target = b.rgba8({ internalFormat: 36, writebackFormat: 7, base: b.alloc(4096), rowStride: 256 });
+  b.render(target);
+  assert.deepEqual(
+    [0, 4, 8, 12].map((i) => b.memory.load32(target.base! + i)),
+    sent,
+  );
+  assert.ok(loaded.length > 0);
+  for (const words of loaded) assert.deepEqual(words, sent);
+});
+
 test('the heap: a tiler that runs out says so, and goes on in a new chunk', () => {
   const b = new Bench(32, 32, 16 << 10);
   b.fragments.set(

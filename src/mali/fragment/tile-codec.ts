@@ -6,6 +6,7 @@
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_clear.c` (tile-buffer layouts), `pan_format.c` (AU and PU forms).
  */
 import {
+  type Channel,
   COMPONENT_ORDER,
   INTERNAL_FORMATS,
   type InternalFormat,
@@ -38,10 +39,19 @@ export interface TileCodec {
   readonly stored: readonly StoredChannel[] | undefined;
   /** The same for loads of a pixel format: where R, G, B and A come from. */
   readonly loaded: readonly LoadedChannel[] | undefined;
+  /** What has single precision in memory goes to registers and back bit by bit, also what is no number. */
+  readonly singles: { readonly load: readonly Single[]; readonly store: readonly Single[] };
   /** RGBA of the sample at `words[at]`. */
   load(words: Uint32Array, at: number, rgba: Float64Array): void;
   store(rgba: Float64Array, words: Uint32Array, at: number): void;
 }
+
+/** One of R, G, B, A, and the pixel's word that it is a number of single precision in. */
+export interface Single {
+  readonly component: number;
+  readonly word: number;
+}
+const NO_SINGLES: TileCodec['singles'] = { load: [], store: [] };
 
 /** The most words that a pixel has. */
 const WORDS = 4;
@@ -107,6 +117,10 @@ function narrowed(codec: TileCodec, bits: number): TileCodec {
     fixed: undefined,
     stored: whole ? kept : undefined,
     loaded: cut ? undefined : loaded,
+    singles: {
+      load: codec.singles.load.filter(({ word }) => (word + 1) * 32 <= bits),
+      store: codec.singles.store.filter(({ word }) => (word + 1) * 32 <= bits),
+    },
     load(words, at, rgba) {
       pixel.fill(0);
       for (const [i, mask] of masks.entries()) pixel[i] = words[at + i]! & mask;
@@ -142,6 +156,7 @@ function tileLayoutCodec(layout: TileLayout, fraction: boolean, srgb: boolean, o
     fixed: !srgb || bytes ? { layout, fraction, opaque, bytes: false, srgb } : undefined,
     stored: undefined,
     loaded: undefined,
+    singles: NO_SINGLES,
     load(words, where, rgba) {
       const word = words[where]!;
       for (let i = 0; i < 4; i++) {
@@ -185,6 +200,7 @@ function rgba8Codec(layout: TileLayout, fraction: boolean, opaque: boolean): Til
     fixed: { layout, fraction, opaque, bytes: true, srgb: false },
     stored: undefined,
     loaded: undefined,
+    singles: NO_SINGLES,
     load(words, at, rgba) {
       const word = words[at]!;
       rgba[0] = Math.fround((word & 255) * BYTE);
@@ -205,6 +221,9 @@ function loadedChannels(format: PixelFormat, from: readonly number[], singles: b
   return all.every((channel) => !('at' in channel) || loadable(channel)) ? all : undefined;
 }
 
+const single = (channel: Channel | undefined, component: number): Single[] =>
+  channel?.type === 'float' && channel.bits === 32 ? [{ component, word: channel.at >>> 5 }] : [];
+
 /** The bits of a pixel format. */
 function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean): TileCodec {
   const unpack = unpacker(format);
@@ -222,6 +241,10 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
     fixed: undefined,
     stored: srgb ? undefined : format.channels.map((channel, i) => ({ ...channel, source: to[i]! })),
     loaded: srgb ? undefined : loadedChannels(format, from, kind === 'float'),
+    singles: {
+      load: from.flatMap((source, component) => single(format.channels[source], component)),
+      store: format.channels.flatMap((channel, i) => single(channel, to[i]!)),
+    },
     load(words, at, rgba) {
       for (let i = 0; i < words32; i++) scratch[i] = words[at + i]!;
       channels.fill(0);
@@ -229,7 +252,7 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
       for (let i = 0; i < 4; i++) {
         const source = from[i]!;
         const read = source < 4 ? channels[source]! : source === ONE ? 1 : 0;
-        // One NaN stands for all.
+        // Of other sizes than single one NaN stands for all.
         const value = Number.isNaN(read) ? Number.NaN : read;
         rgba[i] = srgb && i < 3 ? srgbToLinear(value) : value;
       }
@@ -239,7 +262,7 @@ function pixelCodec(format: PixelFormat, from: readonly number[], srgb: boolean)
         const i = to[channel]!;
         const value = rgba[i]!;
         if (srgb && i < 3) channels[channel] = linearToSrgb(Math.min(Math.max(value, 0), 1));
-        // One NaN stands for all.
+        // Of other sizes than single one NaN stands for all.
         else channels[channel] = Number.isNaN(value) ? Number.NaN : value;
       }
       pack(format, channels, words, at);

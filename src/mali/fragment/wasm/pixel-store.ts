@@ -101,11 +101,8 @@ export class PixelWords {
     else if (type === 'unorm' || type === 'snorm') this.#normalised(type === 'snorm', bits);
     else if (type === 'ufloat') this.#unsigned(bits - 5);
     else if (bits === HALF_BITS) this.#half();
-    else {
-      // One NaN stands for all.
-      this.#int(0x7fc00000).get(this.#value);
-      f.get(this.#value).get(this.#value).op('f32x4_ne').op('v128_bitselect');
-    }
+    // Singles go bit by bit.
+    else f.get(this.#value);
   }
 
   #integer(type: ChannelType, bits: number): void {

@@ -102,7 +102,8 @@ function decode(f: Code, { type, at, bits }: Channel, word: number): void {
       f.op('f32x4_div').f32(-1).op('f32x4_splat').op('f32x4_max');
       break;
     case 'float':
-      if (bits < WORD) half(f);
+      if (bits === WORD) break;
+      half(f);
       oneNan(f);
       break;
     case 'ufloat':
@@ -139,7 +140,7 @@ function smallFloat(f: Code, fraction: number): void {
   f.v128(0x7f800000).op('v128_and').op('v128_or');
 }
 
-/** One NaN stands for all. */
+/** Of other sizes than single one NaN stands for all. */
 function oneNan(f: Code): void {
   const value = f.local('v128');
   f.set(value).v128(NAN).get(value).get(value).get(value).op('f32x4_ne').op('v128_bitselect');
