@@ -109,6 +109,7 @@ function write(dram: Dram, at: number, { layout, filter, repeat, srgb }: Case): 
     wrapT: wrap,
     wrapR: wrap,
     normalizedCoordinates: true,
+    roundToNearestEven: true,
     minifyNearest: filter === 'nearest',
     magnifyNearest: filter === 'nearest',
     mipmapMode: filter === 'trilinear' ? MIPMAP_MODE.TRILINEAR : MIPMAP_MODE.NONE,

@@ -403,8 +403,6 @@ function writeRecord(
       setInteger(on + AXIS.count, texels);
       setInteger(on + AXIS.last, texels - 1);
       setSingle(on + AXIS.size, texels);
-      setSingle(on + AXIS.lastFloat, texels - 1);
-      setSingle(on + AXIS.scale, scale);
       setSingle(on + AXIS.scale256, scale * ONE);
       setSingle(on + AXIS.size256, texels * ONE);
       setSingle(on + AXIS.last256, (texels - 1) * ONE);

@@ -1,8 +1,8 @@
 /**
  * Coordinates in emitted samplers: scaled to a level, wrapped into it, and made columns, rows or slices.
  *
- * Linear filters work in 1/256 texel: the whole part is the lower texel, the rest its neighbour's weight. What is not a
- * number counts as far below; far outside is as good as just outside. sampler.ts (#setAxis) does the same.
+ * Filters work in 1/256 texel, which coordinates are rounded to first, so that one just below a texel may be in it: the whole
+ * part is the texel, or the lower one, whose neighbour has the rest as its weight. What is not a number counts as far below; far outside is as good as just outside. sampler.ts (#setAxis) does the same.
  */
 import { WRAP } from '../../abi/gpu/texture-descriptors.ts';
 import { AXIS, LEVEL, type SamplerCode } from './emit-code.ts';
@@ -35,6 +35,7 @@ export class AxisEmitter {
   readonly #axis: number;
   readonly #mode: number;
   readonly #normalized: boolean;
+  readonly #rounds: boolean;
   readonly #coordinate: number;
   readonly #offset: number | undefined;
 
@@ -43,7 +44,7 @@ export class AxisEmitter {
     c: SamplerCode,
     axis: number,
     mode: number,
-    normalized: boolean,
+    { normalized, rounds }: { readonly normalized: boolean; readonly rounds: boolean },
     coordinate: number,
     offset: number | undefined,
   ) {
@@ -51,6 +52,7 @@ export class AxisEmitter {
     this.#axis = axis;
     this.#mode = mode;
     this.#normalized = normalized;
+    this.#rounds = rounds;
     this.#coordinate = coordinate;
     this.#offset = offset;
   }
@@ -59,8 +61,13 @@ export class AxisEmitter {
     this.#c.field(LEVEL.axes + this.#axis * AXIS.bytes + offset);
   }
 
+  /** Makes the number on the stack whole 256ths. */
+  #fixed(): void {
+    this.#c.f.op(this.#rounds ? 'f32x4_nearest' : 'f32x4_floor').op('i32x4_relaxed_trunc_f32x4_s');
+  }
+
   /** Pushes the coordinate brought into its period, scaled. */
-  #scaled(scale: number): void {
+  #scaled(): void {
     const { f } = this.#c;
     const at = this.#coordinate;
     f.get(at);
@@ -70,7 +77,7 @@ export class AxisEmitter {
       this.#c.single(0.5).op('f32x4_mul').op('f32x4_floor');
       this.#c.single(2).op('f32x4_mul').op('f32x4_sub');
     }
-    this.#field(scale);
+    this.#field(AXIS.scale256);
     f.op('f32x4_mul');
   }
 
@@ -87,33 +94,32 @@ export class AxisEmitter {
     this.#c.f.op('f32x4_pmin');
   }
 
-  /** Adds the offset to the number on the stack, in units of `one` texel. */
-  #shifted(shift: number): void {
+  /** Adds the offset to the number on the stack. */
+  #shifted(): void {
     if (this.#offset === undefined) return;
     const { f } = this.#c;
-    f.get(this.#offset);
-    if (shift) f.i32(shift).op('i32x4_shl');
+    f.get(this.#offset).i32(FRACTION_BITS).op('i32x4_shl');
     f.op('f32x4_convert_i32x4_s').op('f32x4_add');
   }
 
   nearest(): Footprint {
     const { f } = this.#c;
-    this.#scaled(AXIS.scale);
-    this.#bounded(1, 0, AXIS.lastFloat, AXIS.size);
-    const below = this.#mode !== WRAP.CLAMP_TO_EDGE && (this.#offset !== undefined || !PERIODIC.includes(this.#mode));
-    if (below) f.op('f32x4_floor');
-    const index = this.#c.vector(() => f.op('i32x4_relaxed_trunc_f32x4_s'));
+    this.#scaled();
+    this.#bounded(0);
+    const index = this.#c.vector(() => {
+      this.#fixed();
+      f.i32(FRACTION_BITS).op('i32x4_shr_s');
+    });
     return { texels: [this.#wrapped(index, 'only')], weight: undefined };
   }
 
   /** `gathers`: both texels count, whatever their weight. */
   linear(gathers = false): Footprint {
     const { f } = this.#c;
-    this.#scaled(AXIS.scale256);
+    this.#scaled();
     this.#c.single(HALF).op('f32x4_sub');
-    this.#bounded(ONE, -HALF, AXIS.last256, AXIS.size256, gathers);
-    f.op('f32x4_nearest');
-    const fixed = this.#c.vector(() => f.op('i32x4_relaxed_trunc_f32x4_s'));
+    this.#bounded(-HALF, gathers);
+    const fixed = this.#c.vector(() => this.#fixed());
     const weight = this.#c.vector(() => {
       f.get(fixed);
       this.#c.words(ONE - 1).op('v128_and');
@@ -132,41 +138,40 @@ export class AxisEmitter {
 
   /**
    * Adds the offset to the scaled number on the stack and brings it to where its texels are the same, within the range of
-   * integers. `one`: a texel; `zero`: what coordinate 0 is. Beyond a border both texels of a footprint lie in it, those of a gather
+   * integers. `zero`: what coordinate 0 is. Beyond a border both texels of a footprint lie in it, those of a gather
    * beyond the lower edge on it.
    */
-  #bounded(one: number, zero: number, last: number, size: number, gathers = false): void {
-    const shift = Math.log2(one);
+  #bounded(zero: number, gathers = false): void {
     if (PERIODIC.includes(this.#mode)) {
       // Of what is infinite there is no place in a period.
       this.#atLeast(() => this.#c.single(zero));
-      this.#shifted(shift);
+      this.#shifted();
       return;
     }
-    this.#shifted(shift);
+    this.#shifted();
     switch (this.#mode) {
       case WRAP.CLAMP_TO_EDGE:
-        this.#atLeast(() => this.#c.single(gathers ? -one : 0));
-        this.#atMost(() => this.#field(last));
+        this.#atLeast(() => this.#c.single(gathers ? -ONE : 0));
+        this.#atMost(() => this.#field(AXIS.last256));
         break;
       case SEAMLESS:
         this.#atLeast(() => this.#c.single(zero));
         this.#atMost(() => {
-          this.#field(size);
+          this.#field(AXIS.size256);
           this.#c.single(zero).op('f32x4_add');
         });
         break;
       case WRAP.CLAMP_TO_BORDER:
-        this.#atLeast(() => this.#c.single(-2 * one));
-        this.#atMost(() => this.#field(size));
+        this.#atLeast(() => this.#c.single(-2 * ONE));
+        this.#atMost(() => this.#field(AXIS.size256));
         break;
       default:
         this.#atLeast(() => {
-          this.#c.single(-2 * one);
-          this.#field(size);
+          this.#c.single(-2 * ONE);
+          this.#field(AXIS.size256);
           this.#c.f.op('f32x4_sub');
         });
-        this.#atMost(() => this.#field(size));
+        this.#atMost(() => this.#field(AXIS.size256));
     }
   }
 

@@ -15,15 +15,13 @@ export const AXIS = {
   /** Texels, and the last one's index. */
   count: 0,
   last: 16,
-  /** The same as floats. */
+  /** Texels as a float. */
   size: 32,
-  lastFloat: 48,
   /** What a coordinate is multiplied by: the size, or 1. */
-  scale: 64,
-  scale256: 80,
-  size256: 96,
-  last256: 112,
-  bytes: 128,
+  scale256: 48,
+  size256: 64,
+  last256: 80,
+  bytes: 96,
 } as const;
 
 /** A level of a texture: byte offsets. */

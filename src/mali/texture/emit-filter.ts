@@ -58,6 +58,8 @@ export interface SamplerState {
   readonly samples: boolean;
   readonly offset: boolean;
   readonly normalized: boolean;
+  /** Coordinates are rounded to the nearest 256th of a texel, else down. */
+  readonly rounds: boolean;
   /** Channels are integers. */
   readonly integer: boolean;
   /** Texels of bytes are mixed as integers. */
@@ -132,10 +134,10 @@ export class FilterEmitter {
   }
 
   #footprints(spot: Spot, filter: 'nearest' | 'linear' | 'gather'): Footprint[] {
-    const { axes, wrap, normalized, cube } = this.#state;
+    const { axes, wrap, cube } = this.#state;
     return [spot.x, spot.y, spot.z].slice(0, axes).map((coordinate, axis) => {
       const mode = cube === 'seamless' && filter !== 'nearest' ? SEAMLESS : wrap[axis]!;
-      const emitter = new AxisEmitter(this.#c, axis, mode, normalized, coordinate, spot.offsets[axis]);
+      const emitter = new AxisEmitter(this.#c, axis, mode, this.#state, coordinate, spot.offsets[axis]);
       return filter === 'nearest' ? emitter.nearest() : emitter.linear(filter === 'gather');
     });
   }

@@ -245,6 +245,7 @@ function scene(next: () => number): Scene {
     borderB: 0,
     borderA: next(),
     normalizedCoordinates: normalized,
+    roundToNearestEven: coin(0.8),
     seamlessCubeMap: coin(0.7),
     minifyNearest: coin(),
     magnifyNearest: coin(),

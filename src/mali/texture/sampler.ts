@@ -168,7 +168,8 @@ export class Sampler {
   }
 
   /**
-   * Linear filters work in 1/256 texel: the whole part is the lower texel, the rest the weight of the higher one. `mode`
+   * Filters work in 1/256 texel, which coordinates are rounded to first, by the sampler's bit to the nearest one or down, so that one
+   * just below a texel may be in it. The whole part is the texel, or the lower one, and the rest the weight of the higher one. `mode`
    * undefined: texels are numbered on beyond the edge.
    */
   #setAxis(
@@ -181,19 +182,18 @@ export class Sampler {
   ): void {
     const nearest = filter === 'nearest';
     const out = this.#axis[axis]!;
-    const scale = nearest ? 1 : WEIGHT_ONE;
     const zero = nearest ? 0 : -WEIGHT_ONE / 2;
-    const scaled = fround(this.#scaled(coordinate, size * scale, mode, scale) + zero);
-    const moved = this.#bounded(scaled, offset * scale, zero, size, scale, mode, filter === 'gather');
+    const scaled = fround(this.#scaled(coordinate, size * WEIGHT_ONE, mode) + zero);
+    const moved = this.#bounded(scaled, offset * WEIGHT_ONE, zero, size, mode, filter);
+    const fixed = this.descriptor.roundToNearestEven ? roundEven(moved) : Math.floor(moved);
+    const low = Math.floor(fixed / WEIGHT_ONE);
     if (nearest) {
-      const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, Math.floor(moved), size);
+      const i = wrap(mode ?? WRAP.CLAMP_TO_EDGE, low, size);
       out[0] = i;
       out[1] = i;
       out[2] = 0;
       return;
     }
-    const fixed = roundEven(moved);
-    const low = Math.floor(fixed / WEIGHT_ONE);
     out[0] = mode === undefined ? low : wrap(mode, low, size);
     out[1] = mode === undefined ? low + 1 : wrap(mode, low + 1, size);
     out[2] = fixed - low * WEIGHT_ONE;
@@ -201,10 +201,10 @@ export class Sampler {
 
   /**
    * Repeated coordinates are brought into the period before they are scaled, as long as they have all their fraction bits.
-   * `size`: what 1 becomes; `scale`: what a texel becomes.
+   * `size`: what 1 becomes.
    */
-  #scaled(coordinate: number, size: number, mode: number | undefined, scale: number): number {
-    if (!this.descriptor.normalizedCoordinates) return fround(coordinate * scale);
+  #scaled(coordinate: number, size: number, mode: number | undefined): number {
+    if (!this.descriptor.normalizedCoordinates) return fround(coordinate * WEIGHT_ONE);
     if (mode === WRAP.REPEAT) return fround(fround(coordinate - Math.floor(coordinate)) * size);
     if (mode === WRAP.MIRRORED_REPEAT)
       return fround(fround(coordinate - 2 * Math.floor(fround(coordinate * 0.5))) * size);
@@ -221,9 +221,8 @@ export class Sampler {
     offset: number,
     zero: number,
     size: number,
-    scale: number,
     mode: number | undefined,
-    gathers: boolean,
+    filter: Filter,
   ): number {
     if (mode === WRAP.REPEAT || mode === WRAP.MIRRORED_REPEAT) {
       const within = Number.isNaN(scaled) ? zero : Math.max(scaled, zero);
@@ -231,13 +230,22 @@ export class Sampler {
       return fround(inside + offset);
     }
     const place = fround(scaled + offset);
-    const end = size * scale;
+    const end = size * WEIGHT_ONE;
     // A filter on a seamless cube reaches one texel beyond the edge, a nearest one does not.
-    const seamless = mode === undefined && scale > 1;
+    const seamless = mode === undefined && filter !== 'nearest';
+    const gathers = filter === 'gather';
     const clamped = mode === WRAP.CLAMP_TO_EDGE || mode === undefined;
     const mirrors = mode === WRAP.MIRRORED_CLAMP_TO_EDGE || mode === WRAP.MIRRORED_CLAMP_TO_BORDER;
-    const least = seamless ? zero : clamped ? (gathers ? -scale : 0) : mirrors ? -2 * scale - end : -2 * scale;
-    const most = seamless ? fround(end + zero) : clamped ? end - scale : end;
+    const least = seamless
+      ? zero
+      : clamped
+        ? gathers
+          ? -WEIGHT_ONE
+          : 0
+        : mirrors
+          ? -2 * WEIGHT_ONE - end
+          : -2 * WEIGHT_ONE;
+    const most = seamless ? fround(end + zero) : clamped ? end - WEIGHT_ONE : end;
     return place > least ? Math.min(place, most) : least;
   }
 

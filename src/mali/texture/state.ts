@@ -37,7 +37,17 @@ import type { YuvTexture } from './yuv.ts';
 type PlaneValues = Infer<typeof Plane>;
 type FilterState = Pick<
   SamplerState,
-  'lod' | 'query' | 'anisotropic' | 'magnify' | 'minify' | 'cutoff' | 'mipmap' | 'normalized' | 'wrap' | 'offset'
+  | 'lod'
+  | 'query'
+  | 'anisotropic'
+  | 'magnify'
+  | 'minify'
+  | 'cutoff'
+  | 'mipmap'
+  | 'normalized'
+  | 'rounds'
+  | 'wrap'
+  | 'offset'
 >;
 type TexelState = Pick<SamplerState, 'layout' | 'yuv' | 'channels' | 'borders' | 'compare' | 'integer' | 'bytes'>;
 
@@ -112,6 +122,7 @@ function filterState(
   const shared = {
     anisotropic,
     normalized: s.normalizedCoordinates,
+    rounds: s.roundToNearestEven,
     wrap,
     offset,
     cutoff: s.magnifyCutoff ? LOD_ONE / 2 : 0,
@@ -153,6 +164,7 @@ function gradientState(
     query: { bias: !lodBiasDisable, clamp: !lodClampDisable },
     anisotropic: !derivatives && dimension !== 'cube' && isAnisotropic(texture, s),
     normalized: s.normalizedCoordinates,
+    rounds: false,
   };
 }
 
@@ -164,6 +176,7 @@ function fetchState({ offset }: TextureKind): FilterState {
     ...filters,
     cutoff: 0,
     normalized: false,
+    rounds: false,
     wrap: [],
     offset,
   };

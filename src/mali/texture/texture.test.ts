@@ -60,6 +60,7 @@ function scene(
     wrapT: WRAP.CLAMP_TO_EDGE,
     wrapR: WRAP.CLAMP_TO_EDGE,
     normalizedCoordinates: true,
+    roundToNearestEven: true,
     maximumLod: 0x1fff,
     maximumAnisotropy: 1,
     ...sampler,
@@ -260,6 +261,35 @@ test('the level of detail follows the quad, and bias moves it', () => {
   assert.equal(red(run(environment, { x, y, lodMode: 'explicit', lod: words(() => 0x200) })), 200);
   const gradient = run(environment, { operation: 'gradient', x, y, derivatives: false, lodClampDisable: true });
   assert.equal(gradient.u32[0], 0x100);
+});
+
+test('coordinates are rounded to 256ths of a texel before one is chosen: to the nearest, or down', () => {
+  const at = (x: number, sampler: object): number[] => {
+    const { view, environment } = scene({}, { magnifyNearest: true, minifyNearest: true, ...sampler });
+    store(view, TEXELS_AT, '1000000020000000');
+    const { f32 } = run(environment, { x: lanes(() => x), y: lanes(() => 0.25) });
+    return [Math.round(f32[0]! * 255)];
+  };
+  // Two texels, whose edge is at one half; up to 2^-9 texel below it, which is 2^-10 here, the nearest 256th is the edge.
+  for (const [distance, rounded] of [
+    [2 ** -11, 0x20],
+    [2 ** -10, 0x20],
+    [2 ** -9, 0x10],
+  ] as const) {
+    assert.equal(at(0.5 - distance, {})[0], rounded, `${distance}`);
+    assert.equal(at(0.5 - distance, { roundToNearestEven: false })[0], 0x10, `${distance}`);
+  }
+  assert.equal(at(1 - 2 ** -20, { wrapS: WRAP.REPEAT })[0], 0x10);
+  assert.equal(at(1 - 2 ** -20, { wrapS: WRAP.REPEAT, roundToNearestEven: false })[0], 0x20);
+  assert.equal(at(1 - 2 ** -20, {})[0], 0x20);
+  // A filter's weights, too: 3/4 of a 256th above the first texel's centre.
+  const weighed = (roundToNearestEven: boolean): number => {
+    const { view, environment } = scene({}, { roundToNearestEven });
+    store(view, TEXELS_AT, '00000000ff000000');
+    return run(environment, { x: lanes(() => 0.25 + 3 * 2 ** -11), y: lanes(() => 0.25) }).f32[0]!;
+  };
+  assert.ok(weighed(true) > weighed(false));
+  assert.equal(weighed(false), 0);
 });
 
 test('a depth comparison yields the share of texels that pass', () => {

@@ -117,6 +117,7 @@ function textureBytes(random: Random, at: number, data: number, size: number): U
       wrapT: random.pick(wraps),
       wrapR: random.pick(wraps),
       normalizedCoordinates: random.chance(85),
+      roundToNearestEven: random.chance(70),
       minifyNearest: random.chance(40),
       magnifyNearest: random.chance(40),
       magnifyCutoff: random.chance(50),
