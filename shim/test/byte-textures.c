@@ -2,14 +2,10 @@
  * Textures of one or two bytes a texel: uploads a texel of each such format of OpenGL ES 2, samples it in a fragment shader
  * and prints what comes out, a line a format: "byte-textures: ALPHA 0 0 0 10".
  *
- * Draws without a window. EGL and OpenGL ES are looked up when it runs, as the setup has neither's headers; the numbers are theirs
- * (Khronos `egl.xml`, `gl.xml`).
+ * Draws without a window (gles.h).
  */
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "gles.h"
 
-enum { PLATFORM_SURFACELESS = 0x31dd, OPENGL_ES_API = 0x30a0, CONTEXT_MAJOR_VERSION = 0x3098, EGL_END = 0x3038 };
 enum { TEXTURE_2D = 0xde1, MIN_FILTER = 0x2801, MAG_FILTER = 0x2800, NEAREST = 0x2600, UNSIGNED_BYTE = 0x1401 };
 enum { ALPHA = 0x1906, LUMINANCE = 0x1909, LUMINANCE_ALPHA = 0x190a, RGBA = 0x1908 };
 enum { FRAMEBUFFER = 0x8d40, COLOR_ATTACHMENT0 = 0x8ce0, FRAMEBUFFER_COMPLETE = 0x8cd5 };
@@ -20,53 +16,7 @@ static const char *fragment = "precision mediump float; uniform sampler2D t;"
 			      "void main() { gl_FragColor = texture2D(t, vec2(0.5)); }";
 static const float corners[] = {-1, -1, 3, -1, -1, 3};
 
-static void *find(void *library, const char *name)
-{
-	void *found = dlsym(library, name);
-
-	if (!found) {
-		fprintf(stderr, "byte-textures: no %s\n", name);
-		exit(1);
-	}
-	return found;
-}
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "byte-textures: %s\n", what);
-	exit(1);
-}
-
-static void *open_library(const char *name)
-{
-	void *library = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
-
-	if (!library)
-		fail(dlerror());
-	return library;
-}
-
-#define EGL(result, name, ...) result (*name)(__VA_ARGS__) = find(egl, #name)
-#define GL(result, name, ...) result (*name)(__VA_ARGS__) = find(gles, #name)
-
-static void make_current(void)
-{
-	void *egl = open_library("libEGL.so.1");
-	EGL(void *, eglGetPlatformDisplay, unsigned, void *, const long *);
-	EGL(int, eglInitialize, void *, int *, int *);
-	EGL(int, eglBindAPI, unsigned);
-	EGL(void *, eglCreateContext, void *, void *, void *, const int *);
-	EGL(int, eglMakeCurrent, void *, void *, void *, void *);
-	const int version[] = {CONTEXT_MAJOR_VERSION, 2, EGL_END};
-	void *display = eglGetPlatformDisplay(PLATFORM_SURFACELESS, 0, 0);
-	void *context;
-
-	if (!display || !eglInitialize(display, 0, 0) || !eglBindAPI(OPENGL_ES_API))
-		fail("no display");
-	context = eglCreateContext(display, 0, 0, version);
-	if (!context || !eglMakeCurrent(display, 0, 0, context))
-		fail("no context");
-}
+#define GL(result, name, ...) LOOK_UP(gles, result, name, __VA_ARGS__)
 
 int main(void)
 {
@@ -75,7 +25,7 @@ int main(void)
 		unsigned format;
 	} formats[] = {{"ALPHA", ALPHA}, {"LUMINANCE", LUMINANCE}, {"LUMINANCE_ALPHA", LUMINANCE_ALPHA}};
 	static const unsigned char texel[] = {10, 200, 0, 0};
-	void *gles = open_library("libGLESv2.so.2");
+	void *gles = make_current(2, 0);
 	GL(void, glGenTextures, int, unsigned *);
 	GL(void, glBindTexture, unsigned, unsigned);
 	GL(void, glTexParameteri, unsigned, unsigned, int);
@@ -101,7 +51,6 @@ int main(void)
 	unsigned textures[2], framebuffer, program, i;
 	int linked = 0;
 
-	make_current();
 	glGenTextures(2, textures);
 	for (i = 0; i < 2; i++) {
 		glBindTexture(TEXTURE_2D, textures[i]);

@@ -4,21 +4,16 @@
  *
  * Usage: frames [-m] [FRAMES [SCENE]]: so many frames of each scene, or of one; the last one is hashed. With -m a mark (a file, whose
  * counterpart somebody makes) is made before and after.
- *
- * EGL and OpenGL ES are looked up when it runs, as the setup has neither's headers; the numbers are theirs (Khronos `egl.xml`,
- * `gl.xml`).
  */
-#include <dlfcn.h>
+#include "gles.h"
+
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SIZE 128
 
-enum { PLATFORM_SURFACELESS = 0x31dd, OPENGL_ES_API = 0x30a0, MAJOR = 0x3098, MINOR = 0x30fb, EGL_END = 0x3038 };
 enum { POINTS = 0, LINE_LOOP = 2, TRIANGLES = 4, TRIANGLE_STRIP = 5 };
 enum { UBYTE = 0x1401, USHORT = 0x1403, FLOAT = 0x1406, RGBA = 0x1908, RED = 0x1903, RGBA8 = 0x8058, RGBA16F = 0x881a };
 enum { TEX_2D = 0xde1, TEX_3D = 0x806f, TEX_ARRAY = 0x8c1a, TEX_CUBE = 0x8513, CUBE_FACE = 0x8515 };
@@ -68,53 +63,6 @@ enum { ARRAY = 0x8892, SSBO = 0x90d2, UBO = 0x8a11, STATIC_DRAW = 0x88e4, MAP_RE
 #define F(result, name, ...) static result (*name)(__VA_ARGS__);
 FUNCTIONS
 #undef F
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "frames: %s\n", what);
-	exit(1);
-}
-
-static void *library(const char *name)
-{
-	void *found = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
-
-	if (!found)
-		fail(dlerror());
-	return found;
-}
-
-static void *find(void *from, const char *name)
-{
-	void *found = dlsym(from, name);
-
-	if (!found)
-		fail(name);
-	return found;
-}
-
-#define EGL(result, name, ...) result (*name)(__VA_ARGS__) = find(egl, #name)
-
-static void make_current(void)
-{
-	void *egl = library("libEGL.so.1"), *gles = library("libGLESv2.so.2");
-	EGL(void *, eglGetPlatformDisplay, unsigned, void *, const long *);
-	EGL(int, eglInitialize, void *, int *, int *);
-	EGL(int, eglBindAPI, unsigned);
-	EGL(void *, eglCreateContext, void *, void *, void *, const int *);
-	EGL(int, eglMakeCurrent, void *, void *, void *, void *);
-	const int version[] = {MAJOR, 3, MINOR, 1, EGL_END};
-	void *display = eglGetPlatformDisplay(PLATFORM_SURFACELESS, 0, 0), *context;
-
-	if (!display || !eglInitialize(display, 0, 0) || !eglBindAPI(OPENGL_ES_API))
-		fail("no display");
-	context = eglCreateContext(display, 0, 0, version);
-	if (!context || !eglMakeCurrent(display, 0, 0, context))
-		fail("no context");
-#define F(result, name, ...) name = find(gles, #name);
-	FUNCTIONS
-#undef F
-}
 
 #define HEAD "#version 310 es\nprecision highp float; precision highp int; uniform int f;\n"
 /* Vertices come from their numbers alone, so no scene needs buffers for them. */
@@ -416,7 +364,10 @@ int main(int argc, char **argv)
 	argv += marks;
 	frames = argc > 1 ? atoi(argv[1]) : 1;
 	wanted = argc > 2 ? argv[2] : 0;
-	make_current();
+	void *gles = make_current(3, 1);
+#define F(result, name, ...) name = find(gles, #name);
+	FUNCTIONS
+#undef F
 	targets[0] = make_target(0);
 	targets[1] = make_target(4);
 	glViewport(0, 0, SIZE, SIZE);
