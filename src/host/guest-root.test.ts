@@ -179,6 +179,17 @@ test('it has users of its own, whom nobody of the host is, and set-user-ID progr
   assert.ok(uid > 0xffff && gid > 0xffff, `${uid}:${gid} may be somebody’s of this host`);
 });
 
+test('its other users may draw, and have no display; a library that is preloaded for all is so for theirs', {
+  skip,
+}, async (t) => {
+  if (namespaces!.users.refused !== undefined) return t.skip(namespaces!.users.refused);
+  const { lines } = await shell(`
+    echo $LD_PRELOAD > /etc/ld.so.preload
+    cp /usr/bin/dd /usr/bin/other && chown 7:8 /usr/bin/other && chmod 6755 /usr/bin/other
+    for each in renderD128 card0 card1; do other if=/dev/dri/$each count=0 2> /dev/null && echo $each; done`);
+  assert.deepEqual(lines, ['renderD128']);
+});
+
 test('where no other numbers can be had, its root is its only user', { skip }, async () => {
   const one = { ...namespaces!, users: { words: [], refused: 'for this test' } };
   const { exitCode, lines } = await shell('id -u; chown 7:8 /tmp 2> /dev/null || echo one', { namespaces: one });

@@ -16,6 +16,8 @@ import { writeInputDevice } from './guest-input.ts';
 
 /** For root and the group of root, as udev makes device nodes, or for whoever runs the machine. */
 const PLACEHOLDER_MODE = 0o1660;
+/** Anyone may draw (systemd `rules.d/50-udev-default.rules.in`, whose GROUP_RENDER_MODE is 0666 by default). */
+const RENDER_MODE = 0o1666;
 
 /** The class of devices whose clock is governed. */
 const DEVFREQ = 'devfreq';
@@ -67,10 +69,10 @@ export function writeGuestTree(
     symlinkSync(relative(dirname(path), target), join(root, path));
   };
 
-  const placeholder = (path: string, major: number, minor: number): void => {
+  const placeholder = (path: string, major: number, minor: number, mode = PLACEHOLDER_MODE): void => {
     file(path, '');
     truncateSync(join(root, path), deviceNumber(major, minor));
-    chmodSync(join(root, path), PLACEHOLDER_MODE);
+    chmodSync(join(root, path), mode);
   };
 
   for (const folder of ['dev/dri/by-path', 'sys/class/drm', 'sys/dev/char', 'sys/bus/platform/devices'])
@@ -155,7 +157,8 @@ export function writeGuestTree(
       link(`${folder}/subsystem`, 'sys/class/drm');
       link(`sys/class/drm/${nodeName}`, folder);
       link(`sys/dev/char/${number}`, folder);
-      placeholder(`dev/dri/${nodeName}`, DRM_MAJOR, node.minor);
+      const mode = node.kind === 'render' ? RENDER_MODE : PLACEHOLDER_MODE;
+      placeholder(`dev/dri/${nodeName}`, DRM_MAJOR, node.minor, mode);
       if (device.debugFiles.length > 0) link(`${DEBUG_DRI}/${node.minor}`, `${DEBUG_DRI}/${name}`);
       const path = `dev/dri/by-path/platform-${name}-${node.kind === 'render' ? 'render' : 'card'}`;
       link(path, `dev/dri/${nodeName}`);
