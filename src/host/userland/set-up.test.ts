@@ -69,6 +69,34 @@ test('in a root of the host’s own architecture a program without a dynamic loa
   assert.deepEqual(calls(), [`-r ${root}`]);
 });
 
+test('a root knows its people: shells, how passwords are asked for, and nobody who has none is let in', async () => {
+  const { root, qemu, calls } = makeRoot('people', [
+    'usr/bin/bash',
+    'usr/bin/systemd-sysusers',
+    'usr/lib/sysusers.d/basic.conf',
+    'usr/sbin/gdm3',
+  ]);
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+  write('etc/passwd', 'root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/usr/sbin/nologin\n');
+  write('etc/shadow', 'daemon:!*:20000::::::\n');
+  write('usr/share/debianutils/shells', '# comment\n/usr/bin/bash\n');
+  write('usr/share/debianutils/shells.d/zsh', '/usr/bin/zsh\n');
+  write('usr/share/pam/common-session', '$session_primary\nsession required pam_deny.so\n');
+  write('usr/share/pam/common-session.md5sums', '0\n');
+  write('usr/share/pam-configs/unix', 'Default: yes\n');
+  await setUp({ root, qemu }, () => {});
+  assert.equal(read('etc/shells'), '/usr/bin/bash\n');
+  assert.equal(read('etc/shadow'), 'daemon:!*:20000::::::\nroot:*:::::::\n');
+  assert.equal(read('etc/pam.d/common-session'), 'session\t[default=1]\tpam_permit.so\nsession required pam_deny.so\n');
+  assert.ok(!existsSync(join(root, 'etc/pam.d/common-session.md5sums')));
+  assert.equal(read('etc/sysusers.d/tyr.conf'), 'u Debian-gdm - "Debian-gdm" /var/lib/gdm3\n');
+  assert.deepEqual(calls(), [`usr/bin/systemd-sysusers --root=${root}`]);
+});
+
 test('a program that fails is told, and the root counts as not set up', async () => {
   const { root, qemu } = makeRoot('failing', ['usr/bin/update-mime-database', 'usr/share/mime/packages/x.xml']);
   await assert.rejects(

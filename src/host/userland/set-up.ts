@@ -5,9 +5,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { command } from './command.ts';
+import { makeStacks } from './pam.ts';
 import type { Report } from './progress.ts';
 import { ARM64, guestStart, type Root } from './start.ts';
 
@@ -76,8 +77,20 @@ const steps = (libraries: string): Step[] => [
   },
 ];
 
+/** Users that packages make in their installation scripts alone, not by systemd-sysusers: with the program whose they are, and their home. */
+const SCRIPTS_USERS = [
+  { name: 'colord', home: '/var/lib/colord', program: 'usr/libexec/colord' },
+  { name: 'Debian-gdm', home: '/var/lib/gdm3', program: 'usr/sbin/gdm3' },
+];
+/** Tells systemd-sysusers of them. */
+const TOLD = 'etc/sysusers.d/tyr.conf';
+
+/** Which shells packages have brought. */
+const SHELLS = 'usr/share/debianutils/shells';
+const MORE_SHELLS = `${SHELLS}.d`;
+
 /** Grows when a folder that was set up has to be set up again. */
-const FORM = 2;
+const FORM = 3;
 const DONE = '.set-up';
 
 /** Is there nothing left to do in this root? */
@@ -86,6 +99,7 @@ export const isSetUp = (root: string): boolean => existsSync(join(root, `${DONE}
 /** Sets a root up. Throws where a program fails, which it does not in packages that fit each other. */
 export async function setUp(where: Root, report: Report): Promise<void> {
   const { root, qemu, architecture = ARM64 } = where;
+  await tellUsers(root);
   const all = steps(`usr/lib/${architecture.triplet}`);
   for (const [i, step] of all.entries()) {
     const { title, program, on, args = (target: string) => [target], output, each, isStatic } = step;
@@ -104,7 +118,42 @@ export async function setUp(where: Root, report: Report): Promise<void> {
     }
   }
   await mkdir(join(root, 'etc'), { recursive: true });
+  await makeStacks(root);
+  await listShells(root);
+  await lockUsers(root);
   // Of this copy alone, as an installed system's is: machine-id(5).
   await writeFile(join(root, 'etc/machine-id'), `${randomUUID().replaceAll('-', '')}\n`);
   await writeFile(join(root, `${DONE}-${FORM}`), '');
+}
+
+async function tellUsers(root: string): Promise<void> {
+  const users = SCRIPTS_USERS.filter(({ program }) => existsSync(join(root, program)));
+  if (users.length === 0) return;
+  await mkdir(join(root, dirname(TOLD)), { recursive: true });
+  await writeFile(join(root, TOLD), users.map(({ name, home }) => `u ${name} - "${name}" ${home}\n`).join(''));
+}
+
+/** Shells that people may have, or they count as nobody: update-shells(8) of debianutils. */
+async function listShells(root: string): Promise<void> {
+  const names = [
+    SHELLS,
+    ...(existsSync(join(root, MORE_SHELLS)) ? await readdir(join(root, MORE_SHELLS)) : []).map((name) =>
+      join(MORE_SHELLS, name),
+    ),
+  ].filter((name) => existsSync(join(root, name)));
+  const texts = await Promise.all(names.map((name) => readFile(join(root, name), 'utf8')));
+  const shells = texts.flatMap((text) => text.split('\n')).filter((line) => line.startsWith('/'));
+  const there = [...new Set(shells)].filter((shell) => existsSync(join(root, shell)));
+  if (there.length > 0) await writeFile(join(root, 'etc/shells'), there.map((shell) => `${shell}\n`).join(''));
+}
+
+/** A line in /etc/shadow for each user that has none, as pwconv(8) makes it: nobody is let in as one, but these are users. */
+async function lockUsers(root: string): Promise<void> {
+  const names = async (path: string): Promise<string[]> =>
+    existsSync(join(root, path))
+      ? (await readFile(join(root, path), 'utf8')).split('\n').flatMap((line) => line.split(':')[0] || [])
+      : [];
+  const there = await names('etc/shadow');
+  const lines = (await names('etc/passwd')).filter((name) => !there.includes(name)).map((name) => `${name}:*:::::::\n`);
+  await appendFile(join(root, 'etc/shadow'), lines.join(''), { mode: 0o640 });
 }
