@@ -50,7 +50,7 @@ function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?
     },
   } as CommandStream;
   const frontEnd = new FrontEnd(clock, new GpuTime(clock), (fn) => fn());
-  const runner: Runner = { stream: endless, addressSpace: 0, paused: () => false, settled: () => {} };
+  const runner: Runner = { stream: endless, addressSpace: 0, priority: 0, paused: () => false, settled: () => {} };
   frontEnd.add(runner);
   yielded.shift()!();
   if (serve) return steps;
@@ -147,7 +147,13 @@ test('the GPU works while it has something to do, here or on other threads, and 
     },
   };
   const frontEnd = new FrontEnd(clock, new GpuTime(clock), (fn) => fn());
-  frontEnd.add({ stream: stream as CommandStream, addressSpace: 0, paused: () => false, settled: () => {} });
+  frontEnd.add({
+    stream: stream as CommandStream,
+    addressSpace: 0,
+    priority: 0,
+    paused: () => false,
+    settled: () => {},
+  });
   const slice = (): void => yielded.shift()!();
   slice();
   time.advance(5e6);
@@ -169,4 +175,40 @@ test('the GPU works while it has something to do, here or on other threads, and 
   frontEnd.clear();
   time.advance(5e6);
   assert.equal(frontEnd.worked, 5e5 + 17e5, 'it was stopped');
+});
+
+test('streams of the highest priority have their turns first, whenever they came and whenever it changes', () => {
+  const time = new TestClock();
+  const yielded: (() => void)[] = [];
+  const clock = clockOf(time, yielded);
+  const frontEnd = new FrontEnd(clock, new GpuTime(clock), (fn) => fn());
+  let turns = '';
+  const runner = (name: string, priority: number) => ({
+    stream: {
+      activity: 0,
+      retired: 0,
+      step: () => {
+        turns += name;
+        return false;
+      },
+    } as CommandStream,
+    addressSpace: 0,
+    priority,
+    paused: () => false,
+    settled: () => {},
+  });
+  const [low, high] = [runner('l', 3), runner('h', 9)];
+  for (const each of [low, runner('m', 5), high, runner('n', 5)]) frontEnd.add(each);
+  const slice = (): string => {
+    turns = '';
+    frontEnd.schedule();
+    yielded.shift()!();
+    return turns;
+  };
+  assert.equal(slice(), 'hmnl');
+  low.priority = 7;
+  frontEnd.order();
+  assert.equal(slice(), 'hlmn');
+  frontEnd.remove(high);
+  assert.equal(slice(), 'lmn');
 });

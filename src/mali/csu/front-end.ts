@@ -1,7 +1,7 @@
 /**
  * FrontEnd: gives all command streams of the GPU their turns.
  *
- * While something can be done it does a slice (one turn for each stream, a few milliseconds in all) and lets the rest of
+ * While something can be done it does a slice (one turn for each stream, those of the highest priority first, a few milliseconds in all) and lets the rest of
  * the machine go on, earlier if a client waits to be served: one whose next frame is in the works sends some ten ioctls
  * while this one is drawn, each after the other's answer. When nothing can be done it rests until a doorbell, a sync object or a finished work wakes a stream.
  * An endless stream or shader therefore costs the others time, and blocks nobody.
@@ -15,6 +15,8 @@ export interface Runner {
   readonly stream: CommandStream;
   /** The address-space slot that it works in. */
   readonly addressSpace: number | undefined;
+  /** Of its group among those in slots: the higher has its turn first. */
+  readonly priority: number;
   /** Its address space is being changed. */
   paused(): boolean;
   /** Called after each slice in which the stream had a turn. */
@@ -67,8 +69,14 @@ export class FrontEnd {
   }
 
   add(runner: Runner): void {
-    this.#runners.push(runner);
+    this.#runners = [...this.#runners, runner];
+    this.order();
     this.schedule();
+  }
+
+  /** Priorities may have changed. Those alike keep their order. */
+  order(): void {
+    this.#runners = this.#runners.toSorted((a, b) => b.priority - a.priority);
   }
 
   remove(runner: Runner): void {

@@ -5,14 +5,14 @@
  * takes it from there, in this slot or another, in this address-space slot or another; TERMINATE drops everything.
  * Source: Linux `drivers/gpu/drm/panthor/panthor_sched.c`.
  */
-import { CSG_REQ, CSG_STATE, CSG_STATUS_STATE_IS_IDLE } from '../../abi/gpu/firmware.ts';
+import { CSG_REQ, CSG_STATE, CSG_STATUS_STATE_IS_IDLE, CsgEndpointReq } from '../../abi/gpu/firmware.ts';
 import { STREAMS } from '../../abi/gpu/firmware-places.ts';
 import { SUSPEND_MAGIC, SuspendHeader, suspendOffset } from '../../abi/gpu/suspend.ts';
 import { Laps, type Timer } from '../../board/clock.ts';
 import type { CommandStream } from '../csu/stream.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import type { Mcu } from './index.ts';
-import { type GroupBlocks, groupBlocks, SUSPEND_SIZE } from './interface.ts';
+import { type GroupBlocks, groupBlocks, SUSPEND_SIZE, unpackWord } from './interface.ts';
 import { StreamSlot } from './stream-slot.ts';
 
 /** What stays on the GPU of a group that was suspended: its view of memory, and its streams' works in flight. */
@@ -34,6 +34,8 @@ export class GroupSlot {
   /** The running group's view of memory; else one that faults. */
   #memory: GpuMemory;
   readonly #nowhere: GpuMemory;
+  /** As the host has set it with the group's endpoints. */
+  priority = 0;
   #running = false;
   #idle = false;
   /** Whether the group's works have got on since the last look. */
@@ -90,6 +92,8 @@ export class GroupSlot {
       const endpoints = input.get('endpointReq');
       output.set('statusEndpointReq', endpoints);
       output.set('statusEndpointCurrent', endpoints);
+      this.priority = unpackWord(CsgEndpointReq, endpoints).priority;
+      this.mcu.frontEnd.order();
       done |= CSG_REQ.ENDPOINT_CONFIG;
     }
     const rung = input.get('doorbellReq');

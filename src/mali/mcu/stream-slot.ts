@@ -245,6 +245,10 @@ export class StreamSlot implements StreamHost, Runner {
 
   // Runner.
 
+  get priority(): number {
+    return this.#group.priority;
+  }
+
   get addressSpace(): number | undefined {
     return this.#group.addressSpace;
   }
