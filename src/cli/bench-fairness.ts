@@ -1,18 +1,21 @@
 /**
  * `tyr bench fairness`: what share of the GPU clients get that always have work, under each scheduling policy: 16 clients with four groups
- * each; one with a single group beside one with twelve; one of medium priority beside seven of low priority, with two groups each.
+ * each; one with a single group beside one with twelve; one of medium priority beside seven of low priority, with two groups each. And how
+ * long a small job of high priority takes alone and beside those 16 clients. All in the machine's own time: a busy host changes nothing.
  */
 
 import { GROUP_PRIORITY } from '../abi/panthor.ts';
 import { POLICY_NAMES } from '../driver/index.ts';
 import { Problem } from '../host/userland/problem.ts';
-import { type Competitor, compete, jain } from '../testing/machine/fairness.ts';
+import { type Competitor, compete, jain, urgency } from '../testing/machine/fairness.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 const many = (count: number, one: Competitor): Competitor[] => Array.from({ length: count }, () => one);
 /** Of the machine's time. Panthor's policy lets one group a slice go: 64 groups have all had their turns after 640 ms. */
 const SECONDS = 1;
 const ROUNDS = 6.4;
+/** Jobs of high priority. */
+const SAMPLES = 40;
 
 export const fairness: Bench = async (_userland, { vs }) => {
   if (vs) throw new Problem(`there is nothing in fairness that ${vs} could do`);
@@ -33,6 +36,9 @@ export const fairness: Bench = async (_userland, { vs }) => {
       value: mean === 0 ? Number.POSITIVE_INFINITY : medium / mean,
       unit: '',
     });
+    const { alone, beside } = await urgency(policy, many(16, { groups: 4 }), SAMPLES);
+    results.push({ metric: `${policy}_high_priority_alone`, value: alone, unit: 'ms' });
+    results.push({ metric: `${policy}_high_priority_beside_64`, value: beside, unit: 'ms' });
   }
   return results;
 };

@@ -1,7 +1,9 @@
 /** Shares of the GPU under each policy, in the whole driver on the virtual GPU. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compete, jain } from '../testing/machine/fairness.ts';
+import { compete, jain, urgency } from '../testing/machine/fairness.ts';
+
+const SAMPLES = 7;
 
 test('under panthor’s policy groups get equal shares, under the fair one clients do', async () => {
   const crowd = [{ groups: 1 }, { groups: 12 }];
@@ -18,4 +20,12 @@ test('clients that are alike get equal shares under each policy', async () => {
     assert.ok(Math.min(...shares) > 0.9 * Math.max(...shares), `${policy}: ${shares}`);
     assert.ok(jain(shares) > 0.99);
   }
+});
+
+test('beside a crowd a small job of high priority is done within a fraction of a slice under the fair policy', async () => {
+  const crowd = Array(9).fill({ groups: 1 });
+  const { alone, beside } = await urgency('fair', crowd, SAMPLES);
+  assert.ok(beside < 3 * alone, `${beside} ms, and ${alone} alone`);
+  const { beside: waits } = await urgency('panthor', crowd, SAMPLES);
+  assert.ok(waits > 1, `${waits} ms: under panthor's policy it waits for the slice's end`);
 });

@@ -4,7 +4,8 @@
  * Every client has a virtual time: what its groups have had of the GPU, divided by their weight. At the end of each slice the slots go,
  * one by one, to whoever is furthest behind, counting what it has just been given; within a client its groups take turns. So one with a
  * single group beside others with ten gets as much as they do. Weights follow the priority; realtime groups come before all others, as
- * under panthor's policy. Who has slept does not catch up on it: it begins where the others are. The idea is that of Linux' CFS
+ * under panthor's policy. A group of higher priority than one in a slot does not wait for the end of the slice, as long as its client has had
+ * no more than that one's: so a client that asks for little is served soon, and one that always has work gets its share and no more. Who has slept does not catch up on it: it begins where the others are. The idea is that of Linux' CFS
  * (`kernel/sched/fair.c`) and of its successor in the DRM scheduler's fair policy.
  */
 import { GROUP_PRIORITIES, GROUP_PRIORITY } from '../../abi/panthor.ts';
@@ -50,7 +51,23 @@ export class FairPolicy implements Policy {
     };
     const realtime = ({ priority }: Group): boolean => priority === GROUP_PRIORITY.REALTIME;
     for (const group of [...candidates].filter(realtime)) if (fits(group)) take(group);
-    if (!input.full) for (const group of residents) if (candidates.has(group) && fits(group)) take(group);
+    if (!input.full) {
+      const staying = residents.filter((group) => candidates.has(group));
+      const first = (a: Group, b: Group): number => weightOf(b) - weightOf(a) || behind(a) - behind(b);
+      const seated = new Set(residents);
+      const hurried = [...candidates].filter((group) => !seated.has(group) && this.hurries(group, staying));
+      if (hurried.length > 0) staying.sort(first);
+      for (const group of hurried.sort(first)) {
+        if (!fits(group)) continue;
+        // Whoever makes room is of the lowest priority that there is, and has had most.
+        if (next.length + staying.length >= input.slots && staying.length > 0) {
+          if (!this.#goesBefore(group, staying.at(-1)!)) break;
+          staying.pop();
+        }
+        take(group);
+      }
+      for (const group of staying) if (fits(group)) take(group);
+    }
     for (;;) {
       let best: Group | undefined;
       for (const group of candidates) {
@@ -78,6 +95,15 @@ export class FairPolicy implements Policy {
       idleCount: next.length - busy,
       takingTurns: busy > 1 || candidates.size > 0,
     };
+  }
+
+  hurries(group: Group, residents: readonly Group[]): boolean {
+    if (group.priority === GROUP_PRIORITY.REALTIME) return true;
+    return residents.some((other) => other.canRun && !other.idle && this.#goesBefore(group, other));
+  }
+
+  #goesBefore(group: Group, other: Group): boolean {
+    return weightOf(group) > weightOf(other) && this.#timeOf(group.client) <= this.#timeOf(other.client);
   }
 
   /** The time since the last tick goes to those who were at work in slots, in equal parts. */

@@ -6,7 +6,7 @@
 
 import { FairPolicy } from './fair.ts';
 import type { Group } from './group.ts';
-import { type ByPriority, choose } from './tick.ts';
+import { type ByPriority, choose, hurries } from './tick.ts';
 
 export interface TickInput {
   /** Nanoseconds; never goes back. */
@@ -33,16 +33,18 @@ export interface TickChoice {
 
 export interface Policy {
   choose(input: TickInput): TickChoice;
+  /** Whether a group that has just got work need not wait until the slice of those in the slots is over, though all slots are taken. */
+  hurries(group: Group, residents: readonly Group[]): boolean;
 }
 
 /** Policies by name: what each is, and one for a scheduler of its own. */
 export const POLICIES = {
   panthor: {
     says: 'groups of one priority take turns, higher priorities come first',
-    make: (): Policy => ({ choose }),
+    make: (): Policy => ({ choose, hurries }),
   },
   fair: {
-    says: 'clients get equal shares of the GPU, weighted by priority, however many groups they have',
+    says: 'clients get equal shares of the GPU, weighted by priority, however many groups they have; who has had less and is of higher priority does not wait',
     make: (): Policy => new FairPolicy(),
   },
 } as const satisfies Record<string, { says: string; make: () => Policy }>;

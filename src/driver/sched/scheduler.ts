@@ -12,7 +12,6 @@
  */
 import { CSG_REQ, CSG_STATE } from '../../abi/gpu/firmware.ts';
 import { JOB_IRQ_GLOBAL } from '../../abi/gpu/regs.ts';
-import { GROUP_PRIORITY } from '../../abi/panthor.ts';
 import type { Clock, Timer } from '../../board/clock.ts';
 import type { Dram } from '../../board/dram.ts';
 import { DrmError } from '../../drm/error.ts';
@@ -473,9 +472,16 @@ export class Scheduler {
 
   /** A group outside the slots has got something to do. */
   #wake(group: Group): void {
-    if (group.priority === GROUP_PRIORITY.REALTIME || this.#mightHaveIdle) this.requestTick();
+    if (this.#mightHaveIdle || this.#hurries(group)) this.requestTick();
     else if (this.#sliceEnd === undefined) this.#resumeTick();
     else if (this.slots.some((slot) => !slot.group)) this.requestTick();
+  }
+
+  #hurries(group: Group): boolean {
+    return this.hw.policy.hurries(
+      group,
+      this.#residents().map((slot) => slot.group!),
+    );
   }
 
   /** Ticks had stopped: the next is due now, or when the slice of those in the slots is over. */

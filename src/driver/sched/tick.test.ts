@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FairPolicy } from './fair.ts';
 import type { Group } from './group.ts';
-import type { Policy, TickInput } from './policy.ts';
-import { byPriority, choose } from './tick.ts';
+import { POLICIES, type Policy, type TickInput } from './policy.ts';
+import { byPriority, choose, hurries } from './tick.ts';
 
 const LOW = 0;
 const MEDIUM = 1;
@@ -103,7 +103,7 @@ test('fair: a client with one group gets as much as one with eight', () => {
   assert.ok(Math.abs(one! - 100) <= 2, `${one} of 200`);
   for (const each of others) assert.ok(Math.abs(each - 12.5) <= 2, `${others}`);
   // Under panthor's the same groups take turns one by one.
-  const [row] = turns({ choose }, groups, 198, 1);
+  const [row] = turns({ choose, hurries }, groups, 198, 1);
   assert.ok(row! <= 24, `${row} of 198`);
 });
 
@@ -136,4 +136,28 @@ test('fair: no more VMs than address spaces, the dead leave, the idle stay where
   const choice = tick({ policy: new FairPolicy(), in: [resting], ready: [busy] });
   assert.deepEqual(choice.next, [busy, resting]);
   assert.equal(choice.idleCount, 1);
+});
+
+test('under the fair policy a higher priority does not wait for the slice’s end, as long as its client has had no more', () => {
+  const policy = new FairPolicy();
+  const [low, medium, other, high] = [group(LOW), group(MEDIUM), group(MEDIUM), group(2)];
+  tick({ policy, in: [low, medium], ready: [other] });
+  assert.ok(policy.hurries(high, [low, medium]));
+  assert.ok(!policy.hurries(other, [medium]), 'one of the same priority waits');
+  assert.ok(!policy.hurries(high, [group(MEDIUM, { idle: true })]), 'nobody is in the way of a group that rests');
+  const choice = tick({ policy, in: [low, medium], ready: [other, high], full: false, now: 1e6 });
+  assert.equal(choice.next[0], high);
+  assert.equal(choice.next[1], medium, 'one of the same priority has not thrown it out');
+  assert.deepEqual(choice.leave, [low]);
+  // It keeps its slot until it has had more than they.
+  for (let now = 2e6; policy.hurries(high, [medium]); now += 1e6) {
+    assert.ok(now < 100e6, 'it hurries for ever');
+    tick({ policy, in: [high], ready: [medium], full: false, now });
+  }
+});
+
+test('under panthor’s policy only realtime groups do not wait', () => {
+  const [low, high, realtime] = [group(LOW), group(2), group(REALTIME)];
+  assert.ok(!POLICIES.panthor.make().hurries(high, [low]));
+  assert.ok(POLICIES.panthor.make().hurries(realtime, [low]));
 });

@@ -16,6 +16,9 @@ export type ByPriority<T> = readonly T[];
 export const byPriority = <T>(make: () => T): ByPriority<T> => Array.from({ length: GROUP_PRIORITIES }, make);
 const PRIORITIES = Array.from({ length: GROUP_PRIORITIES }, (_, i) => GROUP_PRIORITIES - 1 - i);
 
+/** Realtime groups alone throw others out between full ticks. */
+export const hurries = ({ priority }: Group): boolean => priority === GROUP_PRIORITY.REALTIME;
+
 export function choose(input: TickInput): TickChoice {
   const rows = byPriority<Group[]>(() => []);
   const chosen = new Set<Group>();
