@@ -19,7 +19,7 @@ import { EXCEPTION } from '../abi/gpu/regs.ts';
 import { ComputeSizeWorkgroup } from '../abi/gpu/shader-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
 import { fillThreads } from './compute-threads.ts';
-import { GpuFault, type VirtualMemory, type Work, type WorkState } from './contract.ts';
+import { type Claim, GpuFault, type VirtualMemory, type Work, type WorkState } from './contract.ts';
 import { MAX_WORKGROUP } from './control.ts';
 import { scratch } from './engine/scratch.ts';
 import { COLUMN_BYTES, THREAD_PRELOADS, threadListBytes } from './engine/threads.ts';
@@ -43,7 +43,7 @@ export interface ComputeRequest {
 
 /** A thread's part of a job: numbers from 0 on, of workgroups or sets of them, each to one thread alone. */
 export interface ComputePart {
-  readonly claim: () => number;
+  readonly claim: Claim;
   /** Which core's storage the thread uses. */
   readonly core: number;
 }
@@ -177,7 +177,7 @@ class ComputeWork implements Work {
     let left = SLICE;
     while (left > 0) {
       if (this.#active === 0) {
-        this.#group = this.#part.claim() * this.#together;
+        this.#group = this.#part.claim(1) * this.#together;
         if (this.#group >= this.#total) return 'done';
         this.#begin();
         left -= 16;

@@ -94,6 +94,9 @@ export interface VirtualMemory {
  */
 export type WorkState = 'more' | 'done' | 'oom' | 'waiting';
 
+/** Takes so many pieces of a job, tiles or workgroups, for one thread alone: answers the first one's number. They count from 0 on. */
+export type Claim = (pieces: number) => number;
+
 /** A job in progress. */
 export interface Work {
   /** Does about a millisecond's worth. May throw GpuFault, after which the work is over. */

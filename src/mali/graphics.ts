@@ -6,7 +6,7 @@ import type { CsOperands } from '../abi/gpu/cs.ts';
 import { EXCEPTION } from '../abi/gpu/regs.ts';
 import type { PhysicalMemory } from '../board/dram.ts';
 import type { ComputeRequest } from './compute.ts';
-import { GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
+import { type Claim, GpuFault, type RunRequest, type Units, type Work } from './contract.ts';
 import type { Engine } from './engine/engine.ts';
 import { type FragmentRequest, FragmentWork, type OpenFragmentShader } from './fragment/fragment.ts';
 import { ClaimedTiles } from './fragment/tile-share.ts';
@@ -19,12 +19,12 @@ export interface ShaderCores {
 }
 
 /**
- * Lets other threads take part in jobs. Undefined: this one is none for it. `begin` makes this thread's part of the job; `claim` answers
- * numbers from 0 on, each to one thread alone.
+ * Lets other threads take part in jobs. Undefined: this one is none for it. `begin` makes this thread's part of the job, which
+ * claims its pieces.
  */
 export interface JobPool {
-  fragment(request: FragmentRequest, begin: (claim: () => number) => Work): Work | undefined;
-  compute(request: ComputeRequest, begin: (claim: () => number) => Work): Work | undefined;
+  fragment(request: FragmentRequest, begin: (claim: Claim) => Work): Work | undefined;
+  compute(request: ComputeRequest, begin: (claim: Claim) => Work): Work | undefined;
 }
 
 /** Work that is done at once. */

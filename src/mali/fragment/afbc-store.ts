@@ -24,8 +24,8 @@ import {
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { Surface } from './framebuffer.ts';
+import type { Outlet } from './outlet.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
-import type { SurfaceExtents } from './surface-extents.ts';
 import { type EncodeSuperblock, encodeSuperblock } from './wasm/afbc.ts';
 import { type FillHeaders, fillHeaders } from './wasm/afbc-fill.ts';
 
@@ -49,7 +49,7 @@ export type Put = (va: number, from: Uint8Array, from32: Uint32Array, at: number
 
 /** Two tiles beside each other: 32×16 pixels in rows. */
 interface Pair {
-  readonly surface: Surface;
+  readonly outlet: Outlet;
   readonly base: number;
   readonly bytes: number;
   /** Scratch address of the pixels. */
@@ -63,22 +63,19 @@ interface Pair {
 export class AfbcStore {
   readonly #memory: VirtualMemory;
   readonly #put: Put;
-  readonly #pairs = new Map<Surface, Pair>();
+  readonly #pairs = new Map<Outlet, Pair>();
   readonly #pieces: (readonly [at: number, size: number])[] = [];
   /** DRAM for emitted code; undefined: script does it all. */
   readonly #dram: PhysicalMemory | undefined;
-  readonly #extents: SurfaceExtents;
-  readonly #headers = new Map<Surface, object>();
   /** Emitted coders by bytes of a pixel: of square superblocks, of wide ones. */
   readonly #square: (EncodeSuperblock | undefined)[] = [];
   readonly #wide: (EncodeSuperblock | undefined)[] = [];
   readonly #headersPlain: FillHeaders | undefined;
   readonly #headersTiled: FillHeaders | undefined;
 
-  constructor(memory: VirtualMemory, put: Put, extents: SurfaceExtents, dram: PhysicalMemory | undefined) {
+  constructor(memory: VirtualMemory, put: Put, dram: PhysicalMemory | undefined) {
     this.#memory = memory;
     this.#put = put;
-    this.#extents = extents;
     this.#dram = dram;
     if (!dram) return;
     this.#headersPlain = fillHeaders(dram, false);
@@ -86,19 +83,20 @@ export class AfbcStore {
   }
 
   /** Stores the tile whose first pixel is (x, y), `bytes` bytes a pixel in rows at `rows` in scratch memory. */
-  store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
-    if (surface.wide) this.#pair(surface, base, bytes, x, y, rows);
-    else this.#encode(surface, base, bytes, x / TILE, y / TILE, rows, TILE);
+  store(outlet: Outlet, base: number, bytes: number, x: number, y: number, rows: number): void {
+    if (outlet.surface.wide) this.#pair(outlet, base, bytes, x, y, rows);
+    else this.#encode(outlet, base, bytes, x / TILE, y / TILE, rows, TILE);
   }
 
   /**
    * Stores `count` tiles from (x, y) to the right whose pixels are all as the first one of `rows`: headers say it all. False:
    * it cannot do all of them.
    */
-  fill(surface: Surface, base: number, bytes: number, x: number, y: number, count: number, rows: number): boolean {
+  fill(outlet: Outlet, base: number, bytes: number, x: number, y: number, count: number, rows: number): boolean {
+    const { surface } = outlet;
     if (!this.#dram || surface.wide || bytes > AFBC_COLOUR_BYTES) return false;
     if (base % WORD !== 0 || surface.rowStride % AFBC_HEADER_BYTES !== 0) return false;
-    const at = this.#extents.within(this.#headersOf(surface), base, surface.bodyOffset);
+    const at = outlet.headers.within(base, surface.bodyOffset);
     if (at < 0) return false;
     const tiled = surface.block === BLOCK_FORMAT.AFBC_TILED;
     const [column, row] = [x / TILE, y / TILE];
@@ -130,15 +128,15 @@ export class AfbcStore {
     this.#pairs.clear();
   }
 
-  #pair(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
+  #pair(outlet: Outlet, base: number, bytes: number, x: number, y: number, rows: number): void {
     const left = x - (x % AFBC_WIDE.width);
-    let pair = this.#pairs.get(surface);
+    let pair = this.#pairs.get(outlet);
     if (!pair) {
       const size = AFBC_WIDE.width * TILE * bytes;
       const at = scratch.owned(this, size);
       this.#pieces.push([at, size]);
-      pair = { surface, base, bytes, at, x: left, y, have: 0 };
-      this.#pairs.set(surface, pair);
+      pair = { outlet, base, bytes, at, x: left, y, have: 0 };
+      this.#pairs.set(outlet, pair);
     } else if (pair.x !== left || pair.y !== y) {
       this.#write(pair);
       pair.x = left;
@@ -154,7 +152,7 @@ export class AfbcStore {
   }
 
   #write(pair: Pair): void {
-    const { surface, base, bytes, at, have } = pair;
+    const { outlet, base, bytes, at, have } = pair;
     if (have === 0) return;
     pair.have = 0;
     const size = afbcBodyBytes(bytes);
@@ -162,8 +160,8 @@ export class AfbcStore {
       const column = pair.x / AFBC_WIDE.width;
       const row = pair.y / AFBC_WIDE.height + i;
       const block = at + i * size;
-      if (have !== HALVES.BOTH) this.#fill(surface, base, bytes, column, row, block, have === HALVES.LEFT);
-      this.#encode(surface, base, bytes, column, row, block, AFBC_WIDE.width);
+      if (have !== HALVES.BOTH) this.#fill(outlet.surface, base, bytes, column, row, block, have === HALVES.LEFT);
+      this.#encode(outlet, base, bytes, column, row, block, AFBC_WIDE.width);
     }
   }
 
@@ -187,7 +185,7 @@ export class AfbcStore {
   }
 
   #encode(
-    surface: Surface,
+    { surface, pixels: bodies, headers }: Outlet,
     base: number,
     bytes: number,
     column: number,
@@ -202,8 +200,8 @@ export class AfbcStore {
     if (this.#dram) {
       const emitted = width === TILE ? this.#square : this.#wide;
       emitted[bytes] ??= encodeSuperblock(this.#dram, bytes, width);
-      const body = this.#extents.within(surface, base + place, size);
-      const header = body < 0 ? -1 : this.#extents.within(this.#headersOf(surface), headerAt, AFBC_HEADER_BYTES);
+      const body = bodies.within(base + place, size);
+      const header = body < 0 ? -1 : headers.within(headerAt, AFBC_HEADER_BYTES);
       if (header >= 0) {
         emitted[bytes](rows, header, body, place);
         return;
@@ -213,16 +211,6 @@ export class AfbcStore {
     afbcEncode(pixels, bytes, header, block, place, width);
     this.#put(base + place, block, block32, 0, size);
     this.#put(headerAt, header, header32, 0, AFBC_HEADER_BYTES);
-  }
-
-  /** What stands for a surface's headers, which lie apart from its bodies. */
-  #headersOf(surface: Surface): object {
-    let headers = this.#headers.get(surface);
-    if (!headers) {
-      headers = {};
-      this.#headers.set(surface, headers);
-    }
-    return headers;
   }
 
   #decode(

@@ -25,14 +25,17 @@ function draw(shares: readonly TileShare[], parts: readonly number[], whole = fa
 
 const counter = () => {
   let n = 0;
-  return () => n++;
+  return (pieces: number) => {
+    n += pieces;
+    return n - pieces;
+  };
 };
 
 test('threads share the items of all parts: each is drawn once, by whoever comes first', () => {
   for (const threads of [1, 2, 3, 5]) {
     const take = counter();
     const shares = Array.from({ length: threads }, () => new ClaimedTiles(take));
-    const parts = [7, 0, 1, 30, 2];
+    const parts = [7, 0, 1, 300, 2, 1000, 1, 1];
     const got = draw(shares, parts);
     for (const [part, count] of parts.entries()) {
       const items = got[part]!.flat().sort((a, b) => a - b);

@@ -6,6 +6,7 @@
  * hostile client changes meanwhile can make threads see different items; then tiles of its own picture are missing or come
  * twice.
  */
+import type { Claim } from '../contract.ts';
 import type { TileSource } from './tile-job.ts';
 
 export interface TileShare extends TileSource {
@@ -33,12 +34,17 @@ export class AllTiles implements TileShare {
   }
 }
 
-/** `take` answers numbers from 0 on, each to one thread alone. */
+/** Items that are claimed at once at most, and the part of those that are left: the last ones come singly, so that all end together. */
+const MOST = 8;
+const PART = 64;
+
+/** `take` answers the first of so many numbers, which are one thread's alone; they count from 0 on. */
 export class ClaimedTiles implements TileShare {
   readonly prepares: boolean;
-  readonly #take: () => number;
-  /** A number that has been taken and not been used; -1 if there is none. */
-  #claim = -1;
+  readonly #take: Claim;
+  /** Numbers that have been taken and not been used: the first, and the one behind the last. */
+  #claim = 0;
+  #claimed = 0;
   /** Claims of the part: the first one, and the one behind the last. */
   #base = 0;
   #end = 0;
@@ -49,13 +55,13 @@ export class ClaimedTiles implements TileShare {
   #all: boolean | undefined;
   #next = 0;
 
-  constructor(take: () => number, prepares = false) {
+  constructor(take: Claim, prepares = false) {
     this.#take = take;
     this.prepares = prepares;
   }
 
   begin(items: number, again: boolean, whole: boolean): void {
-    if (whole) this.#all ??= this.#take() === 0;
+    if (whole) this.#all ??= this.#take(1) === 0;
     this.#next = 0;
     this.#repeat = again && this.#mine;
     if (again) return;
@@ -72,11 +78,13 @@ export class ClaimedTiles implements TileShare {
       this.#repeat = false;
       return 0;
     }
-    if (this.#claim < 0) this.#claim = this.#take();
+    if (this.#claim === this.#claimed) {
+      const count = Math.max(1, Math.min(MOST, Math.floor((this.#end - this.#claimed) / PART)));
+      this.#claim = this.#take(count);
+      this.#claimed = this.#claim + count;
+    }
     if (this.#claim >= this.#end) return -1;
-    const item = this.#claim - this.#base;
-    this.#claim = -1;
     this.#mine = true;
-    return item;
+    return this.#claim++ - this.#base;
   }
 }

@@ -17,11 +17,11 @@ import { AfbcStore } from './afbc-store.ts';
 import { averagedLayout, averageSamples, dithers, isPlain8888, makeColorRows } from './color-rows.ts';
 import { makeDepthRows } from './depth-rows.ts';
 import { type DepthTarget, type Framebuffer, isAfbc, type Surface, type Target } from './framebuffer.ts';
+import { Outlet } from './outlet.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
-import { SurfaceExtents } from './surface-extents.ts';
 import type { TileBuffer } from './tile-buffer.ts';
 import { type Average, averageOf, colorRows } from './wasm/color-rows.ts';
-import { type DepthRows, depthRows } from './wasm/depth-rows.ts';
+import { type DepthRows, type DepthRowsCode, depthRows } from './wasm/depth-rows.ts';
 import { type CopyRows, copyRows, type FillRows, fillRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
 
 const MAX_BYTES = 16;
@@ -48,7 +48,6 @@ export class Writeback {
   readonly #afbc: AfbcStore;
   /** Addresses of a clean tile's rows, per render target; 0 where they have not been made. */
   readonly #clean = new Uint32Array(MAX_RENDER_TARGETS);
-  readonly #cleanDepth = new Map<DepthTarget, number>();
   #cleanCount = 0;
   /** Emitted code that does what script does otherwise. */
   readonly #copyRows: CopyRows | undefined;
@@ -57,19 +56,25 @@ export class Writeback {
   readonly #turns: (Turn | null | undefined)[] = [];
   readonly #averages: (Average | null | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
-  readonly #depthRows = new Map<DepthTarget, DepthRows>();
   /** By render target: memory has the tile buffer's words as they are. */
   readonly #same: boolean[] = [];
-  readonly #extents: SurfaceExtents;
+  /** By render target; and of depth and stencil. */
+  readonly #outlets: readonly (Outlet | undefined)[];
+  readonly #depth: DepthOutlet | undefined;
+  readonly #stencil: DepthOutlet | undefined;
 
   constructor(memory: VirtualMemory, dram: PhysicalMemory, framebuffer: Framebuffer, tile: TileBuffer, engine: Engine) {
     this.#memory = memory;
     this.#dram = dram;
     this.#framebuffer = framebuffer;
     this.#tile = tile;
-    this.#extents = new SurfaceExtents(memory);
+    const { targets, depth, stencil, parameters } = framebuffer;
+    this.#outlets = targets.map(({ surface }) => surface && new Outlet(surface, memory));
+    const internal = parameters.zInternalFormat;
+    this.#depth = depth && new DepthOutlet(depth, internal, memory);
+    this.#stencil = stencil && new DepthOutlet(stencil, internal, memory);
     const emitting = engine === 'wasm' ? dram : undefined;
-    this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what), this.#extents, emitting);
+    this.#afbc = new AfbcStore(memory, (...what) => this.#put(...what), emitting);
     this.#copyRows = engine === 'wasm' ? copyRows(dram) : undefined;
     this.#fillRows = engine === 'wasm' ? fillRows(dram) : undefined;
   }
@@ -107,44 +112,50 @@ export class Writeback {
 
   /** Writes the tile whose first pixel is (x, y). `untouched`: it still has its clear values. */
   write(x: number, y: number, untouched: boolean): void {
-    const { targets, depth, stencil, writeCleanDepth } = this.#framebuffer;
-    for (const target of targets) {
-      if (!target.surface || !(target.writeClean || this.#tile.dirtyColors & (1 << target.index))) continue;
-      this.#writeColor(target, target.surface, x, y, untouched);
+    const { targets, writeCleanDepth } = this.#framebuffer;
+    const dirty = this.#tile.dirtyColors;
+    for (let i = 0; i < targets.length; i++) {
+      const outlet = this.#outlets[i];
+      const target = targets[i]!;
+      if (outlet && (target.writeClean || dirty & (1 << target.index)))
+        this.#writeColor(target, outlet, x, y, untouched);
     }
     if (!writeCleanDepth && !this.#tile.dirtyDepth) return;
-    if (depth) this.#writeDepth(depth, x, y, untouched);
-    if (stencil) this.#writeDepth(stencil, x, y, untouched);
+    if (this.#depth) this.#writeDepth(this.#depth, x, y, untouched);
+    if (this.#stencil) this.#writeDepth(this.#stencil, x, y, untouched);
   }
 
   /** Writes `count` tiles from (x, y) to the right, which nothing has drawn to: those that must be written all the same. */
   writeClean(x: number, y: number, count: number): void {
-    const { targets, depth, stencil, writeCleanDepth } = this.#framebuffer;
-    for (const target of targets) {
-      const { surface, writeClean, format } = target;
-      if (!surface || !writeClean) continue;
+    const { targets, writeCleanDepth } = this.#framebuffer;
+    for (const [n, target] of targets.entries()) {
+      const outlet = this.#outlets[n];
+      const { writeClean, format } = target;
+      if (!outlet || !writeClean) continue;
+      const { surface } = outlet;
       const alike = surface.msaa !== MSAA.LAYERED && !dithers(target);
-      if (alike && this.#fillTiles(surface, format!.bytes, x, y, count, this.#cleanRows(target, surface))) continue;
-      for (let i = 0; i < count; i++) this.#writeColor(target, surface, x + i * TILE, y, true);
+      if (alike && this.#fillTiles(outlet, format!.bytes, x, y, count, this.#cleanRows(target, surface))) continue;
+      for (let i = 0; i < count; i++) this.#writeColor(target, outlet, x + i * TILE, y, true);
     }
     if (!writeCleanDepth) return;
-    if (depth) this.#cleanDepthTiles(depth, x, y, count);
-    if (stencil) this.#cleanDepthTiles(stencil, x, y, count);
+    if (this.#depth) this.#cleanDepthTiles(this.#depth, x, y, count);
+    if (this.#stencil) this.#cleanDepthTiles(this.#stencil, x, y, count);
   }
 
-  #cleanDepthTiles(target: DepthTarget, x: number, y: number, count: number): void {
-    const { surface, bytes } = target;
-    const alike = surface.msaa !== MSAA.LAYERED && !isPartial(target);
-    if (alike && this.#fillTiles(surface, bytes, x, y, count, this.#cleanDepthRows(target, 0))) return;
-    for (let i = 0; i < count; i++) this.#writeDepth(target, x + i * TILE, y, true);
+  #cleanDepthTiles(outlet: DepthOutlet, x: number, y: number, count: number): void {
+    const { surface, bytes, partial } = outlet;
+    const alike = surface.msaa !== MSAA.LAYERED && !partial;
+    if (alike && this.#fillTiles(outlet, bytes, x, y, count, this.#cleanDepthRows(outlet, 0))) return;
+    for (let i = 0; i < count; i++) this.#writeDepth(outlet, x + i * TILE, y, true);
   }
 
   /**
    * Writes tiles beside one another whose pixels are all as the first one of `rows`. False: it cannot, nothing is written
    * then.
    */
-  #fillTiles(surface: Surface, bytes: number, x: number, y: number, count: number, rows: number): boolean {
-    if (isAfbc(surface.block)) return this.#afbc.fill(surface, surface.base, bytes, x, y, count, rows);
+  #fillTiles(outlet: Outlet, bytes: number, x: number, y: number, count: number, rows: number): boolean {
+    const { surface } = outlet;
+    if (isAfbc(surface.block)) return this.#afbc.fill(outlet, surface.base, bytes, x, y, count, rows);
     if (!this.#fillRows || !PATTERN_BYTES.includes(bytes)) return false;
     const { width, height } = this.#framebuffer.parameters;
     let va = uBlock(surface.base, surface.rowStride, bytes, x, y);
@@ -157,7 +168,7 @@ export class Writeback {
       size = Math.min(TILE * count, width - x) * bytes;
       lines = Math.min(TILE, height - y);
     }
-    const physical = stride >= 0 ? this.#extents.within(surface, va, (lines - 1) * stride + size) : -1;
+    const physical = stride >= 0 ? outlet.pixels.within(va, (lines - 1) * stride + size) : -1;
     if (physical < 0) return false;
     this.#fillRows(rows, physical, stride, size, lines);
     return true;
@@ -165,18 +176,19 @@ export class Writeback {
 
   // Colour.
 
-  #writeColor(target: Target, surface: Surface, x: number, y: number, untouched: boolean): void {
+  #writeColor(target: Target, outlet: Outlet, x: number, y: number, untouched: boolean): void {
+    const { surface } = outlet;
     const { bytes } = target.format!;
     if (surface.msaa === MSAA.LAYERED) {
       for (let sample = 0; sample < this.#framebuffer.samples; sample++) {
         const rows = this.#convert(target, sample);
-        this.#store(surface, surface.base + sample * surface.surfaceStride, bytes, x, y, rows);
+        this.#store(outlet, surface.base + sample * surface.surfaceStride, bytes, x, y, rows);
       }
       return;
     }
     const same = untouched && !dithers(target);
     const rows = same ? this.#cleanRows(target, surface) : this.#rowsOf(target, surface);
-    this.#store(surface, surface.base, bytes, x, y, rows);
+    this.#store(outlet, surface.base, bytes, x, y, rows);
   }
 
   #rowsOf(target: Target, surface: Surface): number {
@@ -226,58 +238,52 @@ export class Writeback {
 
   // Depth and stencil. With several samples and one surface, sample 0 is written.
 
-  #writeDepth(target: DepthTarget, x: number, y: number, untouched: boolean): void {
-    const layers = target.surface.msaa === MSAA.LAYERED ? this.#framebuffer.samples : 1;
+  #writeDepth(outlet: DepthOutlet, x: number, y: number, untouched: boolean): void {
+    const { surface, bytes, partial } = outlet;
+    const layers = surface.msaa === MSAA.LAYERED ? this.#framebuffer.samples : 1;
     for (let sample = 0; sample < layers; sample++) {
-      const base = target.surface.base + sample * target.surface.surfaceStride;
-      const partial = isPartial(target);
+      const base = surface.base + sample * surface.surfaceStride;
       let rows = 0;
-      if (untouched && !partial) rows = this.#cleanDepthRows(target, sample);
+      if (untouched && !partial) rows = this.#cleanDepthRows(outlet, sample);
       else {
-        if (partial) this.#load(target.surface, base, target.bytes, x, y);
-        rows = this.#convertDepth(target, sample * TILE_PIXELS);
+        if (partial) this.#load(surface, base, bytes, x, y);
+        rows = this.#convertDepth(outlet, sample * TILE_PIXELS);
       }
-      this.#store(target.surface, base, target.bytes, x, y, rows);
+      this.#store(outlet, base, bytes, x, y, rows);
     }
   }
 
-  #cleanDepthRows(target: DepthTarget, sample: number): number {
-    let rows = this.#cleanDepth.get(target);
-    if (rows === undefined) {
-      rows = this.#keep(this.#convertDepth(target, sample * TILE_PIXELS), TILE_PIXELS * target.bytes);
-      this.#cleanDepth.set(target, rows);
+  #cleanDepthRows(outlet: DepthOutlet, sample: number): number {
+    if (outlet.clean === 0) {
+      outlet.clean = this.#keep(this.#convertDepth(outlet, sample * TILE_PIXELS), TILE_PIXELS * outlet.bytes);
     }
-    return rows;
+    return outlet.clean;
   }
 
   /** Makes rows of the samples from `from` on; answers where they are. */
-  #convertDepth(target: DepthTarget, from: number): number {
+  #convertDepth(outlet: DepthOutlet, from: number): number {
     const { depth, stencil, depthAt, stencilAt } = this.#tile;
     // Stencil alone is in rows of bytes already.
-    if (target.bytes === 1) return stencilAt + from;
-    const code = { ...target, internal: this.#framebuffer.parameters.zInternalFormat };
-    if (this.#copyRows) {
-      let make = this.#depthRows.get(target);
-      if (!make) {
-        make = depthRows(code);
-        this.#depthRows.set(target, make);
-      }
-      make(depthAt + from * 4, stencilAt + from, this.#rowsAt);
-    } else
-      makeDepthRows(code, depth, stencil, from, this.#rows, new Uint32Array(scratch.buffer, this.#rowsAt, ROWS / 4));
+    if (outlet.bytes === 1) return stencilAt + from;
+    if (this.#copyRows) outlet.emitted(depthAt + from * 4, stencilAt + from, this.#rowsAt);
+    else {
+      const words = new Uint32Array(scratch.buffer, this.#rowsAt, ROWS / 4);
+      makeDepthRows(outlet.code, depth, stencil, from, this.#rows, words);
+    }
     return this.#rowsAt;
   }
 
   // Layouts.
 
   /** Writes rows that lie at `rows` in scratch memory. */
-  #store(surface: Surface, base: number, bytes: number, x: number, y: number, rows: number): void {
+  #store(outlet: Outlet, base: number, bytes: number, x: number, y: number, rows: number): void {
+    const { surface } = outlet;
     if (surface.block === BLOCK_FORMAT.LINEAR) {
       const { width, height } = this.#framebuffer.parameters;
       const size = Math.min(TILE, width - x) * bytes;
       const count = Math.min(TILE, height - y);
       this.#rowsOut(
-        surface,
+        outlet,
         base + y * surface.rowStride + x * bytes,
         surface.rowStride,
         rows,
@@ -288,7 +294,7 @@ export class Writeback {
       return;
     }
     if (isAfbc(surface.block)) {
-      this.#afbc.store(surface, base, bytes, x, y, rows);
+      this.#afbc.store(outlet, base, bytes, x, y, rows);
       return;
     }
     if (this.#copyRows) {
@@ -301,12 +307,12 @@ export class Writeback {
       }
     }
     const size = TILE_PIXELS * bytes;
-    this.#rowsOut(surface, uBlock(base, surface.rowStride, bytes, x, y), 0, this.#blockAt, 0, size, 1);
+    this.#rowsOut(outlet, uBlock(base, surface.rowStride, bytes, x, y), 0, this.#blockAt, 0, size, 1);
   }
 
   /** Copies `count` rows of `size` bytes from scratch memory to GPU memory. */
   #rowsOut(
-    surface: Surface,
+    outlet: Outlet,
     va: number,
     stride: number,
     from: number,
@@ -315,7 +321,7 @@ export class Writeback {
     count: number,
   ): void {
     if (this.#copyRows) {
-      const physical = stride >= 0 ? this.#extents.within(surface, va, (count - 1) * stride + size) : -1;
+      const physical = stride >= 0 ? outlet.pixels.within(va, (count - 1) * stride + size) : -1;
       if (physical >= 0) {
         this.#copyRows(from, fromStride, physical, stride, size, count);
         return;
@@ -365,16 +371,38 @@ export class Writeback {
   }
 }
 
+/** Where depth goes, or stencil. */
+class DepthOutlet extends Outlet {
+  readonly bytes: number;
+  readonly code: DepthRowsCode;
+  /** Whether memory keeps a part of each pixel. */
+  readonly partial: boolean;
+  /** Address of a clean tile's rows; 0 where they have not been made. */
+  clean = 0;
+  #make: DepthRows | undefined;
+
+  constructor(target: DepthTarget, internal: number, memory: VirtualMemory) {
+    super(target.surface, memory);
+    const { format, bytes, depth, stencil } = target;
+    this.bytes = bytes;
+    this.code = { ...target, internal };
+    this.partial =
+      (format === ZS_FORMAT.D24S8 && bytes === 4 && depth !== stencil) || (!depth && format === S_FORMAT.X24S8);
+  }
+
+  /** Makes rows in emitted code: depths, stencils and rows by their addresses in scratch memory. */
+  get emitted(): DepthRows {
+    this.#make ??= depthRows(this.code);
+    return this.#make;
+  }
+}
+
 /** Whether memory has pixels as the tile buffer has them. */
 function isSame(target: Target): boolean {
   const { format, swizzle, words } = target;
   if (isPlain8888(target)) return swizzle.every((source, i) => source === i);
   return !format!.bits && format!.bytes === words * 4;
 }
-
-/** Whether memory keeps a part of each pixel. */
-const isPartial = ({ format, bytes, depth, stencil }: DepthTarget): boolean =>
-  (format === ZS_FORMAT.D24S8 && bytes === 4 && depth !== stencil) || (!depth && format === S_FORMAT.X24S8);
 
 const uBlock = (base: number, rowStride: number, bytes: number, x: number, y: number): number =>
   base + (y / TILE) * rowStride + (x / TILE) * TILE_PIXELS * bytes;

@@ -5,7 +5,7 @@
  * host has done to the address space since the last one.
  */
 import type { PhysicalMemory } from '../../board/dram.ts';
-import type { Work } from '../contract.ts';
+import type { Claim, Work } from '../contract.ts';
 import { GpuMemory, type TranslationSource } from '../mmu/memory.ts';
 import type { Translation } from '../mmu/walk.ts';
 import type { Shared } from './shared.ts';
@@ -58,7 +58,7 @@ const SLICE = 0.5;
 export type SliceEnd = 'more' | 'done' | 'blocked';
 
 /** Makes a thread's part of a job, from the job's shared words and what it sees of memory. */
-export type MakePart = (job: number, memory: GpuMemory, claim: () => number) => Work;
+export type MakePart = (job: number, memory: GpuMemory, claim: Claim) => Work;
 
 export class WorkerJob {
   readonly index: number;
@@ -109,10 +109,10 @@ export class WorkerJob {
     }
   }
 
-  /** The next piece; none if the job has ended before the first. */
-  readonly #claim = (): number => {
+  /** The next pieces; none if the job has ended before the first. */
+  readonly #claim: Claim = (pieces) => {
     this.#engaged ||= this.#shared.engage(this.index, this.#worker);
-    return this.#engaged ? this.#shared.claim(this.index) : Number.POSITIVE_INFINITY;
+    return this.#engaged ? this.#shared.claim(this.index, pieces) : Number.POSITIVE_INFINITY;
   };
 
   /** Whether the main thread wants the slice to end. */

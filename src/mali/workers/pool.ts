@@ -10,7 +10,7 @@ import { Worker } from 'node:worker_threads';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Log } from '../../board/log.ts';
 import type { ComputeRequest } from '../compute.ts';
-import type { VirtualMemory, Work } from '../contract.ts';
+import type { Claim, VirtualMemory, Work } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { FragmentRequest } from '../fragment/fragment.ts';
 import type { JobPool } from '../graphics.ts';
@@ -105,11 +105,11 @@ export class WorkerPool implements Agents, JobPool {
     return (await Promise.all(told)).filter((found) => found !== undefined);
   }
 
-  fragment(request: FragmentRequest, begin: (claim: () => number) => Work): Work | undefined {
+  fragment(request: FragmentRequest, begin: (claim: Claim) => Work): Work | undefined {
     return this.#job(KIND.FRAGMENT, request, [request.operands.enableTem ? 1 : 0], ALL, begin);
   }
 
-  compute(request: ComputeRequest, begin: (claim: () => number) => Work): Work | undefined {
+  compute(request: ComputeRequest, begin: (claim: Claim) => Work): Work | undefined {
     const { srtSelect, spdSelect, tsdSelect, fauSelect } = request.operands;
     // Core 0 is the main thread.
     return this.#job(
@@ -127,7 +127,7 @@ export class WorkerPool implements Agents, JobPool {
     { memory, registers }: { readonly memory: VirtualMemory; readonly registers: Uint32Array },
     operands: readonly number[],
     may: number,
-    begin: (claim: () => number) => Work,
+    begin: (claim: Claim) => Work,
   ): Work | undefined {
     if (!(memory instanceof GpuMemory)) return undefined;
     const begun = performance.now();

@@ -6,7 +6,7 @@
  * Then it is handed out. When nothing is left, workers are at their last pieces, which take less time than a message: so the
  * main thread waits for them a little (as long as a small slice at most), and only then turns to others until it is told.
  */
-import type { Work, WorkState } from '../contract.ts';
+import type { Claim, Work, WorkState } from '../contract.ts';
 import type { GpuMemory } from '../mmu/memory.ts';
 import { errorOf, type Failure } from './messages.ts';
 import type { Shared } from './shared.ts';
@@ -34,7 +34,7 @@ export class PooledWork implements Work {
   serial = 0;
   onWake?: () => void;
   readonly #shared: Shared;
-  readonly #begin: (claim: () => number) => Work;
+  readonly #begin: (claim: Claim) => Work;
   readonly #hands: Hands;
   /** This thread's part, once it has begun. */
   #part: Work | undefined;
@@ -49,7 +49,7 @@ export class PooledWork implements Work {
   #ended = false;
   #progress = 0;
 
-  constructor(shared: Shared, memory: GpuMemory, begin: (claim: () => number) => Work, hands: Hands) {
+  constructor(shared: Shared, memory: GpuMemory, begin: (claim: Claim) => Work, hands: Hands) {
     this.#shared = shared;
     this.memory = memory;
     this.#begin = begin;
@@ -129,7 +129,7 @@ export class PooledWork implements Work {
       return;
     }
     try {
-      this.#part ??= this.#begin(() => this.#claim());
+      this.#part ??= this.#begin((pieces) => this.#claim(pieces));
       const done = this.#part.step() === 'done';
       const made = this.#part.progress! - this.#reported;
       this.#reported += made;
@@ -146,10 +146,12 @@ export class PooledWork implements Work {
     }
   }
 
-  /** The next piece; when the workers have ended there is none. */
-  #claim(): number {
-    if (!this.#out) return this.#claimed++;
-    return this.#ended ? Number.POSITIVE_INFINITY : this.#shared.claim(this.index);
+  /** The next pieces; when the workers have ended there are none. */
+  #claim(pieces: number): number {
+    if (this.#out) return this.#ended ? Number.POSITIVE_INFINITY : this.#shared.claim(this.index, pieces);
+    const first = this.#claimed;
+    this.#claimed += pieces;
+    return first;
   }
 
   #leave(): void {

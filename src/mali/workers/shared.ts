@@ -286,9 +286,9 @@ export class Shared {
     return Atomics.load(this.#words, JOBS_AT + job * JOB.size + JOB.stop) !== 0;
   }
 
-  /** The next tile or workgroup that nobody has. */
-  claim(job: number): number {
-    return Atomics.add(this.#words, JOBS_AT + job * JOB.size + JOB.next, 1) >>> 0;
+  /** The next tiles or workgroups that nobody has: the first one's number. */
+  claim(job: number, pieces: number): number {
+    return Atomics.add(this.#words, JOBS_AT + job * JOB.size + JOB.next, pieces) >>> 0;
   }
 
   /** All has been claimed: who has not begun need not. */

@@ -160,7 +160,7 @@ test('a job is over when its last worker has parted, and its record serves anoth
   assert.equal(shared.slot(5), undefined);
   shared.setSlot(5, 0);
   assert.equal(shared.slot(5), 0);
-  assert.deepEqual([shared.claim(5), shared.claim(5)], [6, 7]);
+  assert.deepEqual([shared.claim(5, 1), shared.claim(5, 3), shared.claim(5, 1)], [6, 7, 10]);
   shared.stop(5);
   shared.exhaust(5);
   assert.ok(shared.join(5, 0) && shared.join(5, 2));
@@ -171,7 +171,7 @@ test('a job is over when its last worker has parted, and its record serves anoth
   assert.ok(shared.ended(5) && shared.awaitEnd(5, 1));
   assert.ok(shared.beginJob(5, KIND.FRAGMENT, 78, undefined, registers, [], 0, [0]) !== serial);
   assert.deepEqual(
-    [shared.stopped(5), shared.exhausted(5), shared.failed(5), shared.claim(5), shared.slot(5)],
+    [shared.stopped(5), shared.exhausted(5), shared.failed(5), shared.claim(5, 1), shared.slot(5)],
     [false, false, false, 0, undefined],
   );
 });
@@ -208,13 +208,13 @@ test('a job that has ended runs no further on a worker that was about to claim i
   const job = new WorkerJob(shared, 0, 2, serial, new View(dram, 40), (_job, _memory, claim) => ({
     progress: 0,
     step: () => {
-      claims.push(claim());
+      claims.push(claim(3));
       return 'done';
     },
   }));
   assert.equal(job.slice(), 'done');
   assert.deepEqual(claims, [Number.POSITIVE_INFINITY]);
-  assert.equal(shared.claim(2), 7, 'no piece is lost');
+  assert.equal(shared.claim(2, 1), 7, 'no piece is lost');
 });
 
 test('the last worker to part is to send a message if the main thread has asked for one before, and only the last', () => {
