@@ -35,6 +35,7 @@ const FIXED = [
     'sRGB texels',
     'ends',
     'logarithms',
+    'called run',
   ],
 ] as const;
 /** Bytes of each. */

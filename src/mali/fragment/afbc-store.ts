@@ -28,6 +28,7 @@ import type { Outlet } from './outlet.ts';
 import { TILE, TILE_PIXELS } from './raster.ts';
 import { type EncodeSuperblock, encodeSuperblock } from './wasm/afbc.ts';
 import { type FillHeaders, fillHeaders } from './wasm/afbc-fill.ts';
+import { STORE } from './wasm/tour.ts';
 
 const MAX_BYTES = 16;
 const WORD = 4;
@@ -60,6 +61,16 @@ interface Pair {
   have: number;
 }
 
+/** Parts of a record (wasm/tour.ts: OUTLET), and the function that codes a superblock. */
+interface AfbcPlan {
+  readonly emitted: EncodeSuperblock;
+  readonly store: number;
+  readonly pixels: number;
+  readonly headers: number;
+  readonly stride: number;
+  readonly bytes: number;
+}
+
 export class AfbcStore {
   readonly #memory: VirtualMemory;
   readonly #put: Put;
@@ -86,6 +97,28 @@ export class AfbcStore {
   store(outlet: Outlet, base: number, bytes: number, x: number, y: number, rows: number): void {
     if (outlet.surface.wide) this.#pair(outlet, base, bytes, x, y, rows);
     else this.#encode(outlet, base, bytes, x / TILE, y / TILE, rows, TILE);
+  }
+
+  /** What emitted code (wasm/tour.ts) needs to store tiles, so many to a row and rows of them; undefined: script has to. */
+  plan({ surface, pixels, headers }: Outlet, bytes: number, columns: number, rows: number): AfbcPlan | undefined {
+    const { base, bodyOffset, rowStride, wide } = surface;
+    if (!this.#dram || wide || rowStride % AFBC_HEADER_BYTES !== 0) return undefined;
+    const tiled = surface.block === BLOCK_FORMAT.AFBC_TILED;
+    const last = tiled ? [roundUp(columns, AFBC_TILE) - 1, roundUp(rows, AFBC_TILE) - 1] : [columns - 1, rows - 1];
+    const count = indexOf(surface, last[0]!, last[1]!) + 1;
+    const size = afbcBodyBytes(bytes);
+    const body = pixels.whole(base + bodyOffset, count * size);
+    const header = headers.whole(base, count * AFBC_HEADER_BYTES);
+    if (body < 0 || header < 0) return undefined;
+    this.#square[bytes] ??= encodeSuperblock(this.#dram, bytes, TILE);
+    return {
+      emitted: this.#square[bytes],
+      store: tiled ? STORE.AFBC_TILED : STORE.AFBC,
+      pixels: body,
+      headers: header,
+      stride: rowStride / AFBC_HEADER_BYTES,
+      bytes: size,
+    };
   }
 
   /**

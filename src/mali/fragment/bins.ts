@@ -224,6 +224,11 @@ export class Bins {
     return scratch.u32[this.#items + item]! >>> RUN_SHIFT;
   }
 
+  /** Scratch address of what emitted code is told (wasm/bins.ts: BINS). */
+  get at(): number {
+    return this.#args;
+  }
+
   /** The job is over. */
   close(): void {
     if (this.#words !== 0) give(this.#words, MAX_TILES * 8);

@@ -35,6 +35,11 @@ export class Front {
     });
   }
 
+  /** The emitted code; undefined: script does it. */
+  get code(): FrontCode | undefined {
+    return this.#code;
+  }
+
   /** Works off a bin from FRONT.place on, into an empty list. Rests when the draw changes, or list, bin or limit end. */
   run(args: number): void {
     const { u32, f64 } = scratch;

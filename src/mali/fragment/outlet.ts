@@ -20,6 +20,9 @@ export class Outlet {
   }
 }
 
+/** Extents that are looked for to find out whether an image is one run of pages. */
+const MOST_EXTENTS = 64;
+
 /** The run of pages where something was written last. */
 class Run {
   readonly #memory: VirtualMemory;
@@ -31,6 +34,17 @@ class Run {
 
   constructor(memory: VirtualMemory) {
     this.#memory = memory;
+  }
+
+  /** The same for large spans, extent by extent; -1 also if they are many. */
+  whole(va: number, span: number): number {
+    const physical = this.within(va, 1);
+    if (physical < 0) return -1;
+    for (let n = 0; this.#end < va + span; n++) {
+      const end = this.#end;
+      if (n === MOST_EXTENTS || this.within(end, 1) < 0 || this.#start > va || this.#end === end) return -1;
+    }
+    return physical;
   }
 
   /** Physical address of [va, va + span) if that is one run of pages that may be written; else -1. */

@@ -40,6 +40,7 @@ export class TileBuffer {
   readonly #clearDepth: number;
   readonly #clearStencil: number;
   readonly #fill: Fill | undefined;
+  #cleared: readonly Parameters<Fill>[] | undefined;
   readonly #memory: TileMemory;
 
   constructor(framebuffer: Framebuffer, engine: Engine) {
@@ -109,28 +110,30 @@ export class TileBuffer {
     this.dirtyColors = 0;
     this.dirtyDepth = false;
     this.#farthest(this.#clearDepth);
-    if (this.#fill) this.#clearFast(this.#fill);
+    if (this.#fill) for (const cleared of this.cleared) this.#fill(...cleared);
     else this.#clearSlowly();
   }
 
-  #clearFast(fill: Fill): void {
+  /** What a clear tile has where, as Fill takes it: depth first, then stencil and colours. */
+  get cleared(): readonly Parameters<Fill>[] {
+    this.#cleared ??= this.#clearValues();
+    return this.#cleared;
+  }
+
+  #clearValues(): Parameters<Fill>[] {
     const z = floatToBits(this.#clearDepth);
-    fill(this.depthAt, this.depth.byteLength, z, z, z, z);
     const s = (this.#clearStencil & 255) * 0x01010101;
-    fill(this.stencilAt, this.stencil.byteLength, s, s, s, s);
-    for (let i = 0; i < this.colors.length; i++) {
-      const { clear, words } = this.#targets[i]!;
-      // One, two or four words a sample.
-      const last = words - 1;
-      fill(
-        this.colorAt[i]!,
-        this.colors[i]!.byteLength,
-        clear[0]!,
-        clear[1 & last]!,
-        clear[2 & last]!,
-        clear[3 & last]!,
-      );
-    }
+    return [
+      [this.depthAt, this.depth.byteLength, z, z, z, z],
+      [this.stencilAt, this.stencil.byteLength, s, s, s, s],
+      ...this.colors.map((color, i): Parameters<Fill> => {
+        const { clear, words } = this.#targets[i]!;
+        // One, two or four words a sample.
+        const last = words - 1;
+        const at = this.colorAt[i]!;
+        return [at, color.byteLength, clear[0]!, clear[1 & last]!, clear[2 & last]!, clear[3 & last]!];
+      }),
+    ];
   }
 
   #clearSlowly(): void {

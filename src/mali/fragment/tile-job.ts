@@ -27,7 +27,9 @@ import type { Framebuffer } from './framebuffer.ts';
 import { SUBPIXEL, TILE } from './raster.ts';
 import { Setup } from './setup.ts';
 import { TileBuffer } from './tile-buffer.ts';
+import { type Direct, directOf, Tour } from './tour.ts';
 import { FRONT } from './wasm/list.ts';
+import { COST, DRAW_RECORDS, FRONT_LIMIT, TOUR, WHY } from './wasm/tour.ts';
 import { Writeback } from './writeback.ts';
 
 /** Opens a program for warps of fragments. Bound to the shader cores where the units are put together. */
@@ -41,6 +43,9 @@ export type OpenFragmentShader = (
 /** Where tiles come from: items of the bins, -1 when there are no more. */
 export interface TileSource {
   next(): number;
+  /** How many items behind the last one come next for certain; and that so many of them are taken. */
+  readonly ahead: number;
+  skip(items: number): void;
 }
 
 /** A part of the framebuffer, and of the list: whether the tiles begin and end with it. */
@@ -56,6 +61,8 @@ interface OpenDraw {
   readonly stage: DrawStage;
   /** Undefined if the draw has no shader: it only tests depth and stencil. */
   readonly run: ShaderRun | undefined;
+  /** How emitted code draws it by itself; null if it cannot. */
+  direct?: Direct | null;
 }
 
 /** A frame shader: its draw, and a bin with the rectangle that it draws. */
@@ -64,16 +71,13 @@ interface FrameDraw extends OpenDraw {
 }
 
 /** Draws kept open at once, and those of them that are opened before the first tile. */
-const MAX_OPEN_DRAWS = 256;
+const MAX_OPEN_DRAWS = DRAW_RECORDS;
 const PREPARED = 16;
-/** Rough costs of a slice and of its parts, in warp instructions. */
+/** Rough costs of a slice and of a shader's part of one, in warp instructions (COST). */
 const SLICE = { interpreter: 4000, wasm: 12000 } as const;
 const WARP_BUDGET = { interpreter: 2000, wasm: 12000 } as const;
-const COST = { tile: 100, cleanTile: 4, front: 50, primitive: 10, warp: 80 } as const;
 const FRAME_SHADERS = 3;
 const FRAME_BYTES = PRIMITIVE.size + 64;
-/** Primitives that a front end takes up at a time. */
-const FRONT_LIMIT = 1024;
 /** What is drawn to a tile, in this order; ALONE: primitives, where there are no frame shaders. */
 const PASS = { BEGIN: 0, PRE_FRAME_0: 1, PRE_FRAME_1: 2, PRIMITIVES: 3, POST_FRAME: 4, ALONE: 5 } as const;
 
@@ -99,7 +103,9 @@ export class TileJob {
   readonly #args: number;
   readonly #listAt: number;
   readonly #frames: number;
-  readonly #piece = scratch.take(FRONT.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES, false);
+  readonly #piece = scratch.take(TOUR.size + 64 + QUAD_LIST.size + FRAME_SHADERS * FRAME_BYTES, false);
+  /** Emitted code that draws whole tiles; undefined: script does it. */
+  readonly #tour: Tour | undefined;
   /** Whether no frame shader is ever run. */
   readonly #alone: boolean;
   readonly #slice: number;
@@ -121,8 +127,8 @@ export class TileJob {
   /** What has been listed: warps, and how often each is to be shaded. */
   #warps = 0;
   #samples = 0;
-  /** Whether the tile buffer holds nothing but clear values. */
-  #clear = false;
+  /** Whether emitted code has begun with what is listed, and has not come to its end. */
+  #begun = false;
 
   constructor(
     memory: VirtualMemory,
@@ -143,13 +149,16 @@ export class TileJob {
     this.#stages = new DrawStages(memory, framebuffer, this.#tile, engine);
     this.#writeback = new Writeback(memory, dram, framebuffer, this.#tile, engine);
     this.#args = this.#piece.at;
-    this.#listAt = this.#args + FRONT.size + 64 - (FRONT.size % 64);
+    this.#listAt = this.#args + TOUR.size + 64 - (TOUR.size % 64);
     this.#frames = this.#listAt + QUAD_LIST.size;
     const words = scratch.u32;
     words[(this.#args + FRONT.list) / 4] = this.#listAt;
     words[(this.#args + FRONT.farthest) / 4] = this.#tile.farthestAt;
     words[(this.#args + FRONT.depth) / 4] = this.#tile.depthAt;
     words[(this.#args + FRONT.stencil) / 4] = this.#tile.stencilAt;
+    this.#clear = false;
+    if (engine !== 'wasm') return;
+    this.#tour = new Tour(this.#args, memory, framebuffer, this.#tile, this.#writeback);
   }
 
   /** Whether tiles that no primitive touches need nothing but clearing and write-back. */
@@ -173,16 +182,41 @@ export class TileJob {
     }
   }
 
-  /** Draws tiles until there are no more; rests now and then. One generator for all of it: nested ones cost too much. */
+  /** Draws tiles until there are no more; rests now and then. What comes at every tile is in one generator: nested ones cost too much. */
   *run(part: Part, source: TileSource): Generator<void, void> {
     const { bins } = part;
     const { column, row, columns } = bins.rect;
     this.#number = -1;
-    this.#numbered.fill(undefined);
+    this.#forget();
+    const tour = this.#alone && part.first && part.last ? this.#tour : undefined;
     // The row in work: its first tile, and its first pixel. Items come row by row.
     let first = 0;
     let top = row * TILE;
     for (let item = source.next(); item >= 0; item = source.next()) {
+      if (tour && bins.run(item) === 0) {
+        tour.begin(bins, item, item + 1 + source.ahead);
+        for (;;) {
+          const why = this.#tiles(tour);
+          if (why === WHY.REST) {
+            this.#budget = this.#slice;
+            yield;
+          } else if (why === WHY.SHADER || (why === WHY.DRAW && !this.#record(part, tour))) {
+            if (why === WHY.DRAW) this.#front(part);
+            yield* this.#shade();
+          } else if (why === WHY.WRITE) {
+            this.#writeback.write(this.#left, this.#top, false);
+            tour.written();
+            this.progress++;
+            this.#budget -= COST.tile;
+          } else if (why !== WHY.DRAW) break;
+        }
+        // The item that is left is none of the tour's.
+        const done = tour.word(TOUR.item) - item;
+        if (done > 0) {
+          source.skip(done - 1);
+          continue;
+        }
+      }
       const tile = bins.tile(item);
       for (; tile - first >= columns; first += columns) top += TILE;
       const left = (column + tile - first) * TILE;
@@ -193,20 +227,7 @@ export class TileJob {
         this.#budget -= COST.cleanTile * run;
       } else {
         this.#begin(part, bins.begin(tile), bins.end(tile), left, top);
-        while (this.#next(part)) {
-          // What has been listed is shaded, sample by sample if need be.
-          for (let sample = 0; sample < this.#samples; sample++) {
-            const shader = this.#list(sample);
-            while (!shader.resumeList(this.#warpBudget)) {
-              this.#budget = this.#slice;
-              yield;
-            }
-          }
-          if (this.#budget < 0) {
-            this.#budget = this.#slice;
-            yield;
-          }
-        }
+        while (this.#next(part)) yield* this.#shade();
         this.progress++;
         this.#budget -= COST.tile;
       }
@@ -214,6 +235,22 @@ export class TileJob {
         this.#budget = this.#slice;
         yield;
       }
+    }
+  }
+
+  /** Shades what has been listed, sample by sample if need be; rests if it is due. */
+  *#shade(): Generator<void, void> {
+    for (let sample = 0; sample < this.#samples; sample++) {
+      const shader = this.#begun ? this.#draw!.run! : this.#list(sample);
+      this.#begun = false;
+      while (!shader.resumeList(this.#warpBudget)) {
+        this.#budget = this.#slice;
+        yield;
+      }
+    }
+    if (this.#budget < 0) {
+      this.#budget = this.#slice;
+      yield;
     }
   }
 
@@ -231,6 +268,16 @@ export class TileJob {
     this.#tile.close();
     this.#writeback.close();
     scratch.give(this.#piece);
+    this.#tour?.close();
+  }
+
+  /** Whether the tile buffer holds nothing but clear values. */
+  get #clear(): boolean {
+    return scratch.u32[(this.#args + TOUR.clear) / 4] !== 0;
+  }
+
+  set #clear(clear: boolean) {
+    scratch.u32[(this.#args + TOUR.clear) / 4] = clear ? 1 : 0;
   }
 
   #cleanTiles(left: number, top: number, count: number): void {
@@ -268,8 +315,6 @@ export class TileJob {
    * and has been written back.
    */
   #next(part: Part): boolean {
-    const words = scratch.u32;
-    const at = this.#args / 4;
     for (;;) {
       while (this.#place === this.#end) {
         if (this.#pass >= PASS.POST_FRAME || (this.#pass === PASS.PRIMITIVES && !part.last)) {
@@ -279,27 +324,90 @@ export class TileJob {
         this.#pass++;
         this.#beginPass();
       }
-      const place = this.#place;
       this.#clear = false;
-      const number = words[(words[place / 4]! + PRIMITIVE.draw) / 4]!;
-      if (number !== this.#number && (this.#pass === PASS.PRIMITIVES || this.#pass === PASS.ALONE)) {
-        this.#draw = this.#drawOf(part, number);
-        this.#number = number;
+      const tour = this.#pass === PASS.PRIMITIVES || this.#pass === PASS.ALONE ? this.#tour : undefined;
+      if (tour) {
+        const why = this.#bin(tour);
+        if (why === WHY.BIN) continue;
+        if (why !== WHY.DRAW) return true;
+        if (this.#record(part, tour)) continue;
       }
-      const draw = this.#draw!;
-      words[at + FRONT.place / 4] = place;
-      words[at + FRONT.end / 4] = this.#end;
-      words[at + FRONT.limit / 4] = FRONT_LIMIT;
-      words[at + FRONT.draw / 4] = number;
-      draw.stage.front.run(this.#args);
-      this.#place = words[at + FRONT.place / 4]!;
-      const taken = (this.#place - place) / 4;
-      this.progress += taken;
-      this.#budget -= COST.front + COST.primitive * taken;
-      this.#warps = words[at + FRONT.count / 4]! / QUADS;
-      this.#samples = this.#warps === 0 ? 0 : draw.stage.perSample ? this.#framebuffer.samples : 1;
+      this.#front(part);
       if (this.#samples > 0 || this.#budget < 0) return true;
     }
+  }
+
+  /** Lists quads of the primitives from the place in the bin on that are of one draw. */
+  #front(part: Part): void {
+    const words = scratch.u32;
+    const at = this.#args / 4;
+    const place = this.#place;
+    const number = words[(words[place / 4]! + PRIMITIVE.draw) / 4]!;
+    if (number !== this.#number && (this.#pass === PASS.PRIMITIVES || this.#pass === PASS.ALONE)) {
+      this.#draw = this.#drawOf(part, number);
+      this.#number = number;
+    }
+    const draw = this.#draw!;
+    words[at + FRONT.place / 4] = place;
+    words[at + FRONT.end / 4] = this.#end;
+    words[at + FRONT.limit / 4] = FRONT_LIMIT;
+    words[at + FRONT.draw / 4] = number;
+    draw.stage.front.run(this.#args);
+    this.#place = words[at + FRONT.place / 4]!;
+    const taken = (this.#place - place) / 4;
+    this.progress += taken;
+    this.#budget -= COST.front + COST.primitive * taken;
+    this.#warps = words[at + FRONT.count / 4]! / QUADS;
+    this.#samples = this.#warps === 0 ? 0 : draw.stage.perSample ? this.#framebuffer.samples : 1;
+  }
+
+  /** Has emitted code draw tiles. */
+  #tiles(tour: Tour): number {
+    const why = tour.tiles(this.#budget);
+    this.#heed(tour, why);
+    this.#left = tour.word(FRONT.left);
+    this.#top = tour.word(FRONT.top);
+    this.#end = tour.word(FRONT.end);
+    this.#pass = PASS.ALONE;
+    return why;
+  }
+
+  /** Has emitted code work off the tile's bin from the place on. */
+  #bin(tour: Tour): number {
+    const why = tour.bin(this.#place, this.#end, this.#budget);
+    this.#heed(tour, why);
+    return why;
+  }
+
+  #heed(tour: Tour, why: number): void {
+    this.#place = tour.word(FRONT.place);
+    this.#budget = tour.word(TOUR.budget) | 0;
+    this.progress += tour.word(TOUR.progress);
+    this.#samples = 0;
+    if (why !== WHY.SHADER) return;
+    const number = tour.number(why);
+    const draw = this.#numbered[number % MAX_OPEN_DRAWS]!;
+    tour.returned(number, draw.direct!);
+    this.#draw = draw;
+    this.#number = number;
+    this.#samples = 1;
+    this.#begun = true;
+  }
+
+  /** Tells emitted code of the draw that comes next. False: it cannot draw that. */
+  #record(part: Part, tour: Tour): boolean {
+    const number = tour.number(WHY.DRAW);
+    const draw = this.#drawOf(part, number);
+    draw.direct ??= directOf(draw.stage, draw.run, this.#warpBudget);
+    if (!draw.direct) return false;
+    tour.record(number, draw.stage, draw.direct);
+    return true;
+  }
+
+  /** Numbers stand for other draws from here on. */
+  #forget(): void {
+    this.#numbered.fill(undefined);
+    this.#tour?.forget();
   }
 
   /** Finds what a pass over the tile draws: places in a bin, none if there is nothing to do. */
@@ -387,7 +495,7 @@ export class TileJob {
       oldest.run?.close();
       this.#stages.give(oldest.stage);
       this.#draws.delete(address);
-      this.#numbered.fill(undefined);
+      this.#forget();
     }
     open = this.#makeDraw(draw);
     this.#draws.set(record, open);

@@ -32,6 +32,14 @@ export class AllTiles implements TileShare {
   next(): number {
     return this.#next < this.#items ? this.#next++ : -1;
   }
+
+  get ahead(): number {
+    return this.#items - this.#next;
+  }
+
+  skip(items: number): void {
+    this.#next += items;
+  }
 }
 
 /** Items that are claimed at once at most, and the part of those that are left: the last ones come singly, so that all end together. */
@@ -86,5 +94,15 @@ export class ClaimedTiles implements TileShare {
     if (this.#claim >= this.#end) return -1;
     this.#mine = true;
     return this.#claim++ - this.#base;
+  }
+
+  get ahead(): number {
+    if (this.#all !== undefined) return this.#all ? this.#end - this.#base - this.#next : 0;
+    return Math.max(Math.min(this.#claimed, this.#end) - this.#claim, 0);
+  }
+
+  skip(items: number): void {
+    if (this.#all) this.#next += items;
+    else this.#claim += items;
   }
 }

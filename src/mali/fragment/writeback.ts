@@ -13,6 +13,7 @@ import { U_ORDER } from '../../board/image/u-interleaved.ts';
 import type { VirtualMemory } from '../contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { scratch } from '../engine/scratch.ts';
+import { functionTable, type Place } from '../engine/table.ts';
 import { AfbcStore } from './afbc-store.ts';
 import { averagedLayout, averageSamples, dithers, isPlain8888, makeColorRows } from './color-rows.ts';
 import { makeDepthRows } from './depth-rows.ts';
@@ -23,8 +24,18 @@ import type { TileBuffer } from './tile-buffer.ts';
 import { type Average, averageOf, colorRows } from './wasm/color-rows.ts';
 import { type DepthRows, type DepthRowsCode, depthRows } from './wasm/depth-rows.ts';
 import { type CopyRows, copyRows, type FillRows, fillRows, interleave, swizzle8888, type Turn } from './wasm/tile.ts';
+import { MAKE, OUTLET, STORE } from './wasm/tour.ts';
 
 const MAX_BYTES = 16;
+
+/** A record of wasm/tour.ts, but for when it is wanted; and what of it says how rows are stored. */
+type OutletRecord = Omit<Record<keyof typeof OUTLET, number>, 'size' | 'colors' | 'depth'>;
+type StoreRecord = Omit<OutletRecord, 'make' | 'slot' | 'a' | 'b' | 'c' | 'rows'>;
+
+/** OUTLET.colors of an image that is always written. */
+const ALWAYS = 0xffffffff;
+/** Functions that a plan names at most. */
+const MOST_FUNCTIONS = 64;
 
 /** Bytes of a pixel of which sixteen bytes hold a whole number. */
 const PATTERN_BYTES = [1, 2, 4, 8, 16];
@@ -56,6 +67,8 @@ export class Writeback {
   readonly #turns: (Turn | null | undefined)[] = [];
   readonly #averages: (Average | null | undefined)[] = [];
   readonly #interleaves: (Turn | undefined)[] = [];
+  /** Whose numbers emitted code has been told. */
+  #numbers: Place[] = [];
   /** By render target: memory has the tile buffer's words as they are. */
   readonly #same: boolean[] = [];
   /** By render target; and of depth and stencil. */
@@ -125,11 +138,96 @@ export class Writeback {
     if (this.#stencil) this.#writeDepth(this.#stencil, x, y, untouched);
   }
 
+  /**
+   * Tells emitted code (wasm/tour.ts) how to write tiles back that something has been drawn to: a record for each image from scratch
+   * address `at` on. Answers how many there are; -1: script has to do it. Good for one generation of translations.
+   */
+  plan(at: number): number {
+    this.#numbers = [];
+    const { targets, writeCleanDepth } = this.#framebuffer;
+    const words = scratch.u32;
+    let count = 0;
+    const outlet = (where: OutletRecord | undefined, colors: number, depth: number): boolean => {
+      if (!where) return false;
+      const record = (at + count++ * OUTLET.size) / 4;
+      words[record + OUTLET.colors / 4] = colors;
+      words[record + OUTLET.depth / 4] = depth;
+      for (const [name, value] of Object.entries(where)) words[record + OUTLET[name as keyof OutletRecord] / 4] = value;
+      return true;
+    };
+    for (const [n, target] of targets.entries()) {
+      const to = this.#outlets[n];
+      if (!to) continue;
+      if (!outlet(this.#colorRecord(target, to), target.writeClean ? ALWAYS : 1 << target.index, 0)) return -1;
+    }
+    for (const to of [this.#depth, this.#stencil]) {
+      if (to && !outlet(this.#depthRecord(to), writeCleanDepth ? ALWAYS : 0, 1)) return -1;
+    }
+    return count;
+  }
+
+  #colorRecord(target: Target, outlet: Outlet): OutletRecord | undefined {
+    const { msaa } = outlet.surface;
+    if (msaa === MSAA.LAYERED || (msaa === MSAA.AVERAGE && this.#framebuffer.samples > 1)) return undefined;
+    const plane = this.#tile.colorAt[target.index]!;
+    const store = this.#storeRecord(outlet, target.format!.bytes);
+    if (!store) return undefined;
+    if (isSame(target)) return { ...store, make: MAKE.NOTHING, slot: 0, a: 0, b: 0, c: 0, rows: plane };
+    const turn = this.#turnOf(target);
+    if (!turn) return undefined;
+    const rows = this.#rowsAt;
+    return { ...store, make: MAKE.TURN, slot: this.#number(turn), a: plane, b: rows, c: 0, rows };
+  }
+
+  #depthRecord(outlet: DepthOutlet): OutletRecord | undefined {
+    if (outlet.partial || outlet.surface.msaa === MSAA.LAYERED) return undefined;
+    const { depthAt, stencilAt } = this.#tile;
+    const store = this.#storeRecord(outlet, outlet.bytes);
+    if (!store) return undefined;
+    if (outlet.bytes === 1) return { ...store, make: MAKE.NOTHING, slot: 0, a: 0, b: 0, c: 0, rows: stencilAt };
+    const rows = this.#rowsAt;
+    return { ...store, make: MAKE.DEPTH, slot: this.#number(outlet.emitted), a: depthAt, b: stencilAt, c: rows, rows };
+  }
+
+  /** How rows get into an image all of which is one run of pages. */
+  #storeRecord(outlet: Outlet, bytes: number): StoreRecord | undefined {
+    const { surface, pixels } = outlet;
+    const { base, rowStride, bodyOffset } = surface;
+    const { width, height } = this.#framebuffer.parameters;
+    const columns = Math.ceil(width / TILE);
+    const rows = Math.ceil(height / TILE);
+    const none = { headers: 0, bodyOffset: 0, turnSlot: 0, block: 0 };
+    if (rowStride < 0 || !this.#copyRows || functionTable.room < MOST_FUNCTIONS) return undefined;
+    if (isAfbc(surface.block)) {
+      const plan = this.#afbc.plan(outlet, bytes, columns, rows);
+      return plan && { ...none, ...plan, storeSlot: this.#number(plan.emitted), bodyOffset };
+    }
+    const storeSlot = this.#number(this.#copyRows);
+    if (surface.block === BLOCK_FORMAT.LINEAR) {
+      const physical = pixels.whole(base, (height - 1) * rowStride + width * bytes);
+      if (physical < 0) return undefined;
+      return { ...none, store: STORE.LINEAR, storeSlot, pixels: physical, stride: rowStride, bytes };
+    }
+    const physical = pixels.whole(base, (rows - 1) * rowStride + columns * TILE_PIXELS * bytes);
+    if (physical < 0) return undefined;
+    const turnSlot = this.#number(this.#interleave(bytes));
+    const where = { store: STORE.BLOCKS, storeSlot, pixels: physical, stride: rowStride, bytes };
+    return { ...none, ...where, turnSlot, block: this.#blockAt };
+  }
+
+  /** The number of an emitted function, which it keeps until the next plan. */
+  #number(fn: CallableFunction): number {
+    const place = functionTable.place(fn);
+    this.#numbers.push(place);
+    return place.slot;
+  }
+
   /** Writes `count` tiles from (x, y) to the right, which nothing has drawn to: those that must be written all the same. */
   writeClean(x: number, y: number, count: number): void {
     const { targets, writeCleanDepth } = this.#framebuffer;
-    for (const [n, target] of targets.entries()) {
+    for (let n = 0; n < targets.length; n++) {
       const outlet = this.#outlets[n];
+      const target = targets[n]!;
       const { writeClean, format } = target;
       if (!outlet || !writeClean) continue;
       const { surface } = outlet;
@@ -219,18 +317,30 @@ export class Writeback {
     else averageSamples(target, samples, this.#tile.colors[index]!);
   }
 
+  #turnOf(target: Target): Turn | null {
+    const { index, swizzle } = target;
+    let turn = this.#turns[index];
+    if (turn === undefined) {
+      const emitted = isPlain8888(target) ? swizzle8888(swizzle) : colorRows(target);
+      turn = (this.#copyRows && emitted) ?? null;
+      this.#turns[index] = turn;
+    }
+    return turn;
+  }
+
+  #interleave(bytes: number): Turn {
+    this.#interleaves[bytes] ??= interleave(bytes);
+    return this.#interleaves[bytes];
+  }
+
   /** Makes rows of memory pixels of one sample plane; answers where in scratch memory they are. */
   #convert(target: Target, sample: number): number {
-    const { index, swizzle, words } = target;
+    const { index, words } = target;
     const from = sample * TILE_PIXELS * words;
     const plane = this.#tile.colorAt[index]! + from * 4;
     this.#same[index] ??= isSame(target);
     if (this.#same[index]) return plane;
-    let turn = this.#turns[index];
-    if (turn === undefined && this.#copyRows) {
-      turn = (isPlain8888(target) ? swizzle8888(swizzle) : colorRows(target)) ?? null;
-      this.#turns[index] = turn;
-    }
+    const turn = this.#turnOf(target);
     if (turn) turn(plane, this.#rowsAt);
     else makeColorRows(target, this.#tile.colors[index]!, from, this.#rows);
     return this.#rowsAt;
@@ -298,8 +408,7 @@ export class Writeback {
       return;
     }
     if (this.#copyRows) {
-      this.#interleaves[bytes] ??= interleave(bytes);
-      this.#interleaves[bytes](rows, this.#blockAt);
+      this.#interleave(bytes)(rows, this.#blockAt);
     } else {
       for (let p = 0; p < TILE_PIXELS; p++) {
         const to = U_ORDER[p]! * bytes;

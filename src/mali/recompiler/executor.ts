@@ -10,7 +10,8 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { FLOW_DISCARD, FLOW_END, INSTRUCTION_SIZE } from '../../abi/isa/encoding.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
-import { type FragmentStage, LANES, type Stage } from '../shader/contract.ts';
+import { functionTable } from '../engine/table.ts';
+import { type FragmentStage, LANES, type ListCall, type Stage } from '../shader/contract.ts';
 import type { MakeExecutor, SliceEnd, WarpExecutor } from '../shader/core.ts';
 import { codeCache } from '../shader/program.ts';
 import type { RunContext, WarpState } from '../shader/warp.ts';
@@ -22,7 +23,7 @@ import type { Mode } from './emit.ts';
 import type { Block, Unit } from './flow.ts';
 import { FRAME, STATUS } from './frame.ts';
 import { PAIR_VECTORS, WARP_VECTORS } from './lanes.ts';
-import { within } from './outside.ts';
+import { dismiss, enlist, within } from './outside.ts';
 import { isAlone, quadwise } from './quadwise.ts';
 import { REGISTER_BYTES } from './register-file.ts';
 import { type Ready, UnitCache } from './units.ts';
@@ -188,6 +189,38 @@ class Recompiler implements WarpExecutor {
     return false;
   }
 
+  listCall(w: WarpState, budget: number): (ListCall & { close(): void }) | undefined {
+    if (this.#kind !== 'fragment' || functionTable.room === 0) return undefined;
+    const at = this.prepare();
+    // Held as long as the call is good, whatever the unit drops meanwhile.
+    const { made } = at;
+    const place = functionTable.place(made.run);
+    const called = enlist(w, made);
+    const quads = WARP_VECTORS / made.code.vectors;
+    const frame = w.frame / 4;
+    const call = {
+      place,
+      slot: place.slot,
+      registers: w.registers.at,
+      frame: w.frame,
+      called,
+      fuel: budget * quads,
+      renew: () => {
+        scratch.i32[frame + FRAME.records / 4] = made.records;
+        this.#renew(w, at);
+      },
+      returned: (status: number) => {
+        w.fresh = false;
+        w.waiting = 0;
+        w.live = scratch.i32[frame + FRAME.live / 4]!;
+        w.discarded = scratch.i32[frame + FRAME.discarded / 4]!;
+        if (status !== STATUS.SLICE) this.#settle(w, at, status);
+      },
+      close: () => dismiss(called),
+    };
+    return call;
+  }
+
   #runUnit(w: WarpState, ready: number, pc: number): void {
     const fresh = w.fresh && this.#begin.unit.entry === pc;
     const at = fresh ? this.#begin : this.#unitOf(w, ready, pc);
@@ -212,18 +245,25 @@ class Recompiler implements WarpExecutor {
     const words = scratch.i32;
     const frame = w.frame / 4;
     words[frame + FRAME.fuel / 4] = fuel;
-    w.run.refresh();
-    words[frame + FRAME.generation / 4] = this.#memory.generation;
-    words[frame + FRAME.epoch / 4] = w.run.epoch;
-    const { entry } = at.unit;
-    words[frame + FRAME.entry / 4] = entry | 0;
-    words[frame + FRAME.entry / 4 + 1] = entry / HIGH;
+    this.#renew(w, at);
     const status = within(w, at.made);
     w.live = words[frame + FRAME.live / 4]!;
     w.discarded = words[frame + FRAME.discarded / 4]!;
     // A call costs something even where lanes are handed back at once.
     this.left = words[frame + FRAME.fuel / 4]! - 1;
     return status;
+  }
+
+  /** Tells a function of which time it may remember memory, and where its unit lies. */
+  #renew(w: WarpState, at: Ready): void {
+    const words = scratch.i32;
+    const frame = w.frame / 4;
+    w.run.refresh();
+    words[frame + FRAME.generation / 4] = this.#memory.generation;
+    words[frame + FRAME.epoch / 4] = w.run.epoch;
+    const { entry } = at.unit;
+    words[frame + FRAME.entry / 4] = entry | 0;
+    words[frame + FRAME.entry / 4 + 1] = entry / HIGH;
   }
 
   /** Lets lanes go on that a function has not taken to their end: where it says, or where it could not take them further. */

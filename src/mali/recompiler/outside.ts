@@ -21,29 +21,60 @@ export interface Runnable {
   readonly records: number;
 }
 
-let current: WarpState | undefined;
-/** Held while it runs: its unit may drop it meanwhile, and its records in scratch memory are its own only as long as it is there. */
-let currentCode: Runnable | undefined;
+/** A warp, and what runs it. */
+interface Running {
+  readonly w: WarpState;
+  /** Held while it runs: its unit may drop it meanwhile, and its records in scratch memory are its own only as long as it is there. */
+  readonly code: Runnable;
+}
+
+/** What script has called. */
+let current: Running | undefined;
+
+/**
+ * Scratch address of a word: the number among `enlisted` of what emitted code has called by itself; 0 where script has. Whoever calls
+ * emitted code that may do so clears it afterwards, as what is thrown passes emitted code by.
+ */
+export const CALLED = scratch.fixed('called run', 4);
+const enlisted: (Running | undefined)[] = [undefined];
+const free: number[] = [];
+
+/** Gives a warp and its code a number, by which emitted code may call it, until `dismiss`. */
+export function enlist(w: WarpState, code: Runnable): number {
+  const number = free.pop() ?? enlisted.length;
+  enlisted[number] = { w, code };
+  return number;
+}
+
+export function dismiss(number: number): void {
+  enlisted[number] = undefined;
+  free.push(number);
+}
+
+function running(): Running {
+  const number = scratch.u32[CALLED / 4]!;
+  return (number === 0 ? current : enlisted[number])!;
+}
 
 /** Calls a unit's function for a warp; answers its status. Calls may lie within one another. */
 export function within(w: WarpState, code: Runnable): number {
   const outer = current;
-  const outerCode = currentCode;
-  current = w;
-  currentCode = code;
+  const called = scratch.u32[CALLED / 4]!;
+  current = { w, code };
+  scratch.u32[CALLED / 4] = 0;
   scratch.i32[(w.frame + FRAME.records) / 4] = code.records;
   try {
     return code.run(w.registers.at, w.frame);
   } finally {
     current = outer;
-    currentCode = outerCode;
+    scratch.u32[CALLED / 4] = called;
   }
 }
 
 /** The interpreter's step for an instruction without lane operations. */
 export function step(number: number, mask: number, live: number, discarded: number): number {
-  const w = current!;
-  const { pc, instruction, step: s } = currentCode!.steps[number]!;
+  const { w, code } = running();
+  const { pc, instruction, step: s } = code.steps[number]!;
   leave(instruction.spec.name);
   w.mask = mask;
   w.live = live;
@@ -63,7 +94,7 @@ const ACCESS: Readonly<Record<number, Access>> = { [REFILL.WRITE]: 'write', [REF
 
 /** Finds what a load, store or atomic may remember of the first lane of `failing`. 0: nothing that would fit. */
 export function refill(kind: number, record: number, failing: number): number {
-  const w = current!;
+  const { w } = running();
   const { memory, resources } = w.run.environment;
   const words = scratch.u32;
   const lane = 31 - Math.clz32(failing & -failing);
@@ -115,8 +146,10 @@ function fillTile(w: WarpState, kind: number, record: number, lane: number): num
 }
 
 /** Finds the sampler that a texture instruction may call. */
-export const bind = (wanted: number, record: number, failing: number): number =>
-  refillTexture(current!, currentCode!.wants[wanted]!, record, failing);
+export function bind(wanted: number, record: number, failing: number): number {
+  const { w, code } = running();
+  return refillTexture(w, code.wants[wanted]!, record, failing);
+}
 
 const HIGH = 2 ** 32;
 /** Bytes of the largest load. */

@@ -127,8 +127,27 @@ export interface ShaderRun {
   resumeList(budget: number): boolean;
   /** Compiles what `resumeList` will want, so that it does not take long then. */
   prepare?(): void;
+  /** How emitted code works off lists by itself, where it can, at most about `budget` instructions at a time. Good until `close`. */
+  listCall?(budget: number): ListCall | undefined;
   /** The stage is done with the run and will not touch it again: its registers may serve another. */
   close(): void;
+}
+
+/**
+ * How emitted code has a fragment shader work off the warps that the stage's frame lists, in place of `resumeList`. It writes `fuel`
+ * into the warp's frame (recompiler/frame.ts: FRAME.fuel) and `called` where the recompiler looks for it (recompiler/outside.ts: CALLED), then calls.
+ */
+export interface ListCall {
+  /** The function's number (engine/table.ts): (registers, frame) → STATUS. */
+  readonly slot: number;
+  readonly registers: number;
+  readonly frame: number;
+  readonly called: number;
+  readonly fuel: number;
+  /** Before the first call, and when translations have been dropped since the last. */
+  renew(): void;
+  /** A call was not done: from here on `resumeList` goes on with it. */
+  returned(status: number): void;
 }
 
 /** Where LEA_BUF_IMM on table 61 points: address(id) = base + (id >> 6) * packetStride + offset + (id & 63) * stride. */

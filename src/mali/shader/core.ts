@@ -14,7 +14,14 @@ import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { THREAD_PRELOADS } from '../engine/threads.ts';
 import { FRAME, STAGE } from '../recompiler/frame.ts';
-import { LANES, type ShaderEnvironment, type ShaderRun, type Stage, type TextureUnit } from './contract.ts';
+import {
+  LANES,
+  type ListCall,
+  type ShaderEnvironment,
+  type ShaderRun,
+  type Stage,
+  type TextureUnit,
+} from './contract.ts';
 import { type CodeCache, type CodePage, codeCache } from './program.ts';
 import { beginListed } from './quad-list.ts';
 import { type EnvironmentPointers, loadEnvironment } from './resources.ts';
@@ -41,6 +48,8 @@ export interface WarpExecutor {
   list?(w: WarpState, budget: number): boolean;
   /** What ShaderRun.prepare does. */
   prepare?(): void;
+  /** What ShaderRun.listCall does. */
+  listCall?(w: WarpState, budget: number): (ListCall & { close(): void }) | undefined;
   /** Warps of a workgroup may be run one after the other by `list`: nothing in the program tells them apart. */
   readonly alone?: boolean;
 }
@@ -180,6 +189,7 @@ class DrawRun implements ShaderRun {
   readonly #executor: WarpExecutor;
   /** The fragment stage's frame, 0 without one. */
   readonly #stage: number;
+  #call: ReturnType<NonNullable<WarpExecutor['listCall']>>;
   #closed = false;
 
   constructor(context: RunContext, executor: WarpExecutor, threadSlot: number) {
@@ -202,9 +212,15 @@ class DrawRun implements ShaderRun {
     this.warp.start(this.environment.program.binary, live, helpers);
   }
 
+  listCall(budget: number): ListCall | undefined {
+    this.#call ??= this.#executor.listCall?.(this.warp, budget);
+    return this.#call;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#call?.close();
     Registers.give(this.warp.registers);
     this.warp.run.close();
   }

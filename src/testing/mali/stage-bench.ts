@@ -436,11 +436,11 @@ export class Bench {
   }
 }
 
-/** Steps a work to its end. */
-export function finish(work: Work): void {
+/** Works to the end; answers how many slices that took. */
+export function finish(work: Work): number {
   for (let i = 0; i < 1_000_000; i++) {
     const state = work.step();
-    if (state === 'done') return;
+    if (state === 'done') return i;
     if (state === 'oom') throw new Error('the tiler heap is full');
   }
   throw new Error('the work does not end');

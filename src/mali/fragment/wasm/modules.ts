@@ -6,6 +6,7 @@
  */
 import type { PhysicalMemory } from '../../../board/dram.ts';
 import { scratch } from '../../engine/scratch.ts';
+import { functionTable } from '../../engine/table.ts';
 import { ModuleBuilder } from '../../wasm/builder.ts';
 
 export const DRAM = 1;
@@ -29,7 +30,10 @@ export function functions<T>(key: string, emit: (m: ModuleBuilder) => void, dram
     const module = modules.get(key) ?? compile(emit, dram !== undefined);
     if (modules.size >= MAX_MODULES) modules.clear();
     modules.set(key, module);
-    const imports: Record<string, WebAssembly.Memory> = { scratch: scratch.memory };
+    const imports: Record<string, WebAssembly.Memory | WebAssembly.Table> = {
+      scratch: scratch.memory,
+      table: functionTable.table,
+    };
     if (dram) imports.dram = dram.memory;
     exported = new WebAssembly.Instance(module, { gpu: imports }).exports;
     if (known.size >= MAX_MODULES) known.clear();

@@ -56,16 +56,19 @@ export class PixelFuzzer {
   readonly #dram = new Dram(DRAM_SIZE);
   /** What has been seen since it was made anew. */
   coverage: Coverage = newCoverage();
+  /** Slices that the last fragment job took. */
+  slices = 0;
 
   /** Draws the picture of a seed with both engines. */
   try(seed: number): PixelFinding | undefined {
     const picture = pictureOf(seed);
-    if (this.#difference(picture) === undefined) return undefined;
+    if (this.difference(picture) === undefined) return undefined;
     const small = this.#shrink(picture);
-    return { seed, report: `seed ${seed}: ${this.#difference(small)}\n${JSON.stringify(small)}` };
+    return { seed, report: `seed ${seed}: ${this.difference(small)}\n${JSON.stringify(small)}` };
   }
 
-  #difference(picture: Picture): string | undefined {
+  /** Draws a picture with both engines. What differs, if anything does. */
+  difference(picture: Picture): string | undefined {
     const a = this.#draw(picture, 'interpreter');
     const b = this.#draw(picture, 'wasm');
     const { runs, faults } = this.coverage;
@@ -84,7 +87,7 @@ export class PixelFuzzer {
     let best = picture;
     const better = (draws: readonly PictureDraw[]): boolean => {
       const candidate = { ...best, draws };
-      if (this.#difference(candidate) === undefined) return false;
+      if (this.difference(candidate) === undefined) return false;
       best = candidate;
       return true;
     };
@@ -113,7 +116,7 @@ export class PixelFuzzer {
       for (const [rt, at] of colors.entries()) places[`render target ${rt}`] = at;
       Object.assign(places, { depth: zs, stencil });
       const pointer = framebuffer(bench, picture, { colors, zs, stencil });
-      finish(bench.fragment(pointer, undefined, cores[engine].openFragment));
+      this.slices = finish(bench.fragment(pointer, undefined, cores[engine].openFragment));
     } catch (error) {
       if (!(error instanceof GpuFault)) throw error;
       fault = error.message;
