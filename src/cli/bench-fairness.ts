@@ -15,7 +15,7 @@ const many = (count: number, one: Competitor): Competitor[] => Array.from({ leng
 const SECONDS = 1;
 const ROUNDS = 6.4;
 /** Jobs of high priority. */
-const SAMPLES = 40;
+const SAMPLES = 20;
 
 export const fairness: Bench = async (_userland, { vs }) => {
   if (vs) throw new Problem(`there is nothing in fairness that ${vs} could do`);

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync } from 'node:fs';
 import { appendFile, chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../board/log.ts';
+import type { PolicyName } from '../driver/index.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { quoted } from '../host/vm/init.ts';
 import {
@@ -14,6 +15,8 @@ import {
   unmade,
 } from '../testing/host/compare/calls.ts';
 import { countsTable, countWorks } from '../testing/host/compare/counters.ts';
+import { crowdTable, runCrowd } from '../testing/host/compare/crowd.ts';
+import { faultDifferences, unexpectedWarnings } from '../testing/host/compare/faults.ts';
 import { programDifferences, runPrograms } from '../testing/host/compare/programs.ts';
 import { WORLDS, type World } from '../testing/host/compare/worlds.ts';
 import { generateCalls } from '../testing/machine/calls/generate.ts';
@@ -30,6 +33,10 @@ export interface CompareOptions {
   seed: number;
   /** What either driver asks of the GPU, as a table. */
   counters?: boolean;
+  /** A crowd of clients and one of high priority, as a table: shares counted for so many seconds. */
+  crowd?: number;
+  /** Who runs next under Tyr. */
+  scheduler?: PolicyName;
   /** Where to write the kernel's log. */
   dmesg?: string;
   /** Where to write what either world's machine logs: Tyr's, and the GPU beside the kernel. */
@@ -39,13 +46,19 @@ export interface CompareOptions {
 export async function compare(files: string[], options: CompareOptions): Promise<number> {
   const { generate: count, seed, dmesg } = options;
   for (const file of [dmesg, options.log]) if (file !== undefined) await writeFile(file, '');
-  if (count === undefined && files.length === 0 && !options.counters)
-    throw new Problem('what is to be compared? Files of calls, a program, --generate or --counters');
+  if (count === undefined && files.length === 0 && !options.counters && options.crowd === undefined)
+    throw new Problem('what is to be compared? Files of calls, a program, --generate, --counters or --crowd');
+  if (options.crowd !== undefined) {
+    const worlds = options.only ? [options.only] : WORLDS;
+    console.log(crowdTable(await runCrowd(options.crowd, worldOptions(options), worlds)));
+    return 0;
+  }
   if (options.counters) {
     console.log(countsTable(await countWorks(worldOptions(options))));
     return 0;
   }
   const [first, ...rest] = files;
+  if (first?.endsWith(PROGRAMS)) return compareList(first, options);
   if (first !== undefined && !first.endsWith(CALLS)) return compareProgram(first, rest, options);
   let worst = count === undefined ? 0 : await compareRandom(seed, count, options);
   for (const file of files) worst = Math.max(worst, await compareCalls(file, options));
@@ -53,13 +66,13 @@ export async function compare(files: string[], options: CompareOptions): Promise
 }
 
 /** What of the options concerns the worlds. */
-function worldOptions({ timeout, privileged, log: file }: CompareOptions): Parameters<typeof runCalls>[2] {
+function worldOptions({ timeout, privileged, scheduler, log: file }: CompareOptions): Parameters<typeof runCalls>[2] {
   const log =
     (world: World): Log =>
     (level, device, message) => {
       if (file !== undefined && level !== 'debug') appendFileSync(file, `${world}: ${level} ${device}: ${message}\n`);
     };
-  return { timeout, privileged: privileged ?? false, progress: progressBar(), log };
+  return { timeout, scheduler, privileged: privileged ?? false, progress: progressBar(), log };
 }
 
 async function keepLog({ results }: CallsOutcome, { dmesg }: CompareOptions): Promise<void> {
@@ -70,36 +83,80 @@ async function keepLog({ results }: CallsOutcome, { dmesg }: CompareOptions): Pr
 async function compareProgram(program: string, args: string[], options: CompareOptions): Promise<number> {
   const own = program.includes('/') && existsSync(program);
   const words = [own ? '../program' : program, ...args];
-  const command = words.map(quoted).join(' ');
   const prepare = async (folder: string): Promise<void> => {
     if (!own) return;
     await copyFile(program, join(folder, 'program'));
     await chmod(join(folder, 'program'), 0o755);
   };
+  return comparePrograms([{ name: program, command: words.map(quoted).join(' ') }], options, prepare);
+}
+
+/** A file of commands of the guest's shell, a line each. */
+async function compareList(file: string, options: CompareOptions): Promise<number> {
+  const lines = (await contents(file)).split('\n').map((line) => line.trim());
+  const commands = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  if (commands.length === 0) throw new Problem(`${file} names no program`);
+  return comparePrograms(
+    commands.map((command) => ({ name: command, command })),
+    options,
+  );
+}
+
+async function comparePrograms(
+  programs: readonly { readonly name: string; readonly command: string }[],
+  options: CompareOptions,
+  prepare?: (folder: string) => Promise<void>,
+): Promise<number> {
   const worlds = options.only ? [options.only] : WORLDS;
-  const { outcomes, results } = await runPrograms([() => command], worlds, worldOptions(options), prepare);
+  const commands = programs.map(
+    ({ command }) =>
+      () =>
+        command,
+  );
+  const { outcomes, results } = await runPrograms(commands, worlds, worldOptions(options), prepare);
   if (options.dmesg !== undefined) await appendFile(options.dmesg, results.panthor?.dmesg ?? '');
   if (options.only) {
-    const { exitCode, stdout, stderr, files } = outcomes[options.only]![0]!;
-    process.stdout.write(stdout);
-    process.stderr.write(stderr);
-    for (const [name, hash] of Object.entries(files)) console.log(`${name}: ${hash}`);
-    return exitCode ?? 1;
+    let worst = 0;
+    for (const { exitCode, stdout, stderr, files } of outcomes[options.only]!) {
+      process.stdout.write(stdout);
+      process.stderr.write(stderr);
+      for (const [name, hash] of Object.entries(files)) console.log(`${name}: ${hash}`);
+      worst = Math.max(worst, exitCode ?? 1);
+    }
+    return worst;
   }
-  const found = programDifferences(outcomes.tyr![0]!, outcomes.panthor![0]!);
-  for (const difference of found) console.log(difference);
-  const { exitCode, files } = outcomes.tyr![0]!;
-  const left = Object.keys(files).length;
-  console.log(
-    `${program}: exit code ${exitCode}, ${left} files, ${found.length === 0 ? 'no difference' : `${found.length} differ`}`,
-  );
-  return found.length === 0 ? 0 : 1;
+  let all = 0;
+  for (const [i, { name }] of programs.entries()) {
+    const found = programDifferences(outcomes.tyr![i]!, outcomes.panthor![i]!);
+    for (const difference of found) console.log(difference);
+    const { exitCode, files } = outcomes.tyr![i]!;
+    const left = Object.keys(files).length;
+    console.log(
+      `${name}: exit code ${exitCode}, ${left} files, ${found.length === 0 ? 'no difference' : `${found.length} differ`}`,
+    );
+    all += found.length;
+  }
+  return all + tellReports(results) === 0 ? 0 : 1;
+}
+
+/** Faults that only one driver reports, and what the kernel warns of besides: how many of both. */
+function tellReports({ tyr, panthor }: CallsOutcome['results']): number {
+  const faults = faultDifferences(tyr!.reports, panthor!.reports);
+  for (const fault of faults) console.log(`reported otherwise: ${fault}`);
+  const warnings = unexpectedWarnings(panthor!.warnings);
+  if (warnings.length > 0)
+    console.log([`the kernel warns, as it does not always (${warnings.length}):`, ...warnings].join('\n'));
+  return faults.length + warnings.length;
+}
+
+async function contents(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: Error) => {
+    throw new Problem(`${file} cannot be read: ${error.message}`);
+  });
 }
 
 async function compareCalls(file: string, options: CompareOptions): Promise<number> {
-  const source = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new Problem(`${file} cannot be read: ${error.message}`);
-  });
+  const source = await contents(file);
   const worlds = options.only ? [options.only] : WORLDS;
   const outcome = await runCalls(source, worlds, worldOptions(options)).catch((error: unknown) => {
     if (error instanceof CallsError) throw new Problem(`${file}: ${error.message}`);
@@ -126,7 +183,7 @@ async function compareCalls(file: string, options: CompareOptions): Promise<numb
   }
   const calls = outcome.sequences.reduce((sum, sequence) => sum + sequence.calls.length, 0);
   console.log(`${file}: ${calls} calls, ${summary(found.length, all)}`);
-  return found.length === 0 ? 0 : 1;
+  return found.length + tellReports(outcome.results) === 0 ? 0 : 1;
 }
 
 /** How many differ, and how many besides in a known way. */
@@ -138,8 +195,9 @@ function summary(found: number, all: readonly Difference[]): string {
   return names === '' ? differ : `${differ} but for what docs/differences.md tells (${names})`;
 }
 
-/** What files of calls end in. */
+/** What files of calls, and of commands, end in. */
 const CALLS = '.calls';
+const PROGRAMS = '.programs';
 
 /** How many sequences there are in one run of both worlds. */
 const ROUND = 2000;

@@ -61,6 +61,12 @@ function workerOption(text: string): number {
   }
 }
 
+const scheduler = () =>
+  new Option(
+    '--scheduler <policy>',
+    `by which groups take turns on the GPU: ${POLICY_NAMES.map((name) => `${name}: ${POLICIES[name].says}`).join('; ')} (default: panthor)`,
+  ).choices(POLICY_NAMES);
+
 const workers = (otherwise = 'cores - 1, or $TYR_WORKERS') =>
   new Option(
     '--workers <n>',
@@ -196,12 +202,7 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       '--shaders <folder>',
       'keep the shader programs that the GPU is given, a file each, for tyr disasm (default: $TYR_SHADERS)',
     )
-    .addOption(
-      new Option(
-        '--scheduler <policy>',
-        `by which groups take turns on the GPU: ${POLICY_NAMES.map((name) => `${name}: ${POLICIES[name].says}`).join('; ')} (default: panthor)`,
-      ).choices(POLICY_NAMES),
-    )
+    .addOption(scheduler())
     .option(
       '--fault <kind@when>',
       'let a part of the GPU fail, so that the driver has to recover (may be repeated); --fault list: which there are',
@@ -343,13 +344,22 @@ registerReads, registerWrites, interrupts, stoppedSeconds (for which the guest's
     .description(
       "make the same calls under Tyr and under a real kernel's panthor on the same GPU, and list what differs",
     )
-    .argument('[what...]', 'files of calls (NAME.calls, docs/vm.md), or a program and its arguments; put -- before it')
+    .argument(
+      '[what...]',
+      'files of calls (NAME.calls, docs/vm.md), a file of commands, a line each (NAME.programs), or a program and its arguments; put -- before it',
+    )
     .option('--counters', 'what either driver asks of the GPU for the same work, as a table')
+    .option(
+      '--crowd <seconds>',
+      'shares of 64 groups that always have work, and how soon a client of high priority is served beside them, as a table',
+      count,
+    )
     .option('--generate <n>', 'so many random sequences of calls', count)
     .option('--seed <n>', 'the number of the first of them', seed, 1)
     .addOption(
       new Option('--only <world>', 'in one of them, and print what came of each call').choices(['tyr', 'panthor']),
     )
+    .addOption(scheduler())
     .option('--dmesg <file>', "write the kernel's log")
     .option('--log <file>', "write what Tyr's machine logs, and the GPU beside the kernel")
     .option('--privileged', "keep the superuser's capabilities, where there are any; they are given up otherwise")

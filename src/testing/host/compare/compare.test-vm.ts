@@ -10,6 +10,7 @@ import { before, test } from 'node:test';
 import { type CompiledSequence, compileCalls } from '../../machine/calls/compile.ts';
 import { parseResults, programText } from '../../machine/calls/steps.ts';
 import { transcribe } from '../../machine/calls/transcript.ts';
+import { faultDifferences, reportedFaults, unexpectedWarnings } from './faults.ts';
 import { knownDifference } from './known.ts';
 import { type ProgramOf, type ProgramsOutcome, runPrograms } from './programs.ts';
 import { NODE, WORLDS, type World } from './worlds.ts';
@@ -17,6 +18,24 @@ import { NODE, WORLDS, type World } from './worlds.ts';
 const GPU = '10000000.gpu';
 const DRIVER = '/sys/bus/platform/drivers/panthor';
 const LEAST_FRAMES = 30;
+/** What panthor says while it recovers from the failures of recovery/: a stuck address space makes it warn with a stack each time. */
+const RECOVERY = new RegExp(
+  [
+    'CSG \\d+ update request timedout',
+    'CSG suspend failed, escalating to termination',
+    'AS_ACTIVE bit stuck',
+    'drm_WARN_ON\\(panthor_(mmu_as_disable|vm_unmap_range)\\(',
+    'Flush caches timeout',
+    'FW ping timeout',
+    'Timed out waiting for MCU to halt',
+    'Failed to cleanly suspend MCU',
+  ].join('|'),
+);
+/**
+ * Calls that may be refused in one world and not in the other, by sequence: a stream is lost when it runs next, which is by the job or,
+ * where the GPU has slept since, before it.
+ */
+const BY_CHANCE: Readonly<Record<string, RegExp>> = { stream_lost: /^GROUP_SUBMIT/ };
 /** Seconds for each world. */
 const PATIENCE = 540;
 
@@ -79,7 +98,9 @@ for (const [i, { name, sequences }] of files.entries()) {
         const where = `line ${line.number}: ${line.text}`;
         const pair = { call: line.text, tyr: tyr![n]!, panthor: panthor![n]! };
         if (line.expected !== undefined) assert.equal(pair.panthor, line.expected, `under panthor, ${where}`);
-        if (!knownDifference(pair)) assert.equal(pair.tyr, pair.panthor, where);
+        const chance =
+          BY_CHANCE[sequence.name]?.test(line.text) && /^(0|EINVAL) (0|EINVAL)$/.test(`${pair.tyr} ${pair.panthor}`);
+        if (!knownDifference(pair) && !chance) assert.equal(pair.tyr, pair.panthor, where);
       }
     });
   }
@@ -93,7 +114,13 @@ test('panthor taken away and given back, and put to sleep, draws the same frames
   assert.equal(again.stdout, outcome('panthor', 0).stdout);
 });
 
-test('no interrupt is nobody’s, nothing hangs, and the kernel is whole', () => {
-  const { dmesg } = ran.results.panthor!;
-  assert.doesNotMatch(dmesg, /nobody cared|Unable to handle|Oops|hung task/, dmesg);
+test('both drivers report the same faults, with the same codes and addresses', () => {
+  const { tyr, panthor } = ran.results;
+  assert.notEqual(reportedFaults(tyr!.reports).length, 0);
+  assert.deepEqual(faultDifferences(tyr!.reports, panthor!.reports), []);
+});
+
+test('the kernel warns of the failures that were made, and of nothing else', () => {
+  const { dmesg, warnings } = ran.results.panthor!;
+  assert.deepEqual(unexpectedWarnings(warnings, RECOVERY), [], dmesg);
 });

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HostClock } from '../../../board/clock.ts';
 import type { Log } from '../../../board/log.ts';
+import type { PolicyName } from '../../../driver/index.ts';
 import { launch } from '../../../host/launch.ts';
 import type { Progress } from '../../../host/userland/progress.ts';
 import { ensureRealFirmware, ensureUserland, ensureVm, type Userland } from '../../../host/userland/userland.ts';
@@ -29,6 +30,8 @@ export interface WorldOptions {
   /** Takes what either machine logs. */
   readonly log?: (world: World) => Log;
   readonly workers?: number | undefined;
+  /** Who runs next under Tyr. */
+  readonly scheduler?: PolicyName | undefined;
   /** Page tables are compared at each command to an address space (mali/counters.ts). */
   readonly watchTables?: boolean;
   /** Called with what the GPU has counted when a client makes a mark: the file `NAME-PID.mark` in its folder; `NAME-PID.seen` tells the client. */
@@ -79,7 +82,10 @@ export interface WorldResult {
   readonly ended: 'itself' | 'timeout' | 'aborted' | 'frames';
   /** The kernel's log, where there is one. */
   readonly dmesg: string;
-  /** How often the kernel's driver read and wrote registers. */
+  /** What the GPU's driver has logged, lines in their order. */
+  readonly reports: string;
+  /** What the kernel warns of, as it does not always. */
+  readonly warnings: readonly string[];
   readonly seconds: number;
   /** A folder of the host's with what the script has left. */
   readonly folder: string;
@@ -128,19 +134,25 @@ const silent: Log = () => {};
 
 const RUN: Readonly<Record<World, Runner>> = {
   async tyr(userland, folder, script, options) {
-    const { timeout, signal, log, workers } = options;
+    const { timeout, signal, log, workers, scheduler } = options;
     const marks = new MarkWatch();
+    const logged = log?.('tyr') ?? silent;
     const client = (name: string): string => userland.guest.clients[name]!;
     const words = script({ world: 'tyr', client });
     let said = '';
+    let reports = '';
     const result = await launch({
       userland,
       program: 'sh',
       args: ['-c', words],
       cwd: folder,
-      log: log?.('tyr') ?? silent,
+      log: (level, device, message) => {
+        reports += `${message}\n`;
+        logged(level, device, message);
+      },
       timeout,
       workers,
+      scheduler,
       ...(signal ? { signal } : {}),
       onMachine: ({ meter }) => marks.start('tyr', folder, meter, options),
       stdout: (text) => {
@@ -150,7 +162,7 @@ const RUN: Readonly<Record<World, Runner>> = {
     }).finally(() => marks.end());
     if (said !== '') process.stderr.write(said);
     const { exitCode, ended, seconds } = result;
-    return { exitCode, ended, seconds, dmesg: '', folder };
+    return { exitCode, ended, seconds, dmesg: '', reports, warnings: [], folder };
   },
 
   async panthor(userland, folder, script, options) {
@@ -183,7 +195,7 @@ const RUN: Readonly<Record<World, Runner>> = {
       stderr: (bytes) => void process.stderr.write(bytes),
     }).finally(() => marks.end());
     await rm(join(folder, CLIENTS), { recursive: true, force: true });
-    const { exitCode, ended, seconds, dmesg } = result;
-    return { exitCode, ended, seconds, dmesg, folder };
+    const { exitCode, ended, seconds, dmesg, warnings } = result;
+    return { exitCode, ended, seconds, dmesg, reports: dmesg, warnings, folder };
   },
 };
