@@ -1,6 +1,6 @@
 /**
- * The input devices before those who judge them: what libinput and evtest, Debian's, say of devices and of what a person does. Fetches
- * their packages where they are missing (about 130 MB).
+ * The input devices before those who judge them: what libinput, evtest and SDL's own test program, Debian's, say of devices and of what a
+ * person does. Fetches their packages where they are missing (about 130 MB each).
  */
 import { type TestContext, test } from 'node:test';
 import { Desktop } from '../testing/host/desktop.ts';
@@ -12,11 +12,9 @@ async function judge(
   tool: string[],
   ready: readonly RegExp[],
   doings: readonly (readonly [string, RegExp])[],
+  packages = ['evtest', 'libinput-tools'],
 ) {
-  const guest = await Desktop.start(
-    t,
-    commandOf('stdbuf', ['-oL', ...tool], { packages: ['evtest', 'libinput-tools'] }),
-  );
+  const guest = await Desktop.start(t, commandOf('stdbuf', ['-oL', ...tool], { packages }));
   const tells = (what: RegExp): Promise<void> =>
     guest.until(
       () => guest.lines.some((line) => what.test(line)),
@@ -51,4 +49,16 @@ test('evtest reads the game pad’s axes and buttons', async (t) => {
     ['axis x -0.5', /type 3 \(EV_ABS\), code 0 \(ABS_X\), value -16384/],
     ['axis rz 1', /type 3 \(EV_ABS\), code 5 \(ABS_RZ\), value \d+/],
   ]);
+});
+
+test('SDL finds the game pad by udev, and tells of its axes and buttons', async (t) => {
+  const ready = [/name: Tyr game pad/, /axes: 6/];
+  const doings: [string, RegExp][] = [
+    ['pad south', /Joystick 0 button 0 down/],
+    ['axis x -0.5', /Joystick 0 axis 0 value: -163\d\d/],
+    ['axis rz 1', /Joystick 0 axis 5 value: 32767/],
+  ];
+  const program = '/usr/libexec/installed-tests/SDL2/testjoystick';
+  // A window that nobody sees: what a pad does goes to whoever has the focus.
+  await judge(t, ['env', 'SDL_VIDEODRIVER=dummy', program], ready, doings, ['libsdl2-tests']);
 });
