@@ -3,6 +3,8 @@
  *
  *     gjs -m session.js DESKTOP PROGRAM [ARGUMENT…]
  *
+ * With an empty DESKTOP there is no session, and PROGRAM is what lets people log in by itself.
+ *
  * systemd-logind runs as it is (seats, sessions, devices that are taken and given back), but it leaves units to process 1 by
  * org.freedesktop.systemd1, and sessions to whoever logs people in. Both are this program, which runs by GNOME's JavaScript in
  * the guest and speaks D-Bus by GLib: it answers for the units that logind starts and stops, opens a session on seat0 as
@@ -55,15 +57,24 @@ const later = (work) =>
     return GLib.SOURCE_REMOVE;
   });
 
-/** The path of a unit's object (sd_bus_path_encode). */
-const pathOf = (unit) => {
-  const escaped = [...new TextEncoder().encode(unit)].map((byte, i) => {
+/** A name as a part of an object's path (sd_bus_path_encode). */
+const escaped = (name) => {
+  const letters = [...new TextEncoder().encode(name)].map((byte, i) => {
     const letter = String.fromCharCode(byte);
     const plain = i === 0 ? /[A-Za-z]/ : /[A-Za-z0-9]/;
     return plain.test(letter) ? letter : `_${byte.toString(16).padStart(2, '0')}`;
   });
-  return `${SYSTEMD_PATH}/unit/${escaped.join('')}`;
+  return letters.join('');
 };
+
+/** The path of a unit's object. */
+const pathOf = (unit) => `${SYSTEMD_PATH}/unit/${escaped(unit)}`;
+
+/** A user's runtime folder. */
+function makeRuntime(path, user) {
+  GLib.mkdir_with_parents(path, 0o700);
+  Gio.File.new_for_path(path).set_attribute_uint32('unix::uid', user, Gio.FileQueryInfoFlags.NONE, null);
+}
 
 /**
  * Units, as far as logind asks for them: each is there and active from its start to its stop, and those by which all ends are there
@@ -75,8 +86,10 @@ class Units {
   #end;
   #jobs = 0;
   #objects = new Map();
+  /** Of scopes, by their names: the processes that lead them. logind abandons a scope, and then stops it all the same. */
+  #leaders = new Map();
 
-  /** `end(signal)`: the session's processes are to end, politely (SIGTERM) or as told. */
+  /** `end(signal)`: all processes are to end, politely (SIGTERM) or as told. */
   constructor(bus, end) {
     this.#bus = bus;
     this.#end = end;
@@ -93,14 +106,16 @@ class Units {
   Subscribe() {}
 
   StartTransientUnit(unit, _mode, _properties, _others) {
-    if (!/^session-.+\.scope$/.test(unit)) refuse(`${unit} cannot be made here`);
+    const [, session] = /^session-(.+)\.scope$/.exec(unit) ?? [];
+    if (session === undefined) refuse(`${unit} cannot be made here`);
     this.#add(unit);
+    this.#ask(unit, session);
     return this.#job(unit);
   }
 
   StartUnit(unit, _mode) {
     const [, user] = /^user-runtime-dir@(\d+)\.service$/.exec(unit) ?? [];
-    if (user !== undefined) GLib.mkdir_with_parents(`/run/user/${user}`, 0o700);
+    if (user !== undefined) makeRuntime(`/run/user/${user}`, Number(user));
     else if (ENDS.includes(unit)) this.#end(15);
     else if (!/^user@\d+\.service$/.test(unit)) refuse(`there is no unit ${unit} here`);
     this.#add(unit);
@@ -108,14 +123,40 @@ class Units {
   }
 
   StopUnit(unit, _mode) {
-    if (unit.endsWith('.scope')) this.#end(15);
+    if (unit.endsWith('.scope')) this.#signal(unit, 15);
+    this.#leaders.delete(unit);
     this.#remove(unit);
     return this.#job(unit);
   }
 
   KillUnit(unit, _who, signal) {
     if (!this.#objects.has(unit)) refuse(`there is no unit ${unit} here`);
-    if (unit.endsWith('.scope')) this.#end(signal);
+    if (unit.endsWith('.scope')) this.#signal(unit, signal);
+  }
+
+  /** Asks logind who leads a session. It waits for our answers at times, so nobody waits for its. */
+  #ask(unit, session) {
+    const [name, path, properties] = [
+      LOGIN,
+      `${LOGIN_PATH}/session/${escaped(session)}`,
+      'org.freedesktop.DBus.Properties',
+    ];
+    const what = new GLib.Variant('(ss)', [`${LOGIN}.Session`, 'Leader']);
+    this.#bus.call(name, path, properties, 'Get', what, null, Gio.DBusCallFlags.NONE, -1, null, (_, result) => {
+      try {
+        const [leader] = this.#bus.call_finish(result).recursiveUnpack();
+        if (this.#objects.has(unit)) this.#leaders.set(unit, leader);
+      } catch (error) {
+        printerr(`session: nobody knows who leads ${unit}: ${error.message}`);
+      }
+    });
+  }
+
+  /** The leader of a scope ends what it has started. */
+  #signal(unit, signal) {
+    const leader = this.#leaders.get(unit);
+    if (leader === new Gio.Credentials().get_unix_pid()) this.#end(signal);
+    else if (leader !== undefined) start(['kill', `-${signal}`, `${leader}`], {});
   }
 
   #add(unit, state = 'active') {
@@ -152,7 +193,7 @@ function start(argv, env) {
   return launcher.spawnv(argv);
 }
 
-/** What runs in the session, and how all of it ends. */
+/** What runs in the session, or without one, and how all of it ends. */
 class Session {
   #loop = new GLib.MainLoop(null, false);
   #bus = Gio.bus_get_sync(Gio.BusType.SYSTEM, null);
@@ -176,7 +217,8 @@ class Session {
     const lost = () => this.#fail(`the name ${SYSTEMD} cannot be had on the system bus`);
     Gio.bus_own_name_on_connection(this.#bus, SYSTEMD, Gio.BusNameOwnerFlags.NONE, taken, lost);
     const gone = () => this.#program && printerr('session: systemd-logind has gone');
-    Gio.bus_watch_name_on_connection(this.#bus, LOGIN, Gio.BusNameWatcherFlags.NONE, () => this.#create(), gone);
+    const there = () => (this.#desktop === '' ? this.#start({ LIBSEAT_BACKEND: null }) : this.#create());
+    Gio.bus_watch_name_on_connection(this.#bus, LOGIN, Gio.BusNameWatcherFlags.NONE, there, gone);
     this.#loop.run();
     units.close();
     return this.#code;
@@ -231,6 +273,11 @@ class Session {
       XDG_SESSION_TYPE: 'wayland',
     };
     start(['dbus-daemon', '--session', '--nopidfile', `--address=${address}`], env);
+    this.#start(env);
+  }
+
+  #start(env) {
+    if (this.#program) return;
     this.#program = start(this.#argv, env);
     this.#program.wait_async(null, () => {
       const program = this.#program;

@@ -186,6 +186,11 @@ async function prepare(named: string, given: string[], options: RunOptions) {
     own && !packaged
       ? await hostsRoot(options)
       : await guestRoot({ ...options, native: own, ...(ownRoot && { root: 'namespaces' }) }, progress);
+  const oneUser = root?.namespaces?.users.refused;
+  if (ownRoot === 'users' && oneUser !== undefined) {
+    root!.release();
+    throw new Problem(`${named} needs other users in its root: ${oneUser}`);
+  }
   return { userland, world, args, env: { ...env, ...options.env }, root };
 }
 

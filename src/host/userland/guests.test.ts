@@ -57,7 +57,10 @@ test('what is no package and no guest is refused by name', () => {
     assert.throws(run, (error) => error instanceof Problem && message.test(error.message));
   for (const name of ['--yes', '../x', 'A b', '', 'foot;ls'])
     refused(() => guestOf([name]), /is no name of a Debian package/);
-  refused(() => namedGuest('gnom'), /there is no guest gnom; there are weston, vkcube, gnome, firefox, supertuxkart/);
+  refused(
+    () => namedGuest('gnom'),
+    /there is no guest gnom; there are weston, vkcube, gnome, gdm, firefox, supertuxkart/,
+  );
   refused(() => namedGuest('constructor'), /there is no guest constructor/);
   refused(() => commandOf('x', [], { guest: 'weston', packages: ['foot'] }), /two ways to choose a guest/);
 });

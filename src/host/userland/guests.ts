@@ -3,7 +3,7 @@
  * what the command's environment needs. Nothing else in the project knows these programs.
  */
 import { Problem } from './problem.ts';
-import { inSession, SESSION } from './session.ts';
+import { inSession, inSystem, SESSION } from './session.ts';
 
 export interface NamedGuest {
   /** What it shows, for lists. */
@@ -16,8 +16,8 @@ export interface NamedGuest {
   /** Arguments after the name are the command's, too. Otherwise NAME with arguments is the program of that name. */
   takesArguments?: boolean;
   env?: Record<string, string>;
-  /** It writes and runs what only a root of its own has room for. */
-  ownRoot?: boolean;
+  /** It writes and runs what only a root of its own has room for, or what needs other users in that, too. */
+  ownRoot?: boolean | 'users';
 }
 
 /** Packages that a guest is made of, under a name for its folder. */
@@ -54,8 +54,28 @@ function firefox(preferences: Record<string, string | number | boolean>): string
   return ['sh', '-c', script, 'sh'];
 }
 
+/** gdm as its unit starts it (gdm.service), and somebody who can log in. */
+const GDM = [
+  'sh',
+  '-c',
+  [
+    'mkdir -p /home /var/log /var/cache; chmod 755 /home',
+    'id guest > /dev/null 2>&1 || { useradd --create-home --shell /bin/bash guest && echo guest:guest | chpasswd; } || exit 1',
+    '/usr/share/gdm/generate-config || exit 1',
+    'exec gdm3',
+  ].join('\n'),
+];
+
 /** Keyboard layouts, cursors and a font: what Weston and its terminal draw with. */
 const DESKTOP = ['weston', 'xkb-data', 'adwaita-icon-theme', 'fonts-dejavu-core'];
+
+const GNOME = [
+  ...SESSION,
+  ...['gnome-shell', 'nautilus', 'gnome-console', 'xwayland'],
+  ...['adwaita-icon-theme', 'fonts-cantarell', 'fonts-dejavu-core', 'xkb-data'],
+];
+/** Who looks on later is to see something. */
+const NEVER_IDLE = { 'org.gnome.desktop.session': { 'idle-delay': 'uint32 0' } };
 
 export const GUESTS: Record<string, NamedGuest> = {
   weston: {
@@ -71,23 +91,23 @@ export const GUESTS: Record<string, NamedGuest> = {
   },
   gnome: {
     title: 'GNOME Shell, with files and a terminal, in a session of systemd-logind',
-    packages: [
-      ...SESSION,
-      ...['gnome-shell', 'nautilus', 'gnome-console', 'xwayland'],
-      ...['adwaita-icon-theme', 'fonts-cantarell', 'fonts-dejavu-core', 'xkb-data'],
-    ],
+    packages: GNOME,
+    // There is nobody to ask for a password.
     command: inSession(
       {
         desktop: 'GNOME',
-        settings: {
-          // Who looks on later is to see something, and there is nobody to ask for a password.
-          'org.gnome.desktop.session': { 'idle-delay': 'uint32 0' },
-          'org.gnome.desktop.lockdown': { 'disable-lock-screen': 'true' },
-        },
+        settings: { ...NEVER_IDLE, 'org.gnome.desktop.lockdown': { 'disable-lock-screen': 'true' } },
       },
       ...['gnome-shell', '--wayland', '--display-server'],
     ),
     ownRoot: true,
+  },
+  gdm: {
+    title: 'GNOME by its log-in, gdm, where guest can log in with the password guest',
+    packages: [...GNOME, 'gdm3', 'gnome-session', 'libpam-runtime', 'passwd', 'util-linux'],
+    // A seat without virtual terminals is the new session's before the greeter has faded, and only when it has does it let that begin.
+    command: inSystem({ ...NEVER_IDLE, 'org.gnome.desktop.interface': { 'enable-animations': 'false' } }, ...GDM),
+    ownRoot: 'users',
   },
   firefox: {
     title: 'Firefox in a window of Weston; arguments are pages or files',
@@ -161,8 +181,8 @@ export interface Command {
   program: string;
   args: string[];
   env: Record<string, string>;
-  /** It cannot do without a root of its own. */
-  ownRoot: boolean;
+  /** It cannot do without a root of its own, or not without other users in that. */
+  ownRoot: boolean | 'users';
 }
 
 /**

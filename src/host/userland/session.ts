@@ -11,6 +11,7 @@
  * and starts services directly. Facts: dbus-daemon(1), systemd-tmpfiles(8), user_namespaces(7).
  */
 import { readFileSync } from 'node:fs';
+import { SHIM_ENVIRONMENT } from '../../abi/shim.ts';
 import { quoted } from './own-root.ts';
 
 /** Values of GSettings, as a guest begins with: schema, key, value in GVariant's text form. */
@@ -30,11 +31,26 @@ const BUS = '/usr/share/dbus-1/tyr-system.conf';
 const SEVERAL_USERS = ['<user>', '<servicehelper>'];
 const DAEMON = ['<fork/>', '<pidfile>'];
 
-/** Users whose packages make them in their installation scripts alone, not by systemd-sysusers, and a number that none of those has. */
-const OTHER_USERS = { colord: 900 };
-
 /** Words that run `program` in a session of this guest's. They need a root of their own, and the packages of SESSION. */
 export function inSession({ desktop, settings = {} }: SessionOptions, ...program: string[]): string[] {
+  return amongServices(settings, desktop, ...program);
+}
+
+/**
+ * The same for what lets people log in by itself, as root, with /etc/pam.d. What it starts has an environment of its own, so that libraries
+ * and machine are told to all programs of the guest.
+ */
+export function inSystem(settings: Settings, ...program: string[]): string[] {
+  const script = [
+    '[ -z "$LD_PRELOAD" ] || echo "$LD_PRELOAD" > /etc/ld.so.preload',
+    `env | grep ^${SHIM_ENVIRONMENT}= > /etc/environment`,
+    'mkdir -p /etc/default; echo "LANG=$LANG" > /etc/default/locale',
+    'exec "$@"',
+  ].join('\n');
+  return amongServices(settings, '', 'sh', '-c', script, 'sh', ...program);
+}
+
+function amongServices(settings: Settings, desktop: string, ...program: string[]): string[] {
   const services = readFileSync(new URL('../../../guest/session.js', import.meta.url), 'utf8');
   const overrides = Object.entries(settings).map(
     ([schema, keys]) =>
@@ -44,10 +60,6 @@ export function inSession({ desktop, settings = {} }: SessionOptions, ...program
   );
   const without = (elements: string[]) => elements.map((element) => `-e ${quoted(`\\|${element}|d`)}`).join(' ');
   const script = [
-    ...Object.entries(OTHER_USERS).flatMap(([name, number]) => [
-      `grep -q ^${name}: /etc/passwd || echo ${name}:x:${number}:${number}::/:/usr/sbin/nologin >> /etc/passwd`,
-      `grep -q ^${name}: /etc/group || echo ${name}:x:${number}: >> /etc/group`,
-    ]),
     `sed ${without(DAEMON)} /usr/share/dbus-1/system.conf > ${BUS}`,
     'users=0; while read -r _ _ count; do users=$((users + count)); done < /proc/self/uid_map',
     'if [ $users -eq 1 ]; then',

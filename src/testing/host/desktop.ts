@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import { recorder } from '../../board/log.ts';
 import type { Picture } from '../../display/index.ts';
+import type { Opener } from '../../drm/file.ts';
 import { type LaunchResult, launch } from '../../host/launch.ts';
 import { mustRun } from '../../host/userland/command.ts';
 import { guestRoot } from '../../host/userland/guest-root.ts';
@@ -73,6 +74,12 @@ export class Desktop {
   get picture(): Picture {
     assert.ok(this.#machine, 'the machine is on');
     return this.#machine.display.screenshot();
+  }
+
+  /** Who has opened its GPU or display: names of programs and numbers of users, as this host has them. */
+  get openers(): Opener[] {
+    const devices = new Set(this.#machine?.nodes.map(({ device }) => device));
+    return [...devices].flatMap((device) => [...device.files].map(({ opener }) => opener));
   }
 
   /** Waits until something is so. False after so many milliseconds. */
