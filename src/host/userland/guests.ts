@@ -2,6 +2,7 @@
  * Guests by name. Each is data: Debian packages on top of the base guest's, the command that its name stands for, and
  * what the command's environment needs. Nothing else in the project knows these programs.
  */
+import { SHIM_GUEST } from '../../abi/shim.ts';
 import { Problem } from './problem.ts';
 import { inSession, inSystem, SESSION } from './session.ts';
 
@@ -32,7 +33,9 @@ function onWeston(...program: string[]): string[] {
     // A busy machine may take longer over a picture than the 400 ms after which a held key repeats, and look at its release only then.
     'settings="$HOME/.config/weston.ini"',
     '[ -e "$settings" ] || { settings="$XDG_RUNTIME_DIR/weston.ini"; printf "[keyboard]\\nrepeat-delay=1500\\n" > "$settings"; }',
-    'weston --backend=drm --config="$settings" --continue-without-input --idle-time=0 --socket=wayland-1 &',
+    // An X server's socket lies in /tmp, which is this host's where paths are looked up (TYR_GUEST).
+    `xwayland=; [ -n "$${SHIM_GUEST}" ] || ! command -v Xwayland > /dev/null || { mkdir -p -m 1777 /tmp/.X11-unix; xwayland=--xwayland; export DISPLAY=:0; }`,
+    'weston --backend=drm $xwayland --config="$settings" --continue-without-input --idle-time=0 --socket=wayland-1 &',
     'weston=$!',
     'while [ ! -S "$XDG_RUNTIME_DIR/wayland-1" ]; do kill -0 $weston || exit 1; sleep 0.2; done',
     'WAYLAND_DISPLAY=wayland-1 "$@"',
@@ -69,6 +72,8 @@ const GDM = [
 /** Keyboard layouts, cursors and a font: what Weston and its terminal draw with. */
 const DESKTOP = ['weston', 'xkb-data', 'adwaita-icon-theme', 'fonts-dejavu-core'];
 
+const WESTON = [...DESKTOP, 'xwayland'];
+
 const GNOME = [
   ...SESSION,
   ...['gnome-shell', 'nautilus', 'gnome-console', 'xwayland'],
@@ -80,13 +85,13 @@ const NEVER_IDLE = { 'org.gnome.desktop.session': { 'idle-delay': 'uint32 0' } }
 export const GUESTS: Record<string, NamedGuest> = {
   weston: {
     title: 'Weston, a Wayland desktop, with a terminal',
-    packages: DESKTOP,
+    packages: WESTON,
     command: onWeston('weston-terminal', '--shell=/bin/bash'),
   },
   vkcube: {
     title: "Vulkan's cube in a window of Weston",
     of: 'weston',
-    packages: DESKTOP,
+    packages: WESTON,
     command: onWeston('vkcube', '--wsi', 'wayland'),
   },
   gnome: {
