@@ -49,6 +49,9 @@ const STUCK: Record<string, { stream: CsLine[]; shader?: string }> = {
 /** Work that gets on, and will for years. */
 const GRID = { stream: compute(0xffff), shader: 'NOP.end' };
 
+/** Jobs that a client beside all that gets done at least; 19 to 54 on a slow host, by engine. One that is starved gets none or one. */
+const LEAST_JOBS = 5;
+
 interface Endless {
   readonly client: Client;
   readonly group: number;
@@ -111,7 +114,7 @@ test('endless work of every kind at once, while another client goes on', {
     for (const [i, end] of ends.entries()) if (end.status === 'rejected') assert.fail(`${names[i]}: ${end.reason}`);
     grid.client.file.close();
     const jobs = await beside;
-    assert.ok(jobs > 20, `the other client got only ${jobs} jobs done`);
+    assert.ok(jobs > LEAST_JOBS, `the other client got only ${jobs} jobs done`);
     assert.equal(live.lines.filter((line) => line.includes('at fault')).length, 0);
     const last = new Client(live);
     assert.equal((await movJob(last, 7)).after, 7);
