@@ -319,10 +319,10 @@ export class Writeback {
 
   #turnOf(target: Target): Turn | null {
     const { index, swizzle } = target;
+    if (!this.#copyRows) return null;
     let turn = this.#turns[index];
     if (turn === undefined) {
-      const emitted = isPlain8888(target) ? swizzle8888(swizzle) : colorRows(target);
-      turn = (this.#copyRows && emitted) ?? null;
+      turn = (isPlain8888(target) ? swizzle8888(swizzle) : colorRows(target)) ?? null;
       this.#turns[index] = turn;
     }
     return turn;

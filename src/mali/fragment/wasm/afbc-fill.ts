@@ -5,7 +5,7 @@
  */
 import type { PhysicalMemory } from '../../../board/dram.ts';
 import { AFBC_HEADER_BYTES, AFBC_TILE } from '../../../board/image/afbc.ts';
-import type { ModuleBuilder } from '../../wasm/builder.ts';
+import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { DRAM, functions } from './modules.ts';
 
 /** `header`: scratch address. `row`: physical address of the row's first header. Columns [`from`, `end`). */
@@ -26,16 +26,21 @@ function emit(m: ModuleBuilder, tiled: boolean): void {
   if (tiled) {
     const tile = AFBC_TILE;
     f.get(x).i32(-tile).op('i32_and').i32(tile).op('i32_mul');
-    for (let bit = 0; 1 << bit < tile; bit++) {
-      f.get(x)
-        .i32(1 << bit)
-        .op('i32_and')
-        .i32(bit)
-        .op('i32_shl')
-        .op('i32_or');
-    }
+    addSpread(f, x, 0);
   } else f.get(x);
   f.i32(AFBC_HEADER_BYTES).op('i32_mul').op('i32_add').get(value).memory('v128_store', 0, DRAM);
   f.get(x).i32(1).op('i32_add').set(x).br(next);
   f.end().end();
+}
+
+/** Adds to the number on the stack a column's (0) or row's (1) part of a header's place in its tile of 8×8: bits of both come by turns. */
+export function addSpread(f: Code, local: number, axis: 0 | 1): void {
+  for (let bit = 0; 1 << bit < AFBC_TILE; bit++) {
+    f.get(local)
+      .i32(1 << bit)
+      .op('i32_and')
+      .i32(bit + axis)
+      .op('i32_shl')
+      .op('i32_add');
+  }
 }

@@ -37,6 +37,11 @@ function emitFill(m: ModuleBuilder): void {
   f.get(2).op('i32x4_splat');
   for (const lane of [1, 2, 3]) f.get(2 + lane).lane('i32x4_replace_lane', lane);
   f.set(value).get(to).get(bytes).op('i32_add').set(end);
+  fillLoop(f, value, to, end);
+}
+
+/** Fills from `to` up to `end` with a vector, 64 bytes at a time: locals. */
+export function fillLoop(f: Code, value: number, to: number, end: number): void {
   const again = f.loop();
   for (const at of [0, 16, 32, 48]) f.get(to).get(value).memory('v128_store', at);
   f.get(to).i32(64).op('i32_add').tee(to).get(end).op('i32_lt_u').brIf(again).end();

@@ -13,9 +13,11 @@ import { FRAME, STAGE, STATUS } from '../../recompiler/frame.ts';
 import { CALLED } from '../../recompiler/outside.ts';
 import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { TILE, TILE_PIXELS } from '../raster.ts';
+import { addSpread } from './afbc-fill.ts';
 import { BINS, RUN_SHIFT } from './bins.ts';
 import { FRONT } from './list.ts';
 import { functions } from './modules.ts';
+import { fillLoop } from './tile.ts';
 
 /** What a call is told, and tells: byte offsets in scratch memory, behind FRONT, whose list, depth, stencil and farthest are told too. */
 export const TOUR = {
@@ -256,9 +258,7 @@ function emitClear(f: Code, w: Words): void {
   f.get(fill).memory('v128_load', FILL.words).set(value);
   w.load(fill, FILL.at).tee(at);
   w.load(fill, FILL.bytes).op('i32_add').set(end);
-  const again = f.loop();
-  for (const offset of [0, 16, 32, 48]) f.get(at).get(value).memory('v128_store', offset);
-  f.get(at).i32(64).op('i32_add').tee(at).get(end).op('i32_lt_u').brIf(again).end();
+  fillLoop(f, value, at, end);
   f.get(fill).i32(FILL.size).op('i32_add').tee(fill).get(last).op('i32_lt_u').brIf(fills).end();
 }
 
@@ -324,7 +324,7 @@ function emitWrite(m: ModuleBuilder, f: Code): void {
   f.get(store).i32(STORE.AFBC).op('i32_eq').if('i32');
   f.get(row);
   number(OUTLET.stride).op('i32_mul').get(column).op('i32_add').else();
-  // Headers in tiles of 8×8, bits of row and column by turns.
+  // The tile of 8×8, and the place in it.
   f.get(row).i32(AFBC_SHIFT).op('i32_shr_u');
   number(OUTLET.stride).op('i32_mul');
   f.get(column)
@@ -333,19 +333,8 @@ function emitWrite(m: ModuleBuilder, f: Code): void {
     .i32(2 * AFBC_SHIFT)
     .op('i32_shl')
     .op('i32_add');
-  for (const [local, up] of [
-    [column, 0],
-    [row, 1],
-  ] as const) {
-    for (let bit = 0; bit < AFBC_SHIFT; bit++) {
-      f.get(local)
-        .i32(1 << bit)
-        .op('i32_and')
-        .i32(bit + up)
-        .op('i32_shl')
-        .op('i32_add');
-    }
-  }
+  addSpread(f, column, 0);
+  addSpread(f, row, 1);
   f.end().set(index);
   number(OUTLET.rows);
   number(OUTLET.headers).get(index).i32(AFBC_HEADER_BYTES).op('i32_mul').op('i32_add');
