@@ -154,11 +154,12 @@ export function bind(
   return binding;
 }
 
+const SHAPE = (Object.keys(Plane.fields) as (keyof PlaneValues)[]).filter(
+  (name) => name !== 'pointer' && name !== 'size',
+);
+
 /** Whether two planes are the same but for where they lie. */
-const alike = (a: PlaneValues, b: PlaneValues): boolean => {
-  const shape = ({ pointer: _, size: __, ...rest }: PlaneValues): string => JSON.stringify(rest);
-  return shape(a) === shape(b);
-};
+const alike = (a: PlaneValues, b: PlaneValues): boolean => SHAPE.every((name) => a[name] === b[name]);
 
 /** What finds each level's first body, if all levels are flat, and all layers like the first: it looks at all headers. */
 function headersOf(
