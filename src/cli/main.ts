@@ -24,6 +24,9 @@ import { exitOnSignals } from './interrupts.ts';
 setFlagsFromString('--no-allocation-site-pretenuring');
 // Most of what a frame needs is run once a frame, and V8 would interpret it for the first seconds.
 setFlagsFromString('--always-sparkplug');
+// For the same reason: V8's mid-tier compiler is cheap and takes a function over after 400 calls, which are 400 frames.
+setFlagsFromString('--invocation-count-for-maglev=100');
+setFlagsFromString('--minimum-invocations-after-ic-update=100');
 // What is compiled when a module is loaded is kept from run to run (host/code-cache.ts), so let it be all of it.
 setFlagsFromString('--no-lazy');
 
