@@ -131,6 +131,7 @@ test('reports tell what happened, and what was expected', () => {
   assert.match(table, /\| \*\*all\*\* \| 1 \| 1 \| 1 \| 1 \| 33\.3 % \|/);
   assert.match(table, /\| spec@a@bad \| fail \| mesa \| a reason \|/);
   assert.match(table, /1 more groups were skipped whole/);
+  assert.doesNotMatch(table, /a board/);
   const out = mkdtempSync(join(folder, 'reports-'));
   writeReports(out, whole);
   const xml = readFileSync(join(out, 'junit.xml'), 'utf8');
@@ -147,6 +148,28 @@ test('reports tell what happened, and what was expected', () => {
   putIntoPage(page, 'piglit', 'new\n');
   assert.equal(readFileSync(page, 'utf8'), 'before\n<!-- tyr conformance piglit -->\n\nnew\n\n<!-- end -->\nafter\n');
   assert.throws(() => putIntoPage(page, 'deqp', ''), Problem);
+});
+
+test('what fails on a board as well is left out of a second share', () => {
+  const board = `
+[[known]]
+tests = ["spec@a@board", "spec@a@sub@one", "spec@a@worse@one"]
+verdict = "fail"
+whose = "hardware"
+reason = "a board does so as well"
+${EXPECTED}`;
+  const results = [
+    result('spec@a@good', 'pass'),
+    result('spec@a@none', 'skip'),
+    result('spec@a@bad', 'fail'),
+    result('spec@a@now and then', 'fail'),
+    result('spec@a@board', 'fail'),
+    result('spec@a@sub', 'fail', { subtests: { one: 'fail', two: 'pass' } }),
+    result('spec@a@worse', 'fail', { subtests: { one: 'fail', two: 'fail' } }),
+  ];
+  const head = { suite: 'piglit', mesa: '25.0.7', engine: 'wasm' };
+  const table = markdown(report(head, 'piglit', results, new Expectations(parseExpectations(board, 'file'))));
+  assert.match(table, /^Of the 6 that ran, 3 fail on a board as well; of the other 3, 1 passed: 33\.3 %\.$/m);
 });
 
 const one = (name: string, batch: string | undefined = 'x'): Case => ({

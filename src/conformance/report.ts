@@ -7,7 +7,7 @@ import { html } from './html.ts';
 import type { Head } from './journal.ts';
 import { junit } from './junit.ts';
 import type { Result } from './protocol.ts';
-import { VERDICTS, type Verdict } from './suite.ts';
+import { isGood, VERDICTS, type Verdict } from './suite.ts';
 
 export type Counts = Record<Verdict, number>;
 
@@ -19,6 +19,8 @@ export interface Report {
   readonly remarkable: readonly Judged[];
   readonly total: Counts;
   readonly groups: ReadonlyMap<string, Counts>;
+  /** Tests that were not good, and all of whose failures a board has, too. */
+  readonly alsoOnBoards: number;
 }
 
 const none = (): Counts => Object.fromEntries(VERDICTS.map((verdict) => [verdict, 0])) as Counts;
@@ -27,17 +29,20 @@ export function report(head: Head, title: string, results: readonly Result[], ex
   const total = none();
   const groups = new Map<string, Counts>();
   const remarkable: Judged[] = [];
+  let alsoOnBoards = 0;
   for (const result of results) {
     const group = groups.get(result.group) ?? none();
     groups.set(result.group, group);
     group[result.verdict]++;
     total[result.verdict]++;
-    for (const judged of expectations.judge(result)) {
-      if (judged.news !== undefined || judged.entry?.kind === 'known') remarkable.push(judged);
-    }
+    const units = expectations.judge(result);
+    remarkable.push(...units.filter(({ news, entry }) => news !== undefined || entry?.kind === 'known'));
+    if (!isGood(result.verdict) && units.every((unit) => isGood(unit.verdict) || isOfBoards(unit))) alsoOnBoards++;
   }
-  return { head, title, results, remarkable, total, groups };
+  return { head, title, results, remarkable, total, groups, alsoOnBoards };
 }
+
+const isOfBoards = ({ entry, news }: Judged): boolean => news === undefined && entry?.whose === 'hardware';
 
 /** Writes junit.xml, index.html and summary.md into a folder. */
 export function writeReports(folder: string, report: Report): void {
@@ -46,14 +51,18 @@ export function writeReports(folder: string, report: Report): void {
   writeFileSync(join(folder, 'summary.md'), markdown(report));
 }
 
+/** Those that were not skipped. */
+const ran = (counts: Counts): number => VERDICTS.reduce((sum, verdict) => sum + counts[verdict], 0) - counts.skip;
+
+const passed = (counts: Counts): number => counts.pass + counts.warn;
+
+const percent = (part: number, whole: number): string => (whole === 0 ? '–' : `${((part * 100) / whole).toFixed(1)} %`);
+
 /** The share of tests that passed, of those that were not skipped, in percent. */
-function share(counts: Counts): string {
-  const run = VERDICTS.reduce((sum, verdict) => sum + counts[verdict], 0) - counts.skip;
-  return run === 0 ? '–' : `${(((counts.pass + counts.warn) * 100) / run).toFixed(1)} %`;
-}
+const share = (counts: Counts): string => percent(passed(counts), ran(counts));
 
 /** The table, with a column for each verdict that occurs, and below it what was not good. */
-export function markdown({ head, title, total, groups, remarkable, results }: Report): string {
+export function markdown({ head, title, total, groups, remarkable, results, alsoOnBoards }: Report): string {
   const shown = VERDICTS.filter((verdict) => total[verdict] > 0);
   const row = (name: string, counts: Counts) =>
     `| ${[name, ...shown.map((verdict) => counts[verdict] || ''), share(counts)].join(' | ')} |`;
@@ -69,6 +78,11 @@ export function markdown({ head, title, total, groups, remarkable, results }: Re
       .filter(([, counts]) => shown.some((v) => v !== 'skip' && counts[v] > 0))
       .map(([name, counts]) => row(name, counts)),
   ];
+  if (alsoOnBoards > 0) {
+    const others = ran(total) - alsoOnBoards;
+    const of = `of the other ${others}, ${passed(total)} passed: ${percent(passed(total), others)}`;
+    lines.push('', `Of the ${ran(total)} that ran, ${alsoOnBoards} fail on a board as well; ${of}.`);
+  }
   const skipped = [...groups.values()].filter((counts) => shown.every((v) => v === 'skip' || counts[v] === 0)).length;
   if (skipped > 0)
     lines.push('', `${skipped} more groups were skipped whole: they need what this GPU's Mesa does not offer.`);
