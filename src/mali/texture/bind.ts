@@ -134,7 +134,7 @@ export function bind(
     if (firsts) {
       flatten(places, firsts, state.layout.bytes);
       state = { ...state, layout: { ...state.layout, kind: 'flat' } };
-    } else if (state.layered || state.cube !== 'none') return undefined;
+    }
     // What is not flat may be so next time.
     holds = () => firsts !== undefined && levelsOf()?.every((first, n) => first === firsts[n]) === true;
   }

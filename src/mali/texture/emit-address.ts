@@ -64,7 +64,7 @@ export class AddressEmitter {
   }
 
   #addresses(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
-    if (this.#afbc) return this.#afbc.footprint(columns, rows);
+    if (this.#afbc) return this.#afbc.footprint(columns, rows, plane);
     if (this.#blocks) return this.#blocks.footprint(columns, rows, plane);
     if (this.#layout.kind === 'flat') return this.#flat.footprint(columns, rows, plane);
     return this.#layout.kind === 'linear' ? this.#linear(columns, rows, plane) : this.#tiled(columns, rows, plane);

@@ -3,8 +3,8 @@
  *
  * A superblock of this board's AFBC is one colour or plain, so its texels have addresses too, once its header has been read. The
  * function remembers the header that it has read last. Where a quad's footprint lies in one superblock, one header does; where
- * it lies in two by two neighbours, up to four are read; else one for each texel. Any header that is neither makes the
- * record say that the sampler has failed.
+ * it lies in two by two neighbours, up to four are read; else, and where lanes name different layers, one for each texel. Any header that
+ * is neither makes the record say that the sampler has failed.
  * Source: board/image/afbc.ts.
  */
 import {
@@ -32,6 +32,13 @@ interface Part {
   readonly offset: number;
 }
 
+/** Bytes to the layers: of all lanes, and of the first one as a scalar; and the lanes that have another one than that. */
+interface Layers {
+  readonly plane: number;
+  readonly first: number;
+  readonly others: number;
+}
+
 export class AfbcEmitter {
   readonly #c: SamplerCode;
   readonly #layout: TexelLayout;
@@ -57,8 +64,10 @@ export class AfbcEmitter {
     this.#c.f.i32(0).set(this.#header);
   }
 
-  footprint(columns: readonly number[], rows: readonly number[]): number[] {
+  /** `plane`: bytes from the level's address to the layer, if there are any. */
+  footprint(columns: readonly number[], rows: readonly number[], plane: number | undefined): number[] {
     const { f } = this.#c;
+    const layers = plane === undefined ? undefined : this.#layers(plane);
     const across = columns.map((x) => this.#part(x, this.#width, 1, AFBC_SUBBLOCK * AFBC_SUBBLOCK));
     const down = rows.map((y) => this.#part(y, this.#height, AFBC_SUBBLOCK, this.#width * AFBC_SUBBLOCK));
     const places = down.flatMap((row) =>
@@ -77,21 +86,31 @@ export class AfbcEmitter {
     f.get(down[0]!.block).lane('i32x4_extract_lane', 0).set(y);
     this.#differ(across, x);
     this.#differ(down, y);
-    f.op('v128_or').op('v128_any_true').op('i32_eqz').if();
+    f.op('v128_or');
+    if (layers) f.get(layers.others).op('v128_or');
+    f.op('v128_any_true').op('i32_eqz').if();
     const at = f.local('i32');
-    this.#headerAt(x, y);
+    this.#headerAt(x, y, layers?.first);
     f.tee(at).get(this.#header).op('i32_ne').if();
     f.get(at).tee(this.#header);
-    this.#read();
+    this.#read(layers?.first);
     f.op('i32x4_splat').set(this.#plain).op('i32x4_splat').set(this.#body);
     f.end();
     for (const { offset, address } of places) {
       f.get(offset).get(this.#plain).op('v128_and').get(this.#body).op('i32x4_add').set(address);
     }
     f.else();
-    this.#neighbours(across, down, places);
+    this.#neighbours(across, down, places, layers);
     f.end();
     return places.map(({ address }) => address);
+  }
+
+  #layers(plane: number): Layers {
+    const { f } = this.#c;
+    const first = f.local('i32');
+    f.get(plane).lane('i32x4_extract_lane', 0).set(first);
+    const others = this.#c.vector(() => f.get(plane).get(first).op('i32x4_splat').op('i32x4_ne'));
+    return { plane, first, others };
   }
 
   /** Leaves what the blocks differ in from `first`. */
@@ -112,8 +131,8 @@ export class AfbcEmitter {
     return { block, offset };
   }
 
-  /** Pushes the address of the header of superblock (x, y), two scalars. */
-  #headerAt(x: number, y: number): void {
+  /** Pushes the address of the header of superblock (x, y) of a layer, scalars. */
+  #headerAt(x: number, y: number, layer: number | undefined): void {
     const { f, level } = this.#c;
     const tile = Math.log2(AFBC_TILE);
     if (!this.#layout.tiledHeaders) {
@@ -144,11 +163,16 @@ export class AfbcEmitter {
       }
     }
     f.get(level).memory('i32_load', LEVEL.base).op('i32_add');
+    if (layer !== undefined) f.get(layer).op('i32_add');
   }
 
-  /** From a header's address on the stack to the address of the first texel and the mask for places. */
-  #read(): void {
-    this.#c.f.get(this.#c.level).get(this.#c.record).call(this.#c.header!);
+  /** From the address of a layer's header on the stack to the address of the first texel and the mask for places. */
+  #read(layer: number | undefined): void {
+    const { f } = this.#c;
+    f.get(this.#c.level);
+    if (layer === undefined) f.i32(0);
+    else f.get(layer);
+    f.get(this.#c.record).call(this.#c.header!);
   }
 
   /** Superblocks that are not all the same. */
@@ -156,6 +180,7 @@ export class AfbcEmitter {
     across: readonly Part[],
     down: readonly Part[],
     places: readonly { row: Part; column: Part; offset: number; address: number }[],
+    layers: Layers | undefined,
   ): void {
     const { f } = this.#c;
     const [left, top] = [f.local('i32'), f.local('i32')];
@@ -166,7 +191,7 @@ export class AfbcEmitter {
       parts.map(({ block }) => this.#c.vector(() => f.get(block).get(first).op('i32x4_sub')));
     const right = beyond(across, lefts);
     const below = beyond(down, tops);
-    for (const [n, local] of [...right, ...below].entries()) {
+    for (const [n, local] of [...right, ...below, ...(layers ? [layers.others] : [])].entries()) {
       f.get(local);
       if (n > 0) f.op('v128_or');
     }
@@ -189,8 +214,8 @@ export class AfbcEmitter {
         };
         add(x, left, i, right);
         add(y, top, j, below);
-        this.#headerAt(x, y);
-        this.#read();
+        this.#headerAt(x, y, layers?.first);
+        this.#read(layers?.first);
         const [plain, body] = [f.local('v128'), f.local('v128')];
         f.op('i32x4_splat').set(plain).op('i32x4_splat').set(body);
         found.push({ body, plain });
@@ -218,13 +243,15 @@ export class AfbcEmitter {
       f.op('i32x4_add').set(address);
     }
     f.else();
+    const layer = layers && f.local('i32');
     for (const { row, column, offset, address } of places) {
       for (const lane of [0, 1, 2, 3]) {
         const [body, plain] = [f.local('i32'), f.local('i32')];
         f.get(column.block).lane('i32x4_extract_lane', lane).set(x);
         f.get(row.block).lane('i32x4_extract_lane', lane).set(y);
-        this.#headerAt(x, y);
-        this.#read();
+        if (layers) f.get(layers.plane).lane('i32x4_extract_lane', lane).set(layer!);
+        this.#headerAt(x, y, layer);
+        this.#read(layer);
         f.set(plain).set(body);
         f.get(address).get(offset).lane('i32x4_extract_lane', lane).get(plain).op('i32_and').get(body).op('i32_add');
         f.lane('i32x4_replace_lane', lane).set(address);
@@ -249,12 +276,13 @@ export class AfbcEmitter {
 }
 
 /**
- * Reads the header at an address: answers the address of the superblock's first texel, and -1 as a mask for places in it, or 0
- * where there is one colour. After a header that is neither, the record says so, and the address is harmless.
+ * Reads the header at an address, of the layer so many bytes behind the level's address: answers the address of the superblock's first
+ * texel, and -1 as a mask for places in it, or 0 where there is one colour. After a header that is neither, the record says so, and
+ * the address is harmless.
  */
 export function headerFunction(m: ModuleBuilder, { bytes }: TexelLayout, dram: number): Code {
-  const f = m.function('texture_afbc', ['i32', 'i32', 'i32'], ['i32', 'i32']);
-  const [at, level, record] = [0, 1, 2];
+  const f = m.function('texture_afbc', ['i32', 'i32', 'i32', 'i32'], ['i32', 'i32']);
+  const [at, level, layer, record] = [0, 1, 2, 3];
   const header = f.local('v128');
   const body = f.local('i32');
   f.get(at).memory('v128_load', 0, dram).tee(header);
@@ -268,7 +296,7 @@ export function headerFunction(m: ModuleBuilder, { bytes }: TexelLayout, dram: n
   f.op('v128_any_true').op('i32_eqz').if();
   f.get(header).lane('i32x4_extract_lane', 0).tee(body);
   f.get(level).memory('i32_load', LEVEL.size).i32(afbcBodyBytes(bytes)).op('i32_sub').op('i32_le_u').if();
-  f.get(level).memory('i32_load', LEVEL.base).get(body).op('i32_add').i32(-1).op('return');
+  f.get(level).memory('i32_load', LEVEL.base).get(layer).op('i32_add').get(body).op('i32_add').i32(-1).op('return');
   f.end().end();
   f.get(record).i32(1).memory('i32_store', RECORD.failed);
   f.end();

@@ -260,8 +260,8 @@ function scene(next: () => number): Scene {
     compareFunction: Math.floor(next() * 8),
   });
   let at = TEXELS_AT + Math.floor(next() * 64);
-  // Layers of superblocks are like the first one, with all bodies in order; tiles of headers take much room.
-  const spoiled = layers === 1 && coin();
+  // Tiles of headers take much room.
+  const spoiled = coin();
   const tiles = layers === 1 || levels * layers <= 6;
   const paddings = Array.from({ length: levels }, () => 16 * Math.floor(next() * 3));
   for (let n = 0; n < levels * layers; n++) {
