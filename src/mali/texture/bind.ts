@@ -34,12 +34,23 @@ const ONE = 1 << FRACTION_BITS;
 
 export interface Binding extends TextureCall {
   readonly run: EmittedSampler;
+  readonly laid: Laid;
+  /** Keeps `slot` this sampler's. */
+  readonly place: TablePlace;
+}
+
+/** Where a texture lies for instructions of a kind, whatever the sampler. */
+export interface Laid {
+  /** Planes of the first layer, level by level. */
+  readonly planes: readonly PlaneValues[];
+  /** By level. */
+  readonly places: readonly Place[];
+  /** Superblocks' bodies lie in order (afbc-flat.ts). */
+  readonly flat: boolean;
   /** Whether what it has seen besides descriptors is still so; undefined: there is nothing. */
   readonly holds: (() => boolean) | undefined;
   /** Whether all that it reads still lies where it did, in another generation of translations. */
   stays(): boolean;
-  /** Keeps `slot` this sampler's. */
-  readonly place: TablePlace;
 }
 
 const WASM_PAGE = 65536;
@@ -87,36 +98,72 @@ const layersOf = (texture: Texture, kind: TextureKind): number =>
 export const planeCount = (texture: Texture, kind: TextureKind): number =>
   texture.descriptor.levels * layersOf(texture, kind) * (texture.yuv?.format.planes ?? 1);
 
-/** The emitted sampler for these, or undefined where the script has to do it. Throws nothing and latches no fault. */
+/**
+ * The emitted sampler for these, or undefined where the script has to do it. Throws nothing and latches no fault. `laid`: where the
+ * texture lies for instructions of this kind, if that is known from another sampler and still so.
+ */
 export function bind(
   memory: VirtualMemory,
   texture: Texture,
   sampler: Sampler | undefined,
   kind: TextureKind,
+  laid?: Laid,
 ): Binding | undefined {
+  const planes = laid?.planes ?? planesOf(memory, texture, kind);
+  const state = planes && samplerState(texture, sampler, planes, kind);
+  const where = state && (laid ?? lay(memory, texture, planes, kind, state));
+  if (!where || functionTable.room < PLACES_LEFT) return undefined;
+  const run = samplerOf(where.flat ? { ...state, layout: { ...state.layout, kind: 'flat' } } : state, memory.dram);
+  const place = functionTable.place(run);
+  const binding = {
+    run,
+    place,
+    slot: place.slot,
+    record: 0,
+    laid: where,
+    result: kind.operation === 'gradient' ? 'uint' : !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
+  } satisfies Binding;
+  binding.record = scratch.owned(binding, RECORD.levels + texture.descriptor.levels * LEVEL.bytes);
+  writeRecord(binding.record, texture, sampler, kind, where.places);
+  return binding;
+}
+
+/** The planes of the first layer, level by level; undefined where they are not in one piece with all others. */
+function planesOf(memory: VirtualMemory, texture: Texture, kind: TextureKind): PlaneValues[] | undefined {
   const { levels, surfaces } = texture.descriptor;
-  const layers = layersOf(texture, kind);
   const count = planeCount(texture, kind);
-  const pieces = new Pieces(memory);
   if (count > MOST_PLANES || inOnePiece(memory, surfaces, count * Plane.size) === undefined) return undefined;
-  const plane = (n: number): PlaneValues => memory.descriptor(Plane, surfaces + n * Plane.size);
-  const planes = Array.from({ length: levels }, (_, level) => plane(level));
-  let state = samplerState(texture, sampler, planes, kind);
-  if (!state) return undefined;
+  return Array.from({ length: levels }, (_, level) => planeAt(memory, texture, level));
+}
+
+const planeAt = (memory: VirtualMemory, { descriptor }: Texture, n: number): PlaneValues =>
+  memory.descriptor(Plane, descriptor.surfaces + n * Plane.size);
+
+/** Finds a texture's levels and layers. Of the state it asks for what no sampler changes. */
+function lay(
+  memory: VirtualMemory,
+  texture: Texture,
+  planes: readonly PlaneValues[],
+  kind: TextureKind,
+  state: SamplerState,
+): Laid | undefined {
+  const { levels } = texture.descriptor;
+  const layers = layersOf(texture, kind);
+  const pieces = new Pieces(memory);
   const places: Place[] = [];
   for (const [level, values] of planes.entries()) {
     const place = placeOf(pieces, texture, values, level, state);
     if (!place) return undefined;
     places.push(place);
     if (state.yuv) {
-      place.chroma = chromaOf(pieces, texture, values, plane(1), state.yuv);
+      place.chroma = chromaOf(pieces, texture, values, planeAt(memory, texture, 1), state.yuv);
       if (!place.chroma) return undefined;
     }
     if (!state.layered && state.cube === 'none') continue;
     // Layers lie at equal distances, and are all alike.
     let distance = 0;
     for (let layer = 1; layer < layers; layer++) {
-      const other = plane(layer * levels + level);
+      const other = planeAt(memory, texture, layer * levels + level);
       const there = placeOf(pieces, texture, other, level, state);
       if (!there || !alike(values, other)) return undefined;
       if (layer === 1) distance = there.physical - place.physical;
@@ -126,32 +173,14 @@ export function bind(
     place.layerStride = distance;
     place.layers = layers;
   }
-  if (functionTable.room < PLACES_LEFT) return undefined;
-  let holds: (() => boolean) | undefined;
-  if (state.layout.kind === 'afbc') {
-    const levelsOf = headersOf(memory.dram, texture, places, state.layout);
-    const firsts = levelsOf();
-    if (firsts) {
-      flatten(places, firsts, state.layout.bytes);
-      state = { ...state, layout: { ...state.layout, kind: 'flat' } };
-    }
-    // What is not flat may be so next time.
-    holds = () => firsts !== undefined && levelsOf()?.every((first, n) => first === firsts[n]) === true;
-  }
-  const run = samplerOf(state, memory.dram);
-  const place = functionTable.place(run);
-  const binding = {
-    run,
-    place,
-    slot: place.slot,
-    record: 0,
-    holds,
-    stays: () => pieces.stay(),
-    result: kind.operation === 'gradient' ? 'uint' : !texture.integer ? 'float' : texture.signed ? 'sint' : 'uint',
-  } satisfies Binding;
-  binding.record = scratch.owned(binding, RECORD.levels + levels * LEVEL.bytes);
-  writeRecord(binding.record, texture, sampler, kind, places);
-  return binding;
+  const stays = () => pieces.stay();
+  if (state.layout.kind !== 'afbc') return { planes, places, flat: false, holds: undefined, stays };
+  const levelsOf = headersOf(memory.dram, texture, places, state.layout);
+  const firsts = levelsOf();
+  if (firsts) flatten(places, firsts, state.layout.bytes);
+  // What is not flat may be so next time.
+  const holds = () => firsts !== undefined && levelsOf()?.every((first, n) => first === firsts[n]) === true;
+  return { planes, places, flat: firsts !== undefined, holds, stays };
 }
 
 const SHAPE = (Object.keys(Plane.fields) as (keyof PlaneValues)[]).filter(

@@ -167,3 +167,21 @@ test('what a job has looked at it does not look at again; the next one does, and
   afbcEncodeColour(Uint8Array.of(44, 0, 0, 255), scene.header);
   assert.equal(red(scene.bind(), 7), 44);
 });
+
+test('another sampler takes the texture where it lies, unless it lies elsewhere by now or its headers say something else', () => {
+  const scene = new Scene();
+  const binding = scene.bind();
+  scene.sampler(8);
+  const repeated = scene.bind();
+  assert.equal(repeated.laid, binding.laid);
+  // Beyond the edge one clamps, the other begins anew.
+  assert.deepEqual([red(binding, 18), red(repeated, 18)], [15, 2]);
+  afbcEncodeColour(Uint8Array.of(99, 0, 0, 255), scene.header);
+  scene.sampler(9);
+  assert.equal(red(scene.bind(), 7), 99);
+  Plane.write(scene.view, PLANE_AT, { ...Plane.read(scene.view, PLANE_AT), pointer: SURFACE_AT + 0x1000 });
+  scene.bytes.copyWithin(SURFACE_AT + 0x1000, SURFACE_AT, SURFACE_AT + AFBC_HEADER_BYTES);
+  scene.bytes.set([55, 0, 0, 255], SURFACE_AT + 0x1000 + 8);
+  scene.sampler(8);
+  assert.equal(red(scene.bind(), 7), 55);
+});

@@ -5,6 +5,7 @@
  * A binding is good as long as the descriptors that it was made from still say the same, what it reads still lies where it did, and
  * the headers that it has seen are still so (`holds`). Texture and sampler are told by the memory's own cache of descriptors, which
  * gives the same objects for the same words wherever they lie; planes are compared word by word, and headers looked at, once a job.
+ * With another sampler the texture's half of a binding (`laid`) is good as long.
  */
 import {
   Plane,
@@ -66,11 +67,16 @@ export function bound(memory: VirtualMemory, named: Named, kind: TextureKind, jo
   const table = tableOf(memory, kind);
   const place = entryOf(surfaces % 2 ** 32);
   const kept = table[place];
-  if (kept && kept.texture === named.source && kept.sampler === named.sampler) {
-    if (job !== 0 && kept.job === job && kept.generation === memory.generation) return kept.binding;
-    if (good(memory, kept, surfaces)) {
+  if (kept && kept.texture === named.source) {
+    const looked = job !== 0 && kept.job === job && kept.generation === memory.generation;
+    if (looked || good(memory, kept, surfaces)) {
       kept.job = job;
-      return kept.binding;
+      if (kept.sampler === named.sampler) return kept.binding;
+      // The texture is where it was, only the sampler is another one.
+      const [texture, sampler] = named.open();
+      const binding = texture && bind(memory, texture, sampler, kind, kept.binding.laid);
+      if (binding) table[place] = { ...kept, sampler: named.sampler, binding };
+      return binding;
     }
   }
   const [texture, sampler] = named.open();
@@ -90,15 +96,16 @@ export function bound(memory: VirtualMemory, named: Named, kind: TextureKind, jo
 /** Whether a binding is what `bind` would answer for the descriptors that it was made from. */
 function good(memory: VirtualMemory, kept: Kept, surfaces: number): boolean {
   const { planes, binding } = kept;
+  const { laid } = binding;
   const from = wordOf(memory, surfaces, planes.length);
   if (from < 0) return false;
   const { u32 } = memory.dram;
   for (let i = 0; i < planes.length; i++) if (u32[from + i] !== planes[i]) return false;
   if (kept.generation !== memory.generation) {
-    if (!binding.stays()) return false;
+    if (!laid.stays()) return false;
     kept.generation = memory.generation;
   }
-  return binding.holds?.() ?? true;
+  return laid.holds?.() ?? true;
 }
 
 /** The word of DRAM where so many begin that lie at an address; -1 unless one extent holds them. */

@@ -198,8 +198,7 @@ function texelState(
     const { width, height } = texture.descriptor;
     if (layout.interchange !== texture.format.index || Math.max(width, height) > MOST_TEXELS) return undefined;
   }
-  const key = JSON.stringify(layout);
-  if (others.some((other) => JSON.stringify(other) !== key)) return undefined;
+  if (!others.every((other) => other !== undefined && sameLayout(other, layout))) return undefined;
   const linear = texture.srgb && !sampler?.descriptor.srgbOverride;
   const sources: readonly (ChannelSource | undefined)[] = yuv
     ? YUV_SOURCES
@@ -249,6 +248,17 @@ interface Layout {
   /** The pixel format that it must be read as. */
   readonly interchange?: number;
 }
+
+/** Components are the same where they are those of one mode or clump format. */
+const sameLayout = (a: Layout, b: Layout): boolean =>
+  a.components === b.components &&
+  a.interchange === b.interchange &&
+  a.texels.kind === b.texels.kind &&
+  a.texels.bytes === b.texels.bytes &&
+  a.texels.superblock === b.texels.superblock &&
+  a.texels.tiledHeaders === b.texels.tiledHeaders &&
+  // Blocks are seldom, and have fields of their own.
+  JSON.stringify(a.texels.block) === JSON.stringify(b.texels.block);
 
 /** How a plane's texels lie, and what is to be picked out of them; undefined where emitted code does not know them. */
 function layoutOf(plane: PlaneValues, srgb: boolean): Layout | undefined {
