@@ -23,6 +23,12 @@ export const FRACTION_BITS = 8;
 const ONE = 1 << FRACTION_BITS;
 const HALF = ONE / 2;
 
+/** Texels along an axis, above which coordinates in 256ths are too large for WHOLE, wherever they lie beyond an edge. */
+export const LARGE = 8192;
+/** A single between whose neighbours there are whole numbers alone, as are those of all numbers up to 2^22 from it; and its bits. */
+const WHOLE = 1.5 * 2 ** 23;
+const WHOLE_BITS = 0x4b400000;
+
 /** In place of a wrap mode: texels are numbered on beyond the edge, one step at most (seamless cubes). */
 export const SEAMLESS = -1;
 
@@ -36,6 +42,7 @@ export class AxisEmitter {
   readonly #mode: number;
   readonly #normalized: boolean;
   readonly #rounds: boolean;
+  readonly #large: boolean;
   readonly #coordinate: number;
   readonly #offset: number | undefined;
 
@@ -44,7 +51,7 @@ export class AxisEmitter {
     c: SamplerCode,
     axis: number,
     mode: number,
-    { normalized, rounds }: { readonly normalized: boolean; readonly rounds: boolean },
+    { normalized, rounds, large }: { readonly normalized: boolean; readonly rounds: boolean; readonly large: boolean },
     coordinate: number,
     offset: number | undefined,
   ) {
@@ -53,6 +60,7 @@ export class AxisEmitter {
     this.#mode = mode;
     this.#normalized = normalized;
     this.#rounds = rounds;
+    this.#large = large;
     this.#coordinate = coordinate;
     this.#offset = offset;
   }
@@ -61,9 +69,18 @@ export class AxisEmitter {
     this.#c.field(LEVEL.axes + this.#axis * AXIS.bytes + offset);
   }
 
-  /** Makes the number on the stack whole 256ths. */
-  #fixed(): void {
-    this.#c.f.op(this.#rounds ? 'f32x4_nearest' : 'f32x4_floor').op('i32x4_relaxed_trunc_f32x4_s');
+  /** Makes the number on the stack whole 256ths. `positive`: it is never below 0. */
+  #fixed(positive: boolean): void {
+    const { f } = this.#c;
+    if (this.#rounds && !this.#large) {
+      // A sum with this has no fraction bits left, and is rounded as it should be.
+      this.#c.single(WHOLE).op('f32x4_add');
+      this.#c.words(WHOLE_BITS).op('i32x4_sub');
+      return;
+    }
+    if (this.#rounds) f.op('f32x4_nearest');
+    else if (!positive) f.op('f32x4_floor');
+    f.op('i32x4_relaxed_trunc_f32x4_s');
   }
 
   /** Pushes the coordinate brought into its period, scaled. */
@@ -107,7 +124,7 @@ export class AxisEmitter {
     this.#scaled();
     this.#bounded(0);
     const index = this.#c.vector(() => {
-      this.#fixed();
+      this.#fixed(this.#isPositive(0));
       f.i32(FRACTION_BITS).op('i32x4_shr_s');
     });
     return { texels: [this.#wrapped(index, 'only')], weight: undefined };
@@ -119,7 +136,7 @@ export class AxisEmitter {
     this.#scaled();
     this.#c.single(HALF).op('f32x4_sub');
     this.#bounded(-HALF, gathers);
-    const fixed = this.#c.vector(() => this.#fixed());
+    const fixed = this.#c.vector(() => this.#fixed(this.#isPositive(-HALF, gathers)));
     const weight = this.#c.vector(() => {
       f.get(fixed);
       this.#c.words(ONE - 1).op('v128_and');
@@ -173,6 +190,12 @@ export class AxisEmitter {
         });
         this.#atMost(() => this.#field(AXIS.size256));
     }
+  }
+
+  /** Whether nothing below 0 is left by `#bounded`. */
+  #isPositive(zero: number, gathers = false): boolean {
+    if (this.#mode === WRAP.CLAMP_TO_EDGE) return !gathers;
+    return PERIODIC.includes(this.#mode) && zero >= 0 && this.#offset === undefined;
   }
 
   /** Brings an index into the level: that of the only texel, or of the lower or the higher one. */

@@ -60,6 +60,8 @@ export interface SamplerState {
   readonly normalized: boolean;
   /** Coordinates are rounded to the nearest 256th of a texel, else down. */
   readonly rounds: boolean;
+  /** A level is larger than LARGE (emit-axis.ts). */
+  readonly large: boolean;
   /** Channels are integers. */
   readonly integer: boolean;
   /** Texels of bytes are mixed as integers. */

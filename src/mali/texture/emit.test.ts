@@ -601,3 +601,25 @@ test('what was learnt of physical addresses is forgotten when translations are d
   generation++;
   assert.throws(fetch, /fault at 65536/);
 });
+
+test('so they do of coordinates in large textures, whose 256ths are no whole numbers up to 2^22 any more', () => {
+  let compared = 0;
+  for (let seed = 1; compared < 12; seed++) {
+    const next = random(seed);
+    const made = scene(next);
+    const { memory, request } = made;
+    const { operation, dimension, array, derivatives } = request.kind;
+    const plane = Plane.read(memory.view, PLANES_AT);
+    if (operation !== 'single' || dimension !== '2d' || array || derivatives) continue;
+    if (plane.planeType !== PLANE_TYPE.GENERIC || plane.clumpOrdering !== CLUMP_ORDERING.LINEAR) continue;
+    if (!/^(R8|RGBA8|RG8) /.test(made.what)) continue;
+    compared++;
+    const width = 8193 + Math.floor(next() * 30000);
+    const texture = TextureDescriptor.read(memory.view, TEXTURE_AT);
+    TextureDescriptor.write(memory.view, TEXTURE_AT, { ...texture, width, height: 1, levels: 1 });
+    Plane.write(memory.view, PLANES_AT, { ...plane, pointer: TEXELS_AT, rowStride: 4 * width });
+    const { normalizedCoordinates } = SamplerDescriptor.read(memory.view, SAMPLER_AT);
+    const x = Float32Array.from({ length: LANES }, () => (next() * 3 - 1) * (normalizedCoordinates ? 1 : width));
+    compare({ ...made, request: { ...request, x }, what: `${made.what}, made ${width} texels wide` }, seed);
+  }
+});

@@ -23,7 +23,7 @@ import { astcCodec } from './compressed/astc/index.ts';
 import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
 import { CUBE_FACES } from './cube.ts';
 import type { TexelLayout } from './emit-address.ts';
-import { hasBorder } from './emit-axis.ts';
+import { hasBorder, LARGE } from './emit-axis.ts';
 import { MOST_TEXELS } from './emit-blocks.ts';
 import type { LodSource, SamplerState } from './emit-filter.ts';
 import type { ChannelSource } from './emit-texel.ts';
@@ -93,7 +93,8 @@ export function samplerState(
   const samples = fetch && axes < 3 && sampleCount > 1;
   if ((layered || samples || axes === 3 || onCube) && texels.yuv) return undefined;
   if ((samples || axes === 3) && texels.layout.kind === 'afbc') return undefined;
-  return { ...filters, ...texels, levels: levels > 1, axes, cube, array: kind.array, layered, samples };
+  const large = Math.max(texture.width(0), texture.height(0), texture.depth(0)) > LARGE;
+  return { ...filters, ...texels, large, levels: levels > 1, axes, cube, array: kind.array, layered, samples };
 }
 
 const LODS: Readonly<Record<LodMode, LodSource>> = {
