@@ -12,6 +12,8 @@ import { type Clock, Laps } from '../board/clock.ts';
 const INSTRUCTION = 80;
 /** Nanoseconds of unfinished work after which its account is settled. */
 const SETTLE = 20e6;
+/** Nanoseconds after which work begins with a look at what the host has given so far: a system call. */
+const STALE = 1e9;
 
 export class GpuTime {
   readonly #clock: Clock;
@@ -27,6 +29,8 @@ export class GpuTime {
   #works = false;
   /** Whether what the host has given is known for the time since then. */
   #measured = false;
+  /** When that was looked at last. */
+  #looked = 0;
   /** Nanoseconds that all instructions of command streams so far may have taken. */
   streams = 0;
   /** Called when somebody asks: what has been done so far in the slice at hand is to be told by `done`. */
@@ -48,6 +52,7 @@ export class GpuTime {
   /** A slice of work begins. */
   begin(now: number): void {
     if (this.#from !== undefined) return;
+    if (now - this.#looked > STALE) this.#given(now);
     this.#from = now;
     this.#fresh = true;
   }
@@ -74,9 +79,11 @@ export class GpuTime {
   #settle(now: number, more: boolean): void {
     const wall = now - this.#from!;
     let taken = this.#works || this.#fresh ? wall : Math.min(wall, this.#credit);
-    if (more || this.#measured) {
-      const given = this.#laps.lap();
-      if (this.#measured) taken = Math.min(taken, given);
+    // The host may have stopped the process before anything was measured: it gave no more than since the last look.
+    const long = wall > SETTLE;
+    if (more || this.#measured || long) {
+      const given = this.#given(now);
+      if (this.#measured || long) taken = Math.min(taken, given);
     }
     this.#lag += wall - taken;
     this.#from = more ? now : undefined;
@@ -84,5 +91,11 @@ export class GpuTime {
     this.#fresh = false;
     this.#credit = 0;
     this.#works = false;
+  }
+
+  /** Nanoseconds that the host has given since it was asked last. */
+  #given(now: number): number {
+    this.#looked = now;
+    return this.#laps.lap();
   }
 }
