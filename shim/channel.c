@@ -3,8 +3,11 @@
  *
  * A slot's mutex is held for the whole of a call, and taken by trylock alone, so a signal handler that comes in between
  * simply finds another slot. A forked child starts with empty slots; one that was forked by a bare clone, behind the back
- * of the C library, finds `mark` wiped by the kernel and uses none. A descriptor that somebody closed behind our back
- * (closefrom) is noticed by its inode before anything is asked there, by socket or by mailbox.
+ * of the C library, finds `mark` wiped by the kernel and uses none.
+ *
+ * A program that closes what it does not know (closefrom) leaves channels alone: a call of another thread may be on its way there, and
+ * what the machine has done cannot be asked for again. Who goes past the C library closes them; that is noticed by the inode before anything
+ * is asked there, by socket or by mailbox.
  */
 #include "tyr.h"
 
@@ -15,10 +18,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 #define SLOTS 64
 /* Channels live above the numbers that programs that count on low descriptors (select) use. */
@@ -29,7 +38,7 @@
 
 struct channel {
    pthread_mutex_t lock;
-   int fd;
+   volatile int fd; /* another thread may move it to another number, even in the midst of a call */
    ino_t inode;
    void *box; /* its mailbox, or NULL */
    uint32_t serial; /* of the last request there */
@@ -37,7 +46,9 @@ struct channel {
 };
 
 static struct channel slots[SLOTS];
-static pid_t owner;
+/* No channel ever had a lower number. */
+static volatile int lowest = LOWEST_FD;
+static volatile pid_t owner;
 /* Not zero in memory that is still its owner's; NULL where the kernel has no such memory. */
 static volatile char *mark;
 static uint64_t proof;
@@ -68,7 +79,7 @@ static void after_fork(void)
 {
    for (int i = 0; i < SLOTS; i++) {
       if (tyr_is_still(slots[i].fd, slots[i].inode))
-         close(slots[i].fd);
+         tyr_close(slots[i].fd);
       if (tyr_is_still(slots[i].offer.fd, slots[i].offer.inode))
          close(slots[i].offer.fd);
       tyr_mailbox_unmap(slots[i].box);
@@ -234,7 +245,7 @@ static int64_t finish(struct tyr_call *call, const struct tyr_reply *reply, ssiz
 }
 
 /* What comes by the socket until the call is over. Returns as `exchange`. */
-static int64_t listen_to(int channel, struct tyr_call *call, int *broken)
+static int64_t listen_to(const struct channel *slot, struct tyr_call *call, int *broken)
 {
    for (;;) {
       struct tyr_reply reply;
@@ -258,7 +269,7 @@ static int64_t listen_to(int channel, struct tyr_call *call, int *broken)
       msg.msg_iovlen = call->out_size ? 3 : 2;
       msg.msg_control = control.bytes;
       msg.msg_controllen = sizeof control.bytes;
-      n = recvmsg(channel, &msg, MSG_CMSG_CLOEXEC);
+      n = recvmsg(slot->fd, &msg, MSG_CMSG_CLOEXEC);
       if (n < 0 && errno == EINTR)
          continue;
       if (n < 0 && errno == EFAULT) {
@@ -283,22 +294,22 @@ static int64_t listen_to(int channel, struct tyr_call *call, int *broken)
       case TYR_REPLY_DONE:
          return finish(call, &reply, n, places, fds, count);
       case TYR_REPLY_READ:
-         r = send_answer(channel, TYR_REQUEST_DATA, 0, address, reply.size, -1);
+         r = send_answer(slot->fd, TYR_REQUEST_DATA, 0, address, reply.size, -1);
          if (r == -EFAULT)
-            r = send_answer(channel, TYR_REQUEST_DATA, EFAULT, NULL, 0, -1);
+            r = send_answer(slot->fd, TYR_REQUEST_DATA, EFAULT, NULL, 0, -1);
          break;
       case TYR_REPLY_TAKE:
          if (fcntl((int)reply.value, F_GETFD) < 0)
-            r = send_answer(channel, TYR_REQUEST_GIVE, EBADF, NULL, 0, -1);
+            r = send_answer(slot->fd, TYR_REQUEST_GIVE, EBADF, NULL, 0, -1);
          else
-            r = send_answer(channel, TYR_REQUEST_GIVE, 0, NULL, 0, (int)reply.value);
+            r = send_answer(slot->fd, TYR_REQUEST_GIVE, 0, NULL, 0, (int)reply.value);
          break;
       case TYR_REPLY_WRITE:
-         r = send_answer(channel, TYR_REQUEST_READY, 0, NULL, 0, -1);
+         r = send_answer(slot->fd, TYR_REQUEST_READY, 0, NULL, 0, -1);
          if (r < 0)
             break;
          do
-            n = recv(channel, address, reply.size, 0);
+            n = recv(slot->fd, address, reply.size, 0);
          while (n < 0 && errno == EINTR);
          if (n != (ssize_t)reply.size) {
             *broken = 1;
@@ -331,11 +342,11 @@ static int64_t send_request(int channel, struct tyr_call *call)
 }
 
 /* A call by the socket alone. */
-static int64_t exchange(int channel, struct tyr_call *call, int *broken)
+static int64_t exchange(const struct channel *slot, struct tyr_call *call, int *broken)
 {
    call->request.serial = 0;
-   int64_t sent = send_request(channel, call);
-   return sent < 0 ? sent : listen_to(channel, call, broken);
+   int64_t sent = send_request(slot->fd, call);
+   return sent < 0 ? sent : listen_to(slot, call, broken);
 }
 
 /* One call on one channel. Returns the value, -errno, LOST or GONE; sets *broken if the channel cannot be used again. */
@@ -352,7 +363,7 @@ static int64_t converse(struct channel *slot, struct tyr_call *call, int *broken
    if (!tyr_is_still(slot->fd, slot->inode))
       return LOST;
    if (way == TYR_BY_SOCKET)
-      return exchange(slot->fd, call, broken);
+      return exchange(slot, call, broken);
    if (++slot->serial == 0)
       slot->serial = 1;
    call->request.serial = slot->serial;
@@ -369,14 +380,14 @@ static int64_t converse(struct channel *slot, struct tyr_call *call, int *broken
       return finish(call, &reply, sizeof reply + reply.argSize, NULL, NULL, 0);
    case TYR_PACKET:
       if (tyr_is_still(slot->fd, slot->inode))
-         return listen_to(slot->fd, call, broken);
+         return listen_to(slot, call, broken);
       break;
    default:
       memset(&sleep, 0, sizeof sleep);
       sleep.kind = TYR_REQUEST_SLEEP;
       sleep.serial = slot->serial;
       if (tyr_is_still(slot->fd, slot->inode) && send_packet(slot->fd, &sleep, NULL, 0, -1, -1) > 0)
-         return listen_to(slot->fd, call, broken);
+         return listen_to(slot, call, broken);
    }
    *broken = 1;
    return way == TYR_BY_MAIL && !tyr_mailbox_taken(slot->box, slot->serial) ? LOST : GONE;
@@ -386,7 +397,7 @@ static int64_t converse(struct channel *slot, struct tyr_call *call, int *broken
 static void drop(struct channel *slot)
 {
    if (tyr_is_still(slot->fd, slot->inode))
-      close(slot->fd);
+      tyr_close(slot->fd);
    slot->fd = -1;
    tyr_mailbox_unmap(slot->box);
    slot->box = NULL;
@@ -400,15 +411,18 @@ static int revive(struct channel *slot, int mailbox)
 
    slot->box = NULL;
    slot->serial = 0;
-   slot->fd = connect_machine(mailbox);
-   if (slot->fd < 0)
+   int fd = connect_machine(mailbox);
+   if (fd < 0)
       return 0;
-   slot->inode = tyr_stat(slot->fd, "", &st, AT_EMPTY_PATH) == 0 ? st.st_ino : 0;
+   slot->inode = tyr_stat(fd, "", &st, AT_EMPTY_PATH) == 0 ? st.st_ino : 0;
+   if (fd < lowest)
+      lowest = fd;
+   slot->fd = fd;
    if (!mailbox)
       return 1;
    memset(&hello, 0, sizeof hello);
    hello.result_fd = hello.offer.fd = -1;
-   listen_to(slot->fd, &hello, &broken); /* a channel that is lost already shows when it is used */
+   listen_to(slot, &hello, &broken); /* a channel that is lost already shows when it is used */
    if (hello.result_fd >= 0) {
       slot->box = tyr_mailbox_map(hello.result_fd);
       close(hello.result_fd);
@@ -459,11 +473,111 @@ HIDDEN int64_t tyr_call(struct tyr_call *call)
       once_only.box = NULL;
       value = run(&once_only, call, 0);
       if (once_only.fd >= 0)
-         close(once_only.fd);
+         tyr_close(once_only.fd);
       if (once_only.offer.fd >= 0)
          close(once_only.offer.fd);
    }
    pthread_setcancelstate(cancel, NULL);
    errno = saved;
    return value;
+}
+
+/* --- What closes descriptors --- */
+
+HIDDEN int tyr_close(int fd)
+{
+   return syscall(SYS_close, fd);
+}
+
+/* The channel that has this number, if it is one of this process's. */
+static struct channel *channel_at(int fd)
+{
+   if (fd < lowest || owner == 0 || !is_own())
+      return NULL;
+   for (int i = 0; i < SLOTS; i++)
+      if (slots[i].fd == fd && tyr_is_still(fd, slots[i].inode))
+         return &slots[i];
+   return NULL;
+}
+
+int close(int fd)
+{
+   return channel_at(fd) ? 0 : tyr_close(fd);
+}
+
+/* The least number from `first` on that a channel has, or one beyond them all. */
+static unsigned next_channel(unsigned first)
+{
+   unsigned next = ~0u;
+   for (int i = 0; i < SLOTS; i++) {
+      int fd = slots[i].fd;
+      if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd < next && channel_at(fd))
+         next = fd;
+   }
+   return next;
+}
+
+/* `flags` but for close_range's own are none of ours: the kernel refuses them. */
+static int close_between(unsigned first, unsigned last, unsigned flags)
+{
+   for (;;) {
+      unsigned channel = next_channel(first), to = channel <= last ? channel - 1 : last;
+      if (channel != first && syscall(SYS_close_range, first, to, flags) < 0)
+         return -1;
+      if (channel >= last || channel == ~0u)
+         return 0;
+      first = channel + 1;
+   }
+}
+
+int close_range(unsigned first, unsigned last, int flags)
+{
+   if (first > last) {
+      errno = EINVAL;
+      return -1;
+   }
+   return close_between(first, last, flags);
+}
+
+void closefrom(int first)
+{
+   struct rlimit limit;
+   int saved = errno;
+   unsigned from = first < 0 ? 0 : first;
+   if (close_between(from, ~0u, 0) < 0) {
+      /* A kernel before 5.9. */
+      if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+         for (unsigned fd = from; fd < limit.rlim_cur; fd++)
+            close(fd);
+   }
+   errno = saved;
+}
+
+/* A channel makes room for whoever wants its number. In a child by vfork the numbers are the child's, and the slots its parent's. */
+static void make_room(int fd)
+{
+   struct channel *slot = channel_at(fd);
+   if (!slot || getpid() != owner)
+      return;
+   int saved = errno, other = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+   if (other >= 0) {
+      if (other < lowest)
+         lowest = other;
+      slot->fd = other;
+   }
+   errno = saved;
+}
+
+int dup3(int old, int new, int flags)
+{
+   if (old != new && fcntl(old, F_GETFD) >= 0)
+      make_room(new);
+   return syscall(SYS_dup3, old, new, flags);
+}
+
+int dup2(int old, int new)
+{
+   if (old == new)
+      return fcntl(old, F_GETFD) < 0 ? -1 : new;
+   return dup3(old, new, 0);
 }

@@ -7,10 +7,10 @@
  *   fdinfo.c         what /proc tells of such descriptors;
  *   stat.c           what /proc tells of this process;
  *   events.c         read of a node gives whole events, write of an input device brings some;
- *   channel.c        the messages, over connections to the machine that the threads of the process share (offer.c: what
- *                    comes before it is asked for; mailbox.c: what needs no system call);
+ *   channel.c        the messages, over connections to the machine that the threads of the process share, and that programs which close
+ *                    everything leave open (offer.c: what comes before it is asked for; mailbox.c: what needs no system call);
  *   exec.c, spawn.c  programs of the guest start other programs of the guest (start.c finds out how, guest.c where).
- * Everything else (dup, fork, exec, passing, poll, close, the last close by SIGKILL) is the kernel's own work, since
+ * Everything else (dup, fork, exec, passing, poll, close of the rest, the last close by SIGKILL) is the kernel's own work, since
  * a DRM file or sync file in the guest is one end of a socket pair. The library knows no driver: it carries bytes and
  * descriptors. Without TYR_MACHINE it stands aside.
  *
@@ -57,6 +57,8 @@ struct tyr_call {
 
 /* Runs the request. Returns the machine's value, or -errno; -ENODEV when there is no machine. */
 HIDDEN int64_t tyr_call(struct tyr_call *call);
+/* Closes a descriptor, be it a channel's. */
+HIDDEN int tyr_close(int fd);
 
 /* --- mailbox.c --- */
 

@@ -475,7 +475,7 @@ static void processes(char *self)
    SAY("clone", "%d %d", status, good);
    for (int i = 3; i < 1024; i++)
       if (i != fd)
-         close(i); /* our channel, too */
+         syscall(SYS_close, i); /* our channel, too */
    int pipes[2];
    NEED(pipe(pipes) == 0);
    NEED(dup2(pipes[1], 200) == 200 && dup2(pipes[1], 201) == 201);
@@ -489,7 +489,7 @@ static void lose_channels(void)
       int kind;
       socklen_t size = sizeof kind;
       if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_SEQPACKET)
-         NEED(fcntl(fd, F_DUPFD_CLOEXEC, 500) >= 0 && close(fd) == 0);
+         NEED(fcntl(fd, F_DUPFD_CLOEXEC, 500) >= 0 && syscall(SYS_close, fd) == 0);
    }
 }
 
@@ -524,6 +524,64 @@ static void lost(void)
    NEED(pthread_create(&other, NULL, signaller, NULL) == 0);
    SAY("wait", "%s", error(ioctl(fd, WAIT)));
    pthread_join(other, NULL);
+}
+
+static int open_descriptors(void)
+{
+   int n = 0;
+   DIR *dir = opendir("/proc/self/fd");
+   NEED(dir);
+   while (readdir(dir))
+      n++;
+   closedir(dir);
+   return n;
+}
+
+static volatile int over;
+
+/* Closes again and again what a careful program closes: all that it does not know, in every way that the C library has. */
+static void *tidy(void *unused)
+{
+   while (!over) {
+      close_range(200, ~0u, 0);
+      closefrom(200);
+      for (int fd = 200; fd < 240; fd++)
+         close(fd);
+   }
+   return unused;
+}
+
+/* Calls of every kind, while another thread closes everything. */
+static void tidied(void)
+{
+   int fd = node(), failed = 0, pipes[2];
+   pthread_t other;
+   unsigned char from[4] = { 1, 2, 3, 4 }, to[4] = { 0 };
+   struct copy copy = { (uintptr_t)from, (uintptr_t)to, sizeof to, 0 };
+   struct give give = { 0, -1, 0 };
+   echo(fd, 1);
+   closefrom(200); /* what was inherited */
+   int before = open_descriptors();
+   NEED(pthread_create(&other, NULL, tidy, NULL) == 0);
+   for (int i = 0; i < 300; i++) {
+      failed += echo(fd, i) != (uint64_t)i + 1;
+      from[3] = i;
+      failed += ioctl(fd, COPY, &copy) != 0 || to[3] != (unsigned char)i;
+      failed += ioctl(fd, GIVE, &give) != 0 || close(give.fd) != 0;
+   }
+   over = 1;
+   pthread_join(other, NULL);
+   SAY("failed", "%d", failed);
+   SAY("kept", "%d", open_descriptors() - before);
+   /* Who wants a channel's number gets it. */
+   NEED(pipe(pipes) == 0);
+   for (int number = 200; number < 204; number++)
+      NEED(dup2(pipes[1], number) == number && fcntl(number, F_GETFD) == 0 && write(number, "x", 1) == 1);
+   SAY("moved", "%llu", (unsigned long long)echo(fd, 7));
+   for (int number = 200; number < 204; number++)
+      NEED(close(number) == 0 && fcntl(number, F_GETFD) < 0 && errno == EBADF);
+   SAY("refused", "%s", error(close(203)));
+   SAY("whole", "%d", open_descriptors() - before - 2);
 }
 
 /* Comes to a device as libudev does: from the root folder, a name at a time; and asks what udev wrote about it. */
@@ -593,17 +651,6 @@ static void outlive(void)
    SAY("poll", "%d", poll(&p, 1, 1000));
 }
 
-static int open_descriptors(void)
-{
-   int n = 0;
-   DIR *dir = opendir("/proc/self/fd");
-   NEED(dir);
-   while (readdir(dir))
-      n++;
-   closedir(dir);
-   return n;
-}
-
 /* The memory comes with the answer that tells its offset, and waits for the mmap that follows; or is dropped. */
 static void offers(void)
 {
@@ -630,7 +677,7 @@ static void offers(void)
    bo = create(fd, 4096);
    for (int i = 3; i < 1024; i++)
       if (i != fd)
-         close(i); /* the offer and our channel, too */
+         syscall(SYS_close, i); /* the offer and our channel, too */
    NEED(pipe(pipes) == 0);
    map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, bo.offset);
    NEED(map != MAP_FAILED);
@@ -788,6 +835,7 @@ int main(int argc, char **argv)
    else if (!strcmp(what, "events")) events();
    else if (!strcmp(what, "processes")) processes(argv[0]);
    else if (!strcmp(what, "lost")) lost();
+   else if (!strcmp(what, "tidied")) tidied();
    else if (!strcmp(what, "inherited")) SAY("inherited", "%llu", (unsigned long long)echo(atoi(argv[2]), 20));
    else if (!strcmp(what, "walk")) walk();
    else if (!strcmp(what, "hold")) hold();

@@ -237,6 +237,10 @@ for (const where of ['host', 'guest'] as const) {
         assert.deepEqual(guest.lines, ['descriptor 0 1', 'memory 0 4', 'map 0', 'wait 0']);
       });
 
+      test('closes all that it does not know, again and again, and no call of another thread is lost', async () => {
+        assert.deepEqual(await see('tidied'), ['failed 0', 'kept 0', 'moved 8', 'refused EBADF', 'whole 0']);
+      });
+
       test('sends nonsense, and harms only itself', async () => {
         const before = descriptors();
         assert.deepEqual(await see('junk'), ['still-there 2', 'shut-down -19', 'another 2']);
