@@ -302,6 +302,7 @@ after a plus since the line before. # begins a comment.
       '--modules <folder>',
       "the folder of that kernel's modules (lib/modules/VERSION); without it all has to be built in",
     )
+    .option('--packages <names>', "Debian packages that the guest's tree has besides (a,b,c; may be repeated)", list)
     .option('--smp <n>', 'processors', count, 1)
     .option('--memory <megabytes>', 'memory', count, 1024)
     .option('--share <folder>', 'a folder of this host that the program has as /share, and starts in')

@@ -4,6 +4,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { GpuName } from '../abi/gpu/products.ts';
 import { HostClock } from '../board/clock.ts';
+import { guestOf } from '../host/userland/guests.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureRealFirmware, ensureUserland, ensureVm } from '../host/userland/userland.ts';
 import { chooseKernel, type DriverName } from '../host/vm/kernel.ts';
@@ -20,6 +21,8 @@ export interface VmCommandOptions {
   package?: string;
   kernel?: string;
   modules?: string;
+  /** Debian packages that the guest's tree has besides the base's. */
+  packages?: string[];
   smp: number;
   memory: number;
   share?: string;
@@ -45,7 +48,8 @@ const MOST_PROCESSORS = 8;
 export async function vm(program: string | undefined, args: string[], options: VmCommandOptions): Promise<number> {
   check(options);
   const progress = progressBar();
-  const userland = await ensureUserland({ progress });
+  const { packages } = options;
+  const userland = await ensureUserland({ progress, ...(packages && { guest: guestOf(packages) }) });
   const pieces = await ensureVm({ progress });
   const { driver, json, verbose } = options;
   const choice = { driver, package: options.package, image: options.kernel, modules: options.modules };

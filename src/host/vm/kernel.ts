@@ -4,6 +4,7 @@ import { Problem } from '../userland/problem.ts';
 import { KERNEL_PACKAGE } from '../userland/recipe.ts';
 import { guestStart } from '../userland/start.ts';
 import { ensureKernel, type Userland, type UserlandOptions, type VmPieces } from '../userland/userland.ts';
+import { checkKernelImage } from './image.ts';
 import { type KernelModule, keepModules, ModuleTree } from './modules.ts';
 
 export const DRIVERS = ['panthor', 'tyr', 'none'] as const;
@@ -46,7 +47,7 @@ export async function chooseKernel(
     const wanted = [...BASE, SUPPLY, 'panthor'];
     const keep = (from: string, to: string): Promise<void> => keepModules(from, to, wanted, ['tyr'], unxz);
     ({ image, modules } = await ensureKernel(name!, suite, wanted, keep, options));
-  }
+  } else await checkKernelImage(image);
   if (modules === undefined) return { image, modules: [], driver: [] };
   const tree = await ModuleTree.open(modules, unxz);
   const base = await tree.closure(BASE);

@@ -1,7 +1,7 @@
 /**
  * vm: a virtual machine with a Linux kernel of its own, in QEMU, whose GPU is our virtual Mali: that kernel's driver drives it.
  *
- * Reading order: kernel.ts and modules.ts (what is booted), initramfs.ts and init.ts (what runs first in it), device-tree.ts and
+ * Reading order: kernel.ts, image.ts and modules.ts (what is booted), initramfs.ts and init.ts (what runs first in it), device-tree.ts and
  * fdt.ts (what the kernel is told of the board), qemu.ts (how QEMU is started), channel.ts and qmp.ts (what it says), pins.ts (interrupts). The GPU
  * reaches it by ../vfio/.
  */
