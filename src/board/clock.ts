@@ -151,6 +151,8 @@ const MICROSECONDS = 1e3;
 /** Milliseconds for which work lets others go first. */
 const PATIENCE = 1;
 
+const DONE = Promise.resolve();
+
 /** Real time on the host's event loop. */
 export class HostClock implements Clock {
   readonly #start = performance.now();
@@ -197,8 +199,9 @@ export class HostClock implements Clock {
     return this.#timers.after(delay, fn);
   }
 
+  /** As queueMicrotask, which costs several times as much. */
   soon(fn: () => void): void {
-    queueMicrotask(fn);
+    void DONE.then(fn);
   }
 
   /**

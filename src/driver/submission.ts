@@ -78,15 +78,16 @@ export class Submission {
     // Signals come first, then the waits of one job after another, as panthor looks at them.
     for (const { syncs } of this.#items) for (const op of syncs) if (isSignal(op)) check(op);
     const signals = new Map<number | string, Signal>();
-    const known = new Map<number | string, Syncobj>();
+    const found: Syncobj[] = [];
     for (const { syncs } of this.#items) {
       for (const op of syncs) {
         if (!isSignal(op)) continue;
         const syncobj = this.#file.syncobjs.get(op.handle);
         must(syncobj, 'EINVAL', () => `no syncobj ${op.handle} to signal`);
-        known.set(keyOf(op), syncobj);
+        found.push(syncobj);
       }
     }
+    let next = 0;
     for (const [index, { syncs, dependencies }] of this.#items.entries()) {
       for (const op of syncs) {
         if (isSignal(op)) continue;
@@ -96,10 +97,11 @@ export class Submission {
       }
       for (const op of syncs) {
         if (!isSignal(op)) continue;
+        const syncobj = found[next++]!;
         const key = keyOf(op);
         const signal = signals.get(key);
         if (signal) signal.job = index;
-        else signals.set(key, { syncobj: known.get(key)!, point: op.timelineValue, job: index });
+        else signals.set(key, { syncobj, point: op.timelineValue, job: index });
       }
     }
     return signals;

@@ -5,6 +5,7 @@
 import { type Infer, type Layout, viewOf } from '../abi/layout.ts';
 import type { UserObject } from '../abi/panthor.ts';
 import { DrmError, must } from '../drm/error.ts';
+import { viewed } from '../drm/scratch.ts';
 import type { UserContext } from '../drm/user.ts';
 
 /** The most that one array or object may measure. */
@@ -45,7 +46,7 @@ export function readObjects<L extends Layout<any>>(
   must(stride >= object.minSize, 'EINVAL', () => `stride ${stride} is less than a ${object.layout.name}`);
   must(count * stride <= MAX_ARRAY_BYTES, 'ENOMEM', () => `${count} objects of ${stride} bytes are too many`);
   const bytes = user.read(array, count * stride);
-  const view = viewOf(bytes);
+  const view = viewed(bytes);
   const objects: Infer<L>[] = [];
   for (let i = 0; i < count; i++) objects.push(decode(bytes, view, i * stride, stride, object.layout));
   return objects;
@@ -60,7 +61,7 @@ export function readObject<L extends Layout<any>>(
 ): Infer<L> {
   must(size <= MAX_OBJECT_BYTES, 'E2BIG', () => `an object of ${size} bytes`);
   const bytes = user.read(address, size);
-  return decode(bytes, viewOf(bytes), 0, size, object.layout);
+  return decode(bytes, viewed(bytes), 0, size, object.layout);
 }
 
 /** Writes as much of an object as `size` bytes hold, and zeros behind it. Throws EINVAL if that is too little. */

@@ -16,26 +16,38 @@ export const fenceContext = (): number => ++contexts;
 
 type Callback = (fence: Fence) => void;
 
+/** A callback on a fence; without one, it was called or taken back. */
+interface Hook {
+  readonly fence: Fence;
+  fn: Callback | undefined;
+}
+
 /** Callbacks that are due, while a `signal` runs them. */
-const due: (() => void)[] = [];
+const due: Hook[] = [];
 let running = false;
 
 /** Runs what is due. A callback that throws does not keep the others from running; its error passes on at the end. */
 function runDue(): void {
   if (running) return;
   running = true;
-  const errors: unknown[] = [];
+  let errors: unknown[] | undefined;
   for (let i = 0; i < due.length; i++) {
+    const hook = due[i]!;
+    const { fn } = hook;
+    // Whoever ran before may have taken it back.
+    if (!fn) continue;
+    hook.fn = undefined;
     try {
-      due[i]!();
+      fn(hook.fence);
     } catch (error) {
+      errors ??= [];
       errors.push(error);
     }
   }
   due.length = 0;
   running = false;
-  if (errors.length === 1) throw errors[0];
-  if (errors.length > 1) throw new AggregateError(errors, 'fence: several callbacks failed');
+  if (errors?.length === 1) throw errors[0];
+  if (errors) throw new AggregateError(errors, 'fence: several callbacks failed');
 }
 
 export class Fence {
@@ -50,8 +62,9 @@ export class Fence {
   #error: Errno | undefined;
   #timestamp = 0n;
   #deadline: bigint | undefined;
-  /** None for the many fences that nobody waits for. */
-  #callbacks: Set<Callback> | undefined;
+  /** Nobody waits for most fences, and one alone for nearly all others. */
+  #hook: Hook | undefined;
+  #more: Set<Hook> | undefined;
 
   constructor(
     clock: Pick<Clock, 'monotonic'>,
@@ -100,14 +113,11 @@ export class Fence {
     this.#signaled = true;
     this.#error = error;
     this.#timestamp = timestamp ?? this.clock.monotonic();
-    const callbacks = this.#callbacks;
-    if (!callbacks || callbacks.size === 0) return;
-    for (const fn of callbacks) {
-      // Whoever runs first may take back the next.
-      due.push(() => {
-        if (callbacks.delete(fn)) fn(this);
-      });
-    }
+    if (this.waiters === 0) return;
+    if (this.#hook) due.push(this.#hook);
+    if (this.#more) due.push(...this.#more);
+    this.#hook = undefined;
+    this.#more = undefined;
     runDue();
   }
 
@@ -115,20 +125,28 @@ export class Fence {
   onSignal(fn: Callback): () => void {
     if (this.#signaled) {
       fn(this);
-      return () => {};
+      return nothing;
     }
-    const own: Callback = (fence) => fn(fence);
-    this.#callbacks ??= new Set();
-    const callbacks = this.#callbacks;
-    callbacks.add(own);
-    return () => callbacks.delete(own);
+    const hook: Hook = { fence: this, fn };
+    if (this.waiters === 0) this.#hook = hook;
+    else {
+      this.#more ??= new Set();
+      this.#more.add(hook);
+    }
+    return () => {
+      hook.fn = undefined;
+      if (this.#hook === hook) this.#hook = undefined;
+      else this.#more?.delete(hook);
+    };
   }
 
   /** How many callbacks wait for it. */
   protected get waiters(): number {
-    return this.#callbacks?.size ?? 0;
+    return (this.#hook ? 1 : 0) + (this.#more?.size ?? 0);
   }
 }
+
+const nothing = (): void => {};
 
 /** A fence that has just signalled, or did at `timestamp`. */
 export function signaledFence(

@@ -7,10 +7,11 @@
 import { DRM_COMMAND, DRM_TYPE, DUMB_NUMBERS, MODESET_NUMBERS } from '../abi/drm.ts';
 import type { Errno } from '../abi/errno.ts';
 import { DIRECTION, type IoctlDef, IoctlNumber } from '../abi/ioctl.ts';
-import { type Layout, type Values, viewOf } from '../abi/layout.ts';
+import type { Layout, Values } from '../abi/layout.ts';
 import type { Log } from '../board/log.ts';
 import { DrmError } from './error.ts';
 import type { DrmFile } from './file.ts';
+import { scratch, scratchView } from './scratch.ts';
 import type { UserContext } from './user.ts';
 
 /** Changes `arg` in place for the fields it returns. A number is the ioctl's return value, 0 by default. */
@@ -136,10 +137,6 @@ function run<O>(
     return fail(error);
   }
 }
-
-/** Room for the largest argument, whose size has 14 bits: where arguments are taken apart and put together. */
-const scratch = new Uint8Array(1 << 14);
-const scratchView = viewOf(scratch);
 
 /** Puts what the client passed into `scratch`, and zeros where it passed too little or nothing. */
 function load(layout: Layout<any>, arg: Uint8Array, both: number): void {

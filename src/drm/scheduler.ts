@@ -7,9 +7,8 @@
  * the work will signal. Jobs later in the queue start while it still runs, as far as there is room. Nothing polls: fences
  * and `push` wake the queue, and it runs by itself, never inside the caller's call.
  *
- * Each job has two fences: `scheduled` signals when it is run, `finished` when its work is done. They exist from the
- * moment that the job is made, so that others can depend on it before it is pushed. The finished fences of an entity
- * signal in order.
+ * Each job has a fence, `finished`, which signals when its work is done. It exists from the moment that the job is made, so that
+ * others can depend on it before it is pushed. The finished fences of an entity signal in order.
  *
  * How long a job may take is its driver's to know: an entity has no clock of its own.
  *
@@ -35,8 +34,6 @@ export interface JobOptions {
 
 export class SchedulerJob {
   readonly entity: SchedulerEntity;
-  /** Signals when the job has been run (or killed). */
-  readonly scheduled: Fence;
   /** Signals when its work is done, with the work's error. */
   readonly finished: Fence;
   readonly credits: number;
@@ -49,13 +46,12 @@ export class SchedulerJob {
   result: { readonly error: Errno | undefined } | undefined;
   #met = 0;
 
-  constructor(entity: SchedulerEntity, scheduled: Fence, finished: Fence, options: JobOptions) {
+  constructor(entity: SchedulerEntity, finished: Fence, options: JobOptions) {
     this.entity = entity;
-    this.scheduled = scheduled;
     this.finished = finished;
     this.options = options;
     this.credits = Math.min(options.credits ?? 1, entity.creditLimit);
-    this.dependencies = [...(options.dependencies ?? [])];
+    this.dependencies = options.dependencies ? [...options.dependencies] : [];
   }
 
   addDependency(fence: Fence): void {
@@ -70,7 +66,7 @@ export class SchedulerJob {
 
   /** Jobs of the same entity run in order anyway. */
   #isMet(fence: Fence): boolean {
-    return fence.signaled || fence.context === this.finished.context || fence.context === this.scheduled.context;
+    return fence.signaled || fence.context === this.finished.context;
   }
 }
 
@@ -90,8 +86,7 @@ const DEFAULT_MAX_PENDING = 1 << 14;
 export class SchedulerEntity {
   readonly creditLimit: number;
   readonly #options: EntityOptions;
-  readonly #scheduledContext = fenceContext();
-  readonly #finishedContext = fenceContext();
+  readonly #context = fenceContext();
   #seqno = 0;
   /** Jobs not run yet; the first `#head` places are free. */
   #queue: SchedulerJob[] = [];
@@ -113,12 +108,8 @@ export class SchedulerEntity {
   /** A job of this entity, with its fences. Jobs are pushed in the order in which they were made. */
   job(options: JobOptions): SchedulerJob {
     const { clock, driver, timeline } = this.#options;
-    const seqno = ++this.#seqno;
-    const scheduled = new Fence(clock, driver, timeline, this.#scheduledContext, seqno);
-    const finished = new Fence(clock, driver, timeline, this.#finishedContext, seqno);
     count(clock, 'jobs', 1);
-    finished.onSignal(() => count(clock, 'jobs', -1));
-    return new SchedulerJob(this, scheduled, finished, options);
+    return new SchedulerJob(this, new Fence(clock, driver, timeline, this.#context, ++this.#seqno), options);
   }
 
   /** Jobs that wait in the queue. */
@@ -176,9 +167,7 @@ export class SchedulerEntity {
       const ahead = this.#last ? [this.#last] : [];
       this.#last = job.finished;
       whenAll([...ahead, ...job.dependencies], () => {
-        job.scheduled.signal();
-        job.finished.signal(error);
-        job.options.release?.(job);
+        this.#finish(job, error);
       });
     }
   }
@@ -212,7 +201,6 @@ export class SchedulerEntity {
     this.#credits += job.credits;
     this.#running.push(job);
     this.#last = job.finished;
-    job.scheduled.signal();
     let error: Errno | undefined;
     try {
       job.hardware = job.options.run(job);
@@ -221,22 +209,25 @@ export class SchedulerEntity {
       error = cause.errno;
     }
     if (!job.hardware) this.#done(job, error);
-    else job.hardware.onSignal((fence) => this.#done(job, fence.error));
+    else job.hardware.onSignal((fence) => this.#done(job, fence.error, fence.timestamp));
   }
 
-  /** The work of `job` is done: gives back its room, and finishes it and those that waited for it to finish first. */
-  #done(job: SchedulerJob, error: Errno | undefined): void {
+  #finish(job: SchedulerJob, error: Errno | undefined, timestamp?: bigint): void {
+    count(this.#options.clock, 'jobs', -1);
+    job.finished.signal(error, timestamp);
+    job.options.release?.(job);
+  }
+
+  /** The work of `job` is done (at `timestamp`, or now): gives back its room, and finishes it and those that waited for it to finish first. */
+  #done(job: SchedulerJob, error: Errno | undefined, timestamp?: bigint): void {
     job.result = { error };
     this.#credits -= job.credits;
-    if (this.#running[0] === job) {
-      const first = this.#running.findIndex((other) => !other.result);
-      const ended = this.#running.splice(0, first < 0 ? this.#running.length : first);
-      for (const each of ended) {
-        each.finished.signal(each.result?.error);
-        each.options.release?.(each);
-      }
+    // Those behind it that have ended already finish only now.
+    for (let first = this.#running[0]; first?.result; first = this.#running[0]) {
+      this.#running.shift();
+      this.#finish(first, first.result.error, timestamp);
     }
-    this.#kick();
+    if (this.pending > 0) this.#kick();
   }
 }
 

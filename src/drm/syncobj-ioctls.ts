@@ -10,7 +10,7 @@ import { type DrmFile, FILE_LIMITS } from './file.ts';
 import { type IoctlEntry, ioctl } from './ioctl.ts';
 import { SyncFile } from './sync-file.ts';
 import { findFence, Syncobj } from './syncobj.ts';
-import { isPast } from './timeout.ts';
+import { timeLeft } from './timeout.ts';
 import { descriptorOf, readArray, type UserContext } from './user.ts';
 import { waitUntil } from './wait.ts';
 
@@ -77,8 +77,11 @@ function wait(
     if (arg.flags & WAIT.DEADLINE) fence.setDeadline(arg.deadline_nsec);
   };
   for (const fence of fences) if (fence) hint(fence);
-  if (isPast(file.device.context.clock, arg.timeout_nsec)) throw new DrmError('ETIME', 'not yet');
+  const left = timeLeft(file.device.context.clock, arg.timeout_nsec);
+  if (left === undefined) throw new DrmError('ETIME', 'not yet');
   const begin = (done: (i: number) => void): (() => void) => {
+    const [only] = fences;
+    if (only && fences.length === 1 && !available) return only.onSignal(() => done(all ? first : 0));
     let left = all ? syncobjs.length : 1;
     const undo: (() => void)[] = [];
     const one = (i: number): void => {
@@ -104,7 +107,7 @@ function wait(
       for (const off of undo) off();
     };
   };
-  return waitUntil<number>(file, user, arg.timeout_nsec, begin, syncobjs.length).then((i) => {
+  return waitUntil<number>(file, user, arg.timeout_nsec, begin, syncobjs.length, left).then((i) => {
     arg.first_signaled = i;
   });
 }

@@ -10,6 +10,7 @@ import type { Errno } from '../abi/errno.ts';
 import type { BackingFile } from '../board/dram.ts';
 import { DrmError, must } from './error.ts';
 import type { DrmFile } from './file.ts';
+import { viewed } from './scratch.ts';
 import type { SyncFile } from './sync-file.ts';
 import type { Syncobj } from './syncobj.ts';
 
@@ -71,11 +72,10 @@ export function descriptorOf<K extends Descriptor['kind']>(
   return found as Extract<Descriptor, { kind: K }>;
 }
 
-/** `count` elements of `size` bytes from the caller's memory. Throws ENOMEM for more than `most`. */
+/** `count` elements of `size` bytes from the caller's memory; the view is good until the next one of `viewed`. Throws ENOMEM for more than `most`. */
 export function readArray(user: UserContext, address: bigint, count: number, size: number, most = 1 << 16): DataView {
   must(count <= most, 'ENOMEM', () => `an array of ${count} elements`);
-  const data = user.read(address, count * size);
-  return new DataView(data.buffer, data.byteOffset, data.byteLength);
+  return viewed(user.read(address, count * size));
 }
 
 /** Text of at most `size` bytes of the caller's memory, where both are his to say; nothing for a null pointer. */

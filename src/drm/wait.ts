@@ -4,17 +4,20 @@
  * The wait ends when what it waits for has come, at its deadline, when the caller dies or when the file is closed; whatever
  * ends it takes back everything that it hung anywhere.
  */
+import type { Errno } from '../abi/errno.ts';
 import { count as census } from '../board/census.ts';
+import type { Timer } from '../board/clock.ts';
 import { DrmError, must } from './error.ts';
 import { type DrmFile, FILE_LIMITS } from './file.ts';
-import { at, isPast } from './timeout.ts';
+import { at, timeLeft } from './timeout.ts';
 import type { UserContext } from './user.ts';
 
 const waiting = new WeakMap<DrmFile<any>, number>();
 
 /**
  * Calls `start` with a function that ends the wait well; `start` returns what takes its callbacks back. `deadline`:
- * absolute CLOCK_MONOTONIC nanoseconds. `weight`: how many things it waits for, of which a file may have only so many.
+ * absolute CLOCK_MONOTONIC nanoseconds, `left` of them from now on (undefined: it has passed). `weight`: how many things it waits for, of which
+ * a file may have only so many.
  * Fails with ETIME, EINTR (caller gone), or what `start` or `done` throw.
  */
 export function waitUntil<T>(
@@ -23,6 +26,7 @@ export function waitUntil<T>(
   deadline: bigint,
   start: (done: (value: T) => void) => () => void,
   weight = 1,
+  left = timeLeft(file.device.context.clock, deadline),
 ): Promise<T> {
   const { clock } = file.device.context;
   const count = waiting.get(file) ?? 0;
@@ -30,31 +34,40 @@ export function waitUntil<T>(
   waiting.set(file, count + weight);
   census(clock, 'waits', 1);
   return new Promise<T>((resolve, reject) => {
-    const undo: (() => void)[] = [];
+    let undo: (() => void) | undefined;
+    let timer: Timer | undefined;
+    let undoGone: (() => void) | undefined;
+    let undoClose: (() => void) | undefined;
     let ended = false;
-    const end = (settle: () => void): void => {
-      if (ended) return;
+    /** False: it has ended before. */
+    const end = (): boolean => {
+      if (ended) return false;
       ended = true;
-      for (const fn of undo) fn();
+      undo?.();
+      timer?.cancel();
+      undoGone?.();
+      undoClose?.();
       waiting.set(file, (waiting.get(file) ?? weight) - weight);
       census(clock, 'waits', -1);
-      settle();
+      return true;
     };
-    const fail = (error: DrmError): void => end(() => reject(error));
-    const hold = (off: () => void): void => {
-      if (ended) off();
-      else undo.push(off);
+    const fail = (errno: Errno, sentence: string): void => {
+      if (end()) reject(new DrmError(errno, sentence));
     };
     try {
-      hold(start((value) => end(() => resolve(value))));
+      undo = start((value) => {
+        if (end()) resolve(value);
+      });
     } catch (error) {
-      end(() => reject(error));
+      if (end()) reject(error);
     }
-    if (ended) return;
-    if (isPast(clock, deadline)) return fail(new DrmError('ETIME', 'not yet'));
-    const timer = at(clock, deadline, () => fail(new DrmError('ETIME', 'the wait timed out')));
-    hold(() => timer.cancel());
-    hold(user.onGone(() => fail(new DrmError('EINTR', 'the caller is gone'))));
-    hold(file.onClose(() => fail(new DrmError('EINTR', 'the file was closed'))));
+    if (ended) {
+      undo?.();
+      return;
+    }
+    if (left === undefined) return fail('ETIME', 'not yet');
+    timer = at(clock, deadline, () => fail('ETIME', 'the wait timed out'), left);
+    undoGone = user.onGone(() => fail('EINTR', 'the caller is gone'));
+    undoClose = file.onClose(() => fail('EINTR', 'the file was closed'));
   });
 }

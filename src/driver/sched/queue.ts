@@ -167,15 +167,15 @@ export class Queue {
     const done = this.completedSeqno;
     let count = 0;
     while (count < this.#inFlight.length && this.#inFlight[count]!.seqno <= done) count++;
-    if (count === 0 && this.#inFlight.length > 0) return false;
+    if (count === 0) return this.#inFlight.length === 0;
     const ended = this.#inFlight.splice(0, count);
     if (this.#inFlight.length === 0) this.stopClock(false);
-    else if (count > 0 && this.#remaining === undefined) this.#arm(JOB_TIMEOUT);
-    this.completed += ended.length;
+    else if (this.#remaining === undefined) this.#arm(JOB_TIMEOUT);
+    this.completed += count;
     for (const job of ended) if (job.call.profiling !== 0) this.#measure(job);
-    if (count > 0) this.#extensions = 0;
+    this.#extensions = 0;
     for (const job of ended) job.fence.signal(job.error);
-    return count > 0 || this.#inFlight.length === 0;
+    return true;
   }
 
   /** What jobs that were measured have taken: cycles of the GPU's clock, and ticks of the system counter. */

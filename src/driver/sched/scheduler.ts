@@ -184,7 +184,7 @@ export class Scheduler {
       queue.checkCompletion();
       this.stats.jobs += queue.completed - before;
     }
-    for (const waiting of [...this.#waiting]) this.#checkWaiting(waiting);
+    if (this.#waiting.size > 0) for (const waiting of [...this.#waiting]) this.#checkWaiting(waiting);
     if (group) this.hw.used();
   }
 
