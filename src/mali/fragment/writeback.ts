@@ -32,6 +32,11 @@ const MAX_BYTES = 16;
 type OutletRecord = Omit<Record<keyof typeof OUTLET, number>, 'size' | 'colors' | 'depth'>;
 type StoreRecord = Omit<OutletRecord, 'make' | 'slot' | 'a' | 'b' | 'c' | 'rows'>;
 
+const OUTLET_NAMES = (Object.keys(OUTLET) as (keyof typeof OUTLET)[]).filter(
+  (name): name is keyof OutletRecord => !['size', 'colors', 'depth'].includes(name),
+);
+const OUTLET_WORDS = OUTLET_NAMES.map((name) => OUTLET[name] / 4);
+
 /** OUTLET.colors of an image that is always written. */
 const ALWAYS = 0xffffffff;
 /** Functions that a plan names at most. */
@@ -152,7 +157,7 @@ export class Writeback {
       const record = (at + count++ * OUTLET.size) / 4;
       words[record + OUTLET.colors / 4] = colors;
       words[record + OUTLET.depth / 4] = depth;
-      for (const [name, value] of Object.entries(where)) words[record + OUTLET[name as keyof OutletRecord] / 4] = value;
+      for (let i = 0; i < OUTLET_NAMES.length; i++) words[record + OUTLET_WORDS[i]!] = where[OUTLET_NAMES[i]!];
       return true;
     };
     for (const [n, target] of targets.entries()) {
