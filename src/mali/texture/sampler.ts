@@ -92,18 +92,19 @@ const CORNERS = 4;
 /** Infinite and not-a-number coordinates land at 0 instead of nowhere. */
 const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
 
+// What a call works with, for all samplers: no two calls are under way at once.
+const border = new Float32Array(4);
+const borderUnsigned = new Uint32Array(border.buffer);
+const borderSigned = new Int32Array(border.buffer);
+const texelOfFootprint: Colour = new Float64Array(4);
+const otherLevel: Colour = new Float64Array(4);
+const otherRow: Colour = new Float64Array(4);
+const otherSlice: Colour = new Float64Array(4);
+/** Texels of the footprint along each axis: low, high, and the weight of high. */
+const footprint = [new Float64Array(3), new Float64Array(3), new Float64Array(3)] as const;
+
 export class Sampler {
   readonly descriptor: Infer<typeof SamplerDescriptor>;
-  /** The border colour as it is, and its bits as the integers that integer textures take them for. */
-  readonly #border: Colour;
-  readonly #borderUnsigned: Colour;
-  readonly #borderSigned: Colour;
-  readonly #texel: Colour = new Float64Array(4);
-  readonly #other: Colour = new Float64Array(4);
-  readonly #row: Colour = new Float64Array(4);
-  readonly #slice: Colour = new Float64Array(4);
-  /** Texels of the footprint along each axis: low, high, and the weight of high. */
-  readonly #axis = [new Float64Array(3), new Float64Array(3), new Float64Array(3)] as const;
 
   constructor(memory: VirtualMemory, address: number) {
     this.descriptor = memory.descriptor(SamplerDescriptor, address);
@@ -114,11 +115,13 @@ export class Sampler {
         `sampler descriptor at 0x${address.toString(16)}: it is a descriptor of type ${this.descriptor.type}`,
       );
     }
+  }
+
+  /** The border colour as it is, or its bits as the integers that integer textures take them for. */
+  #showBorder({ integer, signed }: Texture, out: Colour): void {
     const { borderR, borderG, borderB, borderA } = this.descriptor;
-    const floats = Float32Array.of(borderR, borderG, borderB, borderA);
-    this.#border = Float64Array.from(floats);
-    this.#borderUnsigned = Float64Array.from(new Uint32Array(floats.buffer));
-    this.#borderSigned = Float64Array.from(new Int32Array(floats.buffer));
+    border.set([borderR, borderG, borderB, borderA]);
+    out.set(integer ? (signed ? borderSigned : borderUnsigned) : border);
   }
 
   /** What it adds to levels of detail (lod.ts). */
@@ -148,7 +151,7 @@ export class Sampler {
       const fraction = base - level;
       this.#filter(texture, place, level, nearest, out);
       if (fraction > 0 && level < last) {
-        const other = this.#other;
+        const other = otherLevel;
         this.#filter(texture, place, level + 1, nearest, other);
         for (let i = 0; i < 4; i++) out[i] = this.#reduce(out[i]!, other[i]!, fraction);
       }
@@ -181,7 +184,7 @@ export class Sampler {
     filter: Filter,
   ): void {
     const nearest = filter === 'nearest';
-    const out = this.#axis[axis]!;
+    const out = footprint[axis]!;
     const zero = nearest ? 0 : -WEIGHT_ONE / 2;
     const scaled = fround(this.#scaled(coordinate, size * WEIGHT_ONE, mode) + zero);
     const moved = this.#bounded(scaled, offset * WEIGHT_ONE, zero, size, mode, filter);
@@ -255,16 +258,16 @@ export class Sampler {
     const seamless = this.#seamless(place);
     const flat = dimension === TEXTURE_DIMENSION.D1;
     this.#setAxis(0, place.u, place.dx, texture.width(level), seamless ? undefined : wrapS, filter);
-    if (flat) this.#axis[1].fill(0);
+    if (flat) footprint[1].fill(0);
     else this.#setAxis(1, place.v, place.dy, texture.height(level), seamless ? undefined : wrapT, filter);
     if (dimension === TEXTURE_DIMENSION.D3) this.#setAxis(2, place.w, place.dz, texture.depth(level), wrapR, filter);
-    else this.#axis[2].fill(0);
+    else footprint[2].fill(0);
   }
 
   /** One texel of the footprint, or the border, compared with the reference where there is one. */
   #fetch(texture: Texture, place: Place, level: number, x: number, y: number, z: number, out: Colour): void {
     if (x === BORDER || y === BORDER || z === BORDER) {
-      out.set(texture.integer ? (texture.signed ? this.#borderSigned : this.#borderUnsigned) : this.#border);
+      this.#showBorder(texture, out);
     } else texture.texel(level, place.layer, x, y, z, !this.descriptor.srgbOverride, out);
     if (place.reference !== undefined) {
       out[0] = compare(this.descriptor.compareFunction, out[0]!, place.reference) ? 1 : 0;
@@ -276,7 +279,7 @@ export class Sampler {
 
   #filter(texture: Texture, place: Place, level: number, nearest: boolean, out: Colour): void {
     this.#setAxes(texture, place, level, nearest ? 'nearest' : 'linear');
-    const [ax, ay, az] = this.#axis;
+    const [ax, ay, az] = footprint;
     if (nearest) {
       this.#fetch(texture, place, level, ax[0]!, ay[0]!, az[0]!, out);
       return;
@@ -288,14 +291,14 @@ export class Sampler {
     this.#filterFlat(texture, place, level, az[0]!, out);
     const wz = az[2]!;
     if (texture.descriptor.dimension !== TEXTURE_DIMENSION.D3 || wz === 0) return;
-    const other = this.#slice;
+    const other = otherSlice;
     this.#filterFlat(texture, place, level, az[1]!, other);
     for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wz / WEIGHT_ONE);
   }
 
   /** The footprint of up to two by two texels in one layer or slice. Texels of no weight do not count, whatever they are. */
   #filterFlat(texture: Texture, place: Place, level: number, z: number, out: Colour): void {
-    const [ax, ay] = this.#axis;
+    const [ax, ay] = footprint;
     if (this.#mixesBytes(texture, place)) {
       this.#filterBytes(texture, place, level, z, out);
       return;
@@ -304,7 +307,7 @@ export class Sampler {
     const wy = ay[2]! / WEIGHT_ONE;
     this.#filterRow(texture, place, level, ay[0]!, z, wx, out);
     if (wy === 0) return;
-    const other = this.#row;
+    const other = otherRow;
     this.#filterRow(texture, place, level, ay[1]!, z, wx, other);
     for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, other[c]!, wy);
   }
@@ -323,8 +326,8 @@ export class Sampler {
 
   /** Two by two texels of bytes: a sum of whole numbers, scaled once. */
   #filterBytes(texture: Texture, place: Place, level: number, z: number, out: Colour): void {
-    const [ax, ay] = this.#axis;
-    const texel = this.#texel;
+    const [ax, ay] = footprint;
+    const texel = texelOfFootprint;
     out.fill(0);
     for (let n = 0; n < CORNERS; n++) {
       const wx = n & 1 ? ax[2]! : WEIGHT_ONE - ax[2]!;
@@ -337,10 +340,10 @@ export class Sampler {
   }
 
   #filterRow(texture: Texture, place: Place, level: number, y: number, z: number, wx: number, out: Colour): void {
-    const [ax] = this.#axis;
+    const [ax] = footprint;
     this.#fetch(texture, place, level, ax[0]!, y, z, out);
     if (wx === 0) return;
-    const texel = this.#texel;
+    const texel = texelOfFootprint;
     this.#fetch(texture, place, level, ax[1]!, y, z, texel);
     for (let c = 0; c < 4; c++) out[c] = this.#reduce(out[c]!, texel[c]!, wx);
   }
@@ -354,7 +357,7 @@ export class Sampler {
 
   /** The footprint on a seamless cube: corner n is low or high along x by n's bit 0, along y by bit 1. */
   #cubeCorners(texture: Texture, place: Place, level: number): readonly Colour[] {
-    const [ax, ay] = this.#axis;
+    const [ax, ay] = footprint;
     const { layer } = place;
     const face = layer % CUBE_FACES;
     const size = texture.width(level);
@@ -389,8 +392,8 @@ export class Sampler {
 
   #filterCube(texture: Texture, place: Place, level: number, out: Colour): void {
     const corners = this.#cubeCorners(texture, place, level);
-    const wx = this.#axis[0][2]! / WEIGHT_ONE;
-    const wy = this.#axis[1][2]! / WEIGHT_ONE;
+    const wx = footprint[0][2]! / WEIGHT_ONE;
+    const wy = footprint[1][2]! / WEIGHT_ONE;
     for (let c = 0; c < out.length; c++) {
       const low = this.#mix(corners[0]![c]!, corners[1]![c]!, wx);
       const high = this.#mix(corners[2]![c]!, corners[3]![c]!, wx);
@@ -404,10 +407,10 @@ export class Sampler {
    */
   gather(texture: Texture, place: Place, component: number, out: Colour): void {
     this.#setAxes(texture, place, 0, 'gather');
-    const [ax, ay, az] = this.#axis;
+    const [ax, ay, az] = footprint;
     const cube = this.#seamless(place) ? this.#cubeCorners(texture, place, 0) : undefined;
     for (let n = 0; n < CORNERS; n++) {
-      const texel = cube?.[n] ?? this.#texel;
+      const texel = cube?.[n] ?? texelOfFootprint;
       if (!cube) this.#fetch(texture, place, 0, ax[n & 1]!, ay[n >> 1]!, az[0]!, texel);
       if (place.reference === undefined) texture.swizzle(texel);
       out[n] = texel[place.reference === undefined ? component : 0]!;

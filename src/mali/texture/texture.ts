@@ -43,6 +43,11 @@ const CONSTANT_0 = 256;
 /** A texel or a filtered colour: R, G, B, A. Floats are singles; integers of integer formats may need all 32 bits. */
 export type Colour = Float64Array;
 
+// What a call works with, for all textures: no two calls are under way at once.
+const texelWords = new Uint32Array(4);
+const texelChannels = new Float64Array(4);
+const formatWord = viewOf(new Uint8Array(4));
+
 export class Texture {
   readonly descriptor: Infer<typeof TextureDescriptor>;
   /** The descriptor as memory gave it: the same object as long as it says the same. */
@@ -60,8 +65,6 @@ export class Texture {
   readonly order: readonly number[];
   readonly #swizzle: readonly number[];
   readonly srgb: boolean;
-  readonly #words = new Uint32Array(4);
-  readonly #channels = new Float64Array(4);
   /** Texels are bytes from 0 to 1, the most usual case: where each of R, G, B, A lies in the word, or behind it a constant. */
   readonly #bytes: readonly number[] | undefined;
 
@@ -70,9 +73,8 @@ export class Texture {
     const invalid = (what: string): GpuFault =>
       new GpuFault(EXCEPTION.DATA_INVALID_FAULT, address, `texture descriptor at 0x${address.toString(16)}: ${what}`);
     if (descriptor.type !== DESCRIPTOR_TYPE.TEXTURE) throw invalid(`it is a descriptor of type ${descriptor.type}`);
-    const word = new DataView(new ArrayBuffer(4));
-    word.setUint32(0, descriptor.format, true);
-    const { order, index, srgb, bigEndian } = PixelFormatWord.read(viewOf(new Uint8Array(word.buffer)), 0);
+    formatWord.setUint32(0, descriptor.format, true);
+    const { order, index, srgb, bigEndian } = PixelFormatWord.read(formatWord, 0);
     const yuv = yuvTexture(descriptor.format);
     const format = yuv ? YUV_CHANNELS : PIXEL_FORMATS.get(index);
     const components = COMPONENT_ORDER[yuv ? 0 : order];
@@ -173,9 +175,9 @@ export class Texture {
       return;
     }
     const surface = this.surface(level, layer);
-    surface.fetch(x, y, slice, this.#words);
+    surface.fetch(x, y, slice, texelWords);
     if (this.#bytes) {
-      const word = this.#words[0]!;
+      const word = texelWords[0]!;
       const colours = this.srgb && linear ? SRGB8 : UNORM8;
       const [r, g, b, a] = this.#bytes as readonly [number, number, number, number];
       out[0] = colours[r < CONSTANT_0 ? (word >>> r) & 255 : r]!;
@@ -184,8 +186,8 @@ export class Texture {
       out[3] = UNORM8[a < CONSTANT_0 ? (word >>> a) & 255 : a]!;
       return;
     }
-    const channels = this.#channels;
-    this.#unpack(this.#words, channels);
+    const channels = texelChannels;
+    this.#unpack(texelWords, channels);
     for (let i = 0; i < 4; i++) {
       const from = this.order[i]!;
       out[i] = from < 4 ? channels[from]! : from === ONE ? 1 : 0;
