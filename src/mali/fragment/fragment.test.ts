@@ -323,6 +323,29 @@ test('lines are connected and as wide as asked, points square with a coordinate'
   assert.deepEqual(coordinates.find(([at]) => at === (11 | (13 << 16)))!.slice(1), [0.875, 0.875]);
 });
 
+test('a line of several samples is a rectangle, one of a single sample a run of rows or columns', () => {
+  const ends = [
+    [8, 8, 0, 1],
+    [24, 24, 0, 1],
+  ];
+  for (const [state, rectangle] of [
+    [{}, false],
+    [{ multisampleEnable: true, singleSampledLines: true }, false],
+    [{ multisampleEnable: true }, true],
+  ] as const) {
+    const b = bench(32, 32);
+    b.state(state);
+    b.float(IDVS_REGISTERS.primitiveSize, 8);
+    b.triangles(ends, { drawMode: DRAW_MODE.LINES });
+    const pixels = b.render();
+    const row = pixels.subarray(16 * 32, 17 * 32);
+    // As far as 4 above, or as 4 to the side: 5.7 along the row.
+    assert.equal(row.indexOf(red >>> 0), rectangle ? 11 : 12, JSON.stringify(state));
+    // Beside its end, where no column or row of the line's is.
+    assert.equal(pixels[10 * 32 + 6]! >>> 0 === red >>> 0, rectangle, JSON.stringify(state));
+  }
+});
+
 test('indexed strips with restart, instances and a base vertex', () => {
   const b = bench(32, 32);
   const quad = (x: number) => [

@@ -94,6 +94,15 @@ export class TilerDraw {
     return registers[R.indexCount] === 0 || registers[R.instanceCount] === 0 || pairOf(registers, R.positionSpd) === 0;
   }
 
+  /**
+   * Lines are rectangles around the line between their ends, not columns or rows of pixels.
+   * Source: Mesa 25.0.7 `src/gallium/drivers/panfrost/pan_csf.c` (csf_emit_draw_state), which asks so for several samples and
+   * for smooth lines; it is how OpenGL ES 3.2, 13.6.4, wants multisampled lines.
+   */
+  get rectangularLines(): boolean {
+    return this.culls.multisampleEnable && !this.culls.singleSampledLines;
+  }
+
   /** How many entries of the position FIFO a vertex has: in each view a position, and perhaps an extension. */
   get fifoEntries(): number {
     return this.views.length * (this.extended ? 2 : 1);

@@ -90,6 +90,8 @@ function draw(seed: number, engine: Engine): { states: string; memory: Uint8Arra
     frontFaceCcw: random.chance(50),
     cullFrontFace: random.chance(20),
     cullBackFace: random.chance(20),
+    multisampleEnable: random.chance(50),
+    singleSampledLines: random.chance(50),
   });
   const flags: Partial<Infer<typeof PrimitiveFlags>> = {
     drawMode: random.chance(60) ? random.pick(MODES) : random.pick(OTHER_MODES),

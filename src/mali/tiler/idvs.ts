@@ -128,7 +128,7 @@ export class IdvsWork implements Work {
     const { frontFaceCcw, cullFrontFace, cullBackFace } = culls;
     return binner(memory.dram, {
       ...{ arity, views: views.length, extended, layers, sizes, lowDepthCull, highDepthCull },
-      ...{ frontFaceCcw, cullFrontFace, cullBackFace },
+      ...{ frontFaceCcw, cullFrontFace, cullBackFace, rectangularLines: arity === 2 && this.#draw.rectangularLines },
     });
   }
 

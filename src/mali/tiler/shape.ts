@@ -107,15 +107,24 @@ export class Shaper {
 
   /**
    * Makes a line's two ends four corners: moved by half its width up and down if it is more wide than high, else left and
-   * right. So each column (row) of pixels gets `width` of them, as the APIs have it for lines without antialiasing.
+   * right. So each column (row) of pixels gets `width` of them, as the APIs have it for lines of one sample. Lines of several
+   * samples, and smooth ones, are rectangles: their ends are moved across the line.
    */
   #line(): boolean {
     if (this.#depthCulled(0, 1, 1)) return false;
     if (this.#clipper.line(this.#positions, 0, 1) === 0) return false;
     const { corners } = this.#clipper;
-    const dx = Math.abs(corners[CORNER]! - corners[0]!);
-    const dy = Math.abs(corners[CORNER + 1]! - corners[1]!);
+    const dx = corners[CORNER]! - corners[0]!;
+    const dy = corners[CORNER + 1]! - corners[1]!;
     const half = halfWidth(this.#draw.size);
+    let x = 0;
+    let y = 0;
+    if (this.#draw.rectangularLines) {
+      const scale = half / Math.sqrt(dx * dx + dy * dy);
+      x = -dy * scale;
+      y = dx * scale;
+    } else if (Math.abs(dx) >= Math.abs(dy)) y = half;
+    else x = half;
     for (let i = 1; i >= 0; i--) {
       const from = i * CORNER;
       for (let side = 1; side >= 0; side--) {
@@ -124,12 +133,13 @@ export class Shaper {
       }
       const first = i * 2 * CORNER;
       const second = first + CORNER;
-      const along = dx >= dy ? 1 : 0;
-      const middle = corners[first + along]!;
-      corners[first + along] = middle - half;
-      corners[second + along] = middle + half;
+      const [middleX, middleY] = [corners[first]!, corners[first + 1]!];
+      corners[first] = middleX - x;
+      corners[first + 1] = middleY - y;
+      corners[second] = middleX + x;
+      corners[second + 1] = middleY + y;
     }
-    return dx > 0 || dy > 0;
+    return dx !== 0 || dy !== 0;
   }
 
   /** Makes a point four corners whose weights are its coordinate, (0, 0) at the top left. */

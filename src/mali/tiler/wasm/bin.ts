@@ -40,12 +40,14 @@ export interface BinForm {
   readonly frontFaceCcw: boolean;
   readonly cullFrontFace: boolean;
   readonly cullBackFace: boolean;
+  readonly rectangularLines: boolean;
 }
 
 export function binner(dram: PhysicalMemory, form: BinForm): Bin {
   const { arity, views, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw } = form;
-  const { cullFrontFace, cullBackFace } = form;
-  const bits = [extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace];
+  const { cullFrontFace, cullBackFace, rectangularLines } = form;
+  const culls = [lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace];
+  const bits = [extended, layers, sizes, ...culls, rectangularLines];
   const key = `bin ${arity} ${views} ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
   return functions<{ bin: Bin }>(
     key,

@@ -23,7 +23,7 @@ export function emitShape(m: ModuleBuilder, form: BinForm): Callable {
     case 1:
       return emitPoint(m, form);
     case 2:
-      return emitLine(m, emitPolygon(m));
+      return emitLine(m, form, emitPolygon(m));
     default:
       return emitTriangle(m, form, emitPolygon(m));
   }
@@ -203,7 +203,7 @@ function emitTriangle(m: ModuleBuilder, form: BinForm, polygon: Callable): Calla
   return f;
 }
 
-function emitLine(m: ModuleBuilder, polygon: Callable): Callable {
+function emitLine(m: ModuleBuilder, { rectangularLines }: BinForm, polygon: Callable): Callable {
   const f = m.function('tiler_line', ['i32', 'v128', 'v128', 'v128'], ['i32']);
   const [count, i, at, low, high] = [f.local('i32'), f.local('i32'), f.local('i32'), f.local('i32'), f.local('i32')];
   const ends = [0, 1].map(() => VECTORS.map(() => f.local('v128')));
@@ -232,18 +232,30 @@ function emitLine(m: ModuleBuilder, polygon: Callable): Callable {
     f.f64(0).op('f64x2_splat').get(weights).lane('f64x2_extract_lane', 0);
     f.get(weights).lane('f64x2_extract_lane', 1).op('f64_add').lane('f64x2_replace_lane', 0).set(weights);
   }
-  f.get(ends[1]![0]!).get(ends[0]![0]!).op('f64x2_sub').op('f64x2_abs').set(distance);
+  f.get(ends[1]![0]!).get(ends[0]![0]!).op('f64x2_sub').set(distance);
   const along = (lane: number): Code => f.get(distance).lane('f64x2_extract_lane', lane);
-  along(0).f64(0).op('f64_gt');
-  along(1).f64(0).op('f64_gt').op('i32_or').op('i32_eqz').brIf(gone);
-  // Moved up and down if it is more wide than high, else left and right.
-  const zero = f.local('v128');
-  const width = (lane: number): Code =>
-    f.get(zero).get(0).memory('f64_load', TILER.half).lane('f64x2_replace_lane', lane);
-  width(1);
-  width(0);
-  along(0);
-  along(1).op('f64_ge').op('select').set(half);
+  along(0).f64(0).op('f64_ne');
+  along(1).f64(0).op('f64_ne').op('i32_or').op('i32_eqz').brIf(gone);
+  const width = (): Code => f.get(0).memory('f64_load', TILER.half);
+  if (rectangularLines) {
+    // Moved across the line.
+    const scale = f.local('f64');
+    width();
+    along(0);
+    along(0).op('f64_mul');
+    along(1);
+    along(1).op('f64_mul').op('f64_add').op('f64_sqrt').op('f64_div').set(scale);
+    along(1).op('f64_neg').get(scale).op('f64_mul').op('f64x2_splat');
+    along(0).get(scale).op('f64_mul').lane('f64x2_replace_lane', 1).set(half);
+  } else {
+    // Moved up and down if it is more wide than high, else left and right.
+    const zero = f.local('v128');
+    f.get(zero);
+    width().lane('f64x2_replace_lane', 1).get(zero);
+    width().lane('f64x2_replace_lane', 0);
+    along(0).op('f64_abs');
+    along(1).op('f64_abs').op('f64_ge').op('select').set(half);
+  }
   for (const n of [0, 1] as const) {
     for (const side of [0, 1] as const) {
       const to = TILER.corners + (n * 2 + side) * CORNER_BYTES;
