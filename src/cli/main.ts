@@ -173,6 +173,12 @@ What it needs is set up by itself, in ~/.cache/tyr (or $XDG_CACHE_HOME/tyr): abo
       "run on this Mesa, an install prefix or meson's build folder, by the host's own architecture and without emulation",
     )
     .option('--native', 'the same, on the Mesa that `tyr mesa build` has made, with programs of the packages')
+    .addOption(
+      new Option(
+        '--llvmpipe',
+        "draw by Mesa's software renderer, without the GPU, with the packages' programs of the host's own architecture: to compare pictures with",
+      ).conflicts(['mesa', 'native']),
+    )
     .option('--guest <name>', `run PROGRAM in this guest: ${['base', ...Object.keys(GUESTS)].join(', ')}`)
     .option(
       '--packages <names>',
@@ -230,7 +236,7 @@ Alone, such a name is PROGRAM and runs what it says; with arguments, it is the p
 A path to a program of this host's own architecture runs on the host, with the same devices.
 
 --json prints: exitCode, frames (page flips), seconds, fps (between the first and the last flip), jobs (GPU jobs that
-completed), gpuSeconds (in which the GPU had something to do), faults (GPU faults), gpu (the GPU's name, null if there is none) and gpuOpens (how often a program opened it).`,
+completed), gpuSeconds (in which the GPU had something to do), cpuSeconds (of all the program's processes), faults (GPU faults), gpu (the GPU's name, null if there is none) and gpuOpens (how often a program opened it).`,
     )
     .action(async (program, args, options) => {
       const { run } = await import('./run.ts');

@@ -12,8 +12,8 @@
  * It is read from /proc/PID/stat (proc_pid_stat(5)) of their session while they live; what a process used after the last
  * look at it, and what processes with a session of their own used, is missed.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { type Profiler, Session } from 'node:inspector/promises';
+import { treeSeconds } from '../host/cpu-time.ts';
 import type { LeftOver } from '../mali/engine/left-over.ts';
 
 /** The shares of the machine's thread, in the order in which they are printed. */
@@ -177,9 +177,6 @@ export function leftText(left: LeftOver): string {
 const INTERVAL = 500;
 const LOOK = 50;
 
-/** Clock ticks a second in /proc/PID/stat (USER_HZ; 100 on every Linux that Tyr runs on). */
-const TICKS = 100;
-
 /** Profiles from `start` to `stop`. */
 export class Profile {
   readonly #session = new Session();
@@ -187,7 +184,7 @@ export class Profile {
   #begin = 0;
   #guestSeconds = 0;
 
-  /** `pid` is the guest's session leader. The profiler answers at once: its session is connected in this thread. */
+  /** `pid` is the guest's first process. The profiler answers at once: its session is connected in this thread. */
   start(pid: number): void {
     this.#session.connect();
     void this.#session.post('Profiler.enable');
@@ -195,7 +192,7 @@ export class Profile {
     void this.#session.post('Profiler.start');
     this.#begin = performance.now();
     this.#timer = setInterval(() => {
-      this.#guestSeconds = Math.max(this.#guestSeconds, sessionSeconds(pid));
+      this.#guestSeconds = Math.max(this.#guestSeconds, treeSeconds(pid));
     }, LOOK);
   }
 
@@ -215,23 +212,4 @@ export class Profile {
       }),
     );
   }
-}
-
-/** CPU seconds of all living processes of a session and of their children that they waited for. */
-export function sessionSeconds(session: number): number {
-  let ticks = 0;
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    let stat: string;
-    try {
-      stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-    } catch {
-      continue; // it has ended meanwhile
-    }
-    // The second field, the name in parentheses, may hold spaces. After it: state, ppid, pgrp, session, …; utime is field 14.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (Number(fields[3]) !== session) continue;
-    for (const field of fields.slice(11, 15)) ticks += Number(field);
-  }
-  return ticks / TICKS;
 }

@@ -13,8 +13,9 @@ import { type GuestRoot, guestRoot, ownRootRefused, type RootChoice } from '../h
 import { commandOf } from '../host/userland/guests.ts';
 import { inspectMesa } from '../host/userland/mesa.ts';
 import { nativeMesa } from '../host/userland/mesa-build.ts';
-import { mesaWorld, type World } from '../host/userland/mesa-world.ts';
+import { mesaWorld, packagesWorld, type World } from '../host/userland/mesa-world.ts';
 import { isWithin } from '../host/userland/namespaces.ts';
+import { LLVMPIPE } from '../host/userland/natives.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { ensureNatives, ensureUserland, GUEST, hostArchitecture } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
@@ -64,6 +65,8 @@ export interface RunOptions {
   mesa?: string;
   /** On the Mesa that `tyr mesa build` has built, as a program of the host's own architecture. */
   native?: boolean;
+  /** By Mesa's software renderer, as a program of the host's own architecture: what a GPU's picture is compared with. */
+  llvmpipe?: boolean;
   /** A guest by its name, or by the packages that it has besides the base's. */
   guest?: string;
   packages?: string[];
@@ -133,10 +136,10 @@ export async function run(named: string, given: string[], options: RunOptions): 
   const bound = await profile?.stop(result.workers, result.profiles);
   if (result.screenshot && options.screenshot !== undefined) await writePng(options.screenshot, result.screenshot);
   const exitCode = interrupted ?? (result.ended === 'timeout' ? TIMED_OUT : result.exitCode);
-  const { seconds, fps, jobs, gpuSeconds, faults, gpu, gpuOpens } = result;
+  const { seconds, fps, jobs, gpuSeconds, cpuSeconds, faults, gpu, gpuOpens } = result;
   output.write(`${programOutput.rest}${named}: ${summary(result)}\n`);
-  const unused = unusedGpu(result);
-  if (unused !== undefined) output.write(`WARNING: ${unused}\n`);
+  const unasked = options.llvmpipe ? usedGpu(result) : unusedGpu(result);
+  if (unasked !== undefined) output.write(`WARNING: ${unasked}\n`);
   const leaks = Object.entries(result.leaks).map(([kind, count]) => `${count} ${kind}`);
   if (leaks.length > 0) {
     output.write(`WARNING: the machine still holds ${leaks.join(', ')} of ${named}: this is a bug in Tyr.\n`);
@@ -144,7 +147,9 @@ export async function run(named: string, given: string[], options: RunOptions): 
   if (bound !== undefined) output.write(bound + leftText(result.left));
   if (json)
     console.log(
-      JSON.stringify({ exitCode, frames: result.frames, seconds, fps, jobs, gpuSeconds, faults, gpu, gpuOpens }),
+      JSON.stringify({
+        ...{ exitCode, frames: result.frames, seconds, fps, jobs, gpuSeconds, cpuSeconds, faults, gpu, gpuOpens },
+      }),
     );
   return exitCode;
 }
@@ -163,12 +168,12 @@ function showScreen(address: ScreenAddress, window: boolean, output: NodeJS.Writ
 /** Sets up what a command line needs: which guest or packages, which Mesa, and what runs the program. */
 async function prepare(named: string, given: string[], options: RunOptions) {
   const progress = progressBar();
-  const { suite, native } = options;
+  const { suite, native, llvmpipe = false } = options;
   const { guest, program, args, env, ownRoot } = commandOf(named, given, options);
   const host = hostArchitecture();
   const folder = options.mesa ?? (native ? nativeMesa(suite) : undefined);
   const mesa = folder === undefined ? undefined : await inspectMesa(folder, ARCHITECTURES);
-  const own = mesa !== undefined && mesa.architecture === host && host !== GUEST;
+  const own = host !== GUEST && (llvmpipe || mesa?.architecture === host);
   if (ownRoot) {
     const refusal = await ownRootRefused(options.root, own);
     if (refusal !== undefined) throw new Problem(`${named} needs a root of its own: ${refusal}`);
@@ -179,7 +184,9 @@ async function prepare(named: string, given: string[], options: RunOptions) {
   const packagesFirst = native === true || guest !== undefined;
   const world: World = mesa
     ? await mesaWorld(mesa, program, host, { packages, packagesFirst })
-    : { program, native: undefined };
+    : own
+      ? packagesWorld(await packages(), program)
+      : { program, native: undefined };
   // Programs of packages have theirs; this host's own have its root.
   const packaged = world.native?.root !== undefined && isWithin(world.program, world.native.root);
   const root =
@@ -191,7 +198,7 @@ async function prepare(named: string, given: string[], options: RunOptions) {
     root!.release();
     throw new Problem(`${named} needs other users in its root: ${oneUser}`);
   }
-  return { userland, world, args, env: { ...env, ...options.env }, root };
+  return { userland, world, args, env: { ...env, ...(llvmpipe && LLVMPIPE), ...options.env }, root };
 }
 
 /** Programs that are this host's own have its root. */
@@ -209,8 +216,23 @@ export function unusedGpu({ gpu, gpuOpens, frames, jobs }: LaunchResult): string
   return undefined;
 }
 
+/** A sentence where the GPU had a part in a run that was to do without it. */
+export function usedGpu({ jobs }: LaunchResult): string | undefined {
+  return jobs > 0 ? `the GPU has done ${jobs} jobs: what was drawn is not all llvmpipe's.` : undefined;
+}
+
 /** One line: how much was drawn, how fast, and how it ended. */
-export function summary({ ended, exitCode, frames, seconds, fps, jobs, gpuSeconds, faults }: LaunchResult): string {
+export function summary({
+  ended,
+  exitCode,
+  frames,
+  seconds,
+  fps,
+  jobs,
+  gpuSeconds,
+  cpuSeconds,
+  faults,
+}: LaunchResult): string {
   const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   const endings = {
     itself: exitCode === 0 ? '' : `, exit code ${exitCode}`,
@@ -220,7 +242,8 @@ export function summary({ ended, exitCode, frames, seconds, fps, jobs, gpuSecond
   };
   const rate = fps > 0 ? ` (${fps.toFixed(2)} frames per second)` : '';
   const time = `${seconds.toFixed(2)} s`;
-  return `${many(frames, 'frame')} in ${time}${rate}, ${many(jobs, 'GPU job')} in ${gpuSeconds.toFixed(2)} s, ${many(faults, 'fault')}${endings[ended]}`;
+  const own = `${cpuSeconds.toFixed(2)} s of CPU time`;
+  return `${many(frames, 'frame')} in ${time}${rate} with ${own}, ${many(jobs, 'GPU job')} in ${gpuSeconds.toFixed(2)} s, ${many(faults, 'fault')}${endings[ended]}`;
 }
 
 /** The program's standard output on its way to ours. A terminal is passed on as it is, so that the program sees one. */

@@ -11,6 +11,7 @@ import type { Picture } from '../display/index.ts';
 import { Player, type ScriptLine } from '../input/script.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type LeftOver, leftOver, sumOf } from '../mali/engine/left-over.ts';
+import { treeSeconds, waitedSeconds } from './cpu-time.ts';
 import { type Command, HostedMachine, type HostingOptions } from './hosted-machine.ts';
 import type { Program, ProgramOptions } from './program.ts';
 import type { ScreenAddress } from './screen/address.ts';
@@ -57,6 +58,8 @@ export interface LaunchResult {
   faults: number;
   /** Seconds in which the GPU had something to do. */
   gpuSeconds: number;
+  /** CPU seconds of the program's processes. */
+  cpuSeconds: number;
   /** Seconds that each worker has drawn. */
   workers: number[];
   /** What each of them has spent its time with, if it was to be noted. */
@@ -84,6 +87,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
   try {
     if (options.onScreen) options.onScreen(await host.showScreen(basename(options.program)));
     const begin = clock.now();
+    const waitedBefore = waitedSeconds();
     const program = await host.run(options, options);
     watch.start(program);
     options.onStart?.(program.pid);
@@ -108,6 +112,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
       jobs,
       faults,
       gpuSeconds: gpuWorked / SECOND,
+      cpuSeconds: watch.cpuSeconds ?? waitedSeconds() - waitedBefore,
       workers: machine.workers?.busySeconds ?? [],
       profiles: threads.map(({ profile }) => profile),
       left: sumOf([leftOver(), ...threads.map(({ left }) => left)]),
@@ -127,6 +132,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchResult> {
 class Watch {
   ended: LaunchResult['ended'] = 'itself';
   frames = 0;
+  /** Of a program that was ended. */
+  cpuSeconds: number | undefined;
   readonly #display: Machine['display'];
   readonly #clock: Clock;
   readonly #options: LaunchOptions;
@@ -194,6 +201,7 @@ class Watch {
   #end(why: LaunchResult['ended']): void {
     if (this.ended !== 'itself' || !this.#program?.running) return;
     this.ended = why;
+    this.cpuSeconds = treeSeconds(this.#program.pid);
     this.#program.stop();
   }
 }

@@ -70,6 +70,16 @@ export async function mesaWorld(
   );
 }
 
+/** Finds a program of packages of the host's own architecture, which runs on their own Mesa. Throws Problem. */
+export function packagesWorld(root: string, program: string): World {
+  const found = findIn(
+    FOLDERS.map((folder) => join(root, folder)),
+    program,
+  );
+  if (found) return { program: found, native: { root } };
+  throw new Problem(`the packages in ${root} have no program ${program}`);
+}
+
 /** The kernel's choice for programs of this host. */
 function hostLoader({ loader }: Architecture): string {
   const found = ['/lib64', '/lib'].map((folder) => join(folder, loader)).find((file) => existsSync(file));
