@@ -21,7 +21,7 @@ function makeRoot(name: string, files: string[]) {
   const script = `#!/bin/sh
 shift 6
 echo "\${*#${root}/}" | sed 's|${root}/||g' >> ${calls}
-case "$1" in */gdk-pixbuf-query-loaders) echo png;; */update-mime-database) exit 3;; esac`;
+case "$1" in */gdk-pixbuf-query-loaders) echo "$GDK_PIXBUF_MODULEDIR/png";; */update-mime-database) exit 3;; esac`;
   writeFileSync(qemu, script, { mode: 0o755 });
   return { root, qemu, calls: () => readFileSync(calls, 'utf8').trim().split('\n') };
 }
@@ -42,10 +42,10 @@ test('indexes are made by the programs that are there, of what is there, once', 
     'usr/share/icons/none/file',
     'usr/bin/update-desktop-database',
   ]);
-  assert.equal(isSetUp(root), false);
+  assert.equal(isSetUp({ root, qemu }), false);
   const told: string[] = [];
   await setUp({ root, qemu }, (_, what) => told.push(what));
-  assert.equal(isSetUp(root), true);
+  assert.equal(isSetUp({ root, qemu }), true);
   assert.deepEqual(calls(), [
     `usr/sbin/ldconfig -r ${root}`,
     `${lib}/glib-2.0/glib-compile-schemas usr/share/glib-2.0/schemas`,
@@ -54,7 +54,10 @@ test('indexes are made by the programs that are there, of what is there, once', 
     'usr/bin/gtk-update-icon-cache --force --quiet usr/share/icons/hicolor',
     `usr/bin/fc-cache --system-only --sysroot ${root}`,
   ]);
-  assert.equal(readFileSync(join(root, lib, 'gdk-pixbuf-2.0/2.10.0/loaders.cache'), 'utf8'), 'png\n');
+  assert.equal(
+    readFileSync(join(root, lib, 'gdk-pixbuf-2.0/2.10.0/loaders.cache'), 'utf8'),
+    `/${lib}/gdk-pixbuf-2.0/2.10.0/loaders/png\n`,
+  );
   assert.deepEqual(told, ['libraries', 'settings schemas', 'image loaders', 'icons', 'fonts']);
   assert.match(readFileSync(join(root, 'etc/machine-id'), 'utf8'), /^[0-9a-f]{32}\n$/);
 });
@@ -103,6 +106,6 @@ test('a program that fails is told, and the root counts as not set up', async ()
     setUp({ root, qemu }, () => {}),
     /update-mime-database on usr\/share\/mime ended with 3/,
   );
-  assert.equal(isSetUp(root), false);
+  assert.equal(isSetUp({ root, qemu }), false);
   assert.ok(!existsSync(join(root, 'etc/machine-id')));
 });

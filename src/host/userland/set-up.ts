@@ -20,6 +20,8 @@ interface Step {
   on: string;
   /** Arguments; `target` is where this host has what it works on, in `root`. Default: that alone. */
   args?(target: string, root: string): string[];
+  /** Variables that it needs besides. */
+  env?(target: string): Record<string, string>;
   /** It has no dynamic loader, so none can run it. */
   isStatic?: boolean;
   /** A file, from the root, that takes what the program prints. */
@@ -47,6 +49,8 @@ const steps = (libraries: string): Step[] => [
     program: `${libraries}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders`,
     on: `${libraries}/gdk-pixbuf-2.0/2.10.0/loaders`,
     args: () => [],
+    // It looks where it was built for, which without an emulator is this host's own.
+    env: (target) => ({ GDK_PIXBUF_MODULEDIR: target }),
     output: `${libraries}/gdk-pixbuf-2.0/2.10.0/loaders.cache`,
   },
   {
@@ -91,10 +95,14 @@ const MORE_SHELLS = `${SHELLS}.d`;
 
 /** Grows when a folder that was set up has to be set up again. */
 const FORM = 3;
+/** The same, of those without an emulator. */
+const NATIVE_FORM = 4;
 const DONE = '.set-up';
 
+const doneFile = ({ root, qemu }: Root): string => join(root, `${DONE}-${qemu ? FORM : NATIVE_FORM}`);
+
 /** Is there nothing left to do in this root? */
-export const isSetUp = (root: string): boolean => existsSync(join(root, `${DONE}-${FORM}`));
+export const isSetUp = (where: Root): boolean => existsSync(doneFile(where));
 
 /** Sets a root up. Throws where a program fails, which it does not in packages that fit each other. */
 export async function setUp(where: Root, report: Report): Promise<void> {
@@ -102,19 +110,19 @@ export async function setUp(where: Root, report: Report): Promise<void> {
   await tellUsers(root);
   const all = steps(`usr/lib/${architecture.triplet}`);
   for (const [i, step] of all.entries()) {
-    const { title, program, on, args = (target: string) => [target], output, each, isStatic } = step;
+    const { title, program, on, args = (target: string) => [target], output, each, isStatic, env: own } = step;
     if (!existsSync(join(root, program)) || !existsSync(join(root, on))) continue;
     report(i / all.length, title);
     const inside = each === undefined ? ['.'] : (await readdir(join(root, on))).sort();
     for (const name of inside.filter((folder) => each === undefined || existsSync(join(root, on, folder, each)))) {
       const path = join(root, program);
       const given = args(join(root, on, name), root);
-      const plain = { PATH: '/usr/bin:/bin', LC_ALL: 'C' };
+      const plain = { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...own?.(join(root, on)) };
       const start = guestStart(where, path, given, plain);
       const { file, args: words, env } = isStatic && !qemu ? { file: path, args: given, env: plain } : start;
       const { code, stdout, stderr } = await command(file, words, { env });
       if (code !== 0) throw new Error(`${program} on ${on} ended with ${code}: ${stderr.trim().slice(-2000)}`);
-      if (output !== undefined) await writeFile(join(root, output), stdout);
+      if (output !== undefined) await writeFile(join(root, output), stdout.replaceAll(`${root}/`, '/'));
     }
   }
   await mkdir(join(root, 'etc'), { recursive: true });
@@ -123,7 +131,7 @@ export async function setUp(where: Root, report: Report): Promise<void> {
   await lockUsers(root);
   // Of this copy alone, as an installed system's is: machine-id(5).
   await writeFile(join(root, 'etc/machine-id'), `${randomUUID().replaceAll('-', '')}\n`);
-  await writeFile(join(root, `${DONE}-${FORM}`), '');
+  await writeFile(doneFile(where), '');
 }
 
 async function tellUsers(root: string): Promise<void> {

@@ -355,7 +355,7 @@ function makeSetUp(store: Store, progress: Progress, name: string, where: Root):
   const report = portion(progress, 0, 1);
   return store.once(
     `what the packages of ${name} set up`,
-    () => isSetUp(where.root),
+    () => isSetUp(where),
     () => setUp(where, report),
   );
 }
