@@ -153,8 +153,11 @@ export function namespacesStart(
   const folders = new Map<string, boolean>();
   const writable = [...shares, home];
   for (const path of writable) folders.set(path, true);
+  // The root itself is made in the machine's folder, and what holds that cannot be mounted in it.
+  const around = (path: string): boolean => existsSync(path) && isWithin(folder, realpathSync(path));
   for (const path of shown)
-    if (canBeShown(path) && !writable.some((folder) => isWithin(path, folder))) folders.set(path, false);
+    if (canBeShown(path) && !around(path) && !writable.some((folder) => isWithin(path, folder)))
+      folders.set(path, false);
   const inOrder = [...folders].sort(([a], [b]) => a.length - b.length);
   const visible = inOrder.some(([path]) => isWithin(cwd, path));
   // What of the environment is the guest's alone: the host's programs come before it.
