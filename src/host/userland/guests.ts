@@ -139,6 +139,8 @@ export const GUESTS: Record<string, NamedGuest> = {
     env: {
       MOZ_ENABLE_WAYLAND: '1',
       MOZ_CRASHREPORTER_DISABLE: '1',
+      // Nor are user namespaces its own to make in a guest: without emulator pages would end with the attempt. They have its other means.
+      MOZ_ASSUME_USER_NS: '0',
       // These sandboxes are made of system calls that qemu-user has not. The one of pages finds that out by itself.
       MOZ_DISABLE_RDD_SANDBOX: '1',
       MOZ_DISABLE_SOCKET_PROCESS_SANDBOX: '1',
