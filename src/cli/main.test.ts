@@ -58,6 +58,7 @@ test('options that make no sense are refused with a sentence, before anything is
     [['fuzz', 'shaders', '--seed', '-1'], /a whole number below 2\^32/],
     [['run', '--guest', 'gnom', 'x'], /there is no guest gnom; there are weston/],
     [['run', '--packages', 'foo,--yes', 'x'], /"--yes" is no name of a Debian package/],
+    [['run', '--llvmpipe', '--native', 'x'], /'--llvmpipe' cannot be used with option '--native'/],
     [['run', '--native', 'x'], /there is no Mesa .* `tyr mesa build` makes one/],
     [['run', '--mesa', '/no/such/folder', 'x'], /there is no folder \/no\/such\/folder/],
     [['setup', '--remove', 'gnome'], /there is no gnome in .*; tyr setup --list says what is/],

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ensureUserland } from '../host/userland/userland.ts';
-import { unusedGpu } from './run.ts';
+import { unusedGpu, usedGpu } from './run.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const userland = await ensureUserland();
@@ -35,4 +35,6 @@ test('frames without a GPU job are named as such, and a machine without a GPU', 
   assert.equal(unusedGpu({ ...result, jobs: 1 }), undefined);
   assert.equal(unusedGpu({ ...result, frames: 0 }), undefined);
   assert.match(unusedGpu({ ...result, gpu: null })!, /no GPU/);
+  assert.equal(usedGpu(result), undefined);
+  assert.match(usedGpu({ ...result, jobs: 2 })!, /the GPU has done 2 jobs/);
 });
