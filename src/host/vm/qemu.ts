@@ -42,6 +42,12 @@ export const MOST_MEMORY = 3071;
  */
 const TIME = ['-icount', 'shift=3,sleep=on'];
 
+/**
+ * Milliseconds for which QEMU waits for an answer of the GPU's. By its default of 5 s a host that lets this process stand still for as long has the guest
+ * read nonsense: no GPU on its PCI bus, or a device that is lost. The guest's time does not go on meanwhile, and where this process ends its socket does.
+ */
+const PATIENCE = 600_000;
+
 /** The machine itself, which its device tree depends on. */
 const machine = ({ memory, cpus }: Pick<QemuOptions, 'memory' | 'cpus'>, more = ''): string[] => [
   ...['-nodefaults', '-no-user-config', '-display', 'none'],
@@ -85,6 +91,7 @@ export function qemuStart(options: QemuOptions): { file: string; args: string[] 
     // A write that masks an interrupt has to have lowered its line before the guest goes on, or it is interrupted again at once, and
     // again, for as long as the GPU has not looked.
     'x-no-posted-writes': true,
+    'x-msg-timeout': PATIENCE,
   };
   return {
     file,
