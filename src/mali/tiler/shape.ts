@@ -139,7 +139,7 @@ export class Shaper {
       corners[second] = middleX + x;
       corners[second + 1] = middleY + y;
     }
-    return dx !== 0 || dy !== 0;
+    return Math.abs(dx) > 0 || Math.abs(dy) > 0;
   }
 
   /** Makes a point four corners whose weights are its coordinate, (0, 0) at the top left. */

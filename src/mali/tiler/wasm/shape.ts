@@ -234,8 +234,8 @@ function emitLine(m: ModuleBuilder, { rectangularLines }: BinForm, polygon: Call
   }
   f.get(ends[1]![0]!).get(ends[0]![0]!).op('f64x2_sub').set(distance);
   const along = (lane: number): Code => f.get(distance).lane('f64x2_extract_lane', lane);
-  along(0).f64(0).op('f64_ne');
-  along(1).f64(0).op('f64_ne').op('i32_or').op('i32_eqz').brIf(gone);
+  along(0).op('f64_abs').f64(0).op('f64_gt');
+  along(1).op('f64_abs').f64(0).op('f64_gt').op('i32_or').op('i32_eqz').brIf(gone);
   const width = (): Code => f.get(0).memory('f64_load', TILER.half);
   if (rectangularLines) {
     // Moved across the line.
