@@ -268,20 +268,32 @@ class LineFile {
   readonly #file: string;
   readonly #descriptor: number;
   #text = '';
+  #failed: Problem | undefined;
 
+  /** Throws Problem if the file cannot be written. */
   constructor(file: string) {
     this.#file = file;
     this.#descriptor = this.#do(() => openSync(file, 'w'));
   }
 
+  /** It comes from the midst of the GPU's work, which the disk's faults are no matter of: they are told when the file is closed. */
   line(text: string): void {
+    if (this.#failed) return;
     this.#text += `${text}\n`;
-    if (this.#text.length >= CHUNK) this.#flush();
+    if (this.#text.length < CHUNK) return;
+    try {
+      this.#flush();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#failed = error;
+    }
   }
 
+  /** Throws Problem if a line has not been written. */
   close(): void {
-    this.#flush();
+    if (!this.#failed) this.#flush();
     this.#do(() => closeSync(this.#descriptor));
+    if (this.#failed) throw this.#failed;
   }
 
   #flush(): void {

@@ -146,7 +146,7 @@ export class HostedMachine {
         workers,
         codeCache: codeFolder(userland.cache),
         profile: options.profile,
-        decode: decoding(options.decode, options.shaders),
+        decode: decoding(options.decode, options.log, options.shaders),
         faults: options.faults,
         scheduler: options.scheduler,
         gpu: options.gpu,

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { SHADERS_VARIABLE } from './shader-folder.ts';
 import { command, mustRun } from './userland/command.ts';
 import { namespacesRefused } from './userland/namespaces.ts';
 import { type RootTools, toolStart } from './userland/root-tools.ts';
@@ -77,7 +78,8 @@ for (const [who, be, own] of [
     ],
   ] as const)
     test(`${who}, ${how}: kmscube draws, and nothing is left`, { skip }, async (t) => {
-      const env = { ...process.env, ...own };
+      // Root's folder of shader programs is not for others to write in.
+      const env = { ...process.env, ...own, [SHADERS_VARIABLE]: '' };
       const readable = await command(...start(be(['test', '-r', MAIN, '-a', '-x', process.execPath])));
       if (readable.code !== 0) return t.skip('an ordinary user cannot read this clone, or not its Node');
       const tyr = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];

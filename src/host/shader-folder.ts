@@ -3,9 +3,20 @@
  * in this run or another, writes nothing. `tyr disasm` reads them.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import type { Log } from '../board/log.ts';
 import type { DecoderOptions } from '../mali/decode/decoder.ts';
+import { Problem } from './userland/problem.ts';
 
 /** Names the folder for machines that are told of none: so one command tells all processes that it starts. */
 export const SHADERS_VARIABLE = 'TYR_SHADERS';
@@ -13,14 +24,34 @@ const NAME = /^[0-9a-f]{40}\.bin$/;
 
 export class ShaderFolder {
   readonly #folder: string;
+  readonly #log: Log;
   readonly #kept = new Set<string>();
+  #failed = false;
 
-  constructor(folder: string) {
-    mkdirSync(folder, { recursive: true });
+  /** Throws Problem where nothing can be written. */
+  constructor(folder: string, log: Log) {
+    try {
+      mkdirSync(folder, { recursive: true });
+      accessSync(folder, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw new Problem(`shader programs cannot be kept: ${(error as Error).message}`);
+    }
     this.#folder = folder;
+    this.#log = log;
   }
 
+  /** What the disk does not take is no matter of the GPU's, which asks for it: it is told once, and no more are kept. */
   keep(code: Uint32Array): void {
+    if (this.#failed) return;
+    try {
+      this.#write(code);
+    } catch (error) {
+      this.#failed = true;
+      this.#log('error', 'shaders', `no more shader programs are kept: ${(error as Error).message}`);
+    }
+  }
+
+  #write(code: Uint32Array): void {
     const bytes = new Uint8Array(code.buffer, code.byteOffset, code.byteLength);
     const name = `${createHash('sha1').update(bytes).digest('hex')}.bin`;
     if (this.#kept.has(name)) return;
@@ -45,10 +76,11 @@ export function* shadersOf(folder: string): Generator<{ name: string; code: Uint
 /** What a machine's decoder has to do: what is asked for, and to keep programs where a folder is named. */
 export function decoding(
   asked: DecoderOptions | undefined,
+  log: Log,
   folder = process.env[SHADERS_VARIABLE],
 ): DecoderOptions | undefined {
   if (!folder) return asked;
-  const shaders = new ShaderFolder(folder);
+  const shaders = new ShaderFolder(folder, log);
   return {
     write: asked?.write,
     program: (address, code) => {

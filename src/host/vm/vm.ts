@@ -128,7 +128,7 @@ export async function runVm(options: VmOptions): Promise<VmResult> {
     const memory = new ForeignMemory(DRAM_SIZE, new ForeignMapper());
     const { engine, workers = workersForPrograms(), log } = options;
     const codeCache = codeFolder(options.userland.cache);
-    const decode = decoding(undefined);
+    const decode = decoding(undefined, log);
     const board = new GpuBoard(memory, { clock, log, engine, workers, codeCache, decode, gpu: options.gpu });
     undo.push(() => board.close());
     options.onBoard?.(board);
