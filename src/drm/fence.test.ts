@@ -39,6 +39,15 @@ test('a callback can take back another of the same fence', () => {
   assert.equal(second, 0);
 });
 
+test('a fence may have more callbacks than a call has room for arguments', () => {
+  const one = fence();
+  const many = 500_000;
+  let called = 0;
+  for (let i = 0; i < many; i++) one.onSignal(() => called++);
+  one.signal();
+  assert.equal(called, many);
+});
+
 test('a row of fences, each signalling the next, needs no stack', () => {
   const row = Array.from({ length: 200_000 }, () => fence());
   for (let i = 1; i < row.length; i++) row[i - 1]!.onSignal(() => row[i]!.signal());

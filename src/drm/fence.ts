@@ -115,7 +115,8 @@ export class Fence {
     this.#timestamp = timestamp ?? this.clock.monotonic();
     if (this.waiters === 0) return;
     if (this.#hook) due.push(this.#hook);
-    if (this.#more) due.push(...this.#more);
+    // One by one: arguments of a call are only so many.
+    for (const hook of this.#more ?? []) due.push(hook);
     this.#hook = undefined;
     this.#more = undefined;
     runDue();

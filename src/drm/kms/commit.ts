@@ -194,8 +194,8 @@ function fencesOf(commit: AtomicCommit): Fence[] {
   const fences: Fence[] = [];
   for (const { fence, next, presents } of commit.planes.values()) {
     if (!next.fb || !presents) continue;
-    if (fence) fences.push(...fence.fences.filter((one) => !one.signaled));
-    else fences.push(...next.fb.object.resv.pending('read'));
+    const these = fence ? fence.fences.filter((one) => !one.signaled) : next.fb.object.resv.pending('read');
+    for (const one of these) fences.push(one);
   }
   return fences;
 }
