@@ -102,9 +102,20 @@ export class FenceChain extends CompositeFence {
     this.signal();
   }
 
+  /** Who has been told of one as early has told all before it. */
   override setDeadline(deadline: bigint): void {
+    let node: Fence | undefined = this;
+    while (node instanceof FenceChain) {
+      if (node.deadline !== undefined && node.deadline <= deadline) return;
+      node.#hasten(deadline);
+      node.fence.setDeadline(deadline);
+      node = node.previous();
+    }
+    node?.setDeadline(deadline);
+  }
+
+  #hasten(deadline: bigint): void {
     super.setDeadline(deadline);
-    for (const node of this.nodes()) (node instanceof FenceChain ? node.fence : node).setDeadline(deadline);
   }
 }
 
@@ -138,13 +149,19 @@ export class FenceArray extends CompositeFence {
  * The fence that has to signal for `point` of what `head` stands for to be done. Point 0 is the head itself. Undefined
  * when the point has not been submitted: there is no head, or it is no timeline, or it has not come as far.
  */
-export function findPoint(head: Fence | undefined, point: bigint): Fence | undefined {
-  if (!head || point === 0n) return head;
-  if (!(head instanceof FenceChain) || head.point < point) return undefined;
-  for (let node: Fence | undefined = head; node; node = node.previous()) {
-    if (!(node instanceof FenceChain) || node.context !== head.context || node.previousPoint < point) return node;
-  }
-  return SIGNALED;
+export const findPoint = (head: Fence | undefined, point: bigint): Fence | undefined => findPoints(head, [point])[0];
+
+/** The same for points none of which is above the one before it, in one walk. */
+export function findPoints(head: Fence | undefined, points: readonly bigint[]): (Fence | undefined)[] {
+  let node = head;
+  return points.map((point) => {
+    if (!head || point === 0n) return head;
+    if (!(head instanceof FenceChain) || head.point < point) return undefined;
+    while (node instanceof FenceChain && node.context === head.context && node.previousPoint >= point) {
+      node = node.previous();
+    }
+    return node ?? SIGNALED;
+  });
 }
 
 /** The plain fences inside `fence`. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestClock } from '../board/clock.ts';
-import { Fence, signaledFence } from './fence.ts';
-import { FenceArray, FenceChain, findPoint, leaves, mergeFences } from './fence-chain.ts';
+import { Fence, SIGNALED, signaledFence } from './fence.ts';
+import { FenceArray, FenceChain, findPoint, findPoints, leaves, mergeFences } from './fence-chain.ts';
 
 const clock = new TestClock();
 const fence = (context?: number, seqno?: number): Fence => new Fence(clock, 'test', 'timeline', context, seqno);
@@ -125,6 +125,44 @@ test('finding a point gives the node that covers it, and skips what is done', ()
   assert.equal(findPoint(three, 20n), one, 'point 20 ends with point 10, as its own part is done');
   a.signal();
   assert.ok(findPoint(three, 20n)!.signaled);
+});
+
+test('many points are found in one walk, as each by itself', () => {
+  const fences = Array.from({ length: 40 }, () => fence());
+  let head: FenceChain | undefined;
+  // A second run begins in the middle.
+  for (const [i, one] of fences.entries()) head = new FenceChain(clock, head, one, BigInt(i === 20 ? 5 : 3 * i + 1));
+  for (const i of [0, 1, 7, 25, 30]) fences[i]!.signal();
+  const points = Array.from({ length: 125 }, (_, i) => BigInt(124 - i));
+  const alone = points.map((point) => {
+    if (point === 0n) return head;
+    if (head!.point < point) return undefined;
+    for (let node: Fence | undefined = head; node; node = node.previous()) {
+      if (!(node instanceof FenceChain) || node.context !== head!.context || node.previousPoint < point) return node;
+    }
+    return SIGNALED;
+  });
+  assert.deepEqual(
+    findPoints(head, points).map((found, i) => found === alone[i]),
+    points.map(() => true),
+  );
+});
+
+test('a deadline reaches all points before, also when a later one has been told already', () => {
+  const fences = Array.from({ length: 4 }, () => fence());
+  const nodes: FenceChain[] = [];
+  for (const [i, one] of fences.entries()) nodes.push(new FenceChain(clock, nodes.at(-1), one, BigInt(i + 1)));
+  nodes[1]!.setDeadline(50n);
+  nodes[3]!.setDeadline(70n);
+  assert.deepEqual(
+    fences.map(({ deadline }) => deadline),
+    [50n, 50n, 70n, 70n],
+  );
+  nodes[3]!.setDeadline(30n);
+  assert.deepEqual(
+    fences.map(({ deadline }) => deadline),
+    [30n, 30n, 30n, 30n],
+  );
 });
 
 test('a point that does not rise starts a new run of points but keeps waiting for the old', () => {

@@ -1,7 +1,7 @@
 /** A client that sends anything: every answer is an errno or a success, nothing throws, hangs or stays behind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DRM_IOCTL } from '../abi/drm.ts';
+import { DRM_IOCTL, DRM_SYNCOBJ_WAIT } from '../abi/drm.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
 import { FakeUser, testContext } from '../testing/drm/client.ts';
 import { DrmDevice } from './device.ts';
@@ -10,6 +10,7 @@ import type { DrmFile } from './file.ts';
 import { GemObject } from './gem.ts';
 import type { IoctlResult } from './ioctl.ts';
 import { SyncFile } from './sync-file.ts';
+import { MOST_PENDING_POINTS } from './syncobj.ts';
 
 /** Numbers that break things: small ones that name something, and the ends of every width. */
 const VALUES = [
@@ -132,15 +133,23 @@ test('the worst wait that the limits allow stays a matter of a second', () => {
   const arg = DRM_IOCTL.SYNCOBJ_CREATE.arg!.pack({});
   device.ioctl(file, DRM_IOCTL.SYNCOBJ_CREATE.request, arg, user);
   const syncobj = file.syncobj(1);
-  for (let point = 1n; point <= 4096n; point++) syncobj.addPoint(fence, point);
+  for (let point = 1n; point <= BigInt(MOST_PENDING_POINTS); point++) syncobj.addPoint(fence, point);
   const count = 1 << 14;
   const wait = DRM_IOCTL.SYNCOBJ_TIMELINE_WAIT.arg!.pack({
     handles: user.putU32(...new Array<number>(count).fill(1)),
-    points: user.putU64(...new Array<bigint>(count).fill(1n)),
+    points: user.putU64(...Array.from({ length: count }, (_, i) => BigInt(i + 1))),
     count_handles: count,
+    flags: DRM_SYNCOBJ_WAIT.DEADLINE,
+    deadline_nsec: 1n,
   });
   const began = process.cpuUsage();
   const result = device.ioctl(file, DRM_IOCTL.SYNCOBJ_TIMELINE_WAIT.request, wait, user);
+  const query = DRM_IOCTL.SYNCOBJ_QUERY.arg!.pack({
+    handles: user.putU32(...new Array<number>(count).fill(1)),
+    points: user.putU64(...new Array<bigint>(count).fill(0n)),
+    count_handles: count,
+  });
+  device.ioctl(file, DRM_IOCTL.SYNCOBJ_QUERY.request, query, user);
   const { user: microseconds } = process.cpuUsage(began);
   assert.ok(!(result instanceof Promise) && result.value < 0);
   assert.ok(microseconds < 5_000_000, `${microseconds} µs`);

@@ -9,7 +9,7 @@ import { mergeFences } from './fence-chain.ts';
 import { type DrmFile, FILE_LIMITS } from './file.ts';
 import { type IoctlEntry, ioctl } from './ioctl.ts';
 import { SyncFile } from './sync-file.ts';
-import { findFence, Syncobj } from './syncobj.ts';
+import { findAll, findFence, Syncobj } from './syncobj.ts';
 import { timeLeft } from './timeout.ts';
 import { descriptorOf, readArray, type UserContext } from './user.ts';
 import { waitUntil } from './wait.ts';
@@ -59,13 +59,11 @@ function wait(
   const all = (arg.flags & WAIT.ALL) !== 0;
   const available = (arg.flags & WAIT.AVAILABLE) !== 0;
   const patient = (arg.flags & (WAIT.FOR_SUBMIT | WAIT.AVAILABLE)) !== 0;
-  const fences: (Fence | undefined)[] = [];
+  const fences = findAll(syncobjs, points);
   let first = NONE;
   let signaled = 0;
-  for (let i = 0; i < syncobjs.length; i++) {
-    const fence = syncobjs[i]!.find(points[i]!);
+  for (const [i, fence] of fences.entries()) {
     must(fence || patient, 'EINVAL', () => `nothing was submitted to syncobj ${i} of the wait for point ${points[i]}`);
-    fences.push(fence);
     if (!fence || !(available || fence.signaled)) continue;
     if (signaled++ === 0) first = i;
   }
@@ -296,7 +294,13 @@ export const syncobjIoctls: readonly IoctlEntry[] = [
     onlyFlags(arg.flags, DRM_SYNCOBJ_QUERY.LAST_SUBMITTED);
     must(arg.count_handles > 0, 'EINVAL', 'no handles');
     const which = arg.flags & DRM_SYNCOBJ_QUERY.LAST_SUBMITTED ? 'submitted' : 'signaled';
-    const points = syncobjsAt(file, user, arg.handles, arg.count_handles).map((syncobj) => syncobj.query(which));
+    // One may be named often, and its timeline be long.
+    const known = new Map<Syncobj, bigint>();
+    const points = syncobjsAt(file, user, arg.handles, arg.count_handles).map((syncobj) => {
+      const point = known.get(syncobj) ?? syncobj.query(which);
+      known.set(syncobj, point);
+      return point;
+    });
     user.write(arg.points, new Uint8Array(BigUint64Array.from(points).buffer));
   }),
 ];

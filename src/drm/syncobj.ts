@@ -9,11 +9,14 @@ import { count } from '../board/census.ts';
 import type { Clock } from '../board/clock.ts';
 import { DrmError, must } from './error.ts';
 import { type Fence, signaledFence } from './fence.ts';
-import { FenceChain, findPoint, mergeFences } from './fence-chain.ts';
+import { FenceChain, findPoint, findPoints, mergeFences } from './fence-chain.ts';
 import type { DrmFile } from './file.ts';
 
-/** Points of one timeline that may be pending at a time (half of it when the rest was done only lately). */
-const MOST_PENDING_POINTS = 1 << 12;
+/**
+ * Points of one timeline that may be pending at a time (half of it when the rest was done only lately): as many as a queue takes jobs, since a
+ * program may submit as fast as it can and wait at the end alone.
+ */
+export const MOST_PENDING_POINTS = 1 << 15;
 
 interface Watch {
   readonly point: bigint;
@@ -144,4 +147,19 @@ export function findFence(file: DrmFile<any>, handle: number, point = 0n): Fence
   const fence = file.syncobj(handle).find(point);
   if (!fence) throw new DrmError('EINVAL', `syncobj ${handle}: nothing was submitted that reaches point ${point}`);
   return fence;
+}
+
+/** The fence that ends each of these points, as `find`. Those of one syncobj are found in one walk, of which they may be many. */
+export function findAll(syncobjs: readonly Syncobj[], points: readonly bigint[]): (Fence | undefined)[] {
+  const found: (Fence | undefined)[] = syncobjs.length === 1 ? [syncobjs[0]!.find(points[0]!)] : [];
+  if (syncobjs.length <= 1) return found;
+  for (const [syncobj, places] of Map.groupBy(syncobjs.keys(), (i) => syncobjs[i]!)) {
+    places.sort((a, b) => (points[a]! > points[b]! ? -1 : points[a]! < points[b]! ? 1 : 0));
+    const fences = findPoints(
+      syncobj.fence,
+      places.map((i) => points[i]!),
+    );
+    for (const [n, i] of places.entries()) found[i] = fences[n];
+  }
+  return found;
 }
