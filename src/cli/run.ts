@@ -148,7 +148,16 @@ export async function run(named: string, given: string[], options: RunOptions): 
   if (json)
     console.log(
       JSON.stringify({
-        ...{ exitCode, frames: result.frames, seconds, fps, jobs, gpuSeconds, cpuSeconds, faults, gpu, gpuOpens },
+        exitCode,
+        frames: result.frames,
+        seconds,
+        fps,
+        jobs,
+        gpuSeconds,
+        cpuSeconds,
+        faults,
+        gpu,
+        gpuOpens,
       }),
     );
   return exitCode;

@@ -105,7 +105,7 @@ export class SchedulerEntity {
     this.creditLimit = options.creditLimit ?? Number.POSITIVE_INFINITY;
   }
 
-  /** A job of this entity, with its fences. Jobs are pushed in the order in which they were made. */
+  /** A job of this entity, with its fence. Jobs are pushed in the order in which they were made. */
   job(options: JobOptions): SchedulerJob {
     const { clock, driver, timeline } = this.#options;
     count(clock, 'jobs', 1);

@@ -80,10 +80,10 @@ function wait(
   const begin = (done: (i: number) => void): (() => void) => {
     const [only] = fences;
     if (only && fences.length === 1 && !available) return only.onSignal(() => done(all ? first : 0));
-    let left = all ? syncobjs.length : 1;
+    let missing = all ? syncobjs.length : 1;
     const undo: (() => void)[] = [];
     const one = (i: number): void => {
-      if (--left === 0) done(all ? first : i);
+      if (--missing === 0) done(all ? first : i);
     };
     const watch = (fence: Fence, i: number): void => {
       if (available) one(i);

@@ -13,8 +13,8 @@ import { FenceChain, findPoint, findPoints, mergeFences } from './fence-chain.ts
 import type { DrmFile } from './file.ts';
 
 /**
- * Points of one timeline that may be pending at a time (half of it when the rest was done only lately): as many as a queue takes jobs, since a
- * program may submit as fast as it can and wait at the end alone.
+ * Points of one timeline that may be pending at a time (half of it, which is as many as a queue takes jobs, when the rest was done only
+ * lately): a program may submit as fast as it can and wait at the end alone.
  */
 export const MOST_PENDING_POINTS = 1 << 15;
 
@@ -151,8 +151,8 @@ export function findFence(file: DrmFile<any>, handle: number, point = 0n): Fence
 
 /** The fence that ends each of these points, as `find`. Those of one syncobj are found in one walk, of which they may be many. */
 export function findAll(syncobjs: readonly Syncobj[], points: readonly bigint[]): (Fence | undefined)[] {
-  const found: (Fence | undefined)[] = syncobjs.length === 1 ? [syncobjs[0]!.find(points[0]!)] : [];
-  if (syncobjs.length <= 1) return found;
+  if (syncobjs.length === 1) return [syncobjs[0]!.find(points[0]!)];
+  const found: (Fence | undefined)[] = [];
   for (const [syncobj, places] of Map.groupBy(syncobjs.keys(), (i) => syncobjs[i]!)) {
     places.sort((a, b) => (points[a]! > points[b]! ? -1 : points[a]! < points[b]! ? 1 : 0));
     const fences = findPoints(

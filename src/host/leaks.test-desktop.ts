@@ -56,6 +56,12 @@ function processes(): Map<number, Process> {
   return found;
 }
 
+/** PID namespaces of processes, but this one's. */
+function spacesOf(those: Map<number, Process>): Set<string> {
+  const here = readlinkSync('/proc/self/ns/pid');
+  return new Set([...those.values()].map(({ space }) => space).filter((space) => space !== here));
+}
+
 /** All that descend from a process, and all in PID namespaces that these have made. */
 function family(root: number): Map<number, Process> {
   const all = processes();
@@ -65,16 +71,14 @@ function family(root: number): Map<number, Process> {
     own.set(pid, all.get(pid)!);
     for (const [child, { parent }] of all) if (parent === pid && !own.has(child)) open.push(child);
   }
-  const here = readlinkSync('/proc/self/ns/pid');
-  const spaces = new Set([...own.values()].map(({ space }) => space).filter((space) => space !== here));
+  const spaces = spacesOf(own);
   for (const [pid, each] of all) if (spaces.has(each.space)) own.set(pid, each);
   return own;
 }
 
 /** Those that live, and whatever else lives in their namespaces. */
 function living(then: Map<number, Process>): string[] {
-  const here = readlinkSync('/proc/self/ns/pid');
-  const spaces = new Set([...then.values()].map(({ space }) => space).filter((space) => space !== here));
+  const spaces = spacesOf(then);
   return [...processes()]
     .filter(([pid, { born, space }]) => then.get(pid)?.born === born || spaces.has(space))
     .map(([pid]) => `${pid} ${nameOf(pid)}`);
