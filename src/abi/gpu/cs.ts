@@ -158,7 +158,11 @@ export const CS = {
     destination: d(48),
   }),
   UMIN32: op(18, 'UMIN32 {destination}, {source1}, {source2}', { source1: r(32), source2: r(40), destination: r(48) }),
-  /** Loads the registers base + i of the mask's bits i from address + offset + 4 i. */
+  /**
+   * Loads the registers base + i of the mask's set bits i from words that follow each other, whatever gaps the mask has. Mesa counts on
+   * it in PanVK's indirect draws, which leave the index offset out, in its tiler descriptors, and where an exception handler saves
+   * registers (cs_builder.h adds the number of set bits to the offset). Its trace interpreter (decode_csf.c) leaves gaps in memory instead.
+   */
   LOAD_MULTIPLE: op(20, 'LOAD_MULTIPLE {baseRegister}, {mask}, [{address} + {offset}]', {
     offset: signed(0, 16),
     mask: hex(16, 16),

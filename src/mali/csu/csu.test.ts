@@ -63,9 +63,10 @@ test('the MOV job: a constant goes into a register, into memory, and the host he
   assert.ok(host.take(0).group & CSG_REQ.SYNC_UPDATE);
 });
 
-test('arithmetic, loads with masks and branches', () => {
+test('arithmetic, loads and branches', () => {
   const { group } = started();
   group.setWord(0, 11);
+  group.setWord(4, 22);
   group.setWord(8, 33);
   group.run([
     ['MOVE', { destination: 0, immediate: 0x1_ffff_fffe }],
@@ -75,8 +76,7 @@ test('arithmetic, loads with masks and branches', () => {
     ['ADD_IMMEDIATE32', { destination: 7, source: 6, immediate: -6 }],
     ['UMIN32', { destination: 8, source1: 6, source2: 7 }],
     ['MOVE', { destination: 90, immediate: DATA_VA }],
-    ['MOVE32', { destination: 11, immediate: 77 }],
-    ['LOAD_MULTIPLE', { baseRegister: 10, mask: 0b101, address: 90 }],
+    ['LOAD_MULTIPLE', { baseRegister: 10, mask: 0b111, address: 90 }],
     ['STORE_MULTIPLE', { baseRegister: 0, mask: 0x1fff, address: 90, offset: 0x40 }],
     // Counts r6 down to zero, and r20 up.
     ['ADD_IMMEDIATE32', { destination: 20, source: 20, immediate: 1 }],
@@ -85,8 +85,26 @@ test('arithmetic, loads with masks and branches', () => {
     ...store(20, 0x80),
   ]);
   const words = Array.from({ length: 13 }, (_, i) => group.word(0x40 + 4 * i));
-  assert.deepEqual(words, [0xfffffffe, 1, 1, 2, 0xffffffff, 1, 5, 0xffffffff, 5, 0, 11, 77, 33]);
+  assert.deepEqual(words, [0xfffffffe, 1, 1, 2, 0xffffffff, 1, 5, 0xffffffff, 5, 0, 11, 22, 33]);
   assert.equal(group.word(0x80), 5);
+});
+
+test('loads and stores of several registers leave out those that the mask does not name, and no words of memory', () => {
+  const { group } = started();
+  const set = (register: number, immediate: number): CsLine => ['MOVE32', { destination: register, immediate }];
+  for (let i = 0; i < 5; i++) group.setWord(0x40 + 4 * i, 100 + i);
+  for (let i = 0; i < 6; i++) group.setWord(0x100 + 4 * i, 7);
+  group.run([
+    ['MOVE', { destination: 90, immediate: DATA_VA }],
+    set(35, 77),
+    // As PanVK reads a draw without indices: vertex and instance count, first vertex and instance, and no index offset between them.
+    ['LOAD_MULTIPLE', { baseRegister: 33, mask: 0b11011, address: 90, offset: 0x40 }],
+    ['STORE_MULTIPLE', { baseRegister: 33, mask: 0b11111, address: 90, offset: 0x80 }],
+    ['STORE_MULTIPLE', { baseRegister: 32, mask: 0b101010, address: 90, offset: 0x104 }],
+  ]);
+  const words = (from: number, count: number) => Array.from({ length: count }, (_, i) => group.word(from + 4 * i));
+  assert.deepEqual(words(0x80, 5), [100, 101, 77, 102, 103]);
+  assert.deepEqual(words(0x100, 6), [7, 100, 77, 103, 7, 7]);
 });
 
 test('calls return, jumps go on, and a ninth call inside another is a fatal error', () => {

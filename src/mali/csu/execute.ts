@@ -234,18 +234,22 @@ const TABLE: { [N in CsName]: Execute<N> } = {
 
   LOAD_MULTIPLE(stream, o) {
     const { memory } = stream.host;
-    const address = getAddress(stream, o.address) + o.offset;
+    let address = getAddress(stream, o.address) + o.offset;
     for (let i = 0, mask = o.mask; mask !== 0; i++, mask >>= 1) {
-      if (mask & 1) stream.registers[r(stream, o.baseRegister + i)] = memory.load32(address + 4 * i);
+      if ((mask & 1) === 0) continue;
+      stream.registers[r(stream, o.baseRegister + i)] = memory.load32(address);
+      address += 4;
     }
     return true;
   },
 
   STORE_MULTIPLE(stream, o) {
     const { memory } = stream.host;
-    const address = getAddress(stream, o.address) + o.offset;
+    let address = getAddress(stream, o.address) + o.offset;
     for (let i = 0, mask = o.mask; mask !== 0; i++, mask >>= 1) {
-      if (mask & 1) memory.store32(address + 4 * i, stream.registers[r(stream, o.baseRegister + i)]!);
+      if ((mask & 1) === 0) continue;
+      memory.store32(address, stream.registers[r(stream, o.baseRegister + i)]!);
+      address += 4;
     }
     return true;
   },
