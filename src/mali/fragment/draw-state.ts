@@ -1,8 +1,9 @@
 /**
  * DrawState: what a draw's descriptors say to its fragment stage, decoded and checked once.
  *
- * Blend descriptors that the draw does not have are off. Depth and stencil are tested early unless the shader supplies them or
- * the draw forces them to come late.
+ * Blend descriptors that the draw does not have are off. Depth and stencil are tested early unless the draw forces them to come
+ * late, with the triangle's depth also where a shader is said to supply it: Mesa forces late tests for a shader that does, and leaves
+ * the depth source as it is for one that asks for early tests and whose depth is therefore ignored.
  * Source: Mesa 25.0.7 `src/panfrost/lib/pan_earlyzs.c`, `src/panfrost/lib/pan_blend.c`.
  */
 import { BLEND_MODE, Blend, type Draw, MAX_RENDER_TARGETS, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
@@ -59,9 +60,7 @@ export class DrawState {
     this.shaded = draw.shader.shader !== 0;
     this.early =
       !this.shaded ||
-      (!this.test.fromShader &&
-        draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE &&
-        draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE);
+      (draw.pixelKillOperation !== PIXEL_KILL.FORCE_LATE && draw.zsUpdateOperation !== PIXEL_KILL.FORCE_LATE);
     const blends: BlendState[] = [];
     this.blendDescriptors = loadBlends(memory, draw, blends);
     this.blends = blends;

@@ -9,6 +9,7 @@ import {
   BLEND_C,
   BLEND_MODE,
   BLOCK_FORMAT,
+  DEPTH_SOURCE,
   DRAW_MODE,
   Draw,
   FIFO_FORMAT,
@@ -209,6 +210,23 @@ test('a discarded fragment leaves no colour and no depth when tests come late', 
   const pixels = b.render(b.rgba8(), { zClear: 1 });
   assert.equal(count(pixels, green), 10 * 24);
   assert.equal(count(pixels, red), 30 * 24);
+});
+
+test('tests that come early take the triangle’s depth and are not undone by a discard, also where the shader is said to give depth', () => {
+  for (const operation of [PIXEL_KILL.FORCE_EARLY, PIXEL_KILL.STRONG_EARLY, PIXEL_KILL.WEAK_EARLY]) {
+    const b = bench();
+    b.fragments.set(
+      1,
+      shade(() => RED, { discard: (x) => x < 10 }),
+    );
+    b.depthStencil({ depthFunction: FUNC.LESS, depthWriteEnable: true, depthSource: DEPTH_SOURCE.SHADER });
+    b.state({ pixelKillOperation: operation, zsUpdateOperation: operation, shaderModifiesCoverage: true });
+    b.triangles(fullscreen(40, 24, 0.25));
+    b.state({}, 2);
+    b.triangles(fullscreen(40, 24, 0.5));
+    const pixels = b.render(b.rgba8(), { zClear: 1 });
+    assert.deepEqual([count(pixels, green), count(pixels, red)], [0, 30 * 24], `operation ${operation}`);
+  }
 });
 
 test('fixed-function blending reads the descriptor in memory', () => {

@@ -35,7 +35,7 @@ export class LateTests {
       pattern: depthPattern,
       merged,
       early,
-      fromShader: test.fromShader,
+      fromShader: !early && test.fromShader,
       stencilFromShader: test.stencilFromShader,
       byAlpha: !byAlpha ? 'no' : draw.alphaToCoverageInvert ? 'first' : 'last',
       format,
@@ -93,7 +93,7 @@ export class LateTests {
       }
       const gone = (warp.discarded & (1 << lane)) !== 0;
       if (gone) out[lane] = covered;
-      else if (test.fromShader) {
+      else if (!early && test.fromShader) {
         own[lane] = covered;
         out[lane] = covered;
       } else out[lane] = this.#coverage(lane, covered, undefined, -1);
