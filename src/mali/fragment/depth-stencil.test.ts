@@ -117,6 +117,16 @@ test('a unit is 2^-n of n fixed bits, and the last bit of the farthest depth whe
   assert.equal(unit(Z_INTERNAL_FORMAT.D32, 0), 0);
 });
 
+test('a depth of 24 bits is the nearest integer, and one unit of Vulkan’s leads to the next, up and down', () => {
+  const format = Z_INTERNAL_FORMAT.D24;
+  for (let i = 1; i < 40000; i++) {
+    const z = Math.fround(i / 40001);
+    assert.equal(quantize(format, z), Math.floor(z * 0xffffff + 0.5), `${z}`);
+    const at = (units: number) => quantize(format, biasedDepth(z, bias({ depthUnits: units }, format).of(0, z)));
+    assert.deepEqual([at(-1), at(1)], [at(0) - 1, at(0) + 1], `${z}`);
+  }
+});
+
 test('what OpenGL’s driver makes of one unit leads every depth to another, up and down', () => {
   const formats = { D16: 2, D24: 2, D32: 1 } as const;
   for (const [name, depthUnits] of Object.entries(formats)) {

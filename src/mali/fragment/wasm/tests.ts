@@ -5,7 +5,7 @@
 import { FUNC, STENCIL_OP, Z_INTERNAL_FORMAT } from '../../../abi/gpu/raster-descriptors.ts';
 import type { Code } from '../../wasm/builder.ts';
 import type { OpName } from '../../wasm/opcodes.ts';
-import { depthScale } from '../depth-stencil.ts';
+import { depthScale, UNDER_HALF } from '../depth-stencil.ts';
 
 /** What limits depth: 0…1, the draw's range; or which end of the range replaces it. */
 export type DepthLimit = 'unit' | 'bounds' | 'low' | 'high';
@@ -44,6 +44,7 @@ export class DepthRounding {
   readonly #zero: number;
   readonly #one: number;
   readonly #scale: number;
+  readonly #underHalf: number;
 
   /** `format`: Z_INTERNAL_FORMAT. `low`, `high`: locals with the draw's depth range, four singles each. */
   constructor(f: Code, { limit, format }: { limit: DepthLimit; format: number }, low: number, high: number) {
@@ -60,6 +61,7 @@ export class DepthRounding {
     this.#zero = single(0);
     this.#one = single(1);
     this.#scale = single(depthScale(format));
+    this.#underHalf = single(UNDER_HALF);
   }
 
   /** Four depths in a local, bias included, become what the tile buffer keeps. */
@@ -78,7 +80,7 @@ export class DepthRounding {
       // What is not above zero is zero, also NaN.
       f.get(this.#zero).get(z).op('f32x4_pmax').get(this.#one).op('f32x4_pmin').set(z);
     }
-    f.get(z).get(this.#scale).op('f32x4_mul').op('f32x4_nearest').set(z);
+    f.get(z).get(this.#scale).op('f32x4_mul').get(this.#underHalf).op('f32x4_add').op('f32x4_floor').set(z);
   }
 }
 
