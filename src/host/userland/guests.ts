@@ -151,8 +151,14 @@ export const GUESTS: Record<string, NamedGuest> = {
     title: 'SuperTuxKart, full screen: one kart on one track',
     packages: ['supertuxkart', 'adwaita-icon-theme', 'fonts-dejavu-core', 'xkb-data'],
     command: ['supertuxkart', '--no-start-screen', '--track=lighthouse', '--numkarts=1', '--screensize=640x480'],
-    // Sound goes nowhere: the machine has no card, and what looks for one complains all the time.
-    env: { SDL_VIDEODRIVER: 'kmsdrm', ALSOFT_DRIVERS: 'null' },
+    env: {
+      SDL_VIDEODRIVER: 'kmsdrm',
+      // Sound goes nowhere: the machine has no card, and what looks for one complains all the time.
+      ALSOFT_DRIVERS: 'null',
+      // Built for OpenGL, as for amd64, it calls glVertexAttribDivisor by the name that has been OpenGL's since 3.3, though it asks for the extension only.
+      MESA_GL_VERSION_OVERRIDE: '3.3',
+      MESA_GLSL_VERSION_OVERRIDE: '330',
+    },
   },
 };
 
