@@ -782,7 +782,8 @@ test('multiview: each layer of the view mask has positions and varyings of its o
     b.vertex = (i, _instance, view) => {
       const last = i >= 3 * (triangles - 1);
       const [x, y] = last ? fullscreen(8, 16)[i % 3]! : [0, 0];
-      return { position: [x! + 4 * view, y!, 0, 1], varyings: [last ? (view + 1) / 5 : 1] };
+      const nth = layers.indexOf(view);
+      return { position: [x! + 4 * nth, y!, 0, 1], varyings: [last ? (nth + 1) / 5 : 1] };
     };
     b.scissor(0, 0, 7, 15);
     b.draw(3 * triangles, {

@@ -54,6 +54,8 @@ export class TilerDraw {
   readonly extended: boolean;
   /** The layers that everything is drawn to, each with positions and varyings of its own: multiview's. Else layer 0 alone. */
   readonly views: readonly number[];
+  /** A vertex has places for so many views: for those that the mask leaves out below its highest one as well. */
+  readonly places: number;
   /** Bytes of a vertex's varyings, in one view. */
   readonly attributeStride: number;
   readonly minimumZ: number;
@@ -84,6 +86,7 @@ export class TilerDraw {
     this.arity = arityOf(this.flags.drawMode);
     this.extended = this.flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
     this.views = layersOf(this.flags.viewMask);
+    this.places = this.views.at(-1)! + 1;
     this.attributeStride = registers[R.varyingAllocation]!;
     this.indexBytes = indexBytes(this.flags.indexType);
   }
@@ -105,22 +108,23 @@ export class TilerDraw {
 
   /** How many entries of the position FIFO a vertex has: in each view a position, and perhaps an extension. */
   get fifoEntries(): number {
-    return this.views.length * (this.extended ? 2 : 1);
+    return this.places * (this.extended ? 2 : 1);
   }
 
   /**
-   * Place of vertex v in the position FIFO, or of its extension. Four vertices are together: their positions in the first view,
-   * the extensions of these, then those of the next view.
-   * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_store_vary), which adds 4 and 8 to what r59 has.
+   * Place of vertex v in the position FIFO, or of its extension, in the draw's nth view. Four vertices are together: their positions in
+   * view 0, the extensions of these, then those of view 1, also where the mask leaves it out.
+   * Source: Mesa 25.0.7 `src/panfrost/compiler/bifrost_compile.c` (bi_emit_store_vary), which adds 4 and 8 to what r59 has; of the
+   * mask 10 its shaders store to places 1 and 3.
    */
-  positionId(v: number, view: number, extension = false): number {
+  positionId(v: number, n: number, extension = false): number {
     const run = this.extended ? 8 : 4;
-    return (v - (v % 4)) * this.fifoEntries + view * run + (v % 4) + (extension ? 4 : 0);
+    return (v - (v % 4)) * this.fifoEntries + this.views[n]! * run + (v % 4) + (extension ? 4 : 0);
   }
 
-  /** Place of a vertex's varyings in the packets: of four vertices those of the first view, then those of the next. */
-  varyingId(v: number, view: number): number {
-    return (v - (v % 4)) * this.views.length + view * 4 + (v % 4);
+  /** Place of a vertex's varyings in the packets: of four vertices those of view 0, then those of view 1. */
+  varyingId(v: number, n: number): number {
+    return (v - (v % 4)) * this.places + this.views[n]! * 4 + (v % 4);
   }
 
   /** Bytes of the geometry buffer that the positions of so many vertices take. */
@@ -156,7 +160,7 @@ export class TilerDraw {
       Math.floor(chunk / PACKETS_OF_A_CHUNK / this.packetStride),
     );
     const entries = Math.min(Math.max(fit, 1), MAX_BATCH_PACKETS) * PACKET_VERTICES;
-    return Math.floor(entries / this.views.length / 4) * 4;
+    return Math.floor(entries / this.places / 4) * 4;
   }
 
   get vertexOffset(): number {

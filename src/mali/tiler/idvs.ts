@@ -110,7 +110,7 @@ export class IdvsWork implements Work {
 
   /** The emitted function for the draw's primitives, told what does not change. */
   #prepare(): Bin {
-    const { memory, flags, culls, arity, size, extended, views, scissor, context, minimumZ, maximumZ } = this.#draw;
+    const { memory, flags, culls, arity, size, extended, places, scissor, context, minimumZ, maximumZ } = this.#draw;
     const words = scratch.i32;
     const at = this.#batch.at / 4;
     scratch.f32[at + TILER.minimumZ / 4] = minimumZ;
@@ -127,7 +127,7 @@ export class IdvsWork implements Work {
     const sizes = extended && flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     const { frontFaceCcw, cullFrontFace, cullBackFace } = culls;
     return binner(memory.dram, {
-      ...{ arity, views: views.length, extended, layers, sizes, lowDepthCull, highDepthCull },
+      ...{ arity, places, extended, layers, sizes, lowDepthCull, highDepthCull },
       ...{ frontFaceCcw, cullFrontFace, cullBackFace, rectangularLines: arity === 2 && this.#draw.rectangularLines },
     });
   }

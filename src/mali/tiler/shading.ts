@@ -88,8 +88,8 @@ export class VertexShading {
     const draw = this.#draw;
     const { memory, attributeStride: stride, packetStride } = draw;
     if (this.#listed === 0) {
-      const { vertexOffset, instanceOffset, drawId, views } = draw;
-      const count = preloader().list_wanted(this.#batch.at, views.length, vertexOffset, instanceOffset, drawId);
+      const { vertexOffset, instanceOffset, drawId, places } = draw;
+      const count = preloader().list_wanted(this.#batch.at, places, vertexOffset, instanceOffset, drawId);
       if (count === 0) return true;
       this.#varyingOutput.set(packet, packetStride, PACKET_VARYINGS_OFFSET, stride, MAX_BATCH_VERTICES);
       this.#varyingRun ??= this.#open(

@@ -42,7 +42,7 @@ import { layersOf } from '../../mali/tiler/draw.ts';
 import { IdvsWork, type OpenVertexShader } from '../../mali/tiler/idvs.ts';
 import { FlatMemory } from './shader-rig.ts';
 
-/** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex, in the nth view of its draw. */
+/** A vertex program: position (window x, y, z, 1/w), point size, layer and varyings of a vertex, in a view of its draw. */
 export type VertexProgram = (
   index: number,
   instance: number,
@@ -78,7 +78,7 @@ export class Bench {
   /** Fragment warps started. */
   warps = 0;
   #extended = false;
-  #views = 1;
+  #views: readonly number[] = layersOf(0);
   readonly #runs: PageRun[] = [];
 
   constructor(
@@ -207,7 +207,7 @@ export class Bench {
     this.registers[IDVS_REGISTERS.indexCount] = count;
     this.registers[IDVS_REGISTERS.instanceCount] = instances;
     this.#extended = flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
-    this.#views = layersOf(flags.viewMask ?? 0).length;
+    this.#views = layersOf(flags.viewMask ?? 0);
     const word = PrimitiveFlags.pack({
       drawMode: DRAW_MODE.TRIANGLES,
       positionFifoFormat: FIFO_FORMAT.BASIC,
@@ -345,7 +345,7 @@ export class Bench {
       for (let lane = 0; lane < LANES; lane++) {
         if (!(mask & (1 << lane))) continue;
         const first = warp.u32[59 * LANES + lane]!;
-        for (let view = 0; view < this.#views; view++) {
+        for (const view of this.#views) {
           const out = this.vertex(warp.u32[60 * LANES + lane]!, warp.u32[61 * LANES + lane]!, view);
           // As Mesa's bi_emit_store_vary has it.
           if (addresses.shader === VARYING) {

@@ -30,8 +30,8 @@ export interface BinForm {
   readonly arity: Arity;
   /** Each position is followed by an extension, four vertices at a time. */
   readonly extended: boolean;
-  /** Vertices have a position and varyings in each of so many views. */
-  readonly views: number;
+  /** Vertices have places for a position and varyings in each of so many views. */
+  readonly places: number;
   /** Extensions hold layers, and sizes. */
   readonly layers: boolean;
   readonly sizes: boolean;
@@ -44,11 +44,11 @@ export interface BinForm {
 }
 
 export function binner(dram: PhysicalMemory, form: BinForm): Bin {
-  const { arity, views, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw } = form;
+  const { arity, places, extended, layers, sizes, lowDepthCull, highDepthCull, frontFaceCcw } = form;
   const { cullFrontFace, cullBackFace, rectangularLines } = form;
   const culls = [lowDepthCull, highDepthCull, frontFaceCcw, cullFrontFace, cullBackFace];
   const bits = [extended, layers, sizes, ...culls, rectangularLines];
-  const key = `bin ${arity} ${views} ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
+  const key = `bin ${arity} ${places} ${bits.map((bit) => (bit ? 1 : 0)).join('')}`;
   return functions<{ bin: Bin }>(
     key,
     (m) => {
@@ -119,8 +119,8 @@ class BinEmitter {
   emit(): void {
     const f = this.#f;
     const [due, result, at] = [this.#due, this.#result, this.#at];
-    const { arity, extended, views } = this.#form;
-    const entries = views * (extended ? 2 : 1);
+    const { arity, extended, places } = this.#form;
+    const entries = places * (extended ? 2 : 1);
     f.get(0).memory('i32_load', TILER.due).set(due);
     const done = f.block();
     const next = f.loop();
@@ -321,12 +321,12 @@ class BinEmitter {
   /** Where the vertices' varyings are in the packets: in one view, at their slots. */
   #varyingIds(): readonly number[] {
     const f = this.#f;
-    const { views } = this.#form;
-    if (views === 1) return this.#slots;
+    const { places } = this.#form;
+    if (places === 1) return this.#slots;
     return this.#slots.map((slot) => {
       const id = f.local('i32');
       f.get(slot).get(slot).i32(-4).op('i32_and');
-      f.i32(views - 1)
+      f.i32(places - 1)
         .op('i32_mul')
         .op('i32_add');
       f.get(0).memory('i32_load', TILER.view).op('i32_add').set(id);

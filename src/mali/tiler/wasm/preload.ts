@@ -18,10 +18,10 @@ interface Preload {
     instanceOffset: number,
     drawId: number,
   ) => void;
-  /** Lists vertices that are wanted and not shaded yet, each of varyings in so many views, and marks them as shaded. Answers how many. */
+  /** Lists vertices that are wanted and not shaded yet, with places for varyings in so many views, and marks them. Answers how many. */
   readonly list_wanted: (
     batch: number,
-    views: number,
+    places: number,
     vertexOffset: number,
     instanceOffset: number,
     drawId: number,
@@ -93,7 +93,7 @@ function emitAll(m: ModuleBuilder): void {
 
 function emitWanted(m: ModuleBuilder): void {
   const f = m.function('list_wanted', Array(5).fill('i32'), ['i32'], true);
-  const [batch, views, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3, 4] as const;
+  const [batch, places, vertexOffset, instanceOffset, drawId] = [0, 1, 2, 3, 4] as const;
   const [v, vertices, count, list, at] = f.locals('i32', 5);
   f.get(batch).memory('i32_load', TILER.vertices).set(vertices);
   f.get(batch).set(list);
@@ -105,7 +105,7 @@ function emitWanted(m: ModuleBuilder): void {
     .i32(MARK.WANTED | MARK.SHADED)
     .memory('i32_store8', TILER.marks);
   f.get(batch).get(v).i32(2).op('i32_shl').op('i32_add').set(at);
-  f.get(list).get(v).get(v).i32(-4).op('i32_and').get(views).i32(1).op('i32_sub').op('i32_mul').op('i32_add');
+  f.get(list).get(v).get(v).i32(-4).op('i32_and').get(places).i32(1).op('i32_sub').op('i32_mul').op('i32_add');
   f.memory('i32_store', column(PRELOAD.LINEAR_ID));
   f.get(list).get(at).memory('i32_load', TILER.index).get(vertexOffset).op('i32_add');
   f.memory('i32_store', column(PRELOAD.VERTEX_ID));
