@@ -762,7 +762,7 @@ test('layers: each framebuffer draws the primitives of its own', () => {
   assert.ok(second > 0 && second < 256);
 });
 
-test('multiview: each layer of the view mask has positions and varyings of its own', () => {
+test('multiview: each layer of the view mask has positions and varyings of its own, whichever layer the shader names', () => {
   const layers = [1, 2, 4];
   for (const extended of [false, true]) {
     const b = bench(16, 16);
@@ -783,12 +783,13 @@ test('multiview: each layer of the view mask has positions and varyings of its o
       const last = i >= 3 * (triangles - 1);
       const [x, y] = last ? fullscreen(8, 16)[i % 3]! : [0, 0];
       const nth = layers.indexOf(view);
-      return { position: [x! + 4 * nth, y!, 0, 1], varyings: [last ? (nth + 1) / 5 : 1] };
+      return { position: [x! + 4 * nth, y!, 0, 1], varyings: [last ? (nth + 1) / 5 : 1], layer: 1 };
     };
     b.scissor(0, 0, 7, 15);
     b.draw(3 * triangles, {
       viewMask: layers.reduce((mask, layer) => mask | (1 << layer), 0),
       secondaryShader: true,
+      layerIndexEnable: true,
       positionFifoFormat: extended ? FIFO_FORMAT.EXTENDED : FIFO_FORMAT.BASIC,
     });
     for (let layer = 0; layer < 6; layer++) {

@@ -52,6 +52,10 @@ export class TilerDraw {
   readonly arity: Arity;
   /** Each position has an extension, with point size and layer. */
   readonly extended: boolean;
+  /**
+   * The shader names a layer. With multiview it counts for nothing: Mesa's clear of the views 1 and 3 (vk_meta_clear.c) names layer 1 in both.
+   */
+  readonly layered: boolean;
   /** The layers that everything is drawn to, each with positions and varyings of its own: multiview's. Else layer 0 alone. */
   readonly views: readonly number[];
   /** A vertex has places for so many views: for those that the mask leaves out below its highest one as well. */
@@ -86,6 +90,7 @@ export class TilerDraw {
     this.arity = arityOf(this.flags.drawMode);
     this.extended = this.flags.positionFifoFormat === FIFO_FORMAT.EXTENDED;
     this.views = layersOf(this.flags.viewMask);
+    this.layered = this.flags.layerIndexEnable && this.flags.viewMask === 0;
     this.places = this.views.at(-1)! + 1;
     this.attributeStride = registers[R.varyingAllocation]!;
     this.indexBytes = indexBytes(this.flags.indexType);

@@ -110,7 +110,8 @@ export class IdvsWork implements Work {
 
   /** The emitted function for the draw's primitives, told what does not change. */
   #prepare(): Bin {
-    const { memory, flags, culls, arity, size, extended, places, scissor, context, minimumZ, maximumZ } = this.#draw;
+    const { memory, flags, culls, arity, size, extended, layered, places, scissor, context, minimumZ, maximumZ } =
+      this.#draw;
     const words = scratch.i32;
     const at = this.#batch.at / 4;
     scratch.f32[at + TILER.minimumZ / 4] = minimumZ;
@@ -123,11 +124,11 @@ export class IdvsWork implements Work {
     words[at + TILER.packetStride / 4] = this.#draw.packetStride;
     words[at + TILER.triangles / 4] = 0;
     scratch.f64[(this.#batch.at + TILER.half) / 8] = arity === 1 ? halfSize(size) : halfWidth(size);
-    const { lowDepthCull, highDepthCull, layerIndexEnable: layers } = flags;
+    const { lowDepthCull, highDepthCull } = flags;
     const sizes = extended && flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     const { frontFaceCcw, cullFrontFace, cullBackFace } = culls;
     return binner(memory.dram, {
-      ...{ arity, places, extended, layers, sizes, lowDepthCull, highDepthCull },
+      ...{ arity, places, extended, layers: layered, sizes, lowDepthCull, highDepthCull },
       ...{ frontFaceCcw, cullFrontFace, cullBackFace, rectangularLines: arity === 2 && this.#draw.rectangularLines },
     });
   }

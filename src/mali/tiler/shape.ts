@@ -42,7 +42,7 @@ export class Shaper {
 
   /** Reads what the vertex shader has said of vertex `slot`, as the primitive's vertex `n`. */
   #take(n: number, slot: number): void {
-    const { memory, context, extended, flags, size } = this.#draw;
+    const { memory, context, extended, layered, flags, size } = this.#draw;
     const { view } = memory.dram;
     const at = context.geometryBuffer + this.#draw.positionId(slot, this.view) * POSITION_BYTES;
     if (at % PAGE_SIZE <= PAGE_SIZE - POSITION_BYTES) {
@@ -55,7 +55,7 @@ export class Shaper {
     const extension = context.geometryBuffer + this.#draw.positionId(slot, this.view, true) * POSITION_BYTES;
     const sizes = flags.pointSizeArrayFormat !== POINT_SIZE_FORMAT.NONE;
     this.#pointSize[n] = sizes ? halfToFloat(memory.load16(extension)) : size;
-    this.#layer[n] = flags.layerIndexEnable ? memory.load8(extension + 2) : 0;
+    this.#layer[n] = layered ? memory.load8(extension + 2) : 0;
   }
 
   /** The layer that the provoking vertex of the last primitive, `p`, names. */
