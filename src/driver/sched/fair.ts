@@ -5,12 +5,14 @@
  * one by one, to whoever is furthest behind, counting what it has just been given; within a client its groups take turns. So one with a
  * single group beside others with ten gets as much as they do. Weights follow the priority; realtime groups come before all others, as
  * under panthor's policy. A group of higher priority than one in a slot does not wait for the end of the slice, as long as its client has had
- * no more than that one's: so a client that asks for little is served soon, and one that always has work gets its share and no more. Who has slept does not catch up on it: it begins where the others are. The idea is that of Linux' CFS
+ * no more than that one's: so a client that asks for little is served soon, and one that always has work gets its share and no more. Who comes, or comes back, begins where those are
+ * who have had least of all that competed last: he does not catch up on what he has slept, and they do not pay for what they have had while nobody else wanted it. The idea is that of Linux' CFS
  * (`kernel/sched/fair.c`) and of its successor in the DRM scheduler's fair policy.
  */
 import { GROUP_PRIORITIES, GROUP_PRIORITY } from '../../abi/panthor.ts';
 import type { Group } from './group.ts';
 import type { Policy, TickChoice, TickInput } from './policy.ts';
+import { TICK_PERIOD } from './tick.ts';
 
 /** By priority, low to realtime. */
 const WEIGHTS = [1, 2, 4, 8] as const;
@@ -27,15 +29,19 @@ export class FairPolicy implements Policy {
   #turn = 0;
   /** Nobody who comes is further behind than this. */
   #floor = 0;
+  /** Since the last tick: clients that have competed, and groups that were at work in slots from the first. */
+  #competing: ReadonlySet<object> = new Set();
+  #working: ReadonlySet<Group> = new Set();
   #last: number | undefined;
 
   choose(input: TickInput): TickChoice {
     this.#charge(input);
+    this.#raiseFloor();
     const residents = input.current.flat();
     const wants = (group: Group): boolean => group.canRun && !group.idle;
     const candidates = new Set<Group>(residents.filter(wants));
     for (const row of input.runnable) for (const group of row) if (wants(group)) candidates.add(group);
-    this.#raiseFloor(candidates);
+    this.#competing = new Set(Array.from(candidates, ({ client }) => client));
 
     const next: Group[] = [];
     const vms = new Set<unknown>();
@@ -81,6 +87,7 @@ export class FairPolicy implements Policy {
     const busy = next.length;
     if (input.full) for (const group of next) this.#turns.set(group, ++this.#turn);
     const chosen = new Set(next);
+    this.#working = new Set(next);
     for (let priority = GROUP_PRIORITIES - 1; priority >= 0; priority--) {
       for (const group of [...input.current[priority]!, ...input.idle[priority]!]) {
         if (!group.canRun || chosen.has(group) || !group.idle || !fits(group)) continue;
@@ -106,20 +113,24 @@ export class FairPolicy implements Policy {
     return weightOf(group) > weightOf(other) && this.#timeOf(group.client) <= this.#timeOf(other.client);
   }
 
-  /** The time since the last tick goes to those who were at work in slots, in equal parts. */
+  /**
+   * The time since the last tick goes to those who were at work in slots, in equal parts. While nobody takes turns ticks are rare: who has begun since the
+   * last one, nobody knows when, pays for a slice at most.
+   */
   #charge({ now, current }: TickInput): void {
     const passed = now - (this.#last ?? now);
     this.#last = now;
     const busy = current.flat().filter((group) => !group.idle);
     for (const group of busy) {
       const { client } = group;
-      this.#times.set(client, this.#timeOf(client) + passed / busy.length / weightOf(group));
+      const worked = this.#working.has(group) ? passed : Math.min(passed, TICK_PERIOD);
+      this.#times.set(client, this.#timeOf(client) + worked / busy.length / weightOf(group));
     }
   }
 
-  #raiseFloor(candidates: ReadonlySet<Group>): void {
+  #raiseFloor(): void {
     let least = Number.POSITIVE_INFINITY;
-    for (const { client } of candidates) least = Math.min(least, this.#timeOf(client));
+    for (const client of this.#competing) least = Math.min(least, this.#timeOf(client));
     if (least < Number.POSITIVE_INFINITY) this.#floor = Math.max(this.#floor, least);
   }
 

@@ -15,7 +15,6 @@ import { JOB_IRQ_GLOBAL } from '../../abi/gpu/regs.ts';
 import type { Clock, Timer } from '../../board/clock.ts';
 import type { Dram } from '../../board/dram.ts';
 import { DrmError } from '../../drm/error.ts';
-import { MILLISECOND } from '../async.ts';
 import { ACK_TIMEOUT, type Firmware, GLOBAL_DOORBELL } from '../fw/index.ts';
 import type { GpuControl } from '../gpu.ts';
 import type { Logger } from '../log.ts';
@@ -29,9 +28,8 @@ import type { Group } from './group.ts';
 import type { Policy, TickChoice } from './policy.ts';
 import type { Queue } from './queue.ts';
 import { syncWaitOver } from './sync-wait.ts';
-import { byPriority } from './tick.ts';
+import { byPriority, TICK_PERIOD } from './tick.ts';
 
-export const TICK_PERIOD = 10 * MILLISECOND;
 /** Each group in a slot has a priority of its own there: two alike might wait for each other's cores for ever. */
 const MAX_CSG_PRIORITY = 15;
 

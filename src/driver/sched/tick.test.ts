@@ -82,13 +82,19 @@ test('there are no more VMs at work than address spaces', () => {
 });
 
 /** How often each group is in a slot in so many full ticks of 10 ms, all of them at work all the time. */
-function turns(policy: Policy, groups: readonly Group[], ticks: number, slots = 2): number[] {
+function turns(
+  policy: Policy,
+  groups: readonly Group[],
+  ticks: number,
+  slots = 2,
+  begin = 0,
+  inside: readonly Group[] = [],
+): number[] {
   const counts = new Map<Group, number>();
-  let inside: readonly Group[] = [];
   // Who leaves a slot comes behind those who wait.
-  let ready = [...groups];
+  let ready = groups.filter((each) => !inside.includes(each));
   for (let i = 0; i < ticks; i++) {
-    const { next, leave } = tick({ policy, in: [...inside], ready, now: i * 1e7, slots });
+    const { next, leave } = tick({ policy, in: [...inside], ready, now: begin + i * 1e7, slots });
     inside = next;
     ready = [...ready.filter((each) => !next.includes(each)), ...leave];
     for (const each of inside) counts.set(each, (counts.get(each) ?? 0) + 1);
@@ -124,6 +130,24 @@ test('fair: who comes late does not catch up on what he has not asked for', () =
   turns(policy, [early], 1000, 1);
   const [first, second] = turns(policy, [early, late], 100, 1);
   assert.ok(Math.abs(first! - second!) <= 4, `${first} ${second}`);
+});
+
+test('fair: who has had the GPU to himself does not pay for it when others come, though nobody has taken turns meanwhile', () => {
+  const policy = new FairPolicy();
+  const [early, late] = [group(MEDIUM), group(MEDIUM)];
+  tick({ policy, ready: [early], slots: 1 });
+  const [first, second] = turns(policy, [early, late], 100, 1, 10e9, [early]);
+  assert.ok(Math.abs(first! - second!) <= 4, `${first} ${second}`);
+});
+
+test('fair: who was at rest in a slot pays for what he has done since, not for his rest', () => {
+  const policy = new FairPolicy();
+  const [one, other, third] = [{ idle: true }, {}, {}].map((options) => group(MEDIUM, options));
+  turns(policy, [other!, third!], 10, 2);
+  tick({ policy, resting: [one!], slots: 2, now: 1e8 });
+  Object.assign(one!, { idle: false });
+  const shares = turns(policy, [one!, other!, third!], 99, 1, 10e9, [one!]);
+  for (const each of shares) assert.ok(Math.abs(each - 33) <= 4, `${shares}`);
 });
 
 test('fair: no more VMs than address spaces, the dead leave, the idle stay where nobody wants the slot', () => {

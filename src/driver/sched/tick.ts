@@ -8,8 +8,12 @@
  * After Linux `drivers/gpu/drm/panthor/panthor_sched.c` (tick_work).
  */
 import { GROUP_PRIORITIES, GROUP_PRIORITY } from '../../abi/panthor.ts';
+import { MILLISECOND } from '../async.ts';
 import type { Group } from './group.ts';
 import type { TickChoice, TickInput } from './policy.ts';
+
+/** Nanoseconds of a time slice, after which groups that take turns give way to others. */
+export const TICK_PERIOD = 10 * MILLISECOND;
 
 /** Groups by priority. */
 export type ByPriority<T> = readonly T[];
