@@ -23,6 +23,8 @@ export interface Clock {
   after(delay: number, fn: () => void): Timer;
   /** Runs `fn` once after the current call chain, before any timer; calls keep their order. */
   soon(fn: () => void): void;
+  /** Runs `fn` once nothing is left of what `soon` was asked for, nor of what follows from that; before any timer. */
+  settled(fn: () => void): void;
   /** As `soon`, but lets pending input (clients, timers) be served first: for long work in slices. */
   yield(fn: () => void): void;
   /** Does somebody outside wait to be served, so that a slice of long work should end soon? Without it, nobody ever does. */
@@ -32,6 +34,8 @@ export interface Clock {
    * were, and anything may have changed.
    */
   serve?(): boolean;
+  /** The same between two turns of long work, and for all outside: system calls. */
+  receive?(): boolean;
   /** From now on there is somebody outside. */
   attend?(company: Company): void;
   /** Is there yielded work that has not been done? */
@@ -67,11 +71,12 @@ export class Laps {
 /** Those outside whom long work keeps waiting. All of it is asked often. */
 export interface Company {
   waiting(): boolean;
-  /** As Clock.serve. */
+  /** As Clock.serve and Clock.receive. */
   serve(): boolean;
+  receive(): boolean;
 }
 
-const NOBODY: Company = { waiting: () => false, serve: () => false };
+const NOBODY: Company = { waiting: () => false, serve: () => false, receive: () => false };
 
 /** Nanoseconds: when a TestClock's machine was switched on, and for how long it had slept. */
 export const TEST_EPOCH = 1_000_000_000n * 1_000_000_000n;
@@ -81,6 +86,7 @@ export const TEST_SLEPT = 60n * 1_000_000_000n;
 export class TestClock implements Clock {
   #now = 0;
   #queue: (() => void)[] = [];
+  #calm: (() => void)[] = [];
   #timers: { at: number; order: number; fn: () => void }[] = [];
   #order = 0;
 
@@ -114,15 +120,19 @@ export class TestClock implements Clock {
     this.#queue.push(fn);
   }
 
+  settled(fn: () => void): void {
+    this.#calm.push(fn);
+  }
+
   yield(fn: () => void): void {
     this.#queue.push(fn);
   }
 
   /** Runs deferred work until none is left. `limit` guards against work that re-arms itself for ever. */
   run(limit = 10_000_000): void {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length + this.#calm.length > 0) {
       if (limit-- === 0) throw new Error('TestClock: deferred work does not come to an end');
-      this.#queue.shift()!();
+      (this.#queue.shift() ?? this.#calm.shift())!();
     }
   }
 
@@ -204,6 +214,11 @@ export class HostClock implements Clock {
     void DONE.then(fn);
   }
 
+  /** Node runs its next ticks when its promises have nothing left to do. */
+  settled(fn: () => void): void {
+    void DONE.then(() => process.nextTick(fn));
+  }
+
   /**
    * Who can be served at once is. Of others, one round of the event loop finds out that somebody waits, and only the next
    * one serves him: so work lets one more round go by; but not when it has waited for long already.
@@ -228,6 +243,10 @@ export class HostClock implements Clock {
 
   serve(): boolean {
     return this.#company.serve();
+  }
+
+  receive(): boolean {
+    return this.#company.receive();
   }
 
   attend(company: Company): void {

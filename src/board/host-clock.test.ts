@@ -6,7 +6,7 @@ import { HostClock } from './clock.ts';
 /** In what order a slice of long work and something that is served by the event loop's next round come. */
 async function order(waiting: boolean, patience: number, pause = 0): Promise<string[]> {
   const clock = new HostClock(patience);
-  clock.attend({ waiting: () => waiting, serve: () => false });
+  clock.attend({ waiting: () => waiting, serve: () => false, receive: () => false });
   const done: string[] = [];
   await new Promise<void>((resolve) => clock.yield(resolve));
   const end = performance.now() + pause;
@@ -37,7 +37,7 @@ test('who can be served at once is, before the slice, and keeps it from nothing'
     waiting = false;
     return done.length > 0;
   };
-  clock.attend({ waiting: () => waiting, serve });
+  clock.attend({ waiting: () => waiting, serve, receive: () => false });
   setImmediate(() => setImmediate(() => done.push('next round')));
   await new Promise<void>((resolve) =>
     clock.yield(() => {
@@ -54,4 +54,23 @@ test('a slice that others have kept waiting lets nobody go first', async () => {
 
 test('without anybody to attend to, nobody waits', () => {
   assert.equal(new HostClock().pressed(), false);
+});
+
+test('what is to come when all has settled comes behind all that `soon` leads to, and before whatever waits for the event loop', async () => {
+  const clock = new HostClock();
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    setImmediate(() => {
+      setImmediate(() => {
+        order.push('event loop');
+        resolve();
+      });
+      clock.settled(() => order.push('settled'));
+      clock.soon(async () => {
+        for (let i = 0; i < 20; i++) await undefined;
+        clock.soon(() => order.push('soon'));
+      });
+    });
+  });
+  assert.deepEqual(order, ['soon', 'settled', 'event loop']);
 });

@@ -61,6 +61,7 @@ test('a timer that comes early does not start a frame early', () => {
     boottime: () => inner.boottime(),
     after: (delay, fn) => inner.after(Math.max(1, delay - 300_000), fn),
     soon: (fn) => inner.soon(fn),
+    settled: (fn) => inner.settled(fn),
     yield: (fn) => inner.yield(fn),
   };
   const { vop, interrupts } = board({ clock: early });

@@ -30,7 +30,7 @@ export class EventLoop {
   constructor() {
     // Koffi's callback runs outside Node's callback scopes: promises that it settles would wait for the next event. An
     // immediate follows in the same turn of the loop, inside one.
-    this.#handle = koffi.node.poll(this.#epoll, { readable: true }, () => setImmediate(() => this.#serve()));
+    this.#handle = koffi.node.poll(this.#epoll, { readable: true }, () => setImmediate(() => this.serve()));
   }
 
   /** Is there something to serve? Asking serves nothing. */
@@ -97,11 +97,13 @@ export class EventLoop {
     for (let i = 0; i < count; i++) if (sys.readyMask(i) & EPOLLHUP) this.#sources.get(sys.readyId(i))?.hungUp?.();
   }
 
-  #serve(): void {
-    if (this.#closed) return;
+  /** Serves all that is ready. False: nothing was. */
+  serve(): boolean {
+    if (this.#closed) return false;
     const count = sys.epollReady(this.#epoll);
     this.#pass(count, true);
     this.#pass(count, false);
+    return count > 0;
   }
 
   #pass(count: number, ends: boolean): void {

@@ -138,6 +138,12 @@ export class GuestServer implements Company {
     return this.watch.serve();
   }
 
+  /** Serves all guests who wait. */
+  receive(): boolean {
+    const served = this.watch.serve();
+    return this.#loop.serve() || served;
+  }
+
   /** What guests have of the machine right now. */
   get usage(): { channels: number; descriptors: number; files: number } {
     return { channels: this.#channels.size, descriptors: this.ends.size, files: this.#options.backing.files };

@@ -92,6 +92,11 @@ export class VfioServer implements Company {
     return false;
   }
 
+  /** Registers are reached between slices alone. */
+  receive(): boolean {
+    return false;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

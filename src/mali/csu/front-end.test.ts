@@ -23,6 +23,7 @@ function clockOf(time: TestClock, yielded: (() => void)[]): Clock {
     boottime: () => time.boottime(),
     after: (delay, fn) => time.after(delay, fn),
     soon: (fn) => time.soon(fn),
+    settled: (fn) => time.settled(fn),
     yield: (fn) => void yielded.push(fn),
   };
 }
@@ -211,4 +212,136 @@ test('streams of the highest priority have their turns first, whenever they came
   assert.equal(slice(), 'hlmn');
   frontEnd.remove(high);
   assert.equal(slice(), 'lmn');
+});
+
+/** Streams of which each works in steps of half a turn; `slice` says who had one in the next slice, or part of one. */
+function stage() {
+  const time = new TestClock();
+  const yielded: (() => void)[] = [];
+  const now = { served: false, interrupting: '', packets: 0 };
+  const settled: (() => void)[] = [];
+  const clock = {
+    ...clockOf(time, yielded),
+    settled: (fn: () => void) => void settled.push(fn),
+    serve: () => {
+      const was = now.served;
+      now.served = false;
+      return was;
+    },
+    pressed: () => now.packets > 0,
+    receive: () => {
+      if (now.packets === 0) return false;
+      turns += '!';
+      now.packets--;
+      time.advance(2e6);
+      return true;
+    },
+  };
+  const frontEnd = new FrontEnd(clock, new GpuTime(clock), (fn) => fn());
+  let turns = '';
+  const add = (name: string, priority: number) => {
+    const stream = {
+      activity: 0,
+      retired: 0,
+      woken: false,
+      // Steps that it has to do.
+      left: 1000,
+      step: () => {
+        stream.woken = false;
+        if (stream.left === 0) return false;
+        stream.left--;
+        if (turns.at(-1) !== name) turns += name;
+        time.advance(1e6);
+        if (now.interrupting.includes(name)) frontEnd.interrupted();
+        return true;
+      },
+    };
+    const runner: Runner = {
+      stream: stream as unknown as CommandStream,
+      addressSpace: 0,
+      priority,
+      paused: () => false,
+      settled: () => {},
+    };
+    frontEnd.add(runner);
+    return { stream, runner };
+  };
+  /** `…` where it has paused. */
+  const slice = (): string => {
+    turns = '';
+    (settled.shift() ?? yielded.shift())!();
+    assert.ok(settled.length + yielded.length <= 1);
+    return settled.length > 0 ? `${turns}…` : turns;
+  };
+  return { frontEnd, now, add, slice };
+}
+
+test('a slice pauses between two turns when somebody was served or interrupted, and goes on there', () => {
+  const { now, add, slice } = stage();
+  for (const [name, priority] of [
+    ['a', 9],
+    ['b', 8],
+    ['c', 7],
+  ] as const)
+    add(name, priority);
+  assert.equal(slice(), 'abc');
+  now.interrupting = 'ab';
+  assert.equal(slice(), 'a…');
+  assert.equal(slice(), 'b…');
+  now.interrupting = '';
+  assert.equal(slice(), 'c');
+  now.served = true;
+  assert.equal(slice(), 'a…');
+  assert.equal(slice(), 'bc');
+  assert.equal(slice(), 'abc');
+});
+
+test('clients who send packets are served between two turns, and take no more time than the GPU has', () => {
+  const { now, add, slice } = stage();
+  for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) add(name, 9 - i);
+  now.packets = 2;
+  assert.equal(slice(), 'a!…');
+  // That was as long as two steps.
+  assert.equal(slice(), 'bc!…');
+  assert.equal(slice(), 'd');
+  assert.equal(slice(), 'abcd');
+});
+
+test('where a slice has paused, streams before that have their turn first if they have come since, or were woken from rest', () => {
+  const { frontEnd, now, add, slice } = stage();
+  const { stream: a } = add('a', 9);
+  const { stream: b } = add('b', 8);
+  add('d', 6);
+  const { runner: last } = add('e', 5);
+  a.left = 0;
+  now.interrupting = 'b';
+  assert.equal(slice(), 'b…');
+  // It is at work, not at rest.
+  b.woken = true;
+  a.left = 1;
+  a.woken = true;
+  add('c', 7);
+  assert.equal(slice(), 'acde');
+  assert.equal(slice(), 'b…');
+  // Whose turn it was has gone: all begin anew.
+  now.interrupting = 'd';
+  assert.equal(slice(), 'cd…');
+  frontEnd.remove(last);
+  now.interrupting = '';
+  assert.equal(slice(), 'bcd');
+});
+
+test('a stream of high priority that is woken and interrupts without end goes first, and does not keep the others from their turns', () => {
+  const { now, add, slice } = stage();
+  const { stream: a } = add('a', 9);
+  add('b', 8);
+  add('c', 7);
+  now.interrupting = 'abc';
+  const seen: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    a.left = 1;
+    a.woken = true;
+    seen.push(slice());
+  }
+  assert.deepEqual(seen, ['a…', 'a…', 'ab…', 'a…', 'ac', 'a…']);
 });

@@ -5,6 +5,11 @@
  * the machine go on, earlier if a client waits to be served: one whose next frame is in the works sends some ten ioctls
  * while this one is drawn, each after the other's answer. When nothing can be done it rests until a doorbell, a sync object or a finished work wakes a stream.
  * An endless stream or shader therefore costs the others time, and blocks nobody.
+ *
+ * Who asks for the GPU, or waits to hear of a job's end, does not wait for the turns of all streams: if a client was served in a turn, or the host interrupted, the
+ * slice pauses behind it until the driver has done all that follows. It goes on with the stream whose turn it was, after those before it that have come
+ * since, or had come to rest and were woken: once, then it has its turn whatever they do. Timers wait for the whole slice's end, so between two of the driver's
+ * time slices every stream has its turn.
  */
 import type { Clock } from '../../board/clock.ts';
 import type { GpuTime } from '../time.ts';
@@ -19,6 +24,8 @@ export interface Runner {
   readonly priority: number;
   /** Its address space is being changed. */
   paused(): boolean;
+  /** Whether it had nothing left to do at the end of its last turn; undefined before its first. The front end's own. */
+  rested?: boolean | undefined;
   /** Called after each slice in which the stream had a turn. */
   settled(): void;
 }
@@ -33,6 +40,9 @@ const ROUNDS = 16;
 const LOOK = 1e5;
 const LATEST_LOOK = 4e5;
 
+/** Whether it may have something to do that it had not in its last turn. */
+const comesFirst = ({ rested, stream }: Runner): boolean => rested === undefined || (rested && stream.woken);
+
 export class FrontEnd {
   readonly #clock: Clock;
   readonly #time: GpuTime;
@@ -41,8 +51,10 @@ export class FrontEnd {
   #scheduled = false;
   /** When the last slice ended, with more to be done; 0 otherwise. */
   #left = 0;
-  /** Nanoseconds from one look to the next. */
+  /** Nanoseconds from one look to the next, as far as the slice allows, and when the next one is due. */
   #look = LOOK;
+  #patience = LOOK;
+  #lookAt = 0;
 
   /** Pieces of works that have come to their end. */
   pieces = 0;
@@ -55,6 +67,11 @@ export class FrontEnd {
 
   /** When whoever waits may be served again. */
   #due = 0;
+  /** In the slice at hand, or its part, somebody was served or interrupted. */
+  #stirred = false;
+  /** Whose turn it was when the slice paused, and whether those before it alone had one since it had paused before. */
+  #next: Runner | undefined;
+  #owed = false;
   /** The stream that has its turn, and what it had done when the GPU's time was last told. */
   #stream: CommandStream | undefined;
   #activity = 0;
@@ -69,6 +86,7 @@ export class FrontEnd {
   }
 
   add(runner: Runner): void {
+    runner.rested = undefined;
     this.#runners = [...this.#runners, runner];
     this.order();
     this.schedule();
@@ -87,6 +105,8 @@ export class FrontEnd {
     this.#account();
     this.#stream = undefined;
     this.#runners = [];
+    this.#next = undefined;
+    this.#owed = false;
     this.#left = 0;
     this.#time.stop();
     this.#told(false, this.#clock.now());
@@ -95,6 +115,11 @@ export class FrontEnd {
   /** Nanoseconds of the host's in which streams or their works had something to do, and did not wait for others. */
   get worked(): number {
     return this.#worked + (this.#since === undefined ? 0 : this.#clock.now() - this.#since);
+  }
+
+  /** The host is interrupted. */
+  interrupted(): void {
+    this.#stirred = true;
   }
 
   /** Something can be done: a slice will follow. */
@@ -110,7 +135,11 @@ export class FrontEnd {
   };
 
   readonly #turns = (): void => {
-    if (this.#slice()) this.schedule();
+    if (!this.#slice()) return;
+    if (this.#next) {
+      this.#scheduled = true;
+      this.#clock.settled(this.#turn);
+    } else this.schedule();
   };
 
   /** Works that other threads are at may have got on. */
@@ -130,36 +159,59 @@ export class FrontEnd {
     }
   }
 
+  /** A slice, or a part of one. False: nothing more can be done. */
   #slice(): boolean {
-    let more = false;
     const begin = this.#clock.now();
-    const patience = this.#left > 0 ? Math.max(this.#look, begin - this.#left) : LOOK;
     const turns = this.#runners;
     this.#time.begin(begin);
     this.#since ??= begin;
-    for (const runner of turns) {
+    this.#stirred = false;
+    // One that has left meanwhile has had its turn.
+    const first = this.#next ? Math.max(0, turns.indexOf(this.#next)) : 0;
+    const owed = this.#owed;
+    if (!this.#next) {
+      this.#patience = this.#left > 0 ? Math.max(this.#look, begin - this.#left) : LOOK;
+      this.#lookAt = begin + this.#patience;
+    }
+    this.#next = undefined;
+    this.#owed = false;
+    // Those before the first are looked at again.
+    let more = first > 0;
+    for (const [i, runner] of turns.entries()) {
       // An earlier turn may have stopped it.
       if (!this.#mayRun(runner)) continue;
       const { stream } = runner;
+      if (i < first && !comesFirst(runner)) continue;
+      if (this.#stirred && !(owed && i <= first)) {
+        this.#next = turns[Math.max(i, first)];
+        this.#owed = i <= first;
+        more = true;
+        break;
+      }
       this.#stream = stream;
       this.#activity = stream.activity;
       this.#retired = stream.retired;
       let now = this.#clock.now();
       const end = now + TURN;
-      let look = now + patience;
+      let pressed = false;
+      runner.rested = false;
       for (let round = 0; ; round++) {
-        if (!stream.step()) break;
+        if (!stream.step()) {
+          runner.rested = true;
+          break;
+        }
         now = this.#clock.now();
         if (now >= this.#due && this.#serve(now) && !this.#mayRun(runner)) break;
-        if (round === ROUNDS || now >= end || (now >= look && this.#pressed())) {
+        pressed = this.#pressed(now);
+        if (round === ROUNDS || now >= end || pressed) {
           more = true;
           break;
         }
-        if (now >= look) look = now + Math.max(this.#look, patience);
       }
       this.#account();
       this.#stream = undefined;
       runner.settled();
+      if (pressed && now >= this.#due) this.#served(now, this.#clock.receive?.());
     }
     const end = this.#clock.now();
     this.#time.end(end, more);
@@ -196,15 +248,23 @@ export class FrontEnd {
 
   /** Serves whoever can be served here, and then not before the GPU has had as much time as that took. */
   #serve(now: number): boolean {
-    if (!this.#clock.serve?.()) return false;
+    return this.#served(now, this.#clock.serve?.());
+  }
+
+  /** Since `now` somebody was served, or nobody. */
+  #served(now: number, served = false): boolean {
+    if (!served) return false;
+    this.#stirred = true;
     const end = this.#clock.now();
     this.#due = 2 * end - now;
     return true;
   }
 
-  #pressed(): boolean {
+  #pressed(now: number): boolean {
+    if (now < this.#lookAt) return false;
     const pressed = this.#clock.pressed?.() ?? false;
     this.#look = pressed ? LOOK : Math.min(this.#look * 2, LATEST_LOOK);
+    this.#lookAt = now + Math.max(this.#look, this.#patience);
     return pressed;
   }
 }

@@ -160,6 +160,11 @@ export class CommandStream {
     if (this.blocked?.kind === 'progress') this.wake();
   }
 
+  /** Somebody has said that it can go on, and it has not looked yet. */
+  get woken(): boolean {
+    return this.#woken;
+  }
+
   /** Lets the stream look again at whatever it waits for. */
   wake(): void {
     this.#woken = true;

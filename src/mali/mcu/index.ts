@@ -232,10 +232,12 @@ export class Mcu {
   /** Raises a group slot's interrupt. */
   interrupt(group: number): void {
     this.#irq.raise(1 << group);
+    this.frontEnd.interrupted();
   }
 
   interruptGlobal(): void {
     this.#irq.raise(JOB_IRQ_GLOBAL);
+    this.frontEnd.interrupted();
   }
 
   checkIdle(): void {

@@ -48,6 +48,7 @@ import { FakeBacking, FakeUser, type Outcome, start } from '../drm/client.ts';
 export class SteppedClock implements Clock {
   #now = 0;
   #soon: (() => void)[] = [];
+  #calm: (() => void)[] = [];
   #yielded: (() => void)[] = [];
   readonly #timers = new Set<{ readonly at: number; readonly fn: () => void }>();
 
@@ -75,6 +76,10 @@ export class SteppedClock implements Clock {
 
   soon(fn: () => void): void {
     this.#soon.push(fn);
+  }
+
+  settled(fn: () => void): void {
+    this.#calm.push(fn);
   }
 
   yield(fn: () => void): void {
@@ -112,7 +117,8 @@ export class SteppedClock implements Clock {
   }
 
   #drain(): void {
-    for (let fn = this.#soon.shift(); fn; fn = this.#soon.shift()) fn();
+    const next = (): (() => void) | undefined => this.#soon.shift() ?? this.#calm.shift();
+    for (let fn = next(); fn; fn = next()) fn();
   }
 }
 
