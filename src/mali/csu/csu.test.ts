@@ -866,7 +866,14 @@ function tiling(sizes: number[], handler: 'handler' | 'none' = 'none') {
     s.cs[0]!.input.set('heapEnd', chunk);
     s.host.answer(0, 0, CS_REQ.TILER_OOM);
   };
-  return { ...s, got, answer, fragments: () => fragments, finished: () => group.word(0xc00) === 1 };
+  return {
+    ...s,
+    got,
+    answer,
+    handlerLength: length,
+    fragments: () => fragments,
+    finished: () => group.word(0xc00) === 1,
+  };
 }
 
 test('a tiler that runs out of heap gets a chunk from the host, and FINISH_FRAGMENT gives the full one back', () => {
@@ -914,6 +921,49 @@ test('without a chunk, passes that are still being drawn are waited for before t
   assert.ok(t.finished());
   assert.deepEqual(t.got, [CHUNKS_VA + 64, CHUNKS_VA + 2 * CHUNK + 64]);
 });
+
+for (const when of ['before', 'after'] as const) {
+  test(`without a chunk the handler of another stream with this heap is called, set ${when} the shortage, whatever that stream waits for`, () => {
+    const t = tiling([CHUNK - 128, 4096]);
+    const drawing = (): void =>
+      t.group.run(
+        [
+          ['MOVE', { destination: 72, immediate: HEAP_CONTEXT }],
+          ['HEAP_SET', { address: 72 }],
+          ['MOVE', { destination: 86, immediate: CODE_VA + 0x800 }],
+          ['MOVE32', { destination: 88, immediate: t.handlerLength }],
+          ['SET_EXCEPTION_HANDLER', { exceptionType: 2, address: 86, length: 88 }],
+          ['MOVE', { destination: 80, immediate: DATA_VA + 0xc00 }],
+          ['MOVE32', { destination: 82, immediate: 0 }],
+          ['SYNC_WAIT32', { address: 80, data: 82, condition: 1 }],
+          ['MOVE32', { destination: 1, immediate: 7 }],
+          ...store(1, 0xc80),
+        ],
+        1,
+      );
+    const setHeap = (): void =>
+      t.group.run(
+        [
+          ['MOVE', { destination: 72, immediate: HEAP_CONTEXT }],
+          ['HEAP_SET', { address: 72 }],
+        ],
+        1,
+      );
+    if (when === 'before') drawing();
+    else setHeap();
+    t.answer(0);
+    if (when === 'after') {
+      assert.deepEqual([t.fragments(), t.finished(), faultOf(t)], [0, false, 'OK']);
+      drawing();
+    }
+    assert.equal(t.fragments(), 1);
+    assert.ok(t.finished());
+    assert.deepEqual(t.got, [CHUNKS_VA + 64, CHUNKS_VA + 64]);
+    t.group.submit([], 1);
+    t.rig.clock.run();
+    assert.equal(t.group.word(0xc80), 7, 'the stream goes on where it waited');
+  });
+}
 
 test('without a chunk and a handler the draw fails with OOM', () => {
   const t = tiling([CHUNK - 128, 4096]);

@@ -313,6 +313,7 @@ const TABLE: { [N in CsName]: Execute<N> } = {
 
   HEAP_SET(stream, o) {
     stream.heapContext = getAddress(stream, o.address);
+    tellHandler(stream);
     return true;
   },
 
@@ -334,6 +335,7 @@ const TABLE: { [N in CsName]: Execute<N> } = {
     // An address of zero takes the handler away.
     stream.handlerAddress = address;
     stream.handlerLength = address === 0 ? 0 : length;
+    tellHandler(stream);
     return true;
   },
 
@@ -398,6 +400,12 @@ const HEAP_COUNTERS: Record<number, number> = {
 function count(stream: CommandStream, context: number, offset: number): void {
   const { memory } = stream.host;
   memory.store32(context + offset, memory.load32(context + offset) + 1);
+}
+
+/** The stream may have a handler for a heap now that another one has run short of. */
+function tellHandler(stream: CommandStream): void {
+  if (stream.handlerLength === 0) return;
+  for (const { shortage } of stream.host.heapStreams(stream.heapContext)) shortage.handlerSet();
 }
 
 function stateOf(stream: CommandStream, state: number): number {

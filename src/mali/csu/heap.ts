@@ -4,8 +4,12 @@
  * The order is the firmware's: ask the host for a chunk; if the host has none, wait for render passes that are still being
  * drawn, whose chunks come back; if there are none, call the exception handler that the stream has set, which draws what
  * has been binned so far; and if there is no handler, or it did not help, the draw fails.
+ *
+ * The handler may be that of another stream of the group, which has the same heap set. It is interrupted whatever it waits for. If
+ * there is such a stream and it has no handler at the moment, the shortage stays until it sets one: PanVK's fragment stream does when it
+ * comes to the pass that is being tiled, and takes it away again behind the pass (issue_fragment_jobs).
  * Source: Linux `drivers/gpu/drm/panthor/panthor_sched.c` (group_process_tiler_oom), Mesa 25.0
- * `src/gallium/drivers/panfrost/pan_csf.c` (csf_oom_handler_init).
+ * `src/gallium/drivers/panfrost/pan_csf.c` (csf_oom_handler_init), `src/panfrost/vulkan/csf/panvk_vX_cmd_draw.c`.
  */
 import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { chunkAddress, HeapChunkHeader, HeapContext } from '../../abi/gpu/tiler-heap.ts';
@@ -14,7 +18,7 @@ import { releaseChunks, TilerHeap } from '../tiler-heap.ts';
 import type { Job } from './endpoint.ts';
 import type { CommandStream } from './stream.ts';
 
-type Phase = 'host' | 'fragments' | 'handler';
+type Phase = 'host' | 'fragments' | 'no handler' | 'handler';
 
 export class HeapShortage {
   readonly #stream: CommandStream;
@@ -79,7 +83,12 @@ export class HeapShortage {
     if (this.#job && this.#phase === 'fragments' && heapContext === this.#stream.heapContext) this.#resume();
   }
 
-  /** The exception handler has returned. */
+  /** A stream with this heap has set its exception handler. */
+  handlerSet(): void {
+    if (this.#job && this.#phase === 'no handler') this.#attempt(() => this.#reclaim());
+  }
+
+  /** The exception handler of a stream with this heap has returned. */
   handled(): void {
     if (!this.#job || this.#phase !== 'handler') return;
     this.#handled = true;
@@ -102,13 +111,14 @@ export class HeapShortage {
         return;
       }
     }
-    if (stream.handlerLength === 0 || stream.handlerDepth > 0) {
-      this.#giveUp('the tiler heap has no room, and no exception handler is set');
-      return;
-    }
-    new TilerHeap(memory, job.tilerContext, stream.heapContext).retire();
-    this.#phase = 'handler';
-    stream.enterHandler();
+    const others = stream.host.heapStreams(stream.heapContext).filter((other) => other !== stream);
+    const handler = [stream, ...others].find((one) => one.handlerLength > 0 && one.handlerDepth === 0 && one.running);
+    if (handler) {
+      new TilerHeap(memory, job.tilerContext, stream.heapContext).retire();
+      this.#phase = 'handler';
+      handler.enterHandler();
+    } else if (others.some((other) => other.running) && stream.handlerDepth === 0) this.#phase = 'no handler';
+    else this.#giveUp('the tiler heap has no room, and no exception handler is set');
   }
 
   #resume(): void {

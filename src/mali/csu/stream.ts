@@ -63,6 +63,8 @@ export interface StreamHost {
   syncWritten(system: boolean): void;
   /** The progress counter has changed. */
   progressed(): void;
+  /** Streams of the group that have this heap set; none of heap 0. */
+  heapStreams(heapContext: number): readonly CommandStream[];
   /** Fragment work of a heap has ended or given chunks back. */
   heapReleased(heapContext: number): void;
   /** A work, or a piece of one, has come to its end. */
@@ -143,6 +145,11 @@ export class CommandStream {
   /** Nothing to execute and nothing outstanding. */
   get empty(): boolean {
     return this.depth === 0 && this.ringPosition >= this.host.ringInsert() && this.scoreboard.empty;
+  }
+
+  /** It may get on: no fault has stopped it. */
+  get running(): boolean {
+    return this.state === STREAM_STATE.RUNNING;
   }
 
   /** The address of the instruction at hand. */
@@ -286,6 +293,7 @@ export class CommandStream {
   /** Interrupts the stream with its exception handler. */
   enterHandler(): void {
     this.blocked = undefined;
+    this.#traced = false;
     this.#enter(this.handlerAddress, this.handlerLength);
     this.handlerDepth = this.depth;
     this.host.schedule();
@@ -317,7 +325,7 @@ export class CommandStream {
     this.end = this.returnEnd[this.depth]!;
     if (!handlerEnds) return;
     this.handlerDepth = 0;
-    this.shortage.handled();
+    for (const stream of [this, ...this.host.heapStreams(this.heapContext)]) stream.shortage.handled();
   }
 
   /** Steps the first work of each endpoint. */

@@ -321,6 +321,12 @@ export class StreamSlot implements StreamHost, Runner {
     for (const slot of this.#group.streams) if (slot.started) slot.stream.wakeProgress();
   }
 
+  heapStreams(heapContext: number): readonly CommandStream[] {
+    if (heapContext === 0) return [];
+    const started = this.#group.streams.filter((slot) => slot.started).map((slot) => slot.stream);
+    return started.filter((stream) => stream.heapContext === heapContext);
+  }
+
   heapReleased(heapContext: number): void {
     this.#group.heapReleased(heapContext);
   }
