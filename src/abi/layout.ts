@@ -104,6 +104,13 @@ function readBits(view: DataView, base: number, bit: number, width: number): num
 }
 
 function writeBits(view: DataView, base: number, bit: number, width: number, value: number): void {
+  const first = bit & 31;
+  if (first + width <= 32) {
+    const address = base + (bit >>> 5) * 4;
+    const mask = maskOf(width) << first;
+    view.setUint32(address, (view.getUint32(address, true) & ~mask) | ((value << first) & mask), true);
+    return;
+  }
   let done = 0;
   while (done < width) {
     const at = bit + done;

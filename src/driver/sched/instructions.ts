@@ -5,6 +5,7 @@
  * After Linux `drivers/gpu/drm/panthor/panthor_sched.c` (prepare_job_instrs).
  */
 import {
+  CS,
   CS_FLUSH_MODE,
   CS_INSTRUCTION_SIZE,
   CS_STATE_SOURCE,
@@ -102,7 +103,9 @@ export const timesSize = (ringSize: number): number => Math.ceil(ringSize / SHOR
 export const timesAt = (position: number, ringSize: number): number =>
   Math.floor((position % ringSize) / SHORTEST) * JobTimes.size;
 
-/** Places of what differs in a job that is not measured. */
+/** What differs in a job that is not measured: constants of these instructions. */
+const WORD = CS.MOVE32.fields.immediate;
+const ADDRESS = CS.MOVE.fields.immediate;
 const LATEST_FLUSH = 0;
 const START = 2;
 const SIZE = 3;
@@ -136,12 +139,10 @@ export class JobWriter {
   }
 
   #fill({ start, size, latestFlush }: JobOfQueue): number {
-    const address = this.#queue.registers - FW_UNPRESERVED_REGS;
-    const value = address + 2;
     this.#scratch.set(this.#plain);
-    encodeCs(this.#view, LATEST_FLUSH * CS_INSTRUCTION_SIZE, 'MOVE32', { destination: value, immediate: latestFlush });
-    encodeCs(this.#view, START * CS_INSTRUCTION_SIZE, 'MOVE', { destination: address, immediate: start });
-    encodeCs(this.#view, SIZE * CS_INSTRUCTION_SIZE, 'MOVE32', { destination: value, immediate: size });
+    WORD.write(this.#view, LATEST_FLUSH * CS_INSTRUCTION_SIZE, latestFlush);
+    ADDRESS.write(this.#view, START * CS_INSTRUCTION_SIZE, start);
+    WORD.write(this.#view, SIZE * CS_INSTRUCTION_SIZE, size);
     return SHORTEST;
   }
 

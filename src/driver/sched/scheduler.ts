@@ -301,7 +301,10 @@ export class Scheduler {
   #events(events: number): void {
     if (this.#stopped) return;
     if ((events & JOB_IRQ_GLOBAL) !== 0) processGlobalEvents(this);
-    for (const slot of this.slots) if (events & (1 << slot.id)) processGroupEvents(this, slot);
+    for (let left = events & ~JOB_IRQ_GLOBAL; left !== 0; left &= left - 1) {
+      const slot = this.slots[31 - Math.clz32(left & -left)];
+      if (slot) processGroupEvents(this, slot);
+    }
   }
 
   #start(at: number): void {
