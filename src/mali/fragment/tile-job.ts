@@ -124,7 +124,8 @@ export class TileJob {
   /** The draw whose primitives are in work, and its number (-1: a frame shader's, or none). */
   #draw: OpenDraw | undefined;
   #number = -1;
-  /** What has been listed: warps, and how often each is to be shaded. */
+  /** What has been listed: the first warp, the end of them, and how often each is to be shaded. */
+  #warp = 0;
   #warps = 0;
   #samples = 0;
   /** Whether emitted code has begun with what is listed, and has not come to its end. */
@@ -201,7 +202,7 @@ export class TileJob {
             this.#budget = this.#slice;
             yield;
           } else if (why === WHY.SHADER || (why === WHY.DRAW && !this.#record(part, tour))) {
-            if (why === WHY.DRAW) this.#front(part);
+            if (why === WHY.DRAW) this.#undirected(part, tour);
             yield* this.#shade();
           } else if (why === WHY.WRITE) {
             this.#writeback.write(this.#left, this.#top, false);
@@ -331,10 +332,25 @@ export class TileJob {
         if (why === WHY.BIN) continue;
         if (why !== WHY.DRAW) return true;
         if (this.#record(part, tour)) continue;
-      }
-      this.#front(part);
+        this.#undirected(part, tour);
+      } else this.#front(part);
       if (this.#samples > 0 || this.#budget < 0) return true;
     }
+  }
+
+  /** Lists what emitted code cannot draw by itself, or takes over what is listed already. */
+  #undirected(part: Part, tour: Tour): void {
+    const { pending } = tour;
+    if (!pending) {
+      this.#front(part);
+      return;
+    }
+    const number = tour.number(WHY.DRAW);
+    this.#draw = this.#drawOf(part, number);
+    this.#number = number;
+    [this.#warp, this.#warps] = pending.map((quad) => quad / QUADS) as [number, number];
+    this.#samples = this.#warp < this.#warps ? 1 : 0;
+    tour.taken();
   }
 
   /** Lists quads of the primitives from the place in the bin on that are of one draw. */
@@ -357,6 +373,7 @@ export class TileJob {
     const taken = (this.#place - place) / 4;
     this.progress += taken;
     this.#budget -= COST.front + COST.primitive * taken;
+    this.#warp = 0;
     this.#warps = words[at + FRONT.count / 4]! / QUADS;
     this.#samples = this.#warps === 0 ? 0 : draw.stage.perSample ? this.#framebuffer.samples : 1;
   }
@@ -446,12 +463,12 @@ export class TileJob {
     words[frame + STAGE.list / 4] = this.#listAt;
     words[frame + STAGE.left / 4] = this.#left;
     words[frame + STAGE.top / 4] = this.#top;
-    words[frame + STAGE.warp / 4] = 0;
+    words[frame + STAGE.warp / 4] = this.#warp;
     words[frame + STAGE.warps / 4] = this.#warps;
     words[frame + STAGE.weighed / 4] = 0;
     words[frame + STAGE.sample / 4] = stage.perSample ? sample : -1;
-    this.#budget -= COST.warp * this.#warps;
-    this.progress += this.#warps;
+    this.#budget -= COST.warp * (this.#warps - this.#warp);
+    this.progress += this.#warps - this.#warp;
     return run!;
   }
 

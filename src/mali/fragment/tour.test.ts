@@ -1,7 +1,7 @@
 /** Tiles that emitted code draws by itself, beside those that script draws: whatever makes it ask script. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DRAW_MODE, FUNC } from '../../abi/gpu/raster-descriptors.ts';
+import { DRAW_MODE, FUNC, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
 import { type Picture, type PictureDraw, pictureOf } from '../../testing/mali/fuzz/picture.ts';
 import { PixelFuzzer } from '../../testing/mali/fuzz/pixels.ts';
 
@@ -99,4 +99,56 @@ test('a tile of many primitives rests among them', () => {
   const vertices = Array.from({ length: 600 }, (_, n) => first!.vertices[n % 3]!);
   assert.equal(fuzzer.difference(picture([draw(0.5, { vertices, test: FUNC.ALWAYS })])), undefined);
   assert.ok(fuzzer.slices > 30, `${fuzzer.slices} slices`);
+});
+
+/** May be hidden by later draws; hides what lies below it. */
+const HIDDEN = { allowForwardPixelToBeKilled: true };
+const HIDES = { allowForwardPixelToKill: true, ...HIDDEN };
+const LONG = loop(9000);
+
+test('what later draws cover for good is not shaded', () => {
+  const fuzzer = new PixelFuzzer();
+  const slices = (...draws: PictureDraw[]): number => {
+    assert.equal(fuzzer.difference({ ...picture(draws), width: 70, height: 8 }), undefined);
+    return fuzzer.slices;
+  };
+  const row = (z: number, how: Partial<PictureDraw>) => draw(z, { scissor: [0, 0, 69, 7], ...how });
+  const below = row(0.6, { shader: LONG, state: HIDDEN });
+  const above = row(0.5, { state: HIDES });
+  const all = slices(below);
+  // In the first tile, where draws are met for the first time, nobody waits.
+  assert.ok(slices(below, above) < all / 3, 'it is hidden');
+  assert.ok(slices(below, row(0.55, { state: HIDDEN }), above) < all / 3, 'with what lies between');
+  const { FORCE_LATE } = PIXEL_KILL;
+  const late = { pixelKillOperation: FORCE_LATE, zsUpdateOperation: FORCE_LATE };
+  for (const [why, draws] of Object.entries({
+    'it may not be hidden': [{ ...below, state: {} }, above],
+    'nobody hides it': [below, { ...above, state: HIDDEN }],
+    'a row of each quad is seen': [below, row(0.5, { state: HIDES, scissor: [0, 0, 69, 6] })],
+    'the other is further away': [below, row(0.7, { state: HIDES })],
+    'the other comes first': [row(0.7, { state: HIDES }), below],
+    'tests come after shading': [{ ...below, state: { ...HIDDEN, ...late } }, above],
+  } satisfies Record<string, PictureDraw[]>)) {
+    assert.ok(slices(...draws) > (why.startsWith('a row') ? all / 3 : all * 0.8), why);
+  }
+});
+
+test('draws that wait for each other go on where one has taken longer than a slice', () => {
+  const fuzzer = new PixelFuzzer();
+  const part = (left: number, shader: string): PictureDraw =>
+    draw(0.5, { shader, state: HIDES, scissor: [left, 0, left + 9, 7] });
+  const draws = [draw(0.6, { state: HIDDEN }), part(0, LONG), part(10, loop(3000)), part(20, LONG), part(30, loop(1))];
+  assert.equal(fuzzer.difference({ ...picture(draws), height: 8 }), undefined);
+  assert.ok(fuzzer.slices > 30, `${fuzzer.slices} slices`);
+});
+
+test('more quads than a list holds, of draws that hide each other', () => {
+  const fuzzer = new PixelFuzzer();
+  const layers = Array.from({ length: 12 }, (_, n) =>
+    draw(0.9 - n / 20, {
+      state: n % 4 === 3 ? HIDDEN : HIDES,
+      scissor: [n, n % 5, WIDTH - 1 - ((n * 3) % 11), HEIGHT - 1],
+    }),
+  );
+  assert.equal(fuzzer.difference(picture(layers)), undefined);
 });

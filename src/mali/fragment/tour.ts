@@ -6,7 +6,6 @@
  */
 
 import type { VirtualMemory } from '../contract.ts';
-import { PRIMITIVE } from '../engine/quads.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place } from '../engine/table.ts';
 import { CALLED } from '../recompiler/outside.ts';
@@ -16,6 +15,7 @@ import type { DrawStage } from './draw-stage.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import type { TileBuffer } from './tile-buffer.ts';
 import { FRONT } from './wasm/list.ts';
+import { HIDERS_BYTES, KILL, SEGMENT, SEGMENTS } from './wasm/pending.ts';
 import { DRAW, DRAW_RECORDS, FILL, OUTLET, TOUR, type TourCode, tourCode, WHY } from './wasm/tour.ts';
 import type { Writeback } from './writeback.ts';
 
@@ -39,7 +39,14 @@ export class Tour {
   /** Word address of TOUR, which FRONT is the beginning of. */
   readonly #at: number;
   readonly #code: TourCode;
-  readonly #piece = scratch.take(DRAW_RECORDS * DRAW.size + MOST_FILLS * FILL.size + MOST_OUTLETS * OUTLET.size, false);
+  readonly #piece = scratch.take(
+    DRAW_RECORDS * DRAW.size +
+      MOST_FILLS * FILL.size +
+      MOST_OUTLETS * OUTLET.size +
+      (SEGMENTS + 1) * SEGMENT.size +
+      HIDERS_BYTES,
+    false,
+  );
   readonly #draws = this.#piece.at;
   readonly #outlets = this.#draws + DRAW_RECORDS * DRAW.size + MOST_FILLS * FILL.size;
   /** What records must be of: a number that nobody else's are. */
@@ -50,7 +57,7 @@ export class Tour {
   constructor(
     args: number,
     memory: VirtualMemory,
-    { parameters }: Framebuffer,
+    { parameters, samples }: Framebuffer,
     tile: TileBuffer,
     writeback: Writeback,
   ) {
@@ -71,6 +78,13 @@ export class Tour {
     this.#set(TOUR.fills, fills);
     this.#set(TOUR.fillCount, tile.cleared.length);
     this.#set(TOUR.outlets, this.#outlets);
+    // Before the first segment's record lies one that is looked at.
+    const segments = this.#outlets + MOST_OUTLETS * OUTLET.size + SEGMENT.size;
+    this.#set(TOUR.segments, segments);
+    this.#set(TOUR.hiders, segments + SEGMENTS * SEGMENT.size);
+    for (const word of [TOUR.shading, TOUR.segmentCount, TOUR.open, TOUR.noted, TOUR.hidden]) this.#set(word, 0);
+    const full = 2 ** samples - 1;
+    this.#set(TOUR.full, full | (full << 16));
   }
 
   close(): void {
@@ -143,10 +157,21 @@ export class Tour {
     }
   }
 
+  /** Quads of the list that are to be shaded next, where emitted code was in the middle of that: their first and their end. */
+  get pending(): readonly [number, number] | undefined {
+    if (this.word(TOUR.shading) === 0) return undefined;
+    const segment = (this.word(TOUR.segments) + this.word(TOUR.segment) * SEGMENT.size) / 4;
+    return [scratch.u32[segment + SEGMENT.first / 4]!, scratch.u32[segment + SEGMENT.end / 4]!];
+  }
+
+  /** Script has those shaded. */
+  taken(): void {
+    this.#set(TOUR.segment, this.word(TOUR.segment) + 1);
+  }
+
   /** The number of the draw that emitted code has no record of, or whose shader is not done. */
   number(why: number): number {
-    if (why === WHY.SHADER) return this.word(FRONT.draw);
-    return scratch.u32[(scratch.u32[this.word(FRONT.place) / 4]! + PRIMITIVE.draw) / 4]!;
+    return this.word(why === WHY.SHADER ? FRONT.draw : TOUR.number);
   }
 
   /** The shader of the draw `number` is not done: from here on its run goes on with it. */
@@ -169,6 +194,10 @@ export class Tour {
     words[at + DRAW.stage / 4] = stage.frame;
     words[at + DRAW.raises / 4] = raises ? 1 : 0;
     words[at + DRAW.touches / 4] = stage.draw.cleanFragmentWrite ? 0 : 1;
+    const { allowForwardPixelToKill, allowForwardPixelToBeKilled } = stage.draw;
+    const direct = stage.ways.direct === true;
+    words[at + DRAW.kill / 4] =
+      (direct && allowForwardPixelToBeKilled ? KILL.WAITS : 0) | (direct && allowForwardPixelToKill ? KILL.HIDES : 0);
     scratch.f64[(record + DRAW.low) / 8] = low;
     scratch.f64[(record + DRAW.low) / 8 + 1] = high;
     if (!call) return;

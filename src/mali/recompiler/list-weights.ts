@@ -13,16 +13,16 @@ import { fromLocals, WeightCode } from './weights.ts';
 
 const VECTOR_BYTES = 16;
 
-/** Parameters: the list and how many quads it has, the tile's first pixel in the window. */
-export const LIST_WEIGHTS = [['i32', 'i32', 'i32', 'i32'], []] as const;
+/** Parameters: the list, the first of its quads and the end of them, the tile's first pixel in the window. */
+export const LIST_WEIGHTS = [['i32', 'i32', 'i32', 'i32', 'i32'], []] as const;
 
 export const listWeights = (): CallableFunction =>
   functions<{ list_weights: CallableFunction }>('list weights', emit).list_weights;
 
 function emit(m: ModuleBuilder): void {
   const f = m.function('list_weights', [...LIST_WEIGHTS[0]], [], true);
-  const [list, quads, left, top] = [0, 1, 2, 3];
-  const [quad, at, primitive] = [f.local('i32'), f.local('i32'), f.local('i32')];
+  const [list, quad, end, left, top] = [0, 1, 2, 3, 4];
+  const [at, primitive] = f.locals('i32', 2);
   const last = f.local('i32');
   const centers = f.locals('f64', 2);
   const within = (axis: 'x' | 'y') => (): void => {
@@ -32,10 +32,10 @@ function emit(m: ModuleBuilder): void {
   const planes = fromLocals(f, centers, [within('x'), within('y')]);
   toCenter(f.get(left)).set(centers[0]);
   toCenter(f.get(top)).set(centers[1]);
-  f.get(list).set(at);
+  f.get(quad).i32(WEIGHTS_BYTES).op('i32_mul').get(list).op('i32_add').set(at);
   const done = f.block();
   const again = f.loop();
-  f.get(quad).get(quads).op('i32_ge_u').brIf(done);
+  f.get(quad).get(end).op('i32_ge_u').brIf(done);
   f.get(list).get(quad).i32(2).op('i32_shl').op('i32_add').memory('i32_load', QUAD_LIST.primitive).set(primitive);
   f.get(primitive).get(last).op('i32_ne').if();
   planes.set(primitive);

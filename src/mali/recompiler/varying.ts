@@ -83,6 +83,7 @@ export class VaryingCode {
     stage(STAGE.weighed).op('i32_eqz').if();
     code.get(this.#stage).i32(1).memory('i32_store', STAGE.weighed);
     stage(STAGE.list);
+    stage(STAGE.warp).i32(2).op('i32_shl');
     stage(STAGE.warps).i32(2).op('i32_shl');
     stage(STAGE.left);
     stage(STAGE.top);

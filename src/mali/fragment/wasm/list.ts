@@ -218,7 +218,7 @@ export class Append {
 }
 
 /** One quad of nothing. */
-function emitPadding(f: Code, list: number, count: number, primitive: number): void {
+export function emitPadding(f: Code, list: number, count: number, primitive: number): void {
   f.get(list).get(count).i32(3).op('i32_shl').op('i32_add').i64(0n).memory('i64_store', QUAD_LIST.mask);
   f.get(list).get(count).i32(2).op('i32_shl').op('i32_add').get(primitive).memory('i32_store', QUAD_LIST.primitive);
   f.get(list).get(count).op('i32_add').i32(0).memory('i32_store8', QUAD_LIST.x);

@@ -7,16 +7,17 @@
  * call goes on behind it.
  */
 import { AFBC_HEADER_BYTES, AFBC_TILE } from '../../../board/image/afbc.ts';
-import { PRIMITIVE } from '../../engine/quads.ts';
+import { LIST_QUADS, PRIMITIVE } from '../../engine/quads.ts';
 import { TABLE_IMPORT } from '../../engine/table.ts';
 import { FRAME, STAGE, STATUS } from '../../recompiler/frame.ts';
 import { CALLED } from '../../recompiler/outside.ts';
-import type { Code, ModuleBuilder } from '../../wasm/builder.ts';
+import type { Callable, Code, ModuleBuilder } from '../../wasm/builder.ts';
 import { TILE, TILE_PIXELS } from '../raster.ts';
 import { addSpread } from './afbc-fill.ts';
 import { BINS, RUN_SHIFT } from './bins.ts';
-import { FRONT } from './list.ts';
+import { FRONT, ROOM } from './list.ts';
 import { functions } from './modules.ts';
+import { emitHide, emitTakeOut, HIDERS_BYTES, KILL, SEGMENT, SEGMENTS } from './pending.ts';
 import { fillLoop } from './tile.ts';
 
 /** What a call is told, and tells: byte offsets in scratch memory, behind FRONT, whose list, depth, stencil and farthest are told too. */
@@ -51,7 +52,22 @@ export const TOUR = {
   outletCount: FRONT.size + 64,
   /** 1: script writes tiles back. */
   script: FRONT.size + 68,
-  size: FRONT.size + 96,
+  /** The draw that a record is wanted of. */
+  number: FRONT.size + 72,
+  /** Scratch addresses: the list's segments (pending.ts: SEGMENT), and HIDERS_BYTES. */
+  segments: FRONT.size + 76,
+  hiders: FRONT.size + 80,
+  /** How many segments the list has, the next one to be shaded, and 1 where they are being shaded. */
+  segmentCount: FRONT.size + 84,
+  segment: FRONT.size + 88,
+  shading: FRONT.size + 92,
+  /** Not 0: the list has quads that others may hide but that hide none; what hides is noted; something is hidden. */
+  open: FRONT.size + 96,
+  noted: FRONT.size + 100,
+  hidden: FRONT.size + 104,
+  /** All samples of a pixel, in both halves. */
+  full: FRONT.size + 108,
+  size: FRONT.size + 112,
 } as const;
 
 /** What a cleared tile has in so many bytes (a multiple of 64) from a scratch address on: four words again and again. */
@@ -106,6 +122,8 @@ export const DRAW = {
   /** 1: it may make depths greater; 1: it dirties depth where it tests. */
   raises: 36,
   touches: 40,
+  /** KILL bits (pending.ts). */
+  kill: 44,
   /** The depth range: as in FRONT. */
   low: 48,
   size: 64,
@@ -142,8 +160,14 @@ const ARGS = 0;
 
 function emit(m: ModuleBuilder): void {
   m.importTable(...TABLE_IMPORT);
+  const hide = m.function('list_hide', Array(6).fill('i32'), ['i32']);
+  emitHide(hide);
+  const takeOut = m.function('list_take_out', Array(4).fill('i32'), []);
+  emitTakeOut(takeOut);
+  const shade = m.function('list_shade', ['i32'], ['i32']);
+  emitShade(m, shade, takeOut);
   const draws = m.function('tile_draws', ['i32'], ['i32'], true);
-  emitDraws(m, draws);
+  emitDraws(m, draws, { hide, shade });
   const begin = m.function('tile_begin', ['i32'], ['i32']);
   emitBegin(begin);
   const write = m.function('tile_write', ['i32'], []);
@@ -346,44 +370,69 @@ function emitWrite(m: ModuleBuilder, f: Code): void {
   f.end().end();
 }
 
-/** A bin, from FRONT.place on. */
-function emitDraws(m: ModuleBuilder, f: Code): void {
-  const front = m.functionType(['i32'], []);
-  const shader = m.functionType(['i32', 'i32'], ['i32']);
-  const w = new Words(f);
-  const [place, record, number, stage, frame, warps] = f.locals('i32', 6);
-  const [time, budget, taken, status] = f.locals('i32', 4);
-  const leave = (why: number): void => {
-    w.put(ARGS, TOUR.budget, () => f.get(budget));
-    f.i32(why).op('return');
-  };
-  w.load(ARGS, TOUR.time).set(time);
-  w.load(ARGS, TOUR.budget).set(budget);
-  w.load(ARGS, FRONT.place).set(place);
-  const next = f.loop();
-  f.get(place);
-  w.load(ARGS, FRONT.end).op('i32_ge_u').if();
-  leave(WHY.BIN);
-  f.end();
-  f.get(budget).i32(0).op('i32_lt_s').if();
-  leave(WHY.REST);
-  f.end();
-  // The draw's record.
-  f.get(place).memory('i32_load').memory('i32_load', PRIMITIVE.draw).tee(number);
-  f.i32(DRAW_RECORDS - 1)
+/** Pushes whether the record of draw `number` is none of it: locals. */
+function emitRecord(f: Code, w: Words, number: number, record: number): void {
+  f.get(number)
+    .i32(DRAW_RECORDS - 1)
     .op('i32_and')
     .i32(DRAW.size)
     .op('i32_mul');
   w.load(ARGS, TOUR.draws).op('i32_add').set(record);
   w.load(record, DRAW.number).get(number).op('i32_ne');
-  w.load(record, DRAW.time).get(time).op('i32_ne').op('i32_or').if();
+  w.load(record, DRAW.time);
+  w.load(ARGS, TOUR.time).op('i32_ne').op('i32_or');
+}
+
+/** A bin, from FRONT.place on. */
+function emitDraws(
+  m: ModuleBuilder,
+  f: Code,
+  { hide, shade }: { readonly hide: Callable; readonly shade: Callable },
+): void {
+  const front = m.functionType(['i32'], []);
+  const w = new Words(f);
+  const [place, record, number, stage, first, count] = f.locals('i32', 6);
+  const [taken, kill, segment, why] = f.locals('i32', 4);
+  const zero = f.held(0);
+  const leave = (reason: number): void => {
+    f.i32(reason).op('return');
+  };
+  /** Shades what has been listed. */
+  const flush = (): void => {
+    f.get(ARGS).call(shade).tee(why).if();
+    f.get(why).op('return').end();
+  };
+  w.load(ARGS, TOUR.shading).if();
+  flush();
+  f.end();
+  w.zero(ARGS, FRONT.count);
+  w.zero(ARGS, FRONT.used);
+  w.zero(ARGS, FRONT.used + 4);
+  w.load(ARGS, FRONT.place).set(place);
+  const next = f.loop();
+  f.get(place);
+  w.load(ARGS, FRONT.end).op('i32_ge_u').if();
+  flush();
+  leave(WHY.BIN);
+  f.end();
+  w.load(ARGS, TOUR.budget).i32(0).op('i32_lt_s').if();
+  flush();
+  leave(WHY.REST);
+  f.end();
+  // The draw's record.
+  f.get(place).memory('i32_load').memory('i32_load', PRIMITIVE.draw).set(number);
+  emitRecord(f, w, number, record);
+  f.if();
+  flush();
+  w.put(ARGS, TOUR.number, () => f.get(number));
   leave(WHY.DRAW);
   f.end();
   // Its front end.
   w.load(record, DRAW.stage).set(stage);
+  w.load(ARGS, FRONT.count).set(first);
   w.put(ARGS, FRONT.draw, () => f.get(number));
   w.put(ARGS, FRONT.limit, () => f.i32(FRONT_LIMIT));
-  for (const offset of [FRONT.count, FRONT.passed, FRONT.tested, FRONT.used, FRONT.used + 4]) w.zero(ARGS, offset);
+  for (const offset of [FRONT.passed, FRONT.tested]) w.zero(ARGS, offset);
   f.get(ARGS).get(record).memory('v128_load', DRAW.low).memory('v128_store', FRONT.low);
   w.load(record, DRAW.raises).if();
   w.load(ARGS, FRONT.farthest);
@@ -400,28 +449,88 @@ function emitDraws(m: ModuleBuilder, f: Code): void {
   f.end();
   w.load(ARGS, FRONT.place).get(place).op('i32_sub').i32(Math.log2(PLACE_BYTES)).op('i32_shr_u').set(taken);
   w.load(ARGS, FRONT.place).set(place);
-  w.load(ARGS, FRONT.count).i32(WARP_SHIFT).op('i32_shr_u').set(warps);
-  w.add(ARGS, TOUR.progress, () => f.get(taken).get(warps).op('i32_add'));
-  f.get(budget)
-    .i32(COST.front)
-    .get(taken)
-    .i32(COST.primitive)
-    .op('i32_mul')
-    .op('i32_add')
-    .get(warps)
-    .i32(COST.warp)
-    .op('i32_mul')
-    .op('i32_add')
-    .op('i32_sub')
-    .set(budget);
-  f.get(warps).op('i32_eqz').brIf(next);
-  // The shader.
+  w.add(ARGS, TOUR.progress, () => f.get(taken));
+  w.add(ARGS, TOUR.budget, () => f.i32(-COST.front).get(taken).i32(COST.primitive).op('i32_mul').op('i32_sub'));
+  w.load(ARGS, FRONT.count).tee(count).get(first).op('i32_eq').brIf(next);
+  // A segment of the list: the last one's end, or another one.
+  w.load(ARGS, TOUR.segments);
+  w.load(ARGS, TOUR.segmentCount).i32(SEGMENT.size).op('i32_mul').op('i32_add').tee(segment);
+  f.i32(SEGMENT.size).op('i32_sub').memory('i32_load', SEGMENT.number).get(number).op('i32_eq');
+  f.get(first).i32(0).op('i32_ne').op('i32_and').if();
+  f.get(segment)
+    .get(count)
+    .memory('i32_store', SEGMENT.end - SEGMENT.size);
+  f.else();
+  w.put(segment, SEGMENT.number, () => f.get(number));
+  w.put(segment, SEGMENT.first, () => f.get(first));
+  w.put(segment, SEGMENT.end, () => f.get(count));
+  w.add(ARGS, TOUR.segmentCount, () => f.i32(1));
+  f.end();
+  w.load(record, DRAW.kill).tee(kill).i32(KILL.HIDES).op('i32_and').if();
+  w.load(ARGS, TOUR.noted).op('i32_eqz').if();
+  w.put(ARGS, TOUR.noted, () => f.i32(1));
+  for (let at = 0; at < HIDERS_BYTES; at += 16) w.load(ARGS, TOUR.hiders).get(zero).memory('v128_store', at);
+  f.end();
+  w.put(ARGS, TOUR.hidden, () => {
+    w.load(ARGS, TOUR.hidden);
+    w.load(ARGS, TOUR.open).op('i32_or');
+    w.load(ARGS, FRONT.list).get(first).get(count);
+    w.load(ARGS, TOUR.hiders);
+    w.load(ARGS, TOUR.full).get(kill).i32(KILL.WAITS).op('i32_and').call(hide).op('i32_or');
+  });
+  f.else();
+  w.put(ARGS, TOUR.open, () => f.i32(1));
+  f.end();
+  // It goes on with the next draw, if this one waits and there is room.
+  f.get(kill).i32(KILL.WAITS).op('i32_and');
+  f.get(count)
+    .i32(LIST_QUADS - ROOM)
+    .op('i32_le_u')
+    .op('i32_and');
+  w.load(ARGS, TOUR.segmentCount).i32(SEGMENTS).op('i32_lt_u').op('i32_and').brIf(next);
+  flush();
+  f.br(next).end();
+  f.op('unreachable');
+}
+
+/** Shades the list, segment by segment; answers why it could not, or 0: it is empty. */
+function emitShade(m: ModuleBuilder, f: Code, takeOut: Callable): void {
+  const shader = m.functionType(['i32', 'i32'], ['i32']);
+  const w = new Words(f);
+  const [segment, number, record, stage, frame, warps, status] = f.locals('i32', 7);
+  w.load(ARGS, TOUR.shading).op('i32_eqz').if();
+  w.put(ARGS, TOUR.shading, () => f.i32(1));
+  w.zero(ARGS, TOUR.segment);
+  w.load(ARGS, TOUR.hidden).if();
+  w.load(ARGS, FRONT.list);
+  w.load(ARGS, TOUR.segments);
+  w.load(ARGS, TOUR.hiders);
+  w.load(ARGS, TOUR.segmentCount).call(takeOut).end();
+  f.end();
+  const done = f.block();
+  const next = f.loop();
+  w.load(ARGS, TOUR.segment);
+  w.load(ARGS, TOUR.segmentCount).op('i32_ge_u').brIf(done);
+  w.load(ARGS, TOUR.segments);
+  w.load(ARGS, TOUR.segment).i32(SEGMENT.size).op('i32_mul').op('i32_add').set(segment);
+  w.load(segment, SEGMENT.number).set(number);
+  emitRecord(f, w, number, record);
+  f.if();
+  w.put(ARGS, TOUR.number, () => f.get(number));
+  f.i32(WHY.DRAW).op('return').end();
+  w.add(ARGS, TOUR.segment, () => f.i32(1));
+  w.load(segment, SEGMENT.end);
+  w.load(segment, SEGMENT.first).op('i32_sub').i32(WARP_SHIFT).op('i32_shr_u').tee(warps).op('i32_eqz').brIf(next);
+  w.add(ARGS, TOUR.progress, () => f.get(warps));
+  w.add(ARGS, TOUR.budget, () => f.get(warps).i32(-COST.warp).op('i32_mul'));
+  w.load(record, DRAW.stage).set(stage);
   w.load(record, DRAW.frame).set(frame);
   w.put(stage, STAGE.list, () => w.load(ARGS, FRONT.list));
   w.put(stage, STAGE.left, () => w.load(ARGS, FRONT.left));
   w.put(stage, STAGE.top, () => w.load(ARGS, FRONT.top));
-  w.put(stage, STAGE.warps, () => f.get(warps));
-  for (const offset of [STAGE.warp, STAGE.weighed]) w.zero(stage, offset);
+  w.put(stage, STAGE.warp, () => w.load(segment, SEGMENT.first).i32(WARP_SHIFT).op('i32_shr_u'));
+  w.put(stage, STAGE.warps, () => w.load(segment, SEGMENT.end).i32(WARP_SHIFT).op('i32_shr_u'));
+  w.zero(stage, STAGE.weighed);
   w.put(stage, STAGE.sample, () => f.i32(-1));
   w.put(frame, FRAME.fuel, () => w.load(record, DRAW.fuel));
   f.i32(CALLED);
@@ -431,7 +540,11 @@ function emitDraws(m: ModuleBuilder, f: Code): void {
   f.i32(CALLED).i32(0).memory('i32_store');
   f.get(status).i32(STATUS.DONE).op('i32_eq').brIf(next);
   w.put(ARGS, TOUR.status, () => f.get(status));
-  leave(WHY.SHADER);
-  f.end();
-  f.op('unreachable');
+  w.put(ARGS, FRONT.draw, () => f.get(number));
+  f.i32(WHY.SHADER).op('return');
+  f.end().end();
+  for (const offset of [TOUR.shading, TOUR.segmentCount, TOUR.open, TOUR.noted, TOUR.hidden, FRONT.count]) {
+    w.zero(ARGS, offset);
+  }
+  f.i32(0);
 }

@@ -4,6 +4,7 @@
  */
 import { AFBC_MODES, INTERNAL_FORMATS, WRITEBACK_FORMATS } from '../../../abi/formats.ts';
 import {
+  BLEND_MODE,
   BLOCK_FORMAT,
   DRAW_MODE,
   type Draw,
@@ -92,16 +93,16 @@ function constant(random: Random): number {
 
 /**
  * A program: colours that are constant or interpolated, perhaps lanes that are discarded or have a depth of their own. `calls`: by
- * render target, what the blend shader takes that is called for it.
+ * render target, what the blend shader takes that is called for it. `whole`: it leaves no lane out.
  */
-function program(random: Random, calls: readonly (BlendFormat | undefined)[]): string {
+function program(random: Random, calls: readonly (BlendFormat | undefined)[], whole: boolean): string {
   const lines = random.chance(50)
     ? [0, 1, 2, 3].map((r) => `IADD_IMM.i32 r${r}, 0x0, #0x${constant(random).toString(16)}`)
     : ['LD_VAR_BUF_IMM.f32.slot0.v4.src_f32.center.store.wait0 @r0:r1:r2:r3, r61, index:0'];
-  if (random.chance(25)) {
+  if (!whole && random.chance(25)) {
     lines.push(`IADD_IMM.i32 r5, 0x0, #0x${constant(random).toString(16)}`, 'DISCARD.f32.lt r0, r5');
   }
-  if (random.chance(20)) {
+  if (!whole && random.chance(20)) {
     lines.push('IADD_IMM.i32 r6, 0x0, #0x2', 'FADD.f32 r7, r1, r2');
     lines.push(`ZS_EMIT.${random.pick(['z', 'stencil', 'z.stencil'])}.slot0.wait0 @r60, r7, r6, r60`);
   }
@@ -156,8 +157,13 @@ function drawOf(
     return everything ? [0, size - 1] : [first, first + random.below(size - first)];
   };
   const [x, y] = [edge(width), edge(height)];
-  const blends = targets.map(({ internal }) => blendInput(random, internal));
-  const calls = targets.map(() => (random.chance(25) ? random.pick(BLEND_FORMATS) : undefined));
+  // Every pixel that it passes the tests at is overwritten in all targets: as much as drivers ask of who may kill.
+  const opaque = random.chance(35);
+  const blends = targets.map(({ internal }) => {
+    const blend = blendInput(random, internal);
+    return opaque ? { ...blend, mode: BLEND_MODE.OPAQUE, enable: true } : blend;
+  });
+  const calls = targets.map(() => (!opaque && random.chance(25) ? random.pick(BLEND_FORMATS) : undefined));
   const called = calls.some((format) => format !== undefined);
   const { FORCE_EARLY, STRONG_EARLY, WEAK_EARLY, FORCE_LATE } = PIXEL_KILL;
   return {
@@ -168,7 +174,9 @@ function drawOf(
     state: {
       multisampleEnable: samples > 1 && random.chance(80),
       evaluatePerSample: random.chance(10),
-      alphaToCoverage: random.chance(15),
+      allowForwardPixelToKill: opaque && random.chance(80),
+      allowForwardPixelToBeKilled: random.chance(70),
+      alphaToCoverage: !opaque && random.chance(15),
       alphaToCoverageInvert: random.chance(20),
       frontFaceCcw: random.chance(50),
       cullFrontFace: random.chance(10),
@@ -180,7 +188,7 @@ function drawOf(
     },
     depth: depthInput(random),
     blends,
-    shader: called || random.chance(85) ? program(random, calls) : undefined,
+    shader: called || random.chance(85) ? program(random, calls, opaque) : undefined,
     blendShaders: calls.map((numbers, rt) => numbers && blendShader(random, blends[rt]!, samples, numbers, rt)),
   };
 }
