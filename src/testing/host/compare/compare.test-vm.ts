@@ -37,6 +37,11 @@ const RECOVERY = new RegExp(
  */
 const BY_CHANCE: Readonly<Record<string, RegExp>> = { stream_lost: /^GROUP_SUBMIT/ };
 /**
+ * Sequences in which Tyr alone is held to what they expect: of a flush that gets stuck while it puts the GPU to sleep panthor only warns, and what the next clients meet
+ * depends on what it left undone (docs/differences.md). Until it is bound anew, so nothing else follows before.
+ */
+const UNSURE = new Set(['after_flush_stuck']);
+/**
  * What is reported more often in one world than in the other: that the firmware hangs is noticed by a request that it does not answer, or by the job's time
  * limit, whichever comes first. An endless job is late in both.
  */
@@ -102,6 +107,10 @@ for (const [i, { name, sequences }] of files.entries()) {
       for (const [n, { line }] of sequence.calls.entries()) {
         const where = `line ${line.number}: ${line.text}`;
         const pair = { call: line.text, tyr: tyr![n]!, panthor: panthor![n]! };
+        if (UNSURE.has(sequence.name)) {
+          if (line.expected !== undefined) assert.equal(pair.tyr, line.expected, `under Tyr, ${where}`);
+          continue;
+        }
         if (line.expected !== undefined) assert.equal(pair.panthor, line.expected, `under panthor, ${where}`);
         const chance =
           BY_CHANCE[sequence.name]?.test(line.text) && /^(0|EINVAL) (0|EINVAL)$/.test(`${pair.tyr} ${pair.panthor}`);
