@@ -1,5 +1,5 @@
 /**
- * What programs leave, alone and on a desktop: each is ended while it draws, once as by Ctrl-C and once by SIGKILL of `tyr` itself. Then none of its processes
+ * What programs and desktops leave: each is ended while it draws, once as by Ctrl-C and once by SIGKILL of `tyr` itself. Then none of its processes
  * lives, whoever has started it and whatever session or namespace it has gone to; no machine's folder with its sockets is left, no
  * temporary file, no mount; and the home can be another's, by its lock. Buffers, VMs, groups and open files of clients are counted by the
  * machine, which says so at its end. Fetches the guests where they are missing.
@@ -16,17 +16,43 @@ import type { MachineStatus } from '../machine/status.ts';
 import { until } from '../testing/host/until.ts';
 import { askStatus } from './control.ts';
 import { commandOf } from './userland/guests.ts';
-import { ensureUserland } from './userland/userland.ts';
+import { namespacesRefused } from './userland/namespaces.ts';
+import { ensureUserland, GUEST, hostArchitecture } from './userland/userland.ts';
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 /** Milliseconds between looks at a machine, and in which a program draws on a busy host. */
 const LOOK = 500;
 const PATIENCE = 900_000;
 
-/** When each is at work. */
-const AT_WORK: Record<string, (now: MachineStatus) => boolean> = {
-  kmscube: ({ frames }) => frames >= 2,
-  weston: ({ frames, gpu }) => frames >= 3 && gpu!.jobs >= 3,
+interface Guest {
+  /** What `tyr run` is told. */
+  words: string[];
+  /** Whether it is at work. */
+  atWork(now: MachineStatus): boolean;
+  /** Why it cannot run here. */
+  skip?: string | false;
+}
+
+const SMALL = ['--mode', '640x480@60'];
+const RACE = ['--race-now', '--track=lighthouse', '--numkarts=1', '--screensize=640x480'];
+/** Whether a program of this name has groups on the GPU. */
+const uses = ({ clients }: MachineStatus, program: RegExp): boolean =>
+  clients.some(({ command, groups = [] }) => program.test(command) && groups.length > 0);
+
+const GUESTS: Record<string, Guest> = {
+  kmscube: { words: ['kmscube'], atWork: ({ frames }) => frames >= 2 },
+  weston: { words: ['weston'], atWork: ({ frames, gpu }) => frames >= 3 && gpu!.jobs >= 3 },
+  firefox: { words: [...SMALL, 'firefox'], atWork: (now) => now.frames >= 3 && uses(now, /firefox/) },
+  gnome: {
+    words: [...SMALL, 'gnome'],
+    atWork: (now) => now.frames >= 3 && uses(now, /gnome-shell/),
+    skip: await namespacesRefused(hostArchitecture() === GUEST),
+  },
+  supertuxkart: {
+    words: [...SMALL, 'supertuxkart', ...RACE, '--disable-dynamic-lights', '--disable-texture-compression'],
+    // The race has begun: 25 frames are of the loading screen.
+    atWork: (now) => now.frames >= 36 && uses(now, /supertuxkart/),
+  },
 };
 
 interface Process {
@@ -94,8 +120,8 @@ function nameOf(pid: number): string {
 
 const mounts = (): string => readFileSync('/proc/self/mountinfo', 'latin1');
 
-for (const [name, atWork] of Object.entries(AT_WORK)) {
-  test(`${name} leaves nothing when it is ended, and nothing when tyr itself is killed`, async (t) => {
+for (const [name, { words, atWork, skip = false }] of Object.entries(GUESTS)) {
+  test(`${name} leaves nothing when it is ended, and nothing when tyr itself is killed`, { skip }, async (t) => {
     const { guest } = commandOf(name, []);
     await ensureUserland(guest ? { guest } : {});
     const folder = mkdtempSync(join(tmpdir(), 'tyr-leaks-'));
@@ -106,8 +132,8 @@ for (const [name, atWork] of Object.entries(AT_WORK)) {
     const env = { ...process.env, XDG_RUNTIME_DIR: runtime, TMPDIR: temporary };
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
       const before = mounts();
-      const words = [MAIN, 'run', '--home', join(folder, 'home'), name];
-      const tyr = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
+      const run = ['--disable-warning=ExperimentalWarning', MAIN, 'run', '--home', join(folder, 'home')];
+      const tyr = spawn(process.execPath, [...run, ...words], {
         ...{ env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
       });
       t.after(() => tyr.kill('SIGKILL'));
