@@ -4,6 +4,8 @@
  */
 import { array, bytes, layout, s32, struct, u16, u32, u64, uint, word } from './layout.ts';
 
+export const CLOCK_THREAD_CPUTIME_ID = 3;
+
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const SOCK_STREAM = 1;

@@ -11,6 +11,7 @@ import { ensureUserland, type ShimBuild } from '../host/userland/userland.ts';
 import { bind } from './bench-bind.ts';
 import { compile } from './bench-compile.ts';
 import { compute } from './bench-compute.ts';
+import { crowd } from './bench-crowd.ts';
 import { fairness } from './bench-fairness.ts';
 import { type Bench, type BenchOptions, glmark2, kmscube, type Result } from './bench-programs.ts';
 import { raster } from './bench-raster.ts';
@@ -58,6 +59,7 @@ const BENCHES: Record<string, Bench> = {
   submit,
   bind,
   fairness,
+  crowd,
   texture,
   compile,
   raster,

@@ -30,6 +30,7 @@ const c = {
   send: declare('send', 'int64_t', ['int', 'void *', 'size_t', 'int']),
   write: declare('write', 'int64_t', ['int', 'void *', 'size_t']),
   poll: declare('poll', 'int', ['void *', 'unsigned long', 'int']),
+  clock_gettime: declare('clock_gettime', 'int', ['int', 'void *']),
   sched_yield: declare('sched_yield', 'int', []),
   epoll_create1: declare('epoll_create1', 'int', ['int']),
   epoll_ctl: declare('epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
@@ -371,6 +372,14 @@ export function sendBytes(fd: number, bytes: Uint8Array): number {
 
 /** Lets other threads run, if any wait for this processor. */
 export const yieldProcessor: () => void = c.sched_yield;
+
+const timespec = new BigInt64Array(2);
+
+/** Nanoseconds of processor time that this thread has had. */
+export function threadTime(): number {
+  c.clock_gettime(linux.CLOCK_THREAD_CPUTIME_ID, timespec);
+  return Number(timespec[0]) * 1e9 + Number(timespec[1]);
+}
 
 // --- epoll ---
 

@@ -1,0 +1,274 @@
+/**
+ * `tyr bench crowd`: 16 clients with four groups each that always have work, and one of high priority that asks for little and wants it soon, under
+ * each scheduling policy: all in process, on real time, with requests that come and are served as guests' packets are. How many jobs the crowd gets
+ * done, how equal its shares are, and how long a small job takes from its request to its signal, alone and beside the crowd.
+ *
+ * Time is the processor time of the machine's thread, all its clock tells, so a host that has other things to do changes little.
+ * `tyr bench fairness` asks the same in the machine's own time, where serving and interrupts take none, and `tyr compare --crowd` of real programs.
+ */
+import { DRM_IOCTL } from '../abi/drm.ts';
+import { assembleCs, type CsLine } from '../abi/gpu/cs.ts';
+import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
+import {
+  GROUP_PRIORITY,
+  PANTHOR,
+  QueueCreate,
+  QueueSubmit,
+  SYNC_OP,
+  SyncOp,
+  VM_BIND_OP,
+  VmBindOp,
+} from '../abi/panthor.ts';
+import { type Company, HostClock } from '../board/clock.ts';
+import { silent } from '../board/log.ts';
+import { POLICY_NAMES, type PolicyName } from '../driver/index.ts';
+import { MemfdBacking } from '../host/memfd-backing.ts';
+import { threadTime } from '../host/syscalls.ts';
+import { Problem } from '../host/userland/problem.ts';
+import { Machine } from '../machine/machine.ts';
+import { jain } from '../testing/machine/fairness.ts';
+import { DATA, loop, store } from '../testing/machine/worker.ts';
+import { BenchFile, BenchProcess, type Call } from './bench-client.ts';
+import type { Bench, Result } from './bench-programs.ts';
+
+const CLIENTS = 16;
+const GROUPS = 4;
+/** Jobs that each group has in flight, and loops of a job: about a third of a millisecond. */
+const WAITING = 3;
+const LOOPS = 400;
+const STREAM = 0x10000000n;
+const FOREVER = 2n ** 62n;
+const DRAM = 2 ** 29;
+const MILLISECOND = 1e6;
+/** What a client takes from an answer to its next request, and what one rests who draws now and then. */
+const THINKS = 0.05 * MILLISECOND;
+const RESTS = 5 * MILLISECOND;
+/** For how long the crowd works before it is counted, and while it is. */
+const BEFORE = 300 * MILLISECOND;
+const COUNTED = 1500 * MILLISECOND;
+const SAMPLES = 60;
+/** Small jobs before the first that counts. */
+const WARM = 200;
+
+/** Tells the processor time of this thread. */
+class ThreadClock extends HostClock {
+  override now(): number {
+    return threadTime();
+  }
+
+  override monotonic(): bigint {
+    return BigInt(threadTime());
+  }
+
+  override effort(): number {
+    return threadTime();
+  }
+}
+
+/** Requests that clients have sent, or will have. */
+class Mail implements Company {
+  readonly #clock: ThreadClock;
+  readonly #requests = new Set<{ readonly at: number; readonly serve: () => void }>();
+
+  constructor(clock: ThreadClock) {
+    this.#clock = clock;
+    clock.attend(this);
+  }
+
+  send(delay: number, serve: () => void): void {
+    this.#requests.add({ at: this.#clock.now() + delay, serve });
+  }
+
+  waiting(): boolean {
+    const now = this.#clock.now();
+    for (const { at } of this.#requests) if (at <= now) return true;
+    return false;
+  }
+
+  serve(): boolean {
+    return false;
+  }
+
+  receive(): boolean {
+    const now = this.#clock.now();
+    let served = false;
+    for (const request of this.#requests) {
+      if (request.at > now) continue;
+      this.#requests.delete(request);
+      request.serve();
+      served = true;
+    }
+    return served;
+  }
+
+  /** Goes round the event loop, and serves, until `over`. */
+  async until(over: () => boolean): Promise<void> {
+    while (!over()) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      this.receive();
+    }
+  }
+}
+
+/** A process that may ask for high priority. */
+class NiceProcess extends BenchProcess {
+  override capable(): boolean {
+    return true;
+  }
+}
+
+/** A job of a group, over and over. */
+class Job {
+  readonly #submit: Call;
+  readonly #wait: Call;
+  done = 0;
+
+  constructor(submit: Call, wait: Call) {
+    this.#submit = submit;
+    this.#wait = wait;
+  }
+
+  /** Submits it, and resolves when its signal has been seen. */
+  async run(): Promise<void> {
+    await this.#submit.run();
+    await this.#wait.run();
+    this.done++;
+  }
+}
+
+/** Jobs of a client's groups, `each` of every group. */
+async function open(
+  machine: Machine,
+  lines: readonly CsLine[],
+  groups: number,
+  each: number,
+  priority: number,
+): Promise<Job[]> {
+  if (!machine.gpu) throw new Error('no GPU came up');
+  const process = new NiceProcess();
+  const file = new BenchFile(process, machine.gpu, 'render');
+  const vmId = (await file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
+  const size = BigInt(PAGE_SIZE);
+  const places: { boHandle: number; va: bigint; size: bigint; flags: number }[] = [];
+  for (const va of [STREAM, DATA]) {
+    const { handle } = await file.do(PANTHOR.BO_CREATE, { size });
+    places.push({ boHandle: handle, va, size, flags: VM_BIND_OP.MAP_NOEXEC });
+  }
+  await file.do(PANTHOR.VM_BIND, { vmId, ops: process.objects(VmBindOp.layout, places) });
+  const program = assembleCs(lines);
+  machine.dram.u8.set(program, file.file.object(places[0]!.boHandle).run.physical);
+  const jobs: Job[] = [];
+  for (let i = 0; i < groups; i++) {
+    const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, {
+      queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE_SIZE }]),
+      maxComputeCores: 1,
+      maxFragmentCores: 1,
+      maxTilerCores: 1,
+      priority,
+      computeCoreMask: 1n,
+      fragmentCoreMask: 1n,
+      tilerCoreMask: 1n,
+      vmId,
+    });
+    for (let n = 0; n < each; n++) {
+      const { handle } = await file.do(DRM_IOCTL.SYNCOBJ_CREATE, {});
+      const syncs = process.objects(SyncOp.layout, [{ flags: SYNC_OP.SIGNAL + SYNC_OP.SYNCOBJ, handle }]);
+      const job = { streamAddr: STREAM, streamSize: program.length, syncs };
+      const wait = { handles: process.words(handle), timeout_nsec: FOREVER, count_handles: 1 };
+      jobs.push(
+        new Job(
+          file.call(PANTHOR.GROUP_SUBMIT, { groupHandle, queueSubmits: process.objects(QueueSubmit.layout, [job]) }),
+          file.call(DRM_IOCTL.SYNCOBJ_WAIT, wait),
+        ),
+      );
+    }
+  }
+  return jobs;
+}
+
+export interface CrowdSizes {
+  readonly clients: number;
+  readonly samples: number;
+  /** Nanoseconds for which shares are counted. */
+  readonly counted: number;
+}
+
+export interface Crowd {
+  /** Jobs of each client, and of all in a second. */
+  readonly shares: readonly number[];
+  readonly jobs: number;
+  /** Medians in microseconds of a small job now and then, and of one after the other. */
+  readonly alone: number;
+  readonly againAlone: number;
+  readonly beside: number;
+  readonly againBeside: number;
+}
+
+export async function crowdOf(scheduler: PolicyName, { clients, samples, counted }: CrowdSizes): Promise<Crowd> {
+  const clock = new ThreadClock();
+  const mail = new Mail(clock);
+  const options = { clock, log: silent, backing: new MemfdBacking(), dramSize: DRAM };
+  const machine = await Machine.boot({ ...options, scheduler, mode: '640x480@60' });
+  const crowd: Job[][] = [];
+  for (let i = 0; i < clients; i++)
+    crowd.push(await open(machine, loop(LOOPS), GROUPS, WAITING, GROUP_PRIORITY.MEDIUM));
+  const [urgent] = await open(machine, store(0, 1), 1, 1, GROUP_PRIORITY.HIGH);
+  const failed: unknown[] = [];
+  const pass = async (time: number): Promise<void> => {
+    const end = clock.now() + time;
+    await mail.until(() => failed.length > 0 || clock.now() >= end);
+    if (failed.length > 0) throw failed[0];
+  };
+  const run = (job: Job, then: () => void): void => {
+    job.run().then(then, (error: unknown) => failed.push(error));
+  };
+  const median = async (rest: number): Promise<number> => {
+    const times: number[] = [];
+    for (let i = 0; i < samples; i++) {
+      const begin = clock.now();
+      mail.send(0, () => run(urgent!, () => times.push((clock.now() - begin) / 1000)));
+      await mail.until(() => failed.length > 0 || times.length > i);
+      await pass(rest);
+    }
+    return times.sort((a, b) => a - b)[samples >> 1]!;
+  };
+  for (let i = 0; i < WARM; i++) await urgent!.run();
+  const alone = await median(RESTS);
+  const againAlone = await median(THINKS);
+  let working = true;
+  const over = (job: Job): void => {
+    if (working) run(job, () => mail.send(THINKS, () => over(job)));
+  };
+  for (const job of crowd.flat()) over(job);
+  await pass(BEFORE);
+  const count = (): number[] => crowd.map((jobs) => jobs.reduce((sum, { done }) => sum + done, 0));
+  const before = count();
+  const begin = clock.now();
+  await pass(counted);
+  const seconds = (clock.now() - begin) / 1e9;
+  const shares = count().map((done, i) => done - before[i]!);
+  const beside = await median(RESTS);
+  const againBeside = await median(THINKS);
+  working = false;
+  machine.close();
+  return { shares, jobs: shares.reduce((a, b) => a + b, 0) / seconds, alone, againAlone, beside, againBeside };
+}
+
+export const crowd: Bench = async (_userland, { vs }) => {
+  if (vs) throw new Problem(`there is nothing in crowd that ${vs} could do`);
+  const results: Result[] = [];
+  for (const policy of POLICY_NAMES) {
+    const found = await crowdOf(policy, { clients: CLIENTS, samples: SAMPLES, counted: COUNTED });
+    const { shares } = found;
+    results.push(
+      { metric: `${policy}_jobs_per_second`, value: found.jobs, unit: 'jobs/s' },
+      { metric: `${policy}_least_of_most`, value: Math.min(...shares) / Math.max(...shares), unit: '' },
+      { metric: `${policy}_jain`, value: jain(shares), unit: '' },
+      { metric: `${policy}_high_priority_alone`, value: found.alone, unit: 'µs' },
+      { metric: `${policy}_high_priority_beside_64`, value: found.beside, unit: 'µs' },
+      { metric: `${policy}_high_priority_again_alone`, value: found.againAlone, unit: 'µs' },
+      { metric: `${policy}_high_priority_again_beside_64`, value: found.againBeside, unit: 'µs' },
+    );
+  }
+  return results;
+};
