@@ -341,6 +341,16 @@ test('lines are connected and as wide as asked, points square with a coordinate'
   assert.deepEqual(coordinates.find(([at]) => at === (11 | (13 << 16)))!.slice(1), [0.875, 0.875]);
 });
 
+test('the largest point is 4095.9375 pixels wide, whatever the shader says', () => {
+  const b = bench(64, 8);
+  b.float(IDVS_REGISTERS.primitiveSize, 10000);
+  b.triangles([[-2000, 4, 0, 1]], { drawMode: DRAW_MODE.POINTS });
+  const pixels = b.render();
+  for (let y = 0; y < 8; y++) {
+    for (let x = 0; x < 64; x++) assert.equal(pixels[y * 64 + x]! >>> 0 === red, x < 48, `${x}, ${y}`);
+  }
+});
+
 test('a line of several samples is a rectangle, one of a single sample a run of rows or columns', () => {
   const ends = [
     [8, 8, 0, 1],

@@ -12,8 +12,11 @@ import type { Batch } from './batch.ts';
 import { Clipper, CORNER } from './clip.ts';
 import type { TilerDraw } from './draw.ts';
 
-/** Pixels: largest point, widest line; how far out a point may be. */
-export const MAX_SIZE = 2048;
+/**
+ * Pixels: largest point, widest line; how far out a point may be.
+ * Source: Mesa 25.0.7 `src/panfrost/vulkan/panvk_physical_device.c` (pointSizeRange), `src/gallium/drivers/panfrost/pan_screen.c`.
+ */
+export const MAX_SIZE = 4095.9375;
 export const MAX_POINT = 32768;
 
 export class Shaper {
