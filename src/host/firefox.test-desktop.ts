@@ -3,12 +3,14 @@
  * read off the screen. Fetches the guest where it is missing (about 250 MB).
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../board/log.ts';
 import type { Picture } from '../display/index.ts';
+import { Desktop } from '../testing/host/desktop.ts';
+import { Marionette } from '../testing/host/marionette.ts';
 import { launch } from './launch.ts';
 import { guestRoot } from './userland/guest-root.ts';
 import { commandOf } from './userland/guests.ts';
@@ -32,6 +34,9 @@ ${BARS.map((color) => `<div style="height:100px;background:${rgb(color)}"></div>
   const mali = gl && /Mali|Panfrost/.test(gl.getParameter(gl.RENDERER));
   document.body.style.background = mali ? '${rgb(MALI)}' : '${rgb(OTHER)}';
 </script>`;
+
+/** Milliseconds in which about:support has asked all that it tells. */
+const TELLS = 300_000;
 
 /** How many pixels have a colour. */
 function count({ data }: Picture, [red, green, blue]: readonly number[]): number {
@@ -145,4 +150,33 @@ test('Firefox encodes a WebM film and plays it', async (t) => {
     pixels.some((count) => count > enough),
   );
   assert.ok(played! > enough, `the film is not as it was drawn (${wrong}), or could not be made or played (${failed})`);
+});
+
+test('about:support tells of WebRender and WebGL on the GPU', async (t) => {
+  const profile = '.mozilla/tyr';
+  // Any port that is free; Firefox writes down which.
+  const files = { [join(profile, 'prefs.js')]: 'user_pref("marionette.port", 0);\n' };
+  // No page may go there, but whoever starts Firefox; nor may one read it, but who is let into Firefox itself.
+  const command = commandOf('firefox', ['--marionette', '--remote-allow-system-access', 'about:support']);
+  const desktop = await Desktop.start(t, command, '1024x768@60', files);
+  const file = join(desktop.home, profile, 'MarionetteActivePort');
+  const port = (): number => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0);
+  await desktop.until(
+    () => port() > 0,
+    () => 'Firefox does not say where it listens',
+  );
+  const firefox = await Marionette.of(port());
+  t.after(() => firefox.close());
+  await firefox.call('Marionette:SetContext', { value: 'chrome' });
+  const read = 'return gBrowser.selectedBrowser.contentDocument?.body?.innerText';
+  let text = '';
+  for (const end = Date.now() + TELLS; !/^WebGL 2 Extensions\s/m.test(text) && Date.now() < end; )
+    text = String(await firefox.evaluate(read));
+  const told = text.split('\n').filter((line) => /^(Compositing|Description|WebGL \d Driver Renderer)\t/.test(line));
+  t.diagnostic(told.join('; '));
+  assert.match(text, /^Compositing\s+WebRender$/m);
+  assert.match(text, /^WebGL 1 Driver Renderer\s.*Mali-G610/m);
+  assert.match(text, /^WebGL 2 Driver Renderer\s.*Mali-G610/m);
+  assert.match(text, /^Description\s+Mali-G610/m);
+  await desktop.end();
 });

@@ -3,9 +3,9 @@
  * shows.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,9 @@ const PATIENCE = 600_000;
 /** So many lines of what was said are shown when something does not happen. */
 const LAST = 60;
 
+/** The guest's home within its folder. */
+const HOME = '.home';
+
 export class Desktop {
   /** A folder in which the guest may write, empty at first; where it is started. */
   readonly folder: string;
@@ -41,12 +44,22 @@ export class Desktop {
     this.lines = lines;
   }
 
-  /** Runs a command in an empty home, in a root of its own where that can be had. */
-  static async start(t: TestContext, { guest, program, args, env }: Command, mode = '640x480@60'): Promise<Desktop> {
+  /** Runs a command in a home that has these texts by their names at first, in a root of its own where that can be had. */
+  static async start(
+    t: TestContext,
+    { guest, program, args, env }: Command,
+    mode = '640x480@60',
+    files: Record<string, string> = {},
+  ): Promise<Desktop> {
     const userland = await ensureUserland({ guest });
     const folder = mkdtempSync(join(tmpdir(), 'tyr-desktop-'));
     t.after(() => rmSync(folder, { recursive: true }));
-    const root = await guestRoot({ home: join(folder, '.home'), share: [folder] });
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(folder, HOME, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+    const root = await guestRoot({ home: join(folder, HOME), share: [folder] });
     t.after(root.release);
     const { log, lines } = recorder();
     const desktop = new Desktop(folder, lines);
@@ -64,6 +77,11 @@ export class Desktop {
       await desktop.#run;
     });
     return desktop;
+  }
+
+  /** The guest's home. */
+  get home(): string {
+    return join(this.folder, HOME);
   }
 
   /** Does what a person would: see `tyr input`. */
