@@ -31,8 +31,10 @@ import { afbcDecode } from '../../board/image/afbc.ts';
 import { readImage } from '../../board/image/image.ts';
 import { Bench, blendBits, finish, laneVectors, RGBA8_TILE, shade } from '../../testing/mali/stage-bench.ts';
 import { GpuFault, type Work } from '../contract.ts';
+import { defaultEngine } from '../engine/engine.ts';
 import { LANES, type TileRequest, type Warp } from '../shader/contract.ts';
 import { TilerHeap } from '../tiler-heap.ts';
+import { shaderCores } from '../units.ts';
 import { bitCount } from './early-tests.ts';
 import { PrimitiveStore } from './primitive-store.ts';
 
@@ -756,6 +758,20 @@ test('works tell how far they have come', () => {
     // Each slice gets on.
     for (let i = 2; i < seen.length - 1; i++) assert.ok(seen[i]! > seen[i - 1]!, `${seen[i - 1]}, ${seen[i]}`);
   }
+});
+
+test('a work whose shaders take longer than a slice each gets on by quads, also within a tile', () => {
+  const b = new Bench(16, 16, 1 << 20);
+  const long = ['IADD_IMM.i32 r4, 0x0, #9000', 'IADD_IMM.i32 r4, r4, #0xffffffff', 'BRANCHZ r4, offset:-2', 'NOP.end'];
+  b.state({}, b.program(long.join('\n')));
+  b.triangles(fullscreen(16, 16));
+  const { openFragment } = shaderCores(defaultEngine());
+  const work = b.fragment(b.framebuffer({}, [b.rgba8()]), undefined, openFragment);
+  const seen = new Set<number>();
+  let slices = 0;
+  for (; work.step() !== 'done'; slices++) seen.add(work.progress!);
+  // Sixteen warps, which are shaded pair by pair of quads or at once.
+  assert.ok(seen.size > 12, `${seen.size} pieces in ${slices} slices`);
 });
 
 test('layers: each framebuffer draws the primitives of its own', () => {

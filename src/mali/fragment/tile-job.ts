@@ -85,7 +85,7 @@ const PASS = { BEGIN: 0, PRE_FRAME_0: 1, PRE_FRAME_1: 2, PRIMITIVES: 3, POST_FRA
 const idle = (mode: number): boolean => mode === FRAME_SHADER_MODE.NEVER || mode === FRAME_SHADER_MODE.INTERSECT;
 
 export class TileJob {
-  /** Warps, primitives in tiles, and tiles that are done. */
+  /** Warps that have been listed, primitives in tiles, tiles that are done, and slices that have taken up quads. */
   progress = 0;
   readonly #memory: VirtualMemory;
   readonly #open: OpenFragmentShader;
@@ -244,7 +244,9 @@ export class TileJob {
     for (let sample = 0; sample < this.#samples; sample++) {
       const shader = this.#begun ? this.#draw!.run! : this.#list(sample);
       this.#begun = false;
-      while (!shader.resumeList(this.#warpBudget)) {
+      for (let quad = this.#quad; !shader.resumeList(this.#warpBudget); quad = this.#quad) {
+        // A list of long shaders gets on by quads.
+        if (this.#quad !== quad) this.progress++;
         this.#budget = this.#slice;
         yield;
       }
@@ -253,6 +255,12 @@ export class TileJob {
       this.#budget = this.#slice;
       yield;
     }
+  }
+
+  /** The next quad that the draw's shader takes up. */
+  get #quad(): number {
+    const at = this.#draw!.stage.frame / 4;
+    return scratch.i32[at + STAGE.warp / 4]! * QUADS + scratch.i32[at + STAGE.part / 4]!;
   }
 
   /** All tiles are done. */

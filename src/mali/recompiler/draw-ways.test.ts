@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IDVS_REGISTERS } from '../../abi/gpu/cs-registers.ts';
 import { BLEND_A, BLEND_B, BLEND_C, BLEND_MODE, Blend, FUNC, PIXEL_KILL } from '../../abi/gpu/raster-descriptors.ts';
-import { DESCRIPTOR_TYPE, ShaderProgram } from '../../abi/gpu/shader-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { Bench, blendBits, finish, RGBA8_TILE } from '../../testing/mali/stage-bench.ts';
 import type { Engine } from '../engine/names.ts';
-import { assemble } from '../shader/assemble.ts';
 import { shaderCores } from '../units.ts';
 
 const SIZE = 48;
@@ -40,14 +38,7 @@ const CASES: readonly DrawCase[] = [
 
 function draw(engine: Engine): Uint8Array {
   const bench = new Bench(SIZE, SIZE, 1 << 20, engine);
-  const code = assemble(PROGRAM);
-  const at = bench.alloc(code.byteLength);
-  bench.memory.write(at, new Uint8Array(code.buffer));
-  const program = bench.put(ShaderProgram, bench.alloc(ShaderProgram.size), {
-    type: DESCRIPTOR_TYPE.SHADER,
-    stage: 2,
-    binary: at,
-  });
+  const program = bench.program(PROGRAM);
   bench.registers[IDVS_REGISTERS.varyingAllocation] = 16;
   for (const [n, { blend, late }] of CASES.entries()) {
     bench.depthStencil({ depthFunction: FUNC.LESS, depthWriteEnable: true });

@@ -34,6 +34,7 @@ import { scratch } from '../../mali/engine/scratch.ts';
 import { THREAD_PRELOADS } from '../../mali/engine/threads.ts';
 import { FragmentWork, type OpenFragmentShader } from '../../mali/fragment/fragment.ts';
 import { FRAME, FRAME_BYTES, STAGE } from '../../mali/recompiler/frame.ts';
+import { assemble } from '../../mali/shader/assemble.ts';
 import { type FragmentStage, LANES, type ShaderRun, type VertexStage, type Warp } from '../../mali/shader/contract.ts';
 import { beginListed } from '../../mali/shader/quad-list.ts';
 import type { EnvironmentPointers } from '../../mali/shader/resources.ts';
@@ -292,6 +293,20 @@ export class Bench {
       rowStride: this.width * 4,
       ...values,
     };
+  }
+
+  /** The address of a fragment program's descriptor, from its text; it runs by what shader cores open (`fragment`). */
+  program(text: string): number {
+    const fields = { type: DESCRIPTOR_TYPE.SHADER, stage: 2, binary: this.code(text) };
+    return this.put(ShaderProgram, this.alloc(ShaderProgram.size), fields);
+  }
+
+  /** The address of assembled instructions. */
+  code(text: string): number {
+    const code = assemble(text);
+    const at = this.alloc(code.byteLength);
+    this.memory.write(at, new Uint8Array(code.buffer));
+    return at;
   }
 
   /** Renders; `limit`: primitives that the job may keep at once; `open`: who runs fragment programs, if not the bench's functions. */

@@ -8,12 +8,10 @@
 import { WRITEBACK_FORMATS } from '../../../abi/formats.ts';
 import { IDVS_REGISTERS } from '../../../abi/gpu/cs-registers.ts';
 import { BLEND_MODE, BLOCK_FORMAT, SAMPLE_PATTERN, SamplePosition } from '../../../abi/gpu/raster-descriptors.ts';
-import { DESCRIPTOR_TYPE, ShaderProgram } from '../../../abi/gpu/shader-descriptors.ts';
 import { Dram } from '../../../board/dram.ts';
 import { AFBC_BLOCK, AFBC_HEADER_BYTES, AFBC_WIDE, afbcBodyBytes, afbcDecode } from '../../../board/image/afbc.ts';
 import { GpuFault } from '../../../mali/contract.ts';
 import type { Engine } from '../../../mali/engine/names.ts';
-import { assemble } from '../../../mali/shader/assemble.ts';
 import { shaderCores } from '../../../mali/units.ts';
 import { Bench, finish } from '../stage-bench.ts';
 import { type Coverage, newCoverage } from './coverage.ts';
@@ -156,28 +154,15 @@ function addDraw(bench: Bench, draw: PictureDraw): void {
       const shader = draw.blendShaders[rt];
       const conversion = { memoryFormat: format, raw, registerFormat: 0 };
       // A shader's address takes the place of the conversion.
-      const how =
-        shader === undefined ? { conversion } : { mode: BLEND_MODE.SHADER, internalHigh: codeOf(bench, shader) };
+      const how = shader === undefined ? { conversion } : { mode: BLEND_MODE.SHADER, internalHigh: bench.code(shader) };
       return { ...blend, numComps: 4, ...how };
     }),
   );
-  bench.state(draw.state, draw.shader === undefined ? 0 : programOf(bench, draw.shader));
+  bench.state(draw.state, draw.shader === undefined ? 0 : bench.program(draw.shader));
   bench.scissor(...draw.scissor);
   bench.float(IDVS_REGISTERS.primitiveSize, draw.size);
   bench.registers[IDVS_REGISTERS.varyingAllocation] = VARYING_BYTES;
   bench.triangles(draw.vertices, { drawMode: draw.mode, secondaryShader: true });
-}
-
-function codeOf(bench: Bench, text: string): number {
-  const code = assemble(text);
-  const binary = bench.alloc(code.byteLength);
-  bench.memory.write(binary, new Uint8Array(code.buffer));
-  return binary;
-}
-
-function programOf(bench: Bench, text: string): number {
-  const fields = { type: DESCRIPTOR_TYPE.SHADER, stage: 2, binary: codeOf(bench, text) };
-  return bench.put(ShaderProgram, bench.alloc(ShaderProgram.size), fields);
 }
 
 interface Bases {
