@@ -92,6 +92,14 @@ test('merged workgroups share warps and still have their own ids', () => {
   for (let i = 0; i < 37; i++) assert.equal(memory.load32(DATA + i * 4), i);
 });
 
+test('a work whose threads take longer than a slice tells how far it has come, warp by warp', () => {
+  const long = ['IADD_IMM.i32 r4, 0x0, #9000', 'IADD_IMM.i32 r4, r4, #0xffffffff', 'BRANCHZ r4, offset:-2', 'NOP.end'];
+  const work = start(new FlatMemory(), long.join('\n'), { size: [64, 4, 1], groups: [1, 1, 1], uniform: 0 });
+  const seen = new Set<number>();
+  while (work.step() !== 'done') seen.add(work.progress!);
+  assert.ok(seen.size > 12, `${seen.size} pieces`);
+});
+
 test('many workgroups of whole warps: each thread has its own numbers, and the last ones are there too', () => {
   const memory = new FlatMemory();
   // Workgroups of 16 × 2 threads, 37 × 29 of them: thread by thread its local y, then its workgroup's x, in bytes.

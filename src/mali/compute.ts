@@ -81,7 +81,7 @@ function sizeOf(registers: Uint32Array): readonly [x: number, y: number, z: numb
 }
 
 class ComputeWork implements Work {
-  /** Warps that have ended. */
+  /** Warps that have ended, of lists such that have begun. */
   progress = 0;
   readonly #executor: WarpExecutor | undefined;
   readonly #context: RunContext | undefined;
@@ -101,8 +101,9 @@ class ComputeWork implements Work {
   readonly #listBytes: number = 0;
   /** First of the workgroups at work. */
   #group = 0;
-  /** Warps of the current workgroups, and the one whose turn it is. */
+  /** Warps of the current workgroups, how many of a list have begun, and the one whose turn it is. */
   #active = 0;
+  #begun = 0;
   #turn = 0;
 
   constructor(request: ComputeRequest, textures: TextureUnit, makeExecutor: MakeExecutor, part: ComputePart) {
@@ -190,10 +191,15 @@ class ComputeWork implements Work {
   /** Goes on with the list of all threads of the workgroups at work. */
   #listOnce(budget: number): number {
     const executor = this.#executor!;
-    if (executor.list!(this.#warps[0]!, budget)) {
-      this.progress += this.#active;
-      this.#active = 0;
-    }
+    const w = this.#warps[0]!;
+    const done = executor.list!(w, budget);
+    // In a list of long shaders warps that have begun tell how far it has come.
+    const begun = done
+      ? this.#active
+      : Math.min(this.#active, Math.ceil(scratch.u32[(w.frame + FRAME.thread) / 4]! / LANES));
+    this.progress += begun - this.#begun;
+    this.#begun = done ? 0 : begun;
+    if (done) this.#active = 0;
     return executor.left - 1;
   }
 
