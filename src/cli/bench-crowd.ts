@@ -6,19 +6,8 @@
  * Time is the processor time of the machine's thread, all its clock tells, so a host that has other things to do changes little.
  * `tyr bench fairness` asks the same in the machine's own time, where serving and interrupts take none, and `tyr compare --crowd` of real programs.
  */
-import { DRM_IOCTL } from '../abi/drm.ts';
-import { assembleCs, type CsLine } from '../abi/gpu/cs.ts';
-import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
-import {
-  GROUP_PRIORITY,
-  PANTHOR,
-  QueueCreate,
-  QueueSubmit,
-  SYNC_OP,
-  SyncOp,
-  VM_BIND_OP,
-  VmBindOp,
-} from '../abi/panthor.ts';
+import type { CsLine } from '../abi/gpu/cs.ts';
+import { GROUP_PRIORITY, PANTHOR } from '../abi/panthor.ts';
 import { type Company, HostClock } from '../board/clock.ts';
 import { silent } from '../board/log.ts';
 import { POLICY_NAMES, type PolicyName } from '../driver/index.ts';
@@ -28,7 +17,8 @@ import { Problem } from '../host/userland/problem.ts';
 import { Machine } from '../machine/machine.ts';
 import { jain } from '../testing/machine/fairness.ts';
 import { DATA, loop, store } from '../testing/machine/worker.ts';
-import { BenchFile, BenchProcess, type Call } from './bench-client.ts';
+import { BenchProcess } from './bench-client.ts';
+import { groupOf, type Job, jobOf, openProgram, submitAndWait } from './bench-jobs.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 const CLIENTS = 16;
@@ -36,8 +26,6 @@ const GROUPS = 4;
 /** Jobs that each group has in flight, and loops of a job: about a third of a millisecond. */
 const WAITING = 3;
 const LOOPS = 400;
-const STREAM = 0x10000000n;
-const FOREVER = 2n ** 62n;
 const DRAM = 2 ** 29;
 const MILLISECOND = 1e6;
 /** What a client takes from an answer to its next request, and what one rests who draws now and then. */
@@ -117,23 +105,9 @@ class NiceProcess extends BenchProcess {
   }
 }
 
-/** A job of a group, over and over. */
-class Job {
-  readonly #submit: Call;
-  readonly #wait: Call;
-  done = 0;
-
-  constructor(submit: Call, wait: Call) {
-    this.#submit = submit;
-    this.#wait = wait;
-  }
-
-  /** Submits it, and resolves when its signal has been seen. */
-  async run(): Promise<void> {
-    await this.#submit.run();
-    await this.#wait.run();
-    this.done++;
-  }
+/** A job over and over: how often it has been done. */
+interface Work extends Job {
+  done: number;
 }
 
 /** Jobs of a client's groups, `each` of every group. */
@@ -143,47 +117,21 @@ async function open(
   groups: number,
   each: number,
   priority: number,
-): Promise<Job[]> {
-  if (!machine.gpu) throw new Error('no GPU came up');
+): Promise<Work[]> {
   const process = new NiceProcess();
-  const file = new BenchFile(process, machine.gpu, 'render');
-  const vmId = (await file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
-  const size = BigInt(PAGE_SIZE);
-  const places: { boHandle: number; va: bigint; size: bigint; flags: number }[] = [];
-  for (const va of [STREAM, DATA]) {
-    const { handle } = await file.do(PANTHOR.BO_CREATE, { size });
-    places.push({ boHandle: handle, va, size, flags: VM_BIND_OP.MAP_NOEXEC });
-  }
-  await file.do(PANTHOR.VM_BIND, { vmId, ops: process.objects(VmBindOp.layout, places) });
-  const program = assembleCs(lines);
-  machine.dram.u8.set(program, file.file.object(places[0]!.boHandle).run.physical);
-  const jobs: Job[] = [];
+  const program = await openProgram(machine, process, lines, DATA);
+  const works: Work[] = [];
   for (let i = 0; i < groups; i++) {
-    const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, {
-      queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE_SIZE }]),
-      maxComputeCores: 1,
-      maxFragmentCores: 1,
-      maxTilerCores: 1,
-      priority,
-      computeCoreMask: 1n,
-      fragmentCoreMask: 1n,
-      tilerCoreMask: 1n,
-      vmId,
-    });
-    for (let n = 0; n < each; n++) {
-      const { handle } = await file.do(DRM_IOCTL.SYNCOBJ_CREATE, {});
-      const syncs = process.objects(SyncOp.layout, [{ flags: SYNC_OP.SIGNAL + SYNC_OP.SYNCOBJ, handle }]);
-      const job = { streamAddr: STREAM, streamSize: program.length, syncs };
-      const wait = { handles: process.words(handle), timeout_nsec: FOREVER, count_handles: 1 };
-      jobs.push(
-        new Job(
-          file.call(PANTHOR.GROUP_SUBMIT, { groupHandle, queueSubmits: process.objects(QueueSubmit.layout, [job]) }),
-          file.call(DRM_IOCTL.SYNCOBJ_WAIT, wait),
-        ),
-      );
-    }
+    const { groupHandle } = await program.file.do(PANTHOR.GROUP_CREATE, groupOf(process, program.vmId, priority));
+    for (let n = 0; n < each; n++) works.push({ ...(await jobOf(program, groupHandle)), done: 0 });
   }
-  return jobs;
+  return works;
+}
+
+/** Submits it, and resolves when its signal has been seen. */
+async function once(work: Work): Promise<void> {
+  await submitAndWait(work);
+  work.done++;
 }
 
 export interface CrowdSizes {
@@ -209,7 +157,7 @@ export async function crowdOf(scheduler: PolicyName, { clients, samples, counted
   const mail = new Mail(clock);
   const options = { clock, log: silent, backing: new MemfdBacking(), dramSize: DRAM };
   const machine = await Machine.boot({ ...options, scheduler, mode: '640x480@60' });
-  const crowd: Job[][] = [];
+  const crowd: Work[][] = [];
   for (let i = 0; i < clients; i++)
     crowd.push(await open(machine, loop(LOOPS), GROUPS, WAITING, GROUP_PRIORITY.MEDIUM));
   const [urgent] = await open(machine, store(0, 1), 1, 1, GROUP_PRIORITY.HIGH);
@@ -219,8 +167,8 @@ export async function crowdOf(scheduler: PolicyName, { clients, samples, counted
     await mail.until(() => failed.length > 0 || clock.now() >= end);
     if (failed.length > 0) throw failed[0];
   };
-  const run = (job: Job, then: () => void): void => {
-    job.run().then(then, (error: unknown) => failed.push(error));
+  const run = (job: Work, then: () => void): void => {
+    once(job).then(then, (error: unknown) => failed.push(error));
   };
   const median = async (rest: number): Promise<number> => {
     const times: number[] = [];
@@ -232,11 +180,11 @@ export async function crowdOf(scheduler: PolicyName, { clients, samples, counted
     }
     return times.sort((a, b) => a - b)[samples >> 1]!;
   };
-  for (let i = 0; i < WARM; i++) await urgent!.run();
+  for (let i = 0; i < WARM; i++) await once(urgent!);
   const alone = await median(RESTS);
   const againAlone = await median(THINKS);
   let working = true;
-  const over = (job: Job): void => {
+  const over = (job: Work): void => {
     if (working) run(job, () => mail.send(THINKS, () => over(job)));
   };
   for (const job of crowd.flat()) over(job);

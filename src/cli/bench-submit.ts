@@ -11,21 +11,11 @@
 import { getHeapStatistics } from 'node:v8';
 import { DMA_BUF_IOCTL, DMA_BUF_SYNC } from '../abi/dma-buf.ts';
 import { DRM_IOCTL, DRM_SYNCOBJ_FD } from '../abi/drm.ts';
-import { assembleCs } from '../abi/gpu/cs.ts';
 import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
 import type { IoctlDef } from '../abi/ioctl.ts';
 import { FLIP } from '../abi/kms.ts';
 import * as KMS from '../abi/kms-ioctls.ts';
-import {
-  MAX_VMS_PER_FILE,
-  PANTHOR,
-  QueueCreate,
-  QueueSubmit,
-  SYNC_OP,
-  SyncOp,
-  VM_BIND_OP,
-  VmBindOp,
-} from '../abi/panthor.ts';
+import { GROUP_PRIORITY, MAX_VMS_PER_FILE, PANTHOR } from '../abi/panthor.ts';
 import { HostClock } from '../board/clock.ts';
 import type { BackingFile } from '../board/dram.ts';
 import { silent } from '../board/log.ts';
@@ -34,13 +24,12 @@ import { MemfdBacking } from '../host/memfd-backing.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { Machine } from '../machine/machine.ts';
 import { BenchFile, BenchProcess, Call } from './bench-client.ts';
+import { groupOf, type Job, jobOf, openProgram, submitAndWait, waitFor } from './bench-jobs.ts';
 import type { Bench, Result } from './bench-programs.ts';
 
 const SCREEN = { width: 640, height: 480 };
 const DRAM = 2 ** 29;
-const STREAM = 0x10000000n;
 const RESULT = 0x20000000n;
-const FOREVER = 2n ** 62n;
 /** Seconds for which each is done before it is measured: V8 optimises a function after some thousand calls, and then goes on to its callers. */
 const WARM = 1;
 /** How often each is done for the figures: CPU time has ticks of some milliseconds. */
@@ -55,63 +44,25 @@ const RESTING = [10, 10_000] as const;
 const MOST_GROUPS = 2500;
 
 /** One program: a VM with a stream in it, a group, and a syncobj that its jobs signal. */
-interface Program {
+interface Program extends Job {
   readonly file: BenchFile;
-  readonly syncobj: number;
-  readonly submit: Call;
-  readonly wait: Call;
 }
 
 async function open(machine: Machine, process: BenchProcess): Promise<Program> {
-  if (!machine.gpu) throw new Error('no GPU came up');
-  const file = new BenchFile(process, machine.gpu, 'render');
-  const vmId = (await file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
-  const size = BigInt(PAGE_SIZE);
-  const stream = (await file.do(PANTHOR.BO_CREATE, { size })).handle;
-  const result = (await file.do(PANTHOR.BO_CREATE, { size })).handle;
-  const places = [
-    { boHandle: stream, va: STREAM, size, flags: VM_BIND_OP.MAP_NOEXEC },
-    { boHandle: result, va: RESULT, size, flags: VM_BIND_OP.MAP_NOEXEC },
-  ];
-  await file.do(PANTHOR.VM_BIND, { vmId, ops: process.objects(VmBindOp.layout, places) });
-  const program = assembleCs([
-    ['MOVE', { destination: 0, immediate: Number(RESULT) }],
-    ['MOVE32', { destination: 2, immediate: 1 }],
-    ['STORE_MULTIPLE', { address: 0, baseRegister: 2, mask: 1, offset: 0 }],
-    ['WAIT', { waitMask: 0xff }],
-  ]);
-  machine.dram.u8.set(program, file.file.object(stream).run.physical);
-  const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, groupOf(process, vmId));
-  const { handle: syncobj } = await file.do(DRM_IOCTL.SYNCOBJ_CREATE, {});
-  const syncs = process.objects(SyncOp.layout, [{ flags: SYNC_OP.SIGNAL + SYNC_OP.SYNCOBJ, handle: syncobj }]);
-  const job = { streamAddr: STREAM, streamSize: program.length, syncs };
-  return {
-    file,
-    syncobj,
-    submit: file.call(PANTHOR.GROUP_SUBMIT, { groupHandle, queueSubmits: process.objects(QueueSubmit.layout, [job]) }),
-    wait: waitFor(file, syncobj, DRM_IOCTL.SYNCOBJ_WAIT),
-  };
-}
-
-/** The smallest group that there is. */
-const groupOf = (process: BenchProcess, vmId: number) => ({
-  queues: process.objects(QueueCreate.layout, [{ priority: 1, ringbufSize: PAGE_SIZE }]),
-  maxComputeCores: 1,
-  maxFragmentCores: 1,
-  maxTilerCores: 1,
-  priority: 1,
-  computeCoreMask: 1n,
-  fragmentCoreMask: 1n,
-  tilerCoreMask: 1n,
-  vmId,
-});
-
-const waitFor = (file: BenchFile, syncobj: number, def: IoctlDef): Call =>
-  file.call(def, { handles: file.process.words(syncobj), timeout_nsec: FOREVER, count_handles: 1 });
-
-async function submitAndWait({ submit, wait }: Program): Promise<void> {
-  await submit.run();
-  await wait.run();
+  const program = await openProgram(
+    machine,
+    process,
+    [
+      ['MOVE', { destination: 0, immediate: Number(RESULT) }],
+      ['MOVE32', { destination: 2, immediate: 1 }],
+      ['STORE_MULTIPLE', { address: 0, baseRegister: 2, mask: 1, offset: 0 }],
+      ['WAIT', { waitMask: 0xff }],
+    ],
+    RESULT,
+  );
+  const { file, vmId } = program;
+  const { groupHandle } = await file.do(PANTHOR.GROUP_CREATE, groupOf(process, vmId, GROUP_PRIORITY.MEDIUM));
+  return { file, ...(await jobOf(program, groupHandle)) };
 }
 
 /** Groups, buffers and VMs of clients that do nothing, until there are so many of each. */
@@ -137,7 +88,8 @@ class Resting {
     const vmId = (await this.#file.do(PANTHOR.VM_CREATE, { userVaRange: 2n ** 47n })).id;
     this.#vms.push(vmId);
     await this.#file.do(PANTHOR.BO_CREATE, { size: BigInt(PAGE_SIZE) });
-    if (this.count < MOST_GROUPS) await this.#file.do(PANTHOR.GROUP_CREATE, groupOf(this.#file.process, vmId));
+    if (this.count < MOST_GROUPS)
+      await this.#file.do(PANTHOR.GROUP_CREATE, groupOf(this.#file.process, vmId, GROUP_PRIORITY.MEDIUM));
   }
 }
 
