@@ -1,10 +1,7 @@
 /** The page in a real browser, before a program that draws: kmscube's cube is seen, and turns. Needs a Chromium on this host. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silent } from '../../board/log.ts';
-import { openBrowser } from '../../testing/host/browser.ts';
-import { until } from '../../testing/host/until.ts';
-import { launch } from '../launch.ts';
+import { showProgram } from '../../testing/host/browser.ts';
 import { ensureUserland } from '../userland/userland.ts';
 
 /** Shares of the screen that the cube has at least and at most, and of the cube that differs at least when it has turned. */
@@ -20,28 +17,8 @@ const ANOTHER = 24;
 const COMES = 60_000;
 
 test("kmscube's cube is seen on the page, and turns", async (t) => {
-  const browser = await openBrowser(t);
   const userland = await ensureUserland();
-  const ended = new AbortController();
-  let link: string | undefined;
-  const run = launch({
-    ...{ userland, program: 'kmscube', args: [], mode: '320x240@60', soleMode: true, signal: ended.signal },
-    ...{ stdout: () => {}, stderr: () => {}, log: silent },
-    onScreen: (address) => {
-      link = address.link;
-    },
-  });
-  t.after(async () => {
-    ended.abort();
-    await run;
-  });
-  await until(
-    () => link !== undefined,
-    () => 'there is no screen',
-  );
-  const page = await browser.newPage({ viewport: { width: 700, height: 600 } });
-  await page.goto(link!);
-  await page.waitForSelector('#screenshot:enabled');
+  const { page, end } = await showProgram(t, { userland, program: 'kmscube', args: [], mode: '320x240@60' });
   /** Red, green, blue and alpha of all pixels of the page's screen. */
   const look = async (): Promise<number[]> =>
     page.evaluate(() => {
@@ -60,8 +37,7 @@ test("kmscube's cube is seen on the page, and turns", async (t) => {
   assert.ok(first, `no cube is seen: ${told(await look())}`);
   const second = await sees((picture) => isCube(picture) && difference(first, picture) > TURNED * cubeOf(first).length);
   assert.ok(second, 'the cube does not turn');
-  ended.abort();
-  const { faults, leaks } = await run;
+  const { faults, leaks } = await end();
   assert.deepEqual([faults, leaks], [0, {}]);
 });
 

@@ -8,10 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silent } from '../../board/log.ts';
-import { openBrowser } from '../../testing/host/browser.ts';
+import { showProgram } from '../../testing/host/browser.ts';
 import { until } from '../../testing/host/until.ts';
-import { launch } from '../launch.ts';
 import { commandOf } from '../userland/guests.ts';
 import { ensureUserland } from '../userland/userland.ts';
 
@@ -29,31 +27,11 @@ const PER_LETTER = 8;
 const TYPED = 'mkdir typed';
 
 test('keys that are typed in the page appear in weston-terminal, and its shell obeys', async (t) => {
-  const browser = await openBrowser(t);
   const { guest, program, args, env } = commandOf('weston', []);
   const userland = await ensureUserland({ guest });
   const cwd = mkdtempSync(join(tmpdir(), 'tyr-typed-'));
   t.after(() => rmSync(cwd, { recursive: true }));
-  const ended = new AbortController();
-  let link: string | undefined;
-  const quiet = { stdout: () => {}, stderr: () => {}, log: silent };
-  const run = launch({
-    ...{ userland, program, args, env, cwd, ...quiet, mode: '640x480@60', soleMode: true, signal: ended.signal },
-    onScreen: (address) => {
-      link = address.link;
-    },
-  });
-  t.after(async () => {
-    ended.abort();
-    await run;
-  });
-  await until(
-    () => link !== undefined,
-    () => 'there is no screen',
-  );
-  const page = await browser.newPage({ viewport: { width: 700, height: 600 } });
-  await page.goto(link!);
-  await page.waitForSelector('#screenshot:enabled');
+  const { page, end } = await showProgram(t, { userland, program, args, env, cwd, mode: '640x480@60' });
   /** How many pixels are as dark as the terminal, and as bright as its letters. */
   const pixels = (): Promise<{ dark: number; bright: number }> =>
     page.evaluate(
@@ -103,7 +81,6 @@ test('keys that are typed in the page appear in weston-terminal, and its shell o
     () => existsSync(join(cwd, 'typed')),
     () => 'the shell does not do what was typed',
   );
-  ended.abort();
-  const { faults, leaks } = await run;
+  const { faults, leaks } = await end();
   assert.deepEqual([faults, leaks], [0, {}]);
 });
