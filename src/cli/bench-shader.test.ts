@@ -37,6 +37,15 @@ for (const [name, touched] of Object.entries({
   });
 }
 
+test('bench memory: texels of an image', () => {
+  const all = data(place);
+  all.fill(UNTOUCHED);
+  job(place, 'wasm', memoryProgram(MEMORY.image_store!, 2))();
+  let count = 0;
+  for (let at = 0; at < all.length; at++) if (all[at] !== UNTOUCHED) count++;
+  assert.equal(count, 2 * ALL_THREADS);
+});
+
 test('bench memory: words that are far apart', () => {
   const all = data(place);
   all.fill(UNTOUCHED);

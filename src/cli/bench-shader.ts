@@ -3,20 +3,37 @@
  *
  * `tyr bench alu`: nanoseconds a thread that an instruction takes, by the difference of two programs of which one has more of them.
  * There are eight chains of them, as compilers interleave them, so some of the latency shows. `tyr bench memory`: nanoseconds a thread
- * of loads, stores and atomics, of neighbouring words and of words that nearly all have a page of their own.
+ * of loads, stores and atomics, of neighbouring words and of words that nearly all have a page of their own, and of texels of an image.
  *
  * A compute job of one workgroup after the other runs them, on one thread.
  */
+
+import { PIXEL_FORMATS } from '../abi/formats.ts';
 import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
 import { PAGE_SIZE } from '../abi/gpu/lpae.ts';
-import { ComputeSizeWorkgroup, DESCRIPTOR_TYPE, LocalStorage, ShaderProgram } from '../abi/gpu/shader-descriptors.ts';
+import {
+  ComputeSizeWorkgroup,
+  DESCRIPTOR_TYPE,
+  LocalStorage,
+  Resource,
+  ShaderProgram,
+} from '../abi/gpu/shader-descriptors.ts';
+import {
+  CLUMP_FORMAT,
+  CLUMP_ORDERING,
+  PLANE_TYPE,
+  Plane,
+  TEXTURE_DIMENSION,
+  Texture,
+} from '../abi/gpu/texture-descriptors.ts';
 import { viewOf } from '../abi/layout.ts';
+import { U_TILE } from '../board/image/u-interleaved.ts';
 import { Problem } from '../host/userland/problem.ts';
 import { compute } from '../mali/compute.ts';
 import { executorOf } from '../mali/engine/engine.ts';
 import type { Engine } from '../mali/engine/names.ts';
 import { assemble } from '../mali/shader/assemble.ts';
-import { noTextures } from '../testing/mali/shader-rig.ts';
+import { TexturePipe } from '../mali/texture/unit.ts';
 import { type Place, place } from './bench-place.ts';
 import type { Bench } from './bench-programs.ts';
 import { shortestRun } from './shortest-run.ts';
@@ -25,7 +42,10 @@ const THREADS = 256;
 const GROUPS = 16;
 export const ALL_THREADS = THREADS * GROUPS;
 /** What lies where in the place: descriptors, code, and from here on data. */
-const AT = { program: 0, storage: 0x100, uniforms: 0x200, code: PAGE_SIZE, data: 0x20000 } as const;
+const AT = {
+  ...{ program: 0, storage: 0x100, uniforms: 0x200, resources: 0x300, image: 0x340, plane: 0x380 },
+  ...{ code: PAGE_SIZE, data: 0x20000 },
+} as const;
 const DATA_BYTES = 2 ** 26;
 
 /** Where a bench's programs and data are. */
@@ -43,10 +63,13 @@ export function job({ dram, memory, at }: Place, engine: Engine, lines: readonly
   const { view } = dram;
   ShaderProgram.write(view, at + AT.program, { type: DESCRIPTOR_TYPE.SHADER, stage: 1, binary: at + AT.code });
   LocalStorage.write(view, at + AT.storage, {});
+  describeImage(view, at);
   const registers = new Uint32Array(96);
   const r = COMPUTE_REGISTERS;
   registers[r.spd[0]] = at + AT.program;
   registers[r.tsd[0]] = at + AT.storage;
+  // One table.
+  registers[r.srt[0]] = (at + AT.resources) | 1;
   registers[r.fau[0]] = at + AT.uniforms;
   registers[r.fau[0] + 1] = (UNIFORMS.length / 2) << 24;
   registers[r.workgroupSize] = viewOf(ComputeSizeWorkgroup.pack({ x: THREADS, y: 1, z: 1 })).getUint32(0, true);
@@ -57,11 +80,40 @@ export function job({ dram, memory, at }: Place, engine: Engine, lines: readonly
   dram.u32[(at + AT.uniforms) / 4] = at + AT.data;
   const operands = { srtSelect: 0, spdSelect: 0, tsdSelect: 0, fauSelect: 0 } as const;
   const executor = executorOf(engine);
+  const textures = new TexturePipe(engine);
   return () => {
-    const work = compute({ memory, registers, operands }, noTextures, executor);
+    const work = compute({ memory, registers, operands }, textures, executor);
     while (work.step() !== 'done');
   };
 }
+
+/** An image of words in u-interleaved tiles where the data are, a column a thread. */
+function describeImage(view: DataView, at: number): void {
+  Resource.write(view, at + AT.resources, { address: at + AT.image, containsDescriptors: true, size: Texture.size });
+  Texture.write(view, at + AT.image, {
+    type: DESCRIPTOR_TYPE.TEXTURE,
+    dimension: TEXTURE_DIMENSION.D2,
+    format: R32UI << 12,
+    width: ALL_THREADS,
+    height: ACCESSES,
+    swizzle: 0o3210,
+    levels: 1,
+    sampleCount: 1,
+    arraySize: 1,
+    depth: 1,
+    surfaces: at + AT.plane,
+  });
+  Plane.write(view, at + AT.plane, {
+    type: DESCRIPTOR_TYPE.PLANE,
+    planeType: PLANE_TYPE.GENERIC,
+    clumpOrdering: CLUMP_ORDERING.TILED_U_INTERLEAVED,
+    clumpFormat: CLUMP_FORMAT.RAW32,
+    pointer: at + AT.data,
+    rowStride: ALL_THREADS * U_TILE * 4,
+    size: ALL_THREADS * U_TILE * 4,
+  });
+}
+const R32UI = [...PIXEL_FORMATS.values()].find(({ name }) => name === 'R32UI')!.index;
 
 /** Bits of single-precision numbers. */
 const single = (x: number): number => new Uint32Array(Float32Array.of(x).buffer)[0]!;
@@ -114,6 +166,8 @@ const FAR = [
   'LSHIFT_AND.i32 r1, r1, 0x0.b00, r0',
   'SHADDX.u64 r2, u0, r1.w0, shift:2',
 ];
+/** A texel of the thread's column. */
+const ROW = 'IADD_IMM.i32 R3, r60, #N\n';
 const SIXTEENS = ['SHADDX.u64 r2, u0, r60.w0, shift:4'];
 const ONE_PLACE = ['MOV.i32 r2, u0', 'MOV.i32 r3, u1'];
 /** Beside one another at distances that fit the offset of an instruction. */
@@ -124,7 +178,7 @@ const BEHIND = 2 ** 16;
 interface Access {
   /** Puts the address into r2 and r3. */
   readonly place: readonly string[];
-  /** N: where it is, behind the address; R0…R3: registers that it has for itself. */
+  /** N: where it is, behind the address, or an image's row; R0…R3: registers that it has for itself. */
   readonly access: string;
   /** How far behind one another a thread's accesses are. */
   readonly stride: number;
@@ -136,6 +190,16 @@ export const MEMORY: Readonly<Record<string, Access>> = {
   store_i32: { place: NEIGHBOURS, access: 'STORE.i32.slot0 @r60, r2, offset:N', stride: THREADS * 4 },
   store_i32_far: { place: FAR, access: 'STORE.i32.slot0 @r60, r2, offset:N', stride: 256 },
   store_i128: { place: SIXTEENS, access: 'STORE.i128.slot0 @r56:r57:r58:r59, r2, offset:N', stride: THREADS * 16 },
+  image_load: {
+    place: [],
+    access: `${ROW}LD_TEX_IMM.u32.slot0.wait0 @R0, R3, 0x0, index:0, table:0`,
+    stride: 2 ** 16,
+  },
+  image_store: {
+    place: [],
+    access: `${ROW}LEA_TEX_IMM.slot0.wait0 @R0:R1:R2, R3, 0x0, table:0, index:0\nST_CVT.slot0.u32 @r60, R0, R2, offset:0`,
+    stride: 2 ** 16,
+  },
   atomic_add: { place: NEIGHBOURS, access: 'ATOM.i32.slot0.aadd @r60, r2, offset:0', stride: 0 },
   atomic_add_one_word: { place: ONE_PLACE, access: 'ATOM.i32.slot0.aadd @r60, r2, offset:0', stride: 0 },
 };

@@ -52,6 +52,21 @@ export interface Around {
 /** Kinds of records for what changes memory: discarded lanes do not. */
 const changes = (kind: number): boolean => kind === REFILL.WRITE || kind === REFILL.ATOMIC;
 
+/** Both words of the address in an instruction's first source, with the offset that its word holds. */
+export function dataAddress(x: Lowering): { low: Lanes; high: Lanes } {
+  const { l: lanes, i } = x;
+  const offset = i.immediates.offset!;
+  const [low0, high0] = [x.raw(0, 0), x.raw(0, 1)];
+  if (offset === 0) return { low: low0, high: high0 };
+  const low = lanes.op('i32x4_add', low0, lanes.words(offset));
+  // A comparison gives -1 for true: the carry is subtracted, a borrow added.
+  const high =
+    offset > 0
+      ? lanes.op('i32x4_sub', high0, lanes.op('i32x4_lt_u', low, low0))
+      : lanes.op('i32x4_add', high0, lanes.op('i32x4_gt_u', low, low0));
+  return { low, high };
+}
+
 export class AccessCode {
   /** Locals: where in DRAM each lane's address lies, and the lanes that take part. */
   readonly relative: readonly number[];
@@ -71,20 +86,11 @@ export class AccessCode {
 
   /** The word that a lane's address, or a handle, is compared by, and the one that is counted from. */
   #address(i: Instruction, kind: number): { low: Lanes; high: Lanes } {
-    const { lanes } = this.#a;
-    const [first, second] = i.sources;
+    const [, second] = i.sources;
     const x = new Lowering(this.#a, i);
     const raw = (n: number, word: number): Lanes => x.raw(n, word);
     if (kind === REFILL.BUFFER) return { low: raw(0, 0), high: second ? raw(1, 0) : raw(0, 1) };
-    const offset = i.immediates.offset!;
-    if (!first || offset === 0) return { low: raw(0, 0), high: raw(0, 1) };
-    const low = lanes.op('i32x4_add', raw(0, 0), lanes.words(offset));
-    // A comparison gives -1 for true: the carry is subtracted, a borrow added.
-    const high =
-      offset > 0
-        ? lanes.op('i32x4_sub', raw(0, 1), lanes.op('i32x4_lt_u', low, raw(0, 0)))
-        : lanes.op('i32x4_add', raw(0, 1), lanes.op('i32x4_gt_u', low, raw(0, 0)));
-    return { low, high };
+    return dataAddress(x);
   }
 
   /** Checks all active lanes, then does `fast` with physical addresses in `relative`, or leaves it to the interpreter. */

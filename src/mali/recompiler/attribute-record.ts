@@ -37,6 +37,11 @@ export function fillAttribute(w: WarpState, shape: number, record: number, lane:
 export const attributeShape = (format: string, channels: number): number =>
   REGISTER_FORMATS.indexOf(format as (typeof REGISTER_FORMATS)[number]) * 8 + channels;
 
+export const formatOfShape = (shape: number): { register: string; channels: number } => ({
+  register: REGISTER_FORMATS[shape >>> 3]!,
+  channels: shape & 7,
+});
+
 function fill(w: WarpState, shape: number, record: number, lane: number): number {
   const words = scratch.u32;
   const { environment, epoch } = w.run;
@@ -46,8 +51,8 @@ function fill(w: WarpState, shape: number, record: number, lane: number): number
   const attribute = attributeOf(environment, handleTable(handle), handleIndex(handle));
   if (!attribute) return 0;
   const { memory } = environment;
-  const to = registerFormat(REGISTER_FORMATS[shape >>> 3]!);
-  const form = fetchSlot(memory.dram, attribute, to, shape & 7);
+  const { register, channels } = formatOfShape(shape);
+  const form = fetchSlot(memory.dram, attribute, registerFormat(register), channels);
   if (!form) return 0;
   const buffer = environment.resources.buffer(resourceHandle(attribute.table, attribute.bufferIndex));
   if (!buffer || buffer.address > LARGEST) return 0;

@@ -140,9 +140,21 @@ export const TILE_RECORD = {
   ...{ time: 0, low: 4, high: 8, slot: 12, words: 16, bytes: 20, touch: 24, kind: 28, plane: 28 },
 } as const;
 
-/** Kinds of records. Behind those of TILE_LOAD and BLEND stands the kind of numbers (BLEND_TYPES). */
+/** Kinds of records. Behind those of TILE_LOAD and BLEND stands the kind of numbers (BLEND_TYPES), behind those of ATTRIBUTE and CONVERT the shape of data. */
 export const REFILL = {
-  ...{ READ: 0, WRITE: 1, BUFFER: 2, ADDRESS: 3, ATTRIBUTE: 4, ATOMIC: 5, TILE_LOAD: 6, BLEND: 7 },
+  ...{
+    READ: 0,
+    WRITE: 1,
+    BUFFER: 2,
+    ADDRESS: 3,
+    ATTRIBUTE: 4,
+    ATOMIC: 5,
+    TILE_LOAD: 6,
+    BLEND: 7,
+    TEXEL: 8,
+    CONVERT: 9,
+    TEXEL_LOAD: 10,
+  },
 } as const;
 
 /**
@@ -161,6 +173,30 @@ export const ATTRIBUTE = {
   ...{ offset: 36, divisorR: 40, divisorE: 44, divisorD: 48 },
 } as const;
 export const ATTRIBUTE_RECORDS = 2;
+
+/**
+ * What LEA_TEX remembers of an image: the epoch and handle that it is of; the function that finds addresses (texel-address.ts); the last
+ * column, row, slice and layer; which layer the rest is of: the address of its first texel, and the bytes between rows (of tiles) and
+ * between slices; and the format's word. It takes two records.
+ */
+export const TEXEL = {
+  ...{ time: 0, handle: 4, slot: 8, lastX: 12, lastY: 16, lastZ: 20, lastLayer: 24, layer: 28, low: 32, high: 36 },
+  ...{ rowStride: 40, sliceStride: 44, format: 48 },
+} as const;
+export const TEXEL_RECORDS = 2;
+
+/**
+ * What LD_TEX remembers of an image: the epoch and handle that it is of; the emitted sampler that fetches its texels (0: there is none,
+ * the interpreter is asked) and its binding; and the bits of y and of the slice or sample that are not 0 out of bounds alone. Further
+ * bounds are the sampler's.
+ */
+export const TEXEL_LOAD = { time: 0, handle: 4, slot: 8, binding: 12, y: 16, slice: 20 } as const;
+
+/**
+ * What a store with conversion remembers: the epoch and the format's word that it is of; the extent's first address, how many bytes
+ * further the last texel may begin, and where in DRAM it lies; and the function that stores (texel-store.ts).
+ */
+export const CONVERT = { time: 0, high: 4, low: 8, size: 12, physical: 16, format: 20, slot: 24 } as const;
 
 /**
  * Where a vertex shader's results go, as OutputBuffer says (shader/contract.ts): address of the first element, bytes between

@@ -1,6 +1,6 @@
 /**
  * The instructions that are more than lane operations, each by an emitter that knows its kind: memory, atomics, attributes, varyings,
- * textures, tests after shading, colours that the tile buffer holds.
+ * textures, images, tests after shading, colours that the tile buffer holds.
  *
  * An emitter is made when the first of its instructions comes. All hold locals, and a function is the shorter, and the sooner compiled,
  * the fewer it has.
@@ -10,6 +10,7 @@ import { AtomicCode } from './atomic.ts';
 import { AttributeCode } from './attribute.ts';
 import type { Emitter } from './block-code.ts';
 import type { Site, Unit } from './flow.ts';
+import { ImageCode } from './image.ts';
 import { LateCode } from './late.ts';
 import type { Operands } from './lowering.ts';
 import { MemoryCode } from './memory.ts';
@@ -19,7 +20,16 @@ import { type AroundTextures, TextureCode } from './texture.ts';
 import { TileLoadCode } from './tile-load.ts';
 import { VaryingCode } from './varying.ts';
 
-type Kind = 'memory' | 'atomic' | 'attribute' | 'varying' | 'special varying' | 'texture' | 'late' | 'tile load';
+type Kind =
+  | 'memory'
+  | 'atomic'
+  | 'attribute'
+  | 'varying'
+  | 'special varying'
+  | 'texture'
+  | 'image'
+  | 'late'
+  | 'tile load';
 
 /** What an instruction is by its name without number types; undefined: it has no emitter. */
 function kindOf(base: string): Kind | undefined {
@@ -34,6 +44,12 @@ function kindOf(base: string): Kind | undefined {
     case 'LEA_BUF':
     case 'LEA_BUF_IMM':
       return 'attribute';
+    case 'LEA_TEX':
+    case 'LEA_TEX_IMM':
+    case 'LD_TEX':
+    case 'LD_TEX_IMM':
+    case 'ST_CVT':
+      return 'image';
     case 'LD_VAR_SPECIAL':
       return 'special varying';
     case 'ATEST':
@@ -108,6 +124,8 @@ export class MessageCode implements Emitter {
         return new SpecialVaryingCode(this.#a, this.#quads);
       case 'texture':
         return new TextureCode(this.#a);
+      case 'image':
+        return new ImageCode(this.#a, this.#accessCode);
       case 'late':
         return this.late;
       case 'tile load':

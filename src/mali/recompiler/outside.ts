@@ -9,6 +9,7 @@ import type { WarpState } from '../shader/warp.ts';
 import { fillAddress, fillAttribute } from './attribute-record.ts';
 import type { Site } from './flow.ts';
 import { BLEND_TYPES, FRAME, RECORD, REFILL, STEP, TILE_RECORD } from './frame.ts';
+import { fillConvert, fillTexel, fillTexelLoad } from './image-record.ts';
 import { refillTexture, type TextureWant } from './texture.ts';
 
 /** A unit's function, and the instructions that it calls the interpreter for. */
@@ -98,9 +99,21 @@ export function refill(kind: number, record: number, failing: number): number {
   const { memory, resources } = w.run.environment;
   const words = scratch.u32;
   const lane = 31 - Math.clz32(failing & -failing);
-  if ((kind & 15) >= REFILL.TILE_LOAD) return fillTile(w, kind, record, lane);
-  if ((kind & 15) === REFILL.ATTRIBUTE) return fillAttribute(w, kind >>> 4, record, lane);
-  if (kind === REFILL.ADDRESS) return fillAddress(w, record, lane);
+  switch (kind & 15) {
+    case REFILL.TILE_LOAD:
+    case REFILL.BLEND:
+      return fillTile(w, kind, record, lane);
+    case REFILL.ATTRIBUTE:
+      return fillAttribute(w, kind >>> 4, record, lane);
+    case REFILL.ADDRESS:
+      return fillAddress(w, record, lane);
+    case REFILL.TEXEL:
+      return fillTexel(w, record, failing);
+    case REFILL.TEXEL_LOAD:
+      return fillTexelLoad(w, record, lane);
+    case REFILL.CONVERT:
+      return fillConvert(w, kind >>> 4, record, lane);
+  }
   const low = words[(w.frame + FRAME.low) / 4 + lane]!;
   const high = words[(w.frame + FRAME.high) / 4 + lane]!;
   const buffer = kind === REFILL.BUFFER ? resources.buffer(high) : undefined;

@@ -46,7 +46,9 @@ export const quadwise = (unit: Unit, kind: Stage['kind']): boolean =>
     unit.blocks.every(
       ({ end, sites }) =>
         end !== 'barrier' &&
-        sites.every(({ instruction: i }) => ownQuad(i) || (kind !== 'fragment' && i.spec.base === 'STORE')),
+        sites.every(
+          ({ instruction: i }) => ownQuad(i) || (kind !== 'fragment' && /^(STORE|ST_CVT)$/.test(i.spec.base)),
+        ),
     ),
   );
 

@@ -38,7 +38,7 @@ import { channelCount, putValue, registerFormat, Vectors, vectorReader, vectorWr
 import type { WarpState } from './warp.ts';
 
 /** The pixel format in a conversion descriptor. */
-const FORMAT_MASK = 0x3fffff;
+export const FORMAT_MASK = 0x3fffff;
 
 const hex = (x: number): string => `0x${x.toString(16)}`;
 

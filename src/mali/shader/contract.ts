@@ -388,6 +388,43 @@ export interface ImageRequest {
   w: Int32Array;
 }
 
+/** How texels that have addresses of their own lie. */
+export interface TexelPlace {
+  /** In u-interleaved tiles, not in rows. */
+  readonly tiled: boolean;
+  readonly bytes: number;
+  /** Address of the first one. */
+  readonly pointer: number;
+  /** Bytes between rows, or rows of tiles, and between slices. */
+  readonly rowStride: number;
+  readonly sliceStride: number;
+  /** No texel up to these coordinates begins further behind the first one. */
+  furthest(x: number, y: number, slice: number): number;
+}
+
+/** Where an image's texels lie, for emitted code. */
+export interface ImagePlane {
+  /** The pixel format's word. */
+  readonly format: number;
+  /** The last column, row, slice or sample, and layer. */
+  readonly lastX: number;
+  readonly lastY: number;
+  readonly lastZ: number;
+  readonly lastLayer: number;
+  /** Texels of one layer. */
+  readonly place: TexelPlace;
+}
+
+/** How emitted code loads texels of an image: by what fetches them for TEX_FETCH. */
+export interface ImageLoad {
+  /** x, y, z, layer and offset as that has them; a sample's number stands where the offset has it. */
+  readonly call: TextureCall;
+  /** Any y but 0 is out of bounds, though the call does not look at it. */
+  readonly flat: boolean;
+  /** Bits of the slice or sample that are set out of bounds alone, which the call does not look at. */
+  readonly slices: number;
+}
+
 /** The texture unit. Results are channel-major in `out`; 'gradient' puts its two words in channels 0 and 1. */
 export interface TextureUnit {
   execute(environment: ShaderEnvironment, warp: Warp, mask: number, request: TextureRequest, out: LaneVectors): void;
@@ -402,6 +439,13 @@ export interface TextureUnit {
    * nothing.
    */
   texelAddress(environment: ShaderEnvironment, warp: Warp, mask: number, request: ImageRequest, out: LaneVectors): void;
+  /**
+   * The plane of the layer that two words of coordinates name (LEA_TEX's sources), or undefined where they lie out of bounds or
+   * `texelAddress` has to be asked. May throw as that does.
+   */
+  image(environment: ShaderEnvironment, texture: number, xy: number, zw: number): ImagePlane | undefined;
+  /** How LD_TEX's texels are fetched by emitted code; undefined where `loadTexel` has to be asked. May throw as that does. */
+  imageLoad(environment: ShaderEnvironment, texture: number): ImageLoad | undefined;
   /** LD_TEX: the texel itself. Out of bounds: zeros. */
   loadTexel(
     environment: ShaderEnvironment,

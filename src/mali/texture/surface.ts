@@ -10,9 +10,10 @@ import { EXCEPTION } from '../../abi/gpu/regs.ts';
 import { AFBC_SUPERBLOCK, CLUMP_FORMAT, CLUMP_ORDERING, PLANE_TYPE, Plane } from '../../abi/gpu/texture-descriptors.ts';
 import type { Infer } from '../../abi/layout.ts';
 import { AFBC_HEADER_BYTES, AFBC_PIXELS, AfbcError, afbcDecode, afbcHeaderIndex } from '../../board/image/afbc.ts';
-import { uInterleavedOffset } from '../../board/image/u-interleaved.ts';
+import { U_TILE, U_TILE_PIXELS, uInterleavedOffset } from '../../board/image/u-interleaved.ts';
 import { GpuFault, type VirtualMemory } from '../contract.ts';
 import { channelBits } from '../format.ts';
+import type { TexelPlace } from '../shader/contract.ts';
 import { astcCodec } from './compressed/astc/index.ts';
 import { BLOCK_CODECS, type BlockCodec } from './compressed/codec.ts';
 import { blockSurface } from './compressed/surface.ts';
@@ -28,6 +29,8 @@ export const AFBC_WIDTH: Readonly<Record<number, number>> = {
 };
 
 export interface Surface {
+  /** Undefined: its texels have no addresses (AFBC, blocks). */
+  readonly texels?: TexelPlace;
   /** Index of the pixel format that its texels come in, where the plane is compressed: the texture must name the same. */
   readonly interchange?: number;
   /** Address of a texel, or 0 if it has none of its own (AFBC, blocks). */
@@ -71,14 +74,18 @@ function generic(memory: VirtualMemory, at: number, plane: Infer<typeof Plane>):
   if (codec) return blocks(memory, at, plane, codec);
   if (clump.width !== 1) throw invalid(at, `clump format ${clump.name} is not implemented`);
   const { bytes, components } = clump;
-  const { pointer, rowStride, sliceStride } = plane;
-  let texel: (x: number, y: number) => number;
-  if (plane.clumpOrdering === CLUMP_ORDERING.LINEAR) texel = (x, y) => y * rowStride + x * bytes;
-  else if (plane.clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED)
-    texel = (x, y) => uInterleavedOffset(x, y, bytes, rowStride);
-  else throw invalid(at, `clump ordering ${plane.clumpOrdering} is unknown`);
+  const { pointer, rowStride, sliceStride, clumpOrdering } = plane;
+  const tiled = clumpOrdering === CLUMP_ORDERING.TILED_U_INTERLEAVED;
+  if (!tiled && clumpOrdering !== CLUMP_ORDERING.LINEAR)
+    throw invalid(at, `clump ordering ${clumpOrdering} is unknown`);
+  const texel = (x: number, y: number): number =>
+    tiled ? uInterleavedOffset(x, y, bytes, rowStride) : y * rowStride + x * bytes;
+  const furthest = (x: number, y: number, slice: number): number =>
+    slice * sliceStride +
+    (tiled ? uInterleavedOffset(x | (U_TILE - 1), y, bytes, rowStride) + U_TILE_PIXELS * bytes : texel(x, y));
   const address = (x: number, y: number, slice: number): number => pointer + slice * sliceStride + texel(x, y);
   return {
+    texels: { tiled, bytes, pointer, rowStride, sliceStride, furthest },
     address,
     fetch(x, y, slice, words) {
       loadTexel(memory, address(x, y, slice), bytes, words);

@@ -20,6 +20,8 @@ import type { Engine } from '../engine/engine.ts';
 import { bitsToFloat } from '../format.ts';
 import { roundEven } from '../pack.ts';
 import {
+  type ImageLoad,
+  type ImagePlane,
   type ImageRequest,
   LANES,
   type LaneType,
@@ -33,6 +35,7 @@ import {
   type TextureUnit,
   type Warp,
 } from '../shader/contract.ts';
+import { kindOf } from '../shader/texture-ops.ts';
 import { placeOf, samplesOf } from './anisotropy.ts';
 import type { Named } from './bound.ts';
 import { CUBE_FACES, FACES, ontoFace } from './cube.ts';
@@ -246,7 +249,7 @@ export class TexturePipe implements TextureUnit {
           }
         }
         store(out, lane, colour, texture);
-        request.result = kindOf(texture);
+        request.result = resultOf(texture);
       }
     }
   }
@@ -411,7 +414,7 @@ export class TexturePipe implements TextureUnit {
         }
       }
       store(out, lane, colour, texture);
-      request.result = kindOf(texture);
+      request.result = resultOf(texture);
     }
   }
 
@@ -443,6 +446,36 @@ export class TexturePipe implements TextureUnit {
     }
   }
 
+  image(environment: ShaderEnvironment, handle: number, xy: number, zw: number): ImagePlane | undefined {
+    const texture = this.#texture(environment, handle);
+    if (!texture) return undefined;
+    const { dimension, sampleCount, format } = texture.descriptor;
+    const volume = dimension === TEXTURE_DIMENSION.D3;
+    const layer = zw >>> 16;
+    if (!inside(texture, 0, layer, xy & 0xffff, xy >>> 16, zw & 0xffff, volume)) return undefined;
+    const place = texture.surface(0, layer).texels;
+    return (
+      place && {
+        format,
+        lastX: texture.width(0) - 1,
+        lastY: texture.height(0) - 1,
+        lastZ: (volume ? texture.depth(0) : sampleCount) - 1,
+        lastLayer: texture.layers - 1,
+        place,
+      }
+    );
+  }
+
+  imageLoad(environment: ShaderEnvironment, handle: number): ImageLoad | undefined {
+    const texture = this.#texture(environment, handle);
+    if (!texture) return undefined;
+    const { dimension, sampleCount } = texture.descriptor;
+    const samples = sampleCount > 1 && dimension !== TEXTURE_DIMENSION.D3;
+    const call = this.call(environment, imageKind(dimension, samples), handle, 0);
+    const slices = dimension === TEXTURE_DIMENSION.D3 ? 0 : samples ? 0xff00 : 0xffff;
+    return call && { call, flat: dimension === TEXTURE_DIMENSION.D1, slices };
+  }
+
   loadTexel(
     environment: ShaderEnvironment,
     _warp: Warp,
@@ -465,6 +498,22 @@ export class TexturePipe implements TextureUnit {
     }
   }
 }
+
+/** The kind of TEX_FETCH that loads an image's texels: a cube's faces are layers. */
+const imageKind = (dimension: number, samples: boolean): TextureKind =>
+  kindOf({
+    operation: 'fetch',
+    dimension: dimension === TEXTURE_DIMENSION.D1 ? '1d' : dimension === TEXTURE_DIMENSION.D3 ? '3d' : '2d',
+    array: true,
+    shadow: false,
+    offset: samples,
+    lodMode: 'zero',
+    component: 0,
+    integerCoordinates: true,
+    derivatives: false,
+    lodBiasDisable: false,
+    lodClampDisable: false,
+  });
 
 /** Where a handle's descriptor is, or 0 if there is none, or a null one. */
 function addressOf(
@@ -521,7 +570,7 @@ function imageTexel(
   return inside(texture, 0, at.layer, at.x, at.y, at.slice, volume) ? at : undefined;
 }
 
-function kindOf(texture: Texture | undefined): TextureRequest['result'] {
+function resultOf(texture: Texture | undefined): TextureRequest['result'] {
   if (!texture?.integer) return 'float';
   return texture.signed ? 'sint' : 'uint';
 }

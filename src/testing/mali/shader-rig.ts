@@ -96,6 +96,8 @@ export const FAU_AT = 0x9000;
 export const noTextures: TextureUnit = {
   execute: () => assertUnused(),
   call: () => undefined,
+  image: () => undefined,
+  imageLoad: () => undefined,
   texelAddress: () => assertUnused(),
   loadTexel: () => assertUnused(),
 };

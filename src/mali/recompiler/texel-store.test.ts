@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PIXEL_FORMATS, type PixelFormat } from '../../abi/formats.ts';
+import { Random } from '../../testing/mali/random.ts';
+import { execute, FlatMemory } from '../../testing/mali/shader-rig.ts';
+import { executorOf } from '../engine/engine.ts';
+import { leftOver } from '../engine/left-over.ts';
+import { ENGINES } from '../engine/names.ts';
+import { LANES } from '../shader/contract.ts';
+
+const TEXELS = 0x20000;
+/** Room for a texel, and what must stay as it is behind it. */
+const STEP = 24;
+const REGISTER_FORMATS = ['auto', 'f32', 'f16', 's32', 's16', 'u32', 'u16'];
+const ORDERS = { RGBA: 0, GRBA: 2, BGRA: 4, ARGB: 8, ABGR: 12, RGB1: 16, '1RGB': 24, RRRR: 226, '000A': 229 };
+
+/** What rounding, clamping and conversion may stumble over, as singles and as pairs of halves. */
+const SPECIAL = [
+  ...[0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000],
+  ...[1, 0x80000001, 0x007fffff, 0x477fe000, 0x47800000, 0x38800000, 0x387fffff, 0x33800000, 0x33000000, 0x477fefff],
+  ...[0x3c003c00, 0x7c007e00, 0xfe00fc00, 0x04000001, 0x83ff0000, 0x7bffbbff, 0x7f000000, 0x80007bff, 0xff000000],
+];
+
+const isPlain32 = (word: number): boolean => (word & 0x7fffffff) <= 0x7f800000 || (word & 0x7fffffff) === 0x7fc00000;
+const isPlain16 = (half: number): boolean => (half & 0x7fff) <= 0x7c00 || (half & 0x7fff) === 0x7e00;
+
+/** Words for the lanes. What a NaN's lower bits are neither JavaScript nor WebAssembly says: floats have none but the plain one. */
+function words(random: Random, format: PixelFormat, to: string): number[] {
+  return Array.from({ length: LANES }, () => {
+    const one = word(random, format);
+    const plain = to === 'f16' ? isPlain16(one & 0xffff) && isPlain16(one >>> 16) : isPlain32(one);
+    return plain || format.kind !== 'float' ? one : 0x7e007e00;
+  });
+}
+
+const view = new DataView(new ArrayBuffer(4));
+
+function word(random: Random, format: PixelFormat): number {
+  if (random.chance(30)) return random.pick(SPECIAL);
+  if (random.chance(20)) return random.word();
+  if (random.chance(30)) return random.below(512);
+  // Near or at the middle between two of the channel's values.
+  const { bits } = random.pick(format.channels);
+  const most = 2 ** Math.min(bits, 23) - 1;
+  view.setFloat32(0, ((random.below(most + 1) + 0.5) / most) * random.pick([1, 1, -1]));
+  return view.getUint32(0);
+}
+
+/** What lanes 1 to 15 store of the same data on each engine, with what lies around it. */
+function stored(format: number, to: string, size: number, data: readonly (readonly number[])[]): Uint8Array[] {
+  return ENGINES.map((engine) => {
+    const memory = new FlatMemory();
+    memory.write(TEXELS, new Uint8Array(STEP * LANES).fill(0xa5));
+    const at = Array.from({ length: LANES }, (_, lane) => (lane === 0 ? 0 : TEXELS + STEP * lane + (lane % 3)));
+    execute(
+      `ST_CVT.slot0.${to}${size > 1 ? `.v${size}` : ''}.wait0 @r0:r1:r2:r3, r8, r10, offset:0
+      NOP.end`,
+      {
+        memory,
+        executor: executorOf(engine),
+        registers: { ...data, 8: at, 10: Array<number>(LANES).fill(format) },
+      },
+    );
+    return memory.read(TEXELS, STEP * LANES);
+  });
+}
+
+const formats = [...PIXEL_FORMATS.values()].filter(({ bytes, kind }) => bytes > 0 && kind !== 'tile');
+const scripts = (): number => leftOver().ST_CVT ?? 0;
+
+for (const to of REGISTER_FORMATS) {
+  test(`a texel is stored with the same bits by emitted code and by the interpreter: ${to}, all formats`, () => {
+    const random = new Random(to.length * 100 + to.charCodeAt(0));
+    for (const format of formats) {
+      const data = Array.from({ length: 4 }, () => words(random, format, to));
+      const [emitted, interpreted] = stored(format.index << 12, to, 4, data);
+      assert.deepEqual(emitted, interpreted, format.name);
+    }
+  });
+}
+
+test('components are stored in their order, and those that the data lack are 0, alpha 1', () => {
+  const random = new Random(5);
+  const some = formats.filter(({ name }) =>
+    ['RGBA8 UNORM', 'RGBA16F', 'RGB10 A2UI', 'RG32UI', 'R16I', 'RGB16 SNORM'].includes(name),
+  );
+  assert.equal(some.length, 6);
+  for (const format of some) {
+    for (const [name, order] of Object.entries(ORDERS)) {
+      for (const size of [1, 2, 3, 4]) {
+        const data = Array.from({ length: 4 }, () => words(random, format, 'auto'));
+        const [emitted, interpreted] = stored((format.index << 12) | order, 'auto', size, data);
+        assert.deepEqual(emitted, interpreted, `${format.name} ${name}, ${size}`);
+      }
+    }
+  }
+});
+
+test('formats that programs use for images are stored without script', () => {
+  const random = new Random(7);
+  const used: [string, string][] = [
+    ['RGBA8 UNORM', 'f32'],
+    ['RGBA8 SNORM', 'f16'],
+    ['RGBA32F', 'f32'],
+    ['RGBA16F', 'f16'],
+    ['R32F', 'f32'],
+    ['R11F G11F B10F', 'f32'],
+    ['RGB10 A2 UNORM', 'f32'],
+    ['RGB10 A2UI', 'u32'],
+    ['RGBA16 UNORM', 'f32'],
+    ['RGBA8UI', 'u32'],
+    ['RGBA32I', 's32'],
+    ['R32UI', 'u32'],
+    ['R8I', 's16'],
+  ];
+  for (const [name, to] of used) {
+    const format = formats.find((one) => one.name === name);
+    assert.ok(format, name);
+    const before = scripts();
+    stored(
+      format.index << 12,
+      to,
+      4,
+      [0, 1, 2, 3].map(() => words(random, format, to)),
+    );
+    assert.equal(scripts(), before, name);
+  }
+});
