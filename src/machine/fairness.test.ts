@@ -28,8 +28,10 @@ test('16 clients with four groups each get equal shares under each policy', asyn
 });
 
 test('beside a crowd a small job of high priority is done within a fraction of a slice under the fair policy', async () => {
-  const { alone, beside } = await urgency('fair', CROWD, SAMPLES);
+  const { alone, beside, seated } = await urgency('fair', CROWD, SAMPLES);
   assert.ok(beside < 3 * alone, `${beside} ms, and ${alone} alone`);
-  const { beside: waits } = await urgency('panthor', Array(9).fill({ groups: 1 }), SAMPLES);
+  assert.ok(seated >= SAMPLES - 1, `between two jobs it has kept its slot ${seated} times`);
+  const { beside: waits, seated: stays } = await urgency('panthor', Array(9).fill({ groups: 1 }), SAMPLES);
   assert.ok(waits > 1, `${waits} ms: under panthor's policy it waits for the slice's end`);
+  assert.equal(stays, 0);
 });

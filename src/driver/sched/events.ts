@@ -18,7 +18,7 @@ export function processGlobalEvents(scheduler: Scheduler): void {
   const glb = scheduler.hw.firmware.interface;
   if (differing(glb, GLB_REQ.IDLE) === 0) return;
   update(glb, glb.output.get('ack'), GLB_REQ.IDLE);
-  scheduler.groupIdle();
+  scheduler.groupIdle(undefined);
 }
 
 /** Takes note of all events of the slot and tells the firmware so. */
@@ -32,7 +32,7 @@ export function processGroupEvents(scheduler: Scheduler, slot: CsgSlot): void {
   // Acknowledged before the streams are looked at: an event that comes meanwhile raises the line again.
   csg.input.set('csIrqAck', raised);
   update(csg, ack, GROUP_EVENTS);
-  if (events & CSG_REQ.IDLE) scheduler.groupIdle();
+  if (events & CSG_REQ.IDLE) scheduler.groupIdle(slot.group);
   if ((events & CSG_REQ.PROGRESS_TIMER_EVENT) !== 0) progressTimeout(scheduler, slot);
   let doorbells = 0;
   for (let index = 0; index < csg.streams.length; index++) {

@@ -5,7 +5,8 @@
  * one by one, to whoever is furthest behind, counting what it has just been given; within a client its groups take turns. So one with a
  * single group beside others with ten gets as much as they do. Weights follow the priority; realtime groups come before all others, as
  * under panthor's policy. A group of higher priority than one in a slot does not wait for the end of the slice, as long as its client has had
- * no more than that one's: so a client that asks for little is served soon, and one that always has work gets its share and no more. Who comes, or comes back, begins where those are
+ * no more than that one's: so a client that asks for little is served soon, and one that always has work gets its share and no more. Where it has come to
+ * rest it keeps its slot for a while, as it would be let in again at once: to change groups takes longer than a small job. Who comes, or comes back, begins where those are
  * who have had least of all that competed last: he does not catch up on what he has slept, and they do not pay for what they have had while nobody else wanted it. The idea is that of Linux' CFS
  * (`kernel/sched/fair.c`) and of its successor in the DRM scheduler's fair policy.
  */
@@ -18,6 +19,9 @@ import { TICK_PERIOD } from './tick.ts';
 const WEIGHTS = [1, 2, 4, 8] as const;
 /** What a slot is worth until the next tick, in nanoseconds of an undivided GPU: of no matter as long as all count the same. */
 const TURN = 1e6;
+/** Nanoseconds after its last job for which a group that is at rest may keep a slot that others want, and the part of the slots that such groups may have. */
+const KEEP = 100e6;
+const KEPT_PART = 1 / 4;
 
 const weightOf = ({ priority }: Group): number => WEIGHTS[priority] ?? 1;
 
@@ -57,6 +61,13 @@ export class FairPolicy implements Policy {
     };
     const realtime = ({ priority }: Group): boolean => priority === GROUP_PRIORITY.REALTIME;
     for (const group of [...candidates].filter(realtime)) if (fits(group)) take(group);
+    const kept = this.#kept(residents, [...candidates], input);
+    for (const group of kept) {
+      if (!fits(group)) continue;
+      next.push(group);
+      vms.add(group.vm);
+    }
+    const keeping = new Set(next.filter((group) => group.idle));
     if (!input.full) {
       const staying = residents.filter((group) => candidates.has(group));
       const first = (a: Group, b: Group): number => weightOf(b) - weightOf(a) || behind(a) - behind(b);
@@ -84,10 +95,13 @@ export class FairPolicy implements Policy {
       if (!best) break;
       take(best);
     }
-    const busy = next.length;
-    if (input.full) for (const group of next) this.#turns.set(group, ++this.#turn);
+    const wanted = next.length;
+    const working = next.filter((group) => !keeping.has(group));
+    if (input.full) for (const group of working) this.#turns.set(group, ++this.#turn);
+    // The firmware gives the first their turns first.
+    next.sort((a, b) => weightOf(b) - weightOf(a));
     const chosen = new Set(next);
-    this.#working = new Set(next);
+    this.#working = new Set(working);
     for (let priority = GROUP_PRIORITIES - 1; priority >= 0; priority--) {
       for (const group of [...input.current[priority]!, ...input.idle[priority]!]) {
         if (!group.canRun || chosen.has(group) || !group.idle || !fits(group)) continue;
@@ -99,14 +113,25 @@ export class FairPolicy implements Policy {
     return {
       next,
       leave: residents.filter((group) => !chosen.has(group)),
-      idleCount: next.length - busy,
-      takingTurns: busy > 1 || candidates.size > 0,
+      idleCount: next.length - wanted,
+      takingTurns: working.length > 1 || candidates.size > 0,
     };
   }
 
   hurries(group: Group, residents: readonly Group[]): boolean {
     if (group.priority === GROUP_PRIORITY.REALTIME) return true;
     return residents.some((other) => other.canRun && !other.idle && this.#goesBefore(group, other));
+  }
+
+  keepsSlot(group: Group, residents: readonly Group[], now: number): boolean {
+    return now - group.lastWork < KEEP && this.hurries(group, residents);
+  }
+
+  /** Groups at rest that keep their slots: of the highest priority first, then those that have had work last. */
+  #kept(residents: readonly Group[], candidates: readonly Group[], { now, slots }: TickInput): Group[] {
+    const kept = residents.filter((group) => group.canRun && group.idle && this.keepsSlot(group, candidates, now));
+    kept.sort((a, b) => weightOf(b) - weightOf(a) || b.lastWork - a.lastWork);
+    return kept.slice(0, Math.floor(slots * KEPT_PART));
   }
 
   #goesBefore(group: Group, other: Group): boolean {

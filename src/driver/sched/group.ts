@@ -55,6 +55,8 @@ export class Group {
   idleQueues = 0;
   blockedQueues = 0;
   fatalQueues = 0;
+  /** When a job was last put into one of its rings. */
+  lastWork = Number.NEGATIVE_INFINITY;
   /** Queues whose tiler heap is being extended. */
   readonly growing = new Set<number>();
   timedOut = false;

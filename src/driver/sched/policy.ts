@@ -6,7 +6,7 @@
 
 import { FairPolicy } from './fair.ts';
 import type { Group } from './group.ts';
-import { type ByPriority, choose, hurries } from './tick.ts';
+import { type ByPriority, choose, hurries, keepsSlot } from './tick.ts';
 
 export interface TickInput {
   /** Nanoseconds; never goes back. */
@@ -26,6 +26,7 @@ export interface TickChoice {
   readonly next: readonly Group[];
   /** Groups that leave their slots. */
   readonly leave: readonly Group[];
+  /** Groups in slots that have nothing to do and would leave if somebody came. */
   readonly idleCount: number;
   /** Groups take turns: another tick will be due. */
   readonly takingTurns: boolean;
@@ -35,13 +36,15 @@ export interface Policy {
   choose(input: TickInput): TickChoice;
   /** Whether a group that has just got work need not wait until the slice of those in the slots is over, though all slots are taken. */
   hurries(group: Group, residents: readonly Group[]): boolean;
+  /** Whether a group in a slot that has come to rest keeps it for now, though others wait for one. */
+  keepsSlot(group: Group, residents: readonly Group[], now: number): boolean;
 }
 
 /** Policies by name: what each is, and one for a scheduler of its own. */
 export const POLICIES = {
   panthor: {
     says: 'groups of one priority take turns, higher priorities come first',
-    make: (): Policy => ({ choose, hurries }),
+    make: (): Policy => ({ choose, hurries, keepsSlot }),
   },
   fair: {
     says: 'clients get equal shares of the GPU, weighted by priority, however many groups they have; who has had less and is of higher priority does not wait',

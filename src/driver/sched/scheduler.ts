@@ -119,6 +119,7 @@ export class Scheduler {
     const blocked = (group.blockedQueues & bit) !== 0;
     const wasIdle = group.idle;
     const slot = group.slot;
+    group.lastWork = this.hw.clock.now();
     if (slot === undefined) {
       if (blocked) return;
       group.idleQueues &= ~bit;
@@ -187,10 +188,11 @@ export class Scheduler {
   }
 
   /**
-   * The firmware says that a group, or all, ran out of work. Unless somebody waits for its slot there is nothing to decide: the next
-   * group that comes will ask for a tick.
+   * The firmware says that a group, or all, ran out of work. Unless somebody waits for its slot, and it is to give it up, there is nothing to
+   * decide: the next group that comes will ask for a tick.
    */
-  groupIdle(): void {
+  groupIdle(group: Group | undefined): void {
+    if (group?.canRun && this.hw.policy.keepsSlot(group, this.#inSlots(), this.hw.clock.now())) return;
     this.#mightHaveIdle = true;
     if (this.#ticking || this.#runnable.some((row) => row.size > 0)) this.requestTick();
   }
@@ -479,10 +481,7 @@ export class Scheduler {
   }
 
   #hurries(group: Group): boolean {
-    return this.hw.policy.hurries(
-      group,
-      this.#residents().map((slot) => slot.group!),
-    );
+    return this.hw.policy.hurries(group, this.#inSlots());
   }
 
   /** Ticks had stopped: the next is due now, or when the slice of those in the slots is over. */
@@ -511,6 +510,10 @@ export class Scheduler {
 
   #residents(): CsgSlot[] {
     return this.slots.filter((slot) => slot.group);
+  }
+
+  #inSlots(): Group[] {
+    return this.#residents().map((slot) => slot.group!);
   }
 
   #current(): Group[][] {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FairPolicy } from './fair.ts';
 import type { Group } from './group.ts';
 import { POLICIES, type Policy, type TickInput } from './policy.ts';
-import { byPriority, choose, hurries } from './tick.ts';
+import { byPriority, choose } from './tick.ts';
 
 const LOW = 0;
 const MEDIUM = 1;
@@ -14,10 +14,13 @@ interface Options {
   canRun?: boolean;
   vm?: object;
   client?: object;
+  lastWork?: number;
 }
 
-const group = (priority: number, { idle = false, canRun = true, vm = {}, client = {} }: Options = {}): Group =>
-  ({ priority, idle, canRun, vm, client }) as unknown as Group;
+const group = (priority: number, options: Options = {}): Group => {
+  const { idle = false, canRun = true, vm = {}, client = {}, lastWork = 0 } = options;
+  return { priority, idle, canRun, vm, client, lastWork } as unknown as Group;
+};
 
 function tick(options: Partial<TickInput> & { in?: Group[]; ready?: Group[]; resting?: Group[]; policy?: Policy }) {
   const current = byPriority<Group[]>(() => []);
@@ -109,7 +112,7 @@ test('fair: a client with one group gets as much as one with eight', () => {
   assert.ok(Math.abs(one! - 100) <= 2, `${one} of 200`);
   for (const each of others) assert.ok(Math.abs(each - 12.5) <= 2, `${others}`);
   // Under panthor's the same groups take turns one by one.
-  const [row] = turns({ choose, hurries }, groups, 198, 1);
+  const [row] = turns(POLICIES.panthor.make(), groups, 198, 1);
   assert.ok(row! <= 24, `${row} of 198`);
 });
 
@@ -180,7 +183,46 @@ test('under the fair policy a higher priority does not wait for the slice’s en
   }
 });
 
-test('under panthor’s policy only realtime groups do not wait', () => {
+test('under the fair policy who has come to rest, and would be let in again at once, keeps its slot for a while', () => {
+  const policy = new FairPolicy();
+  const [high, medium, other] = [group(2, { idle: true }), group(MEDIUM), group(MEDIUM)];
+  const inSlots = [high, medium];
+  assert.ok(policy.keepsSlot(high, inSlots, 50e6));
+  const choice = tick({ policy, in: inSlots, ready: [other], slots: 4, addressSpaces: 2, now: 50e6 });
+  assert.deepEqual(choice.next, [high, medium]);
+  assert.equal(choice.idleCount, 0, 'who comes does not get its slot');
+  assert.ok(!policy.keepsSlot(group(MEDIUM, { idle: true }), [medium], 50e6), 'one of the same priority would wait');
+  assert.ok(!policy.keepsSlot(high, inSlots, 150e6), 'it has not had work for long');
+  const later = tick({ policy, in: inSlots, ready: [other], slots: 4, addressSpaces: 2, now: 150e6 });
+  assert.deepEqual(later.next, [medium, other]);
+  assert.deepEqual(later.leave, [high]);
+});
+
+test('under the fair policy groups at rest keep a quarter of the slots: those that had work last', () => {
+  const resting = Array.from({ length: 4 }, (_, i) => group(2, { idle: true, lastWork: i }));
+  const busy = Array.from({ length: 8 }, () => group(MEDIUM));
+  const { next } = tick({
+    policy: new FairPolicy(),
+    in: [...resting, ...busy.slice(4)],
+    ready: busy.slice(0, 4),
+    slots: 8,
+    addressSpaces: 16,
+    now: 1e6,
+  });
+  assert.deepEqual(next.slice(0, 2), [resting[3], resting[2]]);
+  assert.equal(next.filter((each) => busy.includes(each)).length, 6);
+});
+
+test('under the fair policy the firmware serves higher priorities first, whoever is behind', () => {
+  const policy = new FairPolicy();
+  const [medium, high] = [group(MEDIUM), group(2)];
+  for (const full of [true, false])
+    for (let now = 0; now < 100e6; now += 10e6)
+      assert.deepEqual(tick({ policy, in: [medium, high], full, now }).next, [high, medium]);
+});
+
+test('under panthor’s policy only realtime groups do not wait, and who rests gives its slot up', () => {
+  assert.ok(!POLICIES.panthor.make().keepsSlot(group(REALTIME, { idle: true }), [group(LOW)], 0));
   const [low, high, realtime] = [group(LOW), group(2), group(REALTIME)];
   assert.ok(!POLICIES.panthor.make().hurries(high, [low]));
   assert.ok(POLICIES.panthor.make().hurries(realtime, [low]));

@@ -23,6 +23,9 @@ const PRIORITIES = Array.from({ length: GROUP_PRIORITIES }, (_, i) => GROUP_PRIO
 /** Realtime groups alone throw others out between full ticks. */
 export const hurries = ({ priority }: Group): boolean => priority === GROUP_PRIORITY.REALTIME;
 
+/** Who has nothing to do gives its slot to whoever has. */
+export const keepsSlot = (): boolean => false;
+
 export function choose(input: TickInput): TickChoice {
   const rows = byPriority<Group[]>(() => []);
   const chosen = new Set<Group>();

@@ -26,13 +26,13 @@ const REST = 4.6e6;
 
 /**
  * How long a small job of a client of high priority takes from its submit to its end, in milliseconds of the machine's time (medians, in steps of
- * FINE): alone, and beside competitors who always have work.
+ * FINE): alone, and beside competitors who always have work; and at how many of these its group sat in a slot already.
  */
 export async function urgency(
   scheduler: PolicyName,
   competitors: readonly Competitor[],
   samples: number,
-): Promise<{ alone: number; beside: number }> {
+): Promise<{ alone: number; beside: number; seated: number }> {
   const machine = await bootedMachine({ scheduler });
   const urgent = await Worker.create(machine);
   urgent.user.capabilities.add('SYS_NICE');
@@ -48,10 +48,13 @@ export async function urgency(
     }
     return machine.clock.now() - begin;
   };
+  let seated = 0;
   const median = async (): Promise<number> => {
+    seated = 0;
     const times: number[] = [];
     for (let i = 0; i < samples; i++) {
       const before = done(machine, urgent);
+      if (machine.device.clientUse(urgent.file).groups[0]!.slot !== null) seated++;
       await urgent.submit(group, small);
       times.push(await pass(1e9, () => done(machine, urgent) > before));
       await pass(REST, () => false);
@@ -66,7 +69,7 @@ export async function urgency(
   for (const { worker } of crowd.clients) worker.file.close();
   urgent.file.close();
   await settle(machine.clock);
-  return { alone, beside };
+  return { alone, beside, seated };
 }
 
 type Machine = Awaited<ReturnType<typeof bootedMachine>>;
