@@ -36,6 +36,8 @@ export interface Clock {
   serve?(): boolean;
   /** The same between two turns of long work, and for all outside: system calls. */
   receive?(): boolean;
+  /** Nanoseconds for which those outside have been served. Without it, none. */
+  readonly served?: number;
   /** From now on there is somebody outside. */
   attend?(company: Company): void;
   /** Is there yielded work that has not been done? */
@@ -71,12 +73,13 @@ export class Laps {
 /** Those outside whom long work keeps waiting. All of it is asked often. */
 export interface Company {
   waiting(): boolean;
-  /** As Clock.serve and Clock.receive. */
+  /** As Clock.serve, Clock.receive and Clock.served. */
   serve(): boolean;
   receive(): boolean;
+  readonly served: number;
 }
 
-const NOBODY: Company = { waiting: () => false, serve: () => false, receive: () => false };
+const NOBODY: Company = { waiting: () => false, serve: () => false, receive: () => false, served: 0 };
 
 /** Nanoseconds: when a TestClock's machine was switched on, and for how long it had slept. */
 export const TEST_EPOCH = 1_000_000_000n * 1_000_000_000n;
@@ -247,6 +250,10 @@ export class HostClock implements Clock {
 
   receive(): boolean {
     return this.#company.receive();
+  }
+
+  get served(): number {
+    return this.#company.served;
   }
 
   attend(company: Company): void {

@@ -6,7 +6,7 @@ import { HostClock } from './clock.ts';
 /** In what order a slice of long work and something that is served by the event loop's next round come. */
 async function order(waiting: boolean, patience: number, pause = 0): Promise<string[]> {
   const clock = new HostClock(patience);
-  clock.attend({ waiting: () => waiting, serve: () => false, receive: () => false });
+  clock.attend({ waiting: () => waiting, serve: () => false, receive: () => false, served: 0 });
   const done: string[] = [];
   await new Promise<void>((resolve) => clock.yield(resolve));
   const end = performance.now() + pause;
@@ -37,7 +37,7 @@ test('who can be served at once is, before the slice, and keeps it from nothing'
     waiting = false;
     return done.length > 0;
   };
-  clock.attend({ waiting: () => waiting, serve, receive: () => false });
+  clock.attend({ waiting: () => waiting, serve, receive: () => false, served: 0 });
   setImmediate(() => setImmediate(() => done.push('next round')));
   await new Promise<void>((resolve) =>
     clock.yield(() => {

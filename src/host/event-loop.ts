@@ -10,6 +10,9 @@ import koffi, { type node } from 'koffi';
 import { EPOLLHUP } from '../abi/linux.ts';
 import * as sys from './syscalls.ts';
 
+/** Nanoseconds. */
+const MILLISECOND = 1e6;
+
 export interface Source {
   readonly fd: number;
   /** Served before the sources that are not `ends`. */
@@ -25,6 +28,8 @@ export class EventLoop {
   readonly #ids = new Map<Source, number>();
   readonly #handle: node.PollHandle;
   #nextId = 1;
+  /** Nanoseconds for which sources have been served. */
+  served = 0;
   #closed = false;
 
   constructor() {
@@ -101,9 +106,12 @@ export class EventLoop {
   serve(): boolean {
     if (this.#closed) return false;
     const count = sys.epollReady(this.#epoll);
+    if (count === 0) return false;
+    const begin = performance.now();
     this.#pass(count, true);
     this.#pass(count, false);
-    return count > 0;
+    this.served += (performance.now() - begin) * MILLISECOND;
+    return true;
   }
 
   #pass(count: number, ends: boolean): void {

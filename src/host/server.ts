@@ -71,6 +71,8 @@ const MOST_CHANNELS_PER_PROCESS = 1024;
 /** Microseconds for which a guest looks before it sleeps, and for which the machine looks for requests. */
 const GUEST_PATIENCE: GuestPatience = { untaken: 2000, taken: 150 };
 const PATIENCE = 1000;
+/** Nanoseconds. */
+const MILLISECOND = 1e6;
 
 export class GuestServer implements Company {
   readonly log: Log;
@@ -142,6 +144,10 @@ export class GuestServer implements Company {
   receive(): boolean {
     const served = this.watch.serve();
     return this.#loop.serve() || served;
+  }
+
+  get served(): number {
+    return this.#loop.served + this.watch.served * MILLISECOND;
   }
 
   /** What guests have of the machine right now. */

@@ -41,6 +41,8 @@ export class Watch {
   readonly #host: Host;
   /** The one that asked last is the last. */
   readonly #watched: Watched[] = [];
+  /** Milliseconds for which mailboxes have been served. */
+  served = 0;
   #end = 0;
   #going = false;
 
@@ -116,7 +118,9 @@ export class Watch {
 
   #look(): void {
     const watched = this.#watched;
+    const begin = this.#host.now();
     // Serving moves what is served, or takes it away.
     for (let i = watched.length - 1; i >= 0; i--) if (watched[i]?.waiting) watched[i]!.look();
+    this.served += this.#host.now() - begin;
   }
 }

@@ -97,6 +97,10 @@ export class VfioServer implements Company {
     return false;
   }
 
+  get served(): number {
+    return this.#loop.served;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -29,16 +29,22 @@ function clockOf(time: TestClock, yielded: (() => void)[]): Clock {
 }
 
 /**
- * Steps that a stream does in one slice, or in one that begins `gap` nanoseconds after the last, where each takes `step`
+ * Steps that a stream does in one slice, or in one that begins when clients have been served for `gap` nanoseconds, where each takes `step`
  * nanoseconds and `pressed` says whether somebody waits. `serve` is called between steps.
  */
-function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?: (at: Served) => boolean): number {
+function stepsInSlice(
+  step: number,
+  pressed: (time: TestClock) => boolean,
+  gap?: number,
+  serve?: (at: Served) => boolean,
+): number {
   const time = new TestClock();
   const yielded: (() => void)[] = [];
   const clock = {
     ...clockOf(time, yielded),
-    pressed,
+    pressed: () => pressed(time),
     serve: () => serve?.({ time, frontEnd, runner }) ?? false,
+    served: 0,
   };
   let steps = 0;
   const endless = {
@@ -58,7 +64,9 @@ function stepsInSlice(step: number, pressed: () => boolean, gap?: number, serve?
   assert.equal(yielded.length, 1, 'the stream is not done');
   if (gap === undefined) return steps;
   const before = steps;
-  time.advance(gap);
+  // What others do meanwhile, the driver say, keeps no client waiting longer.
+  time.advance(gap + 1e6);
+  clock.served += gap;
   yielded.shift()!();
   return steps - before;
 }
@@ -80,7 +88,7 @@ test('a turn ends early when a client waits, but not before a step is done, and 
     asked++;
     return asked > 1;
   };
-  assert.equal(stepsInSlice(3e4, ask), 11);
+  assert.equal(stepsInSlice(3e4, ask), 4);
   assert.equal(asked, 2);
   assert.equal(
     stepsInSlice(5e6, () => true),
@@ -88,15 +96,19 @@ test('a turn ends early when a client waits, but not before a step is done, and 
   );
 });
 
-test('looks that find nobody become rarer', () => {
-  let looks = 0;
-  const nobody = (): boolean => {
-    looks++;
-    return false;
+test('looks take a fiftieth of the GPU’s time, and are no more than 0.4 ms apart', () => {
+  const looks = (cost: number): number => {
+    let count = 0;
+    stepsInSlice(1.25e5, (time) => {
+      count++;
+      time.advance(cost);
+      return false;
+    });
+    return count;
   };
-  stepsInSlice(1.25e5, nobody);
-  // After 0.125, 0.375, 0.875, 1.375 and 1.875 of 2 ms.
-  assert.equal(looks, 5);
+  assert.equal(looks(500), 16, 'after each step');
+  assert.equal(looks(4000), 8, 'after every second one');
+  assert.equal(looks(50_000), 4);
 });
 
 test('the GPU has as much time as the clients that keep it waiting, to the end of its turn', () => {

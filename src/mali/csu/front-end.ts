@@ -34,11 +34,12 @@ export interface Runner {
 const TURN = 2e6;
 const ROUNDS = 16;
 /**
- * Nanoseconds after which it looks whether somebody waits; or as many as others had since the last slice, so that clients
- * who ask without end leave the GPU its half. A look costs some microseconds, so where nobody is found the next one comes later.
+ * Nanoseconds after which it looks whether somebody waits, at least and at most: so many that looks take no more than their part of its time, as the last
+ * one took. The first one comes after as many as clients were served for since the last slice, so that those who ask without end leave the GPU its half.
  */
-const LOOK = 1e5;
+const LOOK = 5e4;
 const LATEST_LOOK = 4e5;
+const LOOKS_PART = 1 / 50;
 
 /** Whether it may have something to do that it had not in its last turn. */
 const comesFirst = ({ rested, stream }: Runner): boolean => rested === undefined || (rested && stream.woken);
@@ -49,11 +50,12 @@ export class FrontEnd {
   readonly #guard: (fn: () => void) => void;
   #runners: Runner[] = [];
   #scheduled = false;
-  /** When the last slice ended, with more to be done; 0 otherwise. */
-  #left = 0;
-  /** Nanoseconds from one look to the next, as far as the slice allows, and when the next one is due. */
+  /** More was to be done when the last slice, or its part, ended. */
+  #left = false;
+  /** How long clients had been served when a slice, or its part, ended last. */
+  #servedBefore = 0;
+  /** Nanoseconds from one look to the next, and when the next one is due. */
   #look = LOOK;
-  #patience = LOOK;
   #lookAt = 0;
 
   /** Pieces of works that have come to their end. */
@@ -107,7 +109,7 @@ export class FrontEnd {
     this.#runners = [];
     this.#next = undefined;
     this.#owed = false;
-    this.#left = 0;
+    this.#left = false;
     this.#time.stop();
     this.#told(false, this.#clock.now());
   }
@@ -169,10 +171,8 @@ export class FrontEnd {
     // One that has left meanwhile has had its turn.
     const first = this.#next ? Math.max(0, turns.indexOf(this.#next)) : 0;
     const owed = this.#owed;
-    if (!this.#next) {
-      this.#patience = this.#left > 0 ? Math.max(this.#look, begin - this.#left) : LOOK;
-      this.#lookAt = begin + this.#patience;
-    }
+    const served = (this.#clock.served ?? 0) - this.#servedBefore;
+    if (!this.#next) this.#lookAt = begin + (this.#left ? Math.max(this.#look, served) : LOOK);
     this.#next = undefined;
     this.#owed = false;
     // Those before the first are looked at again.
@@ -215,7 +215,8 @@ export class FrontEnd {
     }
     const end = this.#clock.now();
     this.#time.end(end, more);
-    this.#left = more ? end : 0;
+    this.#left = more;
+    this.#servedBefore = this.#clock.served ?? 0;
     this.#told(more || this.#runners.some(({ stream }) => stream.elsewhere), end);
     return more;
   }
@@ -263,8 +264,9 @@ export class FrontEnd {
   #pressed(now: number): boolean {
     if (now < this.#lookAt) return false;
     const pressed = this.#clock.pressed?.() ?? false;
-    this.#look = pressed ? LOOK : Math.min(this.#look * 2, LATEST_LOOK);
-    this.#lookAt = now + Math.max(this.#look, this.#patience);
+    const end = this.#clock.now();
+    this.#look = Math.min(Math.max(LOOK, (end - now) / LOOKS_PART), LATEST_LOOK);
+    this.#lookAt = end + this.#look;
     return pressed;
   }
 }
