@@ -35,21 +35,36 @@ const RESTS = 5 * MILLISECOND;
 const BEFORE = 300 * MILLISECOND;
 const COUNTED = 1500 * MILLISECOND;
 const SAMPLES = 60;
-/** Small jobs before the first that counts. */
-const WARM = 200;
+/** For how long small jobs are done before the first that counts: V8 optimises what is done often. */
+const WARM = 1000 * MILLISECOND;
+
+/** Nanoseconds for which the clock on the wall stands in for the thread's, which costs ten times as much to ask. */
+const TRUSTED = 20_000;
 
 /** Tells the processor time of this thread. */
 class ThreadClock extends HostClock {
+  /** Both clocks when the thread's was asked last, and what was told last. */
+  #wall = Number.NEGATIVE_INFINITY;
+  #time = 0;
+  #told = 0;
+
   override now(): number {
-    return threadTime();
+    let passed = performance.now() * MILLISECOND - this.#wall;
+    if (passed > TRUSTED) {
+      this.#time = threadTime();
+      this.#wall = performance.now() * MILLISECOND;
+      passed = 0;
+    }
+    this.#told = Math.max(this.#told, this.#time + passed);
+    return this.#told;
   }
 
   override monotonic(): bigint {
-    return BigInt(threadTime());
+    return BigInt(Math.floor(this.now()));
   }
 
   override effort(): number {
-    return threadTime();
+    return this.now();
   }
 }
 
@@ -57,6 +72,7 @@ class ThreadClock extends HostClock {
 class Mail implements Company {
   readonly #clock: ThreadClock;
   readonly #requests = new Set<{ readonly at: number; readonly serve: () => void }>();
+  served = 0;
 
   constructor(clock: ThreadClock) {
     this.#clock = clock;
@@ -86,6 +102,7 @@ class Mail implements Company {
       request.serve();
       served = true;
     }
+    this.served += this.#clock.now() - now;
     return served;
   }
 
@@ -173,14 +190,15 @@ export async function crowdOf(scheduler: PolicyName, { clients, samples, counted
   const median = async (rest: number): Promise<number> => {
     const times: number[] = [];
     for (let i = 0; i < samples; i++) {
-      const begin = clock.now();
-      mail.send(0, () => run(urgent!, () => times.push((clock.now() - begin) / 1000)));
+      // It comes when it comes, whatever the machine is at.
+      const begin = clock.now() + rest;
+      mail.send(rest, () => run(urgent!, () => times.push((clock.now() - begin) / 1000)));
       await mail.until(() => failed.length > 0 || times.length > i);
-      await pass(rest);
+      if (failed.length > 0) throw failed[0];
     }
     return times.sort((a, b) => a - b)[samples >> 1]!;
   };
-  for (let i = 0; i < WARM; i++) await once(urgent!);
+  for (const end = clock.now() + WARM; clock.now() < end; ) await once(urgent!);
   const alone = await median(RESTS);
   const againAlone = await median(THINKS);
   let working = true;
