@@ -33,6 +33,8 @@ export function fillAttribute(w: WarpState, shape: number, record: number, lane:
   }
 }
 
+/** The shape of an attribute of which the address is asked for: no channels. */
+export const ADDRESS_SHAPE = 0;
 /** A register format and a number of channels as one number. */
 export const attributeShape = (format: string, channels: number): number =>
   REGISTER_FORMATS.indexOf(format as (typeof REGISTER_FORMATS)[number]) * 8 + channels;
@@ -64,21 +66,29 @@ function fill(w: WarpState, shape: number, record: number, lane: number): number
   if (last < first) return 0;
   const [vertex, instance] = [words[frame + FRAME.low / 4]!, words[frame + FRAME.high / 4]!];
   const wanted = elementIndex(attribute, vertex, instance, environment.attributeOffset);
-  const element = wanted < first || wanted > last ? first : wanted;
-  const extent = memory.extent(buffer.address + offset + element * stride, 'read');
-  if (!extent) return 0;
-  const start = extent.start - buffer.address;
-  const [low, high] = within(Math.max(0, start), Math.min(size, start + extent.size));
-  if (element < low || element > high) return 0;
+  if (channels === 0) {
+    const base = buffer.address + offset;
+    if (base < 0) return 0;
+    words[at + ATTRIBUTE.baseLow / 4] = base % HIGH;
+    words[at + ATTRIBUTE.baseHigh / 4] = Math.floor(base / HIGH);
+    words[at + ATTRIBUTE.format / 4] = attribute.format;
+  } else {
+    const element = wanted < first || wanted > last ? first : wanted;
+    const extent = memory.extent(buffer.address + offset + element * stride, 'read');
+    if (!extent) return 0;
+    const start = extent.start - buffer.address;
+    const [low, high] = within(Math.max(0, start), Math.min(size, start + extent.size));
+    if (element < low || element > high) return 0;
+    words[at + ATTRIBUTE.low / 4] = low;
+    words[at + ATTRIBUTE.windowLast / 4] = high - low;
+    words[at + ATTRIBUTE.physical / 4] = extent.physical + (offset + low * stride - start);
+  }
   words[at + ATTRIBUTE.time / 4] = epoch;
   words[at + ATTRIBUTE.handle / 4] = handle;
   w.run.hold(place);
   words[at + ATTRIBUTE.slot / 4] = place.slot;
   words[at + ATTRIBUTE.first / 4] = first;
   words[at + ATTRIBUTE.last / 4] = last - first;
-  words[at + ATTRIBUTE.low / 4] = low;
-  words[at + ATTRIBUTE.windowLast / 4] = high - low;
-  words[at + ATTRIBUTE.physical / 4] = extent.physical + (offset + low * stride - start);
   words[at + ATTRIBUTE.stride / 4] = stride;
   words[at + ATTRIBUTE.offset / 4] = environment.attributeOffset;
   words[at + ATTRIBUTE.divisorR / 4] = attribute.divisorR;

@@ -1,5 +1,5 @@
 /**
- * Attributes and addresses in recompiled code: LD_ATTR, LEA_BUF, LEA_BUF_IMM, LEA_BUFFER.
+ * Attributes and addresses in recompiled code: LD_ATTR, LEA_ATTR, LEA_BUF, LEA_BUF_IMM, LEA_BUFFER.
  *
  * An attribute is loaded by a function that is emitted for its descriptor's form (attribute-fetch.ts) and found by its number
  * in a record, like the buffer that it reads; so a shader's code does not depend on its descriptors. All lanes are fetched before a
@@ -13,8 +13,8 @@ import { NO_ADDRESS } from '../shader/memory.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
 import type { Around } from './access.ts';
-import { fetchType } from './attribute-fetch.ts';
-import { attributeShape } from './attribute-record.ts';
+import { ADDRESS_REGISTERS, fetchType } from './attribute-fetch.ts';
+import { ADDRESS_SHAPE, attributeShape } from './attribute-record.ts';
 import type { Site } from './flow.ts';
 import { ADDRESS, ATTRIBUTE, ATTRIBUTE_RECORDS, FRAME, OUTPUT, REFILL } from './frame.ts';
 import type { Lanes } from './lanes.ts';
@@ -53,6 +53,10 @@ export class AttributeCode {
       case 'LD_ATTR_IMM':
         this.#attribute(site);
         return true;
+      case 'LEA_ATTR':
+      case 'LEA_ATTR_IMM':
+        this.#addressOf(site);
+        return true;
       case 'LEA_BUFFER':
       case 'LEA_BUF':
         this.#address(site, new Lowering(this.#a, i).raw(1), i.spec.base === 'LEA_BUF', true);
@@ -74,13 +78,42 @@ export class AttributeCode {
     const channels = channelCount(i.modifiers.vecsize!);
     const registers = registerCount(registerFormat(format), channels);
     const x = new Lowering(this.#a, i);
-    const indirect = i.sources.length > 2;
-    const handle = indirect ? x.raw(2) : this.#a.lanes.words(immediateHandle(i));
-    this.#fetch(site, format, channels, x.raw(0), x.raw(1), handle, indirect, undefined, () => {
-      // The last of an odd number of 16-bit channels leaves the other half of its register.
-      const half = registerFormat(format).bits === 16 && channels % 2 === 1;
-      this.#write(i, registers, half);
+    this.#fetch(
+      site,
+      attributeShape(format, channels),
+      registers,
+      x.raw(0),
+      x.raw(1),
+      this.#named(x),
+      undefined,
+      () => {
+        // The last of an odd number of 16-bit channels leaves the other half of its register.
+        const half = registerFormat(format).bits === 16 && channels % 2 === 1;
+        this.#write(i, registers, half);
+      },
+    );
+  }
+
+  /** LEA_ATTR: two words of address, and the format's. */
+  #addressOf(site: Site): void {
+    const i = site.instruction;
+    const x = new Lowering(this.#a, i);
+    this.#fetch(site, ADDRESS_SHAPE, ADDRESS_REGISTERS, x.raw(0), x.raw(1), this.#named(x), undefined, (record) => {
+      this.#write(i, ADDRESS_REGISTERS, false);
+      const { code, mask, lanes } = this.#a;
+      const format = this.#a.locals(i.staging[0]!.register + ADDRESS_REGISTERS);
+      for (let k = 0; k < lanes.vectors; k++) {
+        code.get(this.#a.records).memory('v128_load32_splat', record + ATTRIBUTE.format);
+        if (mask) code.get(format[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
+        code.set(format[k]!);
+      }
     });
+  }
+
+  /** What an instruction names: the same for all lanes, or a handle for each. */
+  #named(x: Lowering): Named {
+    if (x.i.sources.length > 2) return { handle: x.raw(2), indirect: true };
+    return { handle: this.#a.lanes.words(immediateHandle(x.i)), indirect: false };
   }
 
   /**
@@ -94,30 +127,30 @@ export class AttributeCode {
     const i = site.instruction;
     const indirect = source !== undefined;
     const handle = indirect ? new Lowering(this.#a, i).raw(source) : lanes.words(immediateHandle(i));
+    const registers = registerCount(registerFormat(format), channels);
     const done = () => finish(this.#results);
-    this.#fetch(site, format, channels, vertex, none, handle, indirect, { check, interpreted }, done);
+    const shape = attributeShape(format, channels);
+    this.#fetch(site, shape, registers, vertex, none, { handle, indirect }, { check, interpreted }, done);
   }
 
   #fetch(
     site: Site,
-    format: string,
-    channels: number,
+    shape: number,
+    registers: number,
     vertex: Lanes,
     instance: Lanes,
-    handle: Lanes,
-    indirect: boolean,
+    { handle, indirect }: Named,
     vertices: Pick<OfVertices, 'check' | 'interpreted'> | undefined,
-    finish: () => void,
+    finish: (record: number) => void,
   ): void {
     const { code, lanes } = this.#a;
-    const registers = registerCount(registerFormat(format), channels);
     const record = this.#a.record();
     for (let n = 1; n < ATTRIBUTE_RECORDS; n++) this.#a.record();
     const { params, results } = fetchType(registers);
     const type = this.#a.functionType(params, results);
     this.#remembered(
       site,
-      REFILL.ATTRIBUTE + 16 * attributeShape(format, channels),
+      REFILL.ATTRIBUTE + 16 * shape,
       { record, time: ATTRIBUTE.time, handle: ATTRIBUTE.handle },
       [vertex, instance],
       handle,
@@ -143,7 +176,7 @@ export class AttributeCode {
           for (let r = registers - 1; r >= 0; r--) code.set(this.#results[r]![k]!);
         }
       },
-      finish,
+      () => finish(record),
       vertices,
     );
   }
@@ -322,6 +355,12 @@ export class AttributeCode {
       }
     }
   }
+}
+
+/** What an instruction names, by the lanes' handles: all the same unless `indirect`. */
+interface Named {
+  readonly handle: Lanes;
+  readonly indirect: boolean;
 }
 
 /** A fetch for the vertices of primitives. */

@@ -140,7 +140,7 @@ export const TILE_RECORD = {
   ...{ time: 0, low: 4, high: 8, slot: 12, words: 16, bytes: 20, touch: 24, kind: 28, plane: 28 },
 } as const;
 
-/** Kinds of records. Behind those of TILE_LOAD and BLEND stands the kind of numbers (BLEND_TYPES), behind those of ATTRIBUTE and CONVERT the shape of data. */
+/** Kinds of records. Behind those of TILE_LOAD and BLEND stands the kind of numbers (BLEND_TYPES), behind those of ATTRIBUTE, CONVERT_LOAD and CONVERT_STORE the shape of data. */
 export const REFILL = {
   ...{
     READ: 0,
@@ -152,8 +152,9 @@ export const REFILL = {
     TILE_LOAD: 6,
     BLEND: 7,
     TEXEL: 8,
-    CONVERT: 9,
+    CONVERT_STORE: 9,
     TEXEL_LOAD: 10,
+    CONVERT_LOAD: 11,
   },
 } as const;
 
@@ -166,11 +167,11 @@ export const ADDRESS = { time: 0, handle: 4, low: 8, high: 12, stride: 16, last:
 /**
  * What an attribute load remembers: the epoch and handle that it is of; the function that fetches (engine/table.ts); the first
  * element of the buffer and how many follow; the window of those that lie in one extent, and where in DRAM its first one
- * is; and how elements are counted. It takes two records.
+ * is; how elements are counted; and for LEA_ATTR, in place of the window, the address of element 0 and the format's word. It takes two records.
  */
 export const ATTRIBUTE = {
   ...{ time: 0, handle: 4, slot: 8, first: 12, last: 16, low: 20, windowLast: 24, physical: 28, stride: 32 },
-  ...{ offset: 36, divisorR: 40, divisorE: 44, divisorD: 48 },
+  ...{ offset: 36, divisorR: 40, divisorE: 44, divisorD: 48, baseLow: 52, baseHigh: 56, format: 60 },
 } as const;
 export const ATTRIBUTE_RECORDS = 2;
 
@@ -193,8 +194,8 @@ export const TEXEL_RECORDS = 2;
 export const TEXEL_LOAD = { time: 0, handle: 4, slot: 8, binding: 12, y: 16, slice: 20 } as const;
 
 /**
- * What a store with conversion remembers: the epoch and the format's word that it is of; the extent's first address, how many bytes
- * further the last texel may begin, and where in DRAM it lies; and the function that stores (texel-store.ts).
+ * What a load or store with conversion remembers: the epoch and the format's word that it is of; the extent's first address, how many bytes
+ * further the last texel may begin, and where in DRAM it lies; and the function that loads or stores (texel-load.ts, texel-store.ts).
  */
 export const CONVERT = { time: 0, high: 4, low: 8, size: 12, physical: 16, format: 20, slot: 24 } as const;
 

@@ -11,6 +11,7 @@ import type { WarpState } from '../shader/warp.ts';
 import { formatOfShape } from './attribute-record.ts';
 import { CONVERT, FRAME, TEXEL, TEXEL_LOAD } from './frame.ts';
 import { addressPlace } from './texel-address.ts';
+import { loadSlot } from './texel-load.ts';
 import { storeSlot } from './texel-store.ts';
 
 const HIGH = 2 ** 32;
@@ -80,8 +81,8 @@ export function fillTexelLoad(w: WarpState, record: number, lane: number): numbe
   return 1;
 }
 
-/** Looks up how texels of a lane's format are stored, and the extent that its address lies in. 0: the interpreter's step is to do it. */
-export function fillConvert(w: WarpState, shape: number, record: number, lane: number): number {
+/** Looks up how texels of a lane's format are loaded or stored, and the extent that its address lies in. 0: the interpreter's step is to do it. */
+export function fillConvert(w: WarpState, stores: boolean, shape: number, record: number, lane: number): number {
   const words = scratch.u32;
   const { memory } = w.run.environment;
   const frame = w.frame / 4 + lane;
@@ -90,8 +91,8 @@ export function fillConvert(w: WarpState, shape: number, record: number, lane: n
   const format = words[frame + FRAME.third / 4]!;
   if (va >= LARGEST) return 0;
   const { register, channels } = formatOfShape(shape);
-  const form = storing(w, format, register, channels);
-  const extent = form && memory.extent(va, 'write');
+  const form = converting(w, stores ? storeSlot : loadSlot, format, register, channels);
+  const extent = form && memory.extent(va, stores ? 'write' : 'read');
   if (!form || !extent) return 0;
   // All addresses of a record have the same upper word.
   const start = Math.max(extent.start, high * HIGH);
@@ -109,9 +110,15 @@ export function fillConvert(w: WarpState, shape: number, record: number, lane: n
   return 1;
 }
 
-function storing(w: WarpState, format: number, register: string, channels: number): ReturnType<typeof storeSlot> {
+function converting(
+  w: WarpState,
+  slot: typeof storeSlot | typeof loadSlot,
+  format: number,
+  register: string,
+  channels: number,
+): ReturnType<typeof slot> {
   try {
-    return storeSlot(w.run.environment.memory.dram, format, registerFormat(register), channels);
+    return slot(w.run.environment.memory.dram, format, registerFormat(register), channels);
   } catch (error) {
     if (error instanceof GpuFault) return undefined;
     throw error;

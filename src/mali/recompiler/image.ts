@@ -1,8 +1,8 @@
 /**
- * Images in recompiled code: LEA_TEX, LD_TEX, ST_CVT.
+ * Images in recompiled code, and loads and stores with conversion: LEA_TEX, LD_TEX, LD_CVT, ST_CVT.
  *
- * Addresses are found by a function for the image's order of texels (texel-address.ts), converted texels are stored by a function for
- * their format (texel-store.ts), and loaded by the emitted sampler that fetches them for TEX_FETCH (mali/texture/emit.ts); all are called by numbers in records, so a shader's code depends on no descriptor. Where a
+ * Addresses are found by a function for the image's order of texels (texel-address.ts), what is converted is loaded and stored by functions
+ * for its format (texel-load.ts, texel-store.ts), and LD_TEX's texels by the emitted sampler of TEX_FETCH (mali/texture/emit.ts); all are called by numbers in records, so a shader's code depends on no descriptor. Where a
  * record does not serve (another image or another layer in each lane, formats without an emitted form, texels of other extents, a fault)
  * the instruction is the interpreter's step, before anything has happened.
  */
@@ -20,6 +20,7 @@ import type { Lanes } from './lanes.ts';
 import { Lowering, type Operands, readable } from './lowering.ts';
 import { Remembered } from './remembered.ts';
 import { ADDRESS_TYPE } from './texel-address.ts';
+import { loadType } from './texel-load.ts';
 import { storeType } from './texel-store.ts';
 import type { AroundTextures } from './texture.ts';
 
@@ -33,12 +34,14 @@ export class ImageCode {
   readonly #access: AccessCode;
   readonly #remembered: Remembered;
   readonly #found: readonly number[][];
+  readonly #fits: readonly number[];
 
   constructor(around: AroundTextures & Operands, access: AccessCode) {
     this.#a = around;
     this.#access = access;
     const { code, lanes } = around;
     this.#remembered = new Remembered(around);
+    this.#fits = code.locals('v128', lanes.vectors);
     this.#found = Array.from({ length: ADDRESS_WORDS }, () => code.locals('v128', lanes.vectors));
   }
 
@@ -46,7 +49,8 @@ export class ImageCode {
   emit(site: Site): boolean {
     const i = site.instruction;
     if (!readable(i)) return false;
-    if (i.spec.base === 'ST_CVT') this.#store(site);
+    if (i.spec.base === 'ST_CVT') this.#convert(site, true);
+    else if (i.spec.base === 'LD_CVT') this.#convert(site, false);
     else if (i.spec.base.startsWith('LD_')) this.#load(site);
     else this.#address(site);
     return true;
@@ -205,26 +209,27 @@ export class ImageCode {
     });
   }
 
-  #store(site: Site): void {
-    const { code, lanes, bits, discarded, refill, records } = this.#a;
+  /** LD_CVT and ST_CVT: all lanes' texels have one format, and lie in one extent, or nowhere. */
+  #convert(site: Site, stores: boolean): void {
+    const { code, lanes, bits, discarded, refill } = this.#a;
     const { active, relative } = this.#access;
     const i = site.instruction;
     const format = i.modifiers.regfmt!;
     const channels = channelCount(i.modifiers.vecsize!);
-    const count = registerCount(registerFormat(format), channels);
-    const { params, results } = storeType(count);
-    const type = this.#a.functionType(params, results);
     const x = new Lowering(this.#a, i);
     const { low, high } = dataAddress(x);
     const descriptor = lanes.and(x.raw(1), lanes.words(FORMAT_MASK));
     const record = this.#a.record();
     const { failing } = this.#remembered;
     // Address 0 is where nothing is.
-    lanes.bitmask(lanes.op('i32x4_ne', lanes.or(x.raw(0, 0), x.raw(0, 1)), lanes.words(0)));
-    code.get(bits).op('i32_and').get(discarded).i32(-1).op('i32_xor').op('i32_and').set(active);
+    const somewhere = (a: Lanes, b: Lanes): Lanes => lanes.op('i32x4_ne', lanes.or(a, b), lanes.words(0));
+    lanes.bitmask(somewhere(x.raw(0, 0), x.raw(0, 1)));
+    code.get(bits).op('i32_and');
+    if (stores) code.get(discarded).i32(-1).op('i32_xor').op('i32_and');
+    code.set(active);
     this.#remembered.emit(site, {
       record,
-      kind: REFILL.CONVERT + 16 * attributeShape(format, channels),
+      kind: (stores ? REFILL.CONVERT_STORE : REFILL.CONVERT_LOAD) + 16 * attributeShape(format, channels),
       refill,
       inputs: [
         [low, FRAME.low],
@@ -241,32 +246,75 @@ export class ImageCode {
           lanes.op('i32x4_eq', high, this.#field(record + CONVERT.high))(k);
           lanes.op('i32x4_eq', descriptor, this.#field(record + CONVERT.format))(k);
           code.op('v128_and').op('v128_and');
+          if (stores) return;
+          // So nothing is loaded there, even where there is memory.
+          lanes.and(somewhere(x.raw(0, 0), x.raw(0, 1)), somewhere(low, high))(k);
+          code.op('v128_and').tee(this.#fits[k]!);
         });
         this.#remembered.current(record + CONVERT.time, FRAME.epoch);
         code.i32(-1).op('i32_xor').get(active).op('i32_and').set(failing);
       },
-      finish: () => {
-        for (let k = 0; k < lanes.vectors; k++) {
-          const storing = (): void => {
-            code.get(active);
-            if (k > 0) code.i32(4 * k).op('i32_shr_u');
-            code.i32(ALL_OF_VECTOR).op('i32_and');
-          };
-          storing();
-          code.if();
-          code.get(relative[k]!);
-          this.#field(record + CONVERT.physical)(k);
-          code.op('i32x4_add');
-          storing();
-          for (let n = 0; n < count; n++) code.get(this.#a.locals(i.staging[0]!.register + n)[k]!);
-          code
-            .get(records)
-            .memory('i32_load', record + CONVERT.slot)
-            .callIndirect(type);
-          code.end();
-        }
-      },
+      finish: (slow) => (stores ? this.#store(i, record) : this.#converted(i, record, slow)),
     });
+  }
+
+  #store(i: Instruction, record: number): void {
+    const { code, lanes } = this.#a;
+    const { active, relative } = this.#access;
+    const count = registerCount(registerFormat(i.modifiers.regfmt!), channelCount(i.modifiers.vecsize!));
+    const { params, results } = storeType(count);
+    const type = this.#a.functionType(params, results);
+    for (let k = 0; k < lanes.vectors; k++) {
+      const storing = (): void => {
+        code.get(active);
+        if (k > 0) code.i32(4 * k).op('i32_shr_u');
+        code.i32(ALL_OF_VECTOR).op('i32_and');
+      };
+      storing();
+      code.if();
+      code.get(relative[k]!);
+      this.#field(record + CONVERT.physical)(k);
+      code.op('i32x4_add');
+      storing();
+      for (let n = 0; n < count; n++) code.get(this.#a.locals(i.staging[0]!.register + n)[k]!);
+      code
+        .get(this.#a.records)
+        .memory('i32_load', record + CONVERT.slot)
+        .callIndirect(type);
+      code.end();
+    }
+  }
+
+  #converted(i: Instruction, record: number, slow: Label): void {
+    const { code, lanes } = this.#a;
+    const { active, relative } = this.#access;
+    const channels = channelCount(i.modifiers.vecsize!);
+    const form = registerFormat(i.modifiers.regfmt!);
+    const count = registerCount(form, channels);
+    const { params, results } = loadType(count);
+    const type = this.#a.functionType(params, results);
+    // Where no lane has an address, nobody has looked whether the record is one.
+    code.get(active).op('i32_eqz').brIf(slow);
+    for (let k = 0; k < lanes.vectors; k++) {
+      code.get(relative[k]!).get(this.#fits[k]!).op('v128_and');
+      this.#field(record + CONVERT.physical)(k);
+      code.op('i32x4_add').get(this.#fits[k]!);
+      code
+        .get(this.#a.records)
+        .memory('i32_load', record + CONVERT.slot)
+        .callIndirect(type);
+      for (let n = count - 1; n >= 0; n--) {
+        const local = this.#a.locals(i.staging[0]!.register + n)[k]!;
+        // The last of an odd number of halves leaves the other half of its register.
+        if (form.bits === 16 && channels % 2 === 1 && n === count - 1) {
+          code.get(local);
+          lanes.words(0xffff0000)(k);
+          code.op('v128_and').op('v128_or');
+        }
+        if (this.#a.mask) code.get(local).get(this.#a.mask[k]!).op('i8x16_relaxed_laneselect');
+        code.set(local);
+      }
+    }
   }
 
   #field(at: number): Lanes {

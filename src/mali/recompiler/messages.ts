@@ -40,6 +40,8 @@ function kindOf(base: string): Kind | undefined {
       return 'memory';
     case 'LD_ATTR':
     case 'LD_ATTR_IMM':
+    case 'LEA_ATTR':
+    case 'LEA_ATTR_IMM':
     case 'LEA_BUFFER':
     case 'LEA_BUF':
     case 'LEA_BUF_IMM':
@@ -48,6 +50,7 @@ function kindOf(base: string): Kind | undefined {
     case 'LEA_TEX_IMM':
     case 'LD_TEX':
     case 'LD_TEX_IMM':
+    case 'LD_CVT':
     case 'ST_CVT':
       return 'image';
     case 'LD_VAR_SPECIAL':

@@ -111,8 +111,9 @@ export function refill(kind: number, record: number, failing: number): number {
       return fillTexel(w, record, failing);
     case REFILL.TEXEL_LOAD:
       return fillTexelLoad(w, record, lane);
-    case REFILL.CONVERT:
-      return fillConvert(w, kind >>> 4, record, lane);
+    case REFILL.CONVERT_LOAD:
+    case REFILL.CONVERT_STORE:
+      return fillConvert(w, (kind & 15) === REFILL.CONVERT_STORE, kind >>> 4, record, lane);
   }
   const low = words[(w.frame + FRAME.low) / 4 + lane]!;
   const high = words[(w.frame + FRAME.high) / 4 + lane]!;

@@ -9,12 +9,14 @@
  */
 import type { Channel, PixelFormat } from '../../abi/formats.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
-import { functionTable, type Place } from '../engine/table.ts';
+import type { Place } from '../engine/table.ts';
 import { type TexelFormat, texelFormat } from '../shader/attribute.ts';
 import { type RegisterFormat, registerCount } from '../shader/vector.ts';
-import { type Code, ModuleBuilder } from '../wasm/builder.ts';
+import type { Code } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
+import { Forms } from './forms.ts';
 import { LaneCode, type Lanes } from './lanes.ts';
+import { formNumber } from './texel-load.ts';
 
 /** Type of a store function whose data are so many registers. */
 export const storeType = (registers: number): { params: ValueType[]; results: ValueType[] } => ({
@@ -25,8 +27,6 @@ export const storeType = (registers: number): { params: ValueType[]; results: Va
 const PHYSICAL = 0;
 const STORING = 1;
 const DATA = 2;
-/** Pages of 64 KiB that a 32-bit memory can have. */
-const MAX_PAGES = 65536;
 /** A single times a number of so many bits is a double. */
 const EXACT = 24;
 const EXPONENT = 0x7f800000;
@@ -193,30 +193,7 @@ class Store {
   }
 }
 
-/** Forms kept before all are forgotten, and places in the table that they leave to others: forms are the guests'. */
-const MOST_FORMS = 4096;
-const PLACES_LEFT = 16384;
-const modules = new Map<string, WebAssembly.Module | undefined>();
-const instances = new WeakMap<PhysicalMemory, Map<string, StoreSlot>>();
-
-function compile(
-  texel: TexelFormat,
-  from: RegisterFormat,
-  channels: number,
-  key: string,
-): WebAssembly.Module | undefined {
-  const { format } = texel;
-  const kind = kindOf(format, from);
-  if (format.kind !== 'float' && format.kind !== 'uint' && format.kind !== 'sint') return undefined;
-  if (!format.channels.every((channel) => emitted(channel, kind))) return undefined;
-  const { params, results } = storeType(registerCount(from, channels));
-  const m = new ModuleBuilder();
-  const dram = m.importMemory('gpu', 'dram', 1, MAX_PAGES);
-  const code = m.function(`store_${key.replaceAll(/\W/g, '_')}`, params, results);
-  m.exportFunction('store', code);
-  new Store(texel, from, channels, code, dram).emit();
-  return new WebAssembly.Module(m.build());
-}
+const forms = new Forms();
 
 /** A store function's place in the table, and the bytes of a texel. */
 export interface StoreSlot {
@@ -224,36 +201,29 @@ export interface StoreSlot {
   readonly bytes: number;
 }
 
-/**
- * The store function of a pixel format; undefined: it has no emitted form. Whoever writes its number down holds its place. Throws as
- * texelFormat does.
- */
+/** The store function of a pixel format; undefined: it has no emitted form. Throws as texelFormat does. */
 export function storeSlot(
   dram: PhysicalMemory,
   format: number,
   from: RegisterFormat,
   channels: number,
 ): StoreSlot | undefined {
-  const key = `${format},${from.type},${from.bits},${channels}`;
-  let slots = instances.get(dram);
-  if (!slots) {
-    slots = new Map();
-    instances.set(dram, slots);
-  }
-  const known = slots.get(key);
-  if (known) return known;
   const texel = texelFormat(format, 'ST_CVT', 0);
+  const place = forms.place(dram, format * 64 + formNumber(from, channels), () => {
+    if (!isStored(texel.format, from)) return undefined;
+    return {
+      name: `store_${format}_${from.type}${from.bits}_${channels}`,
+      ...storeType(registerCount(from, channels)),
+      emit: (code, memory) => new Store(texel, from, channels, code, memory).emit(),
+    };
+  });
+  return place && { place, bytes: texel.format.bytes };
+}
+
+/** Whether a format has an emitted form for such data. */
+function isStored(format: PixelFormat, from: RegisterFormat): boolean {
+  const kind = kindOf(format, from);
   // A constant has no place.
-  if (texel.format.bytes === 0 || functionTable.room < PLACES_LEFT) return undefined;
-  if (!modules.has(key)) {
-    if (modules.size >= MOST_FORMS) modules.clear();
-    modules.set(key, compile(texel, from, channels, key));
-  }
-  const module = modules.get(key);
-  if (!module) return undefined;
-  if (slots.size >= MOST_FORMS) slots.clear();
-  const { store } = new WebAssembly.Instance(module, { gpu: { dram: dram.memory } }).exports;
-  const made = { place: functionTable.place(store as CallableFunction), bytes: texel.format.bytes };
-  slots.set(key, made);
-  return made;
+  if (format.bytes === 0 || (format.kind !== 'float' && format.kind !== 'uint' && format.kind !== 'sint')) return false;
+  return format.channels.every((channel) => emitted(channel, kind));
 }
