@@ -6,8 +6,12 @@
  * stream. `switch`: 32 groups of 32 programs on 8 group slots, a few jobs each. Times are of the CPU, not of the clock on
  * the wall, so that a busy host does not change them much; from submit to signal, and what the GPU works, takes what it takes.
  *
+ * Whose a job's CPU time is V8's sampler tells: the driver's and the DRM core's, the virtual GPU's with its firmware, or Node's and V8's own with the
+ * bench's. Transport has no part in it.
+ *
  * `beside`: the same job while 10 and then 10,000 buffers, VMs and groups (2,500 of these) of other clients are there and rest.
  */
+import { type Profiler, Session } from 'node:inspector/promises';
 import { getHeapStatistics } from 'node:v8';
 import { DMA_BUF_IOCTL, DMA_BUF_SYNC } from '../abi/dma-buf.ts';
 import { DRM_IOCTL, DRM_SYNCOBJ_FD } from '../abi/drm.ts';
@@ -26,15 +30,20 @@ import { Machine } from '../machine/machine.ts';
 import { BenchFile, BenchProcess, Call } from './bench-client.ts';
 import { groupOf, type Job, jobOf, openProgram, submitAndWait, waitFor } from './bench-jobs.ts';
 import type { Bench, Result } from './bench-programs.ts';
+import { type Share, sharesOf } from './profile.ts';
 
 const SCREEN = { width: 640, height: 480 };
 const DRAM = 2 ** 29;
 const RESULT = 0x20000000n;
-/** Seconds for which each is done before it is measured: V8 optimises a function after some thousand calls, and then goes on to its callers. */
+/** Seconds of CPU time for which each is done before it is measured: V8 optimises a function after some thousand calls, and then goes on to its callers. */
 const WARM = 1;
 /** How often each is done for the figures: CPU time has ticks of some milliseconds. */
 const JOBS = 20_000;
 const PARTS = 10;
+/** Microseconds between two of the sampler's looks. */
+const INTERVAL = 100;
+/** Where the sampler's own time is spent. */
+const SAMPLER = 'node:inspector';
 const FRAMES = 5000;
 const CLIENTS = 32;
 const ROUNDS = 4;
@@ -180,7 +189,11 @@ async function spent(times: number, one: () => Promise<unknown>): Promise<Spent>
 
 /** What each of many costs: CPU time of the thread and time on the wall in µs, and KiB that were allocated. */
 async function cost(name: string, times: number, one: () => Promise<void>): Promise<Result[]> {
-  for (const begin = performance.now(); performance.now() < begin + WARM * 1000; ) await one();
+  for (const start = process.threadCpuUsage(); ; ) {
+    const { user, system } = process.threadCpuUsage(start);
+    if (user + system >= WARM * 1e6) break;
+    await one();
+  }
   const before = getHeapStatistics().total_allocated_bytes;
   const { seconds, cpu } = await spent(times, one);
   const allocated = getHeapStatistics().total_allocated_bytes - before;
@@ -191,9 +204,43 @@ async function cost(name: string, times: number, one: () => Promise<void>): Prom
   ];
 }
 
+/** Whose time it is that is neither the driver's nor the virtual GPU's. */
+const RUNTIME: readonly Share[] = ['garbage collection', 'other', 'transport', 'display'];
+
+export interface Parts {
+  readonly driver: number;
+  readonly gpu: number;
+  readonly runtime: number;
+}
+
+/** Parts of what a thread was busy with: the driver and the DRM core, the GPU, and what is left but for the sampler itself. They add up to 1. */
+export function partsOf(profile: Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'>): Parts {
+  const { nodes, samples = [], timeDeltas = [] } = profile;
+  const sampler = new Set(nodes.filter(({ callFrame }) => callFrame.url === SAMPLER).map(({ id }) => id));
+  // A sample's function ran until the next sample came.
+  const times = timeDeltas.map((time, i) => (sampler.has(samples[i - 1]!) ? 0 : time));
+  const shares = sharesOf({ nodes, samples, timeDeltas: times });
+  const busy = 1 - shares.get('idle')!;
+  const driver = shares.get('driver')! / busy;
+  const runtime = RUNTIME.reduce((sum, name) => sum + shares.get(name)!, 0) / busy;
+  return { driver, runtime, gpu: 1 - driver - runtime };
+}
+
+async function sampled(run: () => Promise<unknown>): Promise<Parts> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: INTERVAL });
+  await session.post('Profiler.start');
+  await run();
+  const { profile } = await session.post('Profiler.stop');
+  session.disconnect();
+  return partsOf(profile);
+}
+
 /**
- * From before the submit until the wait has returned, in µs, and what of a job's time is the GPU's. That is told by the clock on the wall, so the part of
- * the jobs counts that was done soonest, when the host had least else to do.
+ * From before the submit until the wait has returned, in µs, for how long the GPU had something to do for a job, and whose a job's CPU time is. The first three are told
+ * by the clock on the wall, so the part of the jobs counts that was done soonest, when the host had least else to do.
  */
 async function latencies(machine: Machine, program: Program): Promise<Result[]> {
   const times: number[] = [];
@@ -210,11 +257,16 @@ async function latencies(machine: Machine, program: Program): Promise<Result[]> 
   }
   times.sort((a, b) => a - b);
   const { cpu, gpu } = parts.reduce((best, part) => (part.seconds < best.seconds ? part : best));
+  const job = cpu / (JOBS / PARTS);
+  const part = await sampled(() => spent(JOBS, () => submitAndWait(program)));
   return [
     { metric: 'submit_to_signal_p50', value: times[JOBS >> 1]!, unit: 'µs' },
     { metric: 'submit_to_signal_p99', value: times[Math.floor(JOBS * 0.99)]!, unit: 'µs' },
     { metric: 'job_gpu_time', value: gpu / (JOBS / PARTS), unit: 'µs' },
-    { metric: 'job_driver_cpu', value: (cpu - gpu) / (JOBS / PARTS), unit: 'µs' },
+    { metric: 'job_least_cpu', value: job, unit: 'µs' },
+    { metric: 'job_driver_cpu', value: job * part.driver, unit: 'µs' },
+    { metric: 'job_gpu_cpu', value: job * part.gpu, unit: 'µs' },
+    { metric: 'job_runtime_cpu', value: job * part.runtime, unit: 'µs' },
   ];
 }
 
