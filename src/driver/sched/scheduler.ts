@@ -192,9 +192,10 @@ export class Scheduler {
    * decide: the next group that comes will ask for a tick.
    */
   groupIdle(group: Group | undefined): void {
-    if (group?.canRun && this.hw.policy.keepsSlot(group, this.#inSlots(), this.hw.clock.now())) return;
+    const wanted = this.#ticking || this.#runnable.some((row) => row.size > 0);
+    if (wanted && group?.canRun && this.hw.policy.keepsSlot(group, this.#inSlots(), this.hw.clock.now())) return;
     this.#mightHaveIdle = true;
-    if (this.#ticking || this.#runnable.some((row) => row.size > 0)) this.requestTick();
+    if (wanted) this.requestTick();
   }
 
   /** Looks at everything again, `delay` nanoseconds from now. An earlier tick stays. */
