@@ -57,7 +57,7 @@ export async function conformance(name: string, folders: string[], options: Conf
   });
   const expectations = Expectations.read(expectationsFile(EXPECTATIONS, name, prepared.mesa));
   const listed = options.tests === undefined ? prepared.cases : named(prepared.cases, options.tests);
-  const wanted = options.selection ? selected(listed) : listed;
+  const wanted = options.selection ? selected(listed, suite.selection) : listed;
   const runnable = wanted.filter(({ name: test }) => expectations.of(test)?.kind !== 'skip');
   const meant = runnable.filter(({ name: test }) => filter.test(test));
   const { perGroup } = options;

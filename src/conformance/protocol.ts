@@ -2,7 +2,7 @@
 import type { Command } from '../host/hosted-machine.ts';
 import type { Userland } from '../host/userland/userland.ts';
 import type { Engine } from '../mali/engine/names.ts';
-import type { Case, Picture, Verdict } from './suite.ts';
+import type { Case, Picture, Shot, Verdict } from './suite.ts';
 
 /** How a worker's machine is made; its first message. */
 export interface Setup {
@@ -16,6 +16,8 @@ export interface Batch {
   readonly command: Command;
   /** Seconds in which a case has to end. */
   readonly limit: number;
+  /** What the screen is to show of its one case. */
+  readonly shot?: Shot | undefined;
 }
 
 export interface Result {

@@ -96,8 +96,9 @@ export async function runCases(options: RunOptions): Promise<void> {
 async function runOne(work: Work, worker: WorkerProcess, options: RunOptions): Promise<Work[]> {
   const { suite, prepared, limit, signal, onResult } = options;
   const { cases, suspect } = work;
-  const batch: Batch = { cases, command: prepared.command(cases), limit };
   const alone = cases.length === 1;
+  const shot = alone ? prepared.shot?.(cases[0]!) : undefined;
+  const batch: Batch = { cases, command: prepared.command(cases), limit, shot };
   const { results, leaks, died } = await worker.run(batch, (result) => {
     if (!alone && isGood(result.verdict)) onResult(result);
   });

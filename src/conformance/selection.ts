@@ -6,20 +6,19 @@
  */
 import type { Case } from './suite.ts';
 
-const SHARED = 40;
-const ALONE = 487;
+export const RULE = { shared: 40, alone: 487 };
 
-export function selected(cases: readonly Case[]): Case[] {
+export function selected(cases: readonly Case[], { shared, alone } = RULE): Case[] {
   const can = cases.filter(({ skip }) => skip === undefined);
   const each = (list: readonly Case[], step: number) => list.filter((_, index) => index % step === step >> 1);
   return [
     ...each(
       can.filter(({ batch }) => batch !== undefined),
-      SHARED,
+      shared,
     ),
     ...each(
       can.filter(({ batch }) => batch === undefined),
-      ALONE,
+      alone,
     ),
   ];
 }

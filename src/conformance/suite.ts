@@ -6,6 +6,7 @@
 import type { Command } from '../host/hosted-machine.ts';
 import type { Progress } from '../host/userland/progress.ts';
 import type { Userland } from '../host/userland/userland.ts';
+import type { Tolerance } from './pictures.ts';
 
 /** What came of a case. The last five are the runner's own findings and outweigh what the suite says. */
 export const VERDICTS = [
@@ -81,6 +82,15 @@ export interface SuiteOptions {
   ask(userland: Userland, command: Command): Promise<{ readonly code: number; readonly output: string }>;
 }
 
+/** What the screen shows of a case, and what it is held against. */
+export interface Shot {
+  /** It is of this page flip, from 1; the program is ended then. */
+  readonly flip: number;
+  /** The same moment, drawn by the processor: by a program that leaves the GPU alone. */
+  readonly reference: { readonly flip: number; readonly command: Command };
+  readonly tolerance: Tolerance;
+}
+
 /** A suite that is ready to run. */
 export interface Prepared {
   readonly userland: Userland;
@@ -90,6 +100,8 @@ export interface Prepared {
   readonly gpu?: string | undefined;
   readonly cases: readonly Case[];
   command(cases: readonly Case[]): Command;
+  /** For a case that is judged by what the screen shows; undefined: the suite's own output judges. */
+  shot?(one: Case): Shot | undefined;
 }
 
 export interface Suite {
@@ -99,6 +111,10 @@ export interface Suite {
   readonly batchSize: number;
   /** Seconds in which a case has to end. */
   readonly limit: number;
+  /** The display that its machines have, where that matters: its only mode. */
+  readonly mode?: string;
+  /** Of how many cases its selection takes one; the default is the rule of selection.ts. */
+  readonly selection?: { readonly shared: number; readonly alone: number };
   /**
    * A case that fails in company runs once more alone, as what brings a process down does: for its pictures, which it shows only there;
    * or because that is what counts, where the suite's program leaves state behind that the next case finds.

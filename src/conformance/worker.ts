@@ -4,10 +4,12 @@
  */
 import { HostClock, type Timer } from '../board/clock.ts';
 import type { Log } from '../board/log.ts';
+import type { Picture } from '../display/index.ts';
 import { type Command, HostedMachine } from '../host/hosted-machine.ts';
 import type { Program } from '../host/program.ts';
+import { compare, type Held, isPlain, shown, type Tolerance } from './pictures.ts';
 import type { Answer, Batch, Request, Setup } from './protocol.ts';
-import { type Event, isGood, type Reader, type Verdict } from './suite.ts';
+import { type Event, isGood, type Reader, type Shot, type Verdict } from './suite.ts';
 import { suiteOf } from './suites.ts';
 
 const SECOND = 1e9;
@@ -52,7 +54,10 @@ class Worker {
 
   async #machine(): Promise<HostedMachine> {
     const { userland, engine } = this.#setup;
-    this.#host ??= await HostedMachine.start({ userland, engine, clock: this.#clock, log: this.#log, workers: 0 });
+    const { mode } = suiteOf(this.#setup.suite);
+    const display = mode === undefined ? {} : ({ mode, soleMode: true, refresh: 'unlimited' } as const);
+    const common = { userland, engine, clock: this.#clock, log: this.#log, workers: 0 };
+    this.#host ??= await HostedMachine.start({ ...common, ...display });
     return this.#host;
   }
 
@@ -85,6 +90,50 @@ class Worker {
     }
     this.#answer({ kind: 'done', leaks });
   }
+}
+
+interface Taken {
+  readonly picture: Picture | undefined;
+  /** The program's, if it came to its end before the picture. */
+  readonly code: number;
+  readonly output: string;
+}
+
+/** What the screen shows at a program's page flip; the program is ended with it, or at its limit. */
+async function pictureOf(
+  host: HostedMachine,
+  clock: HostClock,
+  { command, flip }: Shot['reference'],
+  limit: number,
+): Promise<Taken> {
+  let output = '';
+  const hear = (text: string) => {
+    output = (output + text).slice(-OUTPUT);
+  };
+  const program = await host.run(command, { stdout: hear, stderr: hear, grace: GRACE });
+  const watch = watchFlips(host, flip, () => program.stop());
+  const timer = clock.after(limit * SECOND, () => program.stop());
+  const code = await program.ended;
+  timer.cancel();
+  return { picture: watch.end(), code, output };
+}
+
+/** Takes the picture of a page flip, counted from now on. */
+function watchFlips(host: HostedMachine, flip: number, taken: () => void): { end(): Picture | undefined } {
+  const { display } = host.machine;
+  let flips = 0;
+  let picture: Picture | undefined;
+  const forget = display.onFlip(() => {
+    if (++flips !== flip) return;
+    picture = display.screenshot();
+    taken();
+  });
+  return {
+    end() {
+      forget();
+      return picture;
+    },
+  };
 }
 
 /** What a suite may say of a case beside its verdict. */
@@ -143,7 +192,12 @@ export class Run {
   }
 
   async toEnd(): Promise<void> {
+    const { shot, limit } = this.#batch;
+    const before = this.#host.machine.stats.jobs;
+    const expected = shot && (await pictureOf(this.#host, this.#clock, shot.reference, limit));
+    const jobs = this.#host.machine.stats.jobs;
     this.#begin(0);
+    const watch = shot && watchFlips(this.#host, shot.flip, () => this.#program?.stop());
     this.#program = await this.#host.run(this.#batch.command, {
       stdout: (text) => this.#hear(text, 'stdout'),
       stderr: (text) => this.#hear(text, 'stderr'),
@@ -155,10 +209,34 @@ export class Run {
     this.#leave();
     for (const stream of ['stderr', 'stdout'] as const) this.#hear('\n', stream);
     if (byItself) for (const event of this.#reader.end(code)) this.#meet(event);
+    const picture = watch?.end();
+    if (shot && picture && byItself) {
+      const drawn = this.#host.machine.stats.jobs - jobs;
+      this.#judge(shot, picture, expected!, jobs - before, drawn);
+    }
     // What was begun and of which nothing was said came to its end with the process.
     const alone = this.#batch.cases.length === 1;
     if (this.#courses[this.#current]!.told || !(this.#begun || alone)) return;
     this.#tell(this.#current, this.#stopped ?? 'crash', `the program ended with ${code}`);
+  }
+
+  /** Holds what the GPU drew against the reference; `theirs` and `ours` are the jobs that the GPU did for each. */
+  #judge({ tolerance }: Shot, got: Picture, expected: Taken, theirs: number, ours: number): void {
+    const { alike, note } = this.#held(tolerance, got, expected, theirs, ours);
+    const pictures = alike ? undefined : shown(got, expected.picture);
+    this.#tell(0, alike ? 'pass' : 'fail', note, { pictures });
+  }
+
+  #held(tolerance: Tolerance, got: Picture, { picture, code, output }: Taken, theirs: number, ours: number): Held {
+    const no = (note: string) => ({ alike: false, note });
+    if (!picture) {
+      const last = output.trim().split('\n').at(-1);
+      return no(`there is nothing to hold it against: the reference's program ended with ${code}: ${last}`);
+    }
+    if (theirs > 0) return no(`the reference is not all the processor's: the GPU did ${theirs} jobs for it`);
+    if (ours === 0) return no('the GPU had no part in the picture');
+    if (isPlain(picture)) return no('the reference shows nothing but one colour');
+    return compare(got, picture, tolerance);
   }
 
   #hear(text: string, stream: 'stdout' | 'stderr'): void {

@@ -1,0 +1,32 @@
+/** The selections of kmscube and glmark2, whose pictures are held against llvmpipe's (docs/conformance.md). */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tyr-pictures-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function tyr(args: string[]): Promise<{ code: number | null; stdout: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let stdout = '';
+  child.stdout.on('data', (text) => {
+    stdout += text;
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout })));
+}
+
+for (const [suite, count] of [
+  ['kmscube', 3],
+  ['glmark2', 6],
+] as const) {
+  test(`guest: the selection of ${suite} looks as llvmpipe draws it`, async () => {
+    const { code, stdout } = await tyr(['conformance', suite, '--selection', '--out', join(folder, suite)]);
+    assert.equal(stdout, `${count} pass; 100.0 % of those run passed; 0 not as expected\n`);
+    assert.equal(code, 0);
+  });
+}
