@@ -59,7 +59,7 @@ test('what is no package and no guest is refused by name', () => {
     refused(() => guestOf([name]), /is no name of a Debian package/);
   refused(
     () => namedGuest('gnom'),
-    /there is no guest gnom; there are weston, vkcube, gnome, gdm, firefox, supertuxkart/,
+    /there is no guest gnom; there are weston, vkcube, gnome, gdm, firefox, supertuxkart, supertuxkart-window/,
   );
   refused(() => namedGuest('constructor'), /there is no guest constructor/);
   refused(() => commandOf('x', [], { guest: 'weston', packages: ['foot'] }), /two ways to choose a guest/);

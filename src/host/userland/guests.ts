@@ -82,6 +82,15 @@ const GNOME = [
 /** Who looks on later is to see something. */
 const NEVER_IDLE = { 'org.gnome.desktop.session': { 'idle-delay': 'uint32 0' } };
 
+const KARTS = [...DESKTOP, 'supertuxkart'];
+const KARTS_ENV = {
+  // Sound goes nowhere: the machine has no card, and what looks for one complains all the time.
+  ALSOFT_DRIVERS: 'null',
+  // Built for OpenGL, as for amd64, it calls glVertexAttribDivisor by the name that has been OpenGL's since 3.3, though it asks for the extension only.
+  MESA_GL_VERSION_OVERRIDE: '3.3',
+  MESA_GLSL_VERSION_OVERRIDE: '330',
+};
+
 export const GUESTS: Record<string, NamedGuest> = {
   weston: {
     title: 'Weston, a Wayland desktop, with a terminal',
@@ -149,16 +158,17 @@ export const GUESTS: Record<string, NamedGuest> = {
   },
   supertuxkart: {
     title: 'SuperTuxKart, full screen: one kart on one track',
-    packages: ['supertuxkart', 'adwaita-icon-theme', 'fonts-dejavu-core', 'xkb-data'],
+    packages: KARTS,
     command: ['supertuxkart', '--no-start-screen', '--track=lighthouse', '--numkarts=1', '--screensize=640x480'],
-    env: {
-      SDL_VIDEODRIVER: 'kmsdrm',
-      // Sound goes nowhere: the machine has no card, and what looks for one complains all the time.
-      ALSOFT_DRIVERS: 'null',
-      // Built for OpenGL, as for amd64, it calls glVertexAttribDivisor by the name that has been OpenGL's since 3.3, though it asks for the extension only.
-      MESA_GL_VERSION_OVERRIDE: '3.3',
-      MESA_GLSL_VERSION_OVERRIDE: '330',
-    },
+    env: { ...KARTS_ENV, SDL_VIDEODRIVER: 'kmsdrm' },
+  },
+  'supertuxkart-window': {
+    title: 'SuperTuxKart in a window of Weston; arguments are its own',
+    of: 'supertuxkart',
+    packages: KARTS,
+    command: onWeston('supertuxkart', '--windowed'),
+    takesArguments: true,
+    env: { ...KARTS_ENV, SDL_VIDEODRIVER: 'wayland' },
   },
 };
 
