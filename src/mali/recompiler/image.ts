@@ -2,9 +2,10 @@
  * Images in recompiled code, and loads and stores with conversion: LEA_TEX, LD_TEX, LD_CVT, ST_CVT.
  *
  * Addresses are found by a function for the image's order of texels (texel-address.ts), what is converted is loaded and stored by functions
- * for its format (texel-load.ts, texel-store.ts), and LD_TEX's texels by the emitted sampler of TEX_FETCH (mali/texture/emit.ts); all are called by numbers in records, so a shader's code depends on no descriptor. Where a
- * record does not serve (another image or another layer in each lane, formats without an emitted form, texels of other extents, a fault)
- * the instruction is the interpreter's step, before anything has happened.
+ * for its format (texel-load.ts, texel-store.ts), and LD_TEX's texels by the emitted sampler of TEX_FETCH (mali/texture/emit.ts). All are
+ * called by numbers in records, so a shader's code depends on no descriptor. Where a record does not serve (another image or another
+ * layer in each lane, formats without an emitted form, texels of other extents, a fault) the instruction is the interpreter's step, before
+ * anything has happened.
  */
 import { resourceHandle, unfoldTable } from '../../abi/gpu/shader-descriptors.ts';
 import { FORMAT_MASK } from '../shader/attribute.ts';

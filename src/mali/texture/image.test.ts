@@ -183,6 +183,25 @@ for (const engine of ENGINES) {
   }
 }
 
+/** What an instruction leaves in some registers, on each engine. */
+function onBoth(
+  line: string,
+  memory: FlatMemory,
+  registers: Readonly<Record<number, readonly number[]>>,
+  results: readonly number[],
+): number[][][] {
+  return ENGINES.map((engine) => {
+    const run = execute(`${line}\nNOP.end`, {
+      memory,
+      pointers: { resources: 0xa001 },
+      textures: new TexturePipe(engine),
+      executor: executorOf(engine),
+      registers,
+    });
+    return results.map((r) => register(run, r));
+  });
+}
+
 /** Images of texels of other sizes, in rows and in tiles: [clump format, bytes]. */
 const CLUMPS: [number, number][] = [
   [CLUMP_FORMAT.RAW8, 1],
@@ -226,20 +245,8 @@ test('addresses found by emitted code are those that script finds, in rows and i
             1: lanes(() => pair(slice(), round < 3 ? layer : some(layers))),
           };
           const before = leftOver().LEA_TEX_IMM ?? 0;
-          const [emitted, interpreted] = ENGINES.map((engine) => {
-            const run = execute(
-              `LEA_TEX_IMM.slot0.wait0 @r8:r9:r10, r0, r1, table:0, index:0
-              NOP.end`,
-              {
-                memory,
-                pointers: { resources: 0xa001 },
-                textures: new TexturePipe(engine),
-                executor: executorOf(engine),
-                registers,
-              },
-            );
-            return [8, 9, 10].map((r) => register(run, r));
-          });
+          const line = 'LEA_TEX_IMM.slot0.wait0 @r8:r9:r10, r0, r1, table:0, index:0';
+          const [emitted, interpreted] = onBoth(line, memory, registers, [8, 9, 10]);
           assert.deepEqual(emitted, interpreted, `${bytes} bytes, tiled: ${tiled}, dimension ${dimension}`);
           if (round < 3) assert.equal(leftOver().LEA_TEX_IMM ?? 0, before, 'the interpreter was asked');
         }
@@ -306,20 +313,8 @@ test('texels loaded by emitted code are those that script loads', () => {
           5: lanes(() => random.word()),
         };
         const before = leftOver().LD_TEX_IMM ?? 0;
-        const [emitted, interpreted] = ENGINES.map((engine) => {
-          const run = execute(
-            `LD_TEX_IMM.${to}.slot0.wait0 @r4:r5:r6:r7, r0, r1, index:0, table:0
-            NOP.end`,
-            {
-              memory,
-              pointers: { resources: 0xa001 },
-              textures: new TexturePipe(engine),
-              executor: executorOf(engine),
-              registers,
-            },
-          );
-          return [4, 5, 6, 7].map((r) => register(run, r));
-        });
+        const line = `LD_TEX_IMM.${to}.slot0.wait0 @r4:r5:r6:r7, r0, r1, index:0, table:0`;
+        const [emitted, interpreted] = onBoth(line, memory, registers, [4, 5, 6, 7]);
         assert.deepEqual(emitted, interpreted, `${JSON.stringify(kind)} ${name} ${to}`);
         assert.equal(leftOver().LD_TEX_IMM ?? 0, before, `the interpreter was asked: ${JSON.stringify(kind)} ${name}`);
       }

@@ -3,7 +3,7 @@
  * another client gets the pages. The shader must fault; what it has read and written must be its own client's.
  *
  * The shader copies what it reads to a buffer that stays mapped, so that whatever it saw last is found there, and writes its mark
- * into the buffer under attack, by pointers, through a buffer descriptor, or as the picture that is drawn. The victim fills its
+ * into the buffer under attack, by pointers, through a buffer descriptor, with conversion as to images, or as the picture that is drawn. The victim fills its
  * pages with a secret as soon as it has them.
  */
 import assert from 'node:assert/strict';
@@ -32,17 +32,23 @@ const BEGIN = `
   IADD.u32 r2, r1, r1
   IADD.u32 r2, r2, r2
   MOV.i32 r3, 0x0`;
-const scan = (load: (offset: number) => string): string => {
+const store = (offset: number): string => `STORE.i32.slot0 @r8, r4, offset:${offset}`;
+const scan = (load: (offset: number) => string, mark = store): string => {
   const parts = PLACES.map(
     (offset, i) => `
   ${load(offset)}
   STORE.i32.slot0 @r10, r6, offset:${i * SIDE * 4}
-  STORE.i32.slot0 @r8, r4, offset:${offset + 0x400}`,
+  ${mark(offset + 0x400)}`,
   );
   return `${BEGIN}
 loop:${parts.join('')}
   BRANCHZ.eq.reconverge 0x0, offset:loop`;
 };
+
+/** Puts an address of the window into r14 and r15, and the format R32UI into r12. */
+const texelAt = (offset: number): string => `IADD_IMM.i32 r14, r4, #${offset}
+  MOV.i32 r15, r5
+  IADD_IMM.i32 r12, 0x0, #${133 << 12}`;
 
 /** Ways to reach the buffer under attack. */
 const WAYS = {
@@ -50,6 +56,12 @@ const WAYS = {
   descriptor: {
     shader: scan((offset) => `IADD_IMM.i32 r9, r2, #${offset}\n  LD_BUFFER.i32.unsigned.slot0 @r10, r9, r3`),
     buffer: { address: WINDOW, size: BYTES },
+  },
+  conversion: {
+    shader: scan(
+      (offset) => `${texelAt(offset)}\n  LD_CVT.slot0.u32 @r10, r14, r12, offset:0`,
+      (offset) => `${texelAt(offset)}\n  ST_CVT.slot0.u32 @r8, r14, r12, offset:0`,
+    ),
   },
   picture: {
     // Says that it is there, and takes its time over each warp of a tile.
