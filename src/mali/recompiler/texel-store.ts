@@ -31,6 +31,7 @@ const DATA = 2;
 const EXACT = 24;
 const EXPONENT = 0x7f800000;
 const QUIET = 0x400000;
+const PLAIN_HALF = 0x7e00;
 /** Bias of a single's exponent, and bits of its fraction. */
 const BIAS = 127;
 const FRACTION = 23;
@@ -145,7 +146,7 @@ class Store {
       case 'ufloat':
         return this.#short(value, bits - 5);
       default:
-        return bits === 16 ? l.narrow(value) : this.#quieted(value);
+        return this.#float(value, bits);
     }
   }
 
@@ -165,11 +166,13 @@ class Store {
     };
   }
 
-  /** A single whose NaNs are quiet, as all are that were a number to script. */
-  #quieted(value: Lanes): Lanes {
+  /** A float. NaNs that are halves or were, are the plain one; others are quiet, as all are that were a number to script. */
+  #float(value: Lanes, bits: number): Lanes {
     const l = this.#lanes;
     const x = l.keep(value);
-    return l.or(x, l.and(l.op('f32x4_ne', x, x), l.words(QUIET)));
+    const none = l.keep(l.op('f32x4_ne', x, x));
+    if (bits === 16) return l.choose(none, l.words(PLAIN_HALF), l.narrow(x));
+    return this.#from.bits === 16 ? l.choose(none, l.words(EXPONENT | QUIET), x) : l.or(x, l.and(none, l.words(QUIET)));
   }
 
   /** A number without sign below five bits of exponent, rounded down. */

@@ -103,13 +103,17 @@ export function loadTexel(
   }
 }
 
-/** Converts lane n's vector and stores it. Channels that the shader does not give are 0, alpha 1. */
+/**
+ * Converts lane n's vector and stores it. Channels that the shader does not give are 0, alpha 1. A NaN that is a half, or was one
+ * (`half`), becomes the plain one: what its bits come to hangs on how the host converts halves.
+ */
 export function storeTexel(
   memory: VirtualMemory,
   address: number,
   { format, from }: TexelFormat,
   type: LaneType,
   channels: number,
+  half: boolean,
   data: LaneVectors,
   n: number,
 ): void {
@@ -122,6 +126,7 @@ export function storeTexel(
     let value = c === 3 ? 1 : 0;
     if (c >= 0 && c < channels)
       value = kind === 'uint' ? data.u32[at]! : kind === 'sint' ? data.i32[at]! : data.f32[at]!;
+    if (Number.isNaN(value) && (half || format.channels[place]!.bits === 16)) value = Number.NaN;
     values[place] = value;
   }
   pack(format, values, words, 0);
@@ -285,7 +290,16 @@ function converted(i: Instruction): Exec {
     for (let n = 0; n < LANES; n++) {
       if (!(mask & (1 << n)) || nowhere(xl, xh, n)) continue;
       const address = laneAddress(w, n, xl[n]!, xh[n]!, offset);
-      storeTexel(w.run.environment.memory, address, formatOf(w, d, n), format.type, channels, data, n);
+      storeTexel(
+        w.run.environment.memory,
+        address,
+        formatOf(w, d, n),
+        format.type,
+        channels,
+        format.bits === 16,
+        data,
+        n,
+      );
     }
   };
 }
