@@ -7,7 +7,6 @@
  *
  * A compute job of one workgroup after the other runs them, on one thread.
  */
-
 import { PIXEL_FORMATS } from '../abi/formats.ts';
 import { COMPUTE_REGISTERS } from '../abi/gpu/cs-registers.ts';
 import { PAGE_SIZE } from '../abi/gpu/lpae.ts';

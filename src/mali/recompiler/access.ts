@@ -49,6 +49,14 @@ export interface Around {
   interpret(site: Site): void;
 }
 
+/** Sets vector k of a register to what is on the stack, in the lanes that run. */
+export function setRegister(around: Pick<Around, 'code' | 'mask' | 'locals'>, register: number, k: number): void {
+  const { code, mask } = around;
+  const local = around.locals(register)[k]!;
+  if (mask) code.get(local).get(mask[k]!).op('i8x16_relaxed_laneselect');
+  code.set(local);
+}
+
 /** Kinds of records for what changes memory: discarded lanes do not. */
 const changes = (kind: number): boolean => kind === REFILL.WRITE || kind === REFILL.ATOMIC;
 

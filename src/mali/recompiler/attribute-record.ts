@@ -5,13 +5,13 @@
  * descriptor, no buffer, an element that does not lie in one extent of DRAM.
  */
 import { handleIndex, handleTable, resourceHandle } from '../../abi/gpu/shader-descriptors.ts';
-import { GpuFault } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { attributeOf, elementIndex } from '../shader/attribute.ts';
 import { registerFormat } from '../shader/vector.ts';
 import type { WarpState } from '../shader/warp.ts';
 import { fetchSlot } from './attribute-fetch.ts';
 import { ADDRESS, ATTRIBUTE, FRAME } from './frame.ts';
+import { unlessFault } from './unless-fault.ts';
 
 const HIGH = 2 ** 32;
 /** Addresses up to here are whole numbers, also behind the end of their buffer. */
@@ -25,12 +25,7 @@ const REGISTER_FORMATS = ['auto', 'f32', 'f16', 's32', 's16', 'u32', 'u16'] as c
  * its to tell: what is looked at here it looks at in the same order.
  */
 export function fillAttribute(w: WarpState, shape: number, record: number, lane: number): number {
-  try {
-    return fill(w, shape, record, lane);
-  } catch (error) {
-    if (error instanceof GpuFault) return 0;
-    throw error;
-  }
+  return unlessFault(() => fill(w, shape, record, lane)) ?? 0;
 }
 
 /** The shape of an attribute of which the address is asked for: no channels. */

@@ -7,18 +7,19 @@
  * output buffer, which a draw moves from packet to packet and keeps in scratch memory (frame.ts: OUTPUT). Whatever does
  * not fit (another buffer in each lane, elements across pages, a fault) is the interpreter's step.
  */
-import { handleTable, resourceHandle, unfoldTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
+import { handleTable, VERTEX_PACKET_TABLE } from '../../abi/gpu/shader-descriptors.ts';
 import type { Instruction } from '../shader/decode.ts';
 import { NO_ADDRESS } from '../shader/memory.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
-import type { Around } from './access.ts';
+import { type Around, setRegister } from './access.ts';
 import { ADDRESS_REGISTERS, fetchType } from './attribute-fetch.ts';
 import { ADDRESS_SHAPE, attributeShape } from './attribute-record.ts';
 import type { Site } from './flow.ts';
 import { ADDRESS, ATTRIBUTE, ATTRIBUTE_RECORDS, FRAME, OUTPUT, REFILL } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { Lowering, type Operands, readable } from './lowering.ts';
+import { immediateHandle, leaveIfStale, type Named, named } from './named.ts';
 import { Remembered } from './remembered.ts';
 
 /** Elements of the output buffer that follow one another without a gap. */
@@ -59,12 +60,12 @@ export class AttributeCode {
         return true;
       case 'LEA_BUFFER':
       case 'LEA_BUF':
-        this.#address(site, new Lowering(this.#a, i).raw(1), i.spec.base === 'LEA_BUF', true);
+        this.#address(site, { handle: new Lowering(this.#a, i).raw(1), indirect: true }, i.spec.base === 'LEA_BUF');
         return true;
       case 'LEA_BUF_IMM': {
         const handle = immediateHandle(i);
         if (handleTable(handle) === VERTEX_PACKET_TABLE) this.#output(site);
-        else this.#address(site, this.#a.lanes.words(handle), true, false);
+        else this.#address(site, named(new Lowering(this.#a, i)), true);
         return true;
       }
       default:
@@ -78,42 +79,25 @@ export class AttributeCode {
     const channels = channelCount(i.modifiers.vecsize!);
     const registers = registerCount(registerFormat(format), channels);
     const x = new Lowering(this.#a, i);
-    this.#fetch(
-      site,
-      attributeShape(format, channels),
-      registers,
-      x.raw(0),
-      x.raw(1),
-      this.#named(x),
-      undefined,
-      () => {
-        // The last of an odd number of 16-bit channels leaves the other half of its register.
-        const half = registerFormat(format).bits === 16 && channels % 2 === 1;
-        this.#write(i, registers, half);
-      },
-    );
+    this.#fetch(site, attributeShape(format, channels), registers, x.raw(0), x.raw(1), named(x), undefined, () => {
+      // The last of an odd number of 16-bit channels leaves the other half of its register.
+      const half = registerFormat(format).bits === 16 && channels % 2 === 1;
+      this.#write(i, registers, half);
+    });
   }
 
   /** LEA_ATTR: two words of address, and the format's. */
   #addressOf(site: Site): void {
     const i = site.instruction;
     const x = new Lowering(this.#a, i);
-    this.#fetch(site, ADDRESS_SHAPE, ADDRESS_REGISTERS, x.raw(0), x.raw(1), this.#named(x), undefined, (record) => {
+    this.#fetch(site, ADDRESS_SHAPE, ADDRESS_REGISTERS, x.raw(0), x.raw(1), named(x), undefined, (record) => {
       this.#write(i, ADDRESS_REGISTERS, false);
-      const { code, mask, lanes } = this.#a;
-      const format = this.#a.locals(i.staging[0]!.register + ADDRESS_REGISTERS);
+      const { code, lanes } = this.#a;
       for (let k = 0; k < lanes.vectors; k++) {
         code.get(this.#a.records).memory('v128_load32_splat', record + ATTRIBUTE.format);
-        if (mask) code.get(format[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
-        code.set(format[k]!);
+        setRegister(this.#a, i.staging[0]!.register + ADDRESS_REGISTERS, k);
       }
     });
-  }
-
-  /** What an instruction names: the same for all lanes, or a handle for each. */
-  #named(x: Lowering): Named {
-    if (x.i.sources.length > 2) return { handle: x.raw(2), indirect: true };
-    return { handle: this.#a.lanes.words(immediateHandle(x.i)), indirect: false };
   }
 
   /**
@@ -139,7 +123,7 @@ export class AttributeCode {
     registers: number,
     vertex: Lanes,
     instance: Lanes,
-    { handle, indirect }: Named,
+    what: Named,
     vertices: Pick<OfVertices, 'check' | 'interpreted'> | undefined,
     finish: (record: number) => void,
   ): void {
@@ -153,8 +137,7 @@ export class AttributeCode {
       REFILL.ATTRIBUTE + 16 * shape,
       { record, time: ATTRIBUTE.time, handle: ATTRIBUTE.handle },
       [vertex, instance],
-      handle,
-      indirect,
+      what,
       () => {
         code.i32(0).set(this.#records.failing);
         for (let k = 0; k < lanes.vectors; k++) {
@@ -181,8 +164,8 @@ export class AttributeCode {
     );
   }
 
-  /** The address of a byte or element of a buffer that a resource table names. `indirect`: lanes have handles of their own. */
-  #address(site: Site, handle: Lanes, elements: boolean, indirect: boolean): void {
+  /** The address of a byte or element of a buffer that a resource table names. */
+  #address(site: Site, what: Named, elements: boolean): void {
     const { code, lanes } = this.#a;
     const i = site.instruction;
     const place = new Lowering(this.#a, i).raw(0);
@@ -195,8 +178,7 @@ export class AttributeCode {
       REFILL.ADDRESS,
       { record, time: ADDRESS.time, handle: ADDRESS.handle },
       [],
-      handle,
-      indirect,
+      what,
       () => {
         if (!elements) code.i32(0).set(this.#records.failing);
         else {
@@ -290,8 +272,7 @@ export class AttributeCode {
     kind: number,
     { record, time, handle: known }: { record: number; time: number; handle: number },
     inputs: readonly Lanes[],
-    handle: Lanes,
-    indirect: boolean,
+    what: Named,
     attempt: () => void,
     finish: () => void,
     vertices?: Pick<OfVertices, 'check' | 'interpreted'>,
@@ -305,31 +286,15 @@ export class AttributeCode {
       record,
       kind,
       refill,
-      inputs: [...inputs.map((lane, n) => [lane, places[n]!] as const), [handle, FRAME.third]],
+      inputs: [...inputs.map((lane, n) => [lane, places[n]!] as const), [what.handle, FRAME.third]],
       begin: vertices?.check,
       interpreted: vertices?.interpreted,
       check: () => {
         const stale = code.block();
         code.get(this.#active).set(failing);
-        code
-          .get(this.#a.records)
-          .memory('i32_load', record + time)
-          .get(1)
-          .memory('i32_load', FRAME.epoch)
-          .op('i32_ne')
-          .brIf(stale);
-        if (indirect) {
-          lanes.bitmask((k) => {
-            handle(k);
-            code
-              .get(this.#a.records)
-              .memory('v128_load32_splat', record + known)
-              .op('i32x4_ne');
-          });
-          // Lanes that run as well as those that stand for vertices.
-          if (!vertices) code.get(this.#active).op('i32_and');
-          code.brIf(stale);
-        }
+        // Lanes that run as well as those that stand for vertices.
+        const among = vertices ? undefined : this.#active;
+        leaveIfStale(this.#a, { time: record + time, known: record + known }, what, among, stale);
         attempt();
         code.end();
         code.get(failing).get(this.#active).op('i32_and').set(failing);
@@ -340,7 +305,7 @@ export class AttributeCode {
 
   /** Results to the staging registers of the lanes that run. `half`: of the last one only the lower half. */
   #write(i: Instruction, registers: number, half: boolean): void {
-    const { code, mask, lanes } = this.#a;
+    const { code, lanes } = this.#a;
     const { register } = i.staging[0]!;
     for (let r = 0; r < registers; r++) {
       const locals = this.#a.locals(register + r);
@@ -350,17 +315,10 @@ export class AttributeCode {
           lanes.and(() => code.get(locals[k]!), lanes.words(0xffff0000))(k);
           code.op('v128_or');
         }
-        if (mask) code.get(locals[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
-        code.set(locals[k]!);
+        setRegister(this.#a, register + r, k);
       }
     }
   }
-}
-
-/** What an instruction names, by the lanes' handles: all the same unless `indirect`. */
-interface Named {
-  readonly handle: Lanes;
-  readonly indirect: boolean;
 }
 
 /** A fetch for the vertices of primitives. */
@@ -375,6 +333,3 @@ export interface OfVertices {
   readonly finish: (results: readonly (readonly number[])[]) => void;
   readonly interpreted: (() => void) | undefined;
 }
-
-const immediateHandle = (i: Instruction): number =>
-  resourceHandle(unfoldTable(i.immediates.table!), i.immediates.index!) >>> 0;

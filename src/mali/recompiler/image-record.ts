@@ -4,7 +4,6 @@
  * Nothing is remembered where the interpreter's step would throw, or where its step is to do it. What is looked at here it looks at in the
  * same order, so faults are its to tell.
  */
-import { GpuFault } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import { registerFormat } from '../shader/vector.ts';
 import type { WarpState } from '../shader/warp.ts';
@@ -13,6 +12,7 @@ import { CONVERT, FRAME, TEXEL, TEXEL_LOAD } from './frame.ts';
 import { addressPlace } from './texel-address.ts';
 import { loadSlot } from './texel-load.ts';
 import { storeSlot } from './texel-store.ts';
+import { unlessFault } from './unless-fault.ts';
 
 const HIGH = 2 ** 32;
 /** Addresses up to here are whole numbers, also behind the end of an image. */
@@ -20,15 +20,13 @@ const LARGEST = 2 ** 48;
 
 /** Looks up the image, and the layer of it, that the first of some lanes names that is not out of bounds. 0: the interpreter's step is to do it. */
 export function fillTexel(w: WarpState, record: number, failing: number): number {
-  try {
+  const fill = (): number => {
     for (let lanes = failing; lanes !== 0; lanes &= lanes - 1) {
       if (image(w, record, 31 - Math.clz32(lanes & -lanes))) return 1;
     }
     return 0;
-  } catch (error) {
-    if (error instanceof GpuFault) return 0;
-    throw error;
-  }
+  };
+  return unlessFault(fill) ?? 0;
 }
 
 function image(w: WarpState, record: number, lane: number): boolean {
@@ -67,17 +65,12 @@ export function fillTexelLoad(w: WarpState, record: number, lane: number): numbe
   words[at + TEXEL_LOAD.time / 4] = w.run.epoch;
   words[at + TEXEL_LOAD.handle / 4] = handle;
   words[at + TEXEL_LOAD.slot / 4] = 0;
-  try {
-    const load = w.run.textures.imageLoad(w.run.environment, handle | 0);
-    if (!load) return 1;
-    words[at + TEXEL_LOAD.slot / 4] = load.call.slot;
-    words[at + TEXEL_LOAD.binding / 4] = load.call.record;
-    words[at + TEXEL_LOAD.y / 4] = load.flat ? 0xffff : 0;
-    words[at + TEXEL_LOAD.slice / 4] = load.slices;
-  } catch (error) {
-    // The interpreter meets it again, in the lane and at the place where it belongs.
-    if (!(error instanceof GpuFault)) throw error;
-  }
+  const load = unlessFault(() => w.run.textures.imageLoad(w.run.environment, handle | 0));
+  if (!load) return 1;
+  words[at + TEXEL_LOAD.slot / 4] = load.call.slot;
+  words[at + TEXEL_LOAD.binding / 4] = load.call.record;
+  words[at + TEXEL_LOAD.y / 4] = load.flat ? 0xffff : 0;
+  words[at + TEXEL_LOAD.slice / 4] = load.slices;
   return 1;
 }
 
@@ -91,7 +84,8 @@ export function fillConvert(w: WarpState, stores: boolean, shape: number, record
   const format = words[frame + FRAME.third / 4]!;
   if (va >= LARGEST) return 0;
   const { register, channels } = formatOfShape(shape);
-  const form = converting(w, stores ? storeSlot : loadSlot, format, register, channels);
+  const slot = stores ? storeSlot : loadSlot;
+  const form = unlessFault(() => slot(memory.dram, format, registerFormat(register), channels));
   const extent = form && memory.extent(va, stores ? 'write' : 'read');
   if (!form || !extent) return 0;
   // All addresses of a record have the same upper word.
@@ -108,19 +102,4 @@ export function fillConvert(w: WarpState, stores: boolean, shape: number, record
   words[at + CONVERT.format / 4] = format;
   words[at + CONVERT.slot / 4] = form.place.slot;
   return 1;
-}
-
-function converting(
-  w: WarpState,
-  slot: typeof storeSlot | typeof loadSlot,
-  format: number,
-  register: string,
-  channels: number,
-): ReturnType<typeof slot> {
-  try {
-    return slot(w.run.environment.memory.dram, format, registerFormat(register), channels);
-  } catch (error) {
-    if (error instanceof GpuFault) return undefined;
-    throw error;
-  }
 }

@@ -57,6 +57,9 @@ interface Directed {
 const singles = new Float32Array(1);
 const bits = new Int32Array(singles.buffer);
 
+/** What numbers are. */
+export type NumberKind = 'float' | 'sint' | 'uint';
+
 export class LaneCode {
   readonly code: Code;
   /** Vectors that the code works on: k of `Lanes` stays below it. */
@@ -320,7 +323,7 @@ export class LaneCode {
   /** Doubles of the lanes 0, 1 and 2, 3 to singles, in a direction. */
   demote(low: Lanes, high: Lanes, mode: string): Lanes {
     const single = (x: Lanes): Lanes => this.op('f32x4_demote_f64x2_zero', x);
-    if (mode === 'rte') return this.#joinHalves(single(low), single(high));
+    if (mode === 'rte') return this.joinHalves(single(low), single(high));
     const halves = [low, high].map((value) => {
       const x = this.keep(value);
       const near = this.keep(single(x));
@@ -329,7 +332,7 @@ export class LaneCode {
       return { near, above: this.op('f64x2_gt', back, size), below: this.op('f64x2_lt', back, size) };
     }) as [Directed, Directed];
     const words = (of: (half: Directed) => Lanes): Lanes => this.split(of(halves[0]), of(halves[1]))[0];
-    const near = this.#joinHalves(halves[0].near, halves[1].near);
+    const near = this.joinHalves(halves[0].near, halves[1].near);
     return this.#direct(
       near,
       words(({ above }) => above),
@@ -353,7 +356,7 @@ export class LaneCode {
   }
 
   /** Two vectors whose lower halves are lanes 0, 1 and 2, 3. */
-  #joinHalves(low: Lanes, high: Lanes): Lanes {
+  joinHalves(low: Lanes, high: Lanes): Lanes {
     return (k) => {
       low(k);
       high(k);
@@ -456,6 +459,14 @@ export class LaneCode {
   /** A single to the bits of the nearest half, ties to even. */
   narrow(value: Lanes): Lanes {
     return this.halves.narrow(value);
+  }
+
+  /** A number in 16 bits: a float rounded to the nearest half, an integer that saturates. */
+  short(value: Lanes, kind: NumberKind): Lanes {
+    if (kind === 'float') return this.narrow(value);
+    if (kind === 'uint') return this.op('i32x4_min_u', value, this.words(0xffff));
+    const short = this.op('i32x4_max_s', this.op('i32x4_min_s', value, this.words(0x7fff)), this.words(-0x8000));
+    return this.and(short, this.words(0xffff));
   }
 
   /** A single to the bits of a half, in a direction. */

@@ -8,7 +8,7 @@
 import { GIVEN } from '../fragment/wasm/late-sample.ts';
 import { WARP } from '../fragment/wasm/raster.ts';
 import type { Instruction } from '../shader/decode.ts';
-import type { Around } from './access.ts';
+import { type Around, setRegister } from './access.ts';
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import type { Lanes } from './lanes.ts';
@@ -151,12 +151,9 @@ export class LateCode {
   }
 
   #results(register: number, push: (k: number) => void): void {
-    const { code, lanes, mask } = this.#a;
-    const locals = this.#a.locals(register);
-    for (let k = 0; k < lanes.vectors; k++) {
+    for (let k = 0; k < this.#a.lanes.vectors; k++) {
       push(k);
-      if (mask) code.get(locals[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
-      code.set(locals[k]!);
+      setRegister(this.#a, register, k);
     }
   }
 }

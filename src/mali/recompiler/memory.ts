@@ -3,7 +3,7 @@
  * stands.
  */
 import type { Instruction } from '../shader/decode.ts';
-import type { AccessCode, Around } from './access.ts';
+import { type AccessCode, type Around, setRegister } from './access.ts';
 import type { Site } from './flow.ts';
 import { REFILL } from './frame.ts';
 import type { Lanes } from './lanes.ts';
@@ -67,11 +67,9 @@ export class MemoryCode {
       }
     }
     for (const [word, value] of this.#placed(i, words).entries()) {
-      const locals = this.#a.locals(register + word);
       for (let k = 0; k < vectors; k++) {
         value(k);
-        if (this.#a.mask) code.get(locals[k]!).get(this.#a.mask[k]!).op('i8x16_relaxed_laneselect');
-        code.set(locals[k]!);
+        setRegister(this.#a, register + word, k);
       }
     }
   }

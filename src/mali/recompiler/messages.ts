@@ -1,6 +1,6 @@
 /**
  * The instructions that are more than lane operations, each by an emitter that knows its kind: memory, atomics, attributes, varyings,
- * textures, images, tests after shading, colours that the tile buffer holds.
+ * textures, images, conversions, tests after shading, colours that the tile buffer holds.
  *
  * An emitter is made when the first of its instructions comes. All hold locals, and a function is the shorter, and the sooner compiled,
  * the fewer it has.
@@ -9,6 +9,7 @@ import { AccessCode } from './access.ts';
 import { AtomicCode } from './atomic.ts';
 import { AttributeCode } from './attribute.ts';
 import type { Emitter } from './block-code.ts';
+import { ConvertCode } from './convert.ts';
 import type { Site, Unit } from './flow.ts';
 import { ImageCode } from './image.ts';
 import { LateCode } from './late.ts';
@@ -28,6 +29,7 @@ type Kind =
   | 'special varying'
   | 'texture'
   | 'image'
+  | 'conversion'
   | 'late'
   | 'tile load';
 
@@ -50,9 +52,10 @@ function kindOf(base: string): Kind | undefined {
     case 'LEA_TEX_IMM':
     case 'LD_TEX':
     case 'LD_TEX_IMM':
+      return 'image';
     case 'LD_CVT':
     case 'ST_CVT':
-      return 'image';
+      return 'conversion';
     case 'LD_VAR_SPECIAL':
       return 'special varying';
     case 'ATEST':
@@ -128,7 +131,9 @@ export class MessageCode implements Emitter {
       case 'texture':
         return new TextureCode(this.#a);
       case 'image':
-        return new ImageCode(this.#a, this.#accessCode);
+        return new ImageCode(this.#a);
+      case 'conversion':
+        return new ConvertCode(this.#a, this.#accessCode);
       case 'late':
         return this.late;
       case 'tile load':

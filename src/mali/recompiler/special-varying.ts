@@ -6,7 +6,7 @@
  */
 import { CENTER } from '../fragment/raster.ts';
 import { pushBias, pushDepthBase, pushDepthSteps } from '../fragment/wasm/depth-plane.ts';
-import type { Around } from './access.ts';
+import { type Around, setRegister } from './access.ts';
 import type { Site } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
 import { placeOf, type QuadFeed } from './quad-feed.ts';
@@ -33,20 +33,18 @@ export class SpecialVaryingCode {
   /** Emits a load. False: it is another instruction, or a form that is the interpreter's. */
   emit(site: Site): boolean {
     const { instruction: i } = site;
-    const { code, lanes, mask } = this.#a;
+    const { code, lanes } = this.#a;
     const { sample, regfmt, vecsize } = i.modifiers;
     const { index } = i.immediates;
     if (i.spec.name !== 'LD_VAR_SPECIAL' || sample !== 'center' || regfmt !== 'f32' || vecsize !== 'none') return false;
     if (index !== SPECIAL.W && index !== SPECIAL.Z) return false;
-    const locals = this.#a.locals(i.staging[0]!.register);
     const done = code.block();
     const slow = code.block();
     if (!this.#feed) code.get(1).memory('i32_load', FRAME.stage).tee(this.#stage).op('i32_eqz').unlikely().brIf(slow);
     for (let k = 0; k < lanes.vectors; k++) {
       if (index === SPECIAL.Z) this.#depth(k);
       else this.#inverseW(k);
-      if (mask) code.get(locals[k]!).get(mask[k]!).op('i8x16_relaxed_laneselect');
-      code.set(locals[k]!);
+      setRegister(this.#a, i.staging[0]!.register, k);
     }
     code.br(done);
     code.end();

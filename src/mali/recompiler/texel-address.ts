@@ -10,6 +10,7 @@
 import { U_ORDER, U_TILE, U_TILE_PIXELS } from '../../board/image/u-interleaved.ts';
 import { scratch } from '../engine/scratch.ts';
 import { functionTable, type Place } from '../engine/table.ts';
+import { wordsOfBytes } from '../texture/emit-code.ts';
 import { ModuleBuilder } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import { TEXEL } from './frame.ts';
@@ -21,10 +22,6 @@ export const ADDRESS_TYPE: { params: ValueType[]; results: ValueType[] } = {
 };
 
 const U_SHIFT = Math.log2(U_TILE);
-
-/** Sixteen bytes as words. */
-const words = (byte: (i: number) => number): number[] =>
-  [0, 4, 8, 12].map((at) => [0, 1, 2, 3].reduce((word, i) => word | (byte(at + i) << (8 * i)), 0));
 
 function emitAddress(tiled: boolean, bytes: number): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
@@ -51,7 +48,7 @@ function emitAddress(tiled: boolean, bytes: number): Uint8Array<ArrayBuffer> {
   const sum = (a: Lanes, b: Lanes): Lanes => l.op('i32x4_add', a, b);
   // A byte of a table for each lane: the upper bytes of its word look up the first one, which is 0.
   const look = (index: Lanes, table: (i: number) => number): Lanes =>
-    l.op('i8x16_relaxed_swizzle', l.words(...words(table)), l.and(index, l.words(U_TILE - 1)));
+    l.op('i8x16_relaxed_swizzle', l.words(...wordsOfBytes(table)), l.and(index, l.words(U_TILE - 1)));
   const column = tiled
     ? l.xor(
         sum(

@@ -7,7 +7,7 @@
  * texel of zeros. Attributes' elements are loaded by the same code (attribute-fetch.ts). Results are those of shader/attribute.ts
  * (loadTexel): a quotient of numbers that singles hold is the same whether it is rounded to a single at once or by way of a double.
  */
-import { type Channel, ONE } from '../../abi/formats.ts';
+import { type Channel, ONE, type PixelFormat } from '../../abi/formats.ts';
 import type { PhysicalMemory } from '../../board/dram.ts';
 import type { Place } from '../engine/table.ts';
 import { type TexelFormat, texelFormat } from '../shader/attribute.ts';
@@ -16,7 +16,7 @@ import { type RegisterFormat, registerCount } from '../shader/vector.ts';
 import type { Code } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import { Forms } from './forms.ts';
-import { LaneCode, type Lanes } from './lanes.ts';
+import { LaneCode, type Lanes, type NumberKind } from './lanes.ts';
 
 /** Type of a load function whose results take so many registers. */
 export const loadType = (registers: number): { params: ValueType[]; results: ValueType[] } => ({
@@ -34,15 +34,18 @@ export interface LoadForm {
   readonly channels: number;
 }
 
-type Wanted = 'float' | 'sint' | 'uint';
-
-const wantedOf = ({ texel: { format }, to }: LoadForm): Wanted => {
-  if (to.type !== 'raw') return to.type;
+/** What numbers registers hold of a pixel format, or for it. */
+export const numbersOf = (format: PixelFormat, { type }: RegisterFormat): NumberKind => {
+  if (type !== 'raw') return type;
   return format.kind === 'uint' || format.kind === 'sint' ? format.kind : 'float';
 };
 
+/** Whether texels are colours, and have a place: a constant has none. */
+export const isColour = ({ bytes, kind }: PixelFormat): boolean =>
+  bytes > 0 && (kind === 'float' || kind === 'uint' || kind === 'sint');
+
 /** Whether a channel has an emitted form. */
-function emitted({ type, bits, at }: Channel, bytes: number, wanted: Wanted): boolean {
+function emitted({ type, bits, at }: Channel, bytes: number, wanted: NumberKind): boolean {
   if (bits === 0 || type === 'mantissa' || type === 'exponent') return false;
   if ((type === 'unorm' || type === 'snorm' || type === 'fixed') && bits > EXACT && wanted !== 'float') return false;
   // A channel lies in one word, or is a byte or two of its own.
@@ -53,9 +56,8 @@ function emitted({ type, bits, at }: Channel, bytes: number, wanted: Wanted): bo
 /** Whether a load has an emitted form. */
 export function isEmitted(form: LoadForm): boolean {
   const { format, from } = form.texel;
-  // A constant has no place.
-  if (format.bytes === 0 || (format.kind !== 'float' && format.kind !== 'uint' && format.kind !== 'sint')) return false;
-  const wanted = wantedOf(form);
+  if (!isColour(format)) return false;
+  const wanted = numbersOf(format, form.to);
   return from.slice(0, form.channels).every((source) => {
     const channel = format.channels[source];
     return !channel || emitted(channel, format.bytes, wanted);
@@ -91,16 +93,16 @@ export class TexelLoad {
   /** Pushes the registers. */
   emit(): void {
     const { texel, to, channels } = this.#form;
-    const wanted = wantedOf(this.#form);
+    const wanted = numbersOf(texel.format, to);
     const values = Array.from({ length: channels }, (_, c) => this.#channel(texel.from[c]!, wanted));
     if (to.bits === 32) {
       for (const value of values) value(0);
       return;
     }
     for (let c = 0; c < channels; c += 2) {
-      const low = this.#narrow(values[c]!, wanted);
+      const low = this.#lanes.short(values[c]!, wanted);
       const high = values[c + 1];
-      if (high) this.#lanes.pair(low, this.#narrow(high, wanted))(0);
+      if (high) this.#lanes.pair(low, this.#lanes.short(high, wanted))(0);
       else low(0);
     }
   }
@@ -157,7 +159,7 @@ export class TexelLoad {
   }
 
   /** What the component order's `source` says, as the registers want it. */
-  #channel(source: number, wanted: Wanted): Lanes {
+  #channel(source: number, wanted: NumberKind): Lanes {
     const l = this.#lanes;
     const channel = this.#form.texel.format.channels[source];
     if (source === ONE) return wanted === 'float' ? l.single(1) : l.words(1);
@@ -213,14 +215,6 @@ export class TexelLoad {
       return l.op('f64x2_max', value, l.double(-1));
     };
     return l.demote(half(false), half(true), 'rte');
-  }
-
-  #narrow(value: Lanes, wanted: Wanted): Lanes {
-    const l = this.#lanes;
-    if (wanted === 'float') return l.narrow(value);
-    if (wanted === 'uint') return l.op('i32x4_min_u', value, l.words(0xffff));
-    const short = l.op('i32x4_max_s', l.op('i32x4_min_s', value, l.words(0x7fff)), l.words(-0x8000));
-    return l.and(short, l.words(0xffff));
   }
 }
 

@@ -15,8 +15,8 @@ import { type RegisterFormat, registerCount } from '../shader/vector.ts';
 import type { Code } from '../wasm/builder.ts';
 import type { ValueType } from '../wasm/opcodes.ts';
 import { Forms } from './forms.ts';
-import { LaneCode, type Lanes } from './lanes.ts';
-import { formNumber } from './texel-load.ts';
+import { LaneCode, type Lanes, type NumberKind } from './lanes.ts';
+import { formNumber, isColour, numbersOf } from './texel-load.ts';
 
 /** Type of a store function whose data are so many registers. */
 export const storeType = (registers: number): { params: ValueType[]; results: ValueType[] } => ({
@@ -38,18 +38,10 @@ const FRACTION = 23;
 /** Bias of the exponent of numbers without sign, which has five bits. */
 const SHORT_BIAS = 15;
 
-type Kind = 'float' | 'sint' | 'uint';
-
-/** What numbers the data are. */
-const kindOf = (format: PixelFormat, to: RegisterFormat): Kind => {
-  if (to.type !== 'raw') return to.type;
-  return format.kind === 'uint' || format.kind === 'sint' ? format.kind : 'float';
-};
-
 const FLOATS: readonly Channel['type'][] = ['unorm', 'snorm', 'float', 'ufloat'];
 
 /** Whether a channel has an emitted form. */
-function emitted({ type, bits, at }: Channel, kind: Kind): boolean {
+function emitted({ type, bits, at }: Channel, kind: NumberKind): boolean {
   if (bits === 0 || (at & 31) + bits > 32) return false;
   if (kind !== 'float') return type === kind;
   return FLOATS.includes(type) && (bits <= EXACT || type === 'float');
@@ -59,7 +51,7 @@ class Store {
   readonly #texel: TexelFormat;
   readonly #from: RegisterFormat;
   readonly #channels: number;
-  readonly #kind: Kind;
+  readonly #kind: NumberKind;
   readonly #code: Code;
   readonly #lanes: LaneCode;
   readonly #dram: number;
@@ -68,7 +60,7 @@ class Store {
     this.#texel = texel;
     this.#from = from;
     this.#channels = channels;
-    this.#kind = kindOf(texel.format, from);
+    this.#kind = numbersOf(texel.format, from);
     this.#code = code;
     this.#lanes = new LaneCode(code, false, 1);
     this.#dram = dram;
@@ -158,12 +150,7 @@ class Store {
       const double = l.op('f64x2_promote_low_f32x4', l.part(kept, upper));
       return l.op('i32x4_trunc_sat_f64x2_s_zero', l.op('f64x2_nearest', l.op('f64x2_mul', double, l.double(factor))));
     };
-    const [low, high] = [half(false), half(true)];
-    return (k) => {
-      low(k);
-      high(k);
-      this.#code.shuffle32(0, 1, 4, 5);
-    };
+    return l.joinHalves(half(false), half(true));
   }
 
   /** A float. NaNs that are halves or were, are the plain one; others are quiet, as all are that were a number to script. */
@@ -225,8 +212,6 @@ export function storeSlot(
 
 /** Whether a format has an emitted form for such data. */
 function isStored(format: PixelFormat, from: RegisterFormat): boolean {
-  const kind = kindOf(format, from);
-  // A constant has no place.
-  if (format.bytes === 0 || (format.kind !== 'float' && format.kind !== 'uint' && format.kind !== 'sint')) return false;
-  return format.channels.every((channel) => emitted(channel, kind));
+  const kind = numbersOf(format, from);
+  return isColour(format) && format.channels.every((channel) => emitted(channel, kind));
 }

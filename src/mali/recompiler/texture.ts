@@ -11,7 +11,6 @@
  * Operands go through a block in scratch memory, and the results come back there (mali/texture/operands.ts).
  */
 import { CONSTANTS } from '../../abi/isa/encoding.ts';
-import { GpuFault } from '../contract.ts';
 import { scratch } from '../engine/scratch.ts';
 import type { TextureKind } from '../shader/contract.ts';
 import type { Instruction } from '../shader/decode.ts';
@@ -19,12 +18,13 @@ import { splitHandles, type TextureForm, textureForm } from '../shader/texture-o
 import type { WarpState } from '../shader/warp.ts';
 import { CHANNEL_BYTES, OPERAND, OPERANDS_AT } from '../texture/operands.ts';
 import type { Callable, Code, Label, TypeIndex } from '../wasm/builder.ts';
-import type { Around } from './access.ts';
+import { type Around, setRegister } from './access.ts';
 import type { Site, Unit } from './flow.ts';
 import { FRAME, TEXTURE_RECORD } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import { Remembered } from './remembered.ts';
 import { constantHandles, type Handle } from './texture-handles.ts';
+import { unlessFault } from './unless-fault.ts';
 
 const VECTOR_BYTES = 16;
 
@@ -59,15 +59,10 @@ export function refillTexture(w: WarpState, want: TextureWant, record: number, f
   words[at + TEXTURE_RECORD.low / 4] = low;
   words[at + TEXTURE_RECORD.high / 4] = high;
   words[at + TEXTURE_RECORD.slot / 4] = 0;
-  try {
-    const call = w.run.textures.call(w.run.environment, kind, texture, sampler);
-    if (!call || (narrow && (call.result === 'float') !== (narrow === 'float'))) return 1;
-    words[at + TEXTURE_RECORD.slot / 4] = call.slot;
-    words[at + TEXTURE_RECORD.binding / 4] = call.record;
-  } catch (error) {
-    // The interpreter meets it again, in the lane and at the place where it belongs.
-    if (!(error instanceof GpuFault)) throw error;
-  }
+  const call = unlessFault(() => w.run.textures.call(w.run.environment, kind, texture, sampler));
+  if (!call || (narrow && (call.result === 'float') !== (narrow === 'float'))) return 1;
+  words[at + TEXTURE_RECORD.slot / 4] = call.slot;
+  words[at + TEXTURE_RECORD.binding / 4] = call.record;
   return 1;
 }
 
@@ -294,17 +289,15 @@ export class TextureCode {
 
   /** Results into registers. */
   #results(form: TextureForm): void {
-    const { code, lanes, mask } = this.#a;
+    const { code, lanes } = this.#a;
     const { channels, result } = form;
     const channel =
       (c: number): Lanes =>
       (k) =>
         code.i32(OPERANDS_AT).memory('v128_load', OPERAND.result + c * CHANNEL_BYTES + VECTOR_BYTES * k);
     const write = (register: number, value: Lanes, k: number): void => {
-      const local = this.#a.locals(register)[k]!;
       value(k);
-      if (mask) code.get(local).get(mask[k]!).op('i8x16_relaxed_laneselect');
-      code.set(local);
+      setRegister(this.#a, register, k);
     };
     if (form.bits === 32) {
       for (const [n, c] of channels.entries()) {

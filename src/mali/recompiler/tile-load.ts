@@ -7,7 +7,7 @@
 import { LOAD_QUAD } from '../fragment/wasm/tile-load.ts';
 import { channelCount, registerFormat } from '../shader/vector.ts';
 import type { Label } from '../wasm/builder.ts';
-import type { Around } from './access.ts';
+import { type Around, setRegister } from './access.ts';
 import { typeOf } from './blend-form.ts';
 import type { Site } from './flow.ts';
 import { FRAME, REFILL, STAGE, TILE_RECORD } from './frame.ts';
@@ -119,15 +119,13 @@ export class TileLoadCode {
 
   /** The colours of quad k into registers. */
   #results({ instruction: i }: Site, k: number): void {
-    const { code, lanes, mask } = this.#a;
+    const { code, lanes } = this.#a;
     const format = registerFormat(i.modifiers.regfmt!);
     const channels = channelCount(i.modifiers.vecsize!);
     const { register } = i.staging[0]!;
     const write = (at: number, value: Lanes): void => {
-      const local = this.#a.locals(at)[k]!;
       value(k);
-      if (mask) code.get(local).get(mask[k]!).op('i8x16_relaxed_laneselect');
-      code.set(local);
+      setRegister(this.#a, at, k);
     };
     const channel =
       (n: number): Lanes =>

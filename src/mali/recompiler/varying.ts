@@ -12,7 +12,7 @@
 import { PRIMITIVE, SIMPLE } from '../engine/quads.ts';
 import { channelCount, registerCount, registerFormat } from '../shader/vector.ts';
 import type { Code, Label } from '../wasm/builder.ts';
-import type { Around } from './access.ts';
+import { type Around, setRegister } from './access.ts';
 import type { AttributeCode } from './attribute.ts';
 import type { Site, Unit } from './flow.ts';
 import { FRAME, STAGE } from './frame.ts';
@@ -186,7 +186,7 @@ export class VaryingCode {
       for (let c = 0; c < channels; c++) {
         if (!half) {
           code.get(this.#sums.value(k, c));
-          this.#write(register + c, k);
+          setRegister(this.#a, register + c, k);
         } else if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c, flat);
       }
     }
@@ -252,7 +252,7 @@ export class VaryingCode {
             const of = v === 0 ? corners : steps;
             code.get(of).get(of).shuffle32(v, v, v, v);
           });
-          if (!half) this.#write(register + c, k);
+          if (!half) setRegister(this.#a, register + c, k);
           else {
             code.set(this.#sums.value(k, c));
             if (c % 2 === 1 || c === channels - 1) this.#pair(register + (c >> 1), k, c, false);
@@ -286,7 +286,7 @@ export class VaryingCode {
           lanes.and(() => code.get(old), lanes.words(0xffff0000))(k);
           code.op('v128_or');
         }
-        this.#write(register + r, k);
+        setRegister(this.#a, register + r, k);
       }
     }
   }
@@ -349,18 +349,10 @@ export class VaryingCode {
           lanes.and(() => code.get(old), lanes.words(0xffff0000)),
         );
     word(k);
-    this.#write(register, k);
+    setRegister(this.#a, register, k);
     if (!both) word.halves = { low: low.single, high: undefined };
     this.#a.shadow(register, word, k, both ? 'both' : 'low');
     lanes.release();
-  }
-
-  /** Writes what is on the stack. */
-  #write(register: number, k: number): void {
-    const { code, mask } = this.#a;
-    const local = this.#a.locals(register)[k]!;
-    if (mask) code.get(local).get(mask[k]!).op('i8x16_relaxed_laneselect');
-    code.set(local);
   }
 
   /** Weights at the pixels' centres. */

@@ -85,6 +85,10 @@ export interface Helpers {
 /** Indices that one look-up tells apart. */
 export const LOOKED = 16;
 
+/** Sixteen bytes as words. */
+export const wordsOfBytes = (byte: (i: number) => number): number[] =>
+  [0, 4, 8, 12].map((at) => [0, 1, 2, 3].reduce((word, i) => word | (byte(at + i) << (8 * i)), 0));
+
 /** The memory that texels are in: its number among the module's, its bytes. */
 export interface DramMemory {
   readonly dram: number;
@@ -165,10 +169,7 @@ export class SamplerCode {
 
   /** Pushes `order` of indices modulo LOOKED; it must be a byte, and 0 for 0. */
   look(index: number, order: (i: number) => number): void {
-    const table = [0, 1, 2, 3].map((word) =>
-      [0, 1, 2, 3].reduce((sum, byte) => sum | (order(word * 4 + byte) << (byte * 8)), 0),
-    );
-    this.words(...table).get(index);
+    this.words(...wordsOfBytes(order)).get(index);
     // The upper bytes of each word look up 0.
     this.words(LOOKED - 1)
       .op('v128_and')

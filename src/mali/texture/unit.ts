@@ -449,7 +449,7 @@ export class TexturePipe implements TextureUnit {
   image(environment: ShaderEnvironment, handle: number, xy: number, zw: number): ImagePlane | undefined {
     const texture = this.#texture(environment, handle);
     if (!texture) return undefined;
-    const { dimension, sampleCount, format } = texture.descriptor;
+    const { dimension, format } = texture.descriptor;
     const volume = dimension === TEXTURE_DIMENSION.D3;
     const layer = zw >>> 16;
     if (!inside(texture, 0, layer, xy & 0xffff, xy >>> 16, zw & 0xffff, volume)) return undefined;
@@ -459,7 +459,7 @@ export class TexturePipe implements TextureUnit {
         format,
         lastX: texture.width(0) - 1,
         lastY: texture.height(0) - 1,
-        lastZ: (volume ? texture.depth(0) : sampleCount) - 1,
+        lastZ: slicesOf(texture, 0, volume) - 1,
         lastLayer: texture.layers - 1,
         place,
       }
@@ -539,6 +539,10 @@ function shareHandles({ texture, sampler }: TextureRequest, lanes: number, from:
   }
 }
 
+/** Slices of a volume's level, or samples. */
+const slicesOf = (texture: Texture, level: number, volume: boolean): number =>
+  volume ? texture.depth(level) : texture.descriptor.sampleCount;
+
 function inside(
   texture: Texture,
   level: number,
@@ -549,7 +553,7 @@ function inside(
   volume: boolean,
 ): boolean {
   if (level >= texture.descriptor.levels || layer >= texture.layers) return false;
-  const slices = volume ? texture.depth(level) : texture.descriptor.sampleCount;
+  const slices = slicesOf(texture, level, volume);
   return x >= 0 && x < texture.width(level) && y >= 0 && y < texture.height(level) && slice >= 0 && slice < slices;
 }
 
