@@ -3,28 +3,17 @@
  * a program that speaks as dEQP does.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { tyr } from '../testing/host/tyr.ts';
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tyr-selection-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** As many as there are at least: the lists, or what the GPU offers, may change a little. */
 const MANY = 100;
-
-function tyr(args: string[]): Promise<{ code: number | null; stdout: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
-  let stdout = '';
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout })));
-}
 
 test('guest: the selection of piglit gives what is known of it', async () => {
   const out = join(folder, 'out');

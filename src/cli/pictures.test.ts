@@ -1,24 +1,13 @@
 /** The selections of kmscube and glmark2, whose pictures are held against llvmpipe's (docs/conformance.md). */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { tyr } from '../testing/host/tyr.ts';
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tyr-pictures-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-
-function tyr(args: string[]): Promise<{ code: number | null; stdout: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
-  let stdout = '';
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout })));
-}
 
 for (const [suite, count] of [
   ['kmscube', 3],

@@ -1,6 +1,7 @@
 /**
- * A whole lap of SuperTuxKart, full screen, and its beginning in a window: steered by keyboard as `tyr input` presses keys, by a driver that sees the race's map on the screen and nothing
- * else (testing/host/map-driver.ts). That the lap is one says the game: it writes a finished race into its list of high scores.
+ * A whole lap of SuperTuxKart, full screen, and its beginning in a window: steered by keyboard as `tyr input` presses keys, by a driver that
+ * sees the race's map on the screen and nothing else (testing/host/map-driver.ts). That the lap is one says the game: it writes a
+ * finished race into its list of high scores.
  * Fetches the guest where it is missing (about 840 MB).
  */
 import assert from 'node:assert/strict';
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../board/log.ts';
+import { WITHOUT_EFFECTS } from '../testing/host/karts.ts';
 import { type Area, courseOf, findKart, MapDriver } from '../testing/host/map-driver.ts';
 import { sendInput } from './control.ts';
 import { launch } from './launch.ts';
@@ -34,12 +36,11 @@ const BEGUN = 36;
 /** Frames in which a driver who is on his way passes another piece of road, and in which the game writes the score. */
 const LOST = 400;
 
-const EFFECTS = ['bloom', 'dof', 'glow', 'light-shaft', 'mlaa', 'motion-blur', 'particles', 'ssao'];
 const ARGUMENTS = [
   // A time trial has nothing in the way; beginners' karts are the slowest.
   ...['--race-now', `--track=${TRACK}`, '--laps=1', '--mode=1', '--difficulty=0', '--numkarts=1'],
   `--screensize=${WIDTH}x${HEIGHT}`,
-  ...EFFECTS.map((name) => `--disable-${name}`),
+  ...WITHOUT_EFFECTS,
 ];
 
 /** A home with the game's settings, and the folder of these. */

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silent } from '../board/log.ts';
 import type { Picture } from '../display/index.ts';
+import { WITHOUT_EFFECTS } from '../testing/host/karts.ts';
 import { launch } from './launch.ts';
 import { mustRun } from './userland/command.ts';
 import { commandOf } from './userland/guests.ts';
@@ -81,11 +82,9 @@ class Driver {
 }
 
 test('a kart stands until Up is pressed, then drives', async (t) => {
-  const effects = ['bloom', 'dof', 'glow', 'light-shaft', 'mlaa', 'motion-blur', 'particles', 'ssao'];
-  const without = effects.map((name) => `--disable-${name}`);
   const { guest, env, program, args } = commandOf('supertuxkart', [
     ...['--race-now', '--track=lighthouse', '--numkarts=1', '--screensize=320x240'],
-    ...without,
+    ...WITHOUT_EFFECTS,
   ]);
   const userland = await ensureUserland({ guest });
   const home = mkdtempSync(join(tmpdir(), 'tyr-karts-'));
